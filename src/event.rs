@@ -1,0 +1,442 @@
+//! The one row: every column of table `events`, in the order in which it is written to disk and to ClickHouse.
+//!
+//! A [`Row`] borrows what the stages before found out, and [`Row::encode`] appends it as ClickHouse RowBinary. The spool
+//! keeps these bytes as they are and the store sends them as they are: a row is encoded once. Analysts' names of the
+//! columns are a contract; `docs/fields.md` describes each.
+
+/// Declares the row once, so that its fields, their order and their encoding cannot come apart.
+macro_rules! row {
+    ($($(#[$doc:meta])* $name:ident: $type:ty,)*) => {
+        /// One event as it is stored. Texts are scrubbed and bounded by the stages that made them.
+        #[derive(Debug, Clone, Default, PartialEq)]
+        pub struct Row<'a> {
+            $($(#[$doc])* pub $name: $type,)*
+        }
+
+        /// Names of the columns in the order of [`Row::encode`].
+        pub const COLUMNS: &[&str] = &[$(stringify!($name)),*];
+
+        impl Row<'_> {
+            /// Appends the row in RowBinary.
+            pub fn encode(&self, out: &mut Vec<u8>) {
+                $(self.$name.encode(out);)*
+            }
+
+            /// Hands each column's name and value to `see`, in order.
+            pub fn each(&self, mut see: impl FnMut(&'static str, serde_json::Value)) {
+                $(see(stringify!($name), self.$name.to_json());)*
+            }
+        }
+    };
+}
+
+row! {
+    /// Random id of the page load, made by the script; never stored in the browser.
+    page_load: u64,
+    /// Number of the event within its page load, from 0.
+    seq: u32,
+    /// Access time: received minus age, Unix ms, UTC.
+    time: Milliseconds,
+    /// When the collector took it, Unix ms, UTC.
+    received: Milliseconds,
+    /// The last day on which the row is kept.
+    expires: Day,
+    /// Site id.
+    site: &'a str,
+    /// Host of the page, lower case.
+    host: &'a str,
+    /// Path of the page, scrubbed.
+    path: &'a str,
+    /// Allow-listed query parameters, form-encoded, scrubbed.
+    query: &'a str,
+    /// What happened.
+    kind: Kind,
+    /// Own events: the name; ads: impression, viewable or click; outbound, download and resource: host and path.
+    name: &'a str,
+    /// Properties of own events, scrubbed.
+    props: Pairs<'a>,
+    /// Pseudonym of the visitor on this site in this epoch.
+    visitor: u64,
+    /// Pseudonym of the address in this epoch, the same on every site.
+    address: u64,
+    /// Unix time in s at which the key in use came into force.
+    epoch: u32,
+    /// Version of the privacy policy in force.
+    policy: &'a str,
+    /// Host of the referrer, lower case, without `www.`.
+    referrer_host: &'a str,
+    /// Path of the referrer, scrubbed.
+    referrer_path: &'a str,
+    /// Name of the source, such as `Google` or a host.
+    source: &'a str,
+    /// Channel, such as `Organic Search`.
+    channel: &'a str,
+    /// Campaign parameter.
+    utm_source: &'a str,
+    /// Campaign parameter.
+    utm_medium: &'a str,
+    /// Campaign parameter.
+    utm_campaign: &'a str,
+    /// Campaign parameter.
+    utm_content: &'a str,
+    /// Campaign parameter.
+    utm_term: &'a str,
+    /// Name of the click-id parameter (`gclid`, `yclid`, …), never its value.
+    click_id: &'a str,
+    /// Browser family.
+    browser: &'a str,
+    /// Major version of the browser.
+    browser_version: &'a str,
+    /// Rendering engine.
+    engine: &'a str,
+    /// Operating system.
+    os: &'a str,
+    /// Version of the operating system.
+    os_version: &'a str,
+    /// Device class.
+    device: Device,
+    /// Name of the bot; empty for people.
+    bot: &'a str,
+    /// Preferred language, BCP 47.
+    language: &'a str,
+    /// IANA time zone of the browser.
+    timezone: &'a str,
+    /// Screen width in CSS px.
+    screen_width: u16,
+    /// Screen height in CSS px.
+    screen_height: u16,
+    /// ISO 3166-1 alpha-2 code.
+    country: &'a str,
+    /// Region (first subdivision).
+    region: &'a str,
+    /// City.
+    city: &'a str,
+    /// Autonomous system number; 0 when unknown.
+    asn: u32,
+    /// Organisation of the autonomous system.
+    network: &'a str,
+    /// 4 or 6.
+    ip_version: u8,
+    /// Whether the browser takes cookies.
+    cookies_enabled: bool,
+    /// Allow-listed cookies.
+    cookies: Pairs<'a>,
+    /// Campaign of the advertising block.
+    ad: &'a str,
+    /// Slot of the advertising block.
+    slot: &'a str,
+    /// Engaged time in ms (visible, focused, in use).
+    engaged_ms: u32,
+    /// Deepest scroll position, % of the page's height.
+    scroll_depth: u8,
+    /// Message of a script error, scrubbed.
+    error_message: &'a str,
+    /// Host and path of the failing script, scrubbed.
+    error_source: &'a str,
+    /// Line, from 1.
+    error_line: u32,
+    /// Column, from 1.
+    error_column: u32,
+    /// Stack, scrubbed.
+    error_stack: &'a str,
+    /// Same for errors that are the same but for values in their texts.
+    error_group: u64,
+    /// Largest Contentful Paint, ms.
+    lcp_ms: Option<u32>,
+    /// Interaction to Next Paint, ms.
+    inp_ms: Option<u32>,
+    /// Cumulative Layout Shift, no unit.
+    cls: Option<f32>,
+    /// First Contentful Paint, ms.
+    fcp_ms: Option<u32>,
+    /// Time to First Byte, ms.
+    ttfb_ms: Option<u32>,
+    /// Name look-up of the navigation, ms.
+    dns_ms: Option<u32>,
+    /// TCP connection of the navigation, ms.
+    connect_ms: Option<u32>,
+    /// TLS handshake of the navigation, ms.
+    tls_ms: Option<u32>,
+    /// From the navigation's start to the end of the load event, ms.
+    load_ms: Option<u32>,
+}
+
+/// Unix time in ms, UTC; `DateTime64(3, 'UTC')` in ClickHouse.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Milliseconds(pub i64);
+
+/// Days since 1970-01-01; `Date` in ClickHouse.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(pub u16);
+
+/// Names and values of a `Map(LowCardinality(String), String)`.
+pub type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+/// What happened; `Enum8` in ClickHouse with these numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// A page was viewed.
+    #[default]
+    View = 1,
+    /// A page was left or hidden.
+    Leave = 2,
+    /// The site's own event.
+    Event = 3,
+    /// An advertising block was shown, viewable or clicked (clause 3.3).
+    Ad = 4,
+    /// A link to another site was followed.
+    Outbound = 5,
+    /// A file was downloaded.
+    Download = 6,
+    /// A script error or an unhandled rejection.
+    Error = 7,
+    /// An element failed to load.
+    Resource = 8,
+    /// Web Vitals and navigation phases.
+    Vitals = 9,
+    /// The page was a 404.
+    Missing = 10,
+}
+
+impl Kind {
+    /// Every kind, in the order of their numbers.
+    pub const ALL: [Self; 10] = [
+        Self::View,
+        Self::Leave,
+        Self::Event,
+        Self::Ad,
+        Self::Outbound,
+        Self::Download,
+        Self::Error,
+        Self::Resource,
+        Self::Vitals,
+        Self::Missing,
+    ];
+
+    /// Its name on the wire and in ClickHouse.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::Leave => "leave",
+            Self::Event => "event",
+            Self::Ad => "ad",
+            Self::Outbound => "outbound",
+            Self::Download => "download",
+            Self::Error => "error",
+            Self::Resource => "resource",
+            Self::Vitals => "vitals",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// Device class; `Enum8` in ClickHouse with these numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Device {
+    /// Unknown, or a television, console, wearable, car.
+    #[default]
+    Other = 0,
+    /// Desktop or laptop.
+    Desktop = 1,
+    /// Phone.
+    Mobile = 2,
+    /// Tablet.
+    Tablet = 3,
+    /// A bot.
+    Bot = 4,
+}
+
+impl Device {
+    /// Its name in ClickHouse.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Other => "other",
+            Self::Desktop => "desktop",
+            Self::Mobile => "mobile",
+            Self::Tablet => "tablet",
+            Self::Bot => "bot",
+        }
+    }
+}
+
+/// Why an event was not stored; the names stand in `x-footfall-dropped`, in metrics and in the books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Dropped {
+    /// The visitor refused: GPC, DNT or the opt-out cookie (clause 2.2).
+    OptOut = 0,
+    /// A bot, on a site that drops bots.
+    Bot = 1,
+    /// The same event of the same page load was stored before.
+    Duplicate = 2,
+}
+
+impl Dropped {
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::OptOut, Self::Bot, Self::Duplicate];
+
+    /// Its name in answers, metrics and books.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OptOut => "optout",
+            Self::Bot => "bot",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
+/// A value of a column: how RowBinary and JSON write it.
+trait Column {
+    fn encode(&self, out: &mut Vec<u8>);
+    fn to_json(&self) -> serde_json::Value;
+}
+
+macro_rules! number {
+    ($($type:ty),*) => {
+        $(impl Column for $type {
+            fn encode(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(&self.to_le_bytes());
+            }
+
+            fn to_json(&self) -> serde_json::Value {
+                (*self).into()
+            }
+        })*
+    };
+}
+
+number!(u8, u16, u32, u64, f32);
+
+impl Column for bool {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(*self));
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        (*self).into()
+    }
+}
+
+impl Column for Milliseconds {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0.to_le_bytes());
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        jiff::Timestamp::from_millisecond(self.0)
+            .map_or(serde_json::Value::Null, |time| time.to_string().into())
+    }
+}
+
+impl Column for Day {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.0.encode(out);
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        jiff::civil::date(1970, 1, 1)
+            .checked_add(jiff::Span::new().days(i64::from(self.0)))
+            .map_or(serde_json::Value::Null, |date| date.to_string().into())
+    }
+}
+
+impl Column for &str {
+    fn encode(&self, out: &mut Vec<u8>) {
+        varint(self.len(), out);
+        out.extend_from_slice(self.as_bytes());
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        (*self).into()
+    }
+}
+
+impl Column for Pairs<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        varint(self.len(), out);
+        for (name, value) in *self {
+            name.encode(out);
+            value.encode(out);
+        }
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        self.iter().map(|(name, value)| ((*name).to_owned(), serde_json::Value::from(*value))).collect()
+    }
+}
+
+impl Column for Kind {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(*self as u8);
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        self.name().into()
+    }
+}
+
+impl Column for Device {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(*self as u8);
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        self.name().into()
+    }
+}
+
+impl<T: Column> Column for Option<T> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            None => out.push(1),
+            Some(value) => {
+                out.push(0);
+                value.encode(out);
+            }
+        }
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        self.as_ref().map_or(serde_json::Value::Null, Column::to_json)
+    }
+}
+
+/// Appends an unsigned LEB128 number, as RowBinary writes lengths.
+fn varint(mut number: usize, out: &mut Vec<u8>) {
+    while number >= 0x80 {
+        out.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_starts_with_the_event_s_identity_for_the_spool_to_read() {
+        let row = Row { page_load: 0x0102_0304_0506_0708, seq: 9, ..Row::default() };
+        let mut bytes = Vec::new();
+        row.encode(&mut bytes);
+        assert_eq!(&bytes[..12], &[8, 7, 6, 5, 4, 3, 2, 1, 9, 0, 0, 0]);
+    }
+
+    #[test]
+    fn lengths_are_leb128() {
+        for (number, bytes) in [(0, vec![0]), (127, vec![127]), (128, vec![0x80, 1]), (300, vec![0xac, 2])] {
+            let mut out = Vec::new();
+            varint(number, &mut out);
+            assert_eq!(out, bytes);
+        }
+    }
+
+    #[test]
+    fn every_column_has_a_name_and_a_value() {
+        let mut names = Vec::new();
+        Row::default().each(|name, _| names.push(name));
+        assert_eq!(names, COLUMNS);
+    }
+}

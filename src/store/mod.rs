@@ -1,0 +1,85 @@
+//! Everything ClickHouse: one client for the embedded engine, a server and a cluster alike.
+//!
+//! The client speaks ClickHouse's HTTP interface and nothing else, so that the embedded store and a server differ by
+//! their address alone. Passwords are sent, never printed.
+
+use clickhouse::insert_formatted::InsertFormatted;
+use clickhouse::query::{BytesCursor, Query};
+
+use crate::config;
+
+/// The user, without a password, that the embedded store takes on loopback.
+const EMBEDDED_USER: &str = "footfall_writer";
+/// The database of all tables, unless the configuration names another.
+pub const DATABASE: &str = "footfall";
+
+/// A connection to the store; cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    inner: clickhouse::Client,
+    database: String,
+    cluster: Option<String>,
+}
+
+impl Client {
+    /// A client for the configured store. Nothing is sent yet.
+    pub fn new(store: &config::Store) -> Self {
+        let (url, database, user, password, cluster) = match store {
+            config::Store::Embedded { listen } => {
+                (format!("http://{listen}"), DATABASE.to_owned(), EMBEDDED_USER, "", None)
+            }
+            config::Store::Server { url, database, user, password, cluster } => {
+                (url.clone(), database.clone(), user.as_str(), password.expose(), cluster.clone())
+            }
+        };
+        let mut inner = clickhouse::Client::default().with_url(url).with_user(user);
+        if !password.is_empty() {
+            inner = inner.with_password(password);
+        }
+        Self { inner, database, cluster }
+    }
+
+    /// The database of all tables.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// The cluster that tables are spread over, if any.
+    pub fn cluster(&self) -> Option<&str> {
+        self.cluster.as_deref()
+    }
+
+    /// A query in the database; `{name:Type}` parameters are bound with [`Query::param`].
+    pub fn query(&self, sql: &str) -> Query {
+        self.inner.clone().with_database(&self.database).query_raw(sql)
+    }
+
+    /// A query outside the database, for making it.
+    pub fn query_server(&self, sql: &str) -> Query {
+        self.inner.query_raw(sql)
+    }
+
+    /// Runs a query and hands its answer back in `format`, as it comes.
+    ///
+    /// # Errors
+    /// When the store cannot be reached; what it refuses comes with the first bytes.
+    pub fn bytes(
+        &self,
+        sql: &str,
+        parameters: &[(&str, &str)],
+        format: &str,
+    ) -> clickhouse::error::Result<BytesCursor> {
+        let query = parameters.iter().fold(self.query(sql), |query, (name, value)| query.param(name, value));
+        query.fetch_bytes(format)
+    }
+
+    /// An insert of RowBinary bytes into `table`, which ClickHouse takes once for each `token`.
+    pub fn insert(&self, table: &str, columns: &str, token: &str) -> InsertFormatted {
+        let sql = format!("INSERT INTO {table} ({columns}) FORMAT RowBinary");
+        self.inner
+            .clone()
+            .with_database(&self.database)
+            .insert_formatted_with(sql)
+            .with_setting("insert_deduplication_token", token)
+    }
+}
