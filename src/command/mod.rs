@@ -1,8 +1,117 @@
-//! The command line: one file per command.
+//! The command line: one file per command, each with its `Arguments` and its `run`.
+//!
+//! A command answers with an [`Error`] that carries its exit code; [`run`] prints it, cause by cause.
 
+pub mod config;
+
+use std::error::Error as StdError;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// A privacy-preserving web analytics collector.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Look at the configuration.
+    Config(config::Arguments),
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+pub struct Common {
+    /// The configuration file [default: footfall.toml, when it is there].
+    #[arg(long, short, global = true, env = "FOOTFALL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Common {
+    /// The file that settings are read from, if any.
+    pub fn config_file(&self) -> Option<&Path> {
+        self.config.as_deref().or_else(|| Some(Path::new("footfall.toml")).filter(|file| file.exists()))
+    }
+
+    /// The checked configuration.
+    ///
+    /// # Errors
+    /// With exit code 3 and every problem of the file and the environment.
+    pub fn load(&self) -> Result<Config, Error> {
+        Config::load(self.config_file()).map_err(|error| Error::new(Exit::Configuration, error))
+    }
+}
+
+/// Exit codes; `docs/operations.md` lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// What was asked for did not work; the message says why.
+    Failed = 1,
+    /// The arguments were wrong; clap says which.
+    Usage = 2,
+    /// The configuration is wrong; every problem is listed.
+    Configuration = 3,
+    /// `verify` found that the books do not balance.
+    Unbalanced = 4,
+    /// The spool's disk failed; nothing acknowledged is lost, start again.
+    Spool = 5,
+}
+
+/// A failed command: its exit code and its cause.
+#[derive(Debug)]
+pub struct Error {
+    exit: Exit,
+    cause: Box<dyn StdError + Send + Sync>,
+}
+
+impl Error {
+    /// A failure with an exit code of its own.
+    pub fn new(exit: Exit, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { exit, cause: cause.into() }
+    }
+}
+
+/// Any error may end a command with exit code 1; this type is no `StdError` itself, so that `?` can convert them all.
+impl<E: Into<Box<dyn StdError + Send + Sync>>> From<E> for Error {
+    fn from(cause: E) -> Self {
+        Self::new(Exit::Failed, cause)
+    }
+}
 
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Config(arguments) => config::run(arguments, &cli.common),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::from(error.exit as u8)
+        }
+    }
+}
+
+/// Prints a failure and its causes, one a line, to standard error.
+fn report(error: &Error) {
+    let mut out = std::io::stderr().lock();
+    // Nothing can be done for a standard error that is closed; the exit code still tells.
+    let _ = writeln!(out, "footfall: {}", error.cause);
+    let mut cause = error.cause.source();
+    while let Some(error) = cause {
+        let _ = writeln!(out, "  because: {error}");
+        cause = error.source();
+    }
 }

@@ -3,14 +3,18 @@
 //! Settings come from `footfall.toml`, then from `FOOTFALL_*` environment variables; every key has a default, so that
 //! `footfall serve` runs without a file. All errors are reported at once, each with its line or variable.
 
+mod check;
+mod read;
 mod site;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use check::MAX_SEAL_ROWS;
+pub use read::Problems;
 pub use site::{CookieRule, HostPattern, NamePatterns, Retention, Site, Sites};
 
 /// The settings of one collector, checked.
@@ -50,6 +54,60 @@ pub struct Config {
     pub store: Store,
     /// The sites that events are taken for.
     pub sites: Sites,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{file}: cannot be read")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Settings are wrong; all of them are listed.
+    #[error("{file}: the configuration is wrong\n{problems}")]
+    Wrong {
+        /// The file, or where the settings came from.
+        file: String,
+        /// Every problem.
+        problems: Problems,
+    },
+}
+
+impl Config {
+    /// Reads the file, if any, lays the environment over it and checks the whole.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with every problem at once.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let name = file.map_or_else(|| "environment".to_owned(), |file| file.display().to_string());
+        let text = match file {
+            None => String::new(),
+            Some(file) => std::fs::read_to_string(file)
+                .map_err(|source| ConfigError::Unreadable { file: name.clone(), source })?,
+        };
+        let environment: Vec<(String, String)> = std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Self::check(&name, &text, &environment)
+    }
+
+    /// Checks settings that are at hand; `name` stands for the file in errors.
+    ///
+    /// # Errors
+    /// [`ConfigError::Wrong`], with every problem at once.
+    pub fn check(name: &str, text: &str, environment: &[(String, String)]) -> Result<Self, ConfigError> {
+        let mut problems = Problems::default();
+        let config = check::check(text, environment, &mut problems);
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError::Wrong { file: name.to_owned(), problems: problems.sorted() })
+        }
+    }
 }
 
 /// A certificate chain and its key, both PEM; re-read when they change.
@@ -127,5 +185,107 @@ impl Secret {
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("[redacted]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+        let environment: Vec<_> =
+            environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Config::check("test.toml", text, &environment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_at_all_is_a_configuration_for_localhost() {
+        let config = check("", &[]).unwrap();
+        assert_eq!(config.listen.port(), 8080);
+        assert!(matches!(config.store, Store::Embedded { .. }));
+        let site = config.sites.get("localhost").unwrap();
+        assert!(site.allows("127.0.0.1") && !site.allows("clinic.example"));
+    }
+
+    #[test]
+    fn the_example_of_the_readme_s_kind_is_read_whole() {
+        let config = check(
+            r#"
+            listen = "127.0.0.1:1"
+            timezone = "Europe/Moscow"
+            rotate_at = "03:30"
+            trusted_proxies = ["10.0.0.0/8", "::1"]
+            [store]
+            url = "http://clickhouse:8123/"
+            cluster = "main"
+            [[site]]
+            id = "clinic"
+            hosts = ["Clinic.example", "*.clinic.example"]
+            retention = "unlimited"
+            query = ["utm_*", "q"]
+            cookies = { ab = "value", uid = "hmac", consent = "presence" }
+            "#,
+            &[],
+        )
+        .unwrap();
+        let site = config.sites.get("clinic").unwrap();
+        assert!(site.allows("clinic.example") && site.allows("www.clinic.example"));
+        assert!(!site.allows("evilclinic.example") && !site.allows("clinic.example.org"));
+        assert!(site.query.matches("utm_source") && site.query.matches("q") && !site.query.matches("name"));
+        assert_eq!(site.retention, Retention::Unlimited);
+        assert_eq!(site.cookies["uid"], CookieRule::Hmac);
+        assert_eq!(config.trusted_proxies.len(), 2);
+        let Store::Server { url, cluster, .. } = config.store else { panic!("not a server") };
+        assert_eq!((url.as_str(), cluster.as_deref()), ("http://clickhouse:8123", Some("main")));
+    }
+
+    #[test]
+    fn variables_win_over_the_file_and_reach_into_tables() {
+        let environment = [
+            ("FOOTFALL_LISTEN", "127.0.0.1:2"),
+            ("FOOTFALL_GEO", "a.mmdb, b.mmdb"),
+            ("FOOTFALL_STORE_URL", "http://elsewhere:8123"),
+            ("FOOTFALL_SPOOL_SEAL_ROWS", "7"),
+            ("FOOTFALL_SERVICE_HOST", "10.0.0.1"),
+        ];
+        let config = check("listen = \"127.0.0.1:1\"\nstore = \"embedded\"", &environment).unwrap();
+        assert_eq!(config.listen.port(), 2);
+        assert_eq!(config.geo, [PathBuf::from("a.mmdb"), PathBuf::from("b.mmdb")]);
+        assert_eq!(config.spool.seal_rows, 7);
+        assert!(matches!(config.store, Store::Server { .. }));
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once_with_its_place() {
+        let text = "listen = 80\nlisten_on = \"x\"\ntimezone = \"Mars/Base\"\n[[site]]\nid = \"Clinic\"\n\n\
+                    [spool]\nseal_after = \"soon\"\nmax_bytes = \"1 MiB\"\n[[site]]\nid = \"a\"\nhosts = [\"a/b\"]\ncolour = 1\n";
+        let error = check(text, &[("FOOTFALL_LISTN", "x"), ("FOOTFALL_KEY_ON_DISK", "maybe")]).unwrap_err();
+        let expected = [
+            "line 1: listen must be text, not a number",
+            "line 2: listen_on is not a setting",
+            "line 3: timezone must be an IANA time zone such as Europe/Moscow, not \"Mars/Base\"",
+            "line 5: site.id must be",
+            "site.hosts is missing",
+            "line 8: spool.seal_after must be a time",
+            "spool.max_bytes must be at least 64 MiB",
+            "line 12: site.hosts must be host names",
+            "line 13: site.colour is not a setting",
+            "FOOTFALL_LISTN: listn is not a setting; did you mean \"listen\"?",
+            "FOOTFALL_KEY_ON_DISK: key_on_disk must be true or false",
+        ];
+        for part in expected {
+            assert!(error.contains(part), "{part}\nis missing from\n{error}");
+        }
+    }
+
+    #[test]
+    fn broken_toml_is_reported_with_its_line() {
+        let error = check("data = \"x\"\nlisten = \n", &[]).unwrap_err();
+        assert!(error.contains("line 2"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        assert_eq!(format!("{:?}", Secret::new("swordfish".to_owned())), "[redacted]");
     }
 }

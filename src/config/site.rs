@@ -3,6 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::read::{Given, Section, flag, text};
+
+/// Sites kept for 400 days unless they say otherwise: a year and the same month of the year before.
+const DEFAULT_RETENTION: Retention = Retention::Days(400);
+/// Days in the longest retention short of `unlimited`: a hundred years.
+const MAX_RETENTION_DAYS: u16 = 36_500;
+/// Letters of a site's id at most.
+const MAX_SITE_ID: usize = 64;
+
 /// One site, checked.
 #[derive(Debug, Clone)]
 pub struct Site {
@@ -117,4 +126,111 @@ impl Sites {
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
     }
+}
+
+/// The site of a collector without a configuration.
+pub(super) fn localhost() -> Site {
+    Site {
+        id: "localhost".into(),
+        hosts: ["localhost", "127.0.0.1", "[::1]"].map(|host| HostPattern::Exact(host.to_owned())).to_vec(),
+        retention: DEFAULT_RETENTION,
+        query: default_query(),
+        cookies: BTreeMap::new(),
+        drop_bots: false,
+    }
+}
+
+/// Checks one `[[site]]`; `None` when it has no usable id or hosts.
+pub(super) fn check(mut section: Section<'_>) -> Option<Site> {
+    let id = section.required("id", site_id);
+    let hosts = match section.list("hosts", host_pattern) {
+        Some(hosts) => Some(hosts),
+        None => section.required("hosts", |_| Err("must be a list of host names".to_owned())),
+    };
+    let retention = section.read("retention", retention).unwrap_or(DEFAULT_RETENTION);
+    let query = section.list("query", text).map_or_else(default_query, name_patterns);
+    let cookies = section.read("cookies", cookie_rules).unwrap_or_default();
+    let drop_bots = section.read("drop_bots", flag).unwrap_or(false);
+    section.finish(&["id", "hosts", "retention", "query", "cookies", "drop_bots"]);
+    let (id, hosts) = id.zip(hosts)?;
+    Some(Site { id: id.into(), hosts, retention, query, cookies, drop_bots })
+}
+
+/// Campaign parameters name campaigns, not people.
+fn default_query() -> NamePatterns {
+    name_patterns(vec!["utm_*".to_owned()])
+}
+
+fn name_patterns(names: Vec<String>) -> NamePatterns {
+    let mut patterns = NamePatterns::default();
+    for name in names {
+        match name.strip_suffix('*') {
+            Some(prefix) => patterns.prefixes.push(prefix.to_owned()),
+            None => patterns.exact.push(name),
+        }
+    }
+    patterns
+}
+
+fn site_id(value: &Given) -> Result<String, String> {
+    let id = text(value)?;
+    let plain = id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b));
+    if plain && id.len() <= MAX_SITE_ID {
+        Ok(id)
+    } else {
+        Err(format!("must be 1 to {MAX_SITE_ID} of a-z, 0-9, - _ and ., not {id:?}"))
+    }
+}
+
+fn host_pattern(value: &Given) -> Result<HostPattern, String> {
+    let text = text(value)?;
+    if text == "*" {
+        return Ok(HostPattern::Any);
+    }
+    let (below, name) = text.strip_prefix("*.").map_or((false, text.as_str()), |name| (true, name));
+    let host = url::Host::parse(name).ok().filter(|_| !name.contains(['/', ' ', '*'])).ok_or_else(|| {
+        format!("must be host names such as clinic.example or *.clinic.example, not {text:?}")
+    })?;
+    Ok(if below { HostPattern::Below(format!(".{host}")) } else { HostPattern::Exact(host.to_string()) })
+}
+
+fn retention(value: &Given) -> Result<Retention, String> {
+    let text = text(value)?;
+    if text == "unlimited" {
+        return Ok(Retention::Unlimited);
+    }
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let days = match &text[end..] {
+        "d" => Some(1),
+        "w" => Some(7),
+        "y" => Some(365),
+        _ => None,
+    };
+    text[..end]
+        .parse::<u16>()
+        .ok()
+        .zip(days)
+        .and_then(|(number, days)| number.checked_mul(days))
+        .filter(|days| (1..=MAX_RETENTION_DAYS).contains(days))
+        .map(Retention::Days)
+        .ok_or_else(|| {
+            format!("must be \"unlimited\" or days, weeks or years such as \"400d\", not {text:?}")
+        })
+}
+
+fn cookie_rules(value: &Given) -> Result<BTreeMap<String, CookieRule>, String> {
+    let Given::Table(table) = value else {
+        return Err("must be a table such as { consent = \"presence\" }".to_owned());
+    };
+    let mut rules = BTreeMap::new();
+    for (name, (rule, _)) in table {
+        let rule = match rule {
+            Given::Text(word) if word == "presence" => CookieRule::Presence,
+            Given::Text(word) if word == "hmac" => CookieRule::Hmac,
+            Given::Text(word) if word == "value" => CookieRule::Value,
+            _ => return Err(format!("must say \"presence\", \"hmac\" or \"value\" for {name:?}")),
+        };
+        rules.insert(name.clone(), rule);
+    }
+    Ok(rules)
 }

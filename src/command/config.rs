@@ -1,0 +1,61 @@
+//! `footfall config check`: says whether the configuration is right, and what it comes to.
+
+use std::io::Write;
+
+use clap::Subcommand;
+
+use super::{Common, Error};
+use crate::config::{Config, Store};
+
+/// What to do with the configuration.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Check the file and the environment; exit with 3 and every problem if something is wrong.
+    Check,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// With every problem of the configuration.
+pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
+    match arguments.action {
+        Action::Check => check(common),
+    }
+}
+
+fn check(common: &Common) -> Result<(), Error> {
+    let config = common.load()?;
+    let source =
+        common.config_file().map_or_else(|| "defaults".to_owned(), |file| file.display().to_string());
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{source}: the configuration is right")?;
+    summary(&config, &mut out)?;
+    Ok(())
+}
+
+fn summary(config: &Config, out: &mut impl Write) -> std::io::Result<()> {
+    let store = match &config.store {
+        Store::Embedded { listen } => format!("embedded, on {listen}"),
+        Store::Server { url, database, cluster, .. } => {
+            let cluster = cluster.as_ref().map_or_else(String::new, |name| format!(", cluster {name}"));
+            format!("{url}, database {database}{cluster}")
+        }
+    };
+    writeln!(out, "  listen   {}", config.listen)?;
+    writeln!(out, "  admin    {}", config.admin)?;
+    writeln!(out, "  reports  {}", config.reports)?;
+    writeln!(out, "  store    {store}")?;
+    let mut sites: Vec<_> = config.sites.iter().map(|site| site.id.to_string()).collect();
+    sites.sort_unstable();
+    let more = sites.len().saturating_sub(10);
+    sites.truncate(10);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    writeln!(out, "  sites    {}{more}", sites.join(", "))
+}
