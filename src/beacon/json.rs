@@ -1,0 +1,210 @@
+//! Version 1 of the wire format: one JSON object. `docs/wire.md` describes it field by field.
+//!
+//! The body is read once into a raw form that mirrors the wire, then checked into a [`Beacon`]. Only when that fails is
+//! it read again, slowly, to say where.
+
+mod raw;
+
+use std::borrow::Cow;
+
+use raw::{RawBeacon, RawEvent};
+
+use super::{
+    AdAction, Beacon, Event, Hints, MAX_AGE_MS, MAX_COOKIES, MAX_EVENTS, MAX_PROPS, Malformed, Page,
+    ScriptError, Text, VERSION, Vitals, What,
+};
+
+/// Longest name of an event, campaign or slot, in bytes.
+const MAX_NAME: usize = 128;
+/// Longest page-load id: 64 bits in base 36.
+const MAX_PAGE_LOAD: usize = 13;
+/// Longest language tag and time-zone name that are taken, in bytes.
+const MAX_TAG: usize = 64;
+/// Longest name of an HTML element that is taken, in bytes.
+const MAX_ELEMENT: usize = 16;
+
+/// Reads a beacon.
+///
+/// # Errors
+/// [`Malformed`], with what is wrong and where.
+pub fn parse(body: &[u8]) -> Result<Beacon<'_>, Malformed> {
+    // A list would be taken as the fields in their order: nobody means that.
+    if body.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
+        return Err(Malformed::new("body", "must be an object"));
+    }
+    let raw: RawBeacon<'_> = serde_json::from_slice(body).map_err(|_| raw::explain(body))?;
+    check(raw)
+}
+
+fn check(raw: RawBeacon<'_>) -> Result<Beacon<'_>, Malformed> {
+    if raw.v.0 != VERSION {
+        return Err(Malformed::new("v", "must be 1"));
+    }
+    let page_load = page_load(&raw.l)?;
+    if raw.e.is_empty() || raw.e.len() > MAX_EVENTS {
+        return Err(Malformed::new("e", format!("must hold 1 to {MAX_EVENTS} events")));
+    }
+    let first = u32::try_from(raw.o.0)
+        .ok()
+        .filter(|first| first.checked_add(MAX_EVENTS as u32).is_some())
+        .ok_or_else(|| Malformed::new("o", "must be below 2^32 - 100"))?;
+    if raw.ck.0.len() > MAX_COOKIES {
+        return Err(Malformed::new("ck", format!("must hold at most {MAX_COOKIES} cookies")));
+    }
+    let mut events = Vec::with_capacity(raw.e.len());
+    for (index, event) in raw.e.into_iter().enumerate() {
+        let event = check_event(event)
+            .map_err(|(field, what)| Malformed::new(format!("e[{index}].{field}"), what))?;
+        if index == 0 && event.page.is_none() {
+            return Err(Malformed::new("e[0].u", "is missing: the first event needs its page's address"));
+        }
+        events.push(event);
+    }
+    Ok(Beacon {
+        site: raw.s.0,
+        page_load,
+        first,
+        screen_width: u16::try_from(raw.w.0).unwrap_or(u16::MAX),
+        screen_height: u16::try_from(raw.h.0).unwrap_or(u16::MAX),
+        language: tag(raw.g.0, b"-"),
+        timezone: tag(raw.z.0, b"-_+/"),
+        cookies_enabled: raw.c.0 != 0,
+        touch_points: u8::try_from(raw.t.0).unwrap_or(u8::MAX),
+        automated: raw.b.0 != 0,
+        cookies: raw.ck.0,
+        hints: raw.ch.map(hints).unwrap_or_default(),
+        events,
+    })
+}
+
+/// A 64-bit number in base 36.
+fn page_load(text: &str) -> Result<u64, Malformed> {
+    let plain = (1..=MAX_PAGE_LOAD).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase());
+    plain
+        .then(|| u64::from_str_radix(text, 36).ok())
+        .flatten()
+        .ok_or_else(|| Malformed::new("l", "must be a 64-bit number in base 36: 1 to 13 of 0-9 and a-z"))
+}
+
+/// A language tag or zone name as it is, or empty when it cannot be one: it must not carry other texts to disk.
+fn tag<'a>(text: Cow<'a, str>, besides: &[u8]) -> Cow<'a, str> {
+    let fits = text.len() <= MAX_TAG
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || besides.contains(&byte));
+    if fits { text } else { Cow::Borrowed("") }
+}
+
+fn hints(raw: raw::RawHints<'_>) -> Hints<'_> {
+    Hints {
+        brands: brands(raw.brands),
+        full_versions: brands(raw.full_version_list),
+        mobile: raw.mobile,
+        platform: raw.platform.0,
+        platform_version: raw.platform_version.0,
+        model: raw.model.0,
+        form_factors: raw.form_factors.into_iter().map(|text| text.0).collect(),
+    }
+}
+
+fn brands(list: Vec<raw::RawBrand<'_>>) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+    list.into_iter().map(|raw| (raw.brand.0, raw.version.0)).collect()
+}
+
+/// A field's name and what is wrong with it.
+type FieldError = (&'static str, Cow<'static, str>);
+
+fn check_event(raw: RawEvent<'_>) -> Result<Event<'_>, FieldError> {
+    let age_ms = raw.a.milliseconds().min(MAX_AGE_MS);
+    let page = raw.u.map(|url| Page { url: url.0, referrer: raw.r.0 });
+    let what = match &*raw.k {
+        "view" => What::View,
+        "leave" => What::Leave {
+            engaged_ms: raw.ms.milliseconds(),
+            scroll_depth: u8::try_from(raw.sd.0.min(100)).expect("at most 100"),
+        },
+        "event" => What::Event { name: name("n", raw.n, MAX_NAME)?, props: props(raw.p.0)? },
+        "ad" => {
+            let slot = cut(raw.slot.0, MAX_NAME);
+            What::Ad { action: ad_action(raw.n.as_deref())?, ad: name("ad", raw.ad, MAX_NAME)?, slot }
+        }
+        "outbound" => What::Outbound { url: url(raw.n)? },
+        "download" => What::Download { url: url(raw.n)? },
+        "error" => What::Error(ScriptError {
+            message: name("m", raw.m, usize::MAX)?,
+            source: raw.f.0,
+            line: raw.ln.bounded(),
+            column: raw.col.bounded(),
+            stack: raw.st.0,
+        }),
+        "resource" => What::Resource { url: url(raw.n)?, tag: element(raw.tag.0) },
+        "vitals" => What::Vitals(Vitals {
+            lcp_ms: raw.lcp.map(|ms| ms.milliseconds()),
+            inp_ms: raw.inp.map(|ms| ms.milliseconds()),
+            cls: raw.cls.map(|score| score.0),
+            fcp_ms: raw.fcp.map(|ms| ms.milliseconds()),
+            ttfb_ms: raw.ttfb.map(|ms| ms.milliseconds()),
+            dns_ms: raw.dns.map(|ms| ms.milliseconds()),
+            connect_ms: raw.con.map(|ms| ms.milliseconds()),
+            tls_ms: raw.tls.map(|ms| ms.milliseconds()),
+            load_ms: raw.load.map(|ms| ms.milliseconds()),
+        }),
+        "missing" => What::Missing,
+        _ => return Err(("k", "is not a kind of event".into())),
+    };
+    Ok(Event { age_ms, page, what })
+}
+
+/// A text that must be there and not be empty, cut to `max` bytes.
+fn name<'a>(field: &'static str, text: Option<Text<'a>>, max: usize) -> Result<Cow<'a, str>, FieldError> {
+    match text {
+        Some(text) if !text.is_empty() => Ok(cut(text.0, max)),
+        Some(_) => Err((field, "must not be empty".into())),
+        None => Err((field, "is missing".into())),
+    }
+}
+
+fn url(text: Option<Text<'_>>) -> Result<Cow<'_, str>, FieldError> {
+    name("n", text, usize::MAX)
+}
+
+/// Cut at a character's boundary.
+fn cut(text: Cow<'_, str>, max: usize) -> Cow<'_, str> {
+    if text.len() <= max {
+        return text;
+    }
+    let end = text.floor_char_boundary(max);
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
+        Cow::Owned(mut text) => {
+            text.truncate(end);
+            Cow::Owned(text)
+        }
+    }
+}
+
+fn ad_action(name: Option<&str>) -> Result<AdAction, FieldError> {
+    match name {
+        Some("impression") => Ok(AdAction::Impression),
+        Some("viewable") => Ok(AdAction::Viewable),
+        Some("click") => Ok(AdAction::Click),
+        _ => Err(("n", "must be impression, viewable or click".into())),
+    }
+}
+
+fn props<'a>(props: Vec<(Text<'a>, Text<'a>)>) -> Result<Vec<(Text<'a>, Text<'a>)>, FieldError> {
+    if props.len() > MAX_PROPS {
+        Err(("p", format!("must hold at most {MAX_PROPS} properties").into()))
+    } else {
+        Ok(props)
+    }
+}
+
+/// The name of an HTML element, or empty.
+fn element(tag: Cow<'_, str>) -> Cow<'_, str> {
+    let fits =
+        tag.len() <= MAX_ELEMENT && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if fits { tag } else { Cow::Borrowed("") }
+}
+
+#[cfg(test)]
+mod tests;

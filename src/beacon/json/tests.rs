@@ -1,0 +1,138 @@
+//! The wire format by example.
+
+use super::*;
+
+/// The design's own example.
+const EXAMPLE: &str = r#"{"v":1,"s":"clinic","l":"k3f9","o":5,"w":1536,"h":864,"g":"ru-RU","z":"Europe/Moscow","c":1,"t":5,
+    "ck":{"ab":"B"},"ch":{"brands":[{"brand":"Chromium","version":"156"}],"mobile":false,"platform":"Windows",
+    "platformVersion":"15.0.0","unknown":[{}]},
+    "e":[{"k":"view","a":0,"u":"https://clinic.example/doctors","r":"https://yandex.ru/"},
+         {"k":"ad","a":1200,"n":"viewable","ad":"spring-checkup","slot":"top"},
+         {"k":"leave","a":45000.4,"ms":31000,"sd":180}]}"#;
+
+fn with_event(event: &str) -> String {
+    format!(r#"{{"v":1,"s":"clinic","l":"1","e":[{event}]}}"#)
+}
+
+/// Checks one event, whose page need not be said.
+fn what(event: &str) -> What<'static> {
+    let body = with_event(&event.replacen('{', r#"{"u":"https://a.example/","#, 1)).leak();
+    parse(body.as_bytes()).unwrap().events.remove(0).what
+}
+
+#[track_caller]
+fn refused(body: &str, at: &str, what: &str) {
+    let error = parse(body.as_bytes()).unwrap_err();
+    assert_eq!((error.at.as_str(), &*error.what), (at, what), "{body}");
+}
+
+#[test]
+fn the_example_is_read_whole() {
+    let beacon = parse(EXAMPLE.as_bytes()).unwrap();
+    assert_eq!((beacon.page_load, beacon.first), (u64::from_str_radix("k3f9", 36).unwrap(), 5));
+    assert_eq!((beacon.screen_width, beacon.screen_height, beacon.touch_points), (1536, 864, 5));
+    assert_eq!((&*beacon.language, &*beacon.timezone), ("ru-RU", "Europe/Moscow"));
+    assert_eq!(beacon.hints.brands, [("Chromium".into(), "156".into())]);
+    assert_eq!((beacon.hints.mobile, &*beacon.hints.platform_version), (Some(false), "15.0.0"));
+    assert_eq!(beacon.events[0].page.as_ref().unwrap().referrer, "https://yandex.ru/");
+    assert_eq!(beacon.events[1].page, None);
+    assert!(
+        matches!(&beacon.events[1].what, What::Ad { action: AdAction::Viewable, ad, .. } if ad == "spring-checkup")
+    );
+    assert_eq!(beacon.events[2].what, What::Leave { engaged_ms: 31_000, scroll_depth: 100 });
+    assert_eq!(beacon.events[2].age_ms, 45_000);
+}
+
+#[test]
+fn texts_without_escapes_are_borrowed() {
+    let beacon = parse(EXAMPLE.as_bytes()).unwrap();
+    assert!(matches!(beacon.site, Cow::Borrowed(_)));
+    assert!(matches!(beacon.events[0].page.as_ref().unwrap().url, Cow::Borrowed(_)));
+    assert!(matches!(beacon.cookies[0].1.0, Cow::Borrowed(_)));
+}
+
+#[test]
+fn properties_are_texts_whatever_their_type() {
+    let What::Event { name, props } =
+        what(r#"{"k":"event","n":"booking","p":{"a":"x","b":1,"c":true,"d":-2.5}}"#)
+    else {
+        panic!("not an event");
+    };
+    assert_eq!(name, "booking");
+    let values: Vec<&str> = props.iter().map(|(_, value)| &**value).collect();
+    assert_eq!(values, ["x", "1", "true", "-2.5"]);
+}
+
+#[test]
+fn vitals_that_were_not_measured_stay_unknown() {
+    let What::Vitals(vitals) = what(r#"{"k":"vitals","lcp":1200.6,"cls":0.05,"inp":1e300}"#) else {
+        panic!("not vitals")
+    };
+    assert_eq!((vitals.lcp_ms, vitals.cls, vitals.fcp_ms), (Some(1_201), Some(0.05), None));
+    assert_eq!(vitals.inp_ms, Some(u32::MAX));
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place_and_never_repeated() {
+    refused("", "body", "ends before the JSON object does");
+    refused("[]", "body", "must be an object");
+    refused("{\"v\":1} x", "body", "has no field s");
+    refused(&with_event(r#"{"k":7}"#), "e[0].k", "must be text");
+    refused(&with_event(r#"{"k":"<script>"}"#), "e[0].k", "is not a kind of event");
+    refused(&with_event(r#"{"k":"view"}"#), "e[0].u", "is missing: the first event needs its page's address");
+    refused(
+        &with_event(r#"{"k":"event","p":{"<b>":[]}}"#),
+        "e[0].p",
+        "must be text, a number, true or false",
+    );
+    refused(&with_event(r#"{"k":"view","a":-1}"#), "e[0].a", "must be a number that is not negative");
+    refused(&with_event(r#"{"k":"view","k":"view"}"#), "e[0]", "has the field k twice");
+    refused(
+        &with_event(r#"{"k":"ad","n":"seen","ad":"a"}"#),
+        "e[0].n",
+        "must be impression, viewable or click",
+    );
+    refused(&with_event(r#"{"k":"error"}"#), "e[0].m", "is missing");
+    refused(&with_event(""), "e", "must hold 1 to 100 events");
+    refused(r#"{"v":2,"s":"a","l":"1","e":[]}"#, "v", "must be 1");
+    refused(
+        r#"{"v":1,"s":"a","l":"K","e":[]}"#,
+        "l",
+        "must be a 64-bit number in base 36: 1 to 13 of 0-9 and a-z",
+    );
+    refused(
+        r#"{"v":1,"s":"a","l":"1","o":4294967295,"e":[{"k":"missing"}]}"#,
+        "o",
+        "must be below 2^32 - 100",
+    );
+}
+
+#[test]
+fn too_many_of_anything_is_refused() {
+    let events = vec![r#"{"k":"view","u":"https://a.example/"}"#; 101].join(",");
+    refused(&with_event(&events), "e", "must hold 1 to 100 events");
+    let many: Vec<String> = (0..31).map(|n| format!("\"p{n}\":1")).collect();
+    let event = format!(r#"{{"k":"event","n":"x","u":"https://a.example/","p":{{{}}}}}"#, many.join(","));
+    refused(&with_event(&event), "e[0].p", "must hold at most 30 properties");
+}
+
+#[test]
+fn long_names_are_cut_at_a_character() {
+    let What::Event { name, .. } = what(&format!(r#"{{"k":"event","n":"{}"}}"#, "ы".repeat(100))) else {
+        panic!("not an event");
+    };
+    assert_eq!(name, "ы".repeat(64));
+}
+
+#[test]
+fn a_language_that_is_none_is_dropped() {
+    let body = r#"{"v":1,"s":"a","l":"1","g":"call me: 555","z":"'; DROP","e":[{"k":"view","u":"https://a.example/"}]}"#;
+    let beacon = parse(body.as_bytes()).unwrap();
+    assert_eq!((&*beacon.language, &*beacon.timezone), ("", ""));
+}
+
+#[test]
+fn deep_nesting_is_refused_rather_than_followed() {
+    let body = format!(r#"{{"v":1,"x":{}"#, "[".repeat(60_000));
+    assert!(parse(body.as_bytes()).is_err());
+}
