@@ -1,0 +1,238 @@
+//! `footfall serve` in a directory of its own, on ports of its own.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::process::{self, Signal};
+use super::{Answer, Store, eventually, http, ports};
+
+/// How long a collector with an embedded store may take to be ready on a machine that is busy with other tests.
+const READY: Duration = Duration::from_secs(90);
+/// How long a drain may take.
+const DRAIN: Duration = Duration::from_secs(60);
+
+/// A collector, its directory, and the store it was told to use.
+pub struct Collector {
+    /// Beacons and the script.
+    pub listen: SocketAddr,
+    /// Metrics and health.
+    pub admin: SocketAddr,
+    /// The reports.
+    pub reports: SocketAddr,
+    /// Its store's interface.
+    pub store: Store,
+    program: PathBuf,
+    directory: TempDir,
+    child: Option<Child>,
+}
+
+impl Collector {
+    /// A collector for site `clinic` with an embedded store. `settings` are TOML: top-level keys first, then tables;
+    /// `[store]` and the listeners are set already. It does not run yet.
+    pub fn new(settings: &str) -> Self {
+        let store = ports::free();
+        Self::with_store(Store { listen: store }, &format!("listen = \"{store}\""), settings)
+    }
+
+    /// A collector that ships to a store of its own standing.
+    pub fn shipping_to(store: Store, settings: &str) -> Self {
+        Self::with_store(store, &format!("url = \"http://{}\"", store.listen), settings)
+    }
+
+    fn with_store(store: Store, address: &str, settings: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let [listen, admin, reports] = std::array::from_fn(|_| ports::free());
+        let collector = Self {
+            listen,
+            admin,
+            reports,
+            store,
+            program: PathBuf::from(env!("CARGO_BIN_EXE_footfall")),
+            directory,
+            child: None,
+        };
+        let (top, tables) = split(settings);
+        let mut text = format!("listen = \"{listen}\"\nadmin = \"{admin}\"\nreports = \"{reports}\"\n");
+        let _ = write!(
+            text,
+            "data = {:?}\nkey = {:?}\nkey_on_disk = true\n",
+            collector.data(),
+            collector.path("key")
+        );
+        if !top.contains("trusted_proxies") {
+            text += "trusted_proxies = [\"127.0.0.0/8\"]\n";
+        }
+        let _ = write!(text, "{top}\n[store]\n{address}\n{tables}\n");
+        if !tables.contains("[limits]") {
+            // The load comes from one machine; tests of the limit set their own.
+            text += "[limits]\nrate = 0\n";
+        }
+        if !tables.contains("[[site]]") {
+            text += "[[site]]\nid = \"clinic\"\nhosts = [\"clinic.example\"]\nquery = [\"utm_*\", \"q\"]\n";
+        }
+        std::fs::write(collector.path("footfall.toml"), text).expect("the configuration can be written");
+        collector
+    }
+
+    /// A file or directory of this collector.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> PathBuf {
+        self.path("data")
+    }
+
+    /// Uses another build of the program.
+    pub fn program(mut self, program: &Path) -> Self {
+        self.program = program.to_owned();
+        self
+    }
+
+    /// Starts it and waits until it takes beacons.
+    pub fn start(&mut self) {
+        self.spawn();
+        self.wait_until_ready();
+    }
+
+    /// Starts it without waiting.
+    pub fn spawn(&mut self) {
+        assert!(self.child.is_none(), "the collector runs already");
+        let log = File::options().create(true).append(true).open(self.path("log")).expect("a log file");
+        let child = Command::new(&self.program)
+            .arg("serve")
+            .arg("--config")
+            .arg(self.path("footfall.toml"))
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a log file can be shared"))
+            .stderr(log)
+            .spawn()
+            .expect("footfall starts");
+        self.child = Some(child);
+    }
+
+    /// Waits until it takes beacons, and fails with its log when it ends instead.
+    pub fn wait_until_ready(&mut self) {
+        let end = Instant::now() + READY;
+        loop {
+            if http::get(self.admin, "/readyz").is_ok_and(|answer| answer.status == 200) {
+                return;
+            }
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            assert!(ended.is_none(), "the collector ended with {ended:?}:\n{}", self.log());
+            assert!(Instant::now() < end, "the collector is not ready after {READY:?}:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Runs another command of the program on the same configuration and answers with its output.
+    pub fn command(&self, arguments: &[&str]) -> std::process::Output {
+        Command::new(&self.program)
+            .args(arguments)
+            .arg("--config")
+            .arg(self.path("footfall.toml"))
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null())
+            .output()
+            .expect("footfall starts")
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the collector was started").id()
+    }
+
+    /// The process of its embedded store, once it runs.
+    pub fn store_pid(&self) -> Option<u32> {
+        process::children(self.pid()).first().copied()
+    }
+
+    /// Ends it at once, as `kill -9` does. Its embedded store is left to notice.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Asks it to end, as a service manager does, and waits for it.
+    pub fn terminate(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("the collector was started");
+        process::signal(child.id(), Signal::TERM);
+        let end = Instant::now() + DRAIN;
+        loop {
+            if let Some(status) = child.try_wait().expect("a child can be waited for") {
+                return status;
+            }
+            if Instant::now() > end {
+                let _ = child.kill();
+                let _ = child.wait();
+                panic!("the collector did not end within {DRAIN:?}:\n{}", self.log());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Sends one beacon as a browser does.
+    ///
+    /// # Errors
+    /// When the collector cannot be reached or does not answer.
+    pub fn beacon(&self, body: &str) -> io::Result<Answer> {
+        let headers = "Origin: https://clinic.example\r\nContent-Type: text/plain;charset=UTF-8\r\n\
+                       User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0\r\n";
+        http::post(self.listen, "/b", headers, body.as_bytes())
+    }
+
+    /// Its log so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.path("log")).unwrap_or_default()).into_owned()
+    }
+
+    /// Its metrics as Prometheus reads them.
+    pub fn metrics(&self) -> String {
+        http::get(self.admin, "/metrics").expect("the metrics are served").text()
+    }
+
+    /// Resident memory in bytes.
+    pub fn memory(&self) -> u64 {
+        process::memory(self.pid()).expect("the collector runs")
+    }
+
+    /// Waits until the store holds `count` events, counting each as often as it is stored.
+    #[track_caller]
+    pub fn wait_for_events(&self, count: u64, patience: Duration) {
+        eventually(&format!("{count} events are stored"), patience, || {
+            let stored = self.store.query("SELECT count() FROM events").unwrap_or_default();
+            String::from_utf8_lossy(&stored).trim().parse::<u64>().is_ok_and(|stored| stored >= count)
+        });
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        let store = self.child.as_ref().map(|child| process::children(child.id())).unwrap_or_default();
+        if std::thread::panicking() {
+            println!("the collector's log:\n{}", self.log());
+        }
+        self.kill();
+        for pid in store {
+            process::signal(pid, Signal::KILL);
+        }
+    }
+}
+
+/// Settings before the first table, and the tables.
+fn split(settings: &str) -> (&str, &str) {
+    let table = settings.lines().find(|line| line.trim_start().starts_with('['));
+    let at = table.map_or(settings.len(), |line| line.as_ptr() as usize - settings.as_ptr() as usize);
+    settings.split_at(at)
+}

@@ -1,0 +1,143 @@
+//! The store as analysts reach it: ClickHouse's HTTP interface. And a store in a process of its own.
+
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::process::{Signal, signal};
+use super::{eventually, http, ports};
+
+/// How long a store may take to answer its first ping on a machine that is busy with other tests.
+const READY: Duration = Duration::from_secs(60);
+
+/// A ClickHouse HTTP interface.
+#[derive(Debug, Clone, Copy)]
+pub struct Store {
+    /// Where it listens.
+    pub listen: SocketAddr,
+}
+
+impl Store {
+    /// Runs a query in database `footfall` and answers with the body, or with the exception's text.
+    ///
+    /// # Errors
+    /// When the store cannot be reached or refuses the query.
+    pub fn query(&self, sql: &str) -> io::Result<Vec<u8>> {
+        let answer = http::post(
+            self.listen,
+            "/?database=footfall",
+            "X-ClickHouse-User: footfall_writer\r\n",
+            sql.as_bytes(),
+        )?;
+        if answer.status == 200 {
+            Ok(answer.body)
+        } else {
+            Err(io::Error::other(format!("{}: {}", answer.status, answer.text())))
+        }
+    }
+
+    /// The answer to a query, one text a row, as TabSeparated writes it.
+    #[track_caller]
+    pub fn rows(&self, sql: &str) -> Vec<String> {
+        let body = self.query(sql).expect("the store answers");
+        String::from_utf8(body).expect("the store answers in UTF-8").lines().map(str::to_owned).collect()
+    }
+
+    /// The answer to a query of one number.
+    #[track_caller]
+    pub fn number(&self, sql: &str) -> u64 {
+        let rows = self.rows(sql);
+        rows.first().and_then(|row| row.parse().ok()).unwrap_or_else(|| panic!("no number but {rows:?}"))
+    }
+
+    /// The answer to a query as JSON objects, one a row.
+    #[track_caller]
+    pub fn objects(&self, sql: &str) -> Vec<serde_json::Value> {
+        let rows = self.rows(&format!("{sql} FORMAT JSONEachRow"));
+        rows.iter().map(|row| serde_json::from_str(row).expect("a row is JSON")).collect()
+    }
+
+    /// Page load and number of every event, as often as it is stored.
+    #[track_caller]
+    pub fn events(&self) -> Vec<(u64, u32)> {
+        let body =
+            self.query("SELECT page_load, seq FROM events FORMAT RowBinary").expect("the store answers");
+        let event = |row: &[u8]| {
+            let (page_load, seq) = row.split_at(8);
+            let page_load = u64::from_le_bytes(page_load.try_into().expect("eight bytes were split off"));
+            (page_load, u32::from_le_bytes(seq.try_into().expect("four bytes are left")))
+        };
+        body.chunks_exact(12).map(event).collect()
+    }
+
+    /// Whether it answers.
+    pub fn pings(&self) -> bool {
+        http::get(self.listen, "/ping").is_ok_and(|answer| answer.status == 200)
+    }
+}
+
+/// `footfall embedded` in a process of its own.
+pub struct StoreProcess {
+    /// Its interface.
+    pub store: Store,
+    data: PathBuf,
+    child: Option<Child>,
+}
+
+impl StoreProcess {
+    /// A store that will keep its data in `data`; it does not run yet.
+    pub fn new(data: &Path) -> Self {
+        Self { store: Store { listen: ports::free() }, data: data.to_owned(), child: None }
+    }
+
+    /// Starts it and waits until it answers.
+    pub fn start(&mut self) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.data.with_extension("log"))
+            .expect("a log file");
+        let child = Command::new(env!("CARGO_BIN_EXE_footfall"))
+            .args(["embedded", "--listen", &self.store.listen.to_string(), "--data"])
+            .arg(&self.data)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a log file can be shared"))
+            .stderr(log)
+            .spawn()
+            .expect("footfall starts");
+        self.child = Some(child);
+        eventually("the store answers", READY, || self.store.pings());
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the store was started").id()
+    }
+
+    /// Ends it at once, as `kill -9` does.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Stops it in its tracks; connections stay open and nothing answers.
+    pub fn freeze(&self) {
+        signal(self.pid(), Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        signal(self.pid(), Signal::CONT);
+    }
+}
+
+impl Drop for StoreProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

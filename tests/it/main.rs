@@ -1,0 +1,8 @@
+//! Integration tests: real processes, real sockets, a real store.
+
+// A test binary has no public interface: `pub` says what the modules offer each other.
+#![allow(unreachable_pub, missing_docs)]
+
+mod common;
+#[path = "../load/mod.rs"]
+mod load;
