@@ -77,6 +77,11 @@ pub struct NamePatterns {
 }
 
 impl NamePatterns {
+    /// No name at all.
+    pub const fn none() -> Self {
+        Self { exact: Vec::new(), prefixes: Vec::new() }
+    }
+
     /// Whether `name` fits one of the patterns.
     pub fn matches(&self, name: &str) -> bool {
         self.exact.iter().any(|exact| exact == name)

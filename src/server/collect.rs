@@ -1,0 +1,249 @@
+//! A beacon's whole way, from the peer and the body to the synced row.
+//!
+//! Everything up to the spool happens at once, without waiting, in buffers that the thread keeps; then the request waits
+//! for the disk. What is refused or dropped is decided before anything is written, and a beacon is written as a whole
+//! or not at all.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, ORIGIN, REFERER, USER_AGENT};
+
+use super::recent::Recent;
+use crate::beacon::{self, Beacon, Malformed};
+use crate::config::{Config, Site, Sites};
+use crate::enrich::Browsers;
+use crate::event::Dropped;
+use crate::event::assemble::{self, Context, Unfit};
+use crate::privacy::{Peer, Privacy, consent};
+use crate::spool::{Ack, Durability, Frame, Recovered, Spool, SpoolError};
+
+/// Takes beacons.
+pub struct Collector {
+    settings: ArcSwap<Settings>,
+    privacy: Privacy,
+    browsers: Browsers,
+    recent: Recent,
+    spool: Arc<Spool>,
+}
+
+/// What may change while the collector runs.
+struct Settings {
+    sites: Sites,
+    policy: String,
+}
+
+impl Settings {
+    fn of(config: &Config) -> Arc<Self> {
+        Arc::new(Self { sites: config.sites.clone(), policy: config.policy.clone() })
+    }
+}
+
+/// A beacon was taken: its events are on disk, or dropped by a rule.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Events stored.
+    pub stored: u32,
+    /// Events dropped, by [`Dropped`] as a number.
+    pub dropped: [u32; Dropped::ALL.len()],
+}
+
+/// A beacon was not taken; nothing of it is on disk.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// 400.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// 403.
+    #[error("no such site here")]
+    UnknownSite,
+    /// 403.
+    #[error("the page's host is not one of the site's hosts")]
+    ForeignHost,
+    /// 503.
+    #[error("the spool takes nothing now")]
+    Unavailable,
+}
+
+impl From<Unfit> for Refused {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Malformed(malformed) => Self::Malformed(malformed),
+            Unfit::ForeignHost => Self::ForeignHost,
+        }
+    }
+}
+
+impl From<SpoolError> for Refused {
+    fn from(_: SpoolError) -> Self {
+        // The spool itself logs and counts why; a browser needs only to know that it should try again.
+        Self::Unavailable
+    }
+}
+
+/// Buffers of one thread, kept from beacon to beacon.
+#[derive(Default)]
+struct Scratch {
+    rows: Vec<u8>,
+    seqs: Vec<u32>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+impl Collector {
+    /// A collector on an open spool. `recovered` says which events are on disk already.
+    pub fn new(config: &Config, privacy: Privacy, spool: Arc<Spool>, recovered: &Recovered) -> Self {
+        let recent = Recent::new();
+        for (page_load, seq) in &recovered.identities {
+            recent.remember(*page_load, *seq);
+        }
+        Self { settings: ArcSwap::new(Settings::of(config)), privacy, browsers: Browsers::new(), recent, spool }
+    }
+
+    /// Takes new sites and a new policy version; beacons under way keep the old ones.
+    pub fn reload(&self, config: &Config) {
+        self.settings.store(Settings::of(config));
+    }
+
+    /// The stage that holds the key and the places.
+    pub fn privacy(&self) -> &Privacy {
+        &self.privacy
+    }
+
+    /// Whether pages on `host` may send events for some site: what CORS needs to know.
+    pub fn allows_host(&self, host: &str) -> bool {
+        self.settings.load().sites.iter().any(|site| site.allows(host))
+    }
+
+    /// `POST /b`. Once this answers, every event that was stored is synced.
+    ///
+    /// # Errors
+    /// [`Refused`]; the sender may try again after [`Refused::Unavailable`].
+    pub async fn beacon(&self, peer: Peer, headers: &HeaderMap, body: &[u8]) -> Result<Taken, Refused> {
+        let (taken, ack) = self.take(peer, headers, &beacon::json::parse(body)?)?;
+        match ack {
+            None => Ok(taken),
+            Some(ack) => Ok(ack.await.map(|()| taken)?),
+        }
+    }
+
+    /// `GET /b.gif`: one view.
+    ///
+    /// # Errors
+    /// As for [`Collector::beacon`].
+    pub async fn pixel(&self, peer: Peer, headers: &HeaderMap, query: Option<&str>) -> Result<Taken, Refused> {
+        let referer = text(headers, &REFERER);
+        let beacon = beacon::pixel::parse(query.unwrap_or_default(), referer, random())?;
+        let (taken, ack) = self.take(peer, headers, &beacon)?;
+        match ack {
+            None => Ok(taken),
+            Some(ack) => Ok(ack.await.map(|()| taken)?),
+        }
+    }
+
+    /// All but the waiting.
+    fn take(&self, peer: Peer, headers: &HeaderMap, beacon: &Beacon<'_>) -> Result<(Taken, Option<Ack>), Refused> {
+        let settings = self.settings.load();
+        let site = settings.sites.get(&beacon.site).ok_or(Refused::UnknownSite)?;
+        check_origin(site, headers)?;
+        let events = u32::try_from(beacon.events.len()).expect("at most MAX_EVENTS");
+        if consent::refused(headers) {
+            return Ok((self.drop_all(site, Dropped::OptOut, events), None));
+        }
+        let user_agent = headers.get(USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
+        let browser = self.browsers.browser(user_agent, &beacon.hints, beacon.touch_points, beacon.automated);
+        if site.drop_bots && !browser.bot.is_empty() {
+            return Ok((self.drop_all(site, Dropped::Bot, events), None));
+        }
+        let who = self.privacy.admit(peer, site, user_agent);
+        let cookies = self.privacy.cookies(site, &beacon.cookies);
+        let cookies: Vec<(&str, &str)> = cookies.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let context = Context {
+            site,
+            policy: &settings.policy,
+            received: jiff::Timestamp::now().as_millisecond(),
+            who: &who,
+            browser: &browser,
+            cookies: &cookies,
+        };
+        SCRATCH.with_borrow_mut(|scratch| self.store(&context, beacon, scratch))
+    }
+
+    /// Writes what is new of a beacon into the spool, as one frame.
+    fn store(
+        &self,
+        context: &Context<'_>,
+        beacon: &Beacon<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(Taken, Option<Ack>), Refused> {
+        let Scratch { rows, seqs } = scratch;
+        rows.clear();
+        seqs.clear();
+        let mut duplicates = 0;
+        let wanted = |seq| {
+            let new = self.recent.remember(beacon.page_load, seq);
+            if new {
+                seqs.push(seq);
+            } else {
+                duplicates += 1;
+            }
+            new
+        };
+        let assembled = assemble::rows(context, beacon, wanted, |row| row.encode(rows)).map_err(Refused::from);
+        let frame = Frame { site: &context.site.id, page_load: beacon.page_load, seqs, rows };
+        let ack = assembled.and_then(|()| {
+            if frame.seqs.is_empty() {
+                // The first copy may still be on its way to the disk: a 2xx must wait for it.
+                Ok(self.spool.sync_point())
+            } else {
+                self.spool.append(frame, Durability::Synced).map_err(Refused::from)
+            }
+        });
+        let ack = ack.inspect_err(|_| {
+            for seq in &*seqs {
+                self.recent.forget(beacon.page_load, *seq);
+            }
+        })?;
+        let mut taken = Taken { stored: u32::try_from(seqs.len()).expect("at most MAX_EVENTS"), ..Taken::default() };
+        if duplicates > 0 {
+            self.spool.count_dropped(&context.site.id, Dropped::Duplicate, duplicates);
+            taken.dropped[Dropped::Duplicate as usize] = duplicates;
+        }
+        Ok((taken, Some(ack)))
+    }
+
+    fn drop_all(&self, site: &Site, reason: Dropped, events: u32) -> Taken {
+        self.spool.count_dropped(&site.id, reason, events);
+        let mut taken = Taken::default();
+        taken.dropped[reason as usize] = events;
+        taken
+    }
+}
+
+/// A browser says which page asks; a page of another site may not speak for this one. `null` says nothing.
+fn check_origin(site: &Site, headers: &HeaderMap) -> Result<(), Refused> {
+    let origin = text(headers, &ORIGIN);
+    if origin.is_empty() || origin == "null" {
+        return Ok(());
+    }
+    let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+    // The port is what follows the last colon, unless that stands inside an IPv6 address.
+    let host = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    if site.allows(host) { Ok(()) } else { Err(Refused::ForeignHost) }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// The page load of a pixel, which has no script to make one up.
+fn random() -> u64 {
+    getrandom::u64().expect("the system's random numbers do not fail after start")
+}

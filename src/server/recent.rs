@@ -1,0 +1,104 @@
+//! Which events came a moment ago, so that a beacon that is sent twice is stored once.
+//!
+//! The memory is bounded: [`SLOTS`] fingerprints, of which the oldest of a bucket gives way. What slips past, hours
+//! later, is removed when the day is materialised in the store. A fingerprint is a hash of the page load's random id and
+//! the event's number under a key of this process; it holds nothing about the visitor.
+
+use std::hash::BuildHasher;
+
+use parking_lot::Mutex;
+
+/// Fingerprints that are remembered: 8 MiB, a quarter of a minute at 60,000 events a second, hours on most sites.
+const SLOTS: usize = 1 << 20;
+/// Fingerprints in one bucket: one cache line.
+const BUCKET: usize = 8;
+/// Locks, so that threads seldom wait for one another.
+const SHARDS: usize = 64;
+
+const _: () = assert!(SLOTS.is_multiple_of(SHARDS * BUCKET), "shards hold whole buckets");
+
+/// The recent events.
+pub(super) struct Recent {
+    shards: Box<[Mutex<Box<[[u64; BUCKET]]>>]>,
+    hasher: foldhash::quality::RandomState,
+}
+
+impl Recent {
+    pub(super) fn new() -> Self {
+        let buckets = SLOTS / SHARDS / BUCKET;
+        let shard = || Mutex::new(vec![[0; BUCKET]; buckets].into_boxed_slice());
+        Self { shards: (0..SHARDS).map(|_| shard()).collect(), hasher: foldhash::quality::RandomState::default() }
+    }
+
+    /// Remembers an event; `false` when it was remembered already. Of two at once exactly one is told `true`.
+    pub(super) fn remember(&self, page_load: u64, seq: u32) -> bool {
+        self.with(page_load, seq, |bucket, print| {
+            if bucket.contains(&print) {
+                return false;
+            }
+            bucket.copy_within(..BUCKET - 1, 1);
+            bucket[0] = print;
+            true
+        })
+    }
+
+    /// Forgets an event that could not be stored after all, so that it is taken when it is sent again.
+    pub(super) fn forget(&self, page_load: u64, seq: u32) {
+        self.with(page_load, seq, |bucket, print| {
+            for slot in bucket.iter_mut().filter(|slot| **slot == print) {
+                *slot = 0;
+            }
+        });
+    }
+
+    fn with<T>(&self, page_load: u64, seq: u32, work: impl FnOnce(&mut [u64; BUCKET], u64) -> T) -> T {
+        // 0 marks an empty slot.
+        let print = self.hasher.hash_one((page_load, seq)).max(1);
+        let mut shard = self.shards[print as usize % SHARDS].lock();
+        let buckets = shard.len();
+        work(&mut shard[(print >> 32) as usize % buckets], print)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_new_once() {
+        let recent = Recent::new();
+        assert!(recent.remember(1, 0));
+        assert!(recent.remember(1, 1) && recent.remember(2, 0));
+        assert!(!recent.remember(1, 0) && !recent.remember(1, 1) && !recent.remember(2, 0));
+    }
+
+    #[test]
+    fn an_event_that_was_not_stored_is_new_again() {
+        let recent = Recent::new();
+        recent.remember(1, 0);
+        recent.forget(1, 0);
+        assert!(recent.remember(1, 0));
+    }
+
+    #[test]
+    fn the_last_hundred_thousand_events_are_known() {
+        let recent = Recent::new();
+        for page_load in 0..300_000 {
+            recent.remember(page_load, 0);
+        }
+        let known = (200_000..300_000).filter(|page_load| !recent.remember(*page_load, 0)).count();
+        assert!(known > 99_900, "{known}");
+    }
+
+    #[test]
+    fn of_two_at_once_one_is_new() {
+        let recent = Recent::new();
+        let new = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| (0..10_000).filter(|page_load| recent.remember(*page_load, 7)).count()))
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
+        });
+        assert_eq!(new, 10_000);
+    }
+}
