@@ -1,0 +1,88 @@
+# Two commands do everything: `make run` and `make test`. The others are parts of them, or for those who work on it.
+
+CARGO ?= cargo
+PYTHON ?= python3
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/footfall
+VENV := $(CACHE)/venv
+SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+
+.PHONY: run test bench script lists help fmt lint unit script-test browser-test doc deny deps-node deps-python deps-browser engine geo clean
+
+help:
+	@echo "make run     start the collector, the embedded store and a demonstration site"
+	@echo "make test    everything that must pass: format, lints, unit, integration, browser and doc tests"
+	@echo "make bench   measure speed and memory; results go to benches/RESULTS.md"
+	@echo "make script  build the statistics script again after a change to script/src"
+
+# --- run -------------------------------------------------------------------------------------------------------------
+
+run:
+	$(CARGO) build --release --locked
+	target/release/footfall embedded --install
+	target/release/footfall geo install --dir geo
+	target/release/footfall demo
+
+# --- test ------------------------------------------------------------------------------------------------------------
+
+test: fmt lint deny engine geo unit script-test browser-test doc
+	@echo "make test: all parts passed"
+
+fmt:
+	$(CARGO) fmt --check
+
+lint:
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+# Licences, sources and banned crates; advisories need a database that is fetched: `cargo deny check advisories`.
+deny:
+	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked
+	cargo deny check bans licenses sources
+
+# The ClickHouse engine and the place files, as `make run` fetches them.
+engine:
+	$(CARGO) run --locked -q -- embedded --install
+
+geo:
+	$(CARGO) run --locked -q -- geo install --dir geo
+
+unit: engine geo deps-python
+	FOOTFALL_PYTHON=$(VENV)/bin/python $(CARGO) test --locked
+
+script-test: deps-node deps-browser
+	cd script && npm test
+
+browser-test: engine deps-node deps-browser
+	$(CARGO) build --locked
+	cd script && npm run test:browser
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+
+# --- what the tests need ---------------------------------------------------------------------------------------------
+
+deps-node: script/node_modules/.package-lock.json
+
+script/node_modules/.package-lock.json: script/package-lock.json
+	cd script && npm ci
+
+deps-browser:
+	@command -v chromium >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends chromium; }
+
+deps-python: $(VENV)/requirements
+
+$(VENV)/requirements: tests/python/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install -q -r $<
+	cp $< $@
+
+# --- for those who work on it ----------------------------------------------------------------------------------------
+
+script: deps-node
+	cd script && npm run build
+
+bench: engine geo
+	$(CARGO) bench --locked
+
+clean:
+	$(CARGO) clean
+	rm -rf script/node_modules
