@@ -1,0 +1,122 @@
+-- Rollups: what most reports ask for, added up by day, so that a report over a year reads thousands of rows.
+--
+-- They are filled from a closed day in the step that closes it (a stage, then REPLACE PARTITION), not by incremental
+-- materialised views. Such a view adds up whatever block arrives: it needs
+-- `deduplicate_blocks_in_dependent_materialized_views` not to count a retried insert twice, cannot forget a duplicate that is
+-- removed later, rows that are erased or rows past their retention, and cannot know visits at all, since a visit is known
+-- only when it is over. A partition that is replaced whole has none of these troubles: it cannot count twice by construction.
+-- The price is that the open day is added up when asked for.
+--
+-- Query `daily`, always by `site`, `day` and `dimension`. `visitors` is a state: `uniqMerge(visitors)`. Visitors over several days
+-- are the sum of each day's, since pseudonyms end with the key's epoch. Dimensions (value / detail):
+--   of visits: total (empty), entry and exit (path / host), source, channel, referrer (host), campaign (utm_campaign / source and
+--              medium), country, region and city (country / name), network (name / AS number), browser, browser_version
+--              (browser / version), os, os_version (os / version), device, language
+--   of events: page (path / host), event (name), ad_impression, ad_viewable and ad_click (ad / slot), outbound, download, missing
+--              (path / host), resource (address); they have no visits, bounces and duration
+
+-- The rollups of the events from `since` to before `before`, and of the visits of that time: stored ones (`stored` = 1) or
+-- those of the open day.
+-- cluster: on each shard
+CREATE OR REPLACE VIEW daily_between AS
+SELECT
+    site,
+    day,
+    pair.1 AS dimension,
+    pair.2 AS value,
+    pair.3 AS detail,
+    toString(bot) AS bot,
+    count() AS visits,
+    countIf(bounce) AS bounces,
+    sum(visit.views) AS views,
+    sum(visit.events) AS events,
+    sum(visit.duration_ms) AS duration_ms,
+    sum(visit.engaged_ms) AS engaged_ms,
+    uniqState(visitor) AS visitors,
+    max(visit.expires) AS expires
+FROM
+(
+    SELECT * FROM visits_closed
+    WHERE {stored:UInt8} AND start >= {since:DateTime64(3, 'UTC')} AND start < {before:DateTime64(3, 'UTC')}
+    UNION ALL
+    SELECT * FROM visits_open WHERE NOT {stored:UInt8}
+) AS visit
+ARRAY JOIN
+    [
+        ('total', '', ''),
+        ('entry', entry_path, toString(entry_host)),
+        ('exit', exit_path, toString(exit_host)),
+        ('source', toString(source), ''),
+        ('channel', toString(channel), ''),
+        ('referrer', toString(referrer_host), ''),
+        ('campaign', toString(utm_campaign), if(utm_source = '' AND utm_medium = '', '', concat(utm_source, ' / ', utm_medium))),
+        ('country', toString(country), ''),
+        ('region', toString(country), toString(region)),
+        ('city', toString(country), toString(city)),
+        ('network', toString(network), toString(asn)),
+        ('browser', toString(browser), ''),
+        ('browser_version', toString(browser), toString(browser_version)),
+        ('os', toString(os), ''),
+        ('os_version', toString(os), toString(os_version)),
+        ('device', toString(device), ''),
+        ('language', toString(language), '')
+    ] AS pair
+GROUP BY site, day, dimension, value, detail, bot
+UNION ALL
+SELECT
+    site,
+    toDate(time, ifNull(nullIf((SELECT timezone FROM zone), ''), 'UTC')) AS day,
+    multiIf(kind = 'leave', 'page', kind = 'view', 'page', kind = 'ad', concat('ad_', name), toString(kind)) AS dimension,
+    multiIf(kind IN ('view', 'leave', 'missing'), path, kind = 'ad', toString(ad), name) AS value,
+    multiIf(kind IN ('view', 'leave', 'missing'), toString(host), kind = 'ad', toString(slot), '') AS detail,
+    toString(bot) AS bot,
+    toUInt64(0) AS visits,
+    toUInt64(0) AS bounces,
+    countIf(kind = 'view') AS views,
+    count() AS events,
+    toUInt64(0) AS duration_ms,
+    sum(event.engaged_ms) AS engaged_ms,
+    uniqState(visitor) AS visitors,
+    max(event.expires) AS expires
+FROM events AS event
+WHERE time >= {since:DateTime64(3, 'UTC')} AND time < {before:DateTime64(3, 'UTC')}
+    AND kind IN ('view', 'leave', 'event', 'ad', 'outbound', 'download', 'missing', 'resource')
+GROUP BY site, day, dimension, value, detail, bot;
+
+-- cluster: sharded by cityHash64(site, dimension, value)
+CREATE TABLE IF NOT EXISTS daily_closed
+(
+    site LowCardinality(String),
+    day Date,
+    dimension LowCardinality(String),
+    value String CODEC(ZSTD),
+    detail String CODEC(ZSTD),
+    bot LowCardinality(String),
+    visits UInt64 CODEC(T64, ZSTD),
+    bounces UInt64 CODEC(T64, ZSTD),
+    views UInt64 CODEC(T64, ZSTD),
+    events UInt64 CODEC(T64, ZSTD),
+    duration_ms UInt64 CODEC(T64, ZSTD),
+    engaged_ms UInt64 CODEC(T64, ZSTD),
+    visitors AggregateFunction(uniq, UInt64) CODEC(ZSTD),
+    expires Date
+)
+ENGINE = MergeTree
+PARTITION BY day
+ORDER BY (site, dimension, bot, value, detail)
+TTL expires + INTERVAL 1 DAY;
+
+-- cluster: sharded by cityHash64(site, dimension, value)
+CREATE TABLE IF NOT EXISTS daily_stage AS daily_closed;
+
+-- cluster: on each shard
+CREATE OR REPLACE VIEW daily_open AS
+SELECT *
+FROM {database:Identifier}.daily_between(
+    since = (SELECT max(ends) FROM days), before = '2200-01-01 00:00:00', stored = 0);
+
+-- cluster: as it is
+CREATE OR REPLACE VIEW daily AS
+SELECT * FROM daily_closed WHERE day <= (SELECT max(day) FROM days)
+UNION ALL
+SELECT * FROM daily_open;
