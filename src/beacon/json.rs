@@ -10,8 +10,8 @@ use std::borrow::Cow;
 use raw::{RawBeacon, RawEvent};
 
 use super::{
-    AdAction, Beacon, Event, Hints, MAX_AGE_MS, MAX_COOKIES, MAX_EVENTS, MAX_PROPS, Malformed, Page,
-    ScriptError, Text, VERSION, Vitals, What,
+    AdAction, Beacon, Event, MAX_AGE_MS, MAX_COOKIES, MAX_EVENTS, MAX_PROPS, Malformed, Page, ScriptError,
+    Text, VERSION, Vitals, What,
 };
 
 /// Longest name of an event, campaign or slot, in bytes.
@@ -72,7 +72,7 @@ fn check(raw: RawBeacon<'_>) -> Result<Beacon<'_>, Malformed> {
         touch_points: u8::try_from(raw.t.0).unwrap_or(u8::MAX),
         automated: raw.b.0 != 0,
         cookies: raw.ck.0,
-        hints: raw.ch.map(hints).unwrap_or_default(),
+        hints: raw.ch.unwrap_or_default(),
         events,
     })
 }
@@ -92,22 +92,6 @@ fn tag<'a>(text: Cow<'a, str>, besides: &[u8]) -> Cow<'a, str> {
     let fits = text.len() <= MAX_TAG
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || besides.contains(&byte));
     if fits { text } else { Cow::Borrowed("") }
-}
-
-fn hints(raw: raw::RawHints<'_>) -> Hints<'_> {
-    Hints {
-        brands: brands(raw.brands),
-        full_versions: brands(raw.full_version_list),
-        mobile: raw.mobile,
-        platform: raw.platform.0,
-        platform_version: raw.platform_version.0,
-        model: raw.model.0,
-        form_factors: raw.form_factors.into_iter().map(|text| text.0).collect(),
-    }
-}
-
-fn brands(list: Vec<raw::RawBrand<'_>>) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
-    list.into_iter().map(|raw| (raw.brand.0, raw.version.0)).collect()
 }
 
 /// A field's name and what is wrong with it.

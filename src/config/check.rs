@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
 use super::read::{Given, Place, Problems, Section, bytes, duration, flag, number, parsed, text};
-use super::site::{self, Sites};
+use super::site::{self, Site, Sites};
 use super::{Config, Limits, Secret, SpoolLimits, Store, Tls};
 
 /// Rows of one segment at most; one segment is one insert block of the store.
@@ -195,7 +195,7 @@ fn read_store(value: Option<(Given, Place)>, problems: &mut Problems) -> Store {
 }
 
 fn read_sites(value: Option<(Given, Place)>, problems: &mut Problems) -> Sites {
-    let Some((value, place)) = value else { return Sites::new([site::localhost()]) };
+    let Some((value, place)) = value else { return Sites::new([Site::localhost()]) };
     let Given::List(items) = value else {
         problems.note(&place, "site must be a list of tables: write [[site]]");
         return Sites::default();

@@ -30,6 +30,20 @@ pub struct Site {
 }
 
 impl Site {
+    /// The site of a collector without a configuration: pages on this machine.
+    pub fn localhost() -> Self {
+        Self {
+            id: "localhost".into(),
+            hosts: ["localhost", "127.0.0.1", "[::1]"]
+                .map(|host| HostPattern::Exact(host.to_owned()))
+                .to_vec(),
+            retention: DEFAULT_RETENTION,
+            query: default_query(),
+            cookies: BTreeMap::new(),
+            drop_bots: false,
+        }
+    }
+
     /// Whether a page on `host` (lower case, without port) may send events for this site.
     pub fn allows(&self, host: &str) -> bool {
         self.hosts.iter().any(|pattern| pattern.matches(host))
@@ -130,18 +144,6 @@ impl Sites {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
-    }
-}
-
-/// The site of a collector without a configuration.
-pub(super) fn localhost() -> Site {
-    Site {
-        id: "localhost".into(),
-        hosts: ["localhost", "127.0.0.1", "[::1]"].map(|host| HostPattern::Exact(host.to_owned())).to_vec(),
-        retention: DEFAULT_RETENTION,
-        query: default_query(),
-        cookies: BTreeMap::new(),
-        drop_bots: false,
     }
 }
 

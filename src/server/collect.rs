@@ -160,8 +160,9 @@ impl Collector {
             return Ok((self.drop_all(site, Dropped::Bot, events), None));
         }
         let who = self.privacy.admit(peer, site, user_agent);
-        let cookies = self.privacy.cookies(site, &beacon.cookies);
-        let cookies: Vec<(&str, &str)> = cookies.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let offered = beacon.cookies.iter().map(|(name, value)| (&**name, &**value));
+        let cookies = self.privacy.cookies(site, offered);
+        let cookies: Vec<(&str, &str)> = cookies.iter().map(|(name, value)| (*name, &**value)).collect();
         let context = Context {
             site,
             policy: &settings.policy,

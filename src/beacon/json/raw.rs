@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-use super::super::{MAX_COOKIES, MAX_PROPS, Malformed, Text};
+use super::super::{Hints, MAX_COOKIES, MAX_PROPS, Malformed, Text};
 
 #[derive(Deserialize)]
 pub(super) struct RawBeacon<'a> {
@@ -34,36 +34,53 @@ pub(super) struct RawBeacon<'a> {
     #[serde(borrow, default)]
     pub(super) ck: Texts<'a, MAX_COOKIES>,
     #[serde(borrow, default)]
-    pub(super) ch: Option<RawHints<'a>>,
+    pub(super) ch: Option<Hints<'a>>,
     #[serde(borrow)]
     pub(super) e: Vec<RawEvent<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RawHints<'a> {
+struct RawHints<'a> {
     #[serde(borrow, default)]
-    pub(super) brands: Vec<RawBrand<'a>>,
+    brands: Vec<RawBrand<'a>>,
     #[serde(borrow, default)]
-    pub(super) full_version_list: Vec<RawBrand<'a>>,
+    full_version_list: Vec<RawBrand<'a>>,
     #[serde(default)]
-    pub(super) mobile: Option<bool>,
+    mobile: Option<bool>,
     #[serde(borrow, default)]
-    pub(super) platform: Text<'a>,
+    platform: Text<'a>,
     #[serde(borrow, default)]
-    pub(super) platform_version: Text<'a>,
+    platform_version: Text<'a>,
     #[serde(borrow, default)]
-    pub(super) model: Text<'a>,
+    model: Text<'a>,
     #[serde(borrow, default)]
-    pub(super) form_factors: Vec<Text<'a>>,
+    form_factors: Vec<Text<'a>>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct RawBrand<'a> {
+struct RawBrand<'a> {
     #[serde(borrow, default)]
-    pub(super) brand: Text<'a>,
+    brand: Text<'a>,
     #[serde(borrow, default)]
-    pub(super) version: Text<'a>,
+    version: Text<'a>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Hints<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = RawHints::deserialize(deserializer)?;
+        let brands =
+            |list: Vec<RawBrand<'de>>| list.into_iter().map(|raw| (raw.brand.0, raw.version.0)).collect();
+        Ok(Self {
+            brands: brands(raw.brands),
+            full_versions: brands(raw.full_version_list),
+            mobile: raw.mobile,
+            platform: raw.platform.0,
+            platform_version: raw.platform_version.0,
+            model: raw.model.0,
+            form_factors: raw.form_factors.into_iter().map(|text| text.0).collect(),
+        })
+    }
 }
 
 #[derive(Deserialize)]

@@ -1,0 +1,187 @@
+//! `footfall explain`: JSON lines in, each with what a beacon might bring; the row's columns as they would be stored out.
+//!
+//! For whoever wonders why a visit counts as it does, and for measuring. Pseudonyms are made with a key that is thrown
+//! away afterwards: this command cannot be used to find out whether somebody was here.
+
+use std::borrow::Cow;
+use std::io::{BufRead, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::{Common, Error};
+use crate::beacon::{Beacon, Event, Hints, Page, ScriptError, Text, What};
+use crate::config::{Config, HostPattern, Site};
+use crate::enrich::Browsers;
+use crate::event::assemble::{self, Context};
+use crate::privacy::{KeyRing, Peer, Places, Privacy, SystemClock, scrub};
+
+/// Longest line that is read, in bytes.
+const MAX_LINE: usize = 1 << 20;
+/// The page of a line that names none.
+const SOME_PAGE: &str = "https://localhost/";
+
+/// Lines come from standard input.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "A line is a JSON object with any of: ua, hints (as getHighEntropyValues answers), url, \
+                        referrer, ip, props, error.\nExample: echo '{\"ua\":\"curl/8.9\"}' | footfall explain")]
+pub struct Arguments {
+    /// Apply this site's settings [default: those of the site that the page's host belongs to].
+    #[arg(long)]
+    site: Option<String>,
+}
+
+/// What a line may hold.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line<'a> {
+    #[serde(borrow, default)]
+    ua: Text<'a>,
+    #[serde(borrow, default)]
+    hints: Hints<'a>,
+    #[serde(borrow, default)]
+    url: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    referrer: Text<'a>,
+    ip: Option<IpAddr>,
+    #[serde(default)]
+    props: serde_json::Map<String, serde_json::Value>,
+    #[serde(borrow, default)]
+    error: Option<Text<'a>>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the configuration is wrong, the site unknown, or a line is not of the form.
+pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
+    let config = common.load()?;
+    let site = arguments.site.as_deref().map(|id| {
+        config.sites.get(id).ok_or_else(|| format!("no site {id:?} in the configuration; it has: {}", ids(&config)))
+    });
+    let site = site.transpose()?.map(|site| Site::clone(site));
+    let directory = Throwaway::new()?;
+    let keys = KeyRing::open(&directory.0, true, config.timezone.clone(), config.rotate_at, Arc::new(SystemClock))?;
+    let privacy = Privacy::new(keys, Places::open(&config.geo));
+    let explainer = Explainer { config: &config, site, privacy, browsers: Browsers::new() };
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut input = std::io::stdin().lock();
+    let mut line = String::new();
+    for number in 1_u64.. {
+        line.clear();
+        if std::io::Read::take(&mut input, MAX_LINE as u64).read_line(&mut line)? == 0 {
+            break;
+        }
+        if line.trim().is_empty() {
+            continue;
+        }
+        let columns = explainer.explain(&line).map_err(|what| format!("line {number}: {what}"))?;
+        serde_json::to_writer(&mut out, &columns)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(out.flush()?)
+}
+
+fn ids(config: &Config) -> String {
+    let mut ids: Vec<&str> = config.sites.iter().map(|site| &*site.id).collect();
+    ids.sort_unstable();
+    ids.join(", ")
+}
+
+struct Explainer<'a> {
+    config: &'a Config,
+    site: Option<Site>,
+    privacy: Privacy,
+    browsers: Browsers,
+}
+
+impl Explainer<'_> {
+    fn explain(&self, line: &str) -> Result<serde_json::Map<String, serde_json::Value>, String> {
+        let line: Line<'_> = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        let url = line.url.unwrap_or(Text(Cow::Borrowed(SOME_PAGE)));
+        let site = self.site_of(&url)?;
+        let user_agent = line.ua.as_bytes();
+        let browser = self.browsers.browser(user_agent, &line.hints, 0, false);
+        let peer = Peer::new(line.ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+        let who = self.privacy.admit(peer, &site, user_agent);
+        let context = Context {
+            site: &site,
+            policy: &self.config.policy,
+            received: jiff::Timestamp::now().as_millisecond(),
+            who: &who,
+            browser: &browser,
+            cookies: &[],
+        };
+        let beacon = beacon(url.0, line.referrer.0, what(line.error, line.props));
+        let mut columns = serde_json::Map::new();
+        let collect = |row: &crate::event::Row<'_>| row.each(|name, value| drop(columns.insert(name.to_owned(), value)));
+        assemble::rows(&context, &beacon, |_| true, collect).map_err(|unfit| unfit.to_string())?;
+        Ok(columns)
+    }
+
+    /// The site asked for, or the one that the page belongs to, or one that takes any page.
+    fn site_of(&self, url: &str) -> Result<Site, String> {
+        if let Some(site) = &self.site {
+            return Ok(site.clone());
+        }
+        let keep = crate::config::NamePatterns::none();
+        let address = scrub::address(url, &keep).map_err(|error| format!("url: {error}"))?;
+        let found = self.config.sites.iter().find(|site| site.allows(&address.host));
+        Ok(found.map_or_else(|| Site { hosts: vec![HostPattern::Any], ..Site::localhost() }, |site| Site::clone(site)))
+    }
+}
+
+fn what<'a>(error: Option<Text<'a>>, props: serde_json::Map<String, serde_json::Value>) -> What<'a> {
+    if let Some(message) = error {
+        return What::Error(ScriptError { message: message.0, ..ScriptError::default() });
+    }
+    if props.is_empty() {
+        return What::View;
+    }
+    let text = |value| match value {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    };
+    let props = props.into_iter().map(|(name, value)| (Text(Cow::Owned(name)), Text(Cow::Owned(text(value))))).collect();
+    What::Event { name: Cow::Borrowed("explain"), props }
+}
+
+fn beacon<'a>(url: Cow<'a, str>, referrer: Cow<'a, str>, what: What<'a>) -> Beacon<'a> {
+    Beacon {
+        site: Cow::Borrowed(""),
+        page_load: 0,
+        first: 0,
+        screen_width: 0,
+        screen_height: 0,
+        language: Cow::Borrowed(""),
+        timezone: Cow::Borrowed(""),
+        cookies_enabled: false,
+        touch_points: 0,
+        automated: false,
+        cookies: Vec::new(),
+        hints: Hints::default(),
+        events: vec![Event { age_ms: 0, page: Some(Page { url, referrer }), what }],
+    }
+}
+
+/// A directory for a key that is thrown away: in memory where the system has such a place.
+struct Throwaway(PathBuf);
+
+impl Throwaway {
+    fn new() -> std::io::Result<Self> {
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let directory = parent.join(format!("footfall-explain-{}", std::process::id()));
+        std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&directory)?;
+        Ok(Self(directory))
+    }
+}
+
+impl Drop for Throwaway {
+    fn drop(&mut self) {
+        // Nothing but a key that protects nothing stays behind if this fails.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
