@@ -3,6 +3,8 @@
 //! A command answers with an [`Error`] that carries its exit code; [`run`] prints it, cause by cause.
 
 pub mod config;
+pub mod query;
+pub mod report;
 
 use std::error::Error as StdError;
 use std::io::Write;
@@ -27,6 +29,10 @@ struct Cli {
 enum Command {
     /// Look at the configuration.
     Config(config::Arguments),
+    /// Show a report; without a name, list them all.
+    Report(report::Arguments),
+    /// Ask the store in SQL, read-only.
+    Query(query::Arguments),
 }
 
 /// What every command takes.
@@ -94,6 +100,8 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Config(arguments) => config::run(arguments, &cli.common),
+        Command::Report(arguments) => report::run(arguments, &cli.common),
+        Command::Query(arguments) => query::run(arguments, &cli.common),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

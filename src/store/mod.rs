@@ -10,6 +10,8 @@ use crate::config;
 
 /// The user, without a password, that the embedded store takes on loopback.
 const EMBEDDED_USER: &str = "footfall_writer";
+/// The same, who can change nothing.
+const EMBEDDED_READER: &str = "footfall_reader";
 /// The database of all tables, unless the configuration names another.
 pub const DATABASE: &str = "footfall";
 
@@ -19,6 +21,7 @@ pub struct Client {
     inner: clickhouse::Client,
     database: String,
     cluster: Option<String>,
+    embedded: bool,
 }
 
 impl Client {
@@ -36,7 +39,21 @@ impl Client {
         if !password.is_empty() {
             inner = inner.with_password(password);
         }
-        Self { inner, database, cluster }
+        let embedded = matches!(store, config::Store::Embedded { .. });
+        Self { inner, database, cluster, embedded }
+    }
+
+    /// The same store, for reading alone: whatever is asked through it, nothing is changed.
+    #[must_use]
+    pub fn reader(&self) -> Self {
+        let mut reader = self.clone();
+        reader.inner = if self.embedded {
+            reader.inner.with_user(EMBEDDED_READER)
+        } else {
+            // 2: settings may still be given with a query, `readonly` itself excepted.
+            reader.inner.with_setting("readonly", "2")
+        };
+        reader
     }
 
     /// The database of all tables.

@@ -1,0 +1,56 @@
+-- title: Cities
+-- purpose: audience
+-- about: Cities of visitors' addresses. Visitors are the sum of daily visitors.
+-- credit: places
+-- columns:
+--   country          text      ISO 3166-1 code; empty when unknown
+--   city             text      city
+--   visitors         visitors  sum of daily visitors
+--   visits           visits    visits
+--   share            %         share of all visits
+--   views_per_visit  views     mean views a visit
+--   bounce_rate      %         share of visits with one view and no action
+--   visit_duration   s         mean time from a visit's first event to its last
+SELECT
+    if(few, '(other)', value) AS country,
+    if(few, '', detail) AS city,
+    sum(row_visitors) AS visitors,
+    sum(row_visits) AS visits,
+    round(100 * visits / sum(visits) OVER (), 2) AS share,
+    round(sum(row_views) / visits, 2) AS views_per_visit,
+    round(100 * sum(row_bounces) / visits, 2) AS bounce_rate,
+    round(sum(row_duration_ms) / visits / 1000, 1) AS visit_duration
+FROM
+(
+    SELECT
+        value,
+        detail,
+        sum(day_visitors) AS row_visitors,
+        max(day_visitors) < {k:UInt32} AS few,
+        sum(day_visits) AS row_visits,
+        sum(day_views) AS row_views,
+        sum(day_bounces) AS row_bounces,
+        sum(day_duration_ms) AS row_duration_ms
+    FROM
+    (
+        SELECT
+            day,
+            value,
+            detail,
+            uniqMerge(daily.visitors) AS day_visitors,
+            sum(daily.visits) AS day_visits,
+            sum(daily.views) AS day_views,
+            sum(daily.bounces) AS day_bounces,
+            sum(daily.duration_ms) AS day_duration_ms
+        FROM daily
+        WHERE site = {site:String}
+            AND day BETWEEN {from:Date} AND {to:Date}
+            AND dimension = 'city'
+            AND (bot = '' OR {bots:Bool})
+        GROUP BY day, value, detail
+    )
+    GROUP BY value, detail
+)
+GROUP BY country, city
+ORDER BY visitors DESC, visits DESC, country, city
+LIMIT {limit:UInt32}

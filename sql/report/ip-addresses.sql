@@ -1,0 +1,36 @@
+-- title: Addresses
+-- purpose: diagnostics
+-- about: Pseudonyms of addresses by requests (clause 3.4): which one floods the site or meets errors. A pseudonym lives for
+--   one epoch and cannot be turned back into its address; the same address is another pseudonym in the next epoch.
+-- credit: places
+-- columns:
+--   address     id        pseudonym: filter with address=… to follow one
+--   epoch       time      when its key came into force, in the zone of reports
+--   requests    events    events from the address
+--   views       views     pages viewed
+--   visitors    visitors  visitors behind the address (browsers)
+--   errors      errors    script errors, failed elements and missing pages
+--   bots        %         share of its events that bots sent
+--   network     text      network of the address
+--   country     text      ISO 3166-1 code
+--   first_seen  time      first event in the period, in the zone of reports
+--   last_seen   time      last event in the period, in the zone of reports
+SELECT
+    leftPad(lower(hex(events.address)), 16, '0') AS address,
+    formatDateTime(toDateTime(events.epoch), '%Y-%m-%d %H:%i', {timezone:String}) AS epoch,
+    count() AS requests,
+    countIf(kind = 'view') AS views,
+    uniq(visitor) AS visitors,
+    countIf(kind IN ('error', 'resource', 'missing')) AS errors,
+    round(100 * countIf(bot != '') / requests, 2) AS bots,
+    any(events.network) AS network,
+    any(events.country) AS country,
+    formatDateTime(min(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS first_seen,
+    formatDateTime(max(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS last_seen
+FROM events
+WHERE site = {site:String}
+    AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
+    AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+GROUP BY events.address, events.epoch
+ORDER BY requests DESC, address
+LIMIT {limit:UInt32}

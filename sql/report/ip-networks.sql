@@ -1,0 +1,31 @@
+-- title: Networks by requests
+-- purpose: diagnostics
+-- about: Networks by requests, bots among them (clause 3.4). An address is counted once in each epoch.
+-- credit: places
+-- columns:
+--   network    text       organisation of the network; empty when unknown
+--   asn        text       number of the autonomous system
+--   requests   events     events from the network
+--   share      %          share of all events
+--   addresses  addresses  pseudonyms of addresses, each once in an epoch
+--   visitors   visitors   pseudonyms of visitors, each once in an epoch
+--   bots       %          share of its events that bots sent
+--   errors     errors     script errors, failed elements and missing pages
+--   countries  text       up to three of its most frequent countries
+SELECT
+    network,
+    if(events.asn = 0, '', toString(events.asn)) AS asn,
+    count() AS requests,
+    round(100 * requests / sum(requests) OVER (), 2) AS share,
+    uniq(address) AS addresses,
+    uniq(visitor) AS visitors,
+    round(100 * countIf(bot != '') / requests, 2) AS bots,
+    countIf(kind IN ('error', 'resource', 'missing')) AS errors,
+    arrayStringConcat(topKIf(3)(country, country != ''), ', ') AS countries
+FROM events
+WHERE site = {site:String}
+    AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
+    AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+GROUP BY network, events.asn
+ORDER BY requests DESC, network, asn
+LIMIT {limit:UInt32}

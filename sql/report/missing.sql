@@ -1,0 +1,26 @@
+-- title: Missing pages
+-- purpose: diagnostics
+-- about: Addresses that answered 404, each with the page that led there. Visitors are the sum of daily visitors.
+-- columns:
+--   path       text      path that is missing
+--   host       text      host of the path
+--   referrer   text      host and path of the page that led there; empty when unknown
+--   hits       views     times it was asked for
+--   visitors   visitors  sum of daily visitors who met it
+--   last_seen  time      last time in the period, in the zone of reports
+SELECT
+    path,
+    host,
+    concat(referrer_host, referrer_path) AS referrer,
+    count() AS hits,
+    uniq(visitor, toDate(events.time, {timezone:String})) AS visitors,
+    formatDateTime(max(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS last_seen
+FROM events
+WHERE site = {site:String}
+    AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
+    AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+    AND kind = 'missing'
+    AND (bot = '' OR {bots:Bool})
+GROUP BY path, host, referrer
+ORDER BY hits DESC, path, host, referrer
+LIMIT {limit:UInt32}

@@ -1,0 +1,52 @@
+-- title: Overview
+-- purpose: audience
+-- about: The period's totals, each beside the total of the period of the same length before it. Visitors are the sum of
+--   daily visitors, because a visitor's pseudonym lives for a day: who comes on three days counts three times.
+-- columns:
+--   visitors                visitors  sum of daily visitors
+--   visitors_before         visitors  the same in the period before
+--   visits                  visits    visits that began in the period
+--   visits_before           visits    the same in the period before
+--   views                   views     pages viewed
+--   views_before            views     the same in the period before
+--   views_per_visit         views     mean views a visit
+--   views_per_visit_before  views     the same in the period before
+--   bounce_rate             %         share of visits with one view and no action
+--   bounce_rate_before      %         the same in the period before
+--   visit_duration          s         mean time from a visit's first event to its last
+--   visit_duration_before   s         the same in the period before
+--   engaged                 s         mean engaged time a visit: visible, focused and in use
+--   engaged_before          s         the same in the period before
+WITH day >= {from:Date} AS now
+SELECT
+    sumIf(day_visitors, now) AS visitors,
+    sumIf(day_visitors, NOT now) AS visitors_before,
+    sumIf(day_visits, now) AS visits,
+    sumIf(day_visits, NOT now) AS visits_before,
+    sumIf(day_views, now) AS views,
+    sumIf(day_views, NOT now) AS views_before,
+    round(views / visits, 2) AS views_per_visit,
+    round(views_before / visits_before, 2) AS views_per_visit_before,
+    round(100 * sumIf(day_bounces, now) / visits, 2) AS bounce_rate,
+    round(100 * sumIf(day_bounces, NOT now) / visits_before, 2) AS bounce_rate_before,
+    round(sumIf(day_duration_ms, now) / visits / 1000, 1) AS visit_duration,
+    round(sumIf(day_duration_ms, NOT now) / visits_before / 1000, 1) AS visit_duration_before,
+    round(sumIf(day_engaged_ms, now) / visits / 1000, 1) AS engaged,
+    round(sumIf(day_engaged_ms, NOT now) / visits_before / 1000, 1) AS engaged_before
+FROM
+(
+    SELECT
+        day,
+        uniqMerge(daily.visitors) AS day_visitors,
+        sum(daily.visits) AS day_visits,
+        sum(daily.views) AS day_views,
+        sum(daily.bounces) AS day_bounces,
+        sum(daily.duration_ms) AS day_duration_ms,
+        sum(daily.engaged_ms) AS day_engaged_ms
+    FROM daily
+    WHERE site = {site:String}
+        AND day BETWEEN {from:Date} - dateDiff('day', {from:Date}, {to:Date}) - 1 AND {to:Date}
+        AND dimension = 'total'
+        AND (bot = '' OR {bots:Bool})
+    GROUP BY day
+)

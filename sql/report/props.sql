@@ -1,0 +1,50 @@
+-- title: Properties of events
+-- purpose: audience
+-- about: The site's own events by the properties sent with them. An event with two properties counts in two rows.
+--   Visitors are the sum of daily visitors.
+-- columns:
+--   event     text      name of the event
+--   property  text      name of the property
+--   value     text      value of the property
+--   events    events    times it happened with this value
+--   share     %         share of the events that have the property
+--   visitors  visitors  sum of daily visitors who did it
+SELECT
+    event,
+    property,
+    if(few, '(other)', text) AS value,
+    sum(row_events) AS events,
+    round(100 * events / sum(events) OVER (PARTITION BY event, property), 2) AS share,
+    sum(row_visitors) AS visitors
+FROM
+(
+    SELECT
+        if(max(sum(day_visitors)) OVER (PARTITION BY event_name, property_name) < {k:UInt32}, '(other)', event_name) AS event,
+        property_name AS property,
+        text,
+        sum(day_visitors) AS row_visitors,
+        max(day_visitors) < {k:UInt32} AS few,
+        sum(day_events) AS row_events
+    FROM
+    (
+        SELECT
+            toDate(events.time, {timezone:String}) AS day,
+            name AS event_name,
+            prop.1 AS property_name,
+            prop.2 AS text,
+            uniq(visitor) AS day_visitors,
+            count() AS day_events
+        FROM events
+        ARRAY JOIN CAST(props, 'Array(Tuple(String, String))') AS prop
+        WHERE site = {site:String}
+            AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
+            AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+            AND kind = 'event'
+            AND (bot = '' OR {bots:Bool})
+        GROUP BY day, event_name, property_name, text
+    )
+    GROUP BY event_name, property_name, text
+)
+GROUP BY event, property, value
+ORDER BY event, property, events DESC, value
+LIMIT {limit:UInt32}

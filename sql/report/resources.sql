@@ -1,0 +1,28 @@
+-- title: Failed resources
+-- purpose: diagnostics
+-- about: Images, scripts, styles and other elements that failed to load. Visitors are the sum of daily visitors.
+-- columns:
+--   resource    text      host and path of what failed to load
+--   element     text      name of the element: img, script, link, …
+--   failures    failures  times it failed
+--   visitors    visitors  sum of daily visitors who met it
+--   first_seen  time      first time in the period, in the zone of reports
+--   last_seen   time      last time in the period, in the zone of reports
+--   pages       text      up to three of its most frequent pages
+SELECT
+    name AS resource,
+    props['tag'] AS element,
+    count() AS failures,
+    uniq(visitor, toDate(events.time, {timezone:String})) AS visitors,
+    formatDateTime(min(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS first_seen,
+    formatDateTime(max(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS last_seen,
+    arrayStringConcat(topK(3)(path), ', ') AS pages
+FROM events
+WHERE site = {site:String}
+    AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
+    AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+    AND kind = 'resource'
+    AND (bot = '' OR {bots:Bool})
+GROUP BY resource, element
+ORDER BY failures DESC, resource, element
+LIMIT {limit:UInt32}

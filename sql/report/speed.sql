@@ -1,0 +1,67 @@
+-- title: Speed
+-- purpose: diagnostics
+-- about: Web Vitals and the navigation's phases, whole or by page, browser, system, device, country or network. Good is the
+--   share of samples within the threshold that Google's Web Vitals give for the vital (LCP 2500 ms, INP 200 ms, CLS 0.1,
+--   FCP 1800 ms, TTFB 800 ms); phases have none.
+-- credit: places
+-- by: site, page, browser, system, device, country, network
+-- columns:
+--   group    text     page, browser, …; empty when the whole site is asked for
+--   vital    text     the measure: LCP, INP, CLS, FCP, TTFB, or a phase: DNS, connect, TLS, load
+--   samples  samples  page loads that measured it
+--   p50      ms       median; CLS has no unit
+--   p75      ms       three quarters are at most this
+--   p95      ms       19 of 20 are at most this
+--   good     %        share of samples within the threshold
+SELECT
+    group,
+    vital,
+    count() AS samples,
+    round(quantile(0.5)(measure), if(vital = 'CLS', 3, 0)) AS p50,
+    round(quantile(0.75)(measure), if(vital = 'CLS', 3, 0)) AS p75,
+    round(quantile(0.95)(measure), if(vital = 'CLS', 3, 0)) AS p95,
+    round(100 * countIf(measure <= threshold) / nullIf(countIf(threshold IS NOT NULL), 0), 2) AS good
+FROM
+(
+    SELECT
+        group,
+        tupleElement(sample, 1) AS position,
+        tupleElement(sample, 2) AS vital,
+        tupleElement(sample, 3) AS measure,
+        tupleElement(sample, 4) AS threshold
+    FROM
+    (
+        SELECT
+            multiIf(
+                {by:String} = 'page', path,
+                {by:String} = 'browser', toString(browser),
+                {by:String} = 'system', toString(os),
+                {by:String} = 'device', toString(device),
+                {by:String} = 'country', toString(country),
+                {by:String} = 'network', toString(network),
+                '') AS group,
+            lcp_ms, inp_ms, cls, fcp_ms, ttfb_ms, dns_ms, connect_ms, tls_ms, load_ms
+        FROM events
+        WHERE site = {site:String}
+            AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
+            AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+            AND kind = 'vitals'
+            AND (bot = '' OR {bots:Bool})
+    )
+    ARRAY JOIN
+        CAST([
+            (1, 'LCP', lcp_ms, 2500),
+            (2, 'INP', inp_ms, 200),
+            (3, 'CLS', cls, 0.1),
+            (4, 'FCP', fcp_ms, 1800),
+            (5, 'TTFB', ttfb_ms, 800),
+            (6, 'DNS', dns_ms, NULL),
+            (7, 'connect', connect_ms, NULL),
+            (8, 'TLS', tls_ms, NULL),
+            (9, 'load', load_ms, NULL)
+        ], 'Array(Tuple(UInt8, String, Nullable(Float64), Nullable(Float64)))') AS sample
+    WHERE measure IS NOT NULL
+)
+GROUP BY group, position, vital
+ORDER BY max(samples) OVER (PARTITION BY group) DESC, group, position
+LIMIT {limit:UInt32}

@@ -1,0 +1,76 @@
+-- title: Time series
+-- purpose: audience
+-- about: The totals by hour, day, week (from Monday) or month, empty ones too. By day and longer, visitors are the sum of
+--   daily visitors; by hour, those who did something in the hour. Visits count where they began.
+-- by: day, hour, week, month
+-- columns:
+--   time            time      start of the hour, day, week or month in the zone of reports
+--   visitors        visitors  sum of daily visitors; by hour, visitors of the hour
+--   visits          visits    visits that began
+--   views           views     pages viewed
+--   views_per_visit views     mean views a visit
+--   bounce_rate     %         share of visits with one view and no action
+--   visit_duration  s         mean time from a visit's first event to its last
+WITH
+    {by:String} = 'hour' AS hourly,
+    toDateTime({from:Date}, {timezone:String}) AS period_start,
+    toDateTime({to:Date} + 1, {timezone:String}) AS period_end
+SELECT
+    if(hourly, formatDateTime(bucket, '%Y-%m-%d %H:%i %z', {timezone:String}),
+        formatDateTime(bucket, '%Y-%m-%d', {timezone:String})) AS time,
+    sum(bucket_visitors) AS visitors,
+    sum(bucket_visits) AS visits,
+    sum(bucket_views) AS views,
+    round(sum(bucket_visit_views) / visits, 2) AS views_per_visit,
+    round(100 * sum(bucket_bounces) / visits, 2) AS bounce_rate,
+    round(sum(bucket_duration_ms) / visits / 1000, 1) AS visit_duration
+FROM
+(
+    -- Days, weeks and months: from the rollup.
+    SELECT
+        toDateTime(multiIf({by:String} = 'week', toMonday(day), {by:String} = 'month', toStartOfMonth(day), day),
+            {timezone:String}) AS bucket,
+        uniqMerge(daily.visitors) AS bucket_visitors,
+        sum(daily.visits) AS bucket_visits,
+        sum(daily.views) AS bucket_views,
+        bucket_views AS bucket_visit_views,
+        sum(daily.bounces) AS bucket_bounces,
+        sum(daily.duration_ms) AS bucket_duration_ms
+    FROM daily
+    WHERE NOT hourly
+        AND site = {site:String}
+        AND day BETWEEN {from:Date} AND {to:Date}
+        AND dimension = 'total'
+        AND (bot = '' OR {bots:Bool})
+    GROUP BY day
+    UNION ALL
+    -- Hours: visitors and views from the events,
+    SELECT toStartOfHour(toDateTime(events.time, {timezone:String})), uniq(visitor), 0, countIf(kind = 'view'), 0, 0, 0
+    FROM events
+    WHERE hourly
+        AND site = {site:String}
+        AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
+        AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+        AND (bot = '' OR {bots:Bool})
+    GROUP BY 1
+    UNION ALL
+    -- visits where they began.
+    SELECT toStartOfHour(toDateTime(visits.start, {timezone:String})), 0, count(), 0, sum(visits.views), countIf(bounce), sum(duration_ms)
+    FROM visits
+    WHERE hourly
+        AND site = {site:String}
+        AND day BETWEEN {from:Date} AND {to:Date}
+        AND (bot = '' OR {bots:Bool})
+    GROUP BY 1
+    UNION ALL
+    -- Every bucket, so that an empty one is a row of zeros.
+    SELECT
+        if(hourly, toStartOfHour(period_start + number * 3600),
+            toDateTime(multiIf({by:String} = 'week', toMonday({from:Date} + number),
+                {by:String} = 'month', toStartOfMonth({from:Date} + number), {from:Date} + number), {timezone:String})),
+        0, 0, 0, 0, 0, 0
+    FROM numbers(if(hourly, dateDiff('hour', period_start, period_end), dateDiff('day', {from:Date}, {to:Date}) + 1))
+)
+GROUP BY bucket
+ORDER BY bucket
+LIMIT {limit:UInt32}

@@ -1,0 +1,490 @@
+//! Filters on any column, parsed from `country=RU`, `path~/doctors`, `lcp_ms>2500`, `props.doctor=Ivanov|Petrov`.
+//!
+//! A filter is a known column, an operator that fits its type, and values. Values reach ClickHouse as query parameters
+//! and never as text of the query, so that no value can end the condition it stands in; `super::source` builds the
+//! query around the conditions.
+//!
+//! A column lives where it means something: what a visit *is* (its source, its entry page) in `visits`, what an event *is*
+//! (its path, its ad, its error) in `events`, and what its visitor is (browser, place) in both.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde_json::Value;
+
+use crate::event::{Device, Kind, Row};
+
+/// One condition on one column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filter {
+    column: &'static Column,
+    /// The entry of a map column (`props.doctor`).
+    entry: Option<String>,
+    operator: Operator,
+    /// At least one; several mean any of them (`none of them` for the negative operators).
+    values: Vec<String>,
+}
+
+/// A column that can be filtered on.
+#[derive(Debug, PartialEq)]
+struct Column {
+    name: &'static str,
+    kind: Type,
+    home: Home,
+}
+
+/// What a column holds, as far as conditions on it go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Type {
+    Text,
+    Number,
+    /// 64 bits, written as 16 hexadecimal digits in reports.
+    Id,
+    Flag,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    Moment,
+    Day,
+    /// Names and values.
+    Map,
+}
+
+/// Where a column lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Home {
+    /// In `events` alone.
+    Events,
+    /// In `visits`; in `events` it would tell of one event and not of the visit.
+    Visits,
+    /// In both, the same for all events of a visit.
+    Both,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operator {
+    Is,
+    IsNot,
+    Contains,
+    ContainsNot,
+    Less,
+    AtMost,
+    More,
+    AtLeast,
+}
+
+/// Why a filter was not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// No operator in it.
+    #[error("filter {0:?} has no operator: write COLUMN=VALUE, or !=, ~ (contains), !~, <, <=, >, >=")]
+    NoOperator(String),
+    /// No such column.
+    #[error("filter on unknown column {name:?}; columns are {known}")]
+    UnknownColumn {
+        /// What was given.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// A map column without the entry, or an entry of what is no map.
+    #[error("{0}")]
+    Entry(String),
+    /// The operator does not fit the column's type.
+    #[error("column {column} takes no operator {operator}")]
+    Operator {
+        /// The column.
+        column: &'static str,
+        /// The operator as written.
+        operator: &'static str,
+    },
+    /// The value does not fit the column's type.
+    #[error("{value:?} is no value of column {column}: it takes {takes}")]
+    Value {
+        /// The column.
+        column: &'static str,
+        /// The value as given.
+        value: String,
+        /// What fits.
+        takes: String,
+    },
+    /// Longer than any use.
+    #[error("a filter is at most {MAX_BYTES} bytes long, with at most {MAX_VALUES} values")]
+    TooLong,
+}
+
+/// Longest filter: a path and its operator fit many times.
+const MAX_BYTES: usize = 4096;
+/// Most values in one filter; each becomes a query parameter.
+const MAX_VALUES: usize = 64;
+
+/// Columns of `visits` that no event has.
+const ONLY_VISITS: [&str; 4] = ["entry_host", "entry_path", "exit_host", "exit_path"];
+/// Columns that tell where a visit came from: an event's own tells of the page before it.
+const ACQUISITION: [&str; 10] = [
+    "referrer_host",
+    "referrer_path",
+    "source",
+    "channel",
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "utm_content",
+    "utm_term",
+    "click_id",
+];
+/// Columns that are the same for all events of a visitor.
+const VISITOR: [&str; 22] = [
+    "expires",
+    "visitor",
+    "address",
+    "epoch",
+    "policy",
+    "browser",
+    "browser_version",
+    "engine",
+    "os",
+    "os_version",
+    "device",
+    "bot",
+    "language",
+    "timezone",
+    "screen_width",
+    "screen_height",
+    "country",
+    "region",
+    "city",
+    "asn",
+    "network",
+    "ip_version",
+];
+const KINDS: [&str; Kind::ALL.len()] = {
+    let mut names = [""; Kind::ALL.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = Kind::ALL[i].name();
+        i += 1;
+    }
+    names
+};
+const DEVICES: [&str; 5] = [
+    Device::Other.name(),
+    Device::Desktop.name(),
+    Device::Mobile.name(),
+    Device::Tablet.name(),
+    Device::Bot.name(),
+];
+
+/// Operators as they are written; the longer before the shorter that it starts with.
+const OPERATORS: [(&str, Operator); 8] = [
+    ("!=", Operator::IsNot),
+    ("!~", Operator::ContainsNot),
+    ("<=", Operator::AtMost),
+    (">=", Operator::AtLeast),
+    ("=", Operator::Is),
+    ("~", Operator::Contains),
+    ("<", Operator::Less),
+    (">", Operator::More),
+];
+
+/// Every column of the row but the site, which a report is always about, and those that only visits have.
+static COLUMNS: LazyLock<Vec<Column>> = LazyLock::new(|| {
+    let mut columns = Vec::new();
+    Row::default().each(|name, value| {
+        if name != "site" {
+            columns.push(Column { name, kind: kind_of(name, &value), home: home_of(name) });
+        }
+    });
+    columns.extend(ONLY_VISITS.map(|name| Column { name, kind: Type::Text, home: Home::Visits }));
+    columns
+});
+
+/// The type of a column, told by the value of an empty row.
+fn kind_of(name: &str, value: &Value) -> Type {
+    match (name, value) {
+        ("kind", _) => Type::Word(&KINDS),
+        ("device", _) => Type::Word(&DEVICES),
+        ("time" | "received", _) => Type::Moment,
+        ("expires", _) => Type::Day,
+        ("page_load" | "visitor" | "address" | "error_group", _) => Type::Id,
+        (_, Value::Bool(_)) => Type::Flag,
+        // Measures that were not taken are null.
+        (_, Value::Number(_) | Value::Null) => Type::Number,
+        (_, Value::Object(_)) => Type::Map,
+        _ => Type::Text,
+    }
+}
+
+fn home_of(name: &str) -> Home {
+    if ACQUISITION.contains(&name) {
+        Home::Visits
+    } else if VISITOR.contains(&name) || name == "cookies_enabled" {
+        Home::Both
+    } else {
+        Home::Events
+    }
+}
+
+impl Filter {
+    /// Reads one filter.
+    ///
+    /// # Errors
+    /// Says what was wrong and what would be right.
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
+        if text.len() > MAX_BYTES {
+            return Err(FilterError::TooLong);
+        }
+        let no_operator = || FilterError::NoOperator(text.to_owned());
+        let at = text.find(['=', '!', '~', '<', '>']).ok_or_else(no_operator)?;
+        let (name, rest) = text.split_at(at);
+        let (written, operator) =
+            OPERATORS.into_iter().find(|(written, _)| rest.starts_with(written)).ok_or_else(no_operator)?;
+        let (column, entry) = find_column(name.trim())?;
+        if !column.kind.takes(operator) {
+            return Err(FilterError::Operator { column: column.name, operator: written });
+        }
+        let values = alternatives(&rest[written.len()..]);
+        if values.len() > MAX_VALUES {
+            return Err(FilterError::TooLong);
+        }
+        let values = values.into_iter().map(|value| column.value(value)).collect::<Result<_, _>>()?;
+        Ok(Self { column, entry, operator, values })
+    }
+
+    /// Where its column lives.
+    pub(super) fn home(&self) -> Home {
+        self.column.home
+    }
+
+    /// The condition in SQL; values become `parameters` named `f0`, `f1`, …
+    pub(super) fn condition(&self, parameters: &mut Vec<(String, String)>) -> String {
+        let mut bind = |value: &str, kind: &str| {
+            let name = format!("f{}", parameters.len());
+            let bound = format!("{{{name}:{kind}}}");
+            parameters.push((name, value.to_owned()));
+            bound
+        };
+        let column = match &self.entry {
+            Some(entry) => format!("{}[{}]", self.column.name, bind(entry, "String")),
+            None => self.column.name.to_owned(),
+        };
+        let kind = self.column.kind;
+        let mut one = |value: &String| {
+            let bound = match kind {
+                Type::Number => bind(value, "Float64"),
+                Type::Id => bind(value, "UInt64"),
+                Type::Flag => bind(value, "Bool"),
+                Type::Moment => format!("toDateTime64({}, 3, 'UTC')", bind(value, "String")),
+                Type::Day => bind(value, "Date"),
+                Type::Text | Type::Word(_) | Type::Map => bind(value, "String"),
+            };
+            let column = match kind {
+                Type::Word(_) => format!("toString({column})"),
+                _ => column.clone(),
+            };
+            match self.operator {
+                Operator::Is => format!("{column} = {bound}"),
+                Operator::IsNot => format!("{column} != {bound}"),
+                Operator::Contains => format!("positionCaseInsensitiveUTF8({column}, {bound}) > 0"),
+                Operator::ContainsNot => format!("positionCaseInsensitiveUTF8({column}, {bound}) = 0"),
+                Operator::Less => format!("{column} < {bound}"),
+                Operator::AtMost => format!("{column} <= {bound}"),
+                Operator::More => format!("{column} > {bound}"),
+                Operator::AtLeast => format!("{column} >= {bound}"),
+            }
+        };
+        let conditions: Vec<String> = self.values.iter().map(&mut one).collect();
+        let negative = matches!(self.operator, Operator::IsNot | Operator::ContainsNot);
+        format!("({})", conditions.join(if negative { " AND " } else { " OR " }))
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let written = OPERATORS.iter().find(|(_, operator)| *operator == self.operator);
+        f.write_str(self.column.name)?;
+        if let Some(entry) = &self.entry {
+            write!(f, ".{entry}")?;
+        }
+        write!(f, "{}{}", written.map_or("=", |(text, _)| text), self.values.join("|"))
+    }
+}
+
+impl Type {
+    fn takes(self, operator: Operator) -> bool {
+        match operator {
+            Operator::Is | Operator::IsNot => true,
+            Operator::Contains | Operator::ContainsNot => matches!(self, Self::Text | Self::Map),
+            _ => matches!(self, Self::Number | Self::Moment | Self::Day),
+        }
+    }
+}
+
+impl Column {
+    /// A value in the form in which it is bound.
+    fn value(&self, text: String) -> Result<String, FilterError> {
+        let (value, takes) = match self.kind {
+            Type::Text | Type::Map => (Some(text.clone()), String::new()),
+            Type::Number => {
+                let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+                (number.map(|number| number.to_string()), "a number".to_owned())
+            }
+            Type::Id => {
+                let digits = Some(text.trim()).filter(|text| text.len() == 16);
+                let number = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+                (number.map(|number| number.to_string()), "16 hexadecimal digits, as reports show".to_owned())
+            }
+            Type::Flag => {
+                let flag = match text.trim() {
+                    "true" | "1" => Some("true"),
+                    "false" | "0" => Some("false"),
+                    _ => None,
+                };
+                (flag.map(str::to_owned), "true or false".to_owned())
+            }
+            Type::Word(words) => (words.contains(&text.as_str()).then(|| text.clone()), words.join(", ")),
+            Type::Moment => {
+                let moment = text.trim().parse::<Timestamp>().ok();
+                let value = moment.map(|moment| moment.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string());
+                (value, "a moment like 2026-11-22T10:00:00Z".to_owned())
+            }
+            Type::Day => {
+                let day = text.trim().parse::<Date>().ok();
+                (day.map(|day| day.to_string()), "a date like 2026-11-22".to_owned())
+            }
+        };
+        value.ok_or(FilterError::Value { column: self.name, value: text, takes })
+    }
+}
+
+/// The column that a name means, and the entry if it is a map.
+fn find_column(name: &str) -> Result<(&'static Column, Option<String>), FilterError> {
+    let (base, entry) = match name.split_once('.') {
+        Some((base, entry)) => (base, Some(entry)),
+        None => (name, None),
+    };
+    let Some(column) = COLUMNS.iter().find(|column| column.name == base) else {
+        let known: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
+        return Err(FilterError::UnknownColumn { name: name.to_owned(), known: known.join(", ") });
+    };
+    match (column.kind == Type::Map, entry) {
+        (true, Some(entry)) if !entry.is_empty() => Ok((column, Some(entry.to_owned()))),
+        (true, _) => Err(FilterError::Entry(format!("name the entry of {base}: {base}.NAME=VALUE"))),
+        (false, Some(_)) => {
+            Err(FilterError::Entry(format!("column {base} has no entries: write {base}=VALUE")))
+        }
+        (false, None) => Ok((column, None)),
+    }
+}
+
+/// The values between `|`; `\|` is a bar and `\\` a backslash.
+fn alternatives(text: &str) -> Vec<String> {
+    let mut values = vec![String::new()];
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let last = values.len() - 1;
+        match letter {
+            '|' => values.push(String::new()),
+            '\\' if matches!(letters.peek(), Some('|' | '\\')) => values[last].extend(letters.next()),
+            other => values[last].push(other),
+        }
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event;
+
+    fn check(text: &str, condition: &str, values: &[&str]) {
+        let mut parameters = Vec::new();
+        let filter = Filter::parse(text).unwrap();
+        assert_eq!(filter.condition(&mut parameters), condition, "{text}");
+        let bound: Vec<&str> = parameters.iter().map(|(_, value)| value.as_str()).collect();
+        assert_eq!(bound, values, "{text}");
+    }
+
+    #[test]
+    fn a_filter_is_a_column_an_operator_and_values() {
+        check("country=RU", "(country = {f0:String})", &["RU"]);
+        check("browser!=Chrome", "(browser != {f0:String})", &["Chrome"]);
+        check("path~/doctors", "(positionCaseInsensitiveUTF8(path, {f0:String}) > 0)", &["/doctors"]);
+        check("path!~=", "(positionCaseInsensitiveUTF8(path, {f0:String}) = 0)", &["="]);
+        check("lcp_ms>=2500", "(lcp_ms >= {f0:Float64})", &["2500"]);
+        check("city=", "(city = {f0:String})", &[""]);
+        check("country=RU|BY", "(country = {f0:String} OR country = {f1:String})", &["RU", "BY"]);
+        check("country!=RU|BY", "(country != {f0:String} AND country != {f1:String})", &["RU", "BY"]);
+        check(r"path=a\|b\\c", "(path = {f0:String})", &[r"a|b\c"]);
+        check("props.doctor=Ivanov", "(props[{f0:String}] = {f1:String})", &["doctor", "Ivanov"]);
+        check("kind=error", "(toString(kind) = {f0:String})", &["error"]);
+        check("address=00000000000000ff", "(address = {f0:UInt64})", &["255"]);
+        check("cookies_enabled=1", "(cookies_enabled = {f0:Bool})", &["true"]);
+        check(
+            "time>=2026-11-22T10:00:00.5Z",
+            "(time >= toDateTime64({f0:String}, 3, 'UTC'))",
+            &["2026-11-22 10:00:00.500"],
+        );
+    }
+
+    #[test]
+    fn a_hostile_value_is_a_parameter_and_never_a_part_of_the_query() {
+        for value in [
+            "' OR 1=1 --",
+            "\\' OR ''='",
+            "'; DROP TABLE events; --",
+            "{site:String}",
+            "/* */",
+            "\0\n\t",
+            "\u{202e}",
+        ] {
+            check(&format!("country={value}"), "(country = {f0:String})", &[value]);
+        }
+        let entry = "props.x'] OR 1 IN ['y=1";
+        check(entry, "(props[{f0:String}] = {f1:String})", &["x'] OR 1 IN ['y", "1"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        assert!(matches!(Filter::parse("country"), Err(FilterError::NoOperator(_))));
+        assert!(matches!(Filter::parse("country!RU"), Err(FilterError::NoOperator(_))));
+        for text in ["nowhere=1", "=1", "country; DROP=1", "Country=RU", "site=other", "1=1"] {
+            assert!(matches!(Filter::parse(text), Err(FilterError::UnknownColumn { .. })), "{text}");
+        }
+        assert!(matches!(Filter::parse("props=1"), Err(FilterError::Entry(_))));
+        assert!(matches!(Filter::parse("country.x=1"), Err(FilterError::Entry(_))));
+        assert!(matches!(Filter::parse("country>RU"), Err(FilterError::Operator { .. })));
+        assert!(matches!(Filter::parse("visitor~ab"), Err(FilterError::Operator { .. })));
+        for text in [
+            "lcp_ms>fast",
+            "lcp_ms=inf",
+            "kind=look",
+            "visitor=5",
+            "cookies_enabled=yes",
+            "time>now",
+            "expires=x",
+        ] {
+            assert!(matches!(Filter::parse(text), Err(FilterError::Value { .. })), "{text}");
+        }
+        assert!(matches!(Filter::parse(&format!("path={}", "x".repeat(5000))), Err(FilterError::TooLong)));
+        assert!(matches!(Filter::parse(&format!("path={}", "|".repeat(100))), Err(FilterError::TooLong)));
+    }
+
+    #[test]
+    fn every_column_of_the_row_can_be_filtered_on_but_the_site() {
+        for name in event::COLUMNS.iter().filter(|name| **name != "site") {
+            assert!(COLUMNS.iter().any(|column| column.name == *name), "{name}");
+        }
+        for name in VISITOR.iter().chain(&ACQUISITION) {
+            assert!(event::COLUMNS.contains(name), "{name} is a column");
+        }
+    }
+
+    #[test]
+    fn a_filter_is_written_as_it_was_read() {
+        for text in ["country=RU|BY", "props.doctor!~x", "lcp_ms>=2500"] {
+            assert_eq!(Filter::parse(text).unwrap().to_string(), text);
+        }
+    }
+}

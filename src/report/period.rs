@@ -1,0 +1,183 @@
+//! The days that a report is about, parsed from dates and words. A period that ends before it begins does not exist.
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+
+/// Whole days from `from` to `to`, both included, in the zone of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    from: Date,
+    to: Date,
+}
+
+/// Why a period was not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PeriodError {
+    /// Neither a date nor one of the words.
+    #[error(
+        "{0:?} is not a day: give a date like 2026-11-22, or today, yesterday, 7d, 30d, week, month, year"
+    )]
+    NotADay(String),
+    /// The wrong way round.
+    #[error("the period ends before it begins: from {from} to {to}")]
+    Backwards {
+        /// Its first day as given.
+        from: Date,
+        /// Its last day as given.
+        to: Date,
+    },
+    /// Outside what the store's `Date` can hold.
+    #[error("{0} is out of range: days reach from 1970-01-02 to 2149-06-05")]
+    OutOfRange(Date),
+}
+
+/// The days that a report shows when none are given.
+const DEFAULT_DAYS: i64 = 7;
+
+impl Period {
+    /// Reads what the user gave for the first and the last day.
+    ///
+    /// A word that names several days (`7d`, `week`, `month`, `year`) begins on its first day as `from` and ends on its last as `to`:
+    /// `--from month` is from the first of this month, `--from 30d` the last 30 days with today.
+    ///
+    /// # Errors
+    /// When a text is no day, or the period would end before it begins.
+    pub fn parse(from: Option<&str>, to: Option<&str>, today: Date) -> Result<Self, PeriodError> {
+        let to = match (to, from) {
+            (Some(text), _) => day(text, today)?.1,
+            // `--from yesterday` alone is yesterday, not two days.
+            (None, Some("yesterday")) => yesterday(today),
+            (None, Some(text)) if day(text, today)?.0 > today => day(text, today)?.0,
+            (None, _) => today,
+        };
+        let from = match from {
+            Some(text) => day(text, today)?.0,
+            None => to.saturating_sub((DEFAULT_DAYS - 1).days()),
+        };
+        Self::new(from, to)
+    }
+
+    /// The period of these days.
+    ///
+    /// # Errors
+    /// When it would end before it begins, or ClickHouse's `Date` cannot hold its days.
+    pub fn new(from: Date, to: Date) -> Result<Self, PeriodError> {
+        // A day on either side is left for the time zone and for the day after the last.
+        let (first, last) = (jiff::civil::date(1970, 1, 2), jiff::civil::date(2149, 6, 5));
+        if let Some(outside) = [from, to].into_iter().find(|day| *day < first || *day > last) {
+            return Err(PeriodError::OutOfRange(outside));
+        }
+        if from > to {
+            return Err(PeriodError::Backwards { from, to });
+        }
+        Ok(Self { from, to })
+    }
+
+    /// Its first day.
+    pub fn from(&self) -> Date {
+        self.from
+    }
+
+    /// Its last day.
+    pub fn to(&self) -> Date {
+        self.to
+    }
+
+    /// How many days it has, at least 1.
+    pub fn days(&self) -> i32 {
+        // Both days are within 180 years of each other: days cannot overflow.
+        self.from.until(self.to).map_or(1, |span| span.get_days() + 1)
+    }
+}
+
+/// The first and the last of the days that a text names.
+fn day(text: &str, today: Date) -> Result<(Date, Date), PeriodError> {
+    let nonsense = || PeriodError::NotADay(text.to_owned());
+    let word = text.trim().to_ascii_lowercase();
+    match word.as_str() {
+        "today" => return Ok((today, today)),
+        "yesterday" => return Ok((yesterday(today), yesterday(today))),
+        "week" => {
+            let monday = today.saturating_sub(i64::from(today.weekday().to_monday_zero_offset()).days());
+            return Ok((monday, today));
+        }
+        "month" => return Ok((today.first_of_month(), today)),
+        "year" => return Ok((today.first_of_year(), today)),
+        _ => {}
+    }
+    if let Some(count) = word.strip_suffix('d') {
+        let days: i64 = count.parse().ok().filter(|days| (1..=36_500).contains(days)).ok_or_else(nonsense)?;
+        return Ok((today.saturating_sub((days - 1).days()), today));
+    }
+    // jiff reads a date out of longer texts too ("2026-11-22T10:00"): only the plain form is a day.
+    let date: Date = word.parse().map_err(|_| nonsense())?;
+    if date.to_string() == word { Ok((date, date)) } else { Err(nonsense()) }
+}
+
+fn yesterday(today: Date) -> Date {
+    today.saturating_sub(1.day())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    /// A Sunday.
+    const TODAY: Date = date(2026, 11, 22);
+
+    fn check(from: Option<&str>, to: Option<&str>, expected: (Date, Date)) {
+        let period = Period::parse(from, to, TODAY).unwrap();
+        assert_eq!((period.from(), period.to()), expected, "{from:?} to {to:?}");
+    }
+
+    #[test]
+    fn words_and_dates_become_days() {
+        check(None, None, (date(2026, 11, 16), TODAY));
+        check(Some("today"), None, (TODAY, TODAY));
+        check(Some("yesterday"), None, (date(2026, 11, 21), date(2026, 11, 21)));
+        check(Some("yesterday"), Some("today"), (date(2026, 11, 21), TODAY));
+        check(Some("7d"), None, (date(2026, 11, 16), TODAY));
+        check(Some("30d"), None, (date(2026, 10, 24), TODAY));
+        check(Some("week"), None, (date(2026, 11, 16), TODAY));
+        check(Some("month"), None, (date(2026, 11, 1), TODAY));
+        check(Some("year"), Some("yesterday"), (date(2026, 1, 1), date(2026, 11, 21)));
+        check(Some("2026-02-28"), Some("2026-03-01"), (date(2026, 2, 28), date(2026, 3, 1)));
+        check(None, Some("2026-03-07"), (date(2026, 3, 1), date(2026, 3, 7)));
+        check(Some("2026-12-01"), None, (date(2026, 12, 1), date(2026, 12, 1)));
+    }
+
+    #[test]
+    fn nonsense_is_named() {
+        for text in [
+            "",
+            "tomorow",
+            "0d",
+            "-3d",
+            "d",
+            "99999999d",
+            "2026-02-30",
+            "22.11.2026",
+            "2026-11-22T10:00",
+            "20261122",
+        ] {
+            let error = Period::parse(Some(text), None, TODAY).unwrap_err();
+            assert_eq!(error, PeriodError::NotADay(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_period_cannot_end_before_it_begins_or_leave_the_store_s_dates() {
+        let error = Period::parse(Some("2026-11-22"), Some("2026-11-21"), TODAY).unwrap_err();
+        assert_eq!(error.to_string(), "the period ends before it begins: from 2026-11-22 to 2026-11-21");
+        assert!(matches!(Period::parse(Some("1969-01-01"), None, TODAY), Err(PeriodError::OutOfRange(_))));
+        assert!(matches!(Period::parse(None, Some("2150-01-01"), TODAY), Err(PeriodError::OutOfRange(_))));
+    }
+
+    #[test]
+    fn both_ends_count() {
+        assert_eq!(Period::new(date(2026, 2, 28), date(2026, 3, 1)).unwrap().days(), 2);
+        assert_eq!(Period::new(date(2025, 1, 1), date(2025, 12, 31)).unwrap().days(), 365);
+    }
+}
