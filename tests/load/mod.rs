@@ -24,7 +24,7 @@ use mio::{Events, Poll, Token};
 use connection::{Connection, Turn};
 pub use histogram::Histogram;
 pub use ledger::Ledger;
-pub use traffic::{Traffic, base36, user_agents};
+pub use traffic::{HOST, Traffic, base36, user_agents};
 
 /// Pause before a beacon that failed is sent again: long enough to spare a restarting server, short enough for tests.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);

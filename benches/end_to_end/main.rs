@@ -1,0 +1,193 @@
+//! End to end: Footfall, durable and with everything on, against a bare hyper server under the same load.
+//!
+//! ```text
+//! cargo bench --bench end_to_end                 the whole comparison, printed
+//! cargo bench --bench end_to_end -- --write      and kept in benches/RESULTS.md
+//! cargo bench --bench end_to_end -- --shapes     bare hyper in several shapes of its runtime
+//! ```
+//!
+//! Each server runs alone, in a process of its own, and the servers take turns for several rounds. CPU a request is the
+//! main figure: generator and server share the machine's cores, so that requests a second say as much about the
+//! generator. `BENCH_SECONDS` (5), `BENCH_ROUNDS` (3), `BENCH_CONNECTIONS` (64), `BENCH_RATE` (20000, for latency at a
+//! steady rate), `BENCH_GEO` (files, separated by commas), `BENCH_BARE` (shape of the yardstick) change a run. Everything
+//! stays on loopback and in temporary directories, which lie where `TMPDIR` says: it should be a real disk.
+
+#![allow(missing_docs, unreachable_pub)]
+
+mod bare;
+#[path = "../../tests/it/common/mod.rs"]
+mod common;
+#[path = "../../tests/load/mod.rs"]
+mod load;
+mod results;
+mod subject;
+
+use std::time::Duration;
+
+use bare::Shape;
+use load::Plan;
+use results::{Footprint, Line, Results};
+use subject::{Server, Subject};
+
+/// Load before the clock starts: connections open, caches fill, the allocator settles.
+const WARM_UP: Duration = Duration::from_secs(1);
+/// Sites configured when idle memory is measured.
+const MANY_SITES: usize = 1_000;
+/// Event counts of the beacons.
+const EVENTS: [u32; 2] = [1, 10];
+
+/// How long, how often, how wide.
+struct Settings {
+    time: Duration,
+    rounds: usize,
+    connections: usize,
+    rate: u32,
+    bare: Shape,
+}
+
+impl Settings {
+    fn from_environment() -> Self {
+        let number = |name: &str, default: usize| match std::env::var(name) {
+            Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} must be a whole number")),
+            Err(_) => default,
+        };
+        let bare = std::env::var("BENCH_BARE").unwrap_or_else(|_| "workers".to_owned());
+        Self {
+            time: Duration::from_secs(number("BENCH_SECONDS", 5).clamp(1, 600) as u64),
+            rounds: number("BENCH_ROUNDS", 3).clamp(1, 100),
+            connections: number("BENCH_CONNECTIONS", 64).clamp(1, 4_000),
+            rate: number("BENCH_RATE", 20_000).clamp(1, 1_000_000) as u32,
+            bare: bare.parse().expect("BENCH_BARE must name a shape"),
+        }
+    }
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [command, shape, listen] = arguments.as_slice()
+        && command == bare::COMMAND
+    {
+        let shape = shape.parse().expect("the benchmark names a shape that it knows");
+        let listen = listen.parse().expect("the benchmark hands an address on");
+        bare::serve(shape, listen).expect("bare hyper serves");
+        return;
+    }
+    let settings = Settings::from_environment();
+    let has = |name: &str| arguments.iter().any(|argument| argument == name);
+    if !has("--bench") {
+        // `cargo test --all-targets` runs benchmarks as well, to see that they start.
+        println!("nothing is measured without `cargo bench`");
+        return;
+    }
+    if has("--shapes") {
+        let subjects = Shape::ALL.map(|(_, shape)| Subject::Bare(shape));
+        print!("{}", Results::new(compare(&settings, &subjects), Footprint::default()).table());
+        return;
+    }
+    let mut subjects = vec![Subject::Bare(settings.bare), Subject::Footfall];
+    if nginx_is_installed() {
+        subjects.insert(1, Subject::Nginx);
+    } else {
+        println!("nginx is not installed: left out");
+    }
+    let lines = compare(&settings, &subjects);
+    let results = Results::new(lines, footprint());
+    print!("{}", results.table());
+    if has("--write") {
+        results.write(&settings_text(&settings));
+    }
+}
+
+/// Lets the subjects take turns.
+fn compare(settings: &Settings, subjects: &[Subject]) -> Vec<Line> {
+    let mut lines: Vec<Line> = EVENTS
+        .iter()
+        .flat_map(|events| subjects.iter().map(|subject| Line::new(subject.name(), *events)))
+        .collect();
+    for round in 0..settings.rounds {
+        for (index, subject) in subjects.iter().enumerate() {
+            let server = subject.start(1);
+            for (width, events) in EVENTS.iter().enumerate() {
+                let line = &mut lines[width * subjects.len() + index];
+                measure(settings, &server, *events, round as u64, line);
+                println!("round {}: {}", round + 1, line.last());
+            }
+        }
+    }
+    lines
+}
+
+/// One turn of one server: as fast as it goes, then at a steady rate.
+fn measure(settings: &Settings, server: &Server, events: u32, round: u64, line: &mut Line) {
+    let plan = |seed: u64, rate| Plan {
+        target: server.listen,
+        connections: settings.connections,
+        events,
+        site: "clinic".to_owned(),
+        // Page loads must not come twice to one server, or they would be dropped as duplicates.
+        seed: (round << 32) + (u64::from(events) << 8) + seed,
+        rate,
+    };
+    let run = |plan: &Plan, time| load::run(plan, time).expect("sockets work on loopback");
+    run(&plan(1, None), WARM_UP);
+    let (cpu, store, own) = (server.cpu(), server.store_cpu(), own_cpu());
+    let outcome = run(&plan(2, None), settings.time);
+    let (cpu, store, own) = (server.cpu() - cpu, server.store_cpu() - store, own_cpu() - own);
+    assert!(outcome.refused.is_empty(), "{}: beacons were refused: {:?}", line.name(), outcome.refused);
+    assert!(
+        outcome.broken == 0 && outcome.taken > 0,
+        "{}: {} connections broke",
+        line.name(),
+        outcome.broken
+    );
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / outcome.taken as f64;
+    line.add(outcome.per_second(), each(cpu), each(store), each(own), &outcome.latency);
+    let steady = run(&plan(3, Some(settings.rate)), settings.time.min(Duration::from_secs(3)));
+    line.add_steady(&steady.latency, steady.per_second());
+    line.peak_memory = line.peak_memory.max(server.peak_memory());
+    line.store_memory = line.store_memory.max(server.store_memory());
+}
+
+/// Start-up time and memory of Footfall.
+fn footprint() -> Footprint {
+    let server = Subject::Footfall.start(1);
+    let (first_accepted, collector) =
+        (server.first_accepted, server.collector().expect("Footfall is a collector"));
+    let started = std::time::Instant::now();
+    collector.wait_for_events(1, Duration::from_secs(60));
+    let first_stored = first_accepted + started.elapsed();
+    drop(server);
+    let server = Subject::Footfall.start(MANY_SITES);
+    std::thread::sleep(Duration::from_secs(1));
+    Footprint {
+        first_accepted,
+        first_stored,
+        many_sites: MANY_SITES,
+        idle: server.memory(),
+        idle_store: server.store_memory(),
+    }
+}
+
+/// CPU time of this process, which is the generator's.
+fn own_cpu() -> Duration {
+    common::process::cpu(std::process::id()).expect("this process runs")
+}
+
+fn nginx_is_installed() -> bool {
+    let null = std::process::Stdio::null;
+    std::process::Command::new("nginx").arg("-v").stdout(null()).stderr(null()).status().is_ok()
+}
+
+fn settings_text(settings: &Settings) -> String {
+    let geo = match subject::geo_files().len() {
+        0 => "no place files".to_owned(),
+        count => format!("{count} place files"),
+    };
+    format!(
+        "{} rounds of {} s, {} connections, steady rate {}/s, {geo}",
+        settings.rounds,
+        settings.time.as_secs(),
+        settings.connections,
+        settings.rate
+    )
+}

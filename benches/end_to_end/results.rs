@@ -1,0 +1,223 @@
+//! The figures and the table made of them.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::load::Histogram;
+
+/// One server under beacons of one size: a figure for each round, latencies over all.
+pub struct Line {
+    name: String,
+    events: u32,
+    per_second: Vec<f64>,
+    cpu: Vec<f64>,
+    store_cpu: Vec<f64>,
+    generator_cpu: Vec<f64>,
+    latency: Histogram,
+    steady: Histogram,
+    steady_rate: f64,
+    /// The most memory, in bytes.
+    pub peak_memory: u64,
+    /// Memory of its store, in bytes.
+    pub store_memory: u64,
+}
+
+impl Line {
+    /// Nothing measured yet.
+    pub fn new(name: String, events: u32) -> Self {
+        Self {
+            name,
+            events,
+            per_second: Vec::new(),
+            cpu: Vec::new(),
+            store_cpu: Vec::new(),
+            generator_cpu: Vec::new(),
+            latency: Histogram::default(),
+            steady: Histogram::default(),
+            steady_rate: 0.0,
+            peak_memory: 0,
+            store_memory: 0,
+        }
+    }
+
+    /// The server's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Adds a round: beacons a second, and µs of CPU a beacon of the server, its store and the generator.
+    pub fn add(
+        &mut self,
+        per_second: f64,
+        cpu: f64,
+        store_cpu: f64,
+        generator_cpu: f64,
+        latency: &Histogram,
+    ) {
+        self.per_second.push(per_second);
+        self.cpu.push(cpu);
+        self.store_cpu.push(store_cpu);
+        self.generator_cpu.push(generator_cpu);
+        self.latency.merge(latency);
+    }
+
+    /// Adds a round at a steady rate.
+    pub fn add_steady(&mut self, latency: &Histogram, per_second: f64) {
+        self.steady.merge(latency);
+        self.steady_rate = per_second;
+    }
+
+    /// The last round in a line.
+    pub fn last(&self) -> String {
+        let last = |figures: &[f64]| figures.last().copied().unwrap_or_default();
+        format!(
+            "{}, {} events: {:.0} beacons/s, {:.2} µs CPU each (store {:.2}, generator {:.2})",
+            self.name,
+            self.events,
+            last(&self.per_second),
+            last(&self.cpu),
+            last(&self.store_cpu),
+            last(&self.generator_cpu),
+        )
+    }
+}
+
+/// Memory and start-up of Footfall.
+#[derive(Debug, Default)]
+pub struct Footprint {
+    /// From the start to the first beacon accepted.
+    pub first_accepted: Duration,
+    /// From the start to its event in the embedded store.
+    pub first_stored: Duration,
+    /// How many sites were configured for the idle figures.
+    pub many_sites: usize,
+    /// Memory when idle, in bytes.
+    pub idle: u64,
+    /// Memory of the embedded store when idle, in bytes.
+    pub idle_store: u64,
+}
+
+/// Everything measured in one run.
+pub struct Results {
+    lines: Vec<Line>,
+    footprint: Footprint,
+}
+
+impl Results {
+    /// Puts a run together; the first line of each beacon size is the yardstick.
+    pub fn new(lines: Vec<Line>, footprint: Footprint) -> Self {
+        Self { lines, footprint }
+    }
+
+    /// Two Markdown tables.
+    pub fn table(&self) -> String {
+        let mut text = String::from(
+            "\n| server | events | beacons/s | CPU µs a beacon | µs an event | ratio | p50 ms | p99 ms | steady: p50 ms | p99 ms | store CPU µs | generator CPU µs |\n\
+             |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+        );
+        for line in &self.lines {
+            let yardstick = self.lines.iter().find(|other| other.events == line.events);
+            let cpu = median(&line.cpu);
+            let ratio = cpu / yardstick.map_or(cpu, |other| median(&other.cpu));
+            let quantile = |latency: &Histogram, share| latency.quantile(share).as_secs_f64() * 1e3;
+            let _ = writeln!(
+                text,
+                "| {} | {} | {:.0} | {cpu:.2} | {:.2} | {ratio:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
+                line.name,
+                line.events,
+                median(&line.per_second),
+                cpu / f64::from(line.events),
+                quantile(&line.latency, 0.5),
+                quantile(&line.latency, 0.99),
+                quantile(&line.steady, 0.5),
+                quantile(&line.steady, 0.99),
+                median(&line.store_cpu),
+                median(&line.generator_cpu),
+            );
+        }
+        self.footprint_table(&mut text);
+        text
+    }
+
+    fn footprint_table(&self, text: &mut String) {
+        if self.footprint.idle == 0 {
+            return;
+        }
+        let footfall = self.lines.iter().filter(|line| line.name == "Footfall");
+        let (peak, store) = footfall
+            .fold((0, 0), |(peak, store), line| (peak.max(line.peak_memory), store.max(line.store_memory)));
+        let footprint = &self.footprint;
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        let _ = write!(
+            text,
+            "\n| Footfall | |\n|---|--:|\n\
+             | start to first accepted beacon | {:.0} ms |\n\
+             | start to its event in the embedded store | {:.0} ms |\n\
+             | memory idle, {} sites | {:.1} MiB |\n\
+             | memory at full load, at most | {:.1} MiB |\n\
+             | embedded store: memory idle | {:.0} MiB |\n\
+             | embedded store: memory after the load | {:.0} MiB |\n",
+            ms(footprint.first_accepted),
+            ms(footprint.first_stored),
+            footprint.many_sites,
+            mib(footprint.idle),
+            mib(peak),
+            mib(footprint.idle_store),
+            mib(store),
+        );
+    }
+
+    /// Puts the table into `benches/RESULTS.md`, in place of the one that stands there.
+    pub fn write(&self, settings: &str) {
+        const BEGIN: &str = "<!-- end_to_end: begin -->";
+        const END: &str = "<!-- end_to_end: end -->";
+        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/RESULTS.md");
+        let old = std::fs::read_to_string(&file).unwrap_or_else(|_| "# Results\n".to_owned());
+        let part = format!(
+            "{BEGIN}\n## End to end\n\n{}, {}, commit {}.\n`cargo bench --bench end_to_end -- --write`: {settings}.\n{}{END}\n",
+            jiff::Zoned::now().date(),
+            machine(),
+            commit(),
+            self.table(),
+        );
+        let new = match (old.find(BEGIN), old.find(END)) {
+            (Some(begin), Some(end)) => {
+                format!("{}{part}{}", &old[..begin], old[end + END.len()..].trim_start())
+            }
+            _ => format!("{}\n{part}", old.trim_end()),
+        };
+        std::fs::write(&file, new).expect("benches/RESULTS.md can be written");
+        println!("written to {}", file.display());
+    }
+}
+
+/// The middle figure; of an even number the lower of the two.
+fn median(figures: &[f64]) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or_default()
+}
+
+fn machine() -> String {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("", |(_, name)| name);
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{cores} cores of {model}, Linux {}", kernel.trim())
+}
+
+fn commit() -> String {
+    let output = std::process::Command::new("git")
+        .args(["describe", "--always", "--dirty"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output();
+    output.map_or_else(
+        |_| "unknown".to_owned(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
+}

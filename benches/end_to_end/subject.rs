@@ -1,0 +1,201 @@
+//! What is measured: a server in a process of its own, and how to start and end it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::bare::{self, Shape};
+use crate::common::{Collector, good_beacon, ports, process};
+use crate::load::HOST;
+
+/// Kinds of servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// hyper with nothing behind it.
+    Bare(Shape),
+    /// nginx that answers 204 and writes its access log.
+    Nginx,
+    /// Footfall with everything on.
+    Footfall,
+}
+
+impl Subject {
+    /// Its name in the table.
+    pub fn name(self) -> String {
+        match self {
+            Self::Bare(shape) => {
+                let name = Shape::ALL.iter().find(|(_, known)| *known == shape).map_or("", |(name, _)| *name);
+                format!("bare hyper ({name})")
+            }
+            Self::Nginx => "nginx, access log".to_owned(),
+            Self::Footfall => "Footfall".to_owned(),
+        }
+    }
+
+    /// Starts it and waits for its first 204.
+    pub fn start(self, sites: usize) -> Server {
+        match self {
+            Self::Bare(shape) => Server::bare(shape),
+            Self::Nginx => Server::nginx(),
+            Self::Footfall => Server::footfall(sites),
+        }
+    }
+}
+
+/// A server that runs.
+pub struct Server {
+    /// Where it takes beacons.
+    pub listen: SocketAddr,
+    /// From its start to the first beacon accepted.
+    pub first_accepted: Duration,
+    kind: Kind,
+}
+
+enum Kind {
+    Child(Child),
+    /// nginx: the worker does the work. The directory is kept until it ends.
+    Nginx(Child, #[allow(dead_code)] tempfile::TempDir),
+    Footfall(Box<Collector>),
+}
+
+impl Server {
+    fn bare(shape: Shape) -> Self {
+        let listen = ports::free();
+        let started = Instant::now();
+        let (name, _) = Shape::ALL.iter().find(|(_, known)| *known == shape).expect("every shape has a name");
+        let program = std::env::current_exe().expect("the benchmark knows its own file");
+        let child = spawn(Command::new(program).args([bare::COMMAND, name, &listen.to_string()]));
+        Self { listen, first_accepted: first_accepted(listen, started), kind: Kind::Child(child) }
+    }
+
+    fn nginx() -> Self {
+        let listen = ports::free();
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let settings = format!(
+            "daemon off; worker_processes {cores}; pid nginx.pid; error_log error.log;\n\
+             events {{ worker_connections 4096; }}\n\
+             http {{ access_log access.log; keepalive_requests 1000000000; client_body_temp_path body;\n\
+             proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;\n\
+             server {{ listen {listen} reuseport; location / {{ return 204; }} }} }}\n"
+        );
+        std::fs::write(directory.path().join("nginx.conf"), settings)
+            .expect("the configuration can be written");
+        let started = Instant::now();
+        let child = spawn(Command::new("nginx").arg("-p").arg(directory.path()).args(["-c", "nginx.conf"]));
+        let first_accepted = first_accepted(listen, started);
+        Self { listen, first_accepted, kind: Kind::Nginx(child, directory) }
+    }
+
+    fn footfall(sites: usize) -> Self {
+        let mut settings = geo_setting();
+        for site in 0..sites {
+            let id = if site == 0 { "clinic".to_owned() } else { format!("site-{site}") };
+            settings += &format!(
+                "[[site]]\nid = \"{id}\"\nhosts = [\"{HOST}\", \"*.site-{site}.example\"]\nretention = \"400d\"\n\
+                 query = [\"utm_*\", \"q\"]\ncookies = {{ ab = \"value\", uid = \"hmac\" }}\n"
+            );
+        }
+        let mut collector = Collector::new(&settings);
+        let started = Instant::now();
+        collector.spawn();
+        let listen = collector.listen;
+        let first_accepted = first_accepted(listen, started);
+        collector.wait_until_ready();
+        Self { listen, first_accepted, kind: Kind::Footfall(Box::new(collector)) }
+    }
+
+    /// CPU time so far of the server, without its store.
+    pub fn cpu(&self) -> Duration {
+        let pids = match &self.kind {
+            Kind::Child(child) => vec![child.id()],
+            Kind::Nginx(child, _) => process::children(child.id()),
+            Kind::Footfall(collector) => vec![collector.pid()],
+        };
+        pids.into_iter().filter_map(process::cpu).sum()
+    }
+
+    /// CPU time so far of its embedded store.
+    pub fn store_cpu(&self) -> Duration {
+        self.store_pid().and_then(process::cpu).unwrap_or_default()
+    }
+
+    /// Resident memory now, in bytes.
+    pub fn memory(&self) -> u64 {
+        process::memory(self.pid()).unwrap_or_default()
+    }
+
+    /// The most resident memory so far, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        process::peak_memory(self.pid()).unwrap_or_default()
+    }
+
+    /// Resident memory of its embedded store, in bytes.
+    pub fn store_memory(&self) -> u64 {
+        self.store_pid().and_then(process::memory).unwrap_or_default()
+    }
+
+    /// The collector, when it is one.
+    pub fn collector(&self) -> Option<&Collector> {
+        match &self.kind {
+            Kind::Footfall(collector) => Some(collector),
+            Kind::Child(_) | Kind::Nginx(..) => None,
+        }
+    }
+
+    fn pid(&self) -> u32 {
+        match &self.kind {
+            Kind::Child(child) | Kind::Nginx(child, _) => child.id(),
+            Kind::Footfall(collector) => collector.pid(),
+        }
+    }
+
+    fn store_pid(&self) -> Option<u32> {
+        self.collector().and_then(Collector::store_pid)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Kind::Child(child) | Kind::Nginx(child, _) = &mut self.kind {
+            // nginx ends its workers when it is asked to; bare hyper has nothing to lose.
+            process::signal(child.id(), process::Signal::TERM);
+            let _ = child.wait();
+        }
+    }
+}
+
+fn spawn(command: &mut Command) -> Child {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("a server starts")
+}
+
+/// Tries until a beacon is answered 204, and says how long that took.
+fn first_accepted(listen: SocketAddr, started: Instant) -> Duration {
+    let headers = format!("Origin: https://{HOST}\r\nContent-Type: text/plain\r\n");
+    let body = good_beacon("clinic", fastrand::u64(..), 0, "/");
+    loop {
+        let answer = crate::common::http::post(listen, "/b", &headers, body.as_bytes());
+        match answer {
+            Ok(answer) if answer.status == 204 => return started.elapsed(),
+            Ok(answer) if answer.status != 503 => panic!("refused: {} {}", answer.status, answer.text()),
+            _ => {}
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "no beacon was accepted within a minute");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// MaxMind files named in `BENCH_GEO`, separated by commas; without it places stay empty, and the table says so.
+pub fn geo_files() -> Vec<String> {
+    let named = std::env::var("BENCH_GEO").unwrap_or_default();
+    named.split(',').filter(|file| !file.is_empty()).map(str::to_owned).collect()
+}
+
+fn geo_setting() -> String {
+    let files = geo_files();
+    for file in &files {
+        assert!(Path::new(file).is_file(), "BENCH_GEO names {file}, which is no file");
+    }
+    if files.is_empty() { String::new() } else { format!("geo = {files:?}\n") }
+}

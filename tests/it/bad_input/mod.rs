@@ -1,0 +1,255 @@
+//! Bad input: malformed, oversized, truncated and hostile requests. Each gets the documented answer, none disturbs the
+//! good event behind it, no hostile text breaks a row, no answer repeats what was sent, and neither addresses nor user
+//! agents reach the disk.
+
+mod bodies;
+mod case;
+mod texts;
+mod wire;
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::common::{Answer, Collector, Http, good_beacon, http, page_load_id};
+use crate::load::Ledger;
+use case::{CANARY, Case, Expect, HEADER_CANARY, PAGE_LOAD, Request, beacon, on_page};
+
+/// Addresses that the trusted proxy in front names as clients'; nothing may keep them.
+const CLIENTS: [&str; 2] = ["203.0.113.77", "2001:db8:77:7777::7777"];
+/// A user agent that no list knows; nothing may keep it as it is.
+const USER_AGENT: &str =
+    "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0 zqxagent/7.31";
+/// Page loads of good and of bad beacons start here: all have 13 digits, so that bodies have the sizes they say.
+const GOOD: u64 = 15_000_000_000_000_000_000;
+const BAD: u64 = 16_000_000_000_000_000_000;
+const CATCH_UP: Duration = Duration::from_secs(120);
+
+#[test]
+fn every_bad_request_gets_the_documented_answer_and_the_good_event_behind_it_is_stored() {
+    let mut cases = bodies::cases();
+    cases.extend(texts::cases());
+    cases.extend(wire::cases());
+    println!("{} bad requests", cases.len());
+    assert!(cases.len() >= 200);
+
+    let mut collector = Collector::new("[spool]\nseal_after = \"500ms\"\n");
+    collector.start();
+    let mut good = Ledger::default();
+    let mut stored = Ledger::default();
+    let mut wrong = Vec::new();
+    for (index, case) in cases.iter().enumerate() {
+        let page_load = BAD + index as u64;
+        let answer = send(&collector, case, page_load, index);
+        if let Err(what) = judge(case, answer.as_ref()) {
+            wrong.push(format!("{}: {what}", case.name));
+        } else if matches!(case.expect, Expect::Stored) {
+            stored.note(page_load, 0, 1).expect("the ledger can be written");
+        }
+        let page_load = GOOD + index as u64;
+        let answer = post(&collector, "", good_beacon("clinic", page_load, 0, "/good").as_bytes(), index);
+        assert!(
+            answer.as_ref().is_some_and(|answer| answer.status == 204),
+            "after {:?}: {answer:?}",
+            case.name
+        );
+        good.note(page_load, 0, 1).expect("the ledger can be written");
+    }
+    assert!(wrong.is_empty(), "{} of {} answers are wrong:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+
+    collector.wait_for_events((good.len() + stored.len()) as u64, CATCH_UP);
+    let all = collector.store.events();
+    let of = |range: std::ops::Range<u64>| {
+        all.iter().copied().filter(move |(page_load, _)| range.contains(page_load))
+    };
+    good.compare(of(GOOD..BAD)).assert_none();
+    let hostile = stored.compare(of(BAD..u64::MAX));
+    assert!(hostile.missing.is_empty() && hostile.twice.is_empty(), "{hostile:?}");
+    nothing_broke_a_row(&collector, &cases);
+    nothing_kept_an_address_or_a_user_agent(&collector);
+}
+
+#[test]
+fn a_stranger_cannot_speak_for_a_client_and_a_trusted_proxy_can() {
+    let mut trusting = Collector::new("");
+    let mut strict = Collector::new("trusted_proxies = []\n");
+    for (collector, distinct) in [(&mut trusting, 2), (&mut strict, 1)] {
+        collector.start();
+        for (index, client) in ["198.51.100.1", "198.51.100.2"].iter().enumerate() {
+            let headers = format!("X-Forwarded-For: {client}\r\nForwarded: for={client}\r\n");
+            let body = good_beacon("clinic", GOOD + index as u64, 0, "/good");
+            let answer = http::post(collector.listen, "/b", &headers, body.as_bytes()).expect("it answers");
+            assert_eq!(answer.status, 204, "{}", answer.text());
+        }
+        collector.wait_for_events(2, CATCH_UP);
+        assert_eq!(collector.store.number("SELECT uniqExact(address) FROM events"), distinct);
+    }
+}
+
+/// Sends a case as a browser behind a trusted proxy would, or as it is.
+fn send(collector: &Collector, case: &Case, page_load: u64, index: usize) -> Option<Answer> {
+    let id = page_load_id(page_load);
+    match &case.request {
+        Request::Body(body) => post(collector, "", &replace(body, &id), index),
+        Request::Headers(headers) => {
+            let body = beacon(&on_page(r#""k":"view""#)).replace(PAGE_LOAD, &id);
+            post(collector, headers, body.as_bytes(), index)
+        }
+        Request::Raw(bytes) => {
+            let mut connection = Http::connect(collector.listen).expect("the collector listens");
+            // It may close as soon as it has seen enough; what it said before is still to be read.
+            let _ = connection.send(&replace(bytes, &id));
+            let _ = connection.end();
+            connection.answer().ok()
+        }
+    }
+}
+
+/// `POST /b` with a browser's headers but those that `headers` sets.
+fn post(collector: &Collector, headers: &str, body: &[u8], index: usize) -> Option<Answer> {
+    let mut text = headers.to_owned();
+    let lower = headers.to_ascii_lowercase();
+    let client = CLIENTS[index % CLIENTS.len()];
+    for (name, value) in [
+        ("Content-Type", "text/plain;charset=UTF-8"),
+        ("User-Agent", USER_AGENT),
+        ("Origin", "https://clinic.example"),
+        ("X-Forwarded-For", client),
+    ] {
+        let said =
+            lower.split("\r\n").any(|line| line.starts_with(&format!("{}:", name.to_ascii_lowercase())));
+        if !said {
+            text += &format!("{name}: {value}\r\n");
+        }
+    }
+    http::post(collector.listen, "/b", &text, body).ok()
+}
+
+/// Whether the answer is the documented one and repeats nothing.
+fn judge(case: &Case, answer: Option<&Answer>) -> Result<(), String> {
+    let Some(answer) = answer else {
+        let closed_well = matches!(case.expect, Expect::NotHttp);
+        return if closed_well { Ok(()) } else { Err(format!("no answer, expected {:?}", case.expect)) };
+    };
+    let text = String::from_utf8_lossy(&answer.raw).to_ascii_lowercase();
+    for word in [CANARY, HEADER_CANARY, "zqxagent", "<script", "drop table", "etc/passwd", "evil.example"] {
+        if text.contains(word) {
+            return Err(format!("the answer repeats {word:?}: {text}"));
+        }
+    }
+    if CLIENTS.iter().any(|client| text.contains(client)) {
+        return Err(format!("the answer holds the client's address: {text}"));
+    }
+    let dropped = answer.header("x-footfall-dropped");
+    let at = |place: &str| {
+        answer.status == 400 && answer.json()["at"] == place && answer.json()["error"].is_string()
+    };
+    let right = match &case.expect {
+        Expect::Stored => answer.status == 204 && dropped.is_none(),
+        Expect::Dropped => {
+            answer.status == 204 && dropped.is_some_and(|reasons| reasons.contains("optout=1"))
+        }
+        Expect::At(place) => at(place),
+        Expect::AtField(place) => at(place),
+        Expect::Status(status) => answer.status == *status,
+        Expect::OneOf(statuses) => statuses.contains(&answer.status),
+        Expect::NotHttp => answer.status == 400 || answer.status == 408 || answer.status == 505,
+    };
+    if right {
+        Ok(())
+    } else {
+        Err(format!("expected {:?}, got {} {}", case.expect, answer.status, answer.text().trim()))
+    }
+}
+
+/// Hostile texts must be values of rows, whole ones, in the columns where they belong.
+fn nothing_broke_a_row(collector: &Collector, cases: &[Case]) {
+    let store = &collector.store;
+    for (what, text) in &texts::TEXTS[..2] {
+        for (place, column) in
+            [("the name of an event", "name"), ("a property", "props['p']"), ("a campaign", "ad")]
+        {
+            let name = format!("{what} as {place}");
+            let index = cases.iter().position(|case| case.name == name).expect("the case is in the table");
+            let sql =
+                format!("SELECT {column} AS value FROM events WHERE page_load = {}", BAD + index as u64);
+            let rows = store.objects(&sql);
+            assert_eq!(rows, [serde_json::json!({ "value": text })], "{name}");
+        }
+    }
+    for (what, sql) in [
+        ("a row of another site", "site != 'clinic'"),
+        ("a row of a foreign host", "host != 'clinic.example'"),
+        (
+            "a row out of time",
+            "time > now() + 60 OR time < now() - INTERVAL 25 HOUR OR received < now() - 3600",
+        ),
+        (
+            "a text longer than its field",
+            "length(name) > 512 OR length(error_message) > 512 OR length(error_stack) > 2048",
+        ),
+        ("a number out of range", "scroll_depth > 100 OR ip_version NOT IN (4, 6)"),
+        (
+            "a language or zone that is none",
+            "match(language, '[^A-Za-z0-9-]') OR match(timezone, '[^A-Za-z0-9/_+-]')",
+        ),
+        ("a fragment or user info", "path LIKE '%#%' OR host LIKE '%@%' OR path LIKE '%zqxcanary@%'"),
+        (
+            "text that is not UTF-8",
+            "NOT isValidUTF8(concat(name, path, query, error_message, referrer_host, referrer_path))",
+        ),
+    ] {
+        assert_eq!(store.number(&format!("SELECT count() FROM events WHERE {sql}")), 0, "{what}");
+    }
+}
+
+/// No file under the collector's directory, no log line, no metric, no row.
+fn nothing_kept_an_address_or_a_user_agent(collector: &Collector) {
+    let v6: std::net::Ipv6Addr = CLIENTS[1].parse().expect("an address");
+    let forbidden: Vec<Vec<u8>> = CLIENTS
+        .iter()
+        .map(|client| client.as_bytes().to_vec())
+        .chain([v6.octets().to_vec(), USER_AGENT.into(), "zqxagent".into(), HEADER_CANARY.into()])
+        .collect();
+    let search = |place: &str, bytes: &[u8]| {
+        for word in &forbidden {
+            let found = memchr::memmem::find(bytes, word).is_some();
+            assert!(!found, "{place} holds {}", String::from_utf8_lossy(word));
+        }
+    };
+    search("a metric", collector.metrics().as_bytes());
+    search("the log", collector.log().as_bytes());
+    // The store's files are compressed: its rows are searched as they are read.
+    search("a row", &collector.store.query("SELECT * FROM events FORMAT TSVRaw").expect("the store answers"));
+    let mut files = 0;
+    for_each_file(&collector.data(), &mut |file| {
+        // A segment or a part may be deleted while the directory is walked.
+        if let Ok(bytes) = std::fs::read(file) {
+            files += 1;
+            search(&file.display().to_string(), &bytes);
+        }
+    });
+    assert!(files > 0, "there is nothing under {}", collector.data().display());
+}
+
+fn for_each_file(directory: &Path, see: &mut dyn FnMut(&Path)) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => for_each_file(&entry.path(), see),
+            Ok(kind) if kind.is_file() => see(&entry.path()),
+            _ => {}
+        }
+    }
+}
+
+/// `bytes` with the place of the page load's id taken by `id`.
+fn replace(bytes: &[u8], id: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() + id.len());
+    let mut rest = bytes;
+    while let Some(at) = memchr::memmem::find(rest, PAGE_LOAD.as_bytes()) {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(id.as_bytes());
+        rest = &rest[at + PAGE_LOAD.len()..];
+    }
+    out.extend_from_slice(rest);
+    out
+}
