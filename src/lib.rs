@@ -14,6 +14,7 @@
 //! third party at run time.
 
 pub mod beacon;
+mod cache;
 pub mod command;
 pub mod config;
 pub mod enrich;

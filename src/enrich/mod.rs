@@ -1,5 +1,14 @@
 //! What the request says beyond who sent it: the browser, the source of the visit, the group of an error.
+//!
+//! [`Browsers`] turns a user agent and client hints into a [`Browser`]; [`source`] turns a referrer and a campaign into a
+//! source and a channel. All read what the stages before handed them and ask nobody. The user agent is borrowed for the
+//! call and kept nowhere: what is remembered is remembered by a keyed hash.
 
+mod bot;
+mod browser;
 mod error_group;
+mod source;
 
+pub use browser::{Browser, Browsers};
 pub use error_group::error_group;
+pub use source::{Source, source};

@@ -1,0 +1,363 @@
+//! Where a visit came from: referrer, campaign and click id in; a source's name and a channel out.
+//!
+//! The rules are those of `docs/sources.md`; who is a search engine, a social network, a mail service or an assistant
+//! stands in `sources.tsv`. A referrer on the site's own domain is no source.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use crate::privacy::scrub::Campaign;
+
+/// What a visit without a source is called.
+const DIRECT: &str = "Direct";
+
+/// A source and its channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source<'a> {
+    /// `Google`, the given `utm_source`, the referrer's host, or `Direct`.
+    pub name: Cow<'a, str>,
+    /// One of the channels of `docs/sources.md`.
+    pub channel: &'static str,
+}
+
+/// The source and the channel of a view. Hosts are in lower case.
+pub fn source<'a>(
+    referrer_host: &'a str,
+    page_host: &str,
+    campaign: &'a Campaign<'_>,
+    click_id: &str,
+) -> Source<'a> {
+    let referrer = without_www(referrer_host);
+    let referrer = if is_internal(referrer, without_www(page_host)) { "" } else { referrer };
+    let medium = lower(&campaign.medium);
+    let clicked = TABLE.clicks.get(click_id);
+    let named = (!campaign.source.is_empty()).then(|| by_name(&lower(&campaign.source)));
+    let origin = match (named, clicked) {
+        (Some(known), _) => known,
+        (None, Some(click)) => Some(*click),
+        (None, None) => by_host(referrer),
+    };
+    let name = match (origin, &*campaign.source, referrer) {
+        (Some(origin), _, _) => Cow::Borrowed(origin.name),
+        (None, "", "") => Cow::Borrowed(DIRECT),
+        (None, "", host) => Cow::Borrowed(host),
+        (None, given, _) => Cow::Borrowed(given),
+    };
+    let is_campaign =
+        !(campaign.source.is_empty() && campaign.medium.is_empty() && campaign.campaign.is_empty());
+    let known = Known {
+        class: origin.map_or(Class::Unknown, |origin| origin.class),
+        is_paid: clicked.is_some_and(|click| click.is_paid) || is_paid_medium(&medium),
+        medium: &medium,
+        campaign: &lower(&campaign.campaign),
+        has_referrer: !referrer.is_empty(),
+        is_campaign,
+    };
+    Source { name, channel: channel(&known) }
+}
+
+/// What the channel follows from.
+struct Known<'a> {
+    class: Class,
+    is_paid: bool,
+    medium: &'a str,
+    campaign: &'a str,
+    has_referrer: bool,
+    is_campaign: bool,
+}
+
+/// The first rule that fits; in the order of Google Analytics 4's default channel group.
+fn channel(known: &Known<'_>) -> &'static str {
+    let medium = known.medium;
+    if known.campaign.contains("cross-network") {
+        return "Cross-network";
+    }
+    if matches!(medium, "display" | "banner" | "expandable" | "interstitial" | "cpm" | "rtb") {
+        return "Display";
+    }
+    if known.is_paid {
+        return match known.class {
+            Class::Search => "Paid Search",
+            Class::Social => "Paid Social",
+            Class::Video => "Paid Video",
+            Class::Shopping => "Paid Shopping",
+            Class::Display => "Display",
+            _ => "Paid Other",
+        };
+    }
+    match known.class {
+        Class::Mail => return "Email",
+        Class::Assistant => return "AI Assistant",
+        Class::Display => return "Display",
+        _ => {}
+    }
+    match medium {
+        "email" | "e-mail" | "e_mail" | "e mail" | "newsletter" => return "Email",
+        "affiliate" | "affiliates" | "partner" => return "Affiliates",
+        "sms" => return "SMS",
+        "push" | "web-push" | "notification" => return "Mobile Push Notifications",
+        "audio" | "podcast" => return "Audio",
+        "social" | "social-network" | "social-media" | "sm" | "social network" | "social media" | "smm" => {
+            return "Organic Social";
+        }
+        "video" => return "Organic Video",
+        _ => {}
+    }
+    match known.class {
+        Class::Shopping => "Organic Shopping",
+        Class::Social => "Organic Social",
+        Class::Video => "Organic Video",
+        Class::Search => "Organic Search",
+        Class::News => "News",
+        _ if medium == "organic" => "Organic Search",
+        _ if known.has_referrer || matches!(medium, "referral" | "app" | "link") => "Referral",
+        _ if known.is_campaign => "Unassigned",
+        _ => "Direct",
+    }
+}
+
+/// GA4's rule for paid media, and Yandex Direct's usual words.
+fn is_paid_medium(medium: &str) -> bool {
+    medium.starts_with("paid")
+        || medium.contains("cp")
+        || matches!(medium, "ppc" | "retargeting" | "ads" | "direct-ads")
+}
+
+/// Kinds of sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Search,
+    Social,
+    Video,
+    Mail,
+    Assistant,
+    News,
+    Shopping,
+    Display,
+    Referral,
+    Unknown,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    name: &'static str,
+    class: Class,
+    is_paid: bool,
+}
+
+#[derive(Default)]
+struct Table {
+    /// Hosts, themselves and all below them.
+    hosts: HashMap<&'static str, Origin, foldhash::fast::RandomState>,
+    /// Hosts under any top-level domain, without it: `google` of `google.*`.
+    families: HashMap<&'static str, Origin, foldhash::fast::RandomState>,
+    /// Values of `utm_source`, lower case.
+    names: HashMap<&'static str, Origin, foldhash::fast::RandomState>,
+    /// Click-id parameters.
+    clicks: HashMap<&'static str, Origin, foldhash::fast::RandomState>,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let mut table = Table::default();
+    for (kind, key, origin) in rows() {
+        match (kind, key.strip_suffix(".*")) {
+            ("host", Some(family)) => table.families.insert(family, origin),
+            ("host", None) => table.hosts.insert(key, origin),
+            ("utm", _) => table.names.insert(key, origin),
+            _ => table.clicks.insert(key, origin),
+        };
+    }
+    table
+});
+
+/// The rows of the data file; a test reads them all, so that a wrong one never gets here.
+fn rows() -> impl Iterator<Item = (&'static str, &'static str, Origin)> {
+    let lines = include_str!("sources.tsv").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.filter_map(|line| {
+        let mut cells = line.split('\t');
+        let (kind, key, name, class) = (cells.next()?, cells.next()?, cells.next()?, cells.next()?);
+        let (class, is_paid) = match class.strip_prefix("paid-") {
+            Some(class) => (class, true),
+            None => (class, false),
+        };
+        Some((kind, key, Origin { name, class: Class::of(class)?, is_paid }))
+    })
+}
+
+impl Class {
+    fn of(text: &str) -> Option<Self> {
+        Some(match text {
+            "search" => Self::Search,
+            "social" => Self::Social,
+            "video" => Self::Video,
+            "mail" => Self::Mail,
+            "assistant" => Self::Assistant,
+            "news" => Self::News,
+            "shopping" => Self::Shopping,
+            "display" => Self::Display,
+            "referral" => Self::Referral,
+            _ => return None,
+        })
+    }
+}
+
+fn by_name(name: &str) -> Option<Origin> {
+    TABLE
+        .names
+        .get(name)
+        .copied()
+        .or_else(|| if name.contains('.') { by_host(without_www(name)) } else { None })
+}
+
+/// The source of a host: the longest entry that is the host or lies above it.
+fn by_host(host: &str) -> Option<Origin> {
+    let family = &host[..host.len() - top_level(host)];
+    let mut from = 0;
+    loop {
+        if let Some(origin) = TABLE.hosts.get(&host[from..]) {
+            return Some(*origin);
+        }
+        if let Some(origin) = family.get(from..).and_then(|family| TABLE.families.get(family)) {
+            return Some(*origin);
+        }
+        from += host[from..].find('.')? + 1;
+    }
+}
+
+/// Bytes of the top-level domain with its dot: `.ru`, `.co.uk`, `.com.tr`.
+fn top_level(host: &str) -> usize {
+    let Some(last) = host.rfind('.') else { return 0 };
+    let second = host[..last].rfind('.').map_or(0, |dot| dot + 1);
+    let is_country = host.len() - last == 3;
+    let start = if is_country && second > 0 && matches!(&host[second..last], "co" | "com" | "org" | "net") {
+        second - 1
+    } else {
+        last
+    };
+    host.len() - start
+}
+
+/// Whether a referrer lies on the page's own registrable domain.
+fn is_internal(referrer: &str, page: &str) -> bool {
+    if referrer.is_empty() || referrer == page {
+        return true;
+    }
+    match (psl::domain_str(referrer), psl::domain_str(page)) {
+        (Some(referrer), Some(page)) => referrer == page,
+        _ => false,
+    }
+}
+
+fn without_www(host: &str) -> &str {
+    host.strip_prefix("www.").unwrap_or(host)
+}
+
+/// Lower case, borrowed when it is already.
+fn lower(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(text.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::privacy::scrub::CLICK_IDS;
+
+    fn campaign(source: &'static str, medium: &'static str) -> Campaign<'static> {
+        Campaign { source: source.into(), medium: medium.into(), ..Campaign::default() }
+    }
+
+    #[test]
+    fn the_data_file_is_whole() {
+        let lines: Vec<_> = include_str!("sources.tsv")
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .collect();
+        assert_eq!(rows().count(), lines.len(), "a row was not understood");
+        let keys: std::collections::HashSet<_> = rows().map(|(kind, key, _)| (kind, key)).collect();
+        assert_eq!(keys.len(), lines.len(), "a key stands twice");
+        for (kind, key, _) in rows() {
+            assert!(matches!(kind, "host" | "utm" | "click"), "{kind}");
+            assert!(kind == "click" || !key.bytes().any(|byte| byte.is_ascii_uppercase()), "{key}");
+        }
+        for id in CLICK_IDS {
+            assert!(TABLE.clicks.contains_key(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn referrers_have_names_and_channels() {
+        for (referrer, name, channel) in [
+            ("", "Direct", "Direct"),
+            ("www.google.com", "Google", "Organic Search"),
+            ("google.co.uk", "Google", "Organic Search"),
+            ("yandex.ru", "Yandex", "Organic Search"),
+            ("ya.ru", "Yandex", "Organic Search"),
+            ("mail.yandex.ru", "Yandex Mail", "Email"),
+            ("go.mail.ru", "Mail.ru Search", "Organic Search"),
+            ("e.mail.ru", "Mail.ru", "Email"),
+            ("nova.rambler.ru", "Rambler", "Organic Search"),
+            ("away.vk.com", "VK", "Organic Social"),
+            ("m.vk.com", "VK", "Organic Social"),
+            ("ok.ru", "Odnoklassniki", "Organic Social"),
+            ("t.me", "Telegram", "Organic Social"),
+            ("web.telegram.org", "Telegram", "Organic Social"),
+            ("dzen.ru", "Dzen", "News"),
+            ("l.facebook.com", "Facebook", "Organic Social"),
+            ("youtube.com", "YouTube", "Organic Video"),
+            ("rutube.ru", "RuTube", "Organic Video"),
+            ("chatgpt.com", "ChatGPT", "AI Assistant"),
+            ("mail.google.com", "Gmail", "Email"),
+            ("gemini.google.com", "Gemini", "AI Assistant"),
+            ("google.evil.example", "google.evil.example", "Referral"),
+            ("www.partner.example", "partner.example", "Referral"),
+            ("localhost", "localhost", "Referral"),
+        ] {
+            let campaign = Campaign::default();
+            let found = source(referrer, "clinic.example", &campaign, "");
+            assert_eq!((&*found.name, found.channel), (name, channel), "{referrer}");
+        }
+    }
+
+    #[test]
+    fn the_site_s_own_domain_is_no_source() {
+        let none = Campaign::default();
+        for (referrer, page) in [
+            ("clinic.example", "clinic.example"),
+            ("www.clinic.example", "clinic.example"),
+            ("booking.clinic.example", "www.clinic.example"),
+            ("localhost", "localhost"),
+        ] {
+            assert_eq!(source(referrer, page, &none, "").channel, "Direct", "{referrer} to {page}");
+        }
+        assert_eq!(source("one.github.io", "two.github.io", &none, "").channel, "Referral");
+    }
+
+    #[test]
+    fn campaigns_and_clicks_decide_over_the_referrer() {
+        for (given, click_id, referrer, name, channel) in [
+            (campaign("google", "cpc"), "", "", "Google", "Paid Search"),
+            (campaign("Yandex", "CPC"), "", "yandex.ru", "Yandex", "Paid Search"),
+            (campaign("", ""), "gclid", "www.google.com", "Google", "Paid Search"),
+            (campaign("", ""), "yclid", "", "Yandex", "Paid Search"),
+            (campaign("", ""), "ysclid", "yandex.ru", "Yandex", "Organic Search"),
+            (campaign("", ""), "fbclid", "", "Facebook", "Organic Social"),
+            (campaign("vk", "cpm"), "", "", "VK", "Display"),
+            (campaign("vk.com", "paid_social"), "", "", "VK", "Paid Social"),
+            (campaign("newsletter", "email"), "", "", "Newsletter", "Email"),
+            (campaign("poster", ""), "", "", "poster", "Unassigned"),
+            (campaign("Poster", "qr"), "", "", "Poster", "Unassigned"),
+            (campaign("partner", "affiliate"), "", "", "partner", "Affiliates"),
+            (campaign("doctor.example", "banner"), "", "doctor.example", "doctor.example", "Display"),
+            (campaign("blog", "cpc"), "", "", "blog", "Paid Other"),
+        ] {
+            let found = source(referrer, "clinic.example", &given, click_id);
+            assert_eq!((&*found.name, found.channel), (name, channel), "{given:?} {click_id}");
+        }
+    }
+}

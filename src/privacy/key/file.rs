@@ -1,0 +1,276 @@
+//! The key's file: so that a restart keeps the key, and nothing else ever does.
+//!
+//! ```text
+//! footfall key 1\n   15 bytes, the format
+//! epoch              u32, little-endian: Unix time in s of the coming into force, never lower than the one before
+//! since              i64, little-endian: Unix time in s by the wall clock at which the key was made
+//! key                32 bytes
+//! checksum           first 8 bytes of SHA-256 over all before
+//! ```
+//!
+//! It lies, mode 0600, in a directory of mode 0700 that belongs to the collector's user, on a RAM-backed file system
+//! unless the operator allows a disk. A new key is written beside the old one and synced; then the old one's bytes are
+//! overwritten where they lie, and only then the new file takes the name. Whatever is interrupted, one whole key is left,
+//! and an old key is never left behind. A file that is damaged or that others could read is overwritten and removed.
+//!
+//! The fleet's ratchet will be a format of its own beside this one (`footfall ratchet 1`): the same fields, whose 32
+//! bytes are the state that the next epoch's key is derived from.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::KeyError;
+use crate::privacy::mac::KEY_BYTES;
+
+const FORMAT: &[u8; 15] = b"footfall key 1\n";
+const CHECKSUM: usize = 8;
+const LENGTH: usize = FORMAT.len() + 4 + 8 + KEY_BYTES + CHECKSUM;
+/// `f_type` of file systems that live in memory (linux/magic.h).
+#[cfg(target_os = "linux")]
+const RAM_BACKED: [i64; 2] = [0x0102_1994, 0x8584_58f6];
+
+/// What the file holds.
+pub(super) struct Stored {
+    pub(super) epoch: u32,
+    pub(super) since: Timestamp,
+    pub(super) key: Zeroizing<[u8; KEY_BYTES]>,
+}
+
+/// The directory of the key file, checked.
+pub(super) struct KeyFile {
+    directory: PathBuf,
+}
+
+/// Held while the file is read and replaced; another collector with the same directory waits.
+pub(super) struct Lock(#[expect(dead_code, reason = "closing it is what unlocks")] File);
+
+/// Which file a key came from, to notice that another process replaced it.
+pub(super) type Identity = (u64, u64);
+
+impl KeyFile {
+    /// Makes the directory if need be and checks that it may hold a key.
+    pub(super) fn new(directory: &Path, on_disk_allowed: bool) -> Result<Self, KeyError> {
+        let fail = |action, source| KeyError::Io { action, path: directory.to_owned(), source };
+        if !directory.exists() {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(directory)
+                .map_err(|error| fail("make", error))?;
+        }
+        let metadata = fs::symlink_metadata(directory).map_err(|error| fail("look at", error))?;
+        if !metadata.is_dir() {
+            return Err(KeyError::NotADirectory(directory.to_owned()));
+        }
+        if metadata.uid() != rustix::process::geteuid().as_raw() {
+            return Err(KeyError::Foreign(directory.to_owned()));
+        }
+        if metadata.mode() & 0o077 != 0 {
+            return Err(KeyError::Open(directory.to_owned(), metadata.mode() & 0o777));
+        }
+        if !on_disk_allowed && !ram_backed(directory).map_err(|error| fail("look at", error))? {
+            return Err(KeyError::OnDisk(directory.to_owned()));
+        }
+        Ok(Self { directory: directory.to_owned() })
+    }
+
+    /// Waits for other collectors that use the directory.
+    pub(super) fn lock(&self) -> Result<Lock, KeyError> {
+        let path = self.directory.join("lock");
+        let lock = || {
+            let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+            rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)?;
+            Ok(Lock(file))
+        };
+        lock().map_err(|source| KeyError::Io { action: "lock", path: path.clone(), source })
+    }
+
+    /// The key in the file, if there is a whole one; what is damaged is wiped, with a word in the log.
+    pub(super) fn read(&self, _lock: &Lock) -> Result<Option<(Stored, Identity)>, KeyError> {
+        match self.read_one(&self.path())? {
+            Found::Whole(stored, identity) => {
+                wipe(&self.next_path())?;
+                return Ok(Some((stored, identity)));
+            }
+            Found::Damaged(why) => {
+                tracing::warn!(path = %self.path().display(), "the key file {why}: it is wiped, ids start anew");
+                wipe(&self.path())?;
+            }
+            // A turn that was interrupted leaves the old file zeroed and the new one whole.
+            Found::Nothing | Found::Wiped => {}
+        }
+        match self.read_one(&self.next_path())? {
+            Found::Whole(stored, identity) => {
+                self.rename()?;
+                Ok(Some((stored, identity)))
+            }
+            Found::Nothing => Ok(None),
+            Found::Damaged(_) | Found::Wiped => {
+                wipe(&self.next_path())?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Puts a new key in the place of the old one, whose bytes are overwritten.
+    pub(super) fn replace(&self, _lock: &Lock, stored: &Stored) -> Result<Identity, KeyError> {
+        let path = self.next_path();
+        wipe(&path)?;
+        let write = || -> io::Result<Identity> {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+            file.write_all(encode(stored).as_slice())?;
+            file.sync_all()?;
+            identity(&file)
+        };
+        let identity =
+            write().map_err(|source| KeyError::Io { action: "write", path: path.clone(), source })?;
+        overwrite(&self.path())?;
+        self.rename()?;
+        Ok(identity)
+    }
+
+    /// Which file is there now; `None` when there is none.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        fs::metadata(self.path()).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.join("key")
+    }
+
+    fn next_path(&self) -> PathBuf {
+        self.directory.join("key.next")
+    }
+
+    fn rename(&self) -> Result<(), KeyError> {
+        let rename = || {
+            fs::rename(self.next_path(), self.path())?;
+            File::open(&self.directory)?.sync_all()
+        };
+        rename().map_err(|source| KeyError::Io { action: "rename", path: self.next_path(), source })
+    }
+
+    fn read_one(&self, path: &Path) -> Result<Found, KeyError> {
+        let fail = |source| KeyError::Io { action: "read", path: path.to_owned(), source };
+        let mut file = match open(path, OpenOptions::new().read(true)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) => return Err(fail(error)),
+        };
+        if file.metadata().map_err(fail)?.mode() & 0o077 != 0 {
+            return Ok(Found::Damaged("could be read by others"));
+        }
+        // One byte more than a whole file, to notice a longer one.
+        let mut bytes = Zeroizing::new([0; LENGTH + 1]);
+        let mut length = 0;
+        while length < bytes.len() {
+            match file.read(&mut bytes[length..]).map_err(fail)? {
+                0 => break,
+                read => length += read,
+            }
+        }
+        if bytes[..length].iter().all(|byte| *byte == 0) {
+            return Ok(Found::Wiped);
+        }
+        if bytes.starts_with(b"footfall ") && !bytes.starts_with(FORMAT) {
+            return Err(KeyError::Newer(path.to_owned()));
+        }
+        Ok(match decode(&bytes[..length]) {
+            Some(stored) => Found::Whole(stored, identity(&file).map_err(fail)?),
+            None => Found::Damaged("is damaged"),
+        })
+    }
+}
+
+enum Found {
+    Nothing,
+    Wiped,
+    Damaged(&'static str),
+    Whole(Stored, Identity),
+}
+
+fn encode(stored: &Stored) -> Zeroizing<[u8; LENGTH]> {
+    let mut bytes = Zeroizing::new([0; LENGTH]);
+    let mut at = 0;
+    let mut put = |part: &[u8]| {
+        bytes[at..at + part.len()].copy_from_slice(part);
+        at += part.len();
+    };
+    put(FORMAT);
+    put(&stored.epoch.to_le_bytes());
+    put(&stored.since.as_second().to_le_bytes());
+    put(stored.key.as_slice());
+    let checksum = Sha256::digest(&bytes[..LENGTH - CHECKSUM]);
+    bytes[LENGTH - CHECKSUM..].copy_from_slice(&checksum[..CHECKSUM]);
+    bytes
+}
+
+fn decode(bytes: &[u8]) -> Option<Stored> {
+    let (body, checksum) = bytes.split_last_chunk::<CHECKSUM>()?;
+    if bytes.len() != LENGTH || Sha256::digest(body)[..CHECKSUM] != checksum[..] {
+        return None;
+    }
+    let (epoch, rest) = body.strip_prefix(FORMAT)?.split_first_chunk()?;
+    let (since, key) = rest.split_first_chunk()?;
+    Some(Stored {
+        epoch: u32::from_le_bytes(*epoch),
+        since: Timestamp::from_second(i64::from_le_bytes(*since)).ok()?,
+        key: Zeroizing::new(key.try_into().ok()?),
+    })
+}
+
+/// Overwrites a file's bytes and removes it; one that is not there is well.
+fn wipe(path: &Path) -> Result<(), KeyError> {
+    if overwrite(path)? {
+        fs::remove_file(path).map_err(|source| KeyError::Io {
+            action: "remove",
+            path: path.to_owned(),
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+/// Overwrites a file's bytes with zeros where they lie, and says whether it was there.
+fn overwrite(path: &Path) -> Result<bool, KeyError> {
+    let overwrite = || -> io::Result<()> {
+        let mut file = open(path, OpenOptions::new().write(true))?;
+        let length = file.metadata()?.len().max(LENGTH as u64);
+        file.seek(SeekFrom::Start(0))?;
+        io::copy(&mut io::repeat(0).take(length), &mut file)?;
+        file.sync_all()
+    };
+    match overwrite() {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(KeyError::Io { action: "overwrite", path: path.to_owned(), source }),
+    }
+}
+
+/// Opens a file that must not be a link to elsewhere.
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32).open(path)
+}
+
+fn identity(file: &File) -> io::Result<Identity> {
+    file.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+#[cfg(target_os = "linux")]
+fn ram_backed(directory: &Path) -> io::Result<bool> {
+    let kind = rustix::fs::statfs(directory)?.f_type;
+    // The width of `f_type` differs between architectures; a magic number never has more than 32 bits.
+    Ok(RAM_BACKED.contains(&(kind as i64 & 0xffff_ffff)))
+}
+
+/// Elsewhere there is no telling, so that a key needs `key_on_disk`.
+#[cfg(not(target_os = "linux"))]
+fn ram_backed(_: &Path) -> io::Result<bool> {
+    Ok(false)
+}

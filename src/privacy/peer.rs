@@ -1,0 +1,117 @@
+//! The address of a client, for as long as one request lasts (clause 1.8).
+//!
+//! A [`Peer`] goes into [`Privacy::admit`](super::Privacy::admit) by value and ends there. It cannot be cloned, printed
+//! or serialised, and its bytes are wiped when it is dropped. The only other thing it gives is a hash for the rate
+//! limiter, under a key that the limiter made for this process.
+
+use std::fmt;
+use std::hash::BuildHasher;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use zeroize::Zeroize;
+
+/// Bytes of an IPv6 address that tell visitors apart: its /64, since a host changes the rest at will (RFC 8981).
+const NETWORK_BYTES: usize = 8;
+
+/// The address of a client.
+pub struct Peer {
+    octets: [u8; 16],
+    version: Version,
+}
+
+#[derive(Clone, Copy)]
+enum Version {
+    V4,
+    V6,
+}
+
+impl Peer {
+    /// Takes an address; one that maps IPv4 into IPv6 becomes IPv4 again.
+    pub fn new(address: IpAddr) -> Self {
+        let mut octets = [0; 16];
+        let version = match address.to_canonical() {
+            IpAddr::V4(v4) => {
+                octets[..4].copy_from_slice(&v4.octets());
+                Version::V4
+            }
+            IpAddr::V6(v6) => {
+                octets = v6.octets();
+                Version::V6
+            }
+        };
+        Self { octets, version }
+    }
+
+    /// A number for the rate limiter's slots, the same for all of an IPv6 /64. `state` must be random to this process,
+    /// so that the number means nothing outside it.
+    pub fn hash(&self, state: &impl BuildHasher) -> u64 {
+        state.hash_one(self.identity())
+    }
+
+    /// What tells one visitor's address from another's: 4 bytes of IPv4, or the /64 of IPv6.
+    pub(super) fn identity(&self) -> &[u8] {
+        match self.version {
+            Version::V4 => &self.octets[..4],
+            Version::V6 => &self.octets[..NETWORK_BYTES],
+        }
+    }
+
+    /// The whole address, for the place look-up alone.
+    pub(super) fn address(&self) -> IpAddr {
+        match self.version {
+            Version::V4 => {
+                let [a, b, c, d, ..] = self.octets;
+                Ipv4Addr::new(a, b, c, d).into()
+            }
+            Version::V6 => Ipv6Addr::from(self.octets).into(),
+        }
+    }
+
+    /// 4 or 6.
+    pub(super) fn version(&self) -> u8 {
+        match self.version {
+            Version::V4 => 4,
+            Version::V6 => 6,
+        }
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[address]")
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.octets.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(text: &str) -> Peer {
+        Peer::new(text.parse().unwrap())
+    }
+
+    #[test]
+    fn a_peer_never_prints_its_address() {
+        assert_eq!(format!("{:?}", peer("203.0.113.9")), "[address]");
+    }
+
+    #[test]
+    fn a_mapped_address_is_ipv4_again() {
+        let mapped = peer("::ffff:203.0.113.9");
+        assert_eq!((mapped.version(), mapped.identity()), (4, &[203, 0, 113, 9][..]));
+    }
+
+    #[test]
+    fn ipv6_counts_by_its_64() {
+        let state = foldhash::fast::RandomState::default();
+        assert_eq!(peer("2001:db8::1").hash(&state), peer("2001:db8::ffff:2").hash(&state));
+        assert_ne!(peer("2001:db8::1").hash(&state), peer("2001:db8:0:1::1").hash(&state));
+        assert_ne!(peer("203.0.113.9").hash(&state), peer("203.0.113.10").hash(&state));
+    }
+}

@@ -1,0 +1,180 @@
+//! The query of an address: what the site allow-lists is kept, scrubbed; of click ids only the name; the rest is gone.
+
+use std::borrow::Cow;
+
+use super::text::scrub;
+use crate::config::NamePatterns;
+
+/// Bytes of a kept query at most; parameters that do not fit are dropped whole.
+const MAX_QUERY: usize = 1_024;
+/// Bytes of one kept value at most.
+const MAX_VALUE: usize = 256;
+/// Parameters looked at; a query of more is not one that a person made.
+const MAX_PARAMETERS: usize = 100;
+
+/// Parameters by which advertising systems recognise a click. That one is there names the channel; its value names the
+/// visitor and is never kept.
+pub const CLICK_IDS: &[&str] = &[
+    "gclid",
+    "gbraid",
+    "wbraid",
+    "dclid",
+    "gad_source",
+    "yclid",
+    "ysclid",
+    "ymclid",
+    "msclkid",
+    "fbclid",
+    "ttclid",
+    "twclid",
+    "li_fat_id",
+    "rb_clickid",
+    "vk_clickid",
+    "epik",
+    "rdt_cid",
+    "ScCid",
+    "igshid",
+    "igsh",
+    "mc_eid",
+    "ob_click_id",
+    "tblci",
+    "qclid",
+];
+
+/// The campaign that an address names, of those parameters that the site allow-lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Campaign<'a> {
+    /// `utm_source`.
+    pub source: Cow<'a, str>,
+    /// `utm_medium`.
+    pub medium: Cow<'a, str>,
+    /// `utm_campaign`.
+    pub campaign: Cow<'a, str>,
+    /// `utm_content`.
+    pub content: Cow<'a, str>,
+    /// `utm_term`.
+    pub term: Cow<'a, str>,
+}
+
+/// What is kept of a query.
+#[derive(Debug, Default)]
+pub(super) struct Query<'a> {
+    pub(super) kept: Cow<'a, str>,
+    pub(super) campaign: Campaign<'a>,
+    pub(super) click_id: &'static str,
+}
+
+/// Reads a query, without its `?`.
+pub(super) fn read<'a>(query: &'a str, keep: &NamePatterns) -> Query<'a> {
+    let mut read = Query::default();
+    if query.is_empty() {
+        return read;
+    }
+    // As long as every parameter is kept unchanged, the kept query is the beginning of the given one.
+    let mut unchanged = Some(0);
+    let mut kept = String::new();
+    let mut start = 0;
+    for pair in query.split('&').take(MAX_PARAMETERS) {
+        let (from, end) = (start, start + pair.len());
+        start = end + 1;
+        let (raw_name, raw_value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = decode(raw_name);
+        if let Some(id) = CLICK_IDS.iter().find(|id| **id == name) {
+            if read.click_id.is_empty() && !raw_value.is_empty() {
+                read.click_id = id;
+            }
+            continue;
+        }
+        if !keep.matches(&name) {
+            continue;
+        }
+        let (value, same) = scrub_value(raw_value);
+        let name_is_clean = matches!(scrub(&name), Cow::Borrowed(_));
+        if !name_is_clean {
+            continue;
+        }
+        let room = match unchanged {
+            Some(length) => length,
+            None => kept.len(),
+        };
+        if room + 1 + pair.len().max(value.len() * 3 + raw_name.len()) > MAX_QUERY {
+            continue;
+        }
+        let follows = match unchanged {
+            Some(0) => from == 0,
+            Some(length) => length + 1 == from,
+            None => false,
+        };
+        if same && follows {
+            unchanged = Some(end);
+        } else {
+            if let Some(length) = unchanged.take() {
+                kept.push_str(&query[..length]);
+            }
+            append(&mut kept, &name, &value, same.then_some(pair));
+        }
+        read.campaign.set(&name, value);
+    }
+    read.kept = match unchanged {
+        Some(length) => Cow::Borrowed(&query[..length]),
+        None => Cow::Owned(kept),
+    };
+    read
+}
+
+impl<'a> Campaign<'a> {
+    /// Takes a parameter up if it is one of a campaign's; the first of a name counts.
+    fn set(&mut self, name: &str, value: Cow<'a, str>) {
+        let field = match name {
+            "utm_source" => &mut self.source,
+            "utm_medium" => &mut self.medium,
+            "utm_campaign" => &mut self.campaign,
+            "utm_content" => &mut self.content,
+            "utm_term" => &mut self.term,
+            _ => return,
+        };
+        if field.is_empty() {
+            *field = value;
+        }
+    }
+}
+
+/// The scrubbed value, and whether its encoding can stay as it came.
+fn scrub_value(raw: &str) -> (Cow<'_, str>, bool) {
+    match decode(raw) {
+        Cow::Borrowed(value) => {
+            let scrubbed = super::text(value, MAX_VALUE);
+            let same = scrubbed.len() == value.len() && matches!(scrubbed, Cow::Borrowed(_));
+            (scrubbed, same)
+        }
+        Cow::Owned(value) => {
+            let scrubbed = super::text(&value, MAX_VALUE);
+            (Cow::Owned(scrubbed.into_owned()), false)
+        }
+    }
+}
+
+fn append(kept: &mut String, name: &str, value: &str, pair: Option<&str>) {
+    if !kept.is_empty() {
+        kept.push('&');
+    }
+    match pair {
+        Some(pair) => kept.push_str(pair),
+        None => {
+            kept.extend(form_urlencoded::byte_serialize(name.as_bytes()));
+            kept.push('=');
+            kept.extend(form_urlencoded::byte_serialize(value.as_bytes()));
+        }
+    }
+}
+
+/// Form decoding: `+` is a space, `%hh` a byte; borrowed when there is neither.
+fn decode(raw: &str) -> Cow<'_, str> {
+    if !raw.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
+        return Cow::Borrowed(raw);
+    }
+    // `=` and `&` are gone, so that this parses one name without a value.
+    form_urlencoded::parse(raw.as_bytes())
+        .next()
+        .map_or(Cow::Borrowed(""), |(name, _)| Cow::Owned(name.into_owned()))
+}

@@ -1,0 +1,396 @@
+//! Replaces what may be personal in a text: e-mail addresses, phone numbers, UUIDs, long numbers and tokens.
+//!
+//! One scanner goes over the text word by word, each rule looking a bounded distance ahead, so that time grows with the
+//! text's length and nothing else. A text without a suspicious character is handed back as it is. The rules, in the
+//! order in which they are tried on a word:
+//!
+//! | what | becomes |
+//! |---|---|
+//! | a percent-encoded word | is decoded and scrubbed; written back encoded only if something was found |
+//! | `local@domain`, in any script, but not `function@https://…` of a stack trace | `:email` |
+//! | 8-4-4-4-12 hexadecimal digits | `:uuid` |
+//! | a JWT; 16 or more hexadecimal digits; 20 or more letters and digits as mixed as random ones are | `:token` |
+//! | digits grouped as phone numbers are ([`numbers`](super::numbers)) | `:phone` |
+//! | six or more digits in a row; card, insurance and IPv4 numbers | `:number` |
+//!
+//! Years, dates (`2026-11-22`), prices and ids of up to five digits stay. Names of people cannot be told from other words
+//! and are not looked for.
+
+use std::borrow::Cow;
+
+use super::numbers;
+
+/// Fewer digits than this in a row stay: years, postal addresses' house numbers and short ids.
+const LONG_NUMBER: usize = 6;
+/// Hexadecimal digits from which a run is a token: an abbreviated commit (7 to 12) stays.
+const HEX_TOKEN: usize = 16;
+/// Letters and digits from which a mixed run is a token.
+const MIXED_TOKEN: usize = 20;
+/// A run this long with a digit in it, or three times as long without, is no word of any language.
+const ENDLESS: usize = 40;
+/// Percent encodings within percent encodings that are followed.
+const MAX_DEPTH: u8 = 3;
+/// A replacement may bring about another (`a@b` cut out of something longer); text settles within this many rounds.
+const MAX_ROUNDS: usize = 6;
+
+/// Replaces what may be personal, over and over until nothing changes.
+pub(super) fn scrub(text: &str) -> Cow<'_, str> {
+    if !is_suspicious(text.as_bytes()) {
+        return Cow::Borrowed(text);
+    }
+    let Cow::Owned(mut scrubbed) = pass(text, 0) else { return Cow::Borrowed(text) };
+    for _ in 1..MAX_ROUNDS {
+        match pass(&scrubbed, 0) {
+            Cow::Borrowed(_) => break,
+            Cow::Owned(again) => scrubbed = again,
+        }
+    }
+    Cow::Owned(scrubbed)
+}
+
+/// Whether any rule could apply at all: one look at each byte, for the common text to which none does.
+fn is_suspicious(text: &[u8]) -> bool {
+    let mut digits = 0;
+    let mut run = 0;
+    for &byte in text {
+        match byte {
+            b'@' | b'%' => return true,
+            b'0'..=b'9' => {
+                digits += 1;
+                run += 1;
+            }
+            b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' => run += 1,
+            _ => run = 0,
+        }
+        if digits >= LONG_NUMBER || run >= 3 * ENDLESS || (run >= HEX_TOKEN && digits > 0) {
+            return true;
+        }
+    }
+    false
+}
+
+/// One round over the text.
+fn pass(text: &str, depth: u8) -> Cow<'_, str> {
+    let mut scanner = Scanner { text, bytes: text.as_bytes(), copied: 0, out: String::new(), depth };
+    let mut at = 0;
+    while at < text.len() {
+        at = scanner.step(at);
+    }
+    scanner.finish()
+}
+
+struct Scanner<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    /// Up to here the text is in `out` already.
+    copied: usize,
+    out: String,
+    depth: u8,
+}
+
+impl<'a> Scanner<'a> {
+    /// Looks at what starts at `at` and returns where to go on, which is further on.
+    fn step(&mut self, at: usize) -> usize {
+        if self.bytes[at] == b'('
+            && let Some(end) = self.number_at(at)
+        {
+            return end;
+        }
+        let end = word_end(self.bytes, at);
+        if end == at {
+            return at + separator(&self.bytes[at..]).max(1);
+        }
+        self.word(at, end)
+    }
+
+    /// Scrubs the word in `start..end` and returns where to go on: a phone number may reach beyond the word.
+    fn word(&mut self, start: usize, end: usize) -> usize {
+        let word = &self.bytes[start..end];
+        if word.contains(&b'%') {
+            self.encoded_word(start, end);
+            return end;
+        }
+        if let Some((from, to)) = email(self.bytes, start, end) {
+            if from > start {
+                let reached = self.plain_word(start, from);
+                debug_assert!(reached <= from, "a number never reaches into an e-mail address");
+            }
+            self.replace(from, to, ":email");
+            return to;
+        }
+        self.plain_word(start, end)
+    }
+
+    /// A word with percent encodings, which may hide anything, even spaces.
+    fn encoded_word(&mut self, start: usize, end: usize) {
+        if self.depth >= MAX_DEPTH {
+            self.replace(start, end, ":token");
+            return;
+        }
+        let decoded = decode(&self.bytes[start..end]);
+        if let Cow::Owned(scrubbed) = pass(&decoded, self.depth + 1) {
+            let mut encoded = String::with_capacity(scrubbed.len());
+            encode(&scrubbed, &mut encoded);
+            self.replace(start, end, &encoded);
+        }
+    }
+
+    /// A word without `@` and `%`: UUIDs, tokens, phones and numbers in it.
+    fn plain_word(&mut self, start: usize, end: usize) -> usize {
+        if let Some(to) = jwt(self.bytes, start, end) {
+            self.replace(start, to, ":token");
+            return to;
+        }
+        let mut at = start;
+        let mut run_checked = start;
+        while at < end {
+            let byte = self.bytes[at];
+            if at >= run_checked && is_run(byte) {
+                // Letters, digits, `-` and `_` together may be one base64url token.
+                run_checked = at + self.bytes[at..end].iter().take_while(|byte| is_run(**byte)).count();
+                if self.bytes[at..run_checked].iter().any(|byte| matches!(byte, b'-' | b'_'))
+                    && !has_token_part(&self.bytes[at..run_checked])
+                    && is_random(&self.bytes[at..run_checked], MIXED_TOKEN + 4)
+                {
+                    self.replace_token(at, run_checked);
+                    at = run_checked;
+                    continue;
+                }
+            }
+            if byte.is_ascii_alphanumeric() {
+                if is_uuid(&self.bytes[at..end]) {
+                    self.replace(at, at + UUID, ":uuid");
+                    at += UUID;
+                    continue;
+                }
+                let part = at + self.bytes[at..end].iter().take_while(|b| b.is_ascii_alphanumeric()).count();
+                if is_token(&self.bytes[at..part]) {
+                    self.replace_token(at, part);
+                    at = part;
+                    continue;
+                }
+                if byte.is_ascii_digit()
+                    && let Some(reached) = self.number_at(at)
+                {
+                    if reached >= end {
+                        return reached;
+                    }
+                    at = reached;
+                    continue;
+                }
+                self.long_numbers(at, part);
+                at = part;
+            } else if byte == b'+'
+                && let Some(reached) = self.number_at(at)
+            {
+                if reached >= end {
+                    return reached;
+                }
+                at = reached;
+            } else {
+                at += 1;
+            }
+        }
+        end
+    }
+
+    /// A phone or grouped number that starts at `at`; where it ends.
+    fn number_at(&mut self, at: usize) -> Option<usize> {
+        let found = numbers::find(self.bytes, at)?;
+        self.replace(at, found.end, found.marker);
+        Some(found.end)
+    }
+
+    /// Replaces the long digit runs within letters and digits.
+    fn long_numbers(&mut self, start: usize, end: usize) {
+        let mut at = start;
+        while at < end {
+            let digits = self.bytes[at..end].iter().take_while(|byte| byte.is_ascii_digit()).count();
+            if digits >= LONG_NUMBER {
+                self.replace(at, at + digits, ":number");
+            }
+            at += digits.max(1);
+        }
+    }
+
+    /// Replaces a token with the padding of base64 behind it.
+    fn replace_token(&mut self, start: usize, end: usize) {
+        let padding = self.bytes[end..].iter().take(2).take_while(|byte| **byte == b'=').count();
+        // A query's `token=value` has its `=` before something; padding ends the word.
+        let ends = self.bytes.get(end + padding).is_none_or(|byte| !byte.is_ascii_alphanumeric());
+        self.replace(start, if ends { end + padding } else { end }, ":token");
+    }
+
+    fn replace(&mut self, start: usize, end: usize, marker: &str) {
+        if self.out.capacity() == 0 {
+            self.out.reserve(self.text.len());
+        }
+        self.out.push_str(&self.text[self.copied..start]);
+        self.out.push_str(marker);
+        self.copied = end;
+    }
+
+    fn finish(mut self) -> Cow<'a, str> {
+        if self.copied == 0 {
+            return Cow::Borrowed(self.text);
+        }
+        self.out.push_str(&self.text[self.copied..]);
+        Cow::Owned(self.out)
+    }
+}
+
+/// Bytes of a UUID with its hyphens.
+const UUID: usize = 36;
+
+/// Where the word that starts at `at` ends; `at` itself if a separator stands there.
+fn word_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(&byte) = bytes.get(at) {
+        let is_word = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'+' | b'~' | b'@' => true,
+            b'%' => escape(&bytes[at..]).is_some(),
+            0x80.. => separator(&bytes[at..]) == 0,
+            _ => false,
+        };
+        if !is_word {
+            break;
+        }
+        at += 1;
+    }
+    at
+}
+
+/// Bytes of the non-ASCII separator at the beginning: no-break spaces, dashes, quotation marks (U+00A0 to U+00BF and
+/// U+2000 to U+206F). 0 when there is none.
+fn separator(bytes: &[u8]) -> usize {
+    match bytes {
+        [0xc2, 0xa0..=0xbf, ..] => 2,
+        [0xe2, 0x80 | 0x81, ..] => 3,
+        _ => 0,
+    }
+}
+
+/// The e-mail address in the word `start..end`, if there is one: the first.
+fn email(bytes: &[u8], start: usize, end: usize) -> Option<(usize, usize)> {
+    let mut from = start;
+    while let Some(at) = memchr::memchr(b'@', &bytes[from..end]).map(|at| from + at) {
+        let local = at - bytes[from..at].iter().rev().take_while(|byte| **byte != b'@').count();
+        let domain_end =
+            at + 1 + bytes[at + 1..end].iter().take_while(|byte| !matches!(byte, b'+' | b'~')).count();
+        let domain_end =
+            domain_end - bytes[at + 1..domain_end].iter().rev().take_while(|byte| **byte == b'.').count();
+        let domain = &bytes[at + 1..domain_end];
+        // The last label of a version (`react@18.2.0`) is a number; of a domain it never is.
+        let label = domain.rsplit(|byte| matches!(byte, b'.' | b'@')).next().unwrap_or_default();
+        let named = label.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80);
+        if local < at && named && !bytes[domain_end..].starts_with(b"://") {
+            return Some((local, domain_end));
+        }
+        from = at + 1;
+    }
+    None
+}
+
+/// Where the JSON Web Token that starts at `start` ends: three base64url parts, of which the first is a JSON object.
+fn jwt(bytes: &[u8], start: usize, end: usize) -> Option<usize> {
+    let word = &bytes[start..end];
+    if !word.starts_with(b"eyJ") {
+        return None;
+    }
+    let length = word.iter().take_while(|byte| is_run(**byte) || **byte == b'.').count();
+    (word[..length].iter().filter(|byte| **byte == b'.').count() >= 2).then_some(start + length)
+}
+
+/// Whether 8-4-4-4-12 hexadecimal digits stand at the beginning, and no more.
+fn is_uuid(bytes: &[u8]) -> bool {
+    bytes.len() >= UUID
+        && bytes[..UUID].iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+        && bytes.get(UUID).is_none_or(|byte| !byte.is_ascii_alphanumeric())
+}
+
+/// Whether letters and digits are a token.
+fn is_token(part: &[u8]) -> bool {
+    if part.len() < HEX_TOKEN {
+        return false;
+    }
+    let digits = part.iter().filter(|byte| byte.is_ascii_digit()).count();
+    if digits == part.len() {
+        return false;
+    }
+    let is_hex = digits > 0 && part.iter().all(u8::is_ascii_hexdigit);
+    is_hex
+        || (digits > 0 && part.len() >= ENDLESS)
+        || part.len() >= 3 * ENDLESS
+        || is_random(part, MIXED_TOKEN)
+}
+
+fn has_token_part(run: &[u8]) -> bool {
+    run.split(|byte| matches!(byte, b'-' | b'_')).any(is_token)
+}
+
+/// Whether letters and digits are as mixed as random ones: words and identifiers change from letters to digits, or
+/// within a word to capitals, at most every four or five letters.
+fn is_random(run: &[u8], least: usize) -> bool {
+    if run.len() < least {
+        return false;
+    }
+    let mut digit_changes = 0;
+    let mut capitals = 0;
+    for pair in run.windows(2) {
+        if !pair[0].is_ascii_alphanumeric() || !pair[1].is_ascii_alphanumeric() {
+            continue;
+        }
+        digit_changes += usize::from(pair[0].is_ascii_digit() != pair[1].is_ascii_digit());
+        capitals += usize::from(pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
+    }
+    let one_case = capitals == 0;
+    let digits = if one_case { 4 } else { 2 };
+    digit_changes >= digits && (digit_changes + capitals) * 5 >= run.len()
+}
+
+/// A byte of a base64url token.
+fn is_run(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+/// The byte that a percent encoding at the beginning stands for.
+fn escape(bytes: &[u8]) -> Option<u8> {
+    let [b'%', high, low, ..] = bytes else { return None };
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    // Two hexadecimal digits are at most 255.
+    Some((digit(high)? * 16 + digit(low)?) as u8)
+}
+
+fn decode(word: &[u8]) -> String {
+    let mut bytes = Vec::with_capacity(word.len());
+    let mut at = 0;
+    while at < word.len() {
+        match escape(&word[at..]) {
+            Some(byte) => {
+                bytes.push(byte);
+                at += 3;
+            }
+            None => {
+                bytes.push(word[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// Percent-encodes all but what a path segment may hold (RFC 3986, 3.3).
+fn encode(text: &str, out: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            out.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+    }
+}
