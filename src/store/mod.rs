@@ -3,6 +3,8 @@
 //! The client speaks ClickHouse's HTTP interface and nothing else, so that the embedded store and a server differ by
 //! their address alone. Passwords are sent, never printed.
 
+pub mod ship;
+
 use clickhouse::insert_formatted::InsertFormatted;
 use clickhouse::query::{BytesCursor, Query};
 

@@ -1,0 +1,153 @@
+//! What lies in a spool's directory, for `spool status` and `verify`: read alone, also beside a running collector.
+//!
+//! Files come and go while they are looked at; one that went is one that was shipped, and is left out.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::disk::{Disk, RealDisk};
+use super::recovery::{self, ASIDE, Damage, REASON};
+use super::segment::Name;
+use super::{SpoolError, Tally};
+
+/// Everything in a spool's directory.
+#[derive(Debug, Clone, Serialize)]
+pub struct Inventory {
+    /// The directory.
+    pub directory: PathBuf,
+    /// Whether a collector works in it.
+    pub in_use: bool,
+    /// Segments that wait, oldest first.
+    pub segments: Vec<SegmentStatus>,
+    /// Segments that were set aside.
+    pub aside: Vec<Aside>,
+}
+
+/// One segment.
+#[derive(Debug, Clone, Serialize)]
+pub struct SegmentStatus {
+    /// Its name and token.
+    pub name: String,
+    /// How far it is.
+    pub state: SegmentState,
+    /// Rows of `events`.
+    pub events: u64,
+    /// Rows of `audit`.
+    pub audit: u64,
+    /// Length of the file.
+    pub bytes: u64,
+    /// When it was begun, Unix ms.
+    pub created: i64,
+    /// Its books.
+    #[serde(skip)]
+    pub books: Tally,
+}
+
+/// How far a segment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SegmentState {
+    /// Being written, or left by a collector that died.
+    Open,
+    /// Waiting to be shipped.
+    Sealed,
+    /// It will be set aside when the collector starts.
+    Damaged,
+}
+
+/// A segment that was set aside.
+#[derive(Debug, Clone, Serialize)]
+pub struct Aside {
+    /// Its name and token.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+    /// Length of the file.
+    pub bytes: u64,
+    /// Events in it, as far as it can be read.
+    pub events: Option<u64>,
+    /// Its books, as far as it can be read.
+    #[serde(skip)]
+    pub books: Option<Tally>,
+}
+
+/// Looks at a spool's directory.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn inspect(directory: &Path) -> Result<Inventory, SpoolError> {
+    let disk = &RealDisk;
+    let mut segments = Vec::new();
+    for name in recovery::names(disk, directory)? {
+        let path = directory.join(name.file());
+        match recovery::scan(disk, &path, None) {
+            Ok(scan) => segments.push(SegmentStatus {
+                name: name.to_string(),
+                state: if scan.seal.is_some() { SegmentState::Sealed } else { SegmentState::Open },
+                events: scan.events,
+                audit: scan.audit,
+                bytes: scan.length,
+                created: scan.header.created,
+                books: scan.tally,
+            }),
+            Err(Damage::Damaged(_)) => segments.push(SegmentStatus {
+                name: name.to_string(),
+                state: SegmentState::Damaged,
+                events: 0,
+                audit: 0,
+                bytes: length(disk, &path).unwrap_or(0),
+                created: 0,
+                books: Tally::default(),
+            }),
+            Err(Damage::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(Damage::Io(source)) => return Err(SpoolError::io("read", &path, source)),
+        }
+    }
+    Ok(Inventory {
+        directory: directory.to_owned(),
+        in_use: is_locked(directory),
+        segments,
+        aside: aside(disk, directory)?,
+    })
+}
+
+/// Bytes of all files that were set aside.
+pub(crate) fn aside_bytes(disk: &dyn Disk, directory: &Path) -> Result<u64, SpoolError> {
+    let aside = directory.join(ASIDE);
+    let files = disk.list(&aside).map_err(|source| SpoolError::io("list", &aside, source))?;
+    Ok(files.iter().filter_map(|file| length(disk, &aside.join(file)).ok()).sum())
+}
+
+fn aside(disk: &dyn Disk, directory: &Path) -> Result<Vec<Aside>, SpoolError> {
+    let directory = directory.join(ASIDE);
+    let names = match disk.list(&directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        _ => recovery::names(disk, &directory)?,
+    };
+    Ok(names.into_iter().map(|name| aside_one(disk, &directory, name)).collect())
+}
+
+fn aside_one(disk: &dyn Disk, directory: &Path, name: Name) -> Aside {
+    let path = directory.join(name.file());
+    let scan = recovery::scan(disk, &path, None).ok();
+    Aside {
+        name: name.to_string(),
+        reason: std::fs::read_to_string(directory.join(format!("{name}{REASON}"))).unwrap_or_default(),
+        bytes: length(disk, &path).unwrap_or(0),
+        events: scan.as_ref().map(|scan| scan.events),
+        books: scan.map(|scan| scan.tally),
+    }
+}
+
+fn length(disk: &dyn Disk, path: &Path) -> io::Result<u64> {
+    disk.read(path)?.length()
+}
+
+/// Whether the lock is held. Tried on a handle of our own that is closed at once, and shared, so that nobody is hindered
+/// for longer than this takes.
+fn is_locked(directory: &Path) -> bool {
+    let Ok(file) = std::fs::File::open(directory.join(super::LOCK)) else { return false };
+    matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
+}

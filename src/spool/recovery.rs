@@ -1,0 +1,292 @@
+//! What a directory holds: whole segments as they are, torn tails cut, damaged segments set aside; nothing deleted.
+//!
+//! [`inspect`] only looks and may do so beside a running collector; [`recover`] repairs, and needs the lock.
+
+use std::io;
+use std::path::Path;
+
+use super::disk::{Disk, DiskFile};
+use super::frame::Kind;
+use super::segment::{Header, Name, Reader, Seal, Step};
+use super::tally::{self, Tally};
+use super::{Sealed, SpoolError, writer};
+
+/// Where damaged and refused segments go.
+pub(crate) const ASIDE: &str = "aside";
+/// Ending of the file that says why.
+pub(crate) const REASON: &str = ".reason";
+/// Identities are handed back for this many of the most recent rows at least, if there are as many: a beacon is sent
+/// again within seconds, and at full load this is two of them.
+pub const RECENT_ROWS: u64 = 131_072;
+
+/// What was found on opening.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// Page load and number of the most recent events that are still spooled: all of the newest segments that hold
+    /// [`RECENT_ROWS`] rows together.
+    pub identities: Vec<(u64, u32)>,
+    /// What was repaired or set aside, for the log.
+    pub notes: Vec<String>,
+    /// Events that are spooled.
+    pub events: u64,
+}
+
+/// A segment that was read.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    pub(crate) header: Header,
+    /// Absent: it was never sealed.
+    pub(crate) seal: Option<Seal>,
+    /// Where its whole frames end, without books and seal.
+    pub(crate) end: u64,
+    pub(crate) length: u64,
+    pub(crate) next_batch: u32,
+    pub(crate) events: u64,
+    pub(crate) audit: u64,
+    pub(crate) tally: Tally,
+    /// Whole frames of an unfinished batch lie beyond a torn one: nobody was told that they were taken.
+    pub(crate) stranded: bool,
+}
+
+/// Why a segment cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Damage {
+    #[error("{0}")]
+    Damaged(String),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Reads a sealed segment's header, seal and books; an unsealed one, or any if `identities` are asked for, frame by
+/// frame.
+pub(crate) fn scan(
+    disk: &dyn Disk,
+    path: &Path,
+    mut identities: Option<&mut Vec<(u64, u32)>>,
+) -> Result<Scan, Damage> {
+    let file = disk.read(path)?;
+    let length = file.length()?;
+    let (header, start) = Header::read(&*file)?.map_err(Damage::Damaged)?;
+    let named = path.file_name().and_then(|name| name.to_str()).and_then(Name::of_file);
+    if named != Some(header.name) {
+        return Err(Damage::Damaged(format!("its header is that of segment {}", header.name)));
+    }
+    let seal = Seal::read(&*file, length, header.salt)?;
+    let mut scan = Scan {
+        header,
+        seal,
+        end: start,
+        length,
+        next_batch: 0,
+        events: 0,
+        audit: 0,
+        tally: Tally::default(),
+        stranded: false,
+    };
+    let salt = scan.header.salt;
+    if let Some(seal) = seal {
+        (scan.end, scan.events, scan.audit) = (seal.books_at, seal.events, seal.audit);
+        read_books(&*file, salt, seal.books_at..length, &mut scan.tally)?;
+        if let Some(identities) = &mut identities {
+            let mut reader = Reader::new(&*file, salt, start..seal.books_at);
+            while let Step::Frame(frame) = reader.step()? {
+                identities.extend(frame.identities());
+            }
+        }
+    } else {
+        scan.frames(&*file, start, identities)?;
+    }
+    Ok(scan)
+}
+
+impl Scan {
+    /// Goes through the frames of an unsealed segment, up to its books if it was being sealed.
+    fn frames(
+        &mut self,
+        file: &dyn DiskFile,
+        start: u64,
+        mut identities: Option<&mut Vec<(u64, u32)>>,
+    ) -> Result<(), Damage> {
+        let mut reader = Reader::new(file, self.header.salt, start..self.length);
+        let mut last_ended = true;
+        loop {
+            let frame = match reader.step()? {
+                Step::End => return Ok(()),
+                Step::Bad => break,
+                Step::Frame(frame) => frame,
+            };
+            match frame.kind {
+                Kind::Books | Kind::Seal => return Ok(()),
+                Kind::Events => {
+                    self.events += u64::from(frame.count);
+                    self.tally.add_rows(frame.site, frame.count, frame.rows, self.header.created);
+                    if let Some(identities) = &mut identities {
+                        identities.extend(frame.identities());
+                    }
+                }
+                Kind::Audit => self.audit += u64::from(frame.count),
+                Kind::Dropped => {
+                    let count = tally::decode_dropped(frame.rows)
+                        .ok_or_else(|| Damage::Damaged("a frame of counts is too short".into()))?;
+                    self.tally.add(frame.site, count);
+                }
+            }
+            last_ended = frame.last;
+            self.next_batch = frame.batch + u32::from(frame.last);
+            self.end += frame.len as u64;
+        }
+        // The bad frame is of the batch that was under way. A later batch is written only when that one is synced, so
+        // a whole frame of a later one proves that the bad one was once good.
+        let torn = self.next_batch;
+        while reader.seek()? {
+            let at = reader.offset();
+            match reader.step()? {
+                Step::Frame(frame) if frame.batch > torn => {
+                    return Err(Damage::Damaged(format!(
+                        "no whole frame at byte {}, but one of a later batch at byte {at}",
+                        self.end
+                    )));
+                }
+                _ => self.stranded = true,
+            }
+        }
+        // A batch that lacks its last frame was not finished: the next one gets a number of its own.
+        self.next_batch += u32::from(!last_ended);
+        Ok(())
+    }
+}
+
+fn read_books(
+    file: &dyn DiskFile,
+    salt: u32,
+    range: std::ops::Range<u64>,
+    tally: &mut Tally,
+) -> Result<(), Damage> {
+    let mut reader = Reader::new(file, salt, range);
+    loop {
+        match reader.step()? {
+            Step::Frame(frame) if frame.kind == Kind::Books => {
+                tally.decode(frame.rows).ok_or_else(|| Damage::Damaged("its books cannot be read".into()))?;
+            }
+            Step::Frame(_) => {}
+            Step::End => return Ok(()),
+            Step::Bad => return Err(Damage::Damaged(format!("no whole frame at byte {}", reader.offset()))),
+        }
+    }
+}
+
+/// The segments of a directory in the order in which they were begun.
+pub(crate) fn names(disk: &dyn Disk, directory: &Path) -> Result<Vec<Name>, SpoolError> {
+    let files = disk.list(directory).map_err(|source| SpoolError::io("list", directory, source))?;
+    let mut names: Vec<_> = files.iter().filter_map(|file| Name::of_file(file)).collect();
+    names.sort_by_key(|name| (name.number, name.collector));
+    Ok(names)
+}
+
+/// Brings a directory in order. Returns the sealed segments, oldest first.
+pub(crate) fn recover(disk: &dyn Disk, directory: &Path) -> Result<(Vec<Sealed>, Recovered), SpoolError> {
+    let mut found = Recovered::default();
+    let mut sealed = Vec::new();
+    // Newest first, so that it is the most recent events whose identities are read.
+    for name in names(disk, directory)?.into_iter().rev() {
+        let path = directory.join(name.file());
+        let mut identities = Vec::new();
+        let wanted = found.events < RECENT_ROWS;
+        match scan(disk, &path, wanted.then_some(&mut identities)) {
+            Ok(scan) => {
+                found.events += scan.events;
+                found.identities.append(&mut identities);
+                sealed.extend(finish(disk, directory, &path, scan, &mut found.notes)?);
+            }
+            Err(Damage::Damaged(reason)) => {
+                found.notes.push(format!("segment {name} is damaged and was set aside: {reason}"));
+                set_aside(disk, directory, name, &reason)?;
+            }
+            Err(Damage::Io(source)) => return Err(SpoolError::io("read", &path, source)),
+        }
+    }
+    sealed.reverse();
+    Ok((sealed, found))
+}
+
+/// Seals a segment that was not; removes one without a frame.
+fn finish(
+    disk: &dyn Disk,
+    directory: &Path,
+    path: &Path,
+    scan: Scan,
+    notes: &mut Vec<String>,
+) -> Result<Option<Sealed>, SpoolError> {
+    let Scan { header, length, end, .. } = &scan;
+    let failed = |source| SpoolError::io("repair", path, source);
+    let (seal, bytes) = match scan.seal {
+        Some(seal) => (seal, *length),
+        None => {
+            if *length > *end {
+                notes.push(format!("segment {}: cut {} bytes of a torn tail", header.name, length - end));
+            }
+            if scan.stranded {
+                let reason = format!("whole frames of an unfinished batch lie behind byte {end}");
+                copy_aside(disk, directory, header.name, &reason)?;
+                notes.push(format!("segment {}: {reason}; a copy was set aside", header.name));
+            }
+            if scan.events + scan.audit == 0 && scan.tally.is_empty() {
+                disk.remove(path).and_then(|()| disk.sync_directory(directory)).map_err(failed)?;
+                return Ok(None);
+            }
+            let file = disk.open(path).map_err(failed)?;
+            let counts = (scan.events, scan.audit, &scan.tally);
+            writer::seal(&*file, header.salt, *end, scan.next_batch, counts).map_err(failed)?
+        }
+    };
+    Ok(Some(Sealed { name: header.name, seal, bytes, created: header.created }))
+}
+
+/// Moves a segment to `aside/`, with the reason beside it.
+pub(crate) fn set_aside(
+    disk: &dyn Disk,
+    directory: &Path,
+    name: Name,
+    reason: &str,
+) -> Result<(), SpoolError> {
+    let aside = directory.join(ASIDE);
+    let to = aside.join(name.file());
+    let write = || {
+        write_whole(disk, &aside, &format!("{name}{REASON}"), reason.as_bytes())?;
+        disk.rename(&directory.join(name.file()), &to)?;
+        disk.sync_directory(&aside)?;
+        disk.sync_directory(directory)
+    };
+    write().map_err(|source| SpoolError::io("set aside", &to, source))
+}
+
+/// Copies a segment as it is to `aside/`, under a name that is no segment's.
+fn copy_aside(disk: &dyn Disk, directory: &Path, name: Name, reason: &str) -> Result<(), SpoolError> {
+    let aside = directory.join(ASIDE);
+    let copy = || {
+        let from = disk.read(&directory.join(name.file()))?;
+        let to = disk.create(&aside.join(format!("{name}.torn")))?;
+        let (mut buffer, mut at) = (vec![0; 1 << 20], 0);
+        loop {
+            let read = from.read_at(&mut buffer, at)?;
+            if read == 0 {
+                break;
+            }
+            to.write_at(&buffer[..read], at)?;
+            at += read as u64;
+        }
+        to.sync()?;
+        write_whole(disk, &aside, &format!("{name}.torn{REASON}"), reason.as_bytes())
+    };
+    copy().map_err(|source| SpoolError::io("copy to", &aside, source))
+}
+
+/// Writes a small file so that it is there whole or not at all.
+pub(crate) fn write_whole(disk: &dyn Disk, directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let new = directory.join(format!("{name}.new"));
+    let file = disk.create(&new)?;
+    file.write_at(bytes, 0)?;
+    file.sync()?;
+    disk.rename(&new, &directory.join(name))?;
+    disk.sync_directory(directory)
+}

@@ -1,0 +1,273 @@
+//! Ships sealed segments to ClickHouse: in order, each exactly once, for as long as it takes.
+//!
+//! A segment is one insert per table and one block, with the segment's name as the deduplication token: sent again
+//! after a lost answer it changes nothing. It is deleted when the store has confirmed all of it. A store that cannot be
+//! reached or is overloaded is tried again for ever. A segment that the store refuses for what is in it, or that cannot
+//! be read back, is set aside after a few tries, so that it does not hold up those behind it. Nothing here drops a row.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use clickhouse::error::Error;
+use tokio::sync::mpsc;
+
+use super::Client;
+use crate::spool::{MAX_SEGMENT_ROWS, Part, Sealed, Spool, SpoolError, Unload, UnloadError};
+
+/// Rows that ClickHouse is asked to take as one block, so that an insert is stored whole or not at all.
+const BLOCK_ROWS: u64 = 1 << 20;
+const _: () = assert!(MAX_SEGMENT_ROWS <= BLOCK_ROWS, "a segment must fit one block");
+/// Bytes that it may take in memory for that block: far above what a segment can become.
+const BLOCK_BYTES: u64 = 16 << 30;
+/// The first pause after a failure; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause, so that a store that comes back is noticed soon.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// A segment is set aside when the store has refused its content this many times.
+const TRIES: u32 = 4;
+/// A connection that takes no bytes for so long is given up.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+/// A store that does not answer a whole insert for so long is given up; it may still store it, and then knows it again.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a stopping collector ships what is sealed; the rest waits for its next start.
+const DRAIN: Duration = Duration::from_secs(5);
+/// Chunks that are read ahead of the connection.
+const READ_AHEAD: usize = 2;
+/// How often the gauges are set when nothing happens.
+const GAUGES_EVERY: Duration = Duration::from_secs(1);
+
+/// Codes of ClickHouse's errors that blame the rows, and will again: cannot parse, cannot read, out of bounds, violates
+/// a constraint, NULL where none may be, unknown element of an enum. A missing table or column is not among them: the
+/// operator can mend that.
+const CONTENT_CODES: &[u32] = &[6, 26, 27, 32, 33, 38, 41, 69, 72, 117, 128, 131, 349, 469, 691];
+
+/// Why a segment was not shipped.
+#[derive(Debug, thiserror::Error)]
+enum ShipError {
+    /// The store, or the way to it.
+    #[error("the store did not take segment {name}")]
+    Store { name: String, source: Error },
+    /// The store will not take these rows.
+    #[error("the store refuses what is in the segment: {0}")]
+    Content(String),
+    /// The segment cannot be read back.
+    #[error("{0}")]
+    Damaged(String),
+    /// Our own disk.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+}
+
+/// Ships what the spool seals.
+pub struct Shipper {
+    spool: Arc<Spool>,
+    client: Client,
+    pause: Duration,
+    refusals: u32,
+}
+
+impl Shipper {
+    /// A shipper between a spool and a store. Nothing happens before [`Shipper::run`].
+    pub fn new(spool: Arc<Spool>, client: Client) -> Self {
+        Self { spool, client, pause: FIRST_PAUSE, refusals: 0 }
+    }
+
+    /// Ships until `shutdown` resolves; then tries what is sealed once more, for at most five seconds. To have
+    /// everything shipped at a stop, close the spool first: that seals what is open.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
+        {
+            let mut shutdown = std::pin::pin!(shutdown);
+            let mut gauges = tokio::time::interval(GAUGES_EVERY);
+            let spool = self.spool.clone();
+            let mut forever = std::pin::pin!(self.ship_forever());
+            loop {
+                tokio::select! {
+                    () = &mut shutdown => break,
+                    () = &mut forever => break,
+                    _ = gauges.tick() => spool.record_gauges(),
+                }
+            }
+        }
+        let _ = tokio::time::timeout(DRAIN, self.drain()).await;
+        self.spool.record_gauges();
+    }
+
+    async fn ship_forever(&mut self) {
+        loop {
+            let sealed = self.spool.next_sealed().await;
+            match self.ship(sealed).await {
+                Ok(()) => (self.pause, self.refusals) = (FIRST_PAUSE, 0),
+                Err(error) => self.failed(sealed, error).await,
+            }
+        }
+    }
+
+    /// Ships what is sealed; stops at the first failure.
+    async fn drain(&mut self) {
+        while let Some(sealed) = self.spool.oldest_sealed() {
+            if let Err(error) = self.ship(sealed).await {
+                tracing::warn!(segment = %sealed.name, error = chain(&error), "left for the next start");
+                return;
+            }
+        }
+    }
+
+    async fn failed(&mut self, sealed: Sealed, error: ShipError) {
+        metrics::counter!("footfall_ship_failures_total").increment(1);
+        self.refusals += u32::from(matches!(error, ShipError::Content(_)));
+        let aside = matches!(error, ShipError::Damaged(_)) || self.refusals >= TRIES;
+        if aside {
+            let reason = error.to_string();
+            let spool = self.spool.clone();
+            match blocking(move || spool.set_aside(&sealed, &reason)).await {
+                Ok(()) => {
+                    tracing::error!(segment = %sealed.name, error = chain(&error), "set aside");
+                    metrics::counter!("footfall_segments_set_aside_total").increment(1);
+                    (self.pause, self.refusals) = (FIRST_PAUSE, 0);
+                    return;
+                }
+                Err(error) => tracing::error!(segment = %sealed.name, %error, "cannot be set aside"),
+            }
+        } else {
+            tracing::warn!(segment = %sealed.name, pause = ?self.pause, error = chain(&error), "not shipped");
+        }
+        tokio::time::sleep(jittered(self.pause)).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+
+    /// Sends one segment, table by table, and deletes it.
+    async fn ship(&self, sealed: Sealed) -> Result<(), ShipError> {
+        let began = Instant::now();
+        let spool = self.spool.clone();
+        let unload = blocking(move || Unload::open(&spool, sealed)).await.map_err(unreadable)?;
+        let unload = Arc::new(unload);
+        for part in unload.parts() {
+            self.insert(&unload, part).await?;
+        }
+        drop(unload);
+        let spool = self.spool.clone();
+        blocking(move || spool.confirm(&sealed)).await?;
+        metrics::counter!("footfall_shipped_rows_total").increment(sealed.events());
+        metrics::counter!("footfall_shipped_segments_total").increment(1);
+        metrics::histogram!("footfall_ship_seconds").record(began.elapsed());
+        tracing::debug!(segment = %sealed.name, rows = sealed.events(), took = ?began.elapsed(), "shipped");
+        Ok(())
+    }
+
+    async fn insert(&self, unload: &Arc<Unload>, part: Part) -> Result<(), ShipError> {
+        let mut insert = self
+            .client
+            .insert(&part.table, &part.columns, &part.token)
+            .with_timeouts(Some(SEND_TIMEOUT), Some(ANSWER_TIMEOUT));
+        for (name, value) in [
+            ("async_insert", "0".to_owned()),
+            ("insert_deduplicate", "1".to_owned()),
+            ("deduplicate_blocks_in_dependent_materialized_views", "1".to_owned()),
+            ("max_insert_block_size", BLOCK_ROWS.to_string()),
+            ("min_insert_block_size_rows", BLOCK_ROWS.to_string()),
+            ("min_insert_block_size_bytes", BLOCK_BYTES.to_string()),
+        ] {
+            insert = insert.with_setting(name, value);
+        }
+        let (chunks, mut read) = mpsc::channel::<Bytes>(READ_AHEAD);
+        let reader = {
+            let (unload, part) = (unload.clone(), part.clone());
+            blocking(move || unload.rows(&part, |chunk| chunks.blocking_send(chunk).is_ok()))
+        };
+        let sender = async {
+            while let Some(chunk) = read.recv().await {
+                if let Err(error) = insert.send(chunk).await {
+                    // The reader stops when it finds nobody at the other end.
+                    read.close();
+                    return Err(error);
+                }
+            }
+            Ok(())
+        };
+        let (reader, sent) = tokio::join!(reader, sender);
+        // A segment that turns out unreadable here ends the insert before its end was sent: dropped, it is broken off.
+        reader.map_err(unreadable)?;
+        let ended = match sent {
+            Ok(()) => insert.end().await,
+            Err(error) => Err(error),
+        };
+        ended.map_err(|source| refused(&part, source))
+    }
+}
+
+/// Runs what blocks off the runtime's own threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("it does not panic, and the runtime outlives the shipper")
+}
+
+fn unreadable(error: UnloadError) -> ShipError {
+    match error {
+        UnloadError::Damaged(reason) => ShipError::Damaged(reason),
+        UnloadError::Spool(error) => ShipError::Spool(error),
+    }
+}
+
+/// Whether it is the rows that the store will not have.
+fn refused(part: &Part, error: Error) -> ShipError {
+    match &error {
+        Error::BadResponse(answer) if code(answer).is_some_and(|code| CONTENT_CODES.contains(&code)) => {
+            ShipError::Content(format!("table {}: {answer}", part.table))
+        }
+        _ => ShipError::Store { name: part.token.clone(), source: error },
+    }
+}
+
+/// The number in `Code: 117. DB::Exception: …`.
+fn code(answer: &str) -> Option<u32> {
+    let (_, rest) = answer.split_once("Code: ")?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// Between half and all of a pause, so that a fleet does not knock in step.
+fn jittered(pause: Duration) -> Duration {
+    let random = getrandom::u32().unwrap_or(u32::MAX);
+    pause / 2 + (pause / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        // Some errors print their cause themselves.
+        if text.ends_with(&cause) { text } else { format!("{text}: {cause}") }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_that_blame_the_rows_are_told_from_those_that_pass() {
+        let part = Part::of_test();
+        for (answer, content) in [
+            ("Code: 117. DB::Exception: Unexpected data. (INCORRECT_DATA)", true),
+            ("Code: 33. DB::Exception: Cannot read all data. (CANNOT_READ_ALL_DATA)", true),
+            ("Code: 60. DB::Exception: Table footfall.events does not exist. (UNKNOWN_TABLE)", false),
+            ("Code: 252. DB::Exception: Too many parts. (TOO_MANY_PARTS)", false),
+            ("Code: 241. DB::Exception: Memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)", false),
+            ("502 Bad Gateway", false),
+        ] {
+            let error = refused(&part, Error::BadResponse(answer.into()));
+            assert_eq!(matches!(error, ShipError::Content(_)), content, "{answer}");
+        }
+        let error = refused(&part, Error::Network("connection refused".into()));
+        assert!(matches!(error, ShipError::Store { .. }));
+    }
+
+    #[test]
+    fn a_pause_is_between_half_and_all_of_its_length() {
+        for _ in 0..100 {
+            let pause = jittered(LONGEST_PAUSE);
+            assert!((LONGEST_PAUSE / 2..=LONGEST_PAUSE).contains(&pause), "{pause:?}");
+        }
+    }
+}
