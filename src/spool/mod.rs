@@ -95,7 +95,7 @@ pub use tally::{Count, STORED, Tally};
 
 pub(crate) use unload::{Part, Unload, UnloadError};
 
-use crate::config::SpoolLimits;
+use crate::config::{MAX_SEAL_ROWS, SpoolLimits};
 use crate::event::Dropped;
 use frame::Kind;
 use queue::Queue;
@@ -106,8 +106,6 @@ use writer::{Active, Writer};
 pub(crate) const AUDIT_COLUMNS: &[&str] = &["time", "action", "detail"];
 /// Columns of table `books`.
 pub(crate) const BOOKS_COLUMNS: &[&str] = tally::COLUMNS;
-/// Bound on `seal_rows`, so that a segment is one block of an insert; a larger setting is taken as this.
-pub const MAX_SEAL_ROWS: u32 = 500_000;
 /// The most rows that a segment can have: just under the bound it may get one more batch.
 pub(crate) const MAX_SEGMENT_ROWS: u64 = MAX_SEAL_ROWS as u64 + (queue::MAX_WAITING / MIN_ROW_LEN) as u64;
 /// Each column of a row takes a byte at least.

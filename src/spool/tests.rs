@@ -87,7 +87,7 @@ fn a_second_collector_is_refused_the_directory() {
 fn a_segment_is_sealed_at_its_rows_its_bytes_and_its_age() {
     for limits in [
         SpoolLimits { seal_rows: 4, ..limits() },
-        SpoolLimits { seal_bytes: 1500, ..limits() },
+        SpoolLimits { seal_bytes: 1200, ..limits() },
         SpoolLimits { seal_after: Duration::from_millis(30), ..limits() },
     ] {
         let directory = tempfile::tempdir().unwrap();
