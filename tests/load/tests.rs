@@ -1,0 +1,110 @@
+//! The generator itself, against a server that fails as servers do.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use fastrand::Rng;
+
+use super::*;
+
+/// How often each event was answered 204.
+type Taken = Arc<Mutex<HashMap<(u64, u32), u32>>>;
+
+/// A server that answers a third of the beacons with 503, breaks off at some, and takes the others.
+fn moody_server() -> (SocketAddr, Taken) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    let taken = Taken::default();
+    let ledger = taken.clone();
+    std::thread::spawn(move || {
+        for (seed, stream) in listener.incoming().enumerate() {
+            let (stream, ledger) = (stream.expect("a connection comes"), ledger.clone());
+            std::thread::spawn(move || serve(stream, &ledger, &mut Rng::with_seed(seed as u64)));
+        }
+    });
+    (address, taken)
+}
+
+fn serve(mut stream: TcpStream, taken: &Taken, rng: &mut Rng) {
+    let mut read = Vec::new();
+    loop {
+        let body = loop {
+            if let Some(body) = take_body(&mut read) {
+                break body;
+            }
+            let mut chunk = [0; 4096];
+            match stream.read(&mut chunk) {
+                Ok(count) if count > 0 => read.extend_from_slice(&chunk[..count]),
+                _ => return,
+            }
+        };
+        let answer: &[u8] = match rng.u32(..12) {
+            0 => return,
+            1..=4 => b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 5\r\n\r\nlater",
+            _ => {
+                let beacon = footfall::beacon::json::parse(&body).expect("the load sends beacons");
+                let mut taken = taken.lock().expect("no thread panics");
+                for seq in beacon.first..beacon.first + beacon.events.len() as u32 {
+                    *taken.entry((beacon.page_load, seq)).or_default() += 1;
+                }
+                b"HTTP/1.1 204 No Content\r\n\r\n"
+            }
+        };
+        if stream.write_all(answer).is_err() {
+            return;
+        }
+    }
+}
+
+/// The body of the request at the start of `read`, once it is whole.
+fn take_body(read: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let head = memchr::memmem::find(read, b"\r\n\r\n")? + 4;
+    let text = std::str::from_utf8(&read[..head]).expect("a head is ASCII");
+    let length =
+        text.lines().find_map(|line| line.strip_prefix("Content-Length: ")).expect("a length is given");
+    let end = head + length.parse::<usize>().expect("a length is a number");
+    (read.len() >= end).then(|| {
+        let body = read[head..end].to_vec();
+        read.drain(..end);
+        body
+    })
+}
+
+#[test]
+fn what_was_refused_or_cut_off_is_sent_again_until_it_is_taken_and_then_no_more() {
+    for events in [1, 10] {
+        let (target, taken) = moody_server();
+        let plan =
+            Plan { target, connections: 8, events, site: "clinic".to_owned(), seed: 1, rate: Some(2_000) };
+        let load = Running::start(plan, Ledger::default());
+        std::thread::sleep(Duration::from_millis(700));
+        let (outcome, ledger) = load.stop();
+        assert!(
+            outcome.taken > 20 && outcome.broken > 0 && outcome.refused.contains_key(&503),
+            "{outcome:?}"
+        );
+        let taken = taken.lock().expect("no thread panics");
+        let answered = taken.iter().flat_map(|(event, count)| std::iter::repeat_n(*event, *count as usize));
+        ledger.compare(answered).assert_none();
+        assert_eq!(ledger.len() as u64, outcome.taken * u64::from(events));
+    }
+}
+
+#[test]
+fn a_rate_is_kept_and_a_seed_repeats_its_beacons() {
+    let (target, _) = moody_server();
+    let beacons = || {
+        let mut traffic = Traffic::new(7, "clinic", target, 1);
+        let mut page = traffic.page_load();
+        let mut request = Vec::new();
+        traffic.beacon(&mut page, &mut request);
+        request
+    };
+    assert_eq!(beacons(), beacons());
+    let plan =
+        Plan { target, connections: 8, events: 1, site: "clinic".to_owned(), seed: 1, rate: Some(100) };
+    let outcome = run(&plan, Duration::from_millis(500)).expect("sockets work");
+    assert!(outcome.taken <= 51, "{} beacons in half a second at 100 a second", outcome.taken);
+}
