@@ -2,7 +2,9 @@
 //!
 //! A [`Row`] borrows what the stages before found out, and [`Row::encode`] appends it as ClickHouse RowBinary. The spool
 //! keeps these bytes as they are and the store sends them as they are: a row is encoded once. Analysts' names of the
-//! columns are a contract; `docs/fields.md` describes each.
+//! columns are a contract; `docs/fields.md` describes each. [`assemble`] puts rows together.
+
+pub mod assemble;
 
 /// Declares the row once, so that its fields, their order and their encoding cannot come apart.
 macro_rules! row {

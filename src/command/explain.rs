@@ -25,8 +25,10 @@ const SOME_PAGE: &str = "https://localhost/";
 
 /// Lines come from standard input.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "A line is a JSON object with any of: ua, hints (as getHighEntropyValues answers), url, \
-                        referrer, ip, props, error.\nExample: echo '{\"ua\":\"curl/8.9\"}' | footfall explain")]
+#[command(
+    after_help = "A line is a JSON object with any of: ua, hints (as getHighEntropyValues answers), url, \
+                        referrer, ip, props, error.\nExample: echo '{\"ua\":\"curl/8.9\"}' | footfall explain"
+)]
 pub struct Arguments {
     /// Apply this site's settings [default: those of the site that the page's host belongs to].
     #[arg(long)]
@@ -59,11 +61,15 @@ struct Line<'a> {
 pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
     let site = arguments.site.as_deref().map(|id| {
-        config.sites.get(id).ok_or_else(|| format!("no site {id:?} in the configuration; it has: {}", ids(&config)))
+        config
+            .sites
+            .get(id)
+            .ok_or_else(|| format!("no site {id:?} in the configuration; it has: {}", ids(&config)))
     });
     let site = site.transpose()?.map(|site| Site::clone(site));
     let directory = Throwaway::new()?;
-    let keys = KeyRing::open(&directory.0, true, config.timezone.clone(), config.rotate_at, Arc::new(SystemClock))?;
+    let keys =
+        KeyRing::open(&directory.0, true, config.timezone.clone(), config.rotate_at, Arc::new(SystemClock))?;
     let privacy = Privacy::new(keys, Places::open(&config.geo));
     let explainer = Explainer { config: &config, site, privacy, browsers: Browsers::new() };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
@@ -116,7 +122,9 @@ impl Explainer<'_> {
         };
         let beacon = beacon(url.0, line.referrer.0, what(line.error, line.props));
         let mut columns = serde_json::Map::new();
-        let collect = |row: &crate::event::Row<'_>| row.each(|name, value| drop(columns.insert(name.to_owned(), value)));
+        let collect = |row: &crate::event::Row<'_>| {
+            row.each(|name, value| drop(columns.insert(name.to_owned(), value)))
+        };
         assemble::rows(&context, &beacon, |_| true, collect).map_err(|unfit| unfit.to_string())?;
         Ok(columns)
     }
@@ -129,7 +137,10 @@ impl Explainer<'_> {
         let keep = crate::config::NamePatterns::none();
         let address = scrub::address(url, &keep).map_err(|error| format!("url: {error}"))?;
         let found = self.config.sites.iter().find(|site| site.allows(&address.host));
-        Ok(found.map_or_else(|| Site { hosts: vec![HostPattern::Any], ..Site::localhost() }, |site| Site::clone(site)))
+        Ok(found.map_or_else(
+            || Site { hosts: vec![HostPattern::Any], ..Site::localhost() },
+            |site| Site::clone(site),
+        ))
     }
 }
 
@@ -144,7 +155,10 @@ fn what<'a>(error: Option<Text<'a>>, props: serde_json::Map<String, serde_json::
         serde_json::Value::String(text) => text,
         other => other.to_string(),
     };
-    let props = props.into_iter().map(|(name, value)| (Text(Cow::Owned(name)), Text(Cow::Owned(text(value))))).collect();
+    let props = props
+        .into_iter()
+        .map(|(name, value)| (Text(Cow::Owned(name)), Text(Cow::Owned(text(value)))))
+        .collect();
     What::Event { name: Cow::Borrowed("explain"), props }
 }
 

@@ -16,7 +16,7 @@ const DIRECT: &str = "Direct";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source<'a> {
     /// `Google`, the given `utm_source`, the referrer's host, or `Direct`.
-    pub name: Cow<'a, str>,
+    pub name: &'a str,
     /// One of the channels of `docs/sources.md`.
     pub channel: &'static str,
 }
@@ -39,10 +39,10 @@ pub fn source<'a>(
         (None, None) => by_host(referrer),
     };
     let name = match (origin, &*campaign.source, referrer) {
-        (Some(origin), _, _) => Cow::Borrowed(origin.name),
-        (None, "", "") => Cow::Borrowed(DIRECT),
-        (None, "", host) => Cow::Borrowed(host),
-        (None, given, _) => Cow::Borrowed(given),
+        (Some(origin), _, _) => origin.name,
+        (None, "", "") => DIRECT,
+        (None, "", host) => host,
+        (None, given, _) => given,
     };
     let is_campaign =
         !(campaign.source.is_empty() && campaign.medium.is_empty() && campaign.campaign.is_empty());
@@ -320,7 +320,7 @@ mod tests {
         ] {
             let campaign = Campaign::default();
             let found = source(referrer, "clinic.example", &campaign, "");
-            assert_eq!((&*found.name, found.channel), (name, channel), "{referrer}");
+            assert_eq!((found.name, found.channel), (name, channel), "{referrer}");
         }
     }
 
@@ -357,7 +357,7 @@ mod tests {
             (campaign("blog", "cpc"), "", "", "blog", "Paid Other"),
         ] {
             let found = source(referrer, "clinic.example", &given, click_id);
-            assert_eq!((&*found.name, found.channel), (name, channel), "{given:?} {click_id}");
+            assert_eq!((found.name, found.channel), (name, channel), "{given:?} {click_id}");
         }
     }
 }

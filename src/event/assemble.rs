@@ -52,35 +52,41 @@ pub enum Unfit {
 /// Hands each event that `wanted` wants, by its number in the page load, to `take` as a row.
 ///
 /// # Errors
-/// When an address is malformed or on a foreign host; rows may have been taken before.
+/// When an address is malformed or on a foreign host; then no event was asked for.
 pub fn rows(
     context: &Context<'_>,
     beacon: &Beacon<'_>,
     mut wanted: impl FnMut(u32) -> bool,
     mut take: impl FnMut(&Row<'_>),
 ) -> Result<(), Unfit> {
-    let mut page = None;
-    for (index, event) in beacon.events.iter().enumerate() {
-        if let Some(sent) = &event.page {
-            let address = scrub::address(&sent.url, &context.site.query)
-                .map_err(|error| Malformed::new(format!("e[{index}].u"), error.to_string()))?;
-            if !context.site.allows(&address.host) {
-                return Err(Unfit::ForeignHost);
-            }
-            page = Some(Visited::new(address, &sent.referrer));
+    let visited = visited(context.site, beacon)?;
+    let mut pages = visited.iter().map(|visited| shared(context, beacon, visited));
+    let mut page = Row::default();
+    for (seq, event) in (beacon.first..).zip(&beacon.events) {
+        if event.page.is_some() {
+            page = pages.next().expect("each page that was sent was visited");
         }
-        let page = page.as_ref().expect("the first event of a beacon has a page");
-        let seq = beacon.first + u32::try_from(index).expect("at most MAX_EVENTS");
-        if !wanted(seq) {
-            continue;
+        if wanted(seq) {
+            let time = Milliseconds(context.received - i64::from(event.age_ms));
+            fill(Row { seq, time, kind: event.what.kind(), ..page.clone() }, &event.what, &mut take);
         }
-        let mut row = shared(context, beacon, page);
-        row.seq = seq;
-        row.time = Milliseconds(context.received - i64::from(event.age_ms));
-        row.kind = event.what.kind();
-        fill(row, &event.what, &mut take);
     }
     Ok(())
+}
+
+/// The pages of a beacon, in their order, each checked.
+fn visited<'a>(site: &Site, beacon: &'a Beacon<'_>) -> Result<Vec<Visited<'a>>, Unfit> {
+    let mut visited = Vec::with_capacity(1);
+    for (index, event) in beacon.events.iter().enumerate() {
+        let Some(sent) = &event.page else { continue };
+        let page = scrub::address(&sent.url, &site.query)
+            .map_err(|error| Malformed::new(format!("e[{index}].u"), error.to_string()))?;
+        if !site.allows(&page.host) {
+            return Err(Unfit::ForeignHost);
+        }
+        visited.push(Visited::new(page, &sent.referrer));
+    }
+    Ok(visited)
 }
 
 /// A page and where its visitor came from, scrubbed.
@@ -93,7 +99,8 @@ impl<'a> Visited<'a> {
     fn new(page: Address<'a>, referrer: &'a str) -> Self {
         // A referrer that is no web address, such as `about:client` or an app's, is as good as none.
         let keep_no_parameter = const { &NamePatterns::none() };
-        let referrer = if referrer.is_empty() { None } else { scrub::address(referrer, keep_no_parameter).ok() };
+        let referrer =
+            if referrer.is_empty() { None } else { scrub::address(referrer, keep_no_parameter).ok() };
         Self { page, referrer }
     }
 }
@@ -129,7 +136,7 @@ fn shared<'a>(context: &Context<'a>, beacon: &'a Beacon<'_>, visited: &'a Visite
         click_id: page.click_id,
         browser: &browser.name,
         browser_version: &browser.version,
-        engine: &browser.engine,
+        engine: browser.engine,
         os: &browser.os,
         os_version: &browser.os_version,
         device: browser.device,
@@ -222,7 +229,9 @@ fn fill_vitals(row: Row<'_>, vitals: Vitals) -> Row<'_> {
 }
 
 fn scrub_props<'a>(props: &'a [(Text<'_>, Text<'_>)]) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
-    let scrub = |(name, value): &'a (Text<'_>, Text<'_>)| (scrub::text(name, MAX_PROP_NAME), scrub::text(value, MAX_PROP));
+    let scrub = |(name, value): &'a (Text<'_>, Text<'_>)| {
+        (scrub::text(name, MAX_PROP_NAME), scrub::text(value, MAX_PROP))
+    };
     props.iter().map(scrub).collect()
 }
 
@@ -233,7 +242,8 @@ fn target(url: &str) -> Cow<'_, str> {
         Ok(address) => Cow::Owned(format!("{}{}", address.host, address.path)),
         Err(_) => {
             let scheme = url.split(':').next().unwrap_or_default();
-            let plain = scheme.len() < url.len() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            let plain =
+                scheme.len() < url.len() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
             Cow::Borrowed(if plain && scheme.len() <= 32 { &url[..=scheme.len()] } else { "" })
         }
     }

@@ -101,7 +101,13 @@ impl Collector {
         for (page_load, seq) in &recovered.identities {
             recent.remember(*page_load, *seq);
         }
-        Self { settings: ArcSwap::new(Settings::of(config)), privacy, browsers: Browsers::new(), recent, spool }
+        Self {
+            settings: ArcSwap::new(Settings::of(config)),
+            privacy,
+            browsers: Browsers::new(),
+            recent,
+            spool,
+        }
     }
 
     /// Takes new sites and a new policy version; beacons under way keep the old ones.
@@ -135,7 +141,12 @@ impl Collector {
     ///
     /// # Errors
     /// As for [`Collector::beacon`].
-    pub async fn pixel(&self, peer: Peer, headers: &HeaderMap, query: Option<&str>) -> Result<Taken, Refused> {
+    pub async fn pixel(
+        &self,
+        peer: Peer,
+        headers: &HeaderMap,
+        query: Option<&str>,
+    ) -> Result<Taken, Refused> {
         let referer = text(headers, &REFERER);
         let beacon = beacon::pixel::parse(query.unwrap_or_default(), referer, random())?;
         let (taken, ack) = self.take(peer, headers, &beacon)?;
@@ -146,7 +157,12 @@ impl Collector {
     }
 
     /// All but the waiting.
-    fn take(&self, peer: Peer, headers: &HeaderMap, beacon: &Beacon<'_>) -> Result<(Taken, Option<Ack>), Refused> {
+    fn take(
+        &self,
+        peer: Peer,
+        headers: &HeaderMap,
+        beacon: &Beacon<'_>,
+    ) -> Result<(Taken, Option<Ack>), Refused> {
         let settings = self.settings.load();
         let site = settings.sites.get(&beacon.site).ok_or(Refused::UnknownSite)?;
         check_origin(site, headers)?;
@@ -194,7 +210,8 @@ impl Collector {
             }
             new
         };
-        let assembled = assemble::rows(context, beacon, wanted, |row| row.encode(rows)).map_err(Refused::from);
+        let assembled =
+            assemble::rows(context, beacon, wanted, |row| row.encode(rows)).map_err(Refused::from);
         let frame = Frame { site: &context.site.id, page_load: beacon.page_load, seqs, rows };
         let ack = assembled.and_then(|()| {
             if frame.seqs.is_empty() {
@@ -209,7 +226,8 @@ impl Collector {
                 self.recent.forget(beacon.page_load, *seq);
             }
         })?;
-        let mut taken = Taken { stored: u32::try_from(seqs.len()).expect("at most MAX_EVENTS"), ..Taken::default() };
+        let mut taken =
+            Taken { stored: u32::try_from(seqs.len()).expect("at most MAX_EVENTS"), ..Taken::default() };
         if duplicates > 0 {
             self.spool.count_dropped(&context.site.id, Dropped::Duplicate, duplicates);
             taken.dropped[Dropped::Duplicate as usize] = duplicates;

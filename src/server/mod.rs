@@ -1,1 +1,4 @@
 //! placeholder
+
+pub mod collect;
+mod recent;

@@ -17,17 +17,23 @@ const SHARDS: usize = 64;
 
 const _: () = assert!(SLOTS.is_multiple_of(SHARDS * BUCKET), "shards hold whole buckets");
 
+/// The fingerprints of one shard, newest first in each bucket.
+type Shard = Mutex<Box<[[u64; BUCKET]]>>;
+
 /// The recent events.
 pub(super) struct Recent {
-    shards: Box<[Mutex<Box<[[u64; BUCKET]]>>]>,
+    shards: Box<[Shard]>,
     hasher: foldhash::quality::RandomState,
 }
 
 impl Recent {
     pub(super) fn new() -> Self {
         let buckets = SLOTS / SHARDS / BUCKET;
-        let shard = || Mutex::new(vec![[0; BUCKET]; buckets].into_boxed_slice());
-        Self { shards: (0..SHARDS).map(|_| shard()).collect(), hasher: foldhash::quality::RandomState::default() }
+        let shard = || Shard::new(vec![[0; BUCKET]; buckets].into_boxed_slice());
+        Self {
+            shards: (0..SHARDS).map(|_| shard()).collect(),
+            hasher: foldhash::quality::RandomState::default(),
+        }
     }
 
     /// Remembers an event; `false` when it was remembered already. Of two at once exactly one is told `true`.
@@ -95,7 +101,9 @@ mod tests {
         let recent = Recent::new();
         let new = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4)
-                .map(|_| scope.spawn(|| (0..10_000).filter(|page_load| recent.remember(*page_load, 7)).count()))
+                .map(|_| {
+                    scope.spawn(|| (0..10_000).filter(|page_load| recent.remember(*page_load, 7)).count())
+                })
                 .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
         });
