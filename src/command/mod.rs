@@ -6,6 +6,8 @@ pub mod config;
 pub mod explain;
 pub mod query;
 pub mod report;
+pub mod spool;
+pub mod verify;
 
 use std::error::Error as StdError;
 use std::io::Write;
@@ -36,6 +38,10 @@ enum Command {
     Report(report::Arguments),
     /// Ask the store in SQL, read-only.
     Query(query::Arguments),
+    /// Look at the spool.
+    Spool(spool::Arguments),
+    /// Hold the books against the store; exit with 4 if an event is missing or stored twice.
+    Verify(verify::Arguments),
 }
 
 /// What every command takes.
@@ -106,6 +112,8 @@ pub fn run() -> ExitCode {
         Command::Explain(arguments) => explain::run(arguments, &cli.common),
         Command::Report(arguments) => report::run(arguments, &cli.common),
         Command::Query(arguments) => query::run(arguments, &cli.common),
+        Command::Spool(arguments) => spool::run(arguments, &cli.common),
+        Command::Verify(arguments) => verify::run(arguments, &cli.common),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

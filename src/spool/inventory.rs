@@ -45,6 +45,13 @@ pub struct SegmentStatus {
     pub books: Tally,
 }
 
+impl SegmentStatus {
+    /// Whether what it holds is not known.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.state == SegmentState::Damaged
+    }
+}
+
 /// How far a segment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

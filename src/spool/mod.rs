@@ -96,7 +96,7 @@ pub use tally::{Count, STORED, Tally};
 pub(crate) use unload::{Part, Unload, UnloadError};
 
 use crate::config::{MAX_SEAL_ROWS, SpoolLimits};
-use crate::event::Dropped;
+use crate::event::{Dropped, Milliseconds};
 use frame::Kind;
 use queue::Queue;
 use segment::Seal;
@@ -110,6 +110,8 @@ pub(crate) const BOOKS_COLUMNS: &[&str] = tally::COLUMNS;
 pub(crate) const MAX_SEGMENT_ROWS: u64 = MAX_SEAL_ROWS as u64 + (queue::MAX_WAITING / MIN_ROW_LEN) as u64;
 /// Each column of a row takes a byte at least.
 const MIN_ROW_LEN: usize = crate::event::COLUMNS.len();
+/// Where the spool lies within the data directory.
+pub const DIRECTORY: &str = "spool";
 const LOCK: &str = "lock";
 const IDENTITY: &str = "identity";
 
@@ -490,6 +492,11 @@ fn next_name(disk: &dyn Disk, directory: &Path) -> Result<Name, SpoolError> {
 fn parse_identity(text: &[u8]) -> Option<Name> {
     let (collector, number) = std::str::from_utf8(text).ok()?.trim_end().split_once(' ')?;
     Some(Name { collector: u64::from_str_radix(collector, 16).ok()?, number: number.parse().ok()? })
+}
+
+/// Today in UTC, days since 1970-01-01.
+pub(crate) fn today() -> u16 {
+    tally::day_of(Milliseconds(now_ms()))
 }
 
 /// Unix time in ms.

@@ -22,7 +22,7 @@ const EXPIRES: std::ops::Range<usize> = 28..30;
 pub struct Count {
     /// Days since 1970-01-01, UTC, of `received`.
     pub day: u16,
-    /// The last day on which any of the rows is kept; 0 when there are none.
+    /// The last day on which all of the rows are kept; 0 when there are none.
     pub expires: u16,
     /// Events stored.
     pub stored: u64,
@@ -32,7 +32,10 @@ pub struct Count {
 
 impl Count {
     fn add(&mut self, other: &Self) {
-        self.expires = self.expires.max(other.expires);
+        self.expires = match (self.expires, other.expires) {
+            (0, expires) | (expires, 0) => expires,
+            (one, other) => one.min(other),
+        };
         self.stored += other.stored;
         for (sum, more) in self.dropped.iter_mut().zip(other.dropped) {
             *sum += more;
@@ -232,7 +235,7 @@ mod tests {
         read.decode(rows).unwrap();
         let mut counts: Vec<_> = read.iter().map(|(site, count)| (site.len(), *count)).collect();
         counts.sort_by_key(|(len, _)| *len);
-        let count = Count { day: 9, expires: 20, stored: 6, dropped: [1, 0, 8] };
+        let count = Count { day: 9, expires: 10, stored: 6, dropped: [1, 0, 8] };
         assert_eq!(counts, [(6, count), (300, count)]);
         assert!(Tally::default().decode(&rows[..rows.len() - 1]).is_none());
     }

@@ -1,0 +1,168 @@
+//! `footfall verify`: whether every event that was taken is where it should be.
+
+use std::io::Write;
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, Table, presets};
+use jiff::civil::Date;
+
+use super::spool::Format;
+use super::{Common, Error, Exit};
+use crate::event::Dropped;
+use crate::spool::{DIRECTORY, today};
+use crate::store::Client;
+use crate::store::books::{Balance, Key, Line};
+
+/// Another collector's segment may be on its way while we look: so often is looked again before it counts as a fault.
+const TRIES: u32 = 4;
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(700);
+
+/// Hold the books against the store: received = stored + spooled + set aside + dropped.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The first day (UTC, of receipt) [default: the first there is].
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    from: Option<Date>,
+    /// The last day [default: today].
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    to: Option<Date>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// With exit code 4 when the books do not balance, 1 when the store or the spool cannot be read.
+pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
+    let config = common.load()?;
+    let client = Client::new(&config.store);
+    let directory = config.data.join(DIRECTORY);
+    let first = arguments.from.map(number).transpose()?.unwrap_or(0);
+    // A collector's clock may be ahead of ours.
+    let last = arguments.to.map(number).transpose()?.unwrap_or(today().saturating_add(1));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut balance = Balance::default();
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            std::thread::sleep(PAUSE);
+        }
+        balance = runtime.block_on(Balance::read(&client, &directory, first..=last))?;
+        if balance.balances() {
+            break;
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    match arguments.format {
+        Format::Json => print_json(&balance, &mut out)?,
+        Format::Table => print(&balance, &mut out)?,
+    }
+    if balance.balances() {
+        return Ok(());
+    }
+    let missing: u64 = balance.lines.values().map(Line::missing).sum();
+    let surplus: u64 = balance.lines.values().map(Line::surplus).sum();
+    let unreadable = balance.unreadable.len();
+    Err(Error::new(
+        Exit::Unbalanced,
+        format!(
+            "the books do not balance: {missing} events missing, {surplus} too many, {unreadable} segments unreadable"
+        ),
+    ))
+}
+
+fn print(balance: &Balance, out: &mut impl Write) -> std::io::Result<()> {
+    let mut table = Table::new();
+    let dropped = Dropped::ALL.map(Dropped::name);
+    let header = ["day", "site", "received", "stored", "spooled", "aside"];
+    table.load_style(presets::NOTHING);
+    table.set_header(header.into_iter().chain(dropped).chain(["removed", "balance"]));
+    for ((day, site), line) in &balance.lines {
+        let numbers = [line.received(), line.stored, line.spooled, line.aside];
+        let numbers = numbers.into_iter().chain(line.dropped).chain([line.removed]);
+        let texts = [date(*day), site.clone()].into_iter();
+        table.add_row(texts.chain(numbers.map(|number| number.to_string())).chain([verdict(line)]));
+    }
+    for column in table.column_iter_mut().skip(2).take(5 + dropped.len()) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    writeln!(out, "{table}")?;
+    for name in &balance.unreadable {
+        writeln!(out, "segment {name} cannot be read: its events are not counted above")?;
+    }
+    if balance.balances() {
+        writeln!(out, "the books balance")?;
+    }
+    Ok(())
+}
+
+fn verdict(line: &Line) -> String {
+    match (line.missing(), line.surplus()) {
+        (0, 0) if line.expired => "right (retention has passed)".to_owned(),
+        (0, 0) => "right".to_owned(),
+        (0, surplus) => format!("{surplus} too many"),
+        (missing, _) => format!("{missing} missing"),
+    }
+}
+
+fn print_json(balance: &Balance, out: &mut impl Write) -> std::io::Result<()> {
+    let lines: Vec<_> = balance.lines.iter().map(|(key, line)| json(key, line)).collect();
+    let answer = serde_json::json!({
+        "balances": balance.balances(),
+        "lines": lines,
+        "unreadable": balance.unreadable,
+    });
+    writeln!(out, "{answer:#}")
+}
+
+fn json((day, site): &Key, line: &Line) -> serde_json::Value {
+    let dropped: serde_json::Map<_, _> = Dropped::ALL
+        .into_iter()
+        .map(|reason| (reason.name().to_owned(), line.dropped[reason as usize].into()))
+        .collect();
+    serde_json::json!({
+        "day": date(*day),
+        "site": site,
+        "received": line.received(),
+        "stored": line.stored,
+        "spooled": line.spooled,
+        "shipping": line.shipping,
+        "aside": line.aside,
+        "dropped": dropped,
+        "removed": line.removed,
+        "expired": line.expired,
+        "missing": line.missing(),
+        "surplus": line.surplus(),
+    })
+}
+
+/// 1970-01-01, from which days count.
+const FIRST_DAY: Date = jiff::civil::date(1970, 1, 1);
+
+/// Days since 1970-01-01.
+fn number(date: Date) -> Result<u16, Error> {
+    let days = (date - FIRST_DAY).get_days();
+    u16::try_from(days).map_err(|_| Error::new(Exit::Usage, format!("{date} is not from 1970 to 2149")))
+}
+
+fn date(day: u16) -> String {
+    FIRST_DAY
+        .checked_add(jiff::Span::new().days(i64::from(day)))
+        .map_or_else(|_| day.to_string(), |date| date.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_dates_and_back() {
+        for (day, text) in [(0, "1970-01-01"), (20_779, "2026-11-22"), (u16::MAX, "2149-06-06")] {
+            assert_eq!(date(day), text);
+            assert_eq!(number(text.parse().unwrap()).unwrap_or_default(), day);
+        }
+        assert!(number("1969-12-31".parse().unwrap()).is_err());
+    }
+}
