@@ -1,0 +1,25 @@
+// What a beacon says of the browser, once for all its events.
+
+import { tag } from "./tag";
+
+let hints: object;
+
+/** Asks for the client hints, where the browser has any; the first beacon takes them if they are there by then. */
+export const askForHints = (): unknown =>
+  navigator.userAgentData
+    ?.getHighEntropyValues(["fullVersionList", "platformVersion", "model", "formFactors"])
+    .then((answer) => (hints = answer), () => {});
+
+/** The fields of the browser. */
+export const browser = () => ({
+  w: screen.width,
+  h: screen.height,
+  g: navigator.language,
+  z: Intl.DateTimeFormat().resolvedOptions().timeZone,
+  c: +navigator.cookieEnabled,
+  t: navigator.maxTouchPoints,
+  b: ~~(navigator.webdriver as any),
+  // The cookies that the tag names, as they are now.
+  ck: document.cookie.split("; ").filter((cookie) => tag.cookies?.split(",").includes(cookie.split("=")[0])),
+  ch: hints,
+});

@@ -1,0 +1,102 @@
+// Events wait here until the collector has answered for them.
+//
+// The queue is in the order of the events' numbers and `first` is the number of its head; every beacon starts at the
+// head. A beacon sent again thus keeps its numbers, and an answer for the events up to some number settles all before.
+
+import { browser } from "./browser";
+import { safely } from "./safely";
+import { api, tag } from "./tag";
+
+/** Address and referrer of a page. */
+interface Page {
+  u: string;
+  r: string;
+}
+
+/** An event in waiting: when it happened, where, and its own fields as JSON. */
+type Waiting = [at: number, page: Page, fields: string];
+
+/** How long events gather before they are sent, ms. The answer about client hints is awaited no longer than this. */
+const GATHER = 250;
+/** Characters that wait at most; an event beyond is dropped. At two bytes each they fit a beacon of 64 KiB. */
+const FULL = 3e4;
+/** The last place in the queue: a beacon has at most 100 events. */
+const LAST = 99;
+/** Failures of one page load that are told of: a page that fails in a loop fails once. */
+const MOST_FAILURES = 20;
+/** Longest pause between two tries, s. */
+const LONGEST_PAUSE = 300;
+
+/** Random id of this page load. */
+const load = Math.random().toString(36).slice(2, 14);
+
+const queue: Waiting[] = [];
+const failures: string[] = [];
+let first = 0;
+let flying = 0;
+let pause = 1;
+let timer: number;
+
+/** The page that events belong to; while there is none, no event is taken. */
+export let page: Page | undefined;
+
+export const now = (): number => performance.now();
+
+/** Sets the page that events belong to from here on. */
+export const turn = (next?: Page): unknown => (page = next);
+
+/** Takes an event; a failure only if the same was not taken before. */
+export const push = (event: object, failure?: boolean): void => {
+  const fields = JSON.stringify(event);
+  if (!page || queue[LAST] || (queue + fields).length > FULL) return;
+  if (failure && (failures.includes(page.u + fields) || failures.push(page.u + fields) > MOST_FAILURES)) return;
+  queue.push([now(), page, fields]);
+  wait(GATHER);
+};
+
+/** Sends what waits: when no beacon is under way, or when the page is `leaving` and there is more than is under way. */
+export const send = (leaving?: boolean): void => {
+  if (!page || queue.length <= flying || (flying && !leaving)) return;
+  flying = queue.length;
+  const end = first + flying;
+  let last: Page;
+  const body = JSON.stringify({
+    v: 1,
+    s: tag.site,
+    l: load,
+    o: first,
+    ...browser(),
+    // An event inherits the page of the one before.
+    e: queue.map(([at, page, fields]) => ({
+      a: now() - at,
+      ...(last != (last = page) && page),
+      ...JSON.parse(fields),
+    })),
+  });
+  /** Settles the beacon unless it `failed`; then sends what is left, after this many s or more. */
+  const settle = (failed: boolean, after?: number): void => {
+    flying = 0;
+    pause = failed ? Math.min(pause * 2, LONGEST_PAUSE) : 1;
+    if (!failed) for (; first < end; first++) queue.shift();
+    wait(Math.max(pause, after! | 0) * 1e3 * (1 + Math.random()));
+  };
+  // A fetch without keepalive dies with the page.
+  if (leaving && !("keepalive" in Request.prototype)) settle(!navigator.sendBeacon(api, body));
+  else
+    fetch(api, { method: "POST", body, keepalive: true }).then(
+      ({ status, headers }) => settle(status == 429 || status > 499, headers.get("retry-after") as any),
+      () => settle(true),
+    );
+};
+
+/** Sends after this many ms, unless that is arranged already. */
+const wait = (ms: number): void => {
+  timer ||= setTimeout(
+    safely(() => {
+      timer = 0;
+      send();
+    }),
+    ms,
+  );
+};
+
