@@ -2,7 +2,10 @@
 
 // A test binary has no public interface: `pub` says what the modules offer each other.
 #![allow(unreachable_pub, missing_docs)]
+// A test that cannot go on fails, and says where.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 #[path = "../load/mod.rs"]
 mod load;
+mod server;

@@ -72,6 +72,16 @@ impl Http {
         self.stream.shutdown(std::net::Shutdown::Write)
     }
 
+    /// Reads everything up to the end, as it comes.
+    ///
+    /// # Errors
+    /// When the connection breaks or stays silent.
+    pub fn rest(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = std::mem::take(&mut self.read);
+        self.stream.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// Reads one answer.
     ///
     /// # Errors

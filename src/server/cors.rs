@@ -1,0 +1,130 @@
+//! Which pages may read the answers to their beacons: those on the sites' own hosts.
+//!
+//! A script needs the status to know that it must try again. The site is named in the beacon's body, so the `Origin` is
+//! looked up among the hosts of all sites: one hash look-up for each label of the host, however many sites there are.
+
+use std::collections::HashSet;
+
+use hyper::StatusCode;
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, HeaderMap, HeaderValue, ORIGIN, VARY,
+};
+
+use super::answer::{self, Answer};
+use crate::config::{HostPattern, Sites};
+
+/// The hosts of all sites.
+#[derive(Debug, Default)]
+pub(super) struct Origins {
+    exact: HashSet<String, foldhash::fast::RandomState>,
+    /// Endings that start with a dot.
+    below: HashSet<String, foldhash::fast::RandomState>,
+    any: bool,
+}
+
+impl Origins {
+    /// Collects the hosts of these sites.
+    pub(super) fn new(sites: &Sites) -> Self {
+        let mut origins = Self::default();
+        for pattern in sites.iter().flat_map(|site| &site.hosts) {
+            match pattern {
+                HostPattern::Exact(host) => {
+                    origins.exact.insert(host.clone());
+                }
+                HostPattern::Below(ending) => {
+                    origins.below.insert(ending.clone());
+                }
+                HostPattern::Any => origins.any = true,
+            }
+        }
+        origins
+    }
+
+    /// The request's origin, if its pages may read the answer.
+    pub(super) fn allowed<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
+        let value = headers.get(ORIGIN)?;
+        let host = host(value.to_str().ok()?)?;
+        self.contains(host).then_some(value)
+    }
+
+    fn contains(&self, host: &str) -> bool {
+        let dots = || host.bytes().enumerate().filter(|&(at, byte)| byte == b'.' && at > 0);
+        self.any
+            || self.exact.contains(host)
+            || (!self.below.is_empty() && dots().any(|(at, _)| self.below.contains(&host[at..])))
+    }
+}
+
+/// Lets pages of `origin` read `answer`.
+pub(super) fn allow(answer: &mut Answer, origin: HeaderValue) {
+    let headers = answer.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    // `sendBeacon` always sends with credentials; without this its answer counts as a failure.
+    headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+}
+
+/// The answer to `OPTIONS /b`: a browser asks it before it sends a beacon as `application/json`.
+pub(super) fn preflight(origin: Option<HeaderValue>) -> Answer {
+    let Some(origin) = origin else {
+        return answer::wrong(StatusCode::FORBIDDEN, "this origin is not a host of any site");
+    };
+    let mut answer = answer::empty(StatusCode::NO_CONTENT);
+    let headers = answer.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type"));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    headers.insert(VARY, HeaderValue::from_static("origin"));
+    allow(&mut answer, origin);
+    answer
+}
+
+/// The host of a serialised origin (RFC 6454, section 6.2), strictly: it is echoed.
+fn host(origin: &str) -> Option<&str> {
+    let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"))?;
+    let (host, port) = rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)));
+    let named =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_');
+    let well_formed = !host.is_empty()
+        && host.bytes().all(named)
+        && port.is_none_or(|port| {
+            (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit())
+        });
+    well_formed.then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origins() -> Origins {
+        let mut origins = Origins::default();
+        origins.exact.insert("clinic.example".to_owned());
+        origins.below.insert(".sites.example".to_owned());
+        origins
+    }
+
+    #[test]
+    fn only_the_sites_own_hosts_are_allowed() {
+        for (origin, allowed) in [
+            ("https://clinic.example", true),
+            ("http://clinic.example:8080", true),
+            ("https://a.sites.example", true),
+            ("https://a.b.sites.example", true),
+            ("https://sites.example", false),
+            ("https://.sites.example", false),
+            ("https://evilsites.example", false),
+            ("https://clinic.example.evil.example", false),
+            ("https://clinic.example/", false),
+            ("https://clinic.example:8080:1", false),
+            ("https://user@clinic.example", false),
+            ("ftp://clinic.example", false),
+            ("null", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(ORIGIN, origin.parse().unwrap());
+            assert_eq!(origins().allowed(&headers).is_some(), allowed, "{origin}");
+        }
+    }
+}

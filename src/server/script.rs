@@ -1,0 +1,209 @@
+//! The statistics script, as the binary carries it: three codings, two names.
+//!
+//! `/s.js` is asked for again every hour; `/s.<hash>.js`, whose hash is of its content, never. Both may be read from any
+//! page (CORS and CORP), so that the page's tag can carry `integrity`.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use hyper::header::{
+    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG,
+    HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
+};
+use hyper::{Response, StatusCode};
+use sha2::{Digest, Sha256, Sha384};
+
+use super::answer::{Answer, Body};
+
+static PLAIN: &[u8] = include_bytes!("../../script/dist/s.js");
+static BROTLI: &[u8] = include_bytes!("../../script/dist/s.js.br");
+static GZIP: &[u8] = include_bytes!("../../script/dist/s.js.gz");
+
+static NOSNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
+static CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// Digits of the hash in the name: 64 bits.
+const HASH_DIGITS: usize = 16;
+
+/// The script, ready to be sent.
+pub(super) struct Script {
+    hashed_path: String,
+    integrity: String,
+    codings: [Coding; 3],
+}
+
+/// One representation of the script.
+struct Coding {
+    name: Option<&'static str>,
+    bytes: Bytes,
+    etag: HeaderValue,
+}
+
+impl Script {
+    /// Hashes what the binary carries.
+    pub(super) fn new() -> Self {
+        let mut hash = String::new();
+        for byte in Sha256::digest(PLAIN).iter().take(HASH_DIGITS / 2) {
+            // Writing to a string cannot fail.
+            let _ = write!(hash, "{byte:02x}");
+        }
+        let coding = |name: Option<&'static str>, bytes| {
+            let tag = format!("\"{hash}{}\"", name.map_or_else(String::new, |name| format!("-{name}")));
+            let etag = HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static("\"s\""));
+            Coding { name, bytes: Bytes::from_static(bytes), etag }
+        };
+        Self {
+            codings: [coding(Some("br"), BROTLI), coding(Some("gzip"), GZIP), coding(None, PLAIN)],
+            hashed_path: format!("/s.{hash}.js"),
+            integrity: format!("sha384-{}", base64(&Sha384::digest(PLAIN))),
+        }
+    }
+
+    /// Its name that changes with its content.
+    pub(super) fn hashed_path(&self) -> &str {
+        &self.hashed_path
+    }
+
+    /// The value of the `integrity` attribute (W3C Subresource Integrity).
+    pub(super) fn integrity(&self) -> &str {
+        &self.integrity
+    }
+
+    /// The answer to a request for it; `immutable` under its hashed name.
+    pub(super) fn answer(&self, headers: &HeaderMap, immutable: bool) -> Answer {
+        let coding = self.choose(headers);
+        let fresh = headers.get_all(IF_NONE_MATCH).iter().any(|value| matches_etag(value, &coding.etag));
+        let body = if fresh { Body::EMPTY } else { Body::new(coding.bytes.clone()) };
+        let mut answer = Response::new(body);
+        let caching = if immutable { "public, max-age=31536000, immutable" } else { "public, max-age=3600" };
+        let headers = answer.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
+        headers.insert(ETAG, coding.etag.clone());
+        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert(&CORP, HeaderValue::from_static("cross-origin"));
+        if fresh {
+            *answer.status_mut() = StatusCode::NOT_MODIFIED;
+            return answer;
+        }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
+        headers.insert(&NOSNIFF, HeaderValue::from_static("nosniff"));
+        if let Some(name) = coding.name {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+        }
+        answer
+    }
+
+    /// The coding that the client likes best; among equals the smallest. Whatever it refuses, it gets the plain text
+    /// rather than 406 (RFC 9110, section 12.5.3).
+    fn choose(&self, headers: &HeaderMap) -> &Coding {
+        let weigh = |name| quality(headers, name);
+        let [brotli, gzip, plain] = &self.codings;
+        let weights = [(weigh("br"), brotli), (weigh("gzip"), gzip)];
+        let (best, coding) =
+            weights.into_iter().rev().max_by_key(|(weight, _)| *weight).unwrap_or((0, plain));
+        let identity = quality_of_identity(headers);
+        if best == 0 || identity.is_some_and(|identity| identity > best) { plain } else { coding }
+    }
+}
+
+/// The weight of a coding in thousandths; 0 when it is refused or not mentioned.
+fn quality(headers: &HeaderMap, coding: &str) -> u16 {
+    stated(headers, coding).or_else(|| stated(headers, "*")).unwrap_or(0)
+}
+
+/// The weight of no coding at all, where it is stated.
+fn quality_of_identity(headers: &HeaderMap) -> Option<u16> {
+    stated(headers, "identity")
+}
+
+fn stated(headers: &HeaderMap, coding: &str) -> Option<u16> {
+    let entries = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    entries.flat_map(|value| value.split(',')).find_map(|entry| {
+        let mut parts = entry.split(';').map(str::trim);
+        let name = parts.next()?;
+        let named =
+            name.eq_ignore_ascii_case(coding) || (coding == "gzip" && name.eq_ignore_ascii_case("x-gzip"));
+        named.then(|| {
+            parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q="))).map_or(1000, weight)
+        })
+    })
+}
+
+/// A weight such as `0.5` in thousandths; what is no weight counts as a refusal.
+fn weight(text: &str) -> u16 {
+    match text.parse::<f32>() {
+        // At most 1,000, so the cast keeps it whole.
+        Ok(weight) if (0.0..=1.0).contains(&weight) => (weight * 1000.0) as u16,
+        _ => 0,
+    }
+}
+
+/// Whether `If-None-Match` names this tag, by weak comparison (RFC 9110, section 13.1.2).
+fn matches_etag(value: &HeaderValue, etag: &HeaderValue) -> bool {
+    let Ok(value) = value.to_str() else { return false };
+    value.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == *etag)
+}
+
+/// Base64 with padding (RFC 4648, section 4), for the one hash that is printed.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let word =
+            chunk.iter().fold(0u32, |word, &byte| word << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
+        for digit in 0..4 {
+            let symbol = DIGITS[(word >> (18 - 6 * digit)) as usize & 63];
+            text.push(if digit > chunk.len() { '=' } else { char::from(symbol) });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_coding_that_the_client_takes_is_chosen() {
+        let script = Script::new();
+        for (accepts, coding) in [
+            ("", None),
+            ("gzip, deflate, br, zstd", Some("br")),
+            ("gzip", Some("gzip")),
+            ("x-gzip", Some("gzip")),
+            ("GZIP;q=0.8, br;q=0.5", Some("gzip")),
+            ("br;q=0, gzip", Some("gzip")),
+            ("br;q=0", None),
+            ("*", Some("br")),
+            ("*, br;q=0", Some("gzip")),
+            ("*;q=0", None),
+            ("identity, br;q=0.5", None),
+            ("br;q=x, gzip;q=2", None),
+            ("brotli", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_ENCODING, accepts.parse().unwrap());
+            assert_eq!(script.choose(&headers).name, coding, "{accepts}");
+        }
+        assert_eq!(script.choose(&HeaderMap::new()).name, None);
+    }
+
+    #[test]
+    fn base64_is_padded() {
+        for (bytes, text) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+        {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn each_coding_has_a_tag_of_its_own() {
+        let script = Script::new();
+        let [br, gzip, plain] = &script.codings;
+        assert!(br.etag != gzip.etag && gzip.etag != plain.etag);
+        assert!(matches_etag(&format!("W/{}, \"x\"", br.etag.to_str().unwrap()).parse().unwrap(), &br.etag));
+        assert!(!matches_etag(&gzip.etag, &br.etag));
+    }
+}

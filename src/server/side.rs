@@ -1,0 +1,92 @@
+//! The listeners for the operator's own: administration and reports. Plain HTTP on an address that is loopback unless the
+//! operator says otherwise; few connections, no hurry.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::{Body, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use super::ServerError;
+use super::bounds::{MAX_HEAD, MAX_STREAMS};
+
+/// Open connections on one of these listeners: scrapers, a browser or two.
+const MAX_CONNECTIONS: usize = 256;
+/// For a request's headers to come.
+const HEAD: Duration = Duration::from_secs(10);
+/// After the system refused a connection.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A listener that answers with a function.
+pub struct Side {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Side {
+    /// Listens on `address`.
+    ///
+    /// # Errors
+    /// When it is taken, or not of this machine.
+    pub async fn bind(address: SocketAddr) -> Result<Self, ServerError> {
+        let listen = |source| ServerError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        Ok(Self { listener, address })
+    }
+
+    /// The address with its true port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers for ever; connections end when the task is aborted.
+    pub async fn serve<A, F, B>(self, answer: A)
+    where
+        A: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    {
+        let answer = Arc::new(answer);
+        let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let mut connections = tokio::task::JoinSet::new();
+        loop {
+            // The semaphore is never closed.
+            let Ok(place) = room.clone().acquire_owned().await else { return };
+            let stream = match self.listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    pause(&error).await;
+                    continue;
+                }
+            };
+            while connections.try_join_next().is_some() {}
+            let answer = answer.clone();
+            connections.spawn(async move {
+                let service = service_fn(move |request| {
+                    let answer = answer(request);
+                    async move { Ok::<_, Infallible>(answer.await) }
+                });
+                let mut builder = auto::Builder::new(TokioExecutor::new());
+                builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MAX_HEAD);
+                builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);
+                // A client that breaks off is no news.
+                let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+                drop(place);
+            });
+        }
+    }
+}
+
+async fn pause(error: &io::Error) {
+    tracing::warn!(%error, "a connection could not be accepted");
+    tokio::time::sleep(PAUSE).await;
+}

@@ -1,0 +1,189 @@
+//! The bytes of a connection: those read before it was known what they are, and a watch over those that follow.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::bounds::MAX_LINGER;
+use super::progress::{Order, Phase, Progress};
+
+/// The answer to headers that come too slowly. It is written past hyper, which has no answer of its own.
+static LATE: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\ncontent-length: 40\r\n\
+    connection: close\r\n\r\n{\"error\":\"the headers came too slowly\"}\n";
+
+/// A stream whose first bytes were read already.
+pub(super) struct Early {
+    stream: TcpStream,
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Early {
+    /// Puts `bytes` before what `stream` will bring.
+    pub(super) fn new(stream: TcpStream, bytes: Vec<u8>) -> Self {
+        Self { stream, bytes, at: 0 }
+    }
+}
+
+impl AsyncRead for Early {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.at < this.bytes.len() {
+            let end = this.bytes.len().min(this.at + buf.remaining());
+            buf.put_slice(&this.bytes[this.at..end]);
+            this.at = end;
+            if end == this.bytes.len() {
+                (this.bytes, this.at) = (Vec::new(), 0);
+            }
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut this.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Early {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
+    }
+}
+
+/// A stream that notes the progress of its HTTP/1.1 connection and does as it is ordered.
+pub(super) struct Watched<S> {
+    stream: S,
+    progress: Arc<Progress>,
+    /// Bytes thrown away after closing; `None` before.
+    discarded: Option<usize>,
+    ended: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
+    /// Watches `stream`.
+    pub(super) fn new(stream: S, progress: Arc<Progress>) -> Self {
+        Self { stream, progress, discarded: None, ended: false }
+    }
+
+    /// Ends a connection whose next request is late, or does not come, or is no longer wanted.
+    fn obey(&mut self, cx: &mut Context<'_>) -> Option<Poll<io::Result<()>>> {
+        let end = Some(Poll::Ready(Ok(())));
+        match (self.progress.order(), self.progress.phase()) {
+            (Order::None, _) => None,
+            (Order::Late, Phase::Head) => {
+                // The answer is short and nothing else is under way: one write takes it, or the client is past help.
+                let _ = Pin::new(&mut self.stream).poll_write(cx, LATE);
+                let _ = Pin::new(&mut self.stream).poll_flush(cx);
+                let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
+                Some(Poll::Ready(Err(io::ErrorKind::TimedOut.into())))
+            }
+            (_, Phase::Idle) => end,
+            _ => None,
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if let Some(end) = this.obey(cx) {
+            return end;
+        }
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        let phase = this.progress.phase();
+        match &read {
+            Poll::Pending if phase == Phase::Writing => {
+                // The answer is on its way, as far as hyper is concerned, and nothing follows it yet.
+                this.progress.enter(Phase::Idle);
+                if let Some(end) = this.obey(cx) {
+                    return end;
+                }
+            }
+            Poll::Ready(Ok(())) if buf.filled().len() == before => this.ended = true,
+            Poll::Ready(Ok(())) if matches!(phase, Phase::Idle | Phase::Writing) => {
+                this.progress.enter(Phase::Head);
+            }
+            _ => {}
+        }
+        read
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    /// Closes for sending, then waits until the client has stopped too: closing a socket that holds unread bytes sends a
+    /// reset, which may overtake the answer (RFC 9112, section 9.6).
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let discarded = match &mut this.discarded {
+            Some(discarded) => discarded,
+            none => {
+                ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+                this.progress.enter(Phase::Lingering);
+                none.insert(0)
+            }
+        };
+        let mut scratch = [0; 4096];
+        while !this.ended && *discarded < MAX_LINGER {
+            let mut buf = ReadBuf::new(&mut scratch);
+            ready!(Pin::new(&mut this.stream).poll_read(cx, &mut buf))?;
+            this.ended = buf.filled().is_empty();
+            *discarded += buf.filled().len();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_late_answer_states_its_true_length() {
+        let text = std::str::from_utf8(LATE).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{}", body.len());
+    }
+}

@@ -1,0 +1,193 @@
+//! Every answer of docs/wire.md, with its headers and its body, and the next request after it.
+
+use super::{Edge, beacon};
+use crate::common::Answer;
+
+/// Sends a request on a connection of its own.
+fn ask(edge: &Edge, request: &[u8]) -> Answer {
+    let mut http = edge.connect();
+    http.send(request).unwrap();
+    http.answer().unwrap()
+}
+
+#[test]
+fn each_outcome_of_a_beacon_has_its_answer() {
+    let edge = Edge::start();
+    for (text, status, error) in [
+        ("good", 204, ""),
+        ("malformed", 400, "no such kind"),
+        ("unknown", 403, "this site is unknown here"),
+        ("foreign", 403, "the page's host is not one of the site's hosts"),
+        ("full", 503, "nothing can be stored at the moment; keep it and try again"),
+    ] {
+        let answer = ask(&edge, &beacon("Content-Type: text/plain;charset=UTF-8\r\n", text));
+        assert_eq!(answer.status, status, "{text}");
+        assert_eq!(answer.json()["error"].as_str().unwrap_or_default(), error, "{text}");
+        assert_eq!(answer.header("retry-after"), (status == 503).then_some("5"), "{text}");
+        if status == 204 {
+            assert_eq!(answer.header("content-length"), None);
+            assert_eq!(answer.header("x-footfall-dropped"), None);
+            assert!(answer.header("date").is_some());
+        } else {
+            assert_eq!(answer.header("content-type"), Some("application/json"));
+        }
+    }
+    assert_eq!(ask(&edge, &beacon("", "malformed")).json()["at"], "e[0].k");
+    let dropped = ask(&edge, &beacon("", "bot"));
+    assert_eq!(
+        (dropped.status, dropped.header("x-footfall-dropped")),
+        (204, Some("optout=0,bot=3,duplicate=0"))
+    );
+}
+
+#[test]
+fn what_is_no_beacon_is_refused_before_it_is_read() {
+    let edge = Edge::start();
+    let large = 64 * 1024 + 1;
+    let chunked = "POST /b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\n\r\n";
+    for (request, status) in [
+        (beacon("Content-Type: text/html\r\n", "good"), 415),
+        (beacon("Content-Type: multipart/form-data; boundary=x\r\n", "good"), 415),
+        (beacon("Content-Encoding: gzip\r\n", "good"), 415),
+        (b"POST /b HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), 411),
+        (chunked.as_bytes().to_vec(), 411),
+        (beacon("", &"x".repeat(large)), 413),
+        (format!("POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", 1u64 << 40).into_bytes(), 413),
+        (b"POST /b HTTP/1.1\r\nContent-Length: 4\r\n\r\ngood".to_vec(), 400),
+        (b"POST /b HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Length: 4\r\n\r\ngood".to_vec(), 400),
+    ] {
+        let answer = ask(&edge, &request);
+        assert_eq!(answer.status, status, "{}", String::from_utf8_lossy(&request[..request.len().min(120)]));
+        assert!(answer.json()["error"].is_string());
+    }
+    assert_eq!(edge.fake.begun(), 0);
+    assert_eq!(ask(&edge, &beacon("", &"x".repeat(64 * 1024))).status, 204);
+}
+
+#[test]
+fn what_is_no_http_is_refused() {
+    let edge = Edge::start();
+    for (request, status) in [
+        (&b"GET / HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n"[..], 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+        (b"POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\ngood", 400),
+        (b"POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n", 400),
+        (b"POST /b HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n", 400),
+    ] {
+        assert_eq!(ask(&edge, request).status, status, "{}", String::from_utf8_lossy(request));
+    }
+    assert_eq!(edge.fake.begun(), 0);
+}
+
+#[test]
+fn wrong_methods_are_told_the_right_ones() {
+    let edge = Edge::start();
+    for (path, method, allow) in [
+        ("/b", "GET", "POST, OPTIONS"),
+        ("/b", "DELETE", "POST, OPTIONS"),
+        ("/b", "BREW", "POST, OPTIONS"),
+        ("/b.gif", "POST", "GET, HEAD"),
+        ("/s.js", "PUT", "GET, HEAD"),
+        ("/", "POST", "GET, HEAD"),
+    ] {
+        let answer = ask(&edge, format!("{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
+        assert_eq!((answer.status, answer.header("allow")), (405, Some(allow)), "{method} {path}");
+    }
+}
+
+#[test]
+fn unknown_paths_are_not_found_and_nothing_of_them_comes_back() {
+    let edge = Edge::start();
+    for path in
+        ["/favicon.ico", "/b/", "/B", "/../../etc/passwd", "/<script>alert(1)</script>", "/s.0000.js", "*"]
+    {
+        let answer = ask(&edge, format!("GET {path} HTTP/1.1\r\nHost: evil.example\r\n\r\n").as_bytes());
+        assert!(matches!(answer.status, 404 | 400), "{path}: {}", answer.status);
+        let text = String::from_utf8_lossy(&answer.raw).into_owned();
+        assert!(!text.contains("script>") && !text.contains("evil") && !text.contains("passwd"), "{text}");
+    }
+    let welcome = ask(&edge, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(welcome.status, 200);
+    assert!(welcome.text().contains("Footfall"));
+}
+
+#[test]
+fn the_pixel_is_a_picture_that_is_never_cached() {
+    let edge = Edge::start();
+    let answer = ask(&edge, b"GET /b.gif?bot HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("image/gif")));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.header("x-footfall-dropped"), Some("optout=0,bot=3,duplicate=0"));
+    assert!(answer.body.starts_with(b"GIF89a") && answer.body.ends_with(b";"));
+    assert_eq!(ask(&edge, b"GET /b.gif?unknown HTTP/1.1\r\nHost: x\r\n\r\n").status, 403);
+    let views = edge.fake.begun();
+    let mut http = edge.connect();
+    http.send(b"HEAD /b.gif?s=clinic HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    assert!(http.rest().unwrap().starts_with(b"HTTP/1.1 200"));
+    assert_eq!(edge.fake.begun(), views, "a look at the headers is no view");
+}
+
+#[test]
+fn an_address_over_its_rate_is_told_when_to_come_back() {
+    let edge = Edge::with(|options| {
+        (options.limits.rate, options.limits.burst) = (1, 3);
+    });
+    let statuses: Vec<u16> = (0..5).map(|_| ask(&edge, &beacon("", "good")).status).collect();
+    assert_eq!(statuses[..3], [204, 204, 204]);
+    assert_eq!(statuses[4], 429);
+    let refused = ask(&edge, &beacon("Origin: https://clinic.example\r\n", "good"));
+    assert!(refused.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
+    assert_eq!(refused.header("access-control-allow-origin"), Some("https://clinic.example"));
+    assert_eq!(
+        ask(&edge, b"GET /s.js HTTP/1.1\r\nHost: x\r\n\r\n").status,
+        200,
+        "the script has no such limit"
+    );
+    assert!(edge.metrics().contains("footfall_requests_total{route=\"beacon\",status=\"429\"}"));
+}
+
+#[test]
+fn pages_of_the_sites_own_hosts_may_read_answers_and_others_may_not() {
+    let edge = Edge::start();
+    for (origin, allowed) in [
+        ("https://clinic.example", true),
+        ("https://www.clinic.example:8443", true),
+        ("https://evil.example", false),
+        ("https://clinic.example.evil.example", false),
+        ("null", false),
+    ] {
+        let answer = ask(&edge, &beacon(&format!("Origin: {origin}\r\n"), "good"));
+        assert_eq!(answer.header("access-control-allow-origin"), allowed.then_some(origin));
+        let options = format!(
+            "OPTIONS /b HTTP/1.1\r\nHost: x\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: POST\r\n\r\n"
+        );
+        let preflight = ask(&edge, options.as_bytes());
+        assert_eq!(preflight.status, if allowed { 204 } else { 403 });
+        assert_eq!(preflight.header("access-control-allow-origin"), allowed.then_some(origin));
+        assert_eq!(preflight.header("access-control-allow-methods"), allowed.then_some("POST"));
+    }
+}
+
+#[test]
+fn what_was_answered_is_counted_by_status() {
+    let edge = Edge::start();
+    let mut http = edge.connect();
+    for text in ["good", "good", "malformed", "bot"] {
+        http.send(&beacon("", text)).unwrap();
+        http.answer().unwrap();
+    }
+    let metrics = edge.metrics();
+    for line in [
+        "footfall_requests_total{route=\"beacon\",status=\"204\"} 3",
+        "footfall_requests_total{route=\"beacon\",status=\"400\"} 1",
+        "footfall_events_received_total 5",
+        "footfall_events_accepted_total 2",
+        "footfall_events_dropped_total{reason=\"bot\"} 3",
+        "footfall_beacon_seconds_count 3",
+        "footfall_connections 1",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is missing in\n{metrics}");
+    }
+    assert!(!metrics.contains("127.0.0.1"));
+}

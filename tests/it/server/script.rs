@@ -1,0 +1,45 @@
+//! The script as browsers and caches ask for it.
+
+use super::Edge;
+use crate::common::Answer;
+
+fn get(edge: &Edge, path: &str, headers: &str) -> Answer {
+    let mut http = edge.connect();
+    http.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n").as_bytes()).unwrap();
+    http.answer().unwrap()
+}
+
+#[test]
+fn every_coding_has_its_tag_and_each_is_asked_again_with_304() {
+    let edge = Edge::start();
+    let mut tags = Vec::new();
+    for (accepts, coding) in [("gzip, deflate, br", Some("br")), ("gzip", Some("gzip")), ("identity", None)] {
+        let headers = format!("Accept-Encoding: {accepts}\r\n");
+        let answer = get(&edge, "/s.js", &headers);
+        assert_eq!((answer.status, answer.header("content-encoding")), (200, coding));
+        assert_eq!(answer.header("content-type"), Some("text/javascript; charset=utf-8"));
+        assert_eq!(answer.header("cross-origin-resource-policy"), Some("cross-origin"));
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(answer.header("vary"), Some("accept-encoding"));
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(answer.header("cache-control"), Some("public, max-age=3600"));
+        let tag = answer.header("etag").unwrap().to_owned();
+        let again = get(&edge, "/s.js", &format!("{headers}If-None-Match: {tag}\r\n"));
+        assert_eq!((again.status, again.header("etag"), again.body.len()), (304, Some(&*tag), 0));
+        assert_eq!(get(&edge, "/s.js", &format!("{headers}If-None-Match: \"other\"\r\n")).status, 200);
+        tags.push(tag);
+    }
+    tags.dedup();
+    assert_eq!(tags.len(), 3);
+}
+
+#[test]
+fn the_hashed_name_is_kept_for_ever_and_matches_its_integrity() {
+    let edge = Edge::start();
+    let server = edge.server.as_ref().unwrap();
+    let (path, integrity) = server.script();
+    let answer = get(&edge, path, "");
+    assert_eq!((answer.status, answer.body), (200, get(&edge, "/s.js", "").body));
+    assert_eq!(get(&edge, path, "").header("cache-control"), Some("public, max-age=31536000, immutable"));
+    assert!(integrity.starts_with("sha384-") && integrity.len() == 7 + 64);
+}
