@@ -22,13 +22,14 @@ pub const COMMAND: &str = "bare-hyper";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// One multi-threaded runtime with a worker for each core; connections through the automatic HTTP/1 and HTTP/2
-    /// server with timers, as Footfall has them.
+    /// server with timers.
     Workers,
     /// The same runtime, HTTP/1 alone, no timers.
     Plain,
     /// One single-threaded runtime, HTTP/1 alone.
     Single,
-    /// A single-threaded runtime for each core, each with its own listener (`SO_REUSEPORT`), HTTP/1 alone.
+    /// A single-threaded runtime for each core, each with its own listener (`SO_REUSEPORT`), HTTP/1 alone: a thread's
+    /// connections are its own, as in Footfall.
     Shards,
 }
 

@@ -51,7 +51,7 @@ impl Settings {
             Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} must be a whole number")),
             Err(_) => default,
         };
-        let bare = std::env::var("BENCH_BARE").unwrap_or_else(|_| "workers".to_owned());
+        let bare = std::env::var("BENCH_BARE").unwrap_or_else(|_| "shards".to_owned());
         Self {
             time: Duration::from_secs(number("BENCH_SECONDS", 5).clamp(1, 600) as u64),
             rounds: number("BENCH_ROUNDS", 3).clamp(1, 100),
@@ -84,9 +84,11 @@ fn main() {
         print!("{}", Results::new(compare(&settings, &subjects), Footprint::default()).table());
         return;
     }
-    let mut subjects = vec![Subject::Bare(settings.bare), Subject::Footfall];
+    // The first is the yardstick; the runtime that most servers have follows for comparison.
+    let mut subjects = vec![Subject::Bare(settings.bare), Subject::Bare(Shape::Workers), Subject::Footfall];
+    subjects.dedup();
     if nginx_is_installed() {
-        subjects.insert(1, Subject::Nginx);
+        subjects.insert(subjects.len() - 1, Subject::Nginx);
     } else {
         println!("nginx is not installed: left out");
     }
