@@ -3,6 +3,7 @@
 //! A command answers with an [`Error`] that carries its exit code; [`run`] prints it, cause by cause.
 
 pub mod config;
+pub mod embedded;
 pub mod explain;
 pub mod query;
 pub mod report;
@@ -32,6 +33,8 @@ struct Cli {
 enum Command {
     /// Look at the configuration.
     Config(config::Arguments),
+    /// Serve the embedded store.
+    Embedded(embedded::Arguments),
     /// Say which row a beacon would become: JSON lines in, JSON lines out.
     Explain(explain::Arguments),
     /// Show a report; without a name, list them all.
@@ -109,6 +112,7 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Config(arguments) => config::run(arguments, &cli.common),
+        Command::Embedded(arguments) => embedded::run(arguments),
         Command::Explain(arguments) => explain::run(arguments, &cli.common),
         Command::Report(arguments) => report::run(arguments, &cli.common),
         Command::Query(arguments) => query::run(arguments, &cli.common),

@@ -1,0 +1,77 @@
+//! `footfall embedded`: serves the ClickHouse HTTP interface over the engine as a library, until SIGTERM or SIGINT.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Error, Exit};
+use crate::store::DATABASE;
+use crate::store::embedded::{Embedded, Limits, Options, install};
+
+/// Serve the embedded store: ClickHouse's HTTP interface over the engine as a library.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The directory of its data.
+    #[arg(long, value_name = "DIR", default_value = "data/store")]
+    data: PathBuf,
+    /// The address of its HTTP interface; port 0 lets the system choose.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8123")]
+    listen: SocketAddr,
+    /// Fetch the engine with npm into the cache directory, if it is not there, and end.
+    #[arg(long)]
+    install: bool,
+    /// Lines of user:password for footfall_writer and footfall_reader; needed beyond loopback.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Bytes that all statements together may use; 0 is half of the machine's memory.
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    memory: u64,
+    /// A database that footfall_reader may read; repeat for more.
+    #[arg(long, value_name = "DATABASE", default_value = DATABASE)]
+    readable: Vec<String>,
+    /// End when the process that started this one does.
+    #[arg(long, hide = true)]
+    with_parent: Option<u32>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// With exit code 1 when the engine is not installed, the data is in use or the address cannot be bound.
+pub fn run(arguments: Arguments) -> Result<(), Error> {
+    if arguments.install {
+        let library = install::install()?;
+        #[allow(clippy::print_stdout)]
+        {
+            println!("{}", library.display());
+        }
+        return Ok(());
+    }
+    if let Some(parent) = arguments.with_parent {
+        crate::store::embedded::end_with(parent)?;
+    }
+    let options = Options {
+        data: arguments.data,
+        listen: arguments.listen,
+        library: install::find()?,
+        password_file: arguments.password_file,
+        limits: Limits { memory: arguments.memory, readable: arguments.readable },
+    };
+    let runtime = Embedded::runtime().map_err(|error| Error::new(Exit::Failed, error))?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let store = Embedded::open(&options).await?;
+        tracing::info!(address = %store.address()?, data = %options.data.display(), "the store is served");
+        store
+            .run(async move {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+            })
+            .await;
+        Ok(())
+    })
+}

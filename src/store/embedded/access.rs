@@ -1,0 +1,246 @@
+//! Who may speak to the store, and as what.
+//!
+//! Without a password file everybody who reaches the listener is trusted to be who they say: that is for loopback only,
+//! and [`Users::open`] refuses anything else. Browsers are kept out either way, since any page may send requests to a
+//! loopback address.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use hyper::HeaderMap;
+use hyper::header::AUTHORIZATION;
+use sha2::{Digest as _, Sha256};
+
+use super::engine::Exception;
+use super::wire::code;
+
+/// The user that writes.
+pub const WRITER: &str = "footfall_writer";
+/// The user that reads.
+pub const READER: &str = "footfall_reader";
+/// The user that clients name when told nothing; it is the writer.
+const DEFAULT: &str = "default";
+
+/// What a user may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Role {
+    /// Everything inside of the store.
+    Writer,
+    /// Look.
+    Reader,
+}
+
+/// Why the users cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// The listener is open to others.
+    #[error("{0} is not a loopback address: name a --password-file, with lines of user:password")]
+    Open(SocketAddr),
+    /// The file cannot be read.
+    #[error("cannot read the password file {}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A line of the file is wrong.
+    #[error("{}:{line}: expected footfall_writer:PASSWORD or footfall_reader:PASSWORD", .path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+    },
+}
+
+/// The users and, if there is a password file, the hashes of their passwords.
+pub(super) struct Users {
+    passwords: Option<Vec<(Role, [u8; 32])>>,
+}
+
+impl Users {
+    /// Users of a listener on `listen`. Only those in `file` may come, if it is given.
+    ///
+    /// # Errors
+    /// When `listen` is not loopback and there is no file, or the file is wrong.
+    pub(super) fn open(listen: SocketAddr, file: Option<&Path>) -> Result<Self, AccessError> {
+        let Some(path) = file else {
+            let loopback = listen.ip().is_loopback();
+            return if loopback { Ok(Self { passwords: None }) } else { Err(AccessError::Open(listen)) };
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| AccessError::Read { path: path.to_owned(), source })?;
+        let mut passwords = Vec::new();
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let wrong = || AccessError::Line { path: path.to_owned(), line: index + 1 };
+            let (user, password) = line.split_once(':').ok_or_else(wrong)?;
+            let role = role(user.trim()).filter(|_| !password.is_empty()).ok_or_else(wrong)?;
+            passwords.push((role, Sha256::digest(password).into()));
+        }
+        Ok(Self { passwords: Some(passwords) })
+    }
+
+    /// Who sends the request with these headers and parameters of its URL.
+    ///
+    /// # Errors
+    /// With `AUTHENTICATION_FAILED`, as ClickHouse words it: it does not tell a wrong name from a wrong password.
+    pub(super) fn admit(
+        &self,
+        headers: &HeaderMap,
+        parameters: (Option<&str>, Option<&str>),
+    ) -> Result<Role, Exception> {
+        let (user, password) = credentials(headers, parameters)?;
+        let failed = || {
+            Exception::new(
+                code::AUTHENTICATION_FAILED,
+                "AUTHENTICATION_FAILED",
+                format_args!(
+                    "{user}: Authentication failed: password is incorrect, or there is no user with such name"
+                ),
+            )
+        };
+        let role = role(&user).ok_or_else(failed)?;
+        let Some(passwords) = &self.passwords else { return Ok(role) };
+        // Hashes of equal length are compared whole, so that the time taken tells nothing of the password.
+        let given: [u8; 32] = Sha256::digest(password.as_bytes()).into();
+        let same = |known: &[u8; 32]| known.iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0;
+        if passwords.iter().any(|(known, hash)| *known == role && same(hash)) {
+            Ok(role)
+        } else {
+            Err(failed())
+        }
+    }
+
+    /// Refuses what a browser sends on behalf of a page of another site.
+    ///
+    /// # Errors
+    /// With `ACCESS_DENIED`.
+    pub(super) fn refuse_pages(headers: &HeaderMap) -> Result<(), Exception> {
+        let foreign =
+            headers.get("sec-fetch-site").is_some_and(|site| site != "none" && site != "same-origin");
+        if foreign || headers.contains_key("origin") {
+            return Err(Exception::new(
+                code::ACCESS_DENIED,
+                "ACCESS_DENIED",
+                "Requests of web pages are not taken",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn role(user: &str) -> Option<Role> {
+    match user {
+        WRITER | DEFAULT => Some(Role::Writer),
+        READER => Some(Role::Reader),
+        _ => None,
+    }
+}
+
+/// Headers, then basic authentication, then parameters; two of them at once are refused, as ClickHouse does.
+fn credentials(
+    headers: &HeaderMap,
+    (user, password): (Option<&str>, Option<&str>),
+) -> Result<(String, String), Exception> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let (header_user, header_key) = (header("x-clickhouse-user"), header("x-clickhouse-key"));
+    let basic = headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
+    let ways = [
+        header_user.is_some() || header_key.is_some(),
+        basic.is_some(),
+        user.is_some() || password.is_some(),
+    ];
+    let refuse = |text: &str| Exception::new(code::AUTHENTICATION_FAILED, "AUTHENTICATION_FAILED", text);
+    if ways.into_iter().filter(|way| *way).count() > 1 {
+        return Err(refuse(
+            "Invalid authentication: it is not allowed to use several ways of authentication at once",
+        ));
+    }
+    if let Some(basic) = basic {
+        let encoded = basic
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
+            .map(|(_, encoded)| encoded.trim())
+            .ok_or_else(|| refuse("Invalid authentication: only the basic scheme is taken"))?;
+        let decoded = base64::engine::general_purpose::STANDARD
+            .decode(encoded)
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .ok_or_else(|| refuse("Invalid authentication: the header is not base64 of user:password"))?;
+        let (user, password) = decoded.split_once(':').unwrap_or((&decoded, ""));
+        return Ok((named(user), password.to_owned()));
+    }
+    let user = header_user.or(user).unwrap_or_default();
+    Ok((named(user), header_key.or(password).unwrap_or_default().to_owned()))
+}
+
+fn named(user: &str) -> String {
+    if user.is_empty() { DEFAULT.to_owned() } else { user.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    fn loopback() -> SocketAddr {
+        "127.0.0.1:8123".parse().unwrap()
+    }
+
+    fn with_file(text: &str) -> Result<Users, AccessError> {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("passwords");
+        std::fs::write(&file, text).unwrap();
+        Users::open("0.0.0.0:8123".parse().unwrap(), Some(&file))
+    }
+
+    #[test]
+    fn a_listener_open_to_others_needs_passwords() {
+        assert!(matches!(Users::open("0.0.0.0:8123".parse().unwrap(), None), Err(AccessError::Open(_))));
+        assert!(Users::open(loopback(), None).is_ok());
+    }
+
+    #[test]
+    fn each_way_of_giving_a_password_is_taken() {
+        let users = with_file("footfall_writer:top secret\nfootfall_reader:other\n").unwrap();
+        let basic = headers(&[("authorization", "Basic Zm9vdGZhbGxfcmVhZGVyOm90aGVy")]);
+        assert_eq!(users.admit(&basic, (None, None)), Ok(Role::Reader));
+        let own = headers(&[("x-clickhouse-user", "footfall_writer"), ("x-clickhouse-key", "top secret")]);
+        assert_eq!(users.admit(&own, (None, None)), Ok(Role::Writer));
+        let url = (Some("footfall_reader"), Some("other"));
+        assert_eq!(users.admit(&HeaderMap::new(), url), Ok(Role::Reader));
+        assert_eq!(users.admit(&own, url).unwrap_err().code, 516);
+    }
+
+    #[test]
+    fn a_wrong_name_or_password_is_refused() {
+        let users = with_file("footfall_writer:top secret\n").unwrap();
+        for (user, password) in [
+            ("footfall_writer", "wrong"),
+            ("footfall_reader", ""),
+            ("root", "top secret"),
+            ("default", ""),
+            ("", ""),
+        ] {
+            let error = users.admit(&HeaderMap::new(), (Some(user), Some(password))).unwrap_err();
+            assert_eq!(error.code, 516, "{user}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_line_is_named() {
+        assert!(matches!(with_file("footfall_writer:a\n\nroot:b\n"), Err(AccessError::Line { line: 3, .. })));
+    }
+
+    #[test]
+    fn a_page_s_request_is_refused() {
+        assert!(Users::refuse_pages(&headers(&[("origin", "https://evil.example")])).is_err());
+        assert!(Users::refuse_pages(&headers(&[("sec-fetch-site", "cross-site")])).is_err());
+        assert!(Users::refuse_pages(&HeaderMap::new()).is_ok());
+    }
+}
