@@ -3,11 +3,8 @@
 //! The client speaks ClickHouse's HTTP interface and nothing else, so that the embedded store and a server differ by
 //! their address alone. Passwords are sent, never printed.
 
-<<<<<<< HEAD
 pub mod books;
-=======
 pub mod embedded;
->>>>>>> 58848e9 (Serve the ClickHouse HTTP interface over the engine as a library)
 pub mod ship;
 
 use clickhouse::Compression;
