@@ -7,6 +7,7 @@ pub mod embedded;
 pub mod explain;
 pub mod query;
 pub mod report;
+pub mod serve;
 pub mod spool;
 pub mod verify;
 
@@ -31,6 +32,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Take beacons, store them, and serve the script, the reports and the metrics.
+    Serve(serve::Arguments),
     /// Look at the configuration.
     Config(config::Arguments),
     /// Serve the embedded store.
@@ -111,6 +114,7 @@ impl<E: Into<Box<dyn StdError + Send + Sync>>> From<E> for Error {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
+        Command::Serve(arguments) => serve::run(arguments, &cli.common),
         Command::Config(arguments) => config::run(arguments, &cli.common),
         Command::Embedded(arguments) => embedded::run(arguments),
         Command::Explain(arguments) => explain::run(arguments, &cli.common),

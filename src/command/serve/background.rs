@@ -1,0 +1,131 @@
+//! What happens beside the taking of beacons: turning the key, rereading places, preparing the store, shipping, closing
+//! days. Each is a task that ends when it is told to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use crate::server::collect::Collector;
+use crate::spool::Spool;
+use crate::store::Client;
+use crate::store::ship::Shipper;
+
+/// How often it is asked whether the key is due.
+const KEY_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether a file of places was replaced.
+const PLACES_EVERY: Duration = Duration::from_secs(60);
+/// How often the store is asked whether it is there, for `/readyz`.
+const STORE_EVERY: Duration = Duration::from_secs(5);
+
+/// Whether the store answers, and what it said last.
+pub(super) type StoreState = Arc<Mutex<Result<String, String>>>;
+
+/// The tasks.
+pub(super) struct Background {
+    stop: watch::Sender<bool>,
+    shipper: JoinHandle<()>,
+    store: StoreState,
+}
+
+impl Background {
+    /// Starts them all.
+    pub(super) fn start(
+        client: &Client,
+        collector: &Arc<Collector>,
+        spool: &Arc<Spool>,
+    ) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let store = Arc::new(Mutex::new(Err("not asked yet".to_owned())));
+        let there = Arc::new(Notify::new());
+        tokio::spawn(turn_keys(collector.clone(), spool.clone()));
+        tokio::spawn(reread_places(collector.clone()));
+        tokio::spawn(watch_store(client.clone(), store.clone(), there.clone()));
+        let shipper = Shipper::new(spool.clone(), client.clone());
+        let shipper = tokio::spawn(async move {
+            tokio::select! {
+                () = there.notified() => {}
+                // The store was never there: what is sealed waits for the next start.
+                () = raised(stopped.clone()) => return,
+            }
+            shipper.run(raised(stopped)).await;
+        });
+        Self { stop, shipper, store }
+    }
+
+    /// What is known of the store.
+    pub(super) fn store_state(&self) -> StoreState {
+        self.store.clone()
+    }
+
+    /// Ends the tasks, the shipper last; the spool is to be closed before.
+    pub(super) async fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = self.shipper.await;
+    }
+}
+
+/// Resolves when the value turns true.
+async fn raised(mut flag: watch::Receiver<bool>) {
+    // An error means that the sender is gone, and with it everything that was to go on.
+    let _ = flag.wait_for(|raised| *raised).await;
+}
+
+/// Turns the key when its time has come, and has the audit record it.
+async fn turn_keys(collector: Arc<Collector>, spool: Arc<Spool>) {
+    let mut interval = tokio::time::interval(KEY_EVERY);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        interval.tick().await;
+        let asked = collector.clone();
+        // The key's file is read and written.
+        let Ok(Some(turn)) = tokio::task::spawn_blocking(move || asked.privacy().keys().turn_if_due()).await
+        else {
+            continue;
+        };
+        let (ended, began) = (turn.ended.to_string(), turn.began.to_string());
+        tracing::info!(ended, began, epoch = turn.epoch, "the key was turned");
+        let detail = serde_json::json!({ "ended": ended, "began": began, "epoch": turn.epoch }).to_string();
+        let written = match spool.append_audit("key turned", &detail) {
+            Ok(ack) => ack.await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
+            tracing::error!(%error, "the turn of the key is not in the audit");
+        }
+    }
+}
+
+/// Takes up files of places that were replaced.
+async fn reread_places(collector: Arc<Collector>) {
+    loop {
+        tokio::time::sleep(PLACES_EVERY).await;
+        let places = collector.clone();
+        let _ = tokio::task::spawn_blocking(move || places.privacy().places().reload_if_changed()).await;
+    }
+}
+
+/// Asks the store, for ever, whether it is there; `there` hears of the first time.
+async fn watch_store(client: Client, state: StoreState, there: Arc<Notify>) {
+    let mut was_there = None;
+    loop {
+        let found = match client.query_server("SELECT version()").fetch_one::<String>().await {
+            Ok(version) => Ok(format!("ClickHouse {version}")),
+            Err(error) => Err(error.to_string()),
+        };
+        if was_there != Some(found.is_ok()) {
+            match &found {
+                Ok(version) => tracing::info!(version, "the store answers"),
+                Err(error) => tracing::warn!(error, "the store does not answer; beacons are spooled"),
+            }
+            was_there = Some(found.is_ok());
+        }
+        if found.is_ok() {
+            there.notify_one();
+        }
+        *state.lock() = found;
+        tokio::time::sleep(STORE_EVERY).await;
+    }
+}

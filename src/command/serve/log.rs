@@ -1,0 +1,52 @@
+//! The log: to standard error, as text or as JSON lines, without anything that a client sent.
+//!
+//! Libraries are kept at warnings whatever is asked for: hyper, h2 and rustls write headers, and with them addresses and
+//! user agents, into their more talkative levels.
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How much of our own is logged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Level {
+    /// What went wrong.
+    Error,
+    /// And what may.
+    Warn,
+    /// And what happened.
+    #[default]
+    Info,
+    /// And why.
+    Debug,
+}
+
+/// Begins to log.
+pub(super) fn init(format: Format, level: Level) {
+    let own = match level {
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+    };
+    let targets = Targets::new().with_default(own.min(LevelFilter::WARN)).with_target("footfall", own);
+    let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let layer = match format {
+        Format::Text => layer.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
+        Format::Json => layer.json().flatten_event(true).with_current_span(false).boxed(),
+    };
+    // It fails only when a log was set up before, which then is the one to use.
+    let _ = tracing_subscriber::registry().with(layer.with_filter(targets)).try_init();
+}
