@@ -4,53 +4,44 @@
 // Council, when half of its pixels (30 % of a block over 242,500 px²) were in a visible page for 1 s without a break.
 
 import { push } from "./queue";
-import { on, safely } from "./safely";
+import { safely } from "./safely";
 
 const LARGE = 242_500;
 const LONG_ENOUGH = 1e3;
 
 /** Counts what happened to the block that this element is or is in, if any. */
-export const tellAd = (n: string, element: Element): void => {
-  const block = element.closest<HTMLElement>("[data-footfall-ad]");
+export const tellAd = (n: string, element: Element | null): void => {
+  const block = element?.closest<HTMLElement>("[data-footfall-ad]");
   const ad = block?.dataset.footfallAd;
   if (ad) push({ k: "ad", n, ad, slot: block.dataset.footfallSlot });
 };
 
-/** Watches the blocks of the page, and those that come later. */
-export const watchAds = (): void => {
-  const observer =
-    self.IntersectionObserver &&
-    new IntersectionObserver(safely((entries) => entries.map(see)), { threshold: [0, 0.3, 0.5] });
-  const look = safely(() => {
-    if (document.querySelector("[data-footfall-missing]")) push({ k: "missing" }, true);
-    document.querySelectorAll("[data-footfall-ad]").forEach((block: any) => {
-      // A block's `$step` is 1 after its impression, 2 after it was viewable.
-      if (!block.$step) {
-        block.$step = 1;
-        tellAd("impression", block);
-      }
-      if (document.hidden) block.$timer = clearTimeout(block.$timer);
-      // Observed anew, so that a block that was empty and is not any more is noticed.
-      observer?.unobserve(block);
-      observer?.observe(block);
-    });
+/** Looks for blocks: now, when the page changes, and when it is hidden or shown. */
+export const findAds = safely(() => {
+  if (document.querySelector("[data-footfall-missing]")) push({ k: "missing" }, true);
+  document.querySelectorAll("[data-footfall-ad]").forEach((block: any) => {
+    if (!block.$step) {
+      block.$step = 1;
+      tellAd("impression", block);
+    }
+    if (document.hidden) block.$timer = clearTimeout(block.$timer);
+    // Observed anew, so that a block that was empty and is not any more is noticed.
+    observer?.unobserve(block);
+    observer?.observe(block);
   });
-  look();
-  on("visibilitychange", look);
-  new MutationObserver(look).observe(document, { childList: true, subtree: true });
-};
+});
 
 const see = ({ target: block, intersectionRatio }: any): void => {
   const area = block.offsetWidth * block.offsetHeight;
   block.$timer =
     area && intersectionRatio >= (area > LARGE ? 0.3 : 0.5)
       ? block.$timer ||
-        setTimeout(
-          safely(() => {
-            if (block.$step < 2) tellAd("viewable", block);
-            block.$step = 2;
-          }),
-          LONG_ENOUGH,
-        )
+        setTimeout(() => {
+          if (block.$step < 2) tellAd("viewable", block);
+          block.$step = 2;
+        }, LONG_ENOUGH)
       : clearTimeout(block.$timer);
 };
+
+const observer =
+  self.IntersectionObserver && new IntersectionObserver((entries) => entries.map(see), { threshold: [0, 0.3, 0.5] });

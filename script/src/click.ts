@@ -2,7 +2,7 @@
 
 import { tellAd } from "./ad";
 import { push } from "./queue";
-import { on, safely } from "./safely";
+import { on } from "./safely";
 
 /** Files that are downloaded rather than viewed. */
 const FILE = /\.(pdf|zip|rar|7z|gz|docx?|xlsx?|pptx?|csv|rtf|dmg|exe|apk|mp[34])$/i;
@@ -27,10 +27,6 @@ export const watchClicks = (): void => {
   });
   // A click inside a frame is the frame's own. What the page sees of it: the focus goes there.
   on("blur", ({ target }) =>
-    setTimeout(
-      safely(() => {
-        if (target == window) tellAd("click", document.querySelector("iframe:focus")!);
-      }),
-    ),
+    setTimeout(() => target == window && tellAd("click", document.querySelector("iframe:focus"))),
   );
 };

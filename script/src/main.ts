@@ -3,7 +3,7 @@
 // queue → beacon of browser + events. What makes events: view, ad, click, error, vitals. `tag` holds the settings and
 // `refusal` the visitor's word.
 
-import { watchAds } from "./ad";
+import { findAds } from "./ad";
 import { askForHints } from "./browser";
 import { tellEvent, watchClicks } from "./click";
 import { watchErrors } from "./error";
@@ -22,7 +22,8 @@ const start = safely(() => {
       watchViews();
       watchClicks();
       watchErrors();
-      watchAds();
+      findAds();
+      new MutationObserver(findAds).observe(document, { childList: true, subtree: true });
       watchVitals();
       askForHints();
     }

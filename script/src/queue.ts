@@ -24,9 +24,6 @@ const FULL = 3e4;
 const LAST = 99;
 /** Failures of one page load that are told of: a page that fails in a loop fails once. */
 const MOST_FAILURES = 20;
-/** Longest pause between two tries, s. */
-const LONGEST_PAUSE = 300;
-
 /** Random id of this page load. */
 const load = Math.random().toString(36).slice(2, 14);
 
@@ -56,7 +53,7 @@ export const push = (event: object, failure?: boolean): void => {
 
 /** Sends what waits: when no beacon is under way, or when the page is `leaving` and there is more than is under way. */
 export const send = (leaving?: boolean): void => {
-  if (!page || queue.length <= flying || (flying && !leaving)) return;
+  if (!page || !queue[flying] || (flying && !leaving)) return;
   flying = queue.length;
   const end = first + flying;
   let last: Page;
@@ -76,15 +73,15 @@ export const send = (leaving?: boolean): void => {
   /** Settles the beacon unless it `failed`; then sends what is left, after this many s or more. */
   const settle = (failed: boolean, after?: number): void => {
     flying = 0;
-    pause = failed ? Math.min(pause * 2, LONGEST_PAUSE) : 1;
-    if (!failed) for (; first < end; first++) queue.shift();
+    pause = failed ? pause * 2 : 1;
+    for (; !failed && first < end; first++) queue.shift();
     wait(Math.max(pause, after! | 0) * 1e3 * (1 + Math.random()));
   };
-  // A fetch without keepalive dies with the page.
-  if (leaving && !("keepalive" in Request.prototype)) settle(!navigator.sendBeacon(api, body));
+  // Older browsers end a fetch with its page.
+  if (leaving) settle(!navigator.sendBeacon(api, body));
   else
     fetch(api, { method: "POST", body, keepalive: true }).then(
-      ({ status, headers }) => settle(status == 429 || status > 499, headers.get("retry-after") as any),
+      ({ status, headers }) => settle(status > 428, headers.get("retry-after") as any),
       () => settle(true),
     );
 };

@@ -1,5 +1,6 @@
 // Views of pages, and how long and how far they were read.
 
+import { findAds } from "./ad";
 import { now, page, push, send, turn } from "./queue";
 import { refused } from "./refusal";
 import { on, safely } from "./safely";
@@ -59,6 +60,7 @@ export const watchViews = (): void => {
   on("visibilitychange pagehide", () => {
     leave();
     send(true);
+    findAds();
   });
   on("pageshow", ({ persisted }) => persisted && page && view());
   on("popstate", moved);

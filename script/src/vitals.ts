@@ -1,7 +1,6 @@
 // Web Vitals and the phases of the navigation: one event per page load, when its first view is left.
 
 import { push } from "./queue";
-import { safely } from "./safely";
 
 // Times of a page that was loaded out of sight say nothing about what a visitor saw.
 let told = document.hidden;
@@ -15,25 +14,26 @@ let latest: number;
 /** Watches what the browser measures. */
 export const watchVitals = (): unknown =>
   ["largest-contentful-paint", "layout-shift", "event", "first-input"].map((type) =>
-    new PerformanceObserver(safely((list) => list.getEntries().map(see))).observe({
+    new PerformanceObserver((list) => list.getEntries().map(see)).observe({
       type,
       buffered: true,
       durationThreshold: 16,
     }),
   );
 
-const see = ({ startTime, size, value, hadRecentInput, interactionId, duration }: any): void => {
-  if (size) lcp = startTime;
-  if (interactionId) inp = Math.max(inp || 0, duration);
-  if (value && !hadRecentInput) {
+const see = (entry: any): void => {
+  const at = entry.startTime;
+  if (entry.size) lcp = at;
+  if (entry.interactionId) inp = Math.max(inp || 0, entry.duration);
+  if (entry.value && !entry.hadRecentInput) {
     // A session of shifts ends with a pause of 1 s, or after 5 s.
-    if (!(startTime - latest < 1e3 && startTime - opened < 5e3)) {
+    if (!(at - latest < 1e3 && at - opened < 5e3)) {
       session = 0;
-      opened = startTime;
+      opened = at;
     }
-    latest = startTime;
-    session += value;
-    cls = Math.max(cls!, session);
+    latest = at;
+    session += entry.value;
+    cls = Math.max(cls, session);
   }
 };
 
