@@ -7,7 +7,7 @@ mod raw;
 
 use std::borrow::Cow;
 
-use raw::{RawBeacon, RawEvent};
+use raw::{RawBeacon, RawEvent, RawNavigation, Whole};
 
 use super::{
     AdAction, Beacon, Event, MAX_AGE_MS, MAX_COOKIES, MAX_EVENTS, MAX_PROPS, Malformed, Page, ScriptError,
@@ -97,9 +97,9 @@ fn tag<'a>(text: Cow<'a, str>, besides: &[u8]) -> Cow<'a, str> {
 /// A field's name and what is wrong with it.
 type FieldError = (&'static str, Cow<'static, str>);
 
-fn check_event(raw: RawEvent<'_>) -> Result<Event<'_>, FieldError> {
+fn check_event(mut raw: RawEvent<'_>) -> Result<Event<'_>, FieldError> {
     let age_ms = raw.a.milliseconds().min(MAX_AGE_MS);
-    let page = raw.u.map(|url| Page { url: url.0, referrer: raw.r.0 });
+    let page = raw.u.take().map(|url| Page { url: url.0, referrer: std::mem::take(&mut raw.r.0) });
     let what = match &*raw.k {
         "view" => What::View,
         "leave" => What::Leave {
@@ -121,21 +121,49 @@ fn check_event(raw: RawEvent<'_>) -> Result<Event<'_>, FieldError> {
             stack: raw.st.0,
         }),
         "resource" => What::Resource { url: url(raw.n)?, tag: element(raw.tag.0) },
-        "vitals" => What::Vitals(Vitals {
-            lcp_ms: raw.lcp.map(|ms| ms.milliseconds()),
-            inp_ms: raw.inp.map(|ms| ms.milliseconds()),
-            cls: raw.cls.map(|score| score.0),
-            fcp_ms: raw.fcp.map(|ms| ms.milliseconds()),
-            ttfb_ms: raw.ttfb.map(|ms| ms.milliseconds()),
-            dns_ms: raw.dns.map(|ms| ms.milliseconds()),
-            connect_ms: raw.con.map(|ms| ms.milliseconds()),
-            tls_ms: raw.tls.map(|ms| ms.milliseconds()),
-            load_ms: raw.load.map(|ms| ms.milliseconds()),
-        }),
+        "vitals" => What::Vitals(vitals(&raw)),
         "missing" => What::Missing,
         _ => return Err(("k", "is not a kind of event".into())),
     };
     Ok(Event { age_ms, page, what })
+}
+
+fn vitals(raw: &RawEvent<'_>) -> Vitals {
+    let given = |ms: Option<Whole>| ms.map(Whole::milliseconds);
+    let mut vitals = Vitals {
+        lcp_ms: given(raw.lcp),
+        inp_ms: given(raw.inp),
+        cls: raw.cls.map(|score| score.0),
+        fcp_ms: given(raw.fcp),
+        ttfb_ms: given(raw.ttfb),
+        dns_ms: given(raw.dns),
+        connect_ms: given(raw.con),
+        tls_ms: given(raw.tls),
+        load_ms: given(raw.load),
+    };
+    if let Some(navigation) = &raw.nt {
+        navigated(&mut vitals, navigation);
+    }
+    vitals
+}
+
+/// Fills in the phases of the navigation. A page that was prerendered begins when it is shown (`activationStart`,
+/// <https://wicg.github.io/nav-speculation/prerendering.html>): what happened before took no time.
+fn navigated(vitals: &mut Vitals, navigation: &RawNavigation) {
+    let shown = navigation.activation_start.0;
+    let since_shown = |ms: u32| (f64::from(ms) - shown).round().max(0.0) as u32;
+    vitals.lcp_ms = vitals.lcp_ms.map(since_shown);
+    vitals.fcp_ms = vitals.fcp_ms.map(since_shown);
+    // A moment that has not come, or that the browser hides, is 0.
+    let moment = |at: f64| (at > 0.0).then(|| (at - shown).round().max(0.0) as u32);
+    let lasted = |from: f64, to: f64| (from > 0.0 && to >= from).then(|| (to - from).round() as u32);
+    let (connect, secure) = (navigation.connect_start.0, navigation.secure_connection_start.0);
+    let connected = navigation.connect_end.0;
+    vitals.ttfb_ms = moment(navigation.response_start.0);
+    vitals.load_ms = moment(navigation.load_event_end.0);
+    vitals.dns_ms = lasted(navigation.domain_lookup_start.0, navigation.domain_lookup_end.0);
+    vitals.connect_ms = lasted(connect, if secure > 0.0 { secure } else { connected });
+    vitals.tls_ms = if secure > 0.0 { lasted(secure, connected) } else { vitals.connect_ms.map(|_| 0) };
 }
 
 /// A text that must be there and not be empty, cut to `max` bytes.

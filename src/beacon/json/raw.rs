@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::super::{Hints, MAX_COOKIES, MAX_PROPS, Malformed, Text};
 
@@ -135,6 +135,32 @@ pub(super) struct RawEvent<'a> {
     pub(super) tls: Option<Whole>,
     #[serde(default)]
     pub(super) load: Option<Whole>,
+    #[serde(default)]
+    pub(super) nt: Option<Box<RawNavigation>>,
+}
+
+/// `PerformanceNavigationTiming` as browsers write it; times in ms from the navigation's start, 0 when there is none.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct RawNavigation {
+    pub(super) activation_start: Time,
+    pub(super) domain_lookup_start: Time,
+    pub(super) domain_lookup_end: Time,
+    pub(super) connect_start: Time,
+    pub(super) secure_connection_start: Time,
+    pub(super) connect_end: Time,
+    pub(super) response_start: Time,
+    pub(super) load_event_end: Time,
+}
+
+/// A time in ms; null counts as none.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Time(pub(super) f64);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Option::<f64>::deserialize(deserializer)?.unwrap_or_default()))
+    }
 }
 
 /// A number that is not negative; fractions, which clocks of browsers give, are rounded.
@@ -206,7 +232,7 @@ pub(super) struct Texts<'a, const MAX: usize>(pub(super) Vec<(Text<'a>, Text<'a>
 
 impl<'de: 'a, 'a, const MAX: usize> Deserialize<'de> for Texts<'a, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(TextsVisitor::<MAX>)
+        deserializer.deserialize_any(TextsVisitor::<MAX>)
     }
 }
 
@@ -227,6 +253,31 @@ impl<'de, const MAX: usize> Visitor<'de> for TextsVisitor<MAX> {
             }
         }
         Ok(Texts(texts))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(Text(pair)) = list.next_element::<Text<'de>>()? {
+            if texts.len() <= MAX {
+                let (name, value) = split(pair);
+                texts.push((Text(name), Text(value)));
+            }
+        }
+        Ok(Texts(texts))
+    }
+}
+
+/// The two sides of `name=value`, as cookies are written.
+fn split(pair: Cow<'_, str>) -> (Cow<'_, str>, Cow<'_, str>) {
+    match pair {
+        Cow::Borrowed(pair) => {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (Cow::Borrowed(name), Cow::Borrowed(value))
+        }
+        Cow::Owned(pair) => {
+            let (name, value) = pair.split_once('=').unwrap_or((&pair, ""));
+            (Cow::Owned(name.to_owned()), Cow::Owned(value.to_owned()))
+        }
     }
 }
 
@@ -322,6 +373,7 @@ const FIELDS: &[&str] = &[
     "con",
     "tls",
     "load",
+    "nt",
 ];
 
 /// Reads a body that is no beacon again, to say what is wrong and where, without repeating any of it.

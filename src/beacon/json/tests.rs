@@ -136,3 +136,39 @@ fn deep_nesting_is_refused_rather_than_followed() {
     let body = format!(r#"{{"v":1,"x":{}"#, "[".repeat(60_000));
     assert!(parse(body.as_bytes()).is_err());
 }
+
+#[test]
+fn the_phases_of_a_navigation_are_read_as_the_browser_writes_them() {
+    let vitals =
+        |nt: &str| match what(&format!(r#"{{"k":"vitals","lcp":900.4,"fcp":null,"cls":0,"nt":{nt}}}"#)) {
+            What::Vitals(vitals) => vitals,
+            _ => panic!("not vitals"),
+        };
+    let secure = vitals(
+        r#"{"name":"https://a.example/?secret","entryType":"navigation","serverTiming":[{}],"activationStart":0,
+            "domainLookupStart":5.1,"domainLookupEnd":12.3,"connectStart":12.3,"secureConnectionStart":30,
+            "connectEnd":61,"responseStart":120.6,"loadEventEnd":0}"#,
+    );
+    assert_eq!((secure.dns_ms, secure.connect_ms, secure.tls_ms), (Some(7), Some(18), Some(31)));
+    assert_eq!((secure.ttfb_ms, secure.load_ms, secure.lcp_ms), (Some(121), None, Some(900)));
+    assert_eq!((secure.fcp_ms, secure.cls), (None, Some(0.0)));
+    let plain = vitals(r#"{"connectStart":3,"secureConnectionStart":0,"connectEnd":5,"loadEventEnd":800}"#);
+    assert_eq!(
+        (plain.connect_ms, plain.tls_ms, plain.load_ms, plain.dns_ms),
+        (Some(2), Some(0), Some(800), None)
+    );
+    let prerendered = vitals(r#"{"activationStart":500,"responseStart":90,"loadEventEnd":700}"#);
+    assert_eq!(
+        (prerendered.lcp_ms, prerendered.ttfb_ms, prerendered.load_ms),
+        (Some(400), Some(0), Some(200))
+    );
+}
+
+#[test]
+fn cookies_come_as_an_object_or_as_the_browser_writes_them() {
+    let body =
+        r#"{"v":1,"s":"clinic","l":"1","ck":["ab=B=2","bare"],"e":[{"k":"view","u":"https://a.example/"}]}"#;
+    let cookies = parse(body.as_bytes()).unwrap().cookies;
+    let pairs: Vec<(&str, &str)> = cookies.iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!(pairs, [("ab", "B=2"), ("bare", "")]);
+}

@@ -1,0 +1,581 @@
+// What the script sends from real pages in a real Chromium.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { html, launch, serve, sleep } from "./support.mjs";
+
+let browser;
+before(async () => (browser = await launch()));
+after(() => browser.close());
+
+/** Runs `work` with a page, a collector and the errors that reached the page. */
+async function visit(pages, work, { context: options, init, path = "/" } = {}) {
+  const site = await serve(typeof pages === "string" ? { "/": pages } : pages);
+  const context = await browser.newContext({ viewport: { width: 1000, height: 600 }, ...options });
+  const page = await context.newPage();
+  const errors = [];
+  page.on("pageerror", (error) => errors.push(error.message));
+  try {
+    if (init) await page.addInitScript(init);
+    await page.goto(site.origin + path);
+    await work({ page, site, errors, context });
+  } finally {
+    await context.close();
+    site.close();
+  }
+}
+
+const block = (name, width, height, more = "") =>
+  `<div data-footfall-ad="${name}" data-footfall-slot="s-${name}" style="width:${width}px;height:${height}px;background:#ccc;${more}">x</div>`;
+const ads = (site, name, what) => site.of("ad").filter((event) => event.ad === name && event.n === what);
+
+describe("views", () => {
+  test("a view has the browser's and the page's fields", async () => {
+    const pages = { "/p": html("<p>text", { tag: 'data-cookies="ab,consent"' }) };
+    await visit(
+      pages,
+      async ({ page, site }) => {
+        await page.evaluate(() => (document.cookie = "ab=B=1") + (document.cookie = "secret=x"));
+        await page.goto(`${site.origin}/p?utm_source=mail#part`);
+        await site.wait("view", 2);
+        const beacon = site.beacons.at(-1);
+        const [event] = beacon.e;
+        assert.equal(event.u, `${site.origin}/p?utm_source=mail`);
+        assert.equal(event.k, "view");
+        assert.ok(event.a >= 200 && event.a < 3_000, `age ${event.a}`);
+        assert.deepEqual(beacon.ck, ["ab=B=1"]);
+        assert.match(beacon.l, /^[0-9a-z]{1,13}$/);
+        assert.deepEqual([beacon.v, beacon.s, beacon.o, beacon.c, beacon.b, beacon.t], [1, "clinic", 0, 1, 1, 0]);
+        assert.deepEqual([beacon.w, beacon.h, beacon.g, beacon.z], [1000, 600, "ru-RU", "Europe/Moscow"]);
+        assert.ok(beacon.ch.fullVersionList.length > 0);
+        assert.equal(typeof beacon.ch.platformVersion, "string");
+        assert.equal(site.requests[0].headers["content-type"], "text/plain;charset=UTF-8");
+      },
+      { path: "/p", context: { locale: "ru-RU", timezoneId: "Europe/Moscow" } },
+    );
+  });
+
+  test("each change of the path is one view, by whichever interface, and its referrer is the page before", async () => {
+    const steps = async ({ page, site }) => {
+      await site.wait("view");
+      await page.evaluate(() => history.pushState({}, "", "/a"));
+      await page.evaluate(() => history.replaceState({}, "", "/b"));
+      await page.evaluate(() => history.replaceState({}, "", "/b?only=query"));
+      await page.evaluate(() => (location.hash = "fragment"));
+      await page.evaluate(() => history.go(-2));
+      await site.wait("view", 4);
+      await sleep(600);
+      const paths = site.of("view").map(({ u }) => new URL(u).pathname);
+      assert.deepEqual(paths, ["/", "/a", "/b", "/"]);
+      assert.equal(site.of("view")[2].r, `${site.origin}/a`);
+      assert.equal(site.of("leave").length, 3);
+      assert.deepEqual(site.of("leave").map(({ u }) => new URL(u).pathname), ["/", "/a", "/b"]);
+      assert.equal(site.of("vitals").length, 1);
+    };
+    await visit(html("x"), steps);
+    await visit(html("x"), steps, { init: () => delete window.navigation });
+  });
+
+  test("the Navigation API alone is enough", async () => {
+    await visit(html("x"), async ({ page, site }) => {
+      await page.evaluate(() => {
+        navigation.addEventListener("navigate", (event) => event.intercept());
+        return navigation.navigate("/soft").finished.then(() => {});
+      });
+      const views = await site.wait("view", 2);
+      await sleep(500);
+      assert.equal(site.of("view").length, 2);
+      assert.equal(views[1].u, `${site.origin}/soft`);
+    });
+  });
+
+  test("fragments are routes only if the tag says so", async () => {
+    await visit(html("x", { tag: "data-hash" }), async ({ page, site }) => {
+      await page.evaluate(() => (location.hash = "#/doctors"));
+      const views = await site.wait("view", 2);
+      assert.equal(views[1].u, `${site.origin}/doctors`);
+    });
+  });
+
+  test("a page out of the back/forward cache is a view again", async () => {
+    await visit({ "/": html("one"), "/two": html("two") }, async ({ page, site }) => {
+      await site.wait("view");
+      await page.goto(`${site.origin}/two`);
+      await site.wait("view", 2);
+      await page.goBack();
+      assert.equal(await page.evaluate(() => performance.getEntriesByType("navigation")[0].type), "navigate");
+      const views = await site.wait("view", 3);
+      assert.deepEqual([views[2].load, views[2].u], [views[0].load, `${site.origin}/`]);
+      const numbers = site.events().filter(({ load }) => load === views[0].load).map(({ seq }) => seq);
+      assert.equal(new Set(numbers).size, numbers.length, "numbers are not used twice");
+    });
+  });
+
+  test("leaving tells the engaged time and the depth, also when the tab is closed", async () => {
+    await visit(html('<div style="height:2400px">x</div>'), async ({ page, site }) => {
+      await site.wait("view");
+      await page.mouse.move(10, 10);
+      await page.mouse.wheel(0, 600);
+      await sleep(700);
+      await page.close();
+      const [leave] = await site.wait("leave");
+      assert.ok(leave.ms > 600 && leave.ms < 5_000, `engaged ${leave.ms}`);
+      assert.ok(leave.sd >= 45 && leave.sd <= 55, `depth ${leave.sd}`);
+      await sleep(300);
+      assert.equal(site.of("leave").length, 1);
+      assert.equal(site.of("view").length, 1);
+    });
+  });
+
+  test("hiding sends at once what waits, and time out of sight is not engaged", async () => {
+    await visit(html("x"), async ({ page, site, context }) => {
+      await site.wait("view");
+      await page.mouse.move(5, 5);
+      const hide = (hidden) =>
+        page.evaluate((hidden) => {
+          Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+          Object.defineProperty(document, "visibilityState", { value: hidden ? "hidden" : "visible", configurable: true });
+          window.footfall("before");
+          document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
+        }, hidden);
+      await hide(true);
+      const [leave] = await site.wait("leave", 1, 400);
+      await site.wait("event", 1, 400);
+      await sleep(1_500);
+      await hide(false);
+      await page.mouse.move(9, 9);
+      await sleep(300);
+      await hide(true);
+      const leaves = await site.wait("leave", 2);
+      assert.ok(leave.ms < 1_400, `engaged ${leave.ms}`);
+      assert.ok(leaves.at(-1).ms < 1_200, `engaged ${leaves.at(-1).ms} after it was hidden`);
+      assert.ok(context);
+    });
+  });
+});
+
+describe("events", () => {
+  test("calls from before the script and after it, attributes, properties", async () => {
+    const before = `<script>window.footfall=window.footfall||function(){(footfall.q=footfall.q||[]).push(arguments)};
+      footfall("early",{n:1,yes:true})</script>`;
+    const body = `<button data-footfall-event="call" data-footfall-props="doctor=Иванов&first=true">b</button>`;
+    await visit(html(body, { before }), async ({ page, site }) => {
+      await page.evaluate(() => window.footfall("booking", { doctor: "Petrova", price: 12.5 }));
+      await page.evaluate(() => window.footfall());
+      await page.click("button");
+      const [early, booking, call] = await site.wait("event", 3);
+      assert.deepEqual([early.n, early.p], ["early", { n: 1, yes: true }]);
+      assert.deepEqual([booking.n, booking.p], ["booking", { doctor: "Petrova", price: 12.5 }]);
+      assert.deepEqual([call.n, call.p], ["call", { doctor: "Иванов", first: "true" }]);
+    });
+  });
+
+  test("outbound links and downloads, with either button, and nothing of others", async () => {
+    const body = `<a id=out href="http://other.example/x?id=1">o</a> <a id=in href="#here">i</a>
+      <a id=mail href="mailto:a@b.example">m</a> <a id=file href="/list.PDF">f</a>
+      <a id=marked href="/report" download><b>m</b></a><script>addEventListener("click",e=>e.preventDefault());
+      addEventListener("auxclick",e=>e.preventDefault())</script>`;
+    await visit(html(body), async ({ page, site }) => {
+      for (const id of ["out", "in", "mail", "file"]) await page.click(`#${id}`);
+      await page.click("#marked b");
+      await page.click("#out", { button: "right" });
+      await page.click("#out", { button: "middle" });
+      await site.wait("outbound", 2);
+      await sleep(400);
+      assert.deepEqual(site.of("outbound").map(({ n }) => n.split("?")[0]), Array(2).fill("http://other.example/x"));
+      assert.deepEqual(site.of("download").map(({ n }) => n), [`${site.origin}/list.PDF`, `${site.origin}/report`]);
+    });
+  });
+
+  test("a page that is marked as missing tells so, once, beside its view", async () => {
+    await visit(
+      { "/no": { status: 404, text: html("<main data-footfall-missing>nothing") } },
+      async ({ page, site }) => {
+        await site.wait("missing");
+        await page.evaluate(() => document.body.append("more"));
+        await sleep(500);
+        assert.deepEqual(site.events().map(({ k }) => k), ["view", "missing"]);
+      },
+      { path: "/no" },
+    );
+  });
+});
+
+describe("advertising blocks", () => {
+  test("half of the pixels for a second is viewable, less is not, for large blocks 30 %", async () => {
+    // The window is 600 px high; each block stands at the left edge with a part of it below the fold.
+    const at = (name, width, height, part, left) =>
+      block(name, width, height, `position:absolute;left:${left}px;top:${600 - height * part}px`);
+    const body =
+      at("half", 100, 200, 0.51, 0) +
+      at("less", 100, 200, 0.49, 110) +
+      at("large", 500, 500, 0.31, 220) +
+      at("small", 400, 600, 0.31, 730) +
+      block("below", 100, 100, "position:absolute;top:3000px");
+    await visit(html(body), async ({ page, site }) => {
+      await site.wait("ad", 5);
+      await sleep(2_000);
+      for (const name of ["half", "less", "large", "small", "below"]) assert.equal(ads(site, name, "impression").length, 1, name);
+      const viewable = site.of("ad").filter(({ n }) => n === "viewable");
+      assert.deepEqual(viewable.map(({ ad }) => ad).sort(), ["half", "large"]);
+      assert.equal(ads(site, "half", "viewable")[0].slot, "s-half");
+      await page.evaluate(() => scrollTo(0, 3000));
+      await sleep(600);
+      await page.evaluate(() => scrollTo(0, 0));
+      await sleep(1_800);
+      assert.equal(ads(site, "below", "viewable").length, 0, "0.6 s is too short");
+      assert.equal(ads(site, "half", "viewable").length, 1, "viewable once");
+      await page.evaluate(() => scrollTo(0, 3000));
+      await sleep(2_500);
+      assert.equal(ads(site, "below", "viewable").length, 1);
+    });
+  });
+
+  test("time in a hidden page does not count", async () => {
+    await visit(html(block("a", 300, 250)), async ({ page, site }) => {
+      const toggle = (hidden) =>
+        page.evaluate((hidden) => {
+          Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+          document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
+        }, hidden);
+      await sleep(500);
+      await toggle(true);
+      await sleep(100);
+      await toggle(false);
+      await sleep(750);
+      await page.evaluate(() => 0);
+      assert.equal(ads(site, "a", "viewable").length, 0);
+      await site.wait("ad", 2);
+    });
+  });
+
+  test("blocks that come later count, also when they are filled later; changes elsewhere do not disturb", async () => {
+    await visit(html("<main></main>"), async ({ page, site }) => {
+      await site.wait("view");
+      await page.evaluate(() => {
+        document.querySelector("main").innerHTML = '<div data-footfall-ad="late" data-footfall-slot="x"></div>';
+        setTimeout(() => {
+          document.querySelector("[data-footfall-ad]").innerHTML = '<p style="height:200px">offer</p>';
+          setInterval(() => document.body.append("."), 100);
+        }, 500);
+      });
+      await site.wait("ad", 2, 5_000);
+      assert.deepEqual(site.of("ad").map(({ n, slot }) => [n, slot]), [["impression", "x"], ["viewable", "x"]]);
+    });
+  });
+
+  test("clicks count, inside a frame too", async () => {
+    const frame = `<iframe srcdoc="<p style='height:100px'>inside" style="width:200px;height:150px"></iframe>`;
+    const body = `${block("plain", 100, 50)}<div data-footfall-ad="framed">${frame}</div>`;
+    await visit(html(body), async ({ page, site }) => {
+      await site.wait("ad", 2);
+      await page.click('[data-footfall-ad="plain"]');
+      await page.click("iframe");
+      await sleep(700);
+      assert.equal(ads(site, "plain", "click").length, 1);
+      assert.equal(ads(site, "framed", "click").length, 1);
+    });
+  });
+
+  test("without IntersectionObserver impressions and clicks still count", async () => {
+    await visit(
+      html(block("a", 300, 250)),
+      async ({ page, site, errors }) => {
+        await page.click("[data-footfall-ad]");
+        await site.wait("ad", 2);
+        await sleep(1_500);
+        assert.deepEqual(site.of("ad").map(({ n }) => n), ["impression", "click"]);
+        assert.deepEqual(errors, []);
+      },
+      { init: () => delete window.IntersectionObserver },
+    );
+  });
+});
+
+describe("failures", () => {
+  test("script errors and rejections tell what and where, each once, and not without end", async () => {
+    await visit(html("x"), async ({ page, site }) => {
+      await site.wait("view");
+      await page.evaluate(() => {
+        const fail = () => {
+          throw new TypeError("boom 😀");
+        };
+        for (let i = 0; i < 5; i++) setTimeout(fail);
+        Promise.reject(new RangeError("rejected"));
+        Promise.reject("bare");
+      });
+      await sleep(800);
+      const [boom] = site.of("error").filter(({ m }) => m.includes("boom"));
+      assert.equal(boom.m, "Uncaught TypeError: boom 😀");
+      assert.ok(boom.ln > 0 && boom.col > 0 && boom.st.includes("boom"), JSON.stringify(boom));
+      assert.deepEqual(site.of("error").map(({ m }) => m).sort(), ["RangeError: rejected", "Uncaught TypeError: boom 😀", "bare"]);
+      await page.evaluate(() => {
+        for (let i = 0; i < 80; i++) setTimeout(() => eval(`throw new Error("e${i}")`));
+      });
+      await sleep(2_500);
+      assert.equal(site.of("error").length, 20);
+    });
+  });
+
+  test("elements that fail to load are told of, before the script came and after", async () => {
+    await visit(html('<img src="/early.png?who=1">'), async ({ page, site }) => {
+      await site.wait("resource");
+      await page.evaluate(() => {
+        const add = (tag, set) => document.body.append(Object.assign(document.createElement(tag), set));
+        add("script", { src: "/gone.js" });
+        add("link", { rel: "stylesheet", href: "/gone.css" });
+        add("img", { src: "data:image/png;base64,xx" });
+      });
+      await site.wait("resource", 3);
+      await sleep(400);
+      assert.deepEqual(
+        site.of("resource").map(({ n, tag }) => [new URL(n).pathname, tag]).sort(),
+        [["/early.png", "img"], ["/gone.css", "link"], ["/gone.js", "script"]],
+      );
+    });
+  });
+
+  test("vitals come once, with the first leave", async () => {
+    const body = `<h1>Largest text of this page</h1><button onclick="for(const t=Date.now();Date.now()-t<60;);">b</button>
+      <script>setTimeout(()=>document.body.prepend(Object.assign(document.createElement("div"),{style:"height:200px"})),900)</script>`;
+    await visit({ "/": html(body), "/two": html("two") }, async ({ page, site }) => {
+      await page.click("button");
+      await sleep(1_800);
+      await page.goto(`${site.origin}/two`);
+      const [vitals] = await site.wait("vitals");
+      assert.equal(vitals.u, `${site.origin}/`);
+      assert.ok(vitals.fcp > 0 && vitals.lcp >= vitals.fcp, JSON.stringify(vitals));
+      assert.ok(vitals.inp >= 48 && vitals.inp < 1_000, `inp ${vitals.inp}`);
+      assert.ok(vitals.cls > 0 && vitals.cls < 1, `cls ${vitals.cls}`);
+      assert.ok(vitals.nt.responseStart > 0 && vitals.nt.loadEventEnd > vitals.nt.responseStart);
+      await page.goBack();
+      await page.goto(`${site.origin}/two`);
+      await sleep(300);
+      assert.equal(site.of("vitals").filter(({ load }) => load === vitals.load).length, 1);
+    });
+  });
+});
+
+describe("the visitor's word", () => {
+  const nothing = (title, pages, options, work = async () => {}) =>
+    test(title, () =>
+      visit(
+        pages,
+        async (all) => {
+          await all.page.evaluate(() => window.footfall("mine"));
+          await work(all);
+          await sleep(900);
+          await all.page.close();
+          await sleep(300);
+          assert.equal(all.site.requests.length, 0);
+          assert.deepEqual(all.errors, []);
+        },
+        options,
+      ),
+    );
+
+  const page = html(`${block("a", 300, 250)}<a href="http://other.example">x</a>`);
+  nothing("Global Privacy Control: nothing is sent", page, {
+    init: () => Object.defineProperty(Navigator.prototype, "globalPrivacyControl", { value: true }),
+  });
+  nothing("Do Not Track: nothing is sent", page, {
+    init: () => Object.defineProperty(Navigator.prototype, "doNotTrack", { value: "1" }),
+  });
+  nothing("the opt-out cookie: nothing is sent", page, { init: () => (document.cookie = "footfall_optout=1") });
+  nothing("consent mode: nothing is sent before consent", html("x", { tag: "data-consent" }), {}, async ({ page }) => {
+    await page.evaluate(() => history.pushState({}, "", "/soft"));
+  });
+
+  test("consent starts it, once", async () => {
+    await visit(html("x", { tag: "data-consent" }), async ({ page, site }) => {
+      await page.evaluate(() => window.footfall("early"));
+      await sleep(400);
+      assert.equal(site.requests.length, 0);
+      await page.evaluate(() => window.footfall.consent() || window.footfall.consent());
+      await site.wait("view");
+      await sleep(500);
+      assert.deepEqual(site.events().map(({ k }) => k), ["view"]);
+    });
+  });
+
+  test("opting out ends it at once and for the pages to come, opting in lifts that", async () => {
+    await visit({ "/": html("x"), "/two": html("y") }, async ({ page, site }) => {
+      await site.wait("view");
+      await page.evaluate(() => window.footfall("last"));
+      await page.evaluate(() => window.footfall.optOut());
+      await page.evaluate(() => history.pushState({}, "", "/soft"));
+      await page.goto(`${site.origin}/two`);
+      await sleep(600);
+      assert.deepEqual(site.events().map(({ k }) => k), ["view"]);
+      assert.match(await page.evaluate(() => document.cookie), /footfall_optout=1/);
+      await page.evaluate(() => window.footfall.optIn());
+      assert.equal(await page.evaluate(() => document.cookie), "");
+      await page.reload();
+      await site.wait("view", 2);
+    });
+  });
+
+  test("nothing is kept in the browser", async () => {
+    await visit(html("x"), async ({ page, site, context }) => {
+      await site.wait("view");
+      assert.equal(await page.evaluate(() => localStorage.length + sessionStorage.length), 0);
+      assert.deepEqual(await context.cookies(), []);
+    });
+  });
+
+  test("a prerendered page is counted when it is seen", async () => {
+    const flag = () => {
+      Object.defineProperty(Document.prototype, "prerendering", { get: () => !window.seen, configurable: true });
+    };
+    await visit(
+      html("x"),
+      async ({ page, site }) => {
+        await sleep(600);
+        assert.equal(site.requests.length, 0);
+        await page.evaluate(() => {
+          window.seen = true;
+          document.dispatchEvent(new Event("prerenderingchange"));
+        });
+        await site.wait("view");
+      },
+      { init: flag },
+    );
+  });
+});
+
+describe("delivery", () => {
+  for (const [name, refuse, least] of [
+    ["503 with Retry-After", () => ({ status: 503, headers: { "retry-after": "3" } }), 3_000],
+    ["429", () => ({ status: 429 }), 1_000],
+    ["a broken connection", () => null, 1_000],
+  ])
+    test(`${name} is tried again later, with the same numbers`, async () => {
+      await visit(html("x"), async ({ page, site }) => {
+        // The browser itself may try a broken connection again at once; what counts is when it gets an answer.
+        const opened = performance.now();
+        site.state.answer = () => (performance.now() - opened < 900 ? refuse() : { status: 204 });
+        await page.evaluate(() => window.footfall("one"));
+        await site.wait("event", 1, 15_000);
+        const bodies = site.requests.map(({ body }) => JSON.parse(body));
+        assert.ok(bodies.length >= 2);
+        assert.ok(site.requests.at(-1).at - site.requests[0].at >= least);
+        for (const body of bodies) {
+          assert.deepEqual([body.o, body.l], [0, bodies[0].l]);
+          assert.deepEqual(body.e.slice(0, bodies[0].e.length).map(({ k }) => k), bodies[0].e.map(({ k }) => k));
+        }
+        const first = bodies.at(-1).e[0];
+        assert.ok(first.a > bodies[0].e[0].a + 900, "the age grows while it waits");
+        await page.evaluate(() => window.footfall("two"));
+        await site.wait("event", 2, 15_000);
+        assert.deepEqual(site.events().map(({ seq }) => seq), site.events().map((_, index) => index));
+      });
+    });
+
+  test("what is no beacon is not tried again, and what comes after is", async () => {
+    await visit(html("x"), async ({ page, site }) => {
+      site.state.answer = (_, count) => ({ status: count === 1 ? 400 : 204 });
+      await sleep(700);
+      await page.evaluate(() => window.footfall("after"));
+      await site.wait("event");
+      assert.deepEqual(site.events().map(({ k, seq }) => [k, seq]), [["event", 1]]);
+    });
+  });
+
+  test("the queue is bounded, and one beacon never has too many or too much", async () => {
+    await visit(html("x"), async ({ page, site }) => {
+      await page.evaluate(() => {
+        for (let i = 0; i < 5_000; i++) window.footfall("e" + i);
+        window.footfall("big", { text: "x".repeat(200_000) });
+      });
+      await site.wait("event", 50);
+      await sleep(500);
+      for (const { body } of site.requests) {
+        assert.ok(JSON.parse(body).e.length <= 100);
+        assert.ok(Buffer.byteLength(body) < 65_536);
+      }
+    });
+  });
+
+  test("events of one moment go in one beacon", async () => {
+    await visit(html("x"), async ({ page, site }) => {
+      await page.evaluate(() => ["a", "b", "c"].forEach((name) => window.footfall(name)));
+      await site.wait("event", 3);
+      assert.equal(site.beacons.length, 1);
+    });
+  });
+});
+
+describe("hostile pages", () => {
+  for (const [name, init] of [
+    ["traps on navigator", () => {
+      for (const key of ["language", "userAgentData", "cookieEnabled", "webdriver", "maxTouchPoints", "globalPrivacyControl", "doNotTrack"])
+        Object.defineProperty(Navigator.prototype, key, { get() { throw new Error("trap " + key); } });
+    }],
+    ["traps on the document", () => {
+      for (const key of ["cookie", "referrer", "hidden"])
+        Object.defineProperty(Document.prototype, key, { get() { throw new Error("trap " + key); } });
+    }],
+    ["no fetch, no beacon", () => {
+      delete window.fetch;
+      delete Navigator.prototype.sendBeacon;
+    }],
+    ["a fetch that throws", () => {
+      window.fetch = () => {
+        throw new Error("no fetch");
+      };
+    }],
+    ["no observers", () => {
+      delete window.PerformanceObserver;
+      delete window.MutationObserver;
+      delete window.IntersectionObserver;
+    }],
+    ["broken events", () => {
+      Event.prototype.composedPath = undefined;
+      Element.prototype.closest = undefined;
+    }],
+  ])
+    test(`${name}: the page notices nothing`, async () => {
+      await visit(
+        html(`${block("a", 300, 250)}<a href="#x">x</a>`),
+        async ({ page, errors }) => {
+          await page.evaluate(() => {
+            window.rejected = [];
+            addEventListener("unhandledrejection", (event) => window.rejected.push(String(event.reason)));
+          });
+          await page.click("a");
+          await page.click("[data-footfall-ad]");
+          await page.evaluate(() => window.footfall?.("x", { y: 1 }));
+          await page.evaluate(() => history.pushState({}, "", "/soft"));
+          await page.evaluate(() => window.dispatchEvent(new Event("pagehide")));
+          await sleep(900);
+          assert.deepEqual(errors, []);
+          assert.deepEqual(await page.evaluate(() => window.rejected), []);
+        },
+        { init },
+      );
+    });
+
+  test("a policy that forbids connections leaves the page working", async () => {
+    const page = { headers: { "content-security-policy": "connect-src 'none'" }, text: html("x") };
+    await visit({ "/": page }, async ({ page, site, errors }) => {
+      await page.evaluate(() => window.footfall("x"));
+      await sleep(900);
+      assert.equal(site.requests.length, 0);
+      assert.deepEqual(errors, []);
+    });
+  });
+
+  test("the script leaves nothing but `footfall` in the page's names", async () => {
+    const site = await serve({ "/": html("x"), "/bare": "<!doctype html>" });
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    const names = async (path) => {
+      await page.goto(site.origin + path);
+      return page.evaluate(() => Object.getOwnPropertyNames(window));
+    };
+    const bare = new Set(await names("/bare"));
+    assert.deepEqual((await names("/")).filter((name) => !bare.has(name)), ["footfall"]);
+    await context.close();
+    site.close();
+  });
+});
