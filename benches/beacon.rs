@@ -1,0 +1,64 @@
+//! From bytes to rows, without the network and the disk: reading a beacon, and putting its rows together.
+//!
+//! `cargo bench --bench beacon`
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use footfall::beacon::{Beacon, json};
+use footfall::config::Site;
+use footfall::enrich::Browsers;
+use footfall::event::assemble::{self, Context};
+use footfall::privacy::{Place, Who};
+
+const USER_AGENT: &[u8] =
+    b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
+                            Chrome/153.0.0.0 Safari/537.36";
+const HEAD: &str = r#"{"v":1,"s":"localhost","l":"k3f9zq81mx0a","o":0,"w":1536,"h":864,"g":"ru-RU","z":"Europe/Moscow","c":1,"#;
+const VIEW: &str = r#"{"k":"view","a":0,"u":"https://localhost/doctors/therapist?utm_source=newsletter&utm_medium=email","r":"https://yandex.ru/search?text=x"}"#;
+const REST: &str = r#"{"k":"ad","a":1200,"n":"viewable","ad":"spring-checkup","slot":"top"}"#;
+
+fn body(events: usize) -> String {
+    let events: Vec<&str> = std::iter::once(VIEW).chain(std::iter::repeat_n(REST, events - 1)).collect();
+    format!("{HEAD}\"e\":[{}]}}", events.join(","))
+}
+
+fn encode(beacon: &Beacon<'_>, site: &Site, who: &Who, browsers: &Browsers, rows: &mut Vec<u8>) {
+    rows.clear();
+    let browser = browsers.browser(USER_AGENT, &beacon.hints, beacon.touch_points, beacon.automated);
+    let context = Context {
+        site,
+        policy: "2026-11-22",
+        received: 1_795_000_000_000,
+        who,
+        browser: &browser,
+        cookies: &[],
+    };
+    assemble::rows(&context, beacon, |_| true, |row| row.encode(rows)).expect("the bodies above are good");
+}
+
+fn stages(criterion: &mut Criterion) {
+    let site = Site::localhost();
+    let who = Who { visitor: 1, address: 2, epoch: 3, ip_version: 4, place: Place::default() };
+    let browsers = Browsers::new();
+    for events in [1, 10] {
+        let body = body(events);
+        let mut group = criterion.benchmark_group(format!("beacon of {events}"));
+        group.throughput(Throughput::Elements(events as u64));
+        group.bench_function("parse", |bench| {
+            bench.iter(|| json::parse(black_box(body.as_bytes())).expect("the bodies above are good"));
+        });
+        let beacon = json::parse(body.as_bytes()).expect("the bodies above are good");
+        let mut rows = Vec::with_capacity(64 << 10);
+        group.bench_function("rows", |bench| {
+            bench.iter(|| encode(black_box(&beacon), &site, &who, &browsers, &mut rows));
+        });
+        println!("bytes of {events} rows: {}", rows.len());
+        group.finish();
+    }
+    let bad = br#"{"v":1,"s":"localhost","l":"k3f9zq81mx0a","e":[{"k":"view","a":"x"}]}"#;
+    criterion.bench_function("bad beacon", |bench| bench.iter(|| json::parse(black_box(bad)).is_err()));
+}
+
+criterion_group!(benches, stages);
+criterion_main!(benches);
