@@ -10,8 +10,8 @@ const LARGE = 242_500;
 const LONG_ENOUGH = 1e3;
 
 /** Counts what happened to the block that this element is or is in, if any. */
-export const tellAd = (n: string, element: Element | null): void => {
-  const block = element?.closest<HTMLElement>("[data-footfall-ad]");
+export const tellAd = (n: string, element: Element): void => {
+  const block = element.closest<HTMLElement>("[data-footfall-ad]");
   const ad = block?.dataset.footfallAd;
   if (ad) push({ k: "ad", n, ad, slot: block.dataset.footfallSlot });
 };

@@ -27,6 +27,9 @@ export const watchClicks = (): void => {
   });
   // A click inside a frame is the frame's own. What the page sees of it: the focus goes there.
   on("blur", ({ target }) =>
-    setTimeout(() => target == window && tellAd("click", document.querySelector("iframe:focus"))),
+    setTimeout(() => {
+      const focused = document.activeElement as HTMLIFrameElement;
+      if (target == window && focused.contentWindow) tellAd("click", focused);
+    }),
   );
 };

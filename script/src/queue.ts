@@ -31,7 +31,7 @@ const queue: Waiting[] = [];
 const failures: string[] = [];
 let first = 0;
 let flying = 0;
-let pause = 1;
+let pause = 0.25;
 let timer: number;
 
 /** The page that events belong to; while there is none, no event is taken. */
@@ -73,7 +73,7 @@ export const send = (leaving?: boolean): void => {
   /** Settles the beacon unless it `failed`; then sends what is left, after this many s or more. */
   const settle = (failed: boolean, after?: number): void => {
     flying = 0;
-    pause = failed ? pause * 2 : 1;
+    pause = failed ? pause * 2 : 0.25;
     for (; !failed && first < end; first++) queue.shift();
     wait(Math.max(pause, after! | 0) * 1e3 * (1 + Math.random()));
   };

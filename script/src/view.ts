@@ -40,7 +40,9 @@ const leave = (): void => {
   if (engaged) {
     scrolled();
     push({ k: "leave", ms: engaged, sd: ((deepest * 100) / document.documentElement.scrollHeight) | 0 });
+    // Until the next sign: a page on its way out hears of that twice.
     engaged = 0;
+    attentive = false;
     tellVitals();
   }
 };

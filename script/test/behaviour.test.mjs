@@ -38,7 +38,7 @@ describe("views", () => {
         await page.evaluate(() => (document.cookie = "ab=B=1") + (document.cookie = "secret=x"));
         await page.goto(`${site.origin}/p?utm_source=mail#part`);
         await site.wait("view", 2);
-        const beacon = site.beacons.at(-1);
+        const beacon = site.beacons.find(({ e }) => e[0].u.includes("utm"));
         const [event] = beacon.e;
         assert.equal(event.u, `${site.origin}/p?utm_source=mail`);
         assert.equal(event.k, "view");
@@ -102,8 +102,8 @@ describe("views", () => {
       await site.wait("view");
       await page.goto(`${site.origin}/two`);
       await site.wait("view", 2);
-      await page.goBack();
-      assert.equal(await page.evaluate(() => performance.getEntriesByType("navigation")[0].type), "navigate");
+      // Playwright waits for a load that never comes.
+      await page.evaluate(() => void setTimeout(() => history.back()));
       const views = await site.wait("view", 3);
       assert.deepEqual([views[2].load, views[2].u], [views[0].load, `${site.origin}/`]);
       const numbers = site.events().filter(({ load }) => load === views[0].load).map(({ seq }) => seq);
@@ -337,10 +337,10 @@ describe("failures", () => {
 
   test("vitals come once, with the first leave", async () => {
     const body = `<h1>Largest text of this page</h1><button onclick="for(const t=Date.now();Date.now()-t<60;);">b</button>
-      <script>setTimeout(()=>document.body.prepend(Object.assign(document.createElement("div"),{style:"height:200px"})),900)</script>`;
+      <script>setTimeout(()=>document.body.prepend(Object.assign(document.createElement("div"),{style:"height:200px"})),1500)</script>`;
     await visit({ "/": html(body), "/two": html("two") }, async ({ page, site }) => {
       await page.click("button");
-      await sleep(1_800);
+      await sleep(2_300);
       await page.goto(`${site.origin}/two`);
       const [vitals] = await site.wait("vitals");
       assert.equal(vitals.u, `${site.origin}/`);
@@ -348,9 +348,10 @@ describe("failures", () => {
       assert.ok(vitals.inp >= 48 && vitals.inp < 1_000, `inp ${vitals.inp}`);
       assert.ok(vitals.cls > 0 && vitals.cls < 1, `cls ${vitals.cls}`);
       assert.ok(vitals.nt.responseStart > 0 && vitals.nt.loadEventEnd > vitals.nt.responseStart);
-      await page.goBack();
+      await page.evaluate(() => void setTimeout(() => history.back()));
+      await site.wait("view", 3);
       await page.goto(`${site.origin}/two`);
-      await sleep(300);
+      await site.wait("leave", 3);
       assert.equal(site.of("vitals").filter(({ load }) => load === vitals.load).length, 1);
     });
   });
@@ -446,8 +447,8 @@ describe("the visitor's word", () => {
 describe("delivery", () => {
   for (const [name, refuse, least] of [
     ["503 with Retry-After", () => ({ status: 503, headers: { "retry-after": "3" } }), 3_000],
-    ["429", () => ({ status: 429 }), 1_000],
-    ["a broken connection", () => null, 1_000],
+    ["429", () => ({ status: 429 }), 500],
+    ["a broken connection", () => null, 500],
   ])
     test(`${name} is tried again later, with the same numbers`, async () => {
       await visit(html("x"), async ({ page, site }) => {
