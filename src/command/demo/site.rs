@@ -1,0 +1,88 @@
+//! The demonstration site: the pages of a small invented clinic, embedded in the binary.
+//!
+//! It hands out bytes by path and knows nothing of sockets. Pages name the collector as `{{collector}}`, which
+//! the server of the demonstration puts in; their site id is `clinic`.
+
+const HTML: &str = "text/html; charset=utf-8";
+
+/// The specialities that have an address of their own below `/doctors/`.
+const SPECIALITIES: &[&str] = &["cardiology", "children", "laboratory", "surgery"];
+
+macro_rules! file {
+    ($name:literal) => {
+        include_bytes!(concat!("site/", $name)).as_slice()
+    };
+}
+
+/// Content type, body and status of the page at `path`, which starts with a slash and has no query; `None` without the
+/// slash. What is not on the site gets its 404 page. HTML bodies still hold the placeholder: see [`fill`].
+pub fn page(path: &str) -> Option<(&'static str, &'static [u8], u16)> {
+    let found = match path {
+        "/" => (HTML, file!("index.html"), 200),
+        "/doctors" => (HTML, file!("doctors.html"), 200),
+        "/booking" => (HTML, file!("booking.html"), 200),
+        "/news" => (HTML, file!("news.html"), 200),
+        "/privacy" => (HTML, file!("privacy.html"), 200),
+        "/style.css" => ("text/css; charset=utf-8", file!("style.css"), 200),
+        "/site.js" => ("text/javascript; charset=utf-8", file!("site.js"), 200),
+        "/icon.svg" => ("image/svg+xml", file!("icon.svg"), 200),
+        "/prices.pdf" => ("application/pdf", file!("prices.pdf"), 200),
+        _ if path.strip_prefix("/doctors/").is_some_and(|name| SPECIALITIES.contains(&name)) => {
+            (HTML, file!("doctors.html"), 200)
+        }
+        _ => (HTML, file!("missing.html"), 404),
+    };
+    path.starts_with('/').then_some(found)
+}
+
+/// An HTML page with the collector's address, which has no slash at its end, in place.
+pub fn fill(body: &[u8], collector: &str) -> Vec<u8> {
+    String::from_utf8_lossy(body).replace("{{collector}}", collector).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(path: &str) -> &'static str {
+        str::from_utf8(page(path).unwrap().1).unwrap()
+    }
+
+    #[test]
+    fn every_link_of_the_site_leads_to_a_page_of_it() {
+        for path in ["/", "/doctors", "/booking", "/news", "/privacy"] {
+            let body = text(path);
+            for link in body.split("href=\"/").skip(1).chain(body.split("src=\"/").skip(1)) {
+                let target = format!("/{}", link.split(['"', '?']).next().unwrap());
+                // These two are missing on purpose: a broken image and a page that is gone.
+                let gone = ["/images/ultrasound-room.jpg", "/doctors/old-list"].contains(&target.as_str());
+                assert_eq!(page(&target).unwrap().2, if gone { 404 } else { 200 }, "{target} on {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_path_is_the_page_that_tells_so() {
+        let (content_type, _, status) = page("/nowhere").unwrap();
+        assert_eq!((status, content_type), (404, HTML));
+        assert!(text("/nowhere").contains("<main class=\"wide\" data-footfall-missing>"));
+    }
+
+    #[test]
+    fn the_script_s_address_is_filled_in_and_nothing_else_is_left_open() {
+        for path in ["/", "/doctors", "/booking", "/news", "/privacy", "/nowhere"] {
+            let filled = fill(page(path).unwrap().1, "http://127.0.0.1:8080");
+            let text = str::from_utf8(&filled).unwrap();
+            assert!(text.contains("src=\"http://127.0.0.1:8080/s.js\" data-site=\"clinic\""), "{path}");
+            assert!(!text.contains("{{"), "{path}");
+        }
+    }
+
+    #[test]
+    fn no_page_asks_anyone_else_for_anything() {
+        for path in ["/", "/doctors", "/booking", "/news", "/privacy", "/nowhere"] {
+            let body = text(path);
+            assert!(!body.contains("src=\"http") && !body.contains("link rel=\"stylesheet\" href=\"http"), "{path}");
+        }
+    }
+}
