@@ -105,7 +105,7 @@ fn plain(url: &str) -> Option<Parts<'_>> {
 }
 
 /// Everything else, by the URL Standard.
-fn normalised<'a>(url: &str, keep: &NamePatterns) -> Result<Address<'a>, AddressError> {
+pub(super) fn normalised<'a>(url: &str, keep: &NamePatterns) -> Result<Address<'a>, AddressError> {
     let parsed = Url::parse(url).map_err(|_| AddressError::Malformed)?;
     if !matches!(parsed.scheme(), "http" | "https") {
         return Err(AddressError::Scheme);

@@ -36,12 +36,22 @@ pub(super) fn find(bytes: &[u8], start: usize) -> Option<Found> {
         }
         shape.add(&bytes[at..group], &bytes[group..group + digits], parenthesis);
         at = group + digits;
-        let ends = bytes.get(at).is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'@');
-        if ends && let Some(marker) = shape.marker() {
+        if ends(&bytes[at..])
+            && let Some(marker) = shape.marker()
+        {
             found = Some(Found { end: at, marker });
         }
     }
     found
+}
+
+/// Whether a number may end before these bytes: not within a word, nor within the local part of an e-mail address.
+fn ends(rest: &[u8]) -> bool {
+    match rest {
+        [b'@', next, ..] => !next.is_ascii_alphanumeric() && *next < 0x80,
+        [next, ..] => !next.is_ascii_alphanumeric(),
+        [] => true,
+    }
 }
 
 /// What was seen so far of a candidate.

@@ -1,1 +1,265 @@
-//! tests
+//! What the scrubber replaces and what it leaves, case by case (`cases.tsv`), and what holds for any input.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::NamePatterns;
+
+/// The table: input, a tab, what comes out (`=`: the same).
+fn cases() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let lines = include_str!("cases.tsv").lines().filter(|line| !line.is_empty() && !line.starts_with("# "));
+    lines.map(|line| line.split_once('\t').expect("a case has two columns"))
+}
+
+#[test]
+fn every_case_of_the_table_comes_out_as_written() {
+    assert!(cases().count() >= 150);
+    let mut wrong = Vec::new();
+    for (given, expected) in cases() {
+        let expected = if expected == "=" { given } else { expected };
+        let found = text(given, 1_000);
+        if found != expected {
+            wrong.push(format!("{given:?}\n   expected {expected:?}\n   found    {found:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn what_stays_is_borrowed() {
+    for (given, _) in cases().filter(|(_, expected)| *expected == "=") {
+        assert!(matches!(text(given, 1_000), Cow::Borrowed(_)), "{given}");
+    }
+}
+
+#[test]
+fn a_text_is_cut_between_characters_and_never_within_what_was_replaced_into_something_personal() {
+    assert_eq!(text("врач", 5), "вр");
+    assert_eq!(text("write to ivan@mail.ru", 12), "write to :em");
+    assert_eq!(text("abc", 0), "");
+    // Without its end this is hexadecimal: it must not come out as such.
+    assert_eq!(text("aaaaaaaabbbbbbb1z", 16), ":token");
+}
+
+/// What scanners that go back over their input choke on.
+#[test]
+fn hostile_texts_of_64_kib_are_scrubbed() {
+    let parts = [
+        "@",
+        "a@",
+        "@a",
+        "%",
+        "%25",
+        "%40",
+        "1",
+        "1 ",
+        "1-",
+        "(",
+        "(1",
+        "+",
+        "+1",
+        "1.",
+        "-",
+        "_a1",
+        "eyJ",
+        "eyJ.",
+        "a",
+        "aB3-",
+        "\u{a0}",
+        "1\u{a0}",
+        "0-",
+        "f-",
+        "00000000-",
+        "é",
+        "é@",
+        "\u{2011}1",
+        "a%4",
+        "://",
+        "8 9",
+        "a@a.",
+        "=",
+        "deadbeef",
+    ];
+    for part in parts {
+        let hostile = part.repeat((64 << 10) / part.len());
+        let once = text(&hostile, 64 << 10);
+        assert!(once.len() <= 64 << 10);
+        assert_eq!(text(&once, 64 << 10), once, "{part}");
+    }
+}
+
+/// Pieces of which personal data and its look-alikes are made.
+fn piece() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-z]{1,8}",
+        "[0-9]{1,12}",
+        "[A-Za-z0-9_-]{1,30}",
+        "[0-9a-f]{1,40}",
+        "%[0-9A-F]{2}",
+        "[ @+().:/%=&?#~-]",
+        "[а-я]{1,6}",
+        Just("ivan@mail.ru".to_owned()),
+        Just("+7 (916) 123-45-67".to_owned()),
+        Just("3f2504e0-4f89-41d3-9a0c-0305e82c3301".to_owned()),
+        Just("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc".to_owned()),
+        Just("\u{a0}".to_owned()),
+        Just("%2540".to_owned()),
+        any::<char>().prop_map(String::from),
+    ]
+}
+
+fn mixed() -> impl Strategy<Value = String> {
+    proptest::collection::vec(piece(), 0..24).prop_map(|pieces| pieces.concat())
+}
+
+fn keep() -> NamePatterns {
+    NamePatterns { exact: vec!["q".into(), "page".into()], prefixes: vec!["utm_".into()] }
+}
+
+proptest! {
+    #[test]
+    fn scrubbing_twice_is_scrubbing_once(given in mixed(), max_bytes in prop_oneof![Just(4_000usize), 0usize..80]) {
+        let once = text(&given, max_bytes);
+        prop_assert!(once.len() <= max_bytes);
+        let twice = text(&once, max_bytes);
+        prop_assert_eq!(&once, &twice);
+    }
+
+    #[test]
+    fn an_e_mail_address_never_survives(
+        local in "[a-z][a-z0-9._+-]{0,12}", domain in "[a-z][a-z0-9-]{0,10}\\.(ru|com|рф)",
+        before in "[ /:;,=<(«]?", after in "[ /:;,>)»?]?",
+    ) {
+        let given = format!("{before}{local}@{domain}{after}");
+        prop_assert!(!text(&given, 1_000).contains('@'), "{}", given);
+        let encoded = format!("/x/{local}%40{domain}/y");
+        let encoded = text(&encoded, 1_000);
+        prop_assert!(!encoded.contains("%40"), "{}", encoded);
+    }
+
+    #[test]
+    fn a_russian_phone_number_never_survives(
+        prefix in "(\\+7|8|7)", code in "[3489][0-9]{2}", number in "[0-9]{7}", form in 0..6,
+        before in "( |/|=|: |тел\\.|,)?", after in "( |/|,|;|\\.|\\))?",
+    ) {
+        let (a, b, c) = (&number[..3], &number[3..5], &number[5..]);
+        let phone = match form {
+            0 => format!("{prefix}{code}{number}"),
+            1 => format!("{prefix} {code} {a} {b} {c}"),
+            2 => format!("{prefix} ({code}) {a}-{b}-{c}"),
+            3 => format!("{prefix}({code}){number}"),
+            4 => format!("{prefix}-{code}-{a}-{b}-{c}"),
+            _ => format!("{prefix}\u{a0}{code}\u{a0}{a}\u{2011}{b}\u{2011}{c}"),
+        };
+        let given = format!("{before}{phone}{after}");
+        prop_assert_eq!(text(&given, 1_000), format!("{before}:phone{after}"));
+    }
+
+    #[test]
+    fn plain_addresses_are_read_as_the_url_standard_says(url in url_like()) {
+        let keep = keep();
+        let ours = address(&url, &keep);
+        let by_standard = address::normalised(&url, &keep);
+        prop_assert_eq!(ours, by_standard, "{}", url);
+    }
+}
+
+/// Addresses that are almost plain: each has a chance of something that needs normalising.
+fn url_like() -> impl Strategy<Value = String> {
+    let scheme = prop_oneof![8 => Just("https://"), 4 => Just("http://"), 1 => Just("HTTPS://"), 1 => Just("ftp://"), 1 => Just("https:/"), 1 => Just(" https://")];
+    let host = prop_oneof![
+        8 => "[a-z][a-z0-9-]{0,8}(\\.[a-z0-9-]{1,8}){0,3}",
+        2 => "[a-zA-Zа-я0-9._~%!-]{0,20}",
+        1 => "[0-9]{1,3}(\\.[0-9x]{1,3}){0,3}",
+        1 => "(xn--|ab--|www\\.xn--)[a-z0-9-]{0,12}\\.ru",
+        1 => "[a-z]{1,4}(:[a-z]{0,3})?@[a-z]{1,5}\\.ru",
+        1 => Just("[::1]".to_owned()),
+    ];
+    let port = prop_oneof![6 => Just(String::new()), 2 => "(:[0-9]{0,6})", 1 => ":[a-z]{1,2}"];
+    let path = prop_oneof![
+        8 => "(/[a-zA-Z0-9._~!$&'()*+,;=:@%-]{0,12}){0,4}",
+        2 => "(/|\\.|\\.\\.|%2e|%2E|[a-z]|\\\\|[ \"<>^`{}|\\[\\]]|[а-я]|\t|\n){0,8}",
+    ];
+    let query = prop_oneof![
+        4 => Just(String::new()),
+        6 => "\\?((q|page|utm_source|utm_term|gclid|x|%71|)=?[a-zA-Z0-9+%@._ -]{0,8}&){0,4}(q=[а-яa-z'\"<>]{0,4})?",
+    ];
+    let fragment = prop_oneof![6 => Just(String::new()), 2 => "#[ -~]{0,8}"];
+    (scheme, host, port, path, query, fragment).prop_map(|(a, b, c, d, e, f)| format!("{a}{b}{c}{d}{e}{f}"))
+}
+
+/// host, path, query, campaign's source, click id.
+#[track_caller]
+fn check_address(url: &str, expected: [&str; 5]) {
+    let found = address(url, &keep()).unwrap();
+    let found = [&*found.host, &*found.path, &*found.query, &*found.campaign.source, found.click_id];
+    assert_eq!(found, expected, "{url}");
+}
+
+#[test]
+fn an_address_keeps_its_host_its_path_and_what_is_allow_listed() {
+    check_address("https://clinic.example/doctors", ["clinic.example", "/doctors", "", "", ""]);
+    check_address("https://clinic.example", ["clinic.example", "/", "", "", ""]);
+    check_address("https://clinic.example?q=mrt", ["clinic.example", "/", "q=mrt", "", ""]);
+    check_address("http://Clinic.Example:8080/A#top", ["clinic.example", "/A", "", "", ""]);
+    check_address("https://user:secret@clinic.example/", ["clinic.example", "/", "", "", ""]);
+    check_address(
+        "https://клиника.рф/врачи",
+        ["xn--80apagcdp.xn--p1ai", "/%D0%B2%D1%80%D0%B0%D1%87%D0%B8", "", "", ""],
+    );
+    check_address("https://clinic.example./a/../b", ["clinic.example", "/b", "", "", ""]);
+    check_address("https://c.example/?q=a&token=secret&page=2", ["c.example", "/", "q=a&page=2", "", ""]);
+    check_address("https://c.example/?token=secret", ["c.example", "/", "", "", ""]);
+    check_address(
+        "https://c.example/?utm_source=vk&gclid=abc",
+        ["c.example", "/", "utm_source=vk", "vk", "gclid"],
+    );
+    check_address("https://c.example/?gclid=", ["c.example", "/", "", "", ""]);
+    check_address("https://c.example/?q=ivan%40mail.ru", ["c.example", "/", "q=%3Aemail", "", ""]);
+    check_address("https://c.example/?q=+79161234567", ["c.example", "/", "q=+%3Aphone", "", ""]);
+    check_address(
+        "https://c.example/?utm_source=%D0%92%D0%9A&q=%D0%B0",
+        ["c.example", "/", "utm_source=%D0%92%D0%9A&q=%D0%B0", "ВК", ""],
+    );
+    check_address(
+        "https://c.example/u/89161234567/ivan@mail.ru",
+        ["c.example", "/u/:phone/:email", "", "", ""],
+    );
+}
+
+#[test]
+fn other_addresses_are_refused_without_being_repeated() {
+    for (url, error) in [
+        ("", AddressError::Malformed),
+        ("/doctors", AddressError::Malformed),
+        ("https://", AddressError::Malformed),
+        ("https://.", AddressError::Malformed),
+        ("mailto:ivan@mail.ru", AddressError::Scheme),
+        ("javascript:alert(1)", AddressError::Scheme),
+        ("file:///etc/passwd", AddressError::Scheme),
+        ("android-app://com.google.android.gm/", AddressError::Scheme),
+    ] {
+        let found = address(url, &keep()).unwrap_err();
+        assert_eq!(found, error, "{url}");
+        assert!(url.is_empty() || !found.to_string().contains(url));
+    }
+}
+
+#[test]
+fn a_plain_address_is_borrowed_whole() {
+    let keep = keep();
+    let found = address("https://clinic.example/doctors?q=mrt&utm_source=vk#top", &keep).unwrap();
+    for part in [&found.host, &found.path, &found.query, &found.campaign.source] {
+        assert!(matches!(part, Cow::Borrowed(_)), "{part}");
+    }
+}
+
+#[test]
+fn a_query_of_any_length_is_kept_within_bounds() {
+    let long = "q=".to_owned() + &"a b".repeat(20_000);
+    let many = "q=abc&".repeat(20_000);
+    for query in [long, many] {
+        let url = format!("https://clinic.example/?{query}");
+        assert!(address(&url, &keep()).unwrap().query.len() <= 1_024);
+    }
+}

@@ -110,15 +110,14 @@ impl<'a> Scanner<'a> {
             self.encoded_word(start, end);
             return end;
         }
-        if let Some((from, to)) = email(self.bytes, start, end) {
-            if from > start {
-                let reached = self.plain_word(start, from);
-                debug_assert!(reached <= from, "a number never reaches into an e-mail address");
-            }
+        let mut at = start;
+        while let Some((from, to)) = email(self.bytes, at, end) {
+            let reached = self.plain_word(at, from);
+            debug_assert!(reached <= from, "a number never reaches into an e-mail address");
             self.replace(from, to, ":email");
-            return to;
+            at = to;
         }
-        self.plain_word(start, end)
+        self.plain_word(at, end)
     }
 
     /// A word with percent encodings, which may hide anything, even spaces.
@@ -148,10 +147,7 @@ impl<'a> Scanner<'a> {
             if at >= run_checked && is_run(byte) {
                 // Letters, digits, `-` and `_` together may be one base64url token.
                 run_checked = at + self.bytes[at..end].iter().take_while(|byte| is_run(**byte)).count();
-                if self.bytes[at..run_checked].iter().any(|byte| matches!(byte, b'-' | b'_'))
-                    && !has_token_part(&self.bytes[at..run_checked])
-                    && is_random(&self.bytes[at..run_checked], MIXED_TOKEN + 4)
-                {
+                if is_base64url(&self.bytes[at..run_checked]) {
                     self.replace_token(at, run_checked);
                     at = run_checked;
                     continue;
@@ -269,25 +265,37 @@ fn separator(bytes: &[u8]) -> usize {
     }
 }
 
-/// The e-mail address in the word `start..end`, if there is one: the first.
+/// The first e-mail address in `start..end`, which lies within one word.
 fn email(bytes: &[u8], start: usize, end: usize) -> Option<(usize, usize)> {
     let mut from = start;
     while let Some(at) = memchr::memchr(b'@', &bytes[from..end]).map(|at| from + at) {
-        let local = at - bytes[from..at].iter().rev().take_while(|byte| **byte != b'@').count();
-        let domain_end =
-            at + 1 + bytes[at + 1..end].iter().take_while(|byte| !matches!(byte, b'+' | b'~')).count();
-        let domain_end =
-            domain_end - bytes[at + 1..domain_end].iter().rev().take_while(|byte| **byte == b'.').count();
-        let domain = &bytes[at + 1..domain_end];
-        // The last label of a version (`react@18.2.0`) is a number; of a domain it never is.
-        let label = domain.rsplit(|byte| matches!(byte, b'.' | b'@')).next().unwrap_or_default();
-        let named = label.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80);
-        if local < at && named && !bytes[domain_end..].starts_with(b"://") {
-            return Some((local, domain_end));
+        let after = &bytes[at + 1..end];
+        let domain =
+            &after[..after.iter().position(|byte| matches!(byte, b'@' | b'+' | b'~')).unwrap_or(after.len())];
+        let domain = trim_dots(domain);
+        let is_url = bytes[at + 1 + domain.len()..].starts_with(b"://");
+        if at > from && is_domain(domain) && !is_url {
+            // What hangs on with another `@` belongs to it: `user@mail@host`.
+            let whole =
+                &after[..after.iter().position(|byte| matches!(byte, b'+' | b'~')).unwrap_or(after.len())];
+            return Some((from, at + 1 + trim_dots(whole).len()));
         }
         from = at + 1;
     }
     None
+}
+
+/// Whether the last label begins with a letter, or four labels may be an IPv4 address. Versions (`react@18.2.0`) have
+/// neither.
+fn is_domain(domain: &[u8]) -> bool {
+    let last = domain.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    last.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80)
+        || domain.split(|byte| *byte == b'.').filter(|label| !label.is_empty()).count() == 4
+}
+
+/// Without the dots at the end, which are a sentence's.
+fn trim_dots(text: &[u8]) -> &[u8] {
+    &text[..text.len() - text.iter().rev().take_while(|byte| **byte == b'.').count()]
 }
 
 /// Where the JSON Web Token that starts at `start` ends: three base64url parts, of which the first is a JSON object.
@@ -326,8 +334,14 @@ fn is_token(part: &[u8]) -> bool {
         || is_random(part, MIXED_TOKEN)
 }
 
-fn has_token_part(run: &[u8]) -> bool {
-    run.split(|byte| matches!(byte, b'-' | b'_')).any(is_token)
+/// Whether a run with hyphens or underscores is one token as a whole, rather than words of which some may be tokens.
+fn is_base64url(run: &[u8]) -> bool {
+    let is_joint = |byte: &u8| matches!(byte, b'-' | b'_');
+    let mut starts = (0..run.len()).filter(|at| *at == 0 || is_joint(&run[at - 1]));
+    run.iter().any(is_joint)
+        && is_random(run, MIXED_TOKEN + 4)
+        && !run.split(is_joint).any(is_token)
+        && !starts.any(|start| is_uuid(&run[start..]))
 }
 
 /// Whether letters and digits are as mixed as random ones: words and identifiers change from letters to digits, or
