@@ -24,6 +24,8 @@ mod mac;
 mod peer;
 mod place;
 pub mod scrub;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 

@@ -8,8 +8,8 @@
 //! checksum           first 8 bytes of SHA-256 over all before
 //! ```
 //!
-//! It lies, mode 0600, in a directory of mode 0700 that belongs to the collector's user, on a RAM-backed file system
-//! unless the operator allows a disk. A new key is written beside the old one and synced; then the old one's bytes are
+//! It lies, mode 0600, in a directory that belongs to the collector's user and that nobody else may write to (made with
+//! mode 0700 if it is not there), on a RAM-backed file system unless the operator allows a disk. A new key is written beside the old one and synced; then the old one's bytes are
 //! overwritten where they lie, and only then the new file takes the name. Whatever is interrupted, one whole key is left,
 //! and an old key is never left behind. A file that is damaged or that others could read is overwritten and removed.
 //!
@@ -39,8 +39,11 @@ const RAM_BACKED: [i64; 2] = [0x0102_1994, 0x8584_58f6];
 pub(super) struct Stored {
     pub(super) epoch: u32,
     pub(super) since: Timestamp,
-    pub(super) key: Zeroizing<[u8; KEY_BYTES]>,
+    pub(super) key: Secret,
 }
+
+/// A key on its way between its file and its page: on the heap, since moving it would leave copies on the stack.
+pub(super) type Secret = Box<Zeroizing<[u8; KEY_BYTES]>>;
 
 /// The directory of the key file, checked.
 pub(super) struct KeyFile {
@@ -71,7 +74,7 @@ impl KeyFile {
         if metadata.uid() != rustix::process::geteuid().as_raw() {
             return Err(KeyError::Foreign(directory.to_owned()));
         }
-        if metadata.mode() & 0o077 != 0 {
+        if metadata.mode() & 0o022 != 0 {
             return Err(KeyError::Open(directory.to_owned(), metadata.mode() & 0o777));
         }
         if !on_disk_allowed && !ram_backed(directory).map_err(|error| fail("look at", error))? {
@@ -195,8 +198,8 @@ enum Found {
     Whole(Stored, Identity),
 }
 
-fn encode(stored: &Stored) -> Zeroizing<[u8; LENGTH]> {
-    let mut bytes = Zeroizing::new([0; LENGTH]);
+fn encode(stored: &Stored) -> Box<Zeroizing<[u8; LENGTH]>> {
+    let mut bytes = Box::new(Zeroizing::new([0; LENGTH]));
     let mut at = 0;
     let mut put = |part: &[u8]| {
         bytes[at..at + part.len()].copy_from_slice(part);
@@ -217,11 +220,13 @@ fn decode(bytes: &[u8]) -> Option<Stored> {
         return None;
     }
     let (epoch, rest) = body.strip_prefix(FORMAT)?.split_first_chunk()?;
-    let (since, key) = rest.split_first_chunk()?;
+    let (since, bytes) = rest.split_first_chunk()?;
+    let mut key = Box::new(Zeroizing::new([0; KEY_BYTES]));
+    key.copy_from_slice(bytes.get(..KEY_BYTES)?);
     Some(Stored {
         epoch: u32::from_le_bytes(*epoch),
         since: Timestamp::from_second(i64::from_le_bytes(*since)).ok()?,
-        key: Zeroizing::new(key.try_into().ok()?),
+        key,
     })
 }
 

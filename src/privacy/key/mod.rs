@@ -281,8 +281,8 @@ pub enum KeyError {
         "{0} belongs to another user, who could read the key; remove it or set `key` to another directory"
     )]
     Foreign(PathBuf),
-    /// The directory is open to other users.
-    #[error("{0} is open to other users (mode {1:o}); run `chmod 700` on it")]
+    /// Other users may put files into the directory.
+    #[error("other users may write to {0} (mode {1:o}); run `chmod 700` on it")]
     Open(PathBuf, u32),
     /// The file is of another version.
     #[error("{0} was written by another version of footfall; remove it to start with a new key")]
@@ -313,7 +313,7 @@ fn make(
     epoch: u32,
     now: Timestamp,
 ) -> Result<Key, KeyError> {
-    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    let mut key = Box::new(Zeroizing::new([0; KEY_BYTES]));
     getrandom::fill(key.as_mut_slice()).map_err(KeyError::Random)?;
     // The file holds whole seconds: a key must look the same before and after a restart.
     let since = Timestamp::from_second(now.as_second()).unwrap_or(now);

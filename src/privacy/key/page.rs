@@ -2,10 +2,11 @@
 //! dumps, and wiped before it goes back to the system.
 
 use memmap2::MmapMut;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use super::KeyError;
-use crate::privacy::mac::{KEY_BYTES, STATE_BYTES, prepare};
+use super::file::Secret;
+use crate::privacy::mac::{STATE_BYTES, prepare};
 
 /// The state of one key.
 pub(super) struct Page {
@@ -15,7 +16,7 @@ pub(super) struct Page {
 
 impl Page {
     /// Makes the state of `key`, which is wiped.
-    pub(super) fn new(key: Zeroizing<[u8; KEY_BYTES]>) -> Result<Self, KeyError> {
+    pub(super) fn new(key: Secret) -> Result<Self, KeyError> {
         let mut memory = MmapMut::map_anon(STATE_BYTES).map_err(KeyError::Memory)?;
         // Where the system does not allow locking (RLIMIT_MEMLOCK) the key still works; `key status` tells.
         let locked = memory.lock().is_ok();
