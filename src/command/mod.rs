@@ -5,6 +5,7 @@
 pub mod config;
 pub mod embedded;
 pub mod explain;
+pub mod geo;
 pub mod key;
 pub mod query;
 pub mod report;
@@ -41,6 +42,8 @@ enum Command {
     Embedded(embedded::Arguments),
     /// Say which row a beacon would become: JSON lines in, JSON lines out.
     Explain(explain::Arguments),
+    /// Fetch place files.
+    Geo(geo::Arguments),
     /// Look at the key of pseudonyms, or destroy it before its time.
     Key(key::Arguments),
     /// Show a report; without a name, list them all.
@@ -121,6 +124,7 @@ pub fn run() -> ExitCode {
         Command::Config(arguments) => config::run(arguments, &cli.common),
         Command::Embedded(arguments) => embedded::run(arguments),
         Command::Explain(arguments) => explain::run(arguments, &cli.common),
+        Command::Geo(arguments) => geo::run(arguments),
         Command::Key(arguments) => key::run(arguments, &cli.common),
         Command::Report(arguments) => report::run(arguments, &cli.common),
         Command::Query(arguments) => query::run(arguments, &cli.common),
