@@ -32,11 +32,7 @@ pub(super) struct Background {
 
 impl Background {
     /// Starts them all.
-    pub(super) fn start(
-        client: &Client,
-        collector: &Arc<Collector>,
-        spool: &Arc<Spool>,
-    ) -> Self {
+    pub(super) fn start(client: &Client, collector: &Arc<Collector>, spool: &Arc<Spool>) -> Self {
         let (stop, stopped) = watch::channel(false);
         let store = Arc::new(Mutex::new(Err("not asked yet".to_owned())));
         let there = Arc::new(Notify::new());
