@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -20,6 +20,7 @@ use super::bounds::{CONNECTION_WINDOW, MAX_HEAD, MAX_RESET_STREAMS, MAX_STREAMS,
 use super::progress::{Order, Phase, Progress};
 use super::proxy;
 use super::route::Visit;
+use super::wake::Streams;
 use super::wire::{Early, Watched};
 use super::worker::Thread;
 
@@ -174,7 +175,7 @@ where
         let visit = visit.clone();
         async move { Ok::<_, Infallible>(visit.answer(request).await) }
     });
-    let connection = http2::Builder::new(TokioExecutor::new())
+    let connection = http2::Builder::new(Streams(thread.hub.clone()))
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
         .max_pending_accept_reset_streams(MAX_RESET_STREAMS)

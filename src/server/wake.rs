@@ -7,7 +7,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::task::{Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use parking_lot::Mutex;
 
@@ -30,6 +30,19 @@ struct Woken {
     hub: Option<Waker>,
 }
 
+/// Spawns the streams of HTTP/2 connections on the thread of a hub.
+#[derive(Clone)]
+pub(super) struct Streams(pub(super) Arc<Hub>);
+
+impl<F> hyper::rt::Executor<F> for Streams
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        tokio::spawn(self.0.clone().through(stream));
+    }
+}
+
 struct Task {
     hub: Arc<Hub>,
     waker: Waker,
@@ -44,6 +57,18 @@ impl Hub {
     /// A waker that does as `waker`, through this hub.
     pub(super) fn waker(self: &Arc<Self>, waker: &Waker) -> Waker {
         Arc::new(Task { hub: self.clone(), waker: waker.clone() }).into()
+    }
+
+    /// Runs `future` with such a waker.
+    pub(super) async fn through<F: Future>(self: Arc<Self>, future: F) -> F::Output {
+        let mut future = std::pin::pin!(future);
+        let mut waker = None;
+        std::future::poll_fn(|cx| {
+            // A task's waker stays the same for its life.
+            let waker = waker.get_or_insert_with(|| self.waker(cx.waker()));
+            future.as_mut().poll(&mut Context::from_waker(waker))
+        })
+        .await
     }
 
     /// Wakes tasks as they are asked for, for ever; to be run by the hub's own thread.
@@ -117,12 +142,7 @@ mod tests {
                         sender.send(()).unwrap();
                     });
                     tokio::spawn(async move {
-                        let mut receiver = std::pin::pin!(receiver);
-                        std::future::poll_fn(|cx| {
-                            let waker = hub.waker(cx.waker());
-                            receiver.as_mut().poll(&mut std::task::Context::from_waker(&waker)).map(|_| ())
-                        })
-                        .await;
+                        hub.through(receiver).await.unwrap();
                         done.fetch_add(1, Ordering::Relaxed);
                     })
                 })

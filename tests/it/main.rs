@@ -8,4 +8,5 @@
 mod common;
 #[path = "../load/mod.rs"]
 mod load;
+mod serve;
 mod server;

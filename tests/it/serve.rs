@@ -1,0 +1,112 @@
+//! `footfall serve` as a process: its start, its signals, its end, and what it writes.
+
+use std::time::Duration;
+
+use crate::common::{Collector, Http, Store, eventually, good_beacon, http, ports, process};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A collector whose store does not exist.
+fn without_store(settings: &str) -> Collector {
+    Collector::shipping_to(Store { listen: ports::free() }, settings)
+}
+
+fn post(target: &mut Http, body: &str) -> u16 {
+    let request = format!(
+        "POST /b HTTP/1.1\r\nHost: x\r\nUser-Agent: Mozilla/5.0 (Unheard-Of 77)\r\nX-Forwarded-For: 203.0.113.77\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    target.send(request.as_bytes()).unwrap();
+    target.answer().unwrap().status
+}
+
+#[test]
+fn beacons_are_taken_while_there_is_no_store_and_wait_for_it_after_the_end() {
+    let mut collector = without_store("");
+    collector.start();
+    for seq in 0..3 {
+        let answer = collector.beacon(&good_beacon("clinic", 77, seq, "/")).unwrap();
+        assert_eq!(answer.status, 204);
+    }
+    let ready = http::get(collector.admin, "/readyz").unwrap();
+    assert_eq!((ready.status, ready.json()["ready"].as_bool()), (200, Some(true)));
+    assert_eq!(http::get(collector.admin, "/healthz").unwrap().status, 200);
+    let metrics = collector.metrics();
+    assert!(metrics.contains("footfall_events_accepted_total 3"), "{metrics}");
+    assert!(metrics.contains("footfall_key_age_seconds"), "{metrics}");
+    assert!(collector.terminate().success(), "{}", collector.log());
+    let status = collector.command(&["spool", "status"]);
+    let told = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(told.contains('3'), "the events wait in the spool: {told}");
+}
+
+#[test]
+fn new_sites_are_taken_up_without_dropping_a_connection() {
+    let mut collector = without_store("");
+    collector.start();
+    let mut open = Http::connect(collector.listen).unwrap();
+    let beacon = good_beacon("other", 1, 0, "/").replace("clinic.example", "other.example");
+    assert_eq!(post(&mut open, &beacon), 403);
+    let file = collector.path("footfall.toml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{before}\n[[site]]\nid = \"other\"\nhosts = [\"other.example\"]\n"))
+        .unwrap();
+    process::signal(collector.pid(), process::Signal::HUP);
+    eventually("the new site is taken up", PATIENCE, || post(&mut open, &beacon) == 204);
+    std::fs::write(&file, "listen = 7").unwrap();
+    process::signal(collector.pid(), process::Signal::HUP);
+    eventually("the wrong file is reported", PATIENCE, || collector.log().contains("stays in use"));
+    assert_eq!(post(&mut open, &beacon), 204, "and changes nothing");
+}
+
+#[test]
+fn what_it_writes_holds_no_address_and_no_user_agent() {
+    let mut collector = without_store("");
+    collector.start();
+    let mut http = Http::connect(collector.listen).unwrap();
+    for (body, status) in [
+        (good_beacon("clinic", 5, 0, "/?token=s3cr3t77"), 204),
+        (good_beacon("nobody", 5, 1, "/"), 403),
+        ("{".to_owned(), 400),
+    ] {
+        assert_eq!(post(&mut http, &body), status, "{body}");
+    }
+    let metrics = collector.metrics();
+    assert!(collector.terminate().success());
+    let mut written = metrics.into_bytes();
+    written.extend(collector.log().into_bytes());
+    let mut directories = vec![collector.data()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
+            match entry.file_type().unwrap().is_dir() {
+                true => directories.push(entry.path()),
+                false => written.extend(std::fs::read(entry.path()).unwrap()),
+            }
+        }
+    }
+    for secret in ["203.0.113.77", "Unheard-Of", "s3cr3t77"] {
+        assert!(memchr::memmem::find(&written, secret.as_bytes()).is_none(), "{secret} was written");
+    }
+    let packed = [203, 0, 113, 77];
+    assert!(memchr::memmem::find(&written, &packed).is_none(), "the address was written in binary");
+}
+
+#[test]
+fn what_cannot_start_says_why() {
+    let mut collector = without_store("");
+    collector.start();
+    let file = std::fs::read_to_string(collector.path("footfall.toml")).unwrap();
+    let other = without_store("");
+    let taken = file.replace(&collector.data().display().to_string(), &other.data().display().to_string());
+    std::fs::write(other.path("footfall.toml"), taken).unwrap();
+    let output = other.command(&["serve"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("cannot listen on"), "{told}");
+    std::fs::write(other.path("footfall.toml"), "listen = 7\nnonsense = 1\n").unwrap();
+    let output = other.command(&["serve"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("line 1") && told.contains("nonsense"), "{told}");
+}
