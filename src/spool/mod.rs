@@ -63,6 +63,8 @@
 //! dropped events become durable with the next write, or within [a second](queue::BOOK_AFTER) when there is none.
 
 mod ack;
+#[cfg(test)]
+mod crash_tests;
 mod disk;
 mod frame;
 mod inventory;
@@ -70,6 +72,8 @@ mod queue;
 mod recovery;
 mod segment;
 mod tally;
+#[cfg(test)]
+mod test_disk;
 #[cfg(test)]
 mod tests;
 mod unload;
@@ -395,18 +399,15 @@ impl Spool {
     /// Deletes a segment that the store has.
     ///
     /// # Errors
-    /// When the disk fails; the segment is then still the oldest one.
+    /// When the disk fails. A segment that comes back in a crash is sent again, and the store knows its token.
     pub fn confirm(&self, sealed: &Sealed) -> Result<(), SpoolError> {
         let shared = &self.shared;
         let path = shared.directory.join(sealed.name.file());
-        shared
-            .disk
-            .remove(&path)
-            .and_then(|()| shared.disk.sync_directory(&shared.directory))
-            .map_err(|source| SpoolError::io("delete", &path, source))?;
+        let failed = |source| SpoolError::io("delete", &path, source);
+        shared.disk.remove(&path).map_err(failed)?;
         shared.queue.on_disk.fetch_sub(sealed.bytes, Ordering::Relaxed);
         shared.remove_sealed(sealed);
-        Ok(())
+        shared.disk.sync_directory(&shared.directory).map_err(failed)
     }
 
     /// Moves a segment that cannot be shipped to `aside/`, with the reason. It goes on counting towards the bound.
@@ -415,9 +416,12 @@ impl Spool {
     /// When the disk fails.
     pub fn set_aside(&self, sealed: &Sealed, reason: &str) -> Result<(), SpoolError> {
         let shared = &self.shared;
-        recovery::set_aside(&*shared.disk, &shared.directory, sealed.name, reason)?;
-        shared.remove_sealed(sealed);
-        Ok(())
+        let moved = recovery::set_aside(&*shared.disk, &shared.directory, sealed.name, reason);
+        // Moved, though the disk failed to make that durable: it is no longer here to be shipped.
+        if moved.is_ok() || self.read(sealed).is_err() {
+            shared.remove_sealed(sealed);
+        }
+        moved
     }
 
     /// Opens a sealed segment for reading.

@@ -23,7 +23,7 @@ pub const RECENT_ROWS: u64 = 131_072;
 #[derive(Debug, Default)]
 pub struct Recovered {
     /// Page load and number of the most recent events that are still spooled: all of the newest segments that hold
-    /// [`RECENT_ROWS`] rows together.
+    /// [`RECENT_ROWS`] rows together, oldest first.
     pub identities: Vec<(u64, u32)>,
     /// What was repaired or set aside, for the log.
     pub notes: Vec<String>,
@@ -71,7 +71,12 @@ pub(crate) fn scan(
     if named != Some(header.name) {
         return Err(Damage::Damaged(format!("its header is that of segment {}", header.name)));
     }
-    let seal = Seal::read(&*file, length, header.salt)?;
+    let mut tally = Tally::default();
+    let seal = match Seal::read(&*file, length, header.salt)? {
+        // A seal whose books are not whole was torn when it was written: then the frames tell.
+        Some(seal) => read_books(&*file, header.salt, seal.books_at..length, &mut tally)?.then_some(seal),
+        None => None,
+    };
     let mut scan = Scan {
         header,
         seal,
@@ -85,8 +90,7 @@ pub(crate) fn scan(
     };
     let salt = scan.header.salt;
     if let Some(seal) = seal {
-        (scan.end, scan.events, scan.audit) = (seal.books_at, seal.events, seal.audit);
-        read_books(&*file, salt, seal.books_at..length, &mut scan.tally)?;
+        (scan.end, scan.events, scan.audit, scan.tally) = (seal.books_at, seal.events, seal.audit, tally);
         if let Some(identities) = &mut identities {
             let mut reader = Reader::new(&*file, salt, start..seal.books_at);
             while let Step::Frame(frame) = reader.step()? {
@@ -156,21 +160,23 @@ impl Scan {
     }
 }
 
+/// Reads a sealed segment's books; says whether they and the seal behind them are whole.
 fn read_books(
     file: &dyn DiskFile,
     salt: u32,
     range: std::ops::Range<u64>,
     tally: &mut Tally,
-) -> Result<(), Damage> {
+) -> io::Result<bool> {
     let mut reader = Reader::new(file, salt, range);
     loop {
         match reader.step()? {
             Step::Frame(frame) if frame.kind == Kind::Books => {
-                tally.decode(frame.rows).ok_or_else(|| Damage::Damaged("its books cannot be read".into()))?;
+                if tally.decode(frame.rows).is_none() {
+                    return Ok(false);
+                }
             }
-            Step::Frame(_) => {}
-            Step::End => return Ok(()),
-            Step::Bad => return Err(Damage::Damaged(format!("no whole frame at byte {}", reader.offset()))),
+            Step::Frame(frame) if frame.kind == Kind::Seal => return Ok(true),
+            _ => return Ok(false),
         }
     }
 }
@@ -186,7 +192,7 @@ pub(crate) fn names(disk: &dyn Disk, directory: &Path) -> Result<Vec<Name>, Spoo
 /// Brings a directory in order. Returns the sealed segments, oldest first.
 pub(crate) fn recover(disk: &dyn Disk, directory: &Path) -> Result<(Vec<Sealed>, Recovered), SpoolError> {
     let mut found = Recovered::default();
-    let mut sealed = Vec::new();
+    let (mut sealed, mut recent) = (Vec::new(), Vec::new());
     // Newest first, so that it is the most recent events whose identities are read.
     for name in names(disk, directory)?.into_iter().rev() {
         let path = directory.join(name.file());
@@ -195,7 +201,7 @@ pub(crate) fn recover(disk: &dyn Disk, directory: &Path) -> Result<(Vec<Sealed>,
         match scan(disk, &path, wanted.then_some(&mut identities)) {
             Ok(scan) => {
                 found.events += scan.events;
-                found.identities.append(&mut identities);
+                recent.push(identities);
                 sealed.extend(finish(disk, directory, &path, scan, &mut found.notes)?);
             }
             Err(Damage::Damaged(reason)) => {
@@ -206,6 +212,7 @@ pub(crate) fn recover(disk: &dyn Disk, directory: &Path) -> Result<(Vec<Sealed>,
         }
     }
     sealed.reverse();
+    found.identities = recent.into_iter().rev().flatten().collect();
     Ok((sealed, found))
 }
 

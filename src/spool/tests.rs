@@ -10,7 +10,7 @@ use crate::event::{Day, Milliseconds, Row};
 
 const RECEIVED: Milliseconds = Milliseconds(1_700_000_000_000);
 
-fn limits() -> SpoolLimits {
+pub(super) fn limits() -> SpoolLimits {
     SpoolLimits {
         seal_rows: 1000,
         seal_bytes: 1 << 20,
@@ -20,7 +20,7 @@ fn limits() -> SpoolLimits {
 }
 
 /// The rows of events `seqs` of a page load.
-fn rows(page_load: u64, seqs: &[u32]) -> Vec<u8> {
+pub(super) fn rows(page_load: u64, seqs: &[u32]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for seq in seqs {
         let row = Row { page_load, seq: *seq, received: RECEIVED, expires: Day(20_000), ..Row::default() };
@@ -29,13 +29,13 @@ fn rows(page_load: u64, seqs: &[u32]) -> Vec<u8> {
     bytes
 }
 
-fn append(spool: &Spool, page_load: u64, seqs: &[u32]) -> Result<Ack, SpoolError> {
+pub(super) fn append(spool: &Spool, page_load: u64, seqs: &[u32]) -> Result<Ack, SpoolError> {
     let frame = Frame { site: "clinic", page_load, seqs, rows: &rows(page_load, seqs) };
     spool.append(frame, Durability::Synced)
 }
 
 /// Waits for an ack by asking again and again: there is no runtime here.
-fn wait(ack: Ack) -> Result<(), SpoolError> {
+pub(super) fn wait(ack: Ack) -> Result<(), SpoolError> {
     let mut ack = pin!(ack);
     let began = Instant::now();
     loop {
@@ -48,7 +48,7 @@ fn wait(ack: Ack) -> Result<(), SpoolError> {
 }
 
 /// Waits until something is so that the writer brings about.
-fn until(mut so: impl FnMut() -> bool) {
+pub(super) fn until(mut so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !so() {
         assert!(began.elapsed() < Duration::from_secs(30), "it never comes");
