@@ -10,3 +10,5 @@ mod common;
 mod load;
 mod serve;
 mod server;
+mod ship;
+mod spool;

@@ -1,0 +1,340 @@
+//! Shipping to a real store that is down, is killed, loses its answers or refuses rows: each event is there once.
+
+use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use footfall::config::{self, Secret, SpoolLimits};
+use footfall::event::{COLUMNS, Day, Dropped, Milliseconds, Row};
+use footfall::spool::{Durability, Frame, Spool, inspect};
+use footfall::store::Client;
+use footfall::store::books::Balance;
+use footfall::store::ship::Shipper;
+use tokio::sync::oneshot;
+
+use crate::common::{Store, StoreProcess, eventually};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+const SCHEMA: [&str; 3] = [
+    include_str!("../../sql/schema/0001_events.sql"),
+    include_str!("../../sql/schema/0002_books.sql"),
+    include_str!("../../sql/schema/0003_audit.sql"),
+];
+
+fn limits() -> SpoolLimits {
+    SpoolLimits {
+        seal_rows: 300,
+        seal_bytes: 1 << 20,
+        seal_after: Duration::from_millis(100),
+        max_bytes: 1 << 30,
+    }
+}
+
+fn row(page_load: u64, seq: u32, out: &mut Vec<u8>) {
+    let received = Milliseconds(jiff::Timestamp::now().as_millisecond());
+    let row = Row {
+        page_load,
+        seq,
+        time: received,
+        received,
+        expires: Day(u16::MAX),
+        site: "clinic",
+        ..Row::default()
+    };
+    row.encode(out);
+}
+
+/// A spool and a runtime in which its shipper runs.
+struct Shipping {
+    directory: tempfile::TempDir,
+    spool: Arc<Spool>,
+    runtime: tokio::runtime::Runtime,
+    client: Client,
+    appended: Vec<(u64, u32)>,
+    running: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)>,
+}
+
+impl Shipping {
+    fn to(address: SocketAddr) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (spool, _) = Spool::open(&directory.path().join("spool"), &limits()).unwrap();
+        let store = config::Store::Server {
+            url: format!("http://{address}"),
+            database: "footfall".into(),
+            user: "footfall_writer".into(),
+            password: Secret::new(String::new()),
+            cluster: None,
+        };
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let mut shipping = Self {
+            directory,
+            spool,
+            runtime,
+            client: Client::new(&store),
+            appended: Vec::new(),
+            running: None,
+        };
+        shipping.start();
+        shipping
+    }
+
+    fn start(&mut self) {
+        let (stop, stopped) = oneshot::channel();
+        let shipper = Shipper::new(self.spool.clone(), self.client.clone());
+        let shipper = self.runtime.spawn(shipper.run(async { drop(stopped.await) }));
+        self.running = Some((stop, shipper));
+    }
+
+    /// Appends beacons of three events and waits for their acks.
+    fn append(&mut self, beacons: u64) {
+        let mut acks = Vec::new();
+        for _ in 0..beacons {
+            let page_load = fastrand::u64(..);
+            let mut rows = Vec::new();
+            for seq in 0..3 {
+                row(page_load, seq, &mut rows);
+                self.appended.push((page_load, seq));
+            }
+            let frame = Frame { site: "clinic", page_load, seqs: &[0, 1, 2], rows: &rows };
+            acks.push(self.spool.append(frame, Durability::Synced).unwrap());
+        }
+        self.runtime.block_on(async {
+            for ack in acks {
+                ack.await.unwrap();
+            }
+        });
+    }
+
+    fn wait_until_shipped(&self) {
+        eventually("everything is shipped", PATIENCE, || {
+            let status = self.spool.status();
+            status.events == 0 && status.sealed == 0
+        });
+    }
+
+    /// Every event is stored once, and no other.
+    fn assert_exactly_once(&self, store: Store) {
+        let stored = store.events();
+        let distinct: HashSet<_> = stored.iter().copied().collect();
+        assert_eq!(distinct.len(), stored.len(), "no event is stored twice");
+        let appended: HashSet<_> = self.appended.iter().copied().collect();
+        assert_eq!(appended.difference(&distinct).count(), 0, "no event is missing");
+        assert_eq!(distinct.difference(&appended).count(), 0, "no event comes from nowhere");
+    }
+
+    fn balance(&self) -> Balance {
+        let directory = self.directory.path().join("spool");
+        self.runtime.block_on(Balance::read(&self.client, &directory, 0..=u16::MAX)).unwrap()
+    }
+}
+
+fn store() -> (tempfile::TempDir, StoreProcess) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = StoreProcess::new(&directory.path().join("store"));
+    store.start();
+    make_tables(store.store);
+    (directory, store)
+}
+
+fn make_tables(store: Store) {
+    let _ = crate::common::http::post(
+        store.listen,
+        "/",
+        "X-ClickHouse-User: footfall_writer\r\n",
+        b"CREATE DATABASE IF NOT EXISTS footfall",
+    )
+    .unwrap();
+    for sql in SCHEMA {
+        store.query(sql).unwrap();
+    }
+}
+
+#[test]
+fn events_audit_rows_and_books_arrive_and_balance() {
+    let (_directory, store) = store();
+    let mut shipping = Shipping::to(store.store.listen);
+    shipping.append(700);
+    shipping.spool.count_dropped("clinic", Dropped::Bot, 5);
+    let audit = shipping.spool.append_audit("key turned", r#"{"epoch":1}"#).unwrap();
+    shipping.runtime.block_on(audit).unwrap();
+    shipping.wait_until_shipped();
+    shipping.assert_exactly_once(store.store);
+    assert_eq!(store.store.rows("SELECT action, detail FROM audit"), ["key turned\t{\"epoch\":1}"]);
+    let books = store.store.rows("SELECT site, entry, sum(events) FROM books GROUP BY ALL ORDER BY entry");
+    assert_eq!(books, ["clinic\tbot\t5", "clinic\tstored\t2100"]);
+    let balance = shipping.balance();
+    assert!(balance.balances(), "{balance:?}");
+    let received: u64 = balance.lines.values().map(|line| line.received()).sum();
+    assert_eq!(received, 2105);
+
+    // One event goes missing, one is there twice: the books see both.
+    store
+        .store
+        .query("DELETE FROM events WHERE (page_load, seq) IN (SELECT page_load, seq FROM events LIMIT 1)")
+        .unwrap();
+    let balance = shipping.balance();
+    assert_eq!(balance.lines.values().map(|line| line.missing()).sum::<u64>(), 1, "{balance:?}");
+    store.store.query("INSERT INTO events SELECT * FROM events LIMIT 3").unwrap();
+    let balance = shipping.balance();
+    assert_eq!(balance.lines.values().map(|line| line.surplus()).sum::<u64>(), 2, "{balance:?}");
+}
+
+#[test]
+fn a_store_that_is_down_is_waited_for_while_beacons_are_taken() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = StoreProcess::new(&directory.path().join("store"));
+    let mut shipping = Shipping::to(store.store.listen);
+    for _ in 0..5 {
+        shipping.append(200);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(shipping.spool.status().sealed > 1);
+    assert_eq!(shipping.spool.status().events, 3000);
+    store.start();
+    make_tables(store.store);
+    shipping.wait_until_shipped();
+    shipping.assert_exactly_once(store.store);
+    assert!(shipping.balance().balances());
+    assert!(inspect(&shipping.directory.path().join("spool")).unwrap().aside.is_empty());
+}
+
+#[test]
+fn a_store_killed_in_the_middle_of_inserts_has_each_event_once() {
+    let (_directory, mut store) = store();
+    let mut shipping = Shipping::to(store.store.listen);
+    for _ in 0..6 {
+        shipping.append(400);
+        std::thread::sleep(Duration::from_millis(fastrand::u64(0..120)));
+        store.kill();
+        shipping.append(50);
+        store.start();
+    }
+    shipping.wait_until_shipped();
+    shipping.assert_exactly_once(store.store);
+    assert!(shipping.balance().balances());
+}
+
+#[test]
+fn an_insert_whose_answer_was_lost_is_sent_again_and_stored_once() {
+    let (_directory, store) = store();
+    let proxy = Proxy::before(store.store.listen);
+    let mut shipping = Shipping::to(proxy.listen);
+    proxy.lose.store(true, Ordering::SeqCst);
+    shipping.append(500);
+    eventually("answers were lost", PATIENCE, || proxy.lost.load(Ordering::SeqCst) >= 4);
+    assert!(!store.store.events().is_empty(), "the store had them all the same");
+    proxy.lose.store(false, Ordering::SeqCst);
+    shipping.wait_until_shipped();
+    shipping.assert_exactly_once(store.store);
+    assert!(shipping.balance().balances());
+}
+
+#[test]
+fn a_collector_that_dies_after_the_insert_sends_it_again_and_it_is_stored_once() {
+    let (_directory, store) = store();
+    let proxy = Proxy::before(store.store.listen);
+    let mut shipping = Shipping::to(proxy.listen);
+    proxy.lose.store(true, Ordering::SeqCst);
+    shipping.append(300);
+    eventually("answers were lost", PATIENCE, || proxy.lost.load(Ordering::SeqCst) >= 1);
+    let (_, shipper) = shipping.running.take().unwrap();
+    shipper.abort();
+    let _ = shipping.runtime.block_on(shipper);
+    shipping.spool.close();
+    let directory = shipping.directory.path().join("spool");
+    // The old one is let go of before the new one takes the lock.
+    let (old, path) = (shipping.spool, tempfile::tempdir().unwrap());
+    shipping.spool = Spool::open(path.path(), &limits()).unwrap().0;
+    drop(old);
+    shipping.spool = Spool::open(&directory, &limits()).unwrap().0;
+    proxy.lose.store(false, Ordering::SeqCst);
+    shipping.start();
+    shipping.wait_until_shipped();
+    shipping.assert_exactly_once(store.store);
+}
+
+#[test]
+fn a_segment_that_the_store_refuses_is_set_aside_and_the_next_ones_go_on() {
+    let (_directory, store) = store();
+    let mut shipping = Shipping::to(store.store.listen);
+    shipping.append(10);
+    shipping.wait_until_shipped();
+    let rows = vec![0xff; COLUMNS.len() + 100];
+    let frame = Frame { site: "clinic", page_load: 1, seqs: &[0], rows: &rows };
+    let ack = shipping.spool.append(frame, Durability::Synced).unwrap();
+    shipping.runtime.block_on(ack).unwrap();
+    let inventory = || inspect(&shipping.directory.path().join("spool")).unwrap();
+    eventually("the segment is set aside", PATIENCE, || !inventory().aside.is_empty());
+    let aside = inventory().aside.remove(0);
+    assert!(aside.reason.contains("refuses") && aside.reason.contains("Code: "), "{}", aside.reason);
+    assert_eq!(aside.events, Some(1));
+    shipping.append(10);
+    shipping.wait_until_shipped();
+    shipping.assert_exactly_once(store.store);
+    assert!(shipping.balance().unreadable.is_empty());
+}
+
+#[test]
+fn a_stopping_collector_ships_what_is_sealed() {
+    let (_directory, store) = store();
+    let mut shipping = Shipping::to(store.store.listen);
+    shipping.append(20);
+    shipping.spool.close();
+    let (stop, shipper) = shipping.running.take().unwrap();
+    stop.send(()).unwrap();
+    shipping.runtime.block_on(shipper).unwrap();
+    shipping.assert_exactly_once(store.store);
+}
+
+/// Stands between the shipper and the store, and loses the store's answers when told to.
+struct Proxy {
+    listen: SocketAddr,
+    lose: Arc<AtomicBool>,
+    lost: Arc<AtomicU32>,
+}
+
+impl Proxy {
+    fn before(store: SocketAddr) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let proxy =
+            Self { listen: listener.local_addr().unwrap(), lose: Arc::default(), lost: Arc::default() };
+        let (lose, lost) = (proxy.lose.clone(), proxy.lost.clone());
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(server) = TcpStream::connect(store) else { continue };
+                let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                std::thread::spawn(move || copy(from, to, || false));
+                let (lose, lost) = (lose.clone(), lost.clone());
+                std::thread::spawn(move || {
+                    copy(server, client, || {
+                        let loses = lose.load(Ordering::SeqCst);
+                        lost.fetch_add(u32::from(loses), Ordering::SeqCst);
+                        loses
+                    });
+                });
+            }
+        });
+        proxy
+    }
+}
+
+/// Copies until the end, or until there is something to copy and `cut` says so.
+fn copy(mut from: TcpStream, mut to: TcpStream, cut: impl Fn() -> bool) {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(read) if read > 0 && !cut() => {
+                if to.write_all(&buffer[..read]).is_err() {
+                    break;
+                }
+            }
+            _ => break,
+        }
+    }
+    let _ = from.shutdown(Shutdown::Both);
+    let _ = to.shutdown(Shutdown::Both);
+}
