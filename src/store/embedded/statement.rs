@@ -146,7 +146,13 @@ impl<'a> Statement<'a> {
 
     /// The first name before `limit` that reaches outside of the store, if any.
     pub(super) fn outside(&self, limit: usize) -> Option<String> {
+        let mut depth = 0_usize;
         for (index, token) in self.tokens.iter().enumerate().take_while(|(_, token)| token.start < limit) {
+            match token.kind {
+                Kind::Open => depth += 1,
+                Kind::Close => depth = depth.saturating_sub(1),
+                _ => {}
+            }
             if !matches!(token.kind, Kind::Word | Kind::Quoted) {
                 continue;
             }
@@ -160,7 +166,8 @@ impl<'a> Statement<'a> {
             if (called || before == "APPLY") && (outside_function || escaped) {
                 return Some(name);
             }
-            if self.is_engine(index) && !INSIDE_ENGINES.contains(&name.as_str()) {
+            // In parentheses `engine` is a column.
+            if depth == 0 && self.is_engine(index) && !INSIDE_ENGINES.contains(&name.as_str()) {
                 return Some(name);
             }
             if before_open(&self.tokens, index)
@@ -477,6 +484,7 @@ mod tests {
         for sql in [
             "SELECT file, airport('x') FROM t WHERE name = 'file(1)'",
             "CREATE TABLE t (a String) ENGINE = MergeTree ORDER BY a",
+            "CREATE TABLE t (engine LowCardinality(String)) ENGINE = MergeTree ORDER BY engine",
             "CREATE DICTIONARY d (a Int) PRIMARY KEY a SOURCE(CLICKHOUSE(TABLE 't'))",
         ] {
             assert_eq!(Statement::new(sql.as_bytes()).outside(usize::MAX), None, "{sql}");
