@@ -83,13 +83,13 @@ ASOF JOIN
         SELECT site, visitor, arraySort(groupArray((time, page_load, seq))) AS moments
         FROM events
         WHERE time >= {since:DateTime64(3, 'UTC')} - INTERVAL 30 MINUTE AND time < {until:DateTime64(3, 'UTC')}
-            AND visitor % {buckets:UInt64} = {bucket:UInt64}
+            AND expires >= today() AND visitor % {buckets:UInt64} = {bucket:UInt64}
         GROUP BY site, visitor
     )
 ) AS begin
 ON event.site = begin.site AND event.visitor = begin.visitor AND event.time >= begin.time
 WHERE event.time >= {since:DateTime64(3, 'UTC')} - INTERVAL 30 MINUTE AND event.time < {until:DateTime64(3, 'UTC')}
-    AND event.visitor % {buckets:UInt64} = {bucket:UInt64}
+    AND event.expires >= today() AND event.visitor % {buckets:UInt64} = {bucket:UInt64}
 GROUP BY event.site, event.visitor, begin.first
 HAVING start >= {since:DateTime64(3, 'UTC')} AND start < {before:DateTime64(3, 'UTC')};
 
@@ -102,22 +102,22 @@ CREATE TABLE IF NOT EXISTS visits_closed
     address UInt64,
     epoch UInt32,
     policy LowCardinality(String),
-    start DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD),
-    end DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD),
-    duration_ms UInt32 CODEC(T64, ZSTD),
-    views UInt32 CODEC(T64, ZSTD),
-    events UInt32 CODEC(T64, ZSTD),
-    actions UInt32 CODEC(T64, ZSTD),
-    errors UInt32 CODEC(T64, ZSTD),
+    start DateTime64(3, 'UTC'),
+    end DateTime64(3, 'UTC'),
+    duration_ms UInt32,
+    views UInt32,
+    events UInt32,
+    actions UInt32,
+    errors UInt32,
     bounce Bool,
-    engaged_ms UInt32 CODEC(T64, ZSTD),
+    engaged_ms UInt32,
     entry_host LowCardinality(String),
-    entry_path String CODEC(ZSTD),
+    entry_path LowCardinality(String),
     exit_host LowCardinality(String),
-    exit_path String CODEC(ZSTD),
+    exit_path LowCardinality(String),
     host LowCardinality(String),
     referrer_host LowCardinality(String),
-    referrer_path String CODEC(ZSTD),
+    referrer_path LowCardinality(String),
     source LowCardinality(String),
     channel LowCardinality(String),
     utm_source LowCardinality(String),
@@ -149,11 +149,8 @@ CREATE TABLE IF NOT EXISTS visits_closed
 ENGINE = MergeTree
 PARTITION BY day
 ORDER BY (site, start, visitor)
-TTL expires + INTERVAL 1 DAY;
-
--- Where a day is put together before it takes the place of its partition in `visits_closed`: the two must be alike.
--- cluster: sharded by cityHash64(site, visitor)
-CREATE TABLE IF NOT EXISTS visits_stage AS visits_closed;
+TTL expires + INTERVAL 1 DAY
+SETTINGS default_compression_codec = 'ZSTD(1)';
 
 -- cluster: on each shard
 CREATE OR REPLACE VIEW visits_open AS

@@ -44,8 +44,8 @@ FROM
 ARRAY JOIN
     [
         ('total', '', ''),
-        ('entry', entry_path, toString(entry_host)),
-        ('exit', exit_path, toString(exit_host)),
+        ('entry', toString(entry_path), toString(entry_host)),
+        ('exit', toString(exit_path), toString(exit_host)),
         ('source', toString(source), ''),
         ('channel', toString(channel), ''),
         ('referrer', toString(referrer_host), ''),
@@ -67,7 +67,7 @@ SELECT
     site,
     toDate(time, ifNull(nullIf((SELECT timezone FROM zone), ''), 'UTC')) AS day,
     multiIf(kind = 'leave', 'page', kind = 'view', 'page', kind = 'ad', concat('ad_', name), toString(kind)) AS dimension,
-    multiIf(kind IN ('view', 'leave', 'missing'), path, kind = 'ad', toString(ad), name) AS value,
+    multiIf(kind IN ('view', 'leave', 'missing'), toString(path), kind = 'ad', toString(ad), toString(name)) AS value,
     multiIf(kind IN ('view', 'leave', 'missing'), toString(host), kind = 'ad', toString(slot), '') AS detail,
     toString(bot) AS bot,
     toUInt64(0) AS visits,
@@ -79,7 +79,7 @@ SELECT
     uniqState(visitor) AS visitors,
     max(event.expires) AS expires
 FROM events AS event
-WHERE time >= {since:DateTime64(3, 'UTC')} AND time < {before:DateTime64(3, 'UTC')}
+WHERE time >= {since:DateTime64(3, 'UTC')} AND time < {before:DateTime64(3, 'UTC')} AND event.expires >= today()
     AND kind IN ('view', 'leave', 'event', 'ad', 'outbound', 'download', 'missing', 'resource')
 GROUP BY site, day, dimension, value, detail, bot;
 
@@ -89,25 +89,23 @@ CREATE TABLE IF NOT EXISTS daily_closed
     site LowCardinality(String),
     day Date,
     dimension LowCardinality(String),
-    value String CODEC(ZSTD),
-    detail String CODEC(ZSTD),
+    value String,
+    detail String,
     bot LowCardinality(String),
-    visits UInt64 CODEC(T64, ZSTD),
-    bounces UInt64 CODEC(T64, ZSTD),
-    views UInt64 CODEC(T64, ZSTD),
-    events UInt64 CODEC(T64, ZSTD),
-    duration_ms UInt64 CODEC(T64, ZSTD),
-    engaged_ms UInt64 CODEC(T64, ZSTD),
-    visitors AggregateFunction(uniq, UInt64) CODEC(ZSTD),
+    visits UInt64,
+    bounces UInt64,
+    views UInt64,
+    events UInt64,
+    duration_ms UInt64,
+    engaged_ms UInt64,
+    visitors AggregateFunction(uniq, UInt64),
     expires Date
 )
 ENGINE = MergeTree
 PARTITION BY day
 ORDER BY (site, dimension, bot, value, detail)
-TTL expires + INTERVAL 1 DAY;
-
--- cluster: sharded by cityHash64(site, dimension, value)
-CREATE TABLE IF NOT EXISTS daily_stage AS daily_closed;
+TTL expires + INTERVAL 1 DAY
+SETTINGS default_compression_codec = 'ZSTD(1)';
 
 -- cluster: on each shard
 CREATE OR REPLACE VIEW daily_open AS

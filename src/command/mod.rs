@@ -3,10 +3,12 @@
 //! A command answers with an [`Error`] that carries its exit code; [`run`] prints it, cause by cause.
 
 pub mod config;
+pub mod demo;
 pub mod embedded;
 pub mod explain;
 pub mod geo;
 pub mod key;
+pub mod migrate;
 pub mod query;
 pub mod report;
 pub mod serve;
@@ -46,6 +48,10 @@ enum Command {
     Geo(geo::Arguments),
     /// Look at the key of pseudonyms, or destroy it before its time.
     Key(key::Arguments),
+    /// Fill the store with a demonstration clinic's visitors.
+    Demo(demo::Arguments),
+    /// Bring the store's tables up to date.
+    Migrate(migrate::Arguments),
     /// Show a report; without a name, list them all.
     Report(report::Arguments),
     /// Ask the store in SQL, read-only.
@@ -126,6 +132,8 @@ pub fn run() -> ExitCode {
         Command::Explain(arguments) => explain::run(arguments, &cli.common),
         Command::Geo(arguments) => geo::run(arguments),
         Command::Key(arguments) => key::run(arguments, &cli.common),
+        Command::Demo(arguments) => demo::run(&arguments, &cli.common),
+        Command::Migrate(arguments) => migrate::run(arguments, &cli.common),
         Command::Report(arguments) => report::run(arguments, &cli.common),
         Command::Query(arguments) => query::run(arguments, &cli.common),
         Command::Spool(arguments) => spool::run(arguments, &cli.common),

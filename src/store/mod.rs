@@ -5,7 +5,9 @@
 
 pub mod books;
 pub mod embedded;
+pub mod schema;
 pub mod ship;
+pub mod visits;
 
 use clickhouse::Compression;
 use clickhouse::insert_formatted::InsertFormatted;

@@ -1,0 +1,180 @@
+//! `footfall demo`: fills the store with the plausible visitors of a demonstration clinic.
+//!
+//! The rows are of the collector's own type and take its own way into ClickHouse, with a deduplication token each insert,
+//! so that a demonstration that is started twice with one seed does not double anything. Then the days are closed.
+
+mod clinic;
+mod traffic;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use traffic::{Paths, Rows, Sources, Traffic};
+
+use super::{Common, Error};
+use crate::config::{Config, Retention};
+use crate::event::COLUMNS;
+use crate::spool::STORED;
+use crate::store::visits::Materialiser;
+use crate::store::{Client, schema};
+
+/// Rows of one insert.
+const BATCH: usize = 100_000;
+/// Batches that wait for the store: with the one that is made and the one that is sent, about 100 MB.
+const WAITING: usize = 2;
+/// Days that rows are kept when the configuration has no site `clinic`.
+const RETENTION: u16 = 400;
+/// How often another collector that closes days is waited for, and how long each time.
+const PATIENCE: (u32, Duration) = (300, Duration::from_secs(1));
+
+/// Which visitors to make up.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Visitors on a mean day.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    visitors: u32,
+    /// Days, the last of which is today.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_660))]
+    days: u32,
+    /// The same seed makes the same visitors.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the configuration is wrong, and when the store cannot be reached or refuses.
+pub fn run(arguments: &Arguments, common: &Common) -> Result<(), Error> {
+    let config = common.load()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(fill(arguments, &config))
+}
+
+/// Fills the configured store: tables, rows, closed days.
+///
+/// # Errors
+/// When the store cannot be reached or refuses.
+pub async fn fill(arguments: &Arguments, config: &Config) -> Result<(), Error> {
+    let client = Client::new(&config.store);
+    schema::migrate(&client, &config.timezone).await?;
+    let rows = send(arguments, config, &client).await?;
+    let closed = close(&client, config).await?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{rows} events of site {} written, {closed} days closed", clinic::SITE)?;
+    Ok(())
+}
+
+/// Makes the rows on a thread of its own and inserts them.
+async fn send(arguments: &Arguments, config: &Config, client: &Client) -> Result<u64, Error> {
+    let bar = ProgressBar::new(u64::from(arguments.days));
+    let style = "{msg} {wide_bar} day {pos}/{len}, {elapsed} of about {duration}";
+    bar.set_style(ProgressStyle::with_template(style)?);
+    let (sender, mut receiver) = mpsc::channel(WAITING);
+    let traffic = traffic(arguments, config);
+    let retention = traffic.retention;
+    let maker = std::thread::spawn({
+        let (days, visitors, bar) = (arguments.days, arguments.visitors, bar.clone());
+        move || make(&traffic, days, visitors, &bar, &sender)
+    });
+    let columns = COLUMNS.join(", ");
+    let mut sent = 0;
+    while let Some((token, rows)) = receiver.recv().await {
+        let rows: Rows = rows;
+        sent += rows.count as u64;
+        let mut insert = client.insert("events", &columns, &token);
+        insert.send(Bytes::from(rows.bytes)).await?;
+        insert.end().await?;
+        book(client, &token, &rows.received, retention).await?;
+        bar.set_message(format!("{sent} events"));
+    }
+    maker.join().map_err(|_| "the demonstration's visitors could not be made up")?;
+    bar.finish();
+    Ok(sent)
+}
+
+/// Tells the books of rows by their day of receipt, as a segment of the spool would.
+async fn book(
+    client: &Client,
+    token: &str,
+    received: &BTreeMap<i64, u64>,
+    retention: u16,
+) -> Result<(), Error> {
+    let lines: Vec<_> = received
+        .iter()
+        .map(|(day, events)| {
+            let expires = (day + i64::from(retention)).min(i64::from(u16::MAX));
+            format!("(toDate({day}), '{}', '{STORED}', {events}, toDate({expires}))", clinic::SITE)
+        })
+        .collect();
+    let sql = format!("INSERT INTO books (day, site, entry, events, expires) VALUES {}", lines.join(","));
+    let query = client.query(&sql).with_setting("insert_deduplication_token", token);
+    Ok(query.execute().await?)
+}
+
+fn traffic(arguments: &Arguments, config: &Config) -> Traffic {
+    let retention = config.sites.get(clinic::SITE).map_or(RETENTION, |site| match site.retention {
+        Retention::Days(days) => days,
+        Retention::Unlimited => u16::MAX,
+    });
+    Traffic {
+        seed: arguments.seed,
+        zone: config.timezone.clone(),
+        rotate_at: config.rotate_at,
+        retention,
+        policy: config.policy.clone(),
+        paths: Paths::new(),
+        sources: Sources::new(),
+    }
+}
+
+/// Makes all days, oldest first; ends early when nobody receives any more.
+fn make(
+    traffic: &Traffic,
+    days: u32,
+    visitors: u32,
+    bar: &ProgressBar,
+    sender: &mpsc::Sender<(String, Rows)>,
+) {
+    let now = Timestamp::now();
+    let today = now.to_zoned(traffic.zone.clone()).date();
+    for ago in (0..i64::from(days)).rev() {
+        let Ok(date) = today.checked_sub(jiff::Span::new().days(ago)) else { continue };
+        let mut number = 0;
+        let mut open = true;
+        traffic.day(date, visitors, now.as_millisecond(), BATCH, |rows| {
+            let mut token = format!("demo-{}-{visitors}-{date}-{number}", traffic.seed);
+            // A day that is not over has other rows each time.
+            if ago <= 1 {
+                let _ = write!(token, "-{now}");
+            }
+            number += 1;
+            open = sender.blocking_send((token, rows)).is_ok();
+            open
+        });
+        if !open {
+            return;
+        }
+        bar.inc(1);
+    }
+}
+
+/// Closes the days, after any other collector that is at it.
+async fn close(client: &Client, config: &Config) -> Result<usize, Error> {
+    let materialiser = Materialiser::new(client.clone(), config.timezone.clone(), config.rotate_at)?;
+    let (attempts, pause) = PATIENCE;
+    for _ in 0..attempts {
+        let closed = materialiser.close_due(Timestamp::now()).await?;
+        if !closed.elsewhere {
+            return Ok(closed.days.len());
+        }
+        tokio::time::sleep(pause).await;
+    }
+    Err("another collector has been closing days for too long; they will be closed by it".into())
+}

@@ -1,0 +1,86 @@
+//! What the files promise: that all are embedded, that they agree with the row, that each column is documented.
+
+use super::*;
+use crate::event;
+
+fn read(path: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Names of the columns of a table, in order.
+fn columns(table: &str) -> Vec<String> {
+    let statements = render("footfall", None);
+    let head = format!("CREATE TABLE IF NOT EXISTS `footfall`.`{table}`");
+    let sql =
+        &statements.iter().find(|statement| statement.sql.starts_with(&head)).expect("made by a file").sql;
+    let body = &sql[sql.find("(\n").expect("columns") + 2..sql.find("\n)\n").expect("end of columns")];
+    body.lines()
+        .filter_map(|line| {
+            line.strip_prefix("    ").filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()))
+        })
+        .map(|line| line.split(' ').next().expect("a name").to_owned())
+        .collect()
+}
+
+#[test]
+fn every_file_of_the_directory_is_embedded_in_its_order() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/schema");
+    let mut files: Vec<_> = std::fs::read_dir(directory)
+        .expect("sql/schema")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+        .collect();
+    files.sort();
+    let embedded: Vec<_> = MIGRATIONS.iter().map(|migration| format!("{}.sql", migration.name)).collect();
+    assert_eq!(files, embedded);
+}
+
+#[test]
+fn the_table_has_the_row_s_columns_in_the_row_s_order() {
+    assert_eq!(columns("events"), event::COLUMNS);
+}
+
+#[test]
+fn a_changed_file_is_refused_by_name() {
+    let recorded = BTreeMap::from([("0001_events".to_owned(), vec!["feed".to_owned()])]);
+    let error = check(&recorded, "footfall").unwrap_err();
+    assert!(error.to_string().contains("sql/schema/0001_events.sql was changed"), "{error}");
+}
+
+#[test]
+fn a_file_of_a_newer_binary_is_refused_by_name() {
+    let recorded = BTreeMap::from([("9999_later".to_owned(), vec!["feed".to_owned()])]);
+    let error = check(&recorded, "footfall").unwrap_err();
+    assert!(error.to_string().contains("`9999_later`"), "{error}");
+}
+
+#[test]
+fn the_files_as_they_are_pass_the_check() {
+    let recorded =
+        MIGRATIONS.iter().map(|migration| (migration.name.to_owned(), vec![checksum(migration)])).collect();
+    check(&recorded, "footfall").expect("no drift");
+}
+
+#[test]
+fn a_cluster_gets_no_statement_without_its_name_and_no_table_of_one_node() {
+    for statement in render("footfall", Some("main")) {
+        assert!(statement.sql.contains(" ON CLUSTER `main`"), "{}", statement.sql);
+        assert!(!statement.sql.contains("ENGINE = MergeTree"), "{}", statement.sql);
+        assert!(!statement.sql.contains("ENGINE = Replacing"), "{}", statement.sql);
+    }
+}
+
+#[test]
+fn every_column_is_documented() {
+    let fields = read("docs/fields.md");
+    for table in ["events", "visits_closed", "daily_closed", "days", "settings", "books", "audit"] {
+        let heading = format!("\n## `{}`", table.trim_end_matches("_closed"));
+        let start =
+            fields.find(&heading).unwrap_or_else(|| panic!("docs/fields.md has no section on {table}"));
+        let section = &fields[start + heading.len()..];
+        let section = &section[..section.find("\n## ").unwrap_or(section.len())];
+        for column in columns(table) {
+            assert!(section.contains(&format!("| `{column}` |")), "docs/fields.md lacks {table}.{column}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Copies of one event that slipped past the collector's memory: found by page load and number, and removed.
+//!
+//! Of the copies the earliest received stays, the others are deleted. Before they are, the books say how many go, with
+//! a token made of what goes: whoever is interrupted between the two finds the same copies and writes the same line,
+//! which ClickHouse takes once. Copies that are alike to the last byte get one more, received a millisecond earlier,
+//! which stays in their place. Two runs at once leave a copy too many at worst, never none: the earliest is never deleted.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use super::{Target, VisitsError};
+use crate::event::COLUMNS;
+
+/// Events whose copies are removed by one statement.
+const BATCH: usize = 1_000;
+/// Copies of one event that are removed by one statement.
+const COPIES: usize = 100;
+/// Longest statement, in bytes: `BATCH` times `COPIES` rows of a site id and four numbers fit.
+const MAX_QUERY: &str = "33554432";
+/// Name of their line in the books.
+const ENTRY: &str = "copy";
+const DAY_MS: i64 = 86_400_000;
+/// Rows among which copies are looked for at once; bounds the memory of the look-up to some tens of MB.
+const ROWS_AT_ONCE: u64 = 1_000_000;
+
+/// An event of which there are copies.
+#[derive(clickhouse::Row, serde::Deserialize)]
+struct Copied {
+    site: String,
+    page_load: u64,
+    seq: u32,
+    /// `received` of the copies, Unix ms, the earliest first.
+    received: Vec<i64>,
+}
+
+/// A stretch of events, as Unix seconds.
+#[derive(Clone, Copy)]
+pub(super) struct Stretch {
+    pub(super) since: i64,
+    pub(super) until: i64,
+    /// How many events there are, about.
+    pub(super) rows: u64,
+}
+
+/// Whether there are copies of any event of the stretch.
+pub(super) async fn any(target: &Target, stretch: Stretch) -> Result<bool, VisitsError> {
+    let buckets = stretch.buckets();
+    for bucket in 0..buckets {
+        if !find(target, stretch, buckets, bucket).await?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Removes the copies of the stretch's events, and says of how many events there were any.
+pub(super) async fn remove(target: &Target, stretch: Stretch) -> Result<u64, VisitsError> {
+    let buckets = stretch.buckets();
+    let mut removed = 0;
+    for bucket in 0..buckets {
+        loop {
+            let copied = find(target, stretch, buckets, bucket).await?;
+            if copied.is_empty() {
+                break;
+            }
+            keep_one(target, stretch, &copied).await?;
+            removed += copied.len() as u64;
+        }
+    }
+    Ok(removed)
+}
+
+impl Stretch {
+    /// The condition that a row is one of these events.
+    fn holds<'a>(&self, events: impl Iterator<Item = &'a Copied>) -> String {
+        let events: Vec<_> = events.map(|event| format!("({})", event.identity())).collect();
+        format!(
+            "time >= fromUnixTimestamp({}) AND time < fromUnixTimestamp({}) AND (site, page_load, seq) IN ({})",
+            self.since,
+            self.until,
+            events.join(",")
+        )
+    }
+
+    fn buckets(&self) -> u64 {
+        self.rows / ROWS_AT_ONCE + 1
+    }
+}
+
+async fn find(
+    target: &Target,
+    stretch: Stretch,
+    buckets: u64,
+    bucket: u64,
+) -> Result<Vec<Copied>, VisitsError> {
+    let sql = format!(
+        "SELECT toString(site) AS site, page_load, seq, \
+         arraySlice(arraySort(groupArray(toUnixTimestamp64Milli(events.received))), 1, {COPIES}) AS received FROM events \
+         WHERE time >= fromUnixTimestamp({{since:Int64}}) AND time < fromUnixTimestamp({{until:Int64}}) \
+         AND page_load % {{buckets:UInt64}} = {{bucket:UInt64}} \
+         GROUP BY site, page_load, seq HAVING count() > 1 LIMIT {BATCH}"
+    );
+    let copied = target
+        .client
+        .query(&sql)
+        .param("since", stretch.since)
+        .param("until", stretch.until)
+        .param("buckets", buckets)
+        .param("bucket", bucket)
+        .fetch_all::<Copied>()
+        .await?;
+    Ok(copied)
+}
+
+async fn keep_one(target: &Target, stretch: Stretch, copied: &[Copied]) -> Result<(), VisitsError> {
+    let alike: Vec<_> = copied.iter().filter(|event| event.is_alike()).collect();
+    if !alike.is_empty() {
+        write_earlier(target, stretch, &alike).await?;
+    }
+    let mut going = String::new();
+    let mut books = BTreeMap::<(i64, &str), i64>::new();
+    for event in copied {
+        let stays = usize::from(!event.is_alike());
+        for &received in &event.received[stays..] {
+            // Writing to a text cannot fail.
+            let _ = write!(going, "({},{received}),", event.identity());
+            *books.entry((received.div_euclid(DAY_MS), &event.site)).or_default() += 1;
+        }
+        if event.is_alike() {
+            *books.entry(((event.received[0] - 1).div_euclid(DAY_MS), &event.site)).or_default() -= 1;
+        }
+    }
+    let going = going.trim_end_matches(',');
+    book(target, &books, going).await?;
+    let delete = format!(
+        "DELETE FROM {} WHERE {} AND (site, page_load, seq, toUnixTimestamp64Milli(received)) IN ({going})",
+        target.local("events"),
+        stretch.holds(copied.iter()),
+    );
+    target.run_long(&delete, MAX_QUERY).await
+}
+
+/// Writes one more copy of events whose copies are alike, received a millisecond before them.
+async fn write_earlier(target: &Target, stretch: Stretch, alike: &[&Copied]) -> Result<(), VisitsError> {
+    let columns = COLUMNS.join(", ");
+    let values = COLUMNS.iter().map(|&column| match column {
+        "received" => "copy.received - INTERVAL 1 MILLISECOND".to_owned(),
+        column => format!("copy.{column}"),
+    });
+    let values = values.collect::<Vec<_>>().join(", ");
+    let insert = format!(
+        "INSERT INTO events ({columns}) SELECT {values} FROM events AS copy WHERE {} \
+         ORDER BY copy.received LIMIT 1 BY copy.site, copy.page_load, copy.seq",
+        stretch.holds(alike.iter().copied()),
+    );
+    target.run_long(&insert, MAX_QUERY).await
+}
+
+/// Tells the books how many rows of each day of receipt (UTC) and site go.
+async fn book(target: &Target, books: &BTreeMap<(i64, &str), i64>, going: &str) -> Result<(), VisitsError> {
+    let digest: String = Sha256::digest(going).iter().map(|byte| format!("{byte:02x}")).collect();
+    let lines: Vec<_> = books
+        .iter()
+        .filter(|(_, rows)| **rows > 0)
+        .map(|((day, site), rows)| {
+            format!("(toDate({day}), {}, '{ENTRY}', {rows}, toDate(65535))", text(site))
+        })
+        .collect();
+    let insert = format!("INSERT INTO books (day, site, entry, events, expires) VALUES {}", lines.join(","));
+    let query =
+        target.client.query(&insert).with_setting("insert_deduplication_token", format!("{ENTRY}-{digest}"));
+    Ok(query.execute().await?)
+}
+
+impl Copied {
+    /// Whether the earliest two copies were received in the same millisecond.
+    fn is_alike(&self) -> bool {
+        self.received[0] == self.received[1]
+    }
+
+    /// What the event is known by, as parts of an SQL tuple.
+    fn identity(&self) -> String {
+        format!("{},{},{}", text(&self.site), self.page_load, self.seq)
+    }
+}
+
+/// A string literal for ClickHouse.
+fn text(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
