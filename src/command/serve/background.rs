@@ -1,5 +1,8 @@
-//! What happens beside the taking of beacons: turning the key, rereading places, preparing the store, shipping, closing
-//! days. Each is a task that ends when it is told to.
+//! What happens beside the taking of beacons: turning the key, rereading places, preparing the store,
+//! shipping, closing days.
+//!
+//! Nothing here is waited for at the start. The store's part goes step by step: once it answers its tables are made or
+//! brought up to date, then segments are shipped and days closed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +11,12 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
+use crate::config::Config;
 use crate::server::collect::Collector;
 use crate::spool::Spool;
-use crate::store::Client;
 use crate::store::ship::Shipper;
+use crate::store::visits::Materialiser;
+use crate::store::{Client, schema};
 
 /// How often it is asked whether the key is due.
 const KEY_EVERY: Duration = Duration::from_secs(1);
@@ -19,36 +24,40 @@ const KEY_EVERY: Duration = Duration::from_secs(1);
 const PLACES_EVERY: Duration = Duration::from_secs(60);
 /// How often the store is asked whether it is there, for `/readyz`.
 const STORE_EVERY: Duration = Duration::from_secs(5);
+/// How often the same is asked before it was there: the embedded store takes a moment.
+const STORE_SOON: Duration = Duration::from_millis(200);
+/// How long to wait before the tables are seen to again.
+const TABLES_AGAIN: Duration = Duration::from_secs(10);
 
 /// Whether the store answers, and what it said last.
 pub(super) type StoreState = Arc<Mutex<Result<String, String>>>;
 
-/// The tasks.
+/// The tasks that an orderly end waits for.
 pub(super) struct Background {
     stop: watch::Sender<bool>,
-    shipper: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
     store: StoreState,
 }
 
 impl Background {
     /// Starts them all.
-    pub(super) fn start(client: &Client, collector: &Arc<Collector>, spool: &Arc<Spool>) -> Self {
+    pub(super) fn start(
+        config: &Arc<Config>,
+        client: &Client,
+        collector: &Arc<Collector>,
+        spool: &Arc<Spool>,
+    ) -> Self {
         let (stop, stopped) = watch::channel(false);
+        let (shippable_sender, shippable) = watch::channel(false);
         let store = Arc::new(Mutex::new(Err("not asked yet".to_owned())));
         let there = Arc::new(Notify::new());
         tokio::spawn(turn_keys(collector.clone(), spool.clone()));
         tokio::spawn(reread_places(collector.clone()));
         tokio::spawn(watch_store(client.clone(), store.clone(), there.clone()));
+        let days = close_days(config.clone(), client.clone(), there, shippable_sender, stopped.clone());
         let shipper = Shipper::new(spool.clone(), client.clone());
-        let shipper = tokio::spawn(async move {
-            tokio::select! {
-                () = there.notified() => {}
-                // The store was never there: what is sealed waits for the next start.
-                () = raised(stopped.clone()) => return,
-            }
-            shipper.run(raised(stopped)).await;
-        });
-        Self { stop, shipper, store }
+        let tasks = vec![tokio::spawn(days), tokio::spawn(ship(shipper, shippable, stopped))];
+        Self { stop, tasks, store }
     }
 
     /// What is known of the store.
@@ -56,10 +65,68 @@ impl Background {
         self.store.clone()
     }
 
-    /// Ends the tasks, the shipper last; the spool is to be closed before.
+    /// Ends the tasks; the spool is to be closed before.
     pub(super) async fn stop(self) {
+        // An error means that nobody listens, which is the end in view.
         let _ = self.stop.send(true);
-        let _ = self.shipper.await;
+        for task in self.tasks {
+            let _ = task.await;
+        }
+    }
+}
+
+/// Ships once the tables have been seen to.
+async fn ship(shipper: Shipper, shippable: watch::Receiver<bool>, stopped: watch::Receiver<bool>) {
+    tokio::select! {
+        biased;
+        () = raised(shippable) => {}
+        // The store was never there: what is sealed waits for the next start.
+        () = raised(stopped.clone()) => return,
+    }
+    shipper.run(raised(stopped)).await;
+}
+
+/// Sees to the tables once the store is there, and then closes days.
+async fn close_days(
+    config: Arc<Config>,
+    client: Client,
+    there: Arc<Notify>,
+    shippable: watch::Sender<bool>,
+    stopped: watch::Receiver<bool>,
+) {
+    let prepared = async {
+        there.notified().await;
+        loop {
+            let migrated = schema::migrate(&client, &config.timezone).await;
+            // Whatever came of it, the tables may well be there already.
+            shippable.send_replace(true);
+            match migrated {
+                Ok(applied) => {
+                    tracing::info!(
+                        applied = applied.now.len(),
+                        before = applied.before,
+                        "the tables are ready"
+                    );
+                    return;
+                }
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::error!(error, "the tables are not ready");
+                }
+            }
+            tokio::time::sleep(TABLES_AGAIN).await;
+        }
+    };
+    tokio::select! {
+        () = prepared => {}
+        () = raised(stopped.clone()) => return,
+    }
+    match Materialiser::new(client, config.timezone.clone(), config.rotate_at) {
+        Ok(materialiser) => materialiser.run(raised(stopped)).await,
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, "days are not closed");
+        }
     }
 }
 
@@ -106,6 +173,7 @@ async fn reread_places(collector: Arc<Collector>) {
 /// Asks the store, for ever, whether it is there; `there` hears of the first time.
 async fn watch_store(client: Client, state: StoreState, there: Arc<Notify>) {
     let mut was_there = None;
+    let mut ever = false;
     loop {
         let found = match client.query_server("SELECT version()").fetch_one::<String>().await {
             Ok(version) => Ok(format!("ClickHouse {version}")),
@@ -118,10 +186,11 @@ async fn watch_store(client: Client, state: StoreState, there: Arc<Notify>) {
             }
             was_there = Some(found.is_ok());
         }
-        if found.is_ok() {
+        if found.is_ok() && !std::mem::replace(&mut ever, true) {
             there.notify_one();
         }
         *state.lock() = found;
-        tokio::time::sleep(STORE_EVERY).await;
+        let never = was_there == Some(false) && !ever;
+        tokio::time::sleep(if never { STORE_SOON } else { STORE_EVERY }).await;
     }
 }

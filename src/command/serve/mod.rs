@@ -98,7 +98,7 @@ impl Running {
         let config = Arc::new(config);
         let client = Client::new(&config.store);
         let draining = Arc::new(AtomicBool::new(false));
-        let background = Background::start(&client, &collector, &spool);
+        let background = Background::start(&config, &client, &collector, &spool);
         let checks = health::checks(&config, &collector, &spool, background.store_state(), draining.clone());
         let sources = health::sources(&config, &collector, Box::new(server.metrics()));
         let answers = Admin::new(recorder, sources, checks);
