@@ -5,7 +5,7 @@ import { push } from "./queue";
 import { on } from "./safely";
 
 /** Files that are downloaded rather than viewed. */
-const FILE = /\.(pdf|zip|rar|7z|gz|docx?|xlsx?|pptx?|csv|rtf|dmg|exe|apk|mp[34])$/i;
+const FILE = /\.(pdf|zip|rar|docx?|xlsx?|pptx?|csv|exe|apk|mp[34])$/i;
 
 /** Counts an event of the site's own. */
 export const tellEvent = (n: string | undefined, p?: object): void => {

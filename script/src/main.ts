@@ -7,7 +7,7 @@ import { findAds } from "./ad";
 import { askForHints } from "./browser";
 import { tellEvent, watchClicks } from "./click";
 import { watchErrors } from "./error";
-import { turn } from "./queue";
+import { page } from "./queue";
 import { remember } from "./refusal";
 import { on, safely } from "./safely";
 import { tag } from "./tag";
@@ -33,7 +33,7 @@ const start = safely(() => {
 const waiting = self.footfall?.q as any;
 self.footfall = Object.assign(safely(tellEvent), {
   optOut: safely(() => {
-    turn();
+    page.u = "";
     remember(34_560_000);
   }),
   optIn: safely(() => remember(0)),

@@ -7,14 +7,8 @@ import { browser } from "./browser";
 import { safely } from "./safely";
 import { api, tag } from "./tag";
 
-/** Address and referrer of a page. */
-interface Page {
-  u: string;
-  r: string;
-}
-
-/** An event in waiting: when it happened, where, and its own fields as JSON. */
-type Waiting = [at: number, page: Page, fields: string];
+/** An event in waiting: when it happened, and its fields as JSON. */
+type Waiting = [at: number, fields: string];
 
 /** How long events gather before they are sent, ms. The answer about client hints is awaited no longer than this. */
 const GATHER = 250;
@@ -34,55 +28,46 @@ let flying = 0;
 let pause = 0.25;
 let timer: number;
 
-/** The page that events belong to; while there is none, no event is taken. */
-export let page: Page | undefined;
+/** Address and referrer of the page that events belong to; without an address no event is taken. */
+export const page: { u?: string; r?: string } = {};
 
 export const now = (): number => performance.now();
 
-/** Sets the page that events belong to from here on. */
-export const turn = (next?: Page): unknown => (page = next);
-
 /** Takes an event; a failure only if the same was not taken before. */
 export const push = (event: object, failure?: boolean): void => {
-  const fields = JSON.stringify(event);
-  if (!page || queue[LAST] || (queue + fields).length > FULL) return;
-  if (failure && (failures.includes(page.u + fields) || failures.push(page.u + fields) > MOST_FAILURES)) return;
-  queue.push([now(), page, fields]);
+  const fields = JSON.stringify({ ...event, ...page });
+  if (!page.u || queue[LAST] || (queue + fields).length > FULL) return;
+  if (failure && (failures.includes(fields) || failures.push(fields) > MOST_FAILURES)) return;
+  queue.push([now(), fields]);
   wait(GATHER);
 };
 
 /** Sends what waits: when no beacon is under way, or when the page is `leaving` and there is more than is under way. */
 export const send = (leaving?: boolean): void => {
-  if (!page || !queue[flying] || (flying && !leaving)) return;
+  if (!page.u || !queue[flying] || (flying && !leaving)) return;
   flying = queue.length;
   const end = first + flying;
-  let last: Page;
   const body = JSON.stringify({
     v: 1,
     s: tag.site,
     l: load,
     o: first,
     ...browser(),
-    // An event inherits the page of the one before.
-    e: queue.map(([at, page, fields]) => ({
-      a: now() - at,
-      ...(last != (last = page) && page),
-      ...JSON.parse(fields),
-    })),
+    e: queue.map(([at, fields]) => ({ a: now() - at, ...JSON.parse(fields) })),
   });
   /** Settles the beacon unless it `failed`; then sends what is left, after this many s or more. */
-  const settle = (failed: boolean, after?: number): void => {
+  const settle = (failed: unknown, after?: unknown): void => {
     flying = 0;
     pause = failed ? pause * 2 : 0.25;
     for (; !failed && first < end; first++) queue.shift();
-    wait(Math.max(pause, after! | 0) * 1e3 * (1 + Math.random()));
+    wait(Math.max(pause, (after as number) | 0) * 1e3 * (1 + Math.random()));
   };
   // Older browsers end a fetch with its page.
   if (leaving) settle(!navigator.sendBeacon(api, body));
   else
     fetch(api, { method: "POST", body, keepalive: true }).then(
-      ({ status, headers }) => settle(status > 428, headers.get("retry-after") as any),
-      () => settle(true),
+      ({ status, headers }) => settle(status > 428, headers.get("retry-after")),
+      settle,
     );
 };
 

@@ -1,7 +1,7 @@
 // Views of pages, and how long and how far they were read.
 
 import { findAds } from "./ad";
-import { now, page, push, send, turn } from "./queue";
+import { now, page, push, send } from "./queue";
 import { refused } from "./refusal";
 import { on, safely } from "./safely";
 import { tag } from "./tag";
@@ -13,7 +13,6 @@ const IDLE = 3e4;
 /** The path of the last view. */
 export let path: string;
 
-let referrer = document.referrer;
 let engaged: number;
 let since: number;
 let attentive: boolean;
@@ -21,12 +20,11 @@ let deepest: number;
 
 /** Counts a view of the page as it is now. */
 export const view = (): void => {
-  turn();
+  page.r = page.u || document.referrer;
+  page.u = "";
   if (document.prerendering || refused()) return;
   path = place();
-  const u = location.origin + path + location.search;
-  turn({ u, r: referrer });
-  referrer = u;
+  page.u = location.origin + path + location.search;
   push({ k: "view" });
   notice();
   // A little above nothing, so that each view has its `leave`.
@@ -49,7 +47,7 @@ const leave = (): void => {
 
 /** Counts a view if the page's path is another than that of the last. */
 const moved = safely(() => {
-  if (page && place() != path) {
+  if (page.u && place() != path) {
     leave();
     view();
   }
@@ -64,7 +62,7 @@ export const watchViews = (): void => {
     send(true);
     findAds();
   });
-  on("pageshow", ({ persisted }) => persisted && page && view());
+  on("pageshow", ({ persisted }) => persisted && page.u && view());
   on("popstate", moved);
   self.navigation?.addEventListener("currententrychange", moved);
   (["pushState", "replaceState"] as const).map((name) => {
@@ -76,8 +74,8 @@ export const watchViews = (): void => {
   });
 };
 
-/** The path, with the fragment at its end if the site's routes are there. */
-const place = (): string => (location.pathname + ("hash" in tag ? location.hash : "")).replace(/\/?#!?/, "");
+/** The path, or the route in the fragment (`#/doctors`) if the tag says that there are such. */
+const place = (): string => "hash" in tag && location.hash ? "/" + location.hash.slice(2) : location.pathname;
 
 /** Adds the time since the last sign, if the page had the visitor's attention. */
 const notice = (): void => {
