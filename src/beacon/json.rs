@@ -51,12 +51,21 @@ fn check(raw: RawBeacon<'_>) -> Result<Beacon<'_>, Malformed> {
     if raw.ck.0.len() > MAX_COOKIES {
         return Err(Malformed::new("ck", format!("must hold at most {MAX_COOKIES} cookies")));
     }
-    let mut events = Vec::with_capacity(raw.e.len());
+    let mut events: Vec<Event<'_>> = Vec::with_capacity(raw.e.len());
+    let mut named = None;
     for (index, event) in raw.e.into_iter().enumerate() {
-        let event = check_event(event)
+        let mut event = check_event(event)
             .map_err(|(field, what)| Malformed::new(format!("e[{index}].{field}"), what))?;
         if index == 0 && event.page.is_none() {
             return Err(Malformed::new("e[0].u", "is missing: the first event needs its page's address"));
+        }
+        // The script names the page in every event: what says nothing new need not be scrubbed again.
+        if event.page.is_some() {
+            if named.is_some_and(|named: usize| events[named].page == event.page) {
+                event.page = None;
+            } else {
+                named = Some(index);
+            }
         }
         events.push(event);
     }

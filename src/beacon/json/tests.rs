@@ -172,3 +172,12 @@ fn cookies_come_as_an_object_or_as_the_browser_writes_them() {
     let pairs: Vec<(&str, &str)> = cookies.iter().map(|(name, value)| (&**name, &**value)).collect();
     assert_eq!(pairs, [("ab", "B=2"), ("bare", "")]);
 }
+
+#[test]
+fn a_page_that_is_named_again_is_the_page_before() {
+    let event = |url: &str| format!(r#"{{"k":"view","u":"https://a.example/{url}","r":""}}"#);
+    let body = with_event(&[event("x"), event("x"), event("y"), event("y"), event("x")].join(",")).leak();
+    let pages: Vec<bool> =
+        parse(body.as_bytes()).unwrap().events.iter().map(|event| event.page.is_some()).collect();
+    assert_eq!(pages, [true, false, true, false, true]);
+}

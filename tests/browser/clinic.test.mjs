@@ -1,0 +1,192 @@
+// From a page to a row: a real Chromium clicks through the demonstration site, and ClickHouse holds what it did.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch } from "../../script/test/support.mjs";
+import { ADDRESS, sleep, start } from "./footfall.mjs";
+
+const AGENT =
+  "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36 Zaphod77";
+const TYPED = ["Beeblebrox", "+79005550177", "zaphod77@example.org"];
+
+let browser, footfall;
+before(async () => ([browser, footfall] = await Promise.all([launch(), start()])));
+after(async () => {
+  await browser?.close();
+  await footfall?.close();
+});
+
+const visitor = async (init) => {
+  const context = await browser.newContext({
+    userAgent: AGENT,
+    locale: "ru-RU",
+    timezoneId: "Europe/Moscow",
+    viewport: { width: 1280, height: 900 },
+    screen: { width: 1920, height: 1080 },
+  });
+  const page = await context.newPage();
+  if (init) await page.addInitScript(init);
+  return { context, page };
+};
+
+/** The rows that `where` finds, once there are `count`. */
+async function rows(where, count = 1) {
+  const end = Date.now() + 45_000;
+  for (;;) {
+    const found = await footfall.rows(`SELECT * FROM events WHERE ${where} ORDER BY page_load, seq`);
+    if (found.length >= count) return found;
+    if (Date.now() > end) {
+      const all = await footfall.rows("SELECT kind, path, name, ad FROM events ORDER BY time");
+      throw new Error(`${count} rows where ${where} did not come; there are ${JSON.stringify(all)}\n${footfall.log()}`);
+    }
+    await sleep(250);
+  }
+}
+
+test("every kind of event arrives with its fields", async () => {
+  const { context, page } = await visitor();
+  await context.addCookies([
+    { name: "ab", value: "B", url: footfall.origin },
+    { name: "consent", value: "yes-all", url: footfall.origin },
+    { name: "session", value: "secret-session-77", url: footfall.origin },
+  ]);
+  await page.goto(`${footfall.origin}/?utm_source=mail&utm_campaign=spring&token=s3cr3t77#part`, { referer: "https://yandex.ru/search?text=x" });
+  await sleep(1_800);
+  await page.mouse.wheel(0, 2_000);
+  await sleep(1_600);
+  await page.click('[data-footfall-ad="heart-month"] a');
+  await page.waitForURL("**/doctors/cardiology*");
+  await page.click('.chip[href^="/doctors/children"]');
+  await sleep(800);
+  await page.goto(`${footfall.origin}/booking`);
+  await page.fill("[name=name]", TYPED[0]);
+  await page.fill("[name=phone]", TYPED[1]);
+  await page.fill("[name=email]", TYPED[2]);
+  await page.check("[name=first]");
+  await page.click("form .button");
+  await sleep(500);
+  await page.goto(`${footfall.origin}/news`);
+  await page.click("#throw");
+  await page.click("#reject");
+  await page.click('a[href^="/prices.pdf"]');
+  const [opened] = await Promise.all([context.waitForEvent("page"), page.click('a[href*="who.int"]')]);
+  await opened.close();
+  await sleep(800);
+  await page.goto(`${footfall.origin}/doctors/old-list`);
+  await sleep(800);
+  await page.close();
+
+  const [view] = await rows("kind = 'view' AND path = '/'");
+  const near = (time) => Math.abs(Date.now() - Date.parse(`${time.replace(" ", "T")}Z`)) < 120_000;
+  assert.ok(near(view.time) && near(view.received), `${view.time} ${view.received}`);
+  assert.deepEqual(
+    [view.site, view.host, view.query, view.utm_source, view.utm_campaign, view.policy],
+    ["clinic", "127.0.0.1", "utm_source=mail&utm_campaign=spring", "mail", "spring", "2026-11-22"],
+  );
+  assert.deepEqual([view.referrer_host, view.seq, view.ip_version], ["yandex.ru", 0, 4]);
+  assert.deepEqual([view.language, view.timezone, view.screen_width, view.screen_height], ["ru-RU", "Europe/Moscow", 1920, 1080]);
+  assert.equal(view.cookies_enabled, true);
+  assert.deepEqual(view.cookies, { ab: "B", consent: "1" });
+  assert.match(view.browser, /Chrom/);
+  assert.ok(view.os && view.engine && view.browser_version, JSON.stringify(view));
+  for (const id of [view.visitor, view.address, view.page_load]) assert.ok(BigInt(id) > 0n);
+
+  const views = await rows("kind = 'view'", 6);
+  assert.deepEqual(
+    views.map(({ path }) => path).sort(),
+    ["/", "/booking", "/doctors/cardiology", "/doctors/children", "/doctors/old-list", "/news"],
+  );
+  assert.equal(new Set(views.map(({ visitor }) => visitor)).size, 1, "one visitor");
+  const soft = views.find(({ path }) => path === "/doctors/children");
+  assert.equal(soft.page_load, views.find(({ path }) => path === "/doctors/cardiology").page_load);
+  assert.deepEqual([soft.referrer_host, soft.referrer_path], ["127.0.0.1", "/doctors/cardiology"]);
+
+  const [leave] = await rows("kind = 'leave' AND path = '/'");
+  assert.ok(leave.engaged_ms > 1_500 && leave.engaged_ms < 60_000, `engaged ${leave.engaged_ms}`);
+  assert.ok(leave.scroll_depth >= 95, `depth ${leave.scroll_depth}`);
+
+  const ads = (await rows("kind = 'ad' AND path = '/'", 5)).map(({ ad, slot, name }) => `${ad} ${slot} ${name}`);
+  assert.deepEqual(ads.sort(), [
+    "heart-month bottom click",
+    "heart-month bottom impression",
+    "heart-month bottom viewable",
+    "spring-checkup side impression",
+    "spring-checkup side viewable",
+  ]);
+
+  const [booking] = await rows("kind = 'event' AND name = 'booking'");
+  assert.deepEqual([booking.path, booking.props], ["/booking", { speciality: "cardiology", first: "true" }]);
+
+  const [download] = await rows("kind = 'download'");
+  assert.equal(download.name, "127.0.0.1/prices.pdf");
+  const [outbound] = await rows("kind = 'outbound'");
+  assert.equal(outbound.name, "www.who.int/health-topics/influenza");
+
+  const errors = await rows("kind = 'error'", 2);
+  const thrown = errors.find(({ error_message }) => error_message.includes("price list"));
+  assert.match(thrown.error_message, /the price list of patient/);
+  assert.equal(thrown.error_source, "127.0.0.1/site.js");
+  assert.ok(thrown.error_line > 0 && thrown.error_column > 0 && thrown.error_stack && BigInt(thrown.error_group) > 0n);
+  const rejected = errors.find(({ error_message }) => error_message.includes("calendar"));
+  assert.equal(rejected.error_message, "TypeError: the calendar did not answer :email");
+
+  const [resource] = await rows("kind = 'resource'");
+  assert.deepEqual([resource.name, resource.props], ["127.0.0.1/images/ultrasound-room.jpg", { tag: "img" }]);
+
+  const [vitals] = await rows("kind = 'vitals' AND path = '/'");
+  assert.ok(vitals.lcp_ms > 0 && vitals.fcp_ms > 0 && vitals.ttfb_ms >= 0 && vitals.load_ms > 0, JSON.stringify(vitals));
+  assert.ok(vitals.cls !== null && vitals.dns_ms !== null && vitals.connect_ms !== null && vitals.tls_ms === 0);
+
+  const [missing] = await rows("kind = 'missing'");
+  assert.equal(missing.path, "/doctors/old-list");
+  const kinds = await footfall.rows("SELECT DISTINCT toString(kind) AS kind FROM events");
+  assert.equal(kinds.length, 10);
+  await context.close();
+});
+
+for (const [name, init] of [
+  ["Global Privacy Control", () => Object.defineProperty(Navigator.prototype, "globalPrivacyControl", { value: true })],
+  ["Do Not Track", () => Object.defineProperty(Navigator.prototype, "doNotTrack", { value: "1" })],
+  ["the opt-out", () => (document.cookie = "footfall_optout=1;path=/")],
+])
+  test(`${name}: the script sends nothing`, async () => {
+    const received = await footfall.metrics().then((text) => text.match(/^footfall_events_received_total.*$/gm));
+    const { context, page } = await visitor(init);
+    await page.goto(`${footfall.origin}/news`);
+    await page.click("#throw");
+    await sleep(1_200);
+    await context.close();
+    await sleep(300);
+    assert.deepEqual(await footfall.metrics().then((text) => text.match(/^footfall_events_received_total.*$/gm)), received);
+  });
+
+test("what a refusing browser sends all the same is only counted", async () => {
+  const before = await footfall.rows("SELECT count() AS rows FROM events WHERE path = '/refused'");
+  const dropped = async () =>
+    (await footfall.metrics())
+      .split("\n")
+      .filter((line) => line.startsWith("footfall_events_dropped_total") && line.includes("optout"))
+      .reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+  const counted = await dropped();
+  for (const [index, headers] of [{ "sec-gpc": "1" }, { dnt: "1" }, { cookie: "a=b; footfall_optout=1" }].entries()) {
+    const body = JSON.stringify({ v: 1, s: "clinic", l: `refused${index}`, e: [{ k: "view", u: `${footfall.origin}/refused` }] });
+    const answer = await fetch(`${footfall.collector}/b`, { method: "POST", body, headers });
+    assert.equal(answer.status, 204);
+    assert.match(answer.headers.get("x-footfall-dropped"), /optout=1/);
+  }
+  assert.equal(await dropped(), counted + 3);
+  await sleep(2_000);
+  assert.deepEqual(await footfall.rows("SELECT count() AS rows FROM events WHERE path = '/refused'"), before);
+});
+
+test("no file, log line or metric holds the address, the user agent or what was typed", async () => {
+  const metrics = await footfall.metrics();
+  const stored = await footfall.rows("SELECT * FROM events");
+  const written = await footfall.finish();
+  written.set("metrics", Buffer.from(metrics)).set("rows", Buffer.from(JSON.stringify(stored)));
+  const secrets = [ADDRESS, "Zaphod77", AGENT, "s3cr3t77", "secret-session-77", "maria@example.org", ...TYPED];
+  for (const [name, bytes] of written) {
+    for (const secret of secrets) assert.ok(!bytes.includes(secret), `${secret} is in ${name}`);
+  }
+  assert.ok(written.size > 3, "there are files to look into");
+});

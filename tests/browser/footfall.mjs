@@ -1,0 +1,145 @@
+// A collector with its embedded store, the demonstration site, and a proxy that speaks for the visitor's address.
+
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { createServer, request as forward } from "node:http";
+import { createServer as listen } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const root = new URL("../../", import.meta.url);
+const program = process.env.FOOTFALL_BIN || new URL("target/debug/footfall", root).pathname;
+const files = new URL("src/command/demo/site/", root);
+
+/** The address that the proxy says visitors have: TEST-NET-3 of RFC 5737. */
+export const ADDRESS = "203.0.113.77";
+
+const freePort = () =>
+  new Promise((resolve) => {
+    const server = listen().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+
+/** Starts the collector and waits until it is ready. */
+export async function start() {
+  const directory = await mkdtemp(join(tmpdir(), "footfall-"));
+  const [collector, admin, reports, store] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+  await writeFile(
+    join(directory, "footfall.toml"),
+    `listen = "127.0.0.1:${collector}"
+admin = "127.0.0.1:${admin}"
+reports = "127.0.0.1:${reports}"
+data = "${directory}/data"
+key = "${directory}/key"
+key_on_disk = true
+policy = "2026-11-22"
+trusted_proxies = ["127.0.0.0/8"]
+[store]
+listen = "127.0.0.1:${store}"
+[[site]]
+id = "clinic"
+hosts = ["127.0.0.1"]
+query = ["utm_*"]
+cookies = { ab = "value", consent = "presence" }
+`,
+  );
+  let log = "";
+  const { FOOTFALL_BIN: _, ...env } = process.env;
+  const child = spawn(program, ["serve", "--config", join(directory, "footfall.toml")], { cwd: directory, env });
+  child.stdout.on("data", (part) => (log += part));
+  child.stderr.on("data", (part) => (log += part));
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const metrics = async () => (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
+  const end = Date.now() + 90_000;
+  for (;;) {
+    if (await fetch(`http://127.0.0.1:${admin}/readyz`).then(({ ok }) => ok, () => false)) break;
+    if (child.exitCode !== null || Date.now() > end) throw new Error(`the collector is not ready:\n${log}`);
+    await sleep(50);
+  }
+  const proxy = await serveProxy(collector);
+  const site = await serveSite(`http://127.0.0.1:${proxy.address().port}`);
+  return {
+    origin: `http://127.0.0.1:${site.address().port}`,
+    collector: `http://127.0.0.1:${proxy.address().port}`,
+    metrics,
+    log: () => log,
+    /** The rows that a query answers. */
+    async rows(sql) {
+      const answer = await fetch(`http://127.0.0.1:${store}/?database=footfall`, {
+        method: "POST",
+        headers: { "x-clickhouse-user": "footfall_writer" },
+        body: `${sql} FORMAT JSONEachRow`,
+      });
+      const text = await answer.text();
+      if (!answer.ok) throw new Error(text);
+      return text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+    },
+    /** The value of a metric with labels as written, or 0. */
+    async metric(name) {
+      const line = (await metrics()).split("\n").find((line) => line.startsWith(`${name} `));
+      return line ? Number(line.split(" ").at(-1)) : 0;
+    },
+    /** Ends the collector and answers with all that it wrote, by file. */
+    async finish() {
+      child.kill("SIGTERM");
+      await ended;
+      const written = new Map([["log", Buffer.from(log)]]);
+      for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile() || entry.name === "footfall.toml") continue;
+        const path = join(entry.parentPath ?? entry.path, entry.name);
+        written.set(path, await readFile(path));
+      }
+      return written;
+    },
+    async close() {
+      if (child.exitCode === null) child.kill("SIGKILL");
+      for (const server of [proxy, site]) {
+        server.closeAllConnections();
+        server.close();
+      }
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Hands requests on to the collector as a proxy does, with the visitor's address. */
+async function serveProxy(port) {
+  const server = createServer((request, response) => {
+    const headers = { ...request.headers, "x-forwarded-for": ADDRESS };
+    const onward = forward({ port, host: "127.0.0.1", path: request.url, method: request.method, headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    onward.on("error", () => response.destroy());
+    request.pipe(onward);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server;
+}
+
+/** Serves the demonstration site as `footfall demo` does. */
+async function serveSite(collector) {
+  const types = { html: "text/html; charset=utf-8", css: "text/css", js: "text/javascript", svg: "image/svg+xml", pdf: "application/pdf" };
+  const pages = { "/": "index", "/doctors": "doctors", "/booking": "booking", "/news": "news", "/privacy": "privacy" };
+  const server = createServer(async (request, response) => {
+    const { pathname } = new URL(request.url, "http://x");
+    const page = pages[pathname] ?? (/^\/doctors\/(cardiology|children|laboratory|surgery)$/.test(pathname) ? "doctors" : undefined);
+    const name = page ? `${page}.html` : pathname.slice(1);
+    let [status, body] = [200, null];
+    try {
+      body = await readFile(new URL(name, files));
+    } catch {
+      [status, body] = [404, await readFile(new URL("missing.html", files))];
+    }
+    const type = status === 200 ? types[name.split(".").at(-1)] : types.html;
+    if (type === types.html) body = body.toString().replaceAll("{{collector}}", collector);
+    response.writeHead(status, { "content-type": type }).end(body);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server;
+}
+
+export { sleep };
