@@ -55,8 +55,13 @@ cookies = { ab = "value", consent = "presence" }
   const metrics = async () => (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
   const end = Date.now() + 90_000;
   for (;;) {
-    if (await fetch(`http://127.0.0.1:${admin}/readyz`).then(({ ok }) => ok, () => false)) break;
-    if (child.exitCode !== null || Date.now() > end) throw new Error(`the collector is not ready:\n${log}`);
+    // Beacons are taken before the store is there; the tests need both.
+    const ready = (address) => fetch(address).then(({ ok }) => ok, () => false);
+    if ((await ready(`http://127.0.0.1:${admin}/readyz`)) && (await ready(`http://127.0.0.1:${store}/ping`))) break;
+    if (child.exitCode !== null || Date.now() > end) {
+      child.kill("SIGKILL");
+      throw new Error(`the collector and its store are not ready:\n${log}`);
+    }
     await sleep(50);
   }
   const proxy = await serveProxy(collector);
