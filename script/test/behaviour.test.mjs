@@ -464,8 +464,9 @@ describe("delivery", () => {
           assert.deepEqual([body.o, body.l], [0, bodies[0].l]);
           assert.deepEqual(body.e.slice(0, bodies[0].e.length).map(({ k }) => k), bodies[0].e.map(({ k }) => k));
         }
-        const first = bodies.at(-1).e[0];
-        assert.ok(first.a > bodies[0].e[0].a + 900, "the age grows while it waits");
+        const waited = site.requests.at(-1).at - site.requests[0].at;
+        const taken = bodies.findLast(({ o }) => o === 0).e[0];
+        assert.ok(taken.a - bodies[0].e[0].a > waited - 500, "the age grows while it waits");
         await page.evaluate(() => window.footfall("two"));
         await site.wait("event", 2, 15_000);
         assert.deepEqual(site.events().map(({ seq }) => seq), site.events().map((_, index) => index));
@@ -501,7 +502,8 @@ describe("delivery", () => {
     await visit(html("x"), async ({ page, site }) => {
       await page.evaluate(() => ["a", "b", "c"].forEach((name) => window.footfall(name)));
       await site.wait("event", 3);
-      assert.equal(site.beacons.length, 1);
+      const beacon = site.beacons.find(({ e }) => e.some(({ n }) => n === "a"));
+      assert.deepEqual(beacon.e.map(({ n }) => n).filter(Boolean), ["a", "b", "c"]);
     });
   });
 });

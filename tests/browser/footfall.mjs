@@ -38,7 +38,8 @@ key_on_disk = true
 policy = "2026-11-22"
 trusted_proxies = ["127.0.0.0/8"]
 [store]
-listen = "127.0.0.1:${store}"
+url = "http://127.0.0.1:${store}"
+user = "footfall_writer"
 [[site]]
 id = "clinic"
 hosts = ["127.0.0.1"]
@@ -48,10 +49,16 @@ cookies = { ab = "value", consent = "presence" }
   );
   let log = "";
   const { FOOTFALL_BIN: _, ...env } = process.env;
-  const child = spawn(program, ["serve", "--config", join(directory, "footfall.toml")], { cwd: directory, env });
-  child.stdout.on("data", (part) => (log += part));
-  child.stderr.on("data", (part) => (log += part));
+  const run = (...command) => {
+    const child = spawn(program, command, { cwd: directory, env });
+    child.stdout.on("data", (part) => (log += part));
+    child.stderr.on("data", (part) => (log += part));
+    return child;
+  };
+  const engine = run("embedded", "--data", join(directory, "data/store"), "--listen", `127.0.0.1:${store}`);
+  const child = run("serve", "--config", join(directory, "footfall.toml"));
   const ended = new Promise((resolve) => child.once("exit", resolve));
+  const engineEnded = new Promise((resolve) => engine.once("exit", resolve));
   const metrics = async () => (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
   const end = Date.now() + 90_000;
   for (;;) {
@@ -60,6 +67,7 @@ cookies = { ab = "value", consent = "presence" }
     if ((await ready(`http://127.0.0.1:${admin}/readyz`)) && (await ready(`http://127.0.0.1:${store}/ping`))) break;
     if (child.exitCode !== null || Date.now() > end) {
       child.kill("SIGKILL");
+      engine.kill("SIGKILL");
       throw new Error(`the collector and its store are not ready:\n${log}`);
     }
     await sleep(50);
@@ -91,6 +99,8 @@ cookies = { ab = "value", consent = "presence" }
     async finish() {
       child.kill("SIGTERM");
       await ended;
+      engine.kill("SIGTERM");
+      await engineEnded;
       const written = new Map([["log", Buffer.from(log)]]);
       for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
         if (!entry.isFile() || entry.name === "footfall.toml") continue;
@@ -100,7 +110,7 @@ cookies = { ab = "value", consent = "presence" }
       return written;
     },
     async close() {
-      if (child.exitCode === null) child.kill("SIGKILL");
+      for (const process of [child, engine]) if (process.exitCode === null) process.kill("SIGKILL");
       for (const server of [proxy, site]) {
         server.closeAllConnections();
         server.close();

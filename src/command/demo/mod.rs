@@ -4,6 +4,7 @@
 //! so that a demonstration that is started twice with one seed does not double anything. Then the days are closed.
 
 mod clinic;
+pub mod site;
 mod traffic;
 
 use std::collections::BTreeMap;

@@ -82,7 +82,10 @@ mod tests {
     fn no_page_asks_anyone_else_for_anything() {
         for path in ["/", "/doctors", "/booking", "/news", "/privacy", "/nowhere"] {
             let body = text(path);
-            assert!(!body.contains("src=\"http") && !body.contains("link rel=\"stylesheet\" href=\"http"), "{path}");
+            assert!(
+                !body.contains("src=\"http") && !body.contains("link rel=\"stylesheet\" href=\"http"),
+                "{path}"
+            );
         }
     }
 }
