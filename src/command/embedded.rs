@@ -2,12 +2,18 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Error, Exit};
 use crate::store::DATABASE;
 use crate::store::embedded::{Embedded, Limits, Options, install};
+
+/// How long a predecessor has to close: its drain and a little more.
+const PREDECESSOR: Duration = Duration::from_secs(60);
+/// Between two looks at the process that started this one, for systems that do not tell of its death.
+const PARENT_LOOK: Duration = Duration::from_secs(1);
 
 /// Serve the embedded store: ClickHouse's HTTP interface over the engine as a library.
 #[derive(Debug, clap::Args)]
@@ -51,12 +57,15 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
     if let Some(parent) = arguments.with_parent {
         crate::store::embedded::end_with(parent)?;
     }
+    // A collector that is started again at once finds the store of the one before still closing.
+    let patience = if arguments.with_parent.is_some() { PREDECESSOR } else { Duration::ZERO };
     let options = Options {
         data: arguments.data,
         listen: arguments.listen,
         library: install::find()?,
         password_file: arguments.password_file,
         limits: Limits { memory: arguments.memory, readable: arguments.readable },
+        patience,
     };
     let runtime = Embedded::runtime().map_err(|error| Error::new(Exit::Failed, error))?;
     runtime.block_on(async {
@@ -69,9 +78,18 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
                 tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
+                    () = gone(arguments.with_parent) => {}
                 }
             })
             .await;
         Ok(())
     })
+}
+
+/// Resolves when `parent` is no longer the parent of this process; never without one.
+async fn gone(parent: Option<u32>) {
+    let Some(parent) = parent else { return std::future::pending().await };
+    while std::os::unix::process::parent_id() == parent {
+        tokio::time::sleep(PARENT_LOOK).await;
+    }
 }

@@ -13,6 +13,7 @@
 mod access;
 mod ask;
 mod body;
+mod child;
 mod codec;
 mod engine;
 pub mod install;
@@ -31,12 +32,14 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 pub use access::{READER, WRITER};
+pub use child::{Child, ChildError};
 pub use settings::Limits;
 
 use access::{AccessError, Users};
@@ -46,6 +49,8 @@ use run::Store;
 use server::Service;
 use session::Sessions;
 
+/// Between two tries to take the directory.
+const LOCK_LOOK: Duration = Duration::from_millis(20);
 /// Threads for what blocks and is no statement, such as closing sessions.
 const SPARE_THREADS: usize = 8;
 
@@ -98,6 +103,8 @@ pub struct Options {
     pub password_file: Option<PathBuf>,
     /// What the engine may use.
     pub limits: Limits,
+    /// How long to wait for another process to leave the directory.
+    pub patience: Duration,
 }
 
 /// A store that is open and not served yet.
@@ -128,7 +135,7 @@ impl Embedded {
     /// When the directory is in use, the engine does not start, or the address cannot be bound.
     pub async fn open(options: &Options) -> Result<Self, Error> {
         let users = Users::open(options.listen, options.password_file.as_deref())?;
-        let lock = lock(&options.data)?;
+        let lock = lock(&options.data, options.patience).await?;
         // Bound before the engine starts, so that a client that comes early waits instead of being refused.
         let listener = server::bind(options.listen)
             .await
@@ -172,7 +179,7 @@ impl Embedded {
 }
 
 /// Takes the directory for this process.
-fn lock(data: &Path) -> Result<File, Error> {
+async fn lock(data: &Path, patience: Duration) -> Result<File, Error> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         |source| Error::Data { path, source }
@@ -180,10 +187,16 @@ fn lock(data: &Path) -> Result<File, Error> {
     std::fs::create_dir_all(data).map_err(failed(data))?;
     let path = data.join("lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed(&path))?;
-    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::InUse(data.to_owned())),
-        Err(error) => Err(Error::Data { path, source: error.into() }),
+    let until = Instant::now() + patience;
+    loop {
+        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < until => {
+                tokio::time::sleep(LOCK_LOOK).await;
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(Error::InUse(data.to_owned())),
+            Err(error) => return Err(Error::Data { path, source: error.into() }),
+        }
     }
 }
 
