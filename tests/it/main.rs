@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+mod embedded;
 #[path = "../load/mod.rs"]
 mod load;
 mod serve;

@@ -165,17 +165,12 @@ pub(super) enum ReplyBody {
         pieces: Pieces,
         /// Kills the statement when the client goes away.
         guard: Guard,
-        /// Time for the last pieces to leave before a bad end.
-        linger: Option<Pin<Box<tokio::time::Sleep>>>,
     },
 }
 
-/// How long the last pieces of a failed response have to leave before its connection is cut.
-const LINGER: std::time::Duration = std::time::Duration::from_millis(50);
-
 /// The response could not be completed.
 #[derive(Debug, thiserror::Error)]
-#[error("the statement failed after its result had begun")]
+#[error("the result could not be read to its end")]
 pub(super) struct Broken;
 
 impl Body for ReplyBody {
@@ -188,25 +183,13 @@ impl Body for ReplyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Pieces { pieces, guard, linger } => {
-                if let Some(sleep) = linger {
-                    return sleep.as_mut().poll(context).map(|()| Some(Err(Broken)));
+            Self::Pieces { pieces, guard } => match std::task::ready!(pieces.0.poll_recv(context)) {
+                Some(Piece::Bytes(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                end => {
+                    guard.disarm();
+                    Poll::Ready(end.map(|_broken| Err(Broken)))
                 }
-                match std::task::ready!(pieces.0.poll_recv(context)) {
-                    Some(Piece::Bytes(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                    Some(Piece::Broken) => {
-                        guard.disarm();
-                        let mut sleep = Box::pin(tokio::time::sleep(LINGER));
-                        let poll = sleep.as_mut().poll(context);
-                        *linger = Some(sleep);
-                        poll.map(|()| Some(Err(Broken)))
-                    }
-                    None => {
-                        guard.disarm();
-                        Poll::Ready(None)
-                    }
-                }
-            }
+            },
         }
     }
 

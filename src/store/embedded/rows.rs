@@ -158,16 +158,16 @@ impl Pump<'_> {
             // does not mind a closed one.
             gone = gone || encoder.write_all(&piece[..length]).is_err();
         }
-        let outcome = self.end();
-        if let Err(error) = &outcome {
-            let message = wire::message(error, &self.job.store.version);
-            // A piece of its own: clients look for it at the end of one.
+        if let Err(error) = self.end() {
+            let message = wire::message(&error, &self.job.store.version);
+            // A piece of its own: clients look for it at the end of one. The response then ends in order, since a
+            // connection that is cut loses what is still on its way, and with it the reason.
             let told = encoder
                 .flush()
                 .and_then(|()| encoder.write_all(&wire::exception_block(&message, &tag)))
                 .and_then(|()| encoder.flush());
             let _gone = told.and_then(|()| encoder.finish().map(drop));
-            return Err(error.clone());
+            return Ok(None);
         }
         let _gone = encoder.finish();
         Ok(None)

@@ -153,6 +153,10 @@ impl Job {
             let text = "Syntax error (Multi-statements are not allowed)";
             return Err(Exception::new(code::SYNTAX_ERROR, "SYNTAX_ERROR", text));
         }
+        if *shape == Shape::Rows && analysis.class == Class::Control {
+            let text = "INTO OUTFILE is not allowed";
+            return Err(Exception::new(code::INTO_OUTFILE_NOT_ALLOWED, "INTO_OUTFILE_NOT_ALLOWED", text));
+        }
         // What does not parse is left to the engine, for its message; it cannot run.
         let harmless = matches!(analysis.class, Class::ReadOnly)
             || (analysis.class == Class::Unknown && analysis.statements == 0)

@@ -173,7 +173,7 @@ impl Service {
                 guard.disarm();
                 ReplyBody::Whole(Some(bytes).filter(|bytes| !bytes.is_empty() && !head_only))
             }
-            None => ReplyBody::Pieces { pieces: answer.pieces, guard, linger: None },
+            None => ReplyBody::Pieces { pieces: answer.pieces, guard },
         };
         let mut response = Response::new(body);
         *response.status_mut() = head.status;

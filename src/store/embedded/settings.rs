@@ -56,8 +56,6 @@ fn config_xml(users: &Path, limits: &Limits) -> String {
     <!-- A confirmed insert survives a power cut. -->
     <fsync_after_insert>1</fsync_after_insert>
     <fsync_part_directory>1</fsync_part_directory>
-    <!-- A repeated insert_deduplication_token is recognised in every table, unless it says otherwise. -->
-    <non_replicated_deduplication_window>10000</non_replicated_deduplication_window>
   </merge_tree>
 </clickhouse>
 "

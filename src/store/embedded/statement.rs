@@ -158,12 +158,13 @@ impl<'a> Statement<'a> {
             }
             let name = self.name(token);
             let called = self.tokens.get(index + 1).is_some_and(|next| next.kind == Kind::Open);
-            let before = index.checked_sub(1).map(|before| self.word(before)).unwrap_or_default();
+            let word = |back: usize| index.checked_sub(back).map(|at| self.word(at)).unwrap_or_default();
+            let applied = word(1) == "APPLY" || (before_open(&self.tokens, index) && word(2) == "APPLY");
             let outside_function = OUTSIDE_FUNCTIONS.contains(&name.as_str())
                 || (OUTSIDE_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && is_ai(&name));
             // An escape in a quoted name could spell any of them.
             let escaped = token.kind == Kind::Quoted && name.contains('\\');
-            if (called || before == "APPLY") && (outside_function || escaped) {
+            if (called || applied) && (outside_function || escaped) {
                 return Some(name);
             }
             // In parentheses `engine` is a column.
@@ -171,8 +172,7 @@ impl<'a> Statement<'a> {
                 return Some(name);
             }
             if before_open(&self.tokens, index)
-                && index >= 2
-                && self.word(index - 2) == "SOURCE"
+                && word(2) == "SOURCE"
                 && !INSIDE_SOURCES.contains(&name.as_str())
             {
                 return Some(name);
@@ -480,6 +480,7 @@ mod tests {
             "SELECT \"file\"/* */('/etc/passwd')",
             "SELECT `f\\x69le`('/etc/passwd')",
             "SELECT * APPLY file FROM (SELECT '/etc/passwd')",
+            "SELECT * APPLY(file) FROM (SELECT '/etc/passwd')",
             "CREATE TABLE t (a String) ENGINE = File(TSV)",
             "CREATE TABLE t (a String) ENGINE URL('http://x', TSV)",
             "CREATE DATABASE d ENGINE = Filesystem('/')",

@@ -26,6 +26,8 @@ pub(super) mod code {
     pub(in crate::store::embedded) const TOO_MANY_SIMULTANEOUS_QUERIES: u32 = 202;
     /// `QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING`
     pub(in crate::store::embedded) const QUERY_ID_IN_USE: u32 = 216;
+    /// `INTO_OUTFILE_NOT_ALLOWED`
+    pub(in crate::store::embedded) const INTO_OUTFILE_NOT_ALLOWED: u32 = 358;
     /// `SESSION_NOT_FOUND`
     pub(in crate::store::embedded) const SESSION_NOT_FOUND: u32 = 372;
     /// `SESSION_IS_LOCKED`

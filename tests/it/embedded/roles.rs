@@ -1,0 +1,215 @@
+//! Who may do what, and what an attacker who may only read tries.
+
+use std::process::{Command, Stdio};
+
+use super::{Running, encode, refusal, store};
+use crate::common::{eventually, http, ports};
+
+const READER: &str = "user=footfall_reader";
+
+fn with_data() -> Running {
+    let store = store();
+    store.text("CREATE DATABASE footfall");
+    store.text("CREATE TABLE footfall.t (a UInt64, s String) ENGINE = MergeTree ORDER BY a");
+    store.text("INSERT INTO footfall.t VALUES (1, 'public')");
+    store.text("CREATE DATABASE private");
+    store.text("CREATE TABLE private.t (a UInt64, s String) ENGINE = MergeTree ORDER BY a");
+    store.text("INSERT INTO private.t VALUES (1, 'secret')");
+    store
+}
+
+#[test]
+fn a_reader_reads() {
+    let store = with_data();
+    for (sql, expected) in [
+        ("SELECT s FROM footfall.t", "public\n"),
+        ("SHOW TABLES FROM footfall", "t\n"),
+        ("EXISTS TABLE footfall.t", "1\n"),
+        ("WITH (SELECT s FROM footfall.t) AS x SELECT x", "public\n"),
+        ("SELECT s FROM footfall.t SETTINGS max_threads = 1", "public\n"),
+        ("SELECT count() FROM numbers(10)", "10\n"),
+    ] {
+        assert_eq!(store.text_with(READER, sql), expected, "{sql}");
+    }
+    assert!(store.text_with(READER, "DESCRIBE footfall.t").starts_with("a\t"));
+    assert!(store.text_with(READER, "EXPLAIN SELECT * FROM footfall.t").contains("ReadFromMergeTree"));
+    assert_eq!(
+        store.text_with(&format!("{READER}&database=footfall&max_threads=1"), "SELECT s FROM t"),
+        "public\n"
+    );
+    let session = format!("{READER}&session_id=s");
+    store.text_with(&session, "SET max_block_size = 77");
+    assert_eq!(store.text_with(&session, "SELECT getSetting('max_block_size')"), "77\n");
+}
+
+#[test]
+fn a_reader_s_attacks_fail() {
+    let store = with_data();
+    let outside = store.directory.path().join("outside");
+    let outfile = format!("SELECT s FROM footfall.t INTO OUTFILE '{}'", outside.display());
+    let attacks = [
+        "INSERT INTO footfall.t VALUES (2, 'x')",
+        "INSERT INTO footfall.t SELECT 2, 'x'",
+        "DROP TABLE footfall.t",
+        "DROP DATABASE footfall",
+        "TRUNCATE TABLE footfall.t",
+        "ALTER TABLE footfall.t DELETE WHERE 1",
+        "DELETE FROM footfall.t WHERE 1",
+        "OPTIMIZE TABLE footfall.t",
+        "CREATE TABLE footfall.u (a UInt8) ENGINE = Memory",
+        "CREATE USER evil",
+        "GRANT writer TO default",
+        "SET ROLE ALL",
+        "SET ROLE writer",
+        "SET DEFAULT ROLE writer TO default",
+        "SET readonly = 0",
+        "SELECT 1 SETTINGS readonly = 0",
+        "SYSTEM SHUTDOWN",
+        "SYSTEM STOP MERGES",
+        "KILL QUERY WHERE 1",
+        "DETACH TABLE footfall.t",
+        "BACKUP TABLE footfall.t TO File('/tmp/x')",
+        "EXECUTE AS footfall_writer SELECT 1",
+        "SELECT * FROM private.t",
+        "SELECT * FROM merge('private', 't')",
+        "SELECT * FROM view(SELECT * FROM private.t)",
+        "SELECT * FROM loop(private.t)",
+        "SELECT * FROM mergeTreeIndex('private', 't')",
+        "EXPLAIN SELECT * FROM private.t",
+        "SHOW CREATE TABLE private.t",
+        "DESCRIBE private.t",
+        "SELECT file('/etc/passwd')",
+        "SELECT `file`('/etc/passwd')",
+        "SELECT `f\\x69le`('/etc/passwd')",
+        "SELECT '/etc/passwd' APPLY file",
+        "SELECT * APPLY(file) FROM (SELECT '/etc/passwd')",
+        "SELECT 1 /* /* */ ' */, file('/etc/passwd') --'",
+        "SELECT \u{2018}'\u{2019}, file('/etc/passwd'), \u{2018}'\u{2019}",
+        "SELECT $a$'$a$, file('/etc/passwd'), $a$'$a$",
+        "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+        "SELECT * FROM default.`/etc/passwd`",
+        "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
+        "SELECT * FROM s3('http://127.0.0.1:1/bucket/a', 'TSV')",
+        "SELECT * FROM remote('127.0.0.1', 'private', 't')",
+        "SELECT * FROM mysql('127.0.0.1:1', 'a', 'b', 'c', 'd')",
+        "SELECT * FROM sqlite('/etc/passwd', 't')",
+        "SELECT * FROM icebergLocal('/etc')",
+        "SELECT * FROM executable('ls', 'TSV', 'a String')",
+        "DESCRIBE TABLE file('/etc/passwd')",
+        "SELECT * FROM system.users",
+        "SELECT catboostEvaluate('/etc/passwd', 1)",
+        outfile.as_str(),
+    ];
+    for sql in attacks {
+        for parameters in
+            [READER.to_owned(), format!("{READER}&session_id=attack"), format!("{READER}&readonly=0")]
+        {
+            let answer = store.ask(&parameters, sql);
+            assert_ne!(answer.status, 200, "{sql} under {parameters}: {}", answer.text());
+            assert!(!answer.text().contains("root:"), "{sql}: {}", answer.text());
+            assert!(!answer.text().contains("secret"), "{sql}: {}", answer.text());
+        }
+    }
+    let put = format!("{READER}&query={}", encode("INSERT INTO footfall.t FORMAT TSV"));
+    assert_eq!(store.refusal(&put, "2\tx\n"), (403, 497));
+    for parameters in ["readonly=0", "role=writer", "allow_ddl=1"] {
+        let sql = "INSERT INTO footfall.t VALUES (2, 'x')";
+        assert_ne!(store.ask(&format!("{READER}&{parameters}"), sql).status, 200, "{parameters}");
+    }
+    // A table that comes with the query reads no other.
+    let form = "--b\r\nContent-Disposition: form-data; name=\"x\"; filename=\"x\"\r\n\r\n1\n\r\n--b--\r\n";
+    let structure = encode("a String) ENGINE = Memory AS SELECT s AS a FROM private.t --");
+    let path = format!("/?{READER}&x_structure={structure}&query={}", encode("SELECT * FROM x"));
+    let header = "Content-Type: multipart/form-data; boundary=b\r\n";
+    let answer = http::post(store.address(), &path, header, form.as_bytes()).unwrap();
+    assert!(!answer.text().contains("secret"), "{}", answer.text());
+    assert!(!outside.exists());
+    assert_eq!(store.text("SELECT count() FROM footfall.t"), "1\n");
+}
+
+#[test]
+fn not_even_the_writer_reaches_outside_of_the_store() {
+    let store = with_data();
+    for sql in [
+        "SELECT file('/etc/passwd')",
+        "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+        "INSERT INTO FUNCTION file('/tmp/x', 'TSV', 'a UInt8') VALUES (1)",
+        "INSERT INTO footfall.t VALUES (1, file('/etc/passwd'))",
+        "CREATE TABLE footfall.f (a String) ENGINE = File(TSV, '/etc/passwd')",
+        "CREATE TABLE footfall.f (a String) ENGINE = URL('http://127.0.0.1:1/', TSV)",
+        "CREATE DATABASE f ENGINE = Filesystem('/etc')",
+        "CREATE DICTIONARY footfall.d (a UInt64, b String) PRIMARY KEY a SOURCE(FILE(path '/etc/passwd' format 'CSV')) LAYOUT(FLAT()) LIFETIME(1)",
+        "SELECT 1 INTO OUTFILE '/tmp/x'",
+        "CREATE USER evil",
+    ] {
+        let answer = store.ask("", sql);
+        assert_ne!(answer.status, 200, "{sql}: {}", answer.text());
+        assert!(!answer.text().contains("root:"), "{sql}: {}", answer.text());
+    }
+}
+
+#[test]
+fn unknown_users_and_pages_are_turned_away() {
+    let store = store();
+    assert_eq!(store.refusal("user=nobody", "SELECT 1"), (403, 516));
+    let basic = "Authorization: Basic bm9ib2R5Og==\r\n";
+    assert_eq!(refusal(&http::post(store.address(), "/", basic, b"SELECT 1").unwrap()), (403, 516));
+    let page = "Origin: https://evil.example\r\n";
+    assert_eq!(refusal(&http::post(store.address(), "/", page, b"SELECT 1").unwrap()), (403, 497));
+    let writer = "X-ClickHouse-User: footfall_writer\r\n";
+    assert_eq!(http::post(store.address(), "/", writer, b"SELECT 1").unwrap().text(), "1\n");
+}
+
+#[test]
+fn with_a_password_file_only_those_in_it_may_come() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("passwords");
+    std::fs::write(&file, "footfall_writer:w\nfootfall_reader:r\n").unwrap();
+    let listen = ports::free();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_footfall"))
+        .args(["embedded", "--listen", &listen.to_string(), "--data"])
+        .arg(directory.path().join("store"))
+        .arg("--password-file")
+        .arg(&file)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("the store answers", std::time::Duration::from_secs(60), || {
+        http::get(listen, "/ping").is_ok_and(|answer| answer.status == 200)
+    });
+    let ask = |headers: &str| http::post(listen, "/", headers, b"SELECT 1").unwrap();
+    let good = ask("X-ClickHouse-User: footfall_writer\r\nX-ClickHouse-Key: w\r\n");
+    let reader = ask("Authorization: Basic Zm9vdGZhbGxfcmVhZGVyOnI=\r\n");
+    let wrong = ask("X-ClickHouse-User: footfall_writer\r\nX-ClickHouse-Key: r\r\n");
+    let nobody = ask("");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!((good.text().as_str(), reader.text().as_str()), ("1\n", "1\n"));
+    assert_eq!((refusal(&wrong), refusal(&nobody)), ((403, 516), (403, 516)));
+}
+
+#[test]
+fn a_listener_open_to_others_needs_a_password_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_footfall"))
+        .args(["embedded", "--listen", "0.0.0.0:0", "--data"])
+        .arg(directory.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--password-file"), "{output:?}");
+}
+
+#[test]
+fn a_second_process_on_the_same_data_is_told_so() {
+    let store = store();
+    let output = Command::new(env!("CARGO_BIN_EXE_footfall"))
+        .args(["embedded", "--listen", &ports::free().to_string(), "--data"])
+        .arg(store.directory.path().join("store"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("in use by another"), "{output:?}");
+    assert_eq!(store.text("SELECT 1"), "1\n");
+}
