@@ -1,0 +1,130 @@
+//! What each stage between the parser and the row costs on ordinary input: `cargo bench --bench stages`.
+//!
+//! Place look-ups use the files of `footfall geo install` when they are there.
+
+use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use footfall::beacon::Hints;
+use footfall::config::{NamePatterns, Retention, Site};
+use footfall::enrich::{Browsers, source};
+use footfall::privacy::scrub::{self, Campaign};
+use footfall::privacy::{KeyRing, Peer, Places, Privacy, SystemClock};
+
+const USER_AGENT: &[u8] =
+    b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
+
+fn site() -> Site {
+    Site {
+        id: "clinic".into(),
+        hosts: Vec::new(),
+        retention: Retention::Unlimited,
+        query: NamePatterns { exact: vec!["q".into()], prefixes: vec!["utm_".into()] },
+        cookies: Default::default(),
+        drop_bots: false,
+    }
+}
+
+fn privacy(places: Places) -> Privacy {
+    let directory = tempfile::tempdir().expect("a directory");
+    let zone = jiff::tz::TimeZone::UTC;
+    let time = jiff::civil::time(4, 0, 0, 0);
+    let keys = KeyRing::open(directory.path(), true, zone, time, Arc::new(SystemClock)).expect("a key");
+    Privacy::new(keys, places)
+}
+
+fn hints() -> Hints<'static> {
+    let brands = || {
+        vec![
+            ("Chromium".into(), "142".into()),
+            ("Google Chrome".into(), "142".into()),
+            ("Not_A Brand".into(), "99".into()),
+        ]
+    };
+    Hints {
+        brands: brands(),
+        full_versions: brands(),
+        mobile: Some(false),
+        platform: "Windows".into(),
+        platform_version: "15.0.0".into(),
+        ..Hints::default()
+    }
+}
+
+fn scrubbing(c: &mut Criterion) {
+    let keep = site().query;
+    for (name, url) in [
+        ("scrub address: plain", "https://clinic.example/doctors/therapist"),
+        (
+            "scrub address: campaign",
+            "https://clinic.example/?utm_source=yandex&utm_medium=cpc&utm_campaign=spring&yclid=12345",
+        ),
+        ("scrub address: personal", "https://clinic.example/patients/89161234567/ivan%40mail.ru?token=1"),
+        ("scrub address: by the URL Standard", "https://клиника.рф/врачи/терапевт"),
+    ] {
+        c.bench_function(name, |b| b.iter(|| scrub::address(black_box(url), &keep)));
+    }
+    let message = "TypeError: Cannot read properties of undefined (reading 'slots') at https://clinic.example/app.js:10:15";
+    c.bench_function("scrub text: clean", |b| b.iter(|| scrub::text(black_box(message), 512)));
+    let message =
+        "cannot reach ivan@mail.ru or +7 (916) 123-45-67 about order 3f2504e0-4f89-41d3-9a0c-0305e82c3301";
+    c.bench_function("scrub text: personal", |b| b.iter(|| scrub::text(black_box(message), 512)));
+}
+
+fn pseudonyms(c: &mut Criterion) {
+    let site = site();
+    let without = privacy(Places::default());
+    let peer = || Peer::new(IpAddr::V4(Ipv4Addr::new(77, 88, 8, 8)));
+    c.bench_function("pseudonymise", |b| b.iter(|| without.admit(peer(), &site, black_box(USER_AGENT))));
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("geo");
+    let files = ["city-ipv4.mmdb", "city-ipv6.mmdb", "asn.mmdb"].map(|name| directory.join(name));
+    if !files.iter().all(|file| file.exists()) {
+        return;
+    }
+    let with = privacy(Places::open(&files));
+    c.bench_function("pseudonymise and locate, one address", |b| {
+        b.iter(|| with.admit(peer(), &site, black_box(USER_AGENT)));
+    });
+    let mut number = 0u32;
+    c.bench_function("pseudonymise and locate, another address each time", |b| {
+        b.iter(|| {
+            // A full-period generator: addresses from all over the table, few of whose records are remembered.
+            number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            with.admit(Peer::new(IpAddr::V4(number.into())), &site, black_box(USER_AGENT))
+        });
+    });
+}
+
+fn enriching(c: &mut Criterion) {
+    let hints = hints();
+    let browsers = Browsers::new();
+    c.bench_function("browser: remembered", |b| {
+        b.iter(|| browsers.browser(black_box(USER_AGENT), &hints, 0, false))
+    });
+    let mut number = 0u64;
+    c.bench_function("browser: new", |b| {
+        b.iter(|| {
+            number += 1;
+            let user_agent = format!("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.{number}.0 Safari/537.36");
+            browsers.browser(user_agent.as_bytes(), &hints, 0, false)
+        });
+    });
+    let none = Campaign::default();
+    c.bench_function("source: direct", |b| b.iter(|| source(black_box(""), "clinic.example", &none, "")));
+    c.bench_function("source: search", |b| {
+        b.iter(|| source(black_box("yandex.ru"), "clinic.example", &none, ""))
+    });
+    c.bench_function("source: unknown host", |b| {
+        b.iter(|| source(black_box("blog.partner.example"), "clinic.example", &none, ""));
+    });
+    let campaign = Campaign { source: "google".into(), medium: "cpc".into(), ..Campaign::default() };
+    c.bench_function("source: campaign", |b| {
+        b.iter(|| source("", "clinic.example", black_box(&campaign), "gclid"))
+    });
+}
+
+criterion_group!(stages, scrubbing, pseudonyms, enriching);
+criterion_main!(stages);
