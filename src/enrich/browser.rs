@@ -103,7 +103,7 @@ fn recognise(user_agent: &str, hints: &Hints<'_>, has_touch: bool, automated: bo
 }
 
 fn from_user_agent(user_agent: &str) -> Browser {
-    let parsed = Parser::new().parse(user_agent).unwrap_or_else(WootheeResult::new);
+    let parsed = Parser::new().parse(user_agent).unwrap_or_default();
     let (os, os_version) = system(&parsed, user_agent);
     let (name, version) =
         named(user_agent).unwrap_or_else(|| (known(parsed.name), major(known(parsed.version))));

@@ -36,7 +36,7 @@ fn add(writer: &mut Writer, table: &Path, bar: &ProgressBar) -> Result<(), GeoEr
         let (first, last, value) =
             read(&line).ok_or_else(|| GeoError::Table { path: table.to_owned(), line: number })?;
         writer.insert_range(first, last, &value).map_err(GeoError::Mmdb)?;
-        if number % 4_096 == 0 {
+        if number.is_multiple_of(4_096) {
             bar.tick();
         }
     }
