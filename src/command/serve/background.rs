@@ -1,8 +1,8 @@
-//! What happens beside the taking of beacons: turning the key, rereading places, preparing the store,
+//! What happens beside the taking of beacons: turning the key, rereading places, running and preparing the store,
 //! shipping, closing days.
 //!
 //! Nothing here is waited for at the start. The store's part goes step by step: once it answers its tables are made or
-//! brought up to date, then segments are shipped and days closed.
+//! brought up to date, then segments are shipped and days closed. At the end it goes backwards, the store last.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,10 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::server::collect::Collector;
 use crate::spool::Spool;
+use crate::store::embedded::Child;
 use crate::store::ship::Shipper;
 use crate::store::visits::Materialiser;
 use crate::store::{Client, schema};
@@ -36,6 +37,8 @@ pub(super) type StoreState = Arc<Mutex<Result<String, String>>>;
 pub(super) struct Background {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    stop_store: watch::Sender<bool>,
+    embedded: Option<JoinHandle<()>>,
     store: StoreState,
 }
 
@@ -48,6 +51,7 @@ impl Background {
         spool: &Arc<Spool>,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
+        let (stop_store, store_stopped) = watch::channel(false);
         let (shippable_sender, shippable) = watch::channel(false);
         let store = Arc::new(Mutex::new(Err("not asked yet".to_owned())));
         let there = Arc::new(Notify::new());
@@ -57,7 +61,8 @@ impl Background {
         let days = close_days(config.clone(), client.clone(), there, shippable_sender, stopped.clone());
         let shipper = Shipper::new(spool.clone(), client.clone());
         let tasks = vec![tokio::spawn(days), tokio::spawn(ship(shipper, shippable, stopped))];
-        Self { stop, tasks, store }
+        let embedded = start_embedded(config, store_stopped);
+        Self { stop, tasks, stop_store, embedded, store }
     }
 
     /// What is known of the store.
@@ -65,12 +70,31 @@ impl Background {
         self.store.clone()
     }
 
-    /// Ends the tasks; the spool is to be closed before.
+    /// Ends the tasks, and then the embedded store; the spool is to be closed before.
     pub(super) async fn stop(self) {
         // An error means that nobody listens, which is the end in view.
         let _ = self.stop.send(true);
         for task in self.tasks {
             let _ = task.await;
+        }
+        let _ = self.stop_store.send(true);
+        if let Some(embedded) = self.embedded {
+            let _ = embedded.await;
+        }
+    }
+}
+
+/// Starts the embedded store, where it is configured.
+fn start_embedded(config: &Config, stopped: watch::Receiver<bool>) -> Option<JoinHandle<()>> {
+    if !matches!(config.store, config::Store::Embedded { .. }) {
+        return None;
+    }
+    match Child::start(config) {
+        Ok(child) => Some(tokio::spawn(child.run(raised(stopped)))),
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, "there is no store; beacons are taken and wait in the spool");
+            None
         }
     }
 }
