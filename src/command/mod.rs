@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 
 /// A privacy-preserving web analytics collector.
 #[derive(Debug, Parser)]
@@ -81,7 +81,12 @@ impl Common {
     /// # Errors
     /// With exit code 3 and every problem of the file and the environment.
     pub fn load(&self) -> Result<Config, Error> {
-        Config::load(self.config_file()).map_err(|error| Error::new(Exit::Configuration, error))
+        self.read().map_err(|error| Error::new(Exit::Configuration, error))
+    }
+
+    /// The same, for who goes on with another configuration when it fails.
+    fn read(&self) -> Result<Config, ConfigError> {
+        Config::load(self.config_file())
     }
 }
 

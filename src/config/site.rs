@@ -126,6 +126,13 @@ impl Sites {
         Self { by_id: sites.into_iter().map(|site| (site.id.clone(), Arc::new(site))).collect() }
     }
 
+    /// These sites and one more.
+    #[must_use]
+    pub fn with(mut self, site: Site) -> Self {
+        self.by_id.insert(site.id.clone(), Arc::new(site));
+        self
+    }
+
     /// The site of this id.
     pub fn get(&self, id: &str) -> Option<&Arc<Site>> {
         self.by_id.get(id)

@@ -1,15 +1,18 @@
-//! `footfall demo`: fills the store with the plausible visitors of a demonstration clinic.
+//! `footfall demo`: everything on one machine, to look at: a collector, the embedded store and a small clinic's site.
 //!
-//! The rows are of the collector's own type and take its own way into ClickHouse, with a deduplication token each insert,
-//! so that a demonstration that is started twice with one seed does not double anything. Then the days are closed.
+//! With `--visitors` or `--days` it fills the store with the clinic's plausible visitors instead. The rows are of the
+//! collector's own type and take its own way into ClickHouse, with a deduplication token each insert, so that a
+//! demonstration that is started twice with one seed does not double anything. Then the days are closed.
 
 mod clinic;
+mod host;
 pub mod site;
 mod traffic;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,38 +37,61 @@ const RETENTION: u16 = 400;
 /// How often another collector that closes days is waited for, and how long each time.
 const PATIENCE: (u32, Duration) = (300, Duration::from_secs(1));
 
-/// Which visitors to make up.
+/// Visitors on a mean day, unless told otherwise.
+const VISITORS: u32 = 2_000;
+/// Days, unless told otherwise.
+const DAYS: u32 = 30;
+
+/// What to show.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Visitors on a mean day.
-    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    visitors: u32,
-    /// Days, the last of which is today.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_660))]
-    days: u32,
+    /// Where the clinic's site is served.
+    #[arg(long, default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
+    site: SocketAddr,
+    /// Fill the store, with this many visitors on a mean day [default: 2000].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    visitors: Option<u32>,
+    /// Fill the store, with this many days, the last of which is today [default: 30].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3_660))]
+    days: Option<u32>,
     /// The same seed makes the same visitors.
     #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// The visitors to make up.
+struct Visitors {
+    visitors: u32,
+    days: u32,
     seed: u64,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// When the configuration is wrong, and when the store cannot be reached or refuses.
+/// When the configuration is wrong, an address is taken, and when the store cannot be reached or refuses.
 pub fn run(arguments: &Arguments, common: &Common) -> Result<(), Error> {
+    if arguments.visitors.is_none() && arguments.days.is_none() {
+        return host::run(arguments.site, common);
+    }
     let config = common.load()?;
+    let visitors = Visitors {
+        visitors: arguments.visitors.unwrap_or(VISITORS),
+        days: arguments.days.unwrap_or(DAYS),
+        seed: arguments.seed,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(fill(arguments, &config))
+    runtime.block_on(fill(&visitors, &config))
 }
 
 /// Fills the configured store: tables, rows, closed days.
 ///
 /// # Errors
 /// When the store cannot be reached or refuses.
-pub async fn fill(arguments: &Arguments, config: &Config) -> Result<(), Error> {
+async fn fill(visitors: &Visitors, config: &Config) -> Result<(), Error> {
     let client = Client::new(&config.store);
     schema::migrate(&client, &config.timezone).await?;
-    let rows = send(arguments, config, &client).await?;
+    let rows = send(visitors, config, &client).await?;
     let closed = close(&client, config).await?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{rows} events of site {} written, {closed} days closed", clinic::SITE)?;
@@ -73,15 +99,15 @@ pub async fn fill(arguments: &Arguments, config: &Config) -> Result<(), Error> {
 }
 
 /// Makes the rows on a thread of its own and inserts them.
-async fn send(arguments: &Arguments, config: &Config, client: &Client) -> Result<u64, Error> {
-    let bar = ProgressBar::new(u64::from(arguments.days));
+async fn send(visitors: &Visitors, config: &Config, client: &Client) -> Result<u64, Error> {
+    let bar = ProgressBar::new(u64::from(visitors.days));
     let style = "{msg} {wide_bar} day {pos}/{len}, {elapsed} of about {duration}";
     bar.set_style(ProgressStyle::with_template(style)?);
     let (sender, mut receiver) = mpsc::channel(WAITING);
-    let traffic = traffic(arguments, config);
+    let traffic = traffic(visitors, config);
     let retention = traffic.retention;
     let maker = std::thread::spawn({
-        let (days, visitors, bar) = (arguments.days, arguments.visitors, bar.clone());
+        let (days, visitors, bar) = (visitors.days, visitors.visitors, bar.clone());
         move || make(&traffic, days, visitors, &bar, &sender)
     });
     let columns = COLUMNS.join(", ");
@@ -119,13 +145,13 @@ async fn book(
     Ok(query.execute().await?)
 }
 
-fn traffic(arguments: &Arguments, config: &Config) -> Traffic {
+fn traffic(visitors: &Visitors, config: &Config) -> Traffic {
     let retention = config.sites.get(clinic::SITE).map_or(RETENTION, |site| match site.retention {
         Retention::Days(days) => days,
         Retention::Unlimited => u16::MAX,
     });
     Traffic {
-        seed: arguments.seed,
+        seed: visitors.seed,
         zone: config.timezone.clone(),
         rotate_at: config.rotate_at,
         retention,

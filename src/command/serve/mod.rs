@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Common, Error, Exit};
-use crate::config::{Config, HostPattern};
+use crate::config::{Config, ConfigError, HostPattern};
 use crate::privacy::{self, KeyRing, Places, Privacy, SystemClock};
 use crate::report::{self, Reports};
 use crate::server::admin::{Admin, Side};
@@ -42,12 +42,28 @@ pub struct Arguments {
     log_level: log::Level,
 }
 
+impl Arguments {
+    /// Text, and only what somebody should do something about.
+    pub(super) fn quiet() -> Self {
+        Self { log: log::Format::default(), log_level: log::Level::Warn }
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// When the configuration is wrong, an address is taken, the key or the spool cannot be opened, or the spool breaks.
 pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
-    let config = common.load()?;
+    serve(&arguments, || common.read(), async || Ok(()))
+}
+
+/// Serves the configuration that `load` gives, now and at each `SIGHUP`; `then` runs once beacons are taken.
+pub(super) fn serve(
+    arguments: &Arguments,
+    load: impl Fn() -> Result<Config, ConfigError>,
+    then: impl AsyncFnOnce() -> Result<(), Error>,
+) -> Result<(), Error> {
+    let config = load().map_err(|error| Error::new(Exit::Configuration, error))?;
     log::init(arguments.log, arguments.log_level);
     if let Err(error) = privacy::forbid_core_dumps() {
         tracing::warn!(%error, "core dumps cannot be forbidden");
@@ -60,7 +76,8 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
         .build()?;
     runtime.block_on(async {
         let running = Running::start(config, arguments.log).await?;
-        running.until_the_end(common).await
+        then().await?;
+        running.until_the_end(load).await
     })
 }
 
@@ -111,13 +128,13 @@ impl Running {
     }
 
     /// Waits for a signal or for the spool to break, and ends accordingly.
-    async fn until_the_end(self, common: &Common) -> Result<(), Error> {
+    async fn until_the_end(self, load: impl Fn() -> Result<Config, ConfigError>) -> Result<(), Error> {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let broken = loop {
             tokio::select! {
-                _ = hangup.recv() => self.reload(common),
+                _ = hangup.recv() => self.reload(load()),
                 _ = terminate.recv() => break None,
                 _ = interrupt.recv() => break None,
                 error = self.spool.broken() => break Some(error),
@@ -131,8 +148,8 @@ impl Running {
     }
 
     /// Reads the sites, the policy's version and the certificate anew. What is wrong changes nothing.
-    fn reload(&self, common: &Common) {
-        match Config::load(common.config_file()) {
+    fn reload(&self, config: Result<Config, ConfigError>) {
+        match config {
             Ok(config) => {
                 self.collector.reload(&config);
                 self.server.reload(&config.sites);
