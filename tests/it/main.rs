@@ -10,6 +10,7 @@ mod embedded;
 #[path = "../load/mod.rs"]
 mod load;
 mod serve;
+mod schema;
 mod server;
 mod ship;
 mod spool;

@@ -185,17 +185,7 @@ impl<'a> Statement<'a> {
     fn is_engine(&self, index: usize) -> bool {
         let ddl = matches!(self.word(0).as_str(), "CREATE" | "ATTACH" | "REPLACE");
         let word = |back: usize| index.checked_sub(back).map(|at| self.word(at)).unwrap_or_default();
-        // Within parentheses a bare `engine` is a column and what follows is its type.
-        ddl && ((word(1) == "ENGINE" && self.depth(index) == 0) || (word(1) == "=" && word(2) == "ENGINE"))
-    }
-
-    /// How many parentheses are open before the token.
-    fn depth(&self, index: usize) -> usize {
-        self.tokens[..index].iter().fold(0, |depth, token| match token.kind {
-            Kind::Open => depth + 1,
-            Kind::Close => depth.saturating_sub(1),
-            _ => depth,
-        })
+        ddl && (word(1) == "ENGINE" || (word(1) == "=" && word(2) == "ENGINE"))
     }
 
     /// Takes apart `INSERT INTO [TABLE] [FUNCTION] name [(columns)] [SETTINGS …] VALUES | FORMAT name | SELECT …`.

@@ -1,0 +1,373 @@
+//! The tables against the real engine: migrations, visits, rollups, copies, retention, bytes on disk.
+
+use std::io::Write;
+use std::process::Command;
+
+use bytes::Bytes;
+use footfall::config::{Secret, Store as Address};
+use footfall::event::{COLUMNS, Day, Device, Kind, Milliseconds, Row};
+use footfall::store::visits::{Closed, Materialiser};
+use footfall::store::{Client, schema};
+use jiff::Timestamp;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+
+use super::common::StoreProcess;
+
+/// A store with tables, of an operator in Berlin.
+struct Berlin {
+    process: StoreProcess,
+    client: Client,
+    _directory: tempfile::TempDir,
+}
+
+impl Berlin {
+    /// Starts the store; the tables are not made yet.
+    fn bare() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut process = StoreProcess::new(&directory.path().join("store"));
+        process.start();
+        let client = client(&process, "footfall");
+        Self { process, client, _directory: directory }
+    }
+
+    async fn new() -> Self {
+        let berlin = Self::bare();
+        schema::migrate(&berlin.client, &zone()).await.unwrap();
+        berlin
+    }
+
+    async fn insert(&self, token: &str, rows: &[Row<'_>]) {
+        let mut bytes = Vec::new();
+        rows.iter().for_each(|row| row.encode(&mut bytes));
+        let mut insert = self.client.insert("events", &COLUMNS.join(", "), token);
+        insert.send(Bytes::from(bytes)).await.unwrap();
+        insert.end().await.unwrap();
+    }
+
+    async fn close(&self, now: &str) -> Closed {
+        let materialiser =
+            Materialiser::new(self.client.clone(), zone(), Time::constant(4, 0, 0, 0)).unwrap();
+        materialiser.close_due(now.parse::<Timestamp>().unwrap()).await.unwrap()
+    }
+
+    fn rows(&self, sql: &str) -> Vec<String> {
+        self.process.store.rows(sql)
+    }
+
+    fn number(&self, sql: &str) -> u64 {
+        self.process.store.number(sql)
+    }
+
+    /// Number and events of each visit, by day, in the order of their beginnings.
+    fn visits(&self) -> Vec<String> {
+        self.rows("SELECT concat(toString(day), ' ', toString(events)) FROM visits WHERE site = 'clinic' ORDER BY start, visitor")
+    }
+}
+
+fn client(process: &StoreProcess, database: &str) -> Client {
+    Client::new(&Address::Server {
+        url: format!("http://{}", process.store.listen),
+        database: database.to_owned(),
+        user: "footfall_writer".to_owned(),
+        password: Secret::default(),
+        cluster: None,
+    })
+}
+
+fn zone() -> TimeZone {
+    TimeZone::get("Europe/Berlin").unwrap()
+}
+
+fn ms(time: &str) -> i64 {
+    time.parse::<Timestamp>().unwrap().as_millisecond()
+}
+
+/// A view of visitor `visitor`; its page load is of its own.
+fn view(visitor: u64, time: i64) -> Row<'static> {
+    Row {
+        page_load: visitor << 48 ^ time.cast_unsigned(),
+        time: Milliseconds(time),
+        received: Milliseconds(time + 500),
+        expires: Day(60_000),
+        site: "clinic",
+        host: "clinic.example",
+        path: "/doctors",
+        visitor,
+        address: visitor,
+        source: "Yandex",
+        channel: "Organic Search",
+        country: "DE",
+        browser: "Firefox",
+        ..Row::default()
+    }
+}
+
+#[tokio::test]
+async fn migrations_are_applied_once_by_whoever_comes_and_drift_is_refused() {
+    let berlin = Berlin::bare();
+    let zone = zone();
+    let files =
+        schema::render("footfall", None).iter().map(|it| it.file).collect::<std::collections::BTreeSet<_>>();
+    // Two collectors that start at once.
+    let (one, two) =
+        tokio::join!(schema::migrate(&berlin.client, &zone), schema::migrate(&berlin.client, &zone));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert_eq!(one.now.len() + one.before, files.len());
+    assert_eq!(two.now.len() + two.before, files.len());
+    let again = schema::migrate(&berlin.client, &zone).await.unwrap();
+    assert_eq!((again.now.len(), again.before), (0, files.len()));
+    assert_eq!(berlin.rows("SELECT timezone FROM zone"), ["Europe/Berlin"]);
+
+    // A crash in the middle: some statements ran, none is on record.
+    let halfway = client(&berlin.process, "halfway");
+    halfway.query_server("CREATE DATABASE halfway").execute().await.unwrap();
+    for statement in schema::render("halfway", None).iter().take(5) {
+        halfway.query(&statement.sql).execute().await.unwrap();
+    }
+    assert_eq!(schema::migrate(&halfway, &zone).await.unwrap().now.len(), files.len());
+    let tables = "SELECT count() FROM system.tables WHERE database = ";
+    assert_eq!(berlin.number(&format!("{tables}'halfway'")), berlin.number(&format!("{tables}'footfall'")));
+
+    berlin
+        .client
+        .query("INSERT INTO migrations VALUES ('0005_days', 'feed', now64(3))")
+        .execute()
+        .await
+        .unwrap();
+    let error = schema::migrate(&berlin.client, &zone).await.unwrap_err().to_string();
+    assert!(error.contains("sql/schema/0005_days.sql was changed"), "{error}");
+    halfway.query("INSERT INTO migrations VALUES ('9999_later', 'feed', now64(3))").execute().await.unwrap();
+    let error = schema::migrate(&halfway, &zone).await.unwrap_err().to_string();
+    assert!(error.contains("`9999_later`"), "{error}");
+}
+
+#[tokio::test]
+async fn the_engine_understands_every_statement_for_a_cluster() {
+    let berlin = Berlin::bare();
+    let roles = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/roles.sql")).unwrap();
+    let statements = schema::print("footfall", Some("main")).into_iter().map(|statement| statement.sql);
+    for sql in statements.chain(roles.split(";\n").map(str::to_owned).filter(|sql| !sql.trim().is_empty())) {
+        let query = berlin.client.query_server("SELECT length(formatQuery({sql:String}))").param("sql", &sql);
+        let length = query.fetch_one::<u64>().await.unwrap_or_else(|error| panic!("{error}: {sql}"));
+        assert!(length > 0);
+    }
+}
+
+#[tokio::test]
+async fn each_column_holds_what_the_row_says() {
+    let berlin = Berlin::new().await;
+    let row = Row {
+        page_load: 1 << 60,
+        seq: 7,
+        time: Milliseconds(ms("2026-11-20T10:00:00.123Z")),
+        received: Milliseconds(ms("2026-11-20T10:00:01.457Z")),
+        expires: Day(60_000),
+        site: "clinic",
+        host: "clinic.example",
+        path: "/врачи",
+        query: "q=1",
+        kind: Kind::Resource,
+        name: "name",
+        props: &[("tag", "img"), ("b", "c")],
+        visitor: u64::MAX,
+        address: 3,
+        epoch: 4,
+        policy: "2026",
+        referrer_host: "rh",
+        referrer_path: "rp",
+        source: "so",
+        channel: "ch",
+        utm_source: "us",
+        utm_medium: "um",
+        utm_campaign: "uc",
+        utm_content: "uo",
+        utm_term: "ut",
+        click_id: "ci",
+        browser: "br",
+        browser_version: "bv",
+        engine: "en",
+        os: "os",
+        os_version: "ov",
+        device: Device::Tablet,
+        bot: "bo",
+        language: "la",
+        timezone: "tz",
+        screen_width: 65_535,
+        screen_height: 6,
+        country: "co",
+        region: "re",
+        city: "cy",
+        asn: 8,
+        network: "ne",
+        ip_version: 6,
+        cookies_enabled: true,
+        cookies: &[("ab", "B")],
+        ad: "ad",
+        slot: "sl",
+        engaged_ms: 9,
+        scroll_depth: 10,
+        error_message: "em",
+        error_source: "es",
+        error_line: 11,
+        error_column: 12,
+        error_stack: "et",
+        error_group: 13,
+        lcp_ms: Some(14),
+        inp_ms: Some(15),
+        cls: Some(0.25),
+        fcp_ms: Some(16),
+        ttfb_ms: Some(17),
+        dns_ms: Some(18),
+        connect_ms: Some(19),
+        tls_ms: Some(20),
+        load_ms: Some(21),
+    };
+    berlin.insert("one", &[row.clone()]).await;
+    let stored = berlin.rows(
+        "SELECT * FROM events SETTINGS date_time_output_format = 'iso', output_format_json_quote_64bit_integers = 0 \
+         FORMAT JSONEachRow",
+    );
+    let stored: serde_json::Value = serde_json::from_str(&stored[0]).unwrap();
+    row.each(|name, value| assert_eq!(stored[name], value, "{name}"));
+    assert_eq!(stored.as_object().unwrap().len(), COLUMNS.len());
+}
+
+#[tokio::test]
+async fn a_visit_ends_with_a_gap_of_more_than_thirty_minutes_and_not_at_midnight() {
+    let berlin = Berlin::new().await;
+    let gap = 30 * 60 * 1_000;
+    let noon = ms("2026-10-23T10:00:00Z");
+    let late = ms("2026-10-23T21:50:00Z");
+    // The clocks of Berlin go back on 2026-10-25: that day ends an hour later than the others.
+    let dst = ms("2026-10-25T22:40:00Z");
+    berlin
+        .insert(
+            "visits",
+            &[
+                view(1, noon),
+                view(1, noon + gap),
+                view(2, noon + 1),
+                view(2, noon + 1 + gap + 1),
+                view(3, late),
+                view(3, late + 15 * 60 * 1_000),
+                view(3, late + 25 * 60 * 1_000),
+                view(4, dst),
+            ],
+        )
+        .await;
+    let expected =
+        ["2026-10-23 2", "2026-10-23 1", "2026-10-23 1", "2026-10-23 3", "2026-10-25 1"].map(str::to_owned);
+    assert_eq!(berlin.visits(), expected, "computed");
+    let closed = berlin.close("2026-10-28T12:00:00Z").await;
+    let days: Vec<_> = closed.days.iter().map(ToString::to_string).collect();
+    assert_eq!(days, ["2026-10-23", "2026-10-24", "2026-10-25", "2026-10-27"]);
+    assert_eq!(berlin.visits(), expected, "stored");
+    assert_eq!(berlin.number("SELECT count() FROM visits_closed"), 5);
+    assert_eq!(
+        berlin.rows("SELECT dateDiff('hour', starts, ends) FROM days FINAL WHERE day = '2026-10-25'"),
+        ["25"]
+    );
+    // What is stored and what is computed have the same columns in the same order.
+    let columns = |table: &str| {
+        berlin.rows(&format!("SELECT concat(name, ' ', type) FROM (DESCRIBE TABLE {table}) SETTINGS describe_compact_output = 1"))
+    };
+    assert_eq!(columns("visits_closed"), columns("visits_open"));
+    assert_eq!(columns("daily_closed"), columns("daily_open"));
+}
+
+#[tokio::test]
+async fn a_closed_day_is_closed_again_when_rows_come_late_and_counts_nothing_twice() {
+    let berlin = Berlin::new().await;
+    let noon = ms("2026-11-18T10:00:00Z");
+    let rows: Vec<_> =
+        (1..=50).flat_map(|visitor| [view(visitor, noon), view(visitor, noon + 60_000)]).collect();
+    berlin.insert("segment-1", &rows).await;
+    berlin.insert("segment-1", &rows).await;
+    assert_eq!(berlin.number("SELECT count() FROM events"), 100, "a retried insert");
+    // Copies that slipped past the collector: received later, and alike to the last byte.
+    let mut later = rows[0].clone();
+    later.received = Milliseconds(later.received.0 + 60_000);
+    berlin.insert("segment-2", &[later, rows[2].clone()]).await;
+    let now = "2026-11-20T12:00:00Z";
+    assert_eq!(berlin.close(now).await.duplicates, 2);
+    assert_eq!(berlin.number("SELECT count() FROM events"), 100);
+    assert_eq!(berlin.number("SELECT uniqExact(page_load, seq) FROM events"), 100);
+    assert_eq!(berlin.rows("SELECT entry, sum(events) FROM books GROUP BY entry"), ["copy\t2"]);
+
+    let sums = "SELECT (SELECT (count(), sum(events), sum(views)) FROM visits WHERE site = 'clinic'), \
+                (SELECT (sum(visits), sum(views), uniqMerge(visitors)) FROM daily WHERE site = 'clinic' \
+                 AND dimension = 'total'), (SELECT sum(views) FROM daily WHERE dimension = 'page')";
+    assert_eq!(berlin.rows(sums), ["(50,100,100)\t(50,100,50)\t100"]);
+    assert!(berlin.close(now).await.days.is_empty(), "nothing changed");
+    assert_eq!(berlin.rows(sums), ["(50,100,100)\t(50,100,50)\t100"]);
+
+    berlin.insert("segment-3", &[view(51, noon), view(1, noon + 120_000)]).await;
+    assert_eq!(berlin.close(now).await.days.len(), 1);
+    assert_eq!(berlin.rows(sums), ["(51,102,102)\t(51,102,51)\t102"]);
+
+    berlin.client.query("DELETE FROM events WHERE visitor = 51").execute().await.unwrap();
+    assert_eq!(berlin.close(now).await.days.len(), 1);
+    assert_eq!(berlin.rows(sums), ["(50,101,101)\t(50,101,50)\t101"]);
+    assert_eq!(berlin.number("SELECT count() FROM system.tables WHERE name LIKE '%stage%'"), 0);
+}
+
+#[tokio::test]
+async fn rows_past_their_retention_vanish() {
+    let berlin = Berlin::new().await;
+    let noon = ms("2026-11-18T10:00:00Z");
+    let expired = Row { expires: Day(20_000), ..view(1, noon) };
+    berlin.insert("one", &[expired, view(2, noon)]).await;
+    berlin.close("2026-11-20T12:00:00Z").await;
+    assert_eq!(berlin.visits(), ["2026-11-18 1"]);
+    berlin.client.query("OPTIMIZE TABLE events FINAL").execute().await.unwrap();
+    assert_eq!(berlin.rows("SELECT visitor FROM events"), ["2"]);
+}
+
+#[tokio::test]
+async fn a_made_up_clinic_takes_few_bytes_an_event_and_its_rollups_agree_with_its_rows() {
+    let berlin = Berlin::bare();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(
+        file,
+        "timezone = \"Europe/Berlin\"\n[store]\nurl = \"http://{}\"\nuser = \"footfall_writer\"",
+        berlin.process.store.listen
+    )
+    .unwrap();
+    let demo = || {
+        let mut demo = Command::new(env!("CARGO_BIN_EXE_footfall"));
+        demo.arg("--config").arg(file.path()).args(["demo", "--visitors", "2000", "--days", "4"]);
+        let output = demo.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    demo();
+    assert_eq!(berlin.number("SELECT count() FROM days FINAL"), 3);
+    for (dimension, raw) in [
+        ("total", "SELECT count() FROM visits WHERE site = 'clinic'"),
+        ("source", "SELECT count() FROM visits WHERE site = 'clinic'"),
+    ] {
+        let rolled =
+            format!("SELECT sum(visits) FROM daily WHERE site = 'clinic' AND dimension = '{dimension}'");
+        assert_eq!(berlin.number(&rolled), berlin.number(raw), "{dimension}");
+    }
+    for (dimension, kind) in [("event", "kind = 'event'"), ("ad_click", "kind = 'ad' AND name = 'click'")] {
+        let rolled =
+            format!("SELECT sum(events) FROM daily WHERE site = 'clinic' AND dimension = '{dimension}'");
+        assert_eq!(
+            berlin.number(&rolled),
+            berlin.number(&format!("SELECT count() FROM events WHERE {kind}"))
+        );
+    }
+    assert_eq!(
+        berlin.rows("SELECT sum(events) FROM visits WHERE site = 'clinic'"),
+        berlin.rows("SELECT count() FROM events WHERE site = 'clinic'")
+    );
+    berlin.client.query("OPTIMIZE TABLE events FINAL").execute().await.unwrap();
+    let bytes = berlin.rows(
+        "SELECT round(sum(data_compressed_bytes) / sum(rows), 2), sum(rows) FROM system.parts \
+         WHERE active AND database = 'footfall' AND table = 'events'",
+    );
+    println!("bytes an event, events: {bytes:?}");
+    let bytes: f64 = bytes[0].split('\t').next().unwrap().parse().unwrap();
+    assert!(bytes < 26.0, "{bytes}; a larger table has fewer, see sql/schema/0001_events.sql");
+}
