@@ -6,7 +6,7 @@
 --   visitors         visitors  sum of daily visitors
 --   visits           visits    visits
 --   share            %         share of all visits
---   views_per_visit  views     mean views a visit
+--   views_per_visit  ratio     mean views a visit
 --   bounce_rate      %         share of visits with one view and no action
 --   visit_duration   s         mean time from a visit's first event to its last
 SELECT

@@ -2,23 +2,23 @@
 -- purpose: diagnostics
 -- about: Script errors and unhandled rejections, the same ones under one group. Visitors are the sum of daily visitors.
 -- columns:
---   group       id        group of the error: filter with error_group=… to follow one
 --   message     text      one of its messages, scrubbed
---   source      text      host and path of the script, line and column
 --   errors      errors    times it happened
 --   visitors    visitors  sum of daily visitors who met it
---   first_seen  time      first time in the period, in the zone of reports
 --   last_seen   time      last time in the period, in the zone of reports
+--   group       id        group of the error: filter with error_group=… to follow one
+--   source      text      host and path of the script, line and column
+--   first_seen  time      first time in the period, in the zone of reports
 --   pages       text      up to three of its most frequent pages
 --   browsers    text      up to three of its most frequent browsers and their versions
 SELECT
-    leftPad(lower(hex(error_group)), 16, '0') AS group,
     any(error_message) AS message,
-    any(if(error_source = '', '', format('{}:{}:{}', error_source, toString(error_line), toString(error_column)))) AS source,
     count() AS errors,
     uniq(visitor, toDate(events.time, {timezone:String})) AS visitors,
-    formatDateTime(min(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS first_seen,
     formatDateTime(max(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS last_seen,
+    leftPad(lower(hex(error_group)), 16, '0') AS group,
+    any(if(error_source = '', '', format('{}:{}:{}', error_source, toString(error_line), toString(error_column)))) AS source,
+    formatDateTime(min(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS first_seen,
     arrayStringConcat(topK(3)(path), ', ') AS pages,
     arrayStringConcat(topK(3)(trimRight(concat(browser, ' ', browser_version))), ', ') AS browsers
 FROM events

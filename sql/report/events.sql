@@ -5,7 +5,7 @@
 --   event           text      name of the event
 --   events          events    times it happened
 --   visitors        visitors  sum of daily visitors who did it
---   per_visitor     events    mean times a visitor who did it
+--   per_visitor     ratio     mean times a visitor who did it
 --   conversion      %         share of all visitors who did it
 WITH
     (

@@ -5,7 +5,6 @@
 -- credit: places
 -- columns:
 --   address     id        pseudonym: filter with address=… to follow one
---   epoch       time      when its key came into force, in the zone of reports
 --   requests    events    events from the address
 --   views       views     pages viewed
 --   visitors    visitors  visitors behind the address (browsers)
@@ -13,11 +12,11 @@
 --   bots        %         share of its events that bots sent
 --   network     text      network of the address
 --   country     text      ISO 3166-1 code
---   first_seen  time      first event in the period, in the zone of reports
 --   last_seen   time      last event in the period, in the zone of reports
+--   first_seen  time      first event in the period, in the zone of reports
+--   epoch       time      when its key came into force, in the zone of reports
 SELECT
     leftPad(lower(hex(events.address)), 16, '0') AS address,
-    formatDateTime(toDateTime(events.epoch), '%Y-%m-%d %H:%i', {timezone:String}) AS epoch,
     count() AS requests,
     countIf(kind = 'view') AS views,
     uniq(visitor) AS visitors,
@@ -25,8 +24,9 @@ SELECT
     round(100 * countIf(bot != '') / requests, 2) AS bots,
     any(events.network) AS network,
     any(events.country) AS country,
+    formatDateTime(max(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS last_seen,
     formatDateTime(min(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS first_seen,
-    formatDateTime(max(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS last_seen
+    formatDateTime(toDateTime(events.epoch), '%Y-%m-%d %H:%i', {timezone:String}) AS epoch
 FROM events
 WHERE site = {site:String}
     AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})

@@ -9,8 +9,8 @@
 --   visits_before           visits    the same in the period before
 --   views                   views     pages viewed
 --   views_before            views     the same in the period before
---   views_per_visit         views     mean views a visit
---   views_per_visit_before  views     the same in the period before
+--   views_per_visit         ratio     mean views a visit
+--   views_per_visit_before  ratio     the same in the period before
 --   bounce_rate             %         share of visits with one view and no action
 --   bounce_rate_before      %         the same in the period before
 --   visit_duration          s         mean time from a visit's first event to its last

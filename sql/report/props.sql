@@ -19,8 +19,9 @@ SELECT
 FROM
 (
     SELECT
-        if(max(sum(day_visitors)) OVER (PARTITION BY event_name, property_name) < {k:UInt32}, '(other)', event_name) AS event,
-        property_name AS property,
+        max(max(day_visitors)) OVER (PARTITION BY event_name, property_name) < {k:UInt32} AS few_of_all,
+        if(few_of_all, '(other)', event_name) AS event,
+        if(few_of_all, '', property_name) AS property,
         text,
         sum(day_visitors) AS row_visitors,
         max(day_visitors) < {k:UInt32} AS few,

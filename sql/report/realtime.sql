@@ -27,7 +27,7 @@ FROM
     FROM events
     WHERE site = {site:String}
         AND events.time >= toStartOfMinute(now()) - INTERVAL 29 MINUTE
-        AND events.time < now() + INTERVAL 1 MINUTE
+        AND events.time < toStartOfMinute(now()) + INTERVAL 1 MINUTE
         AND (bot = '' OR {bots:Bool})
     GROUP BY minute
     UNION ALL

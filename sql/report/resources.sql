@@ -6,16 +6,16 @@
 --   element     text      name of the element: img, script, link, …
 --   failures    failures  times it failed
 --   visitors    visitors  sum of daily visitors who met it
---   first_seen  time      first time in the period, in the zone of reports
 --   last_seen   time      last time in the period, in the zone of reports
+--   first_seen  time      first time in the period, in the zone of reports
 --   pages       text      up to three of its most frequent pages
 SELECT
     name AS resource,
     props['tag'] AS element,
     count() AS failures,
     uniq(visitor, toDate(events.time, {timezone:String})) AS visitors,
-    formatDateTime(min(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS first_seen,
     formatDateTime(max(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS last_seen,
+    formatDateTime(min(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS first_seen,
     arrayStringConcat(topK(3)(path), ', ') AS pages
 FROM events
 WHERE site = {site:String}

@@ -8,7 +8,7 @@
 --   visitors        visitors  sum of daily visitors; by hour, visitors of the hour
 --   visits          visits    visits that began
 --   views           views     pages viewed
---   views_per_visit views     mean views a visit
+--   views_per_visit ratio     mean views a visit
 --   bounce_rate     %         share of visits with one view and no action
 --   visit_duration  s         mean time from a visit's first event to its last
 WITH

@@ -59,7 +59,7 @@ pub enum Purpose {
 pub struct Column {
     /// Its name in the query's answer.
     pub name: &'static str,
-    /// Its unit: `text`, `%`, `s`, `ms`, `time`, or what it counts.
+    /// Its unit: `text`, `id`, `time`, `%`, `s`, `ms`, `ratio`, or what it counts.
     pub unit: &'static str,
     /// What it tells.
     pub about: &'static str,

@@ -23,8 +23,10 @@ pub struct Filter {
     /// The entry of a map column (`props.doctor`).
     entry: Option<String>,
     operator: Operator,
-    /// At least one; several mean any of them (`none of them` for the negative operators).
+    /// At least one; several mean any of them, or none of them for the negative operators.
     values: Vec<String>,
+    /// As it was written.
+    text: String,
 }
 
 /// A column that can be filtered on.
@@ -249,7 +251,7 @@ impl Filter {
             return Err(FilterError::TooLong);
         }
         let values = values.into_iter().map(|value| column.value(value)).collect::<Result<_, _>>()?;
-        Ok(Self { column, entry, operator, values })
+        Ok(Self { column, entry, operator, values, text: text.to_owned() })
     }
 
     /// Where its column lives.
@@ -302,12 +304,7 @@ impl Filter {
 
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let written = OPERATORS.iter().find(|(_, operator)| *operator == self.operator);
-        f.write_str(self.column.name)?;
-        if let Some(entry) = &self.entry {
-            write!(f, ".{entry}")?;
-        }
-        write!(f, "{}{}", written.map_or("=", |(text, _)| text), self.values.join("|"))
+        f.write_str(&self.text)
     }
 }
 
@@ -483,7 +480,7 @@ mod tests {
 
     #[test]
     fn a_filter_is_written_as_it_was_read() {
-        for text in ["country=RU|BY", "props.doctor!~x", "lcp_ms>=2500"] {
+        for text in ["country=RU|BY", "props.doctor!~x", "lcp_ms>=2500", "visitor=00000000000000ff"] {
             assert_eq!(Filter::parse(text).unwrap().to_string(), text);
         }
     }

@@ -17,10 +17,12 @@ use super::run::{Answer, Ask};
 const DEFAULT_WIDTH: u16 = 100;
 /// Narrower than this nothing can be laid out; the lines will wrap.
 const MIN_WIDTH: u16 = 40;
-/// A column of words is not cut below this.
+/// A column of words is not cut below this; the first, which says what the row is about, not below the second.
 const MIN_TEXT: usize = 10;
-/// Space between columns.
+const MIN_FIRST: usize = 24;
+/// Space between columns: the padding and the separator, a space each.
 const GAP: usize = 2;
+const PADDING: u16 = 1;
 /// Shortest and longest bar.
 const BAR: std::ops::RangeInclusive<usize> = 6..=30;
 /// What stands for no value.
@@ -204,7 +206,8 @@ fn rows(answer: &Answer, width: usize) -> String {
 fn laid_out(answer: &Answer, cells: &[Vec<String>], kept: &[usize], width: usize) -> String {
     let columns = &answer.ask.report.columns;
     let (widths, spare) = widths(columns, cells, kept, width);
-    let bar = kept.iter().copied().find(|at| is_count(&columns[*at])).filter(|_| cells.len() > 1);
+    let bar = kept.iter().copied().find(|at| is_count(&columns[*at]) && columns[*at].unit != "samples");
+    let bar = bar.filter(|_| cells.len() > 1);
     let bar_width = spare.saturating_sub(GAP).min(*BAR.end());
     let bar = bar.filter(|_| bar_width >= *BAR.start());
     let number = |row: usize, at: usize| answer.rows[row][at].as_f64().unwrap_or(0.0);
@@ -212,7 +215,10 @@ fn laid_out(answer: &Answer, cells: &[Vec<String>], kept: &[usize], width: usize
 
     let mut table = table(width);
     let mut header: Vec<String> = kept.iter().map(|at| label(&columns[*at])).collect();
-    header.extend(bar.map(|at| label(&columns[at])));
+    header.extend(
+        bar.map(|at| label(&columns[at]))
+            .map(|label| if label.len() > bar_width { String::new() } else { label }),
+    );
     table.set_header(header);
     for (index, row) in cells.iter().enumerate() {
         let mut line: Vec<String> =
@@ -235,7 +241,7 @@ fn laid_out(answer: &Answer, cells: &[Vec<String>], kept: &[usize], width: usize
 /// The narrowest table of these columns.
 fn least(columns: &[Column], cells: &[Vec<String>], kept: &[usize]) -> usize {
     let narrowest = |at: &usize| match columns[*at].unit {
-        "text" => natural(columns, cells, *at).min(MIN_TEXT.max(word(&label(&columns[*at])))),
+        "text" => natural(columns, cells, *at).min(least_words(columns, *at)),
         // A moment may stand on two lines.
         "time" => widest_word(cells, *at).max(word(&label(&columns[*at]))),
         _ => natural(columns, cells, *at),
@@ -250,17 +256,15 @@ fn widths(columns: &[Column], cells: &[Vec<String>], kept: &[usize], width: usiz
     // Words give way first, the widest first; then moments fold onto two lines.
     while total(&widths) > width {
         let is = |place: usize, unit: &str| columns[kept[place]].unit == unit;
-        let narrow = |place: &usize| {
-            let least = MIN_TEXT.max(word(&label(&columns[kept[*place]])));
-            is(*place, "text") && widths[*place] > least
-        };
+        let narrow =
+            |place: &usize| is(*place, "text") && widths[*place] > least_words(columns, kept[*place]);
         let folds = |place: &usize| {
             let least = widest_word(cells, kept[*place]).max(word(&label(&columns[kept[*place]])));
             (is(*place, "time") && widths[*place] > least).then_some((*place, least))
         };
-        // Moments first fold when words are already no wider than a moment's two lines would save.
+        // Moments fold before words are cut to a few letters.
         if let Some(place) = (0..kept.len()).filter(narrow).max_by_key(|place| widths[*place])
-            && (widths[place] > 2 * MIN_TEXT || !(0..kept.len()).any(|place| folds(&place).is_some()))
+            && (widths[place] > 3 * MIN_TEXT || !(0..kept.len()).any(|place| folds(&place).is_some()))
         {
             widths[place] -= 1;
         } else if let Some((place, least)) = (0..kept.len()).find_map(|place| folds(&place)) {
@@ -271,6 +275,12 @@ fn widths(columns: &[Column], cells: &[Vec<String>], kept: &[usize], width: usiz
     }
     let spare = width.saturating_sub(total(&widths));
     (widths, spare)
+}
+
+/// The width below which words are not cut.
+fn least_words(columns: &[Column], at: usize) -> usize {
+    let least = if at == 0 { MIN_FIRST } else { MIN_TEXT };
+    least.max(word(&label(&columns[at])))
 }
 
 /// The width in which every cell and every word of the heading fits.
@@ -317,7 +327,7 @@ fn bar_of(number: f64, most: f64, width: usize) -> String {
 }
 
 fn is_count(column: &Column) -> bool {
-    !column.is_text() && !matches!(column.unit, "%" | "s" | "ms")
+    !column.is_text() && !matches!(column.unit, "%" | "s" | "ms" | "ratio")
 }
 
 /// A column's heading: its name in words, with its unit where the cells do not tell it.
@@ -336,6 +346,7 @@ fn cell(column: &Column, value: &Value) -> String {
             match unit {
                 "%" => format!("{number:.1}%"),
                 "s" => duration(number),
+                "ratio" => format!("{number:.2}"),
                 _ => thousands(number),
             }
         }
@@ -417,7 +428,7 @@ fn table(width: usize) -> Table {
 
 fn fix(table: &mut Table, at: usize, width: usize) {
     if let Some(column) = table.column_mut(at) {
-        let width = u16::try_from(width + GAP).unwrap_or(u16::MAX);
+        let width = u16::try_from(width).unwrap_or(u16::MAX).saturating_add(PADDING);
         column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
     }
 }
@@ -431,7 +442,7 @@ fn align_right(table: &mut Table, at: usize) {
 fn finish(table: &Table) -> String {
     let mut table = table.clone();
     for column in table.column_iter_mut() {
-        column.set_padding((0, GAP as u16));
+        column.set_padding((0, PADDING));
     }
     let width = table.lines().map(|line| line.trim_end_matches([' ', '─']).width()).max().unwrap_or(0);
     let mut out = String::new();

@@ -9,6 +9,7 @@ mod common;
 mod embedded;
 #[path = "../load/mod.rs"]
 mod load;
+mod report;
 mod serve;
 mod schema;
 mod server;

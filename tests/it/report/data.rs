@@ -1,0 +1,252 @@
+//! A few days of a small site whose every figure is worked out by hand in the tests beside.
+//!
+//! The zone is Europe/Berlin. 2026-10-25 has 25 hours there: 02:30 comes twice. Pseudonyms change with each day's key at 04:00.
+//!
+//! ```text
+//! 22nd  B  one view
+//! 24th  A  10:00 /, /doctors, an error, left at 10:02 · 15:00 /prices          B  12:00 /, a booking, an error     bot: 3 views
+//! 25th  B  00:30Z /        C  01:30Z /contacts and /old, missing               A  23:50 /, 00:05 (26th) /prices
+//! 26th  A  09:00 / with advertising, vitals, an error, a broken image, left at 09:00:20
+//! ```
+
+use footfall::event::{Day, Device, Kind, Milliseconds, Row};
+use jiff::tz::TimeZone;
+
+pub const ZONE: &str = "Europe/Berlin";
+pub const SITE: &str = "clinic";
+
+/// Rows in RowBinary, with ids of their own.
+#[derive(Default)]
+pub struct Rows {
+    pub bytes: Vec<u8>,
+    count: u32,
+}
+
+impl Rows {
+    /// Adds an event at a local time such as `2026-10-24 10:00:00`, or at one in UTC that ends in `Z`.
+    pub fn add(&mut self, at: &str, who: &Row<'static>, what: Row<'static>) {
+        self.at(moment(at), who, what);
+    }
+
+    /// Adds an event at a time in ms.
+    pub fn at(&mut self, ms: i64, who: &Row<'static>, what: Row<'static>) {
+        let row = Row {
+            page_load: u64::from(self.count),
+            seq: 0,
+            time: Milliseconds(ms),
+            received: Milliseconds(ms),
+            expires: Day(u16::MAX - 1),
+            site: if what.site.is_empty() { SITE } else { what.site },
+            host: "clinic.example",
+            visitor: who.visitor,
+            address: who.address,
+            epoch: who.epoch,
+            policy: "2026-01-01",
+            browser: who.browser,
+            browser_version: who.browser_version,
+            os: who.os,
+            os_version: who.os_version,
+            device: who.device,
+            bot: who.bot,
+            language: who.language,
+            country: who.country,
+            region: who.region,
+            city: who.city,
+            asn: who.asn,
+            network: who.network,
+            ip_version: who.ip_version,
+            cookies_enabled: true,
+            ..what
+        };
+        row.encode(&mut self.bytes);
+        self.count += 1;
+    }
+}
+
+/// Unix time in ms of a local time, or of one in UTC.
+pub fn moment(at: &str) -> i64 {
+    if at.ends_with('Z') {
+        return at.parse::<jiff::Timestamp>().unwrap().as_millisecond();
+    }
+    let zone = TimeZone::get(ZONE).unwrap();
+    let local: jiff::civil::DateTime = at.parse().unwrap();
+    local.to_zoned(zone).unwrap().timestamp().as_millisecond()
+}
+
+/// Who is seen on the day (of the month) on which a key came into force.
+pub fn person(name: char, day: u64) -> Row<'static> {
+    let of = |n: u64| (day << 8) + n;
+    let epoch = moment(&format!("2026-10-{day:02} 04:00:00")) / 1000;
+    let common = Row { epoch: epoch as u32, ip_version: 4, ..Row::default() };
+    match name {
+        'A' => Row {
+            visitor: of(1),
+            address: of(11),
+            browser: "Chrome",
+            browser_version: "140",
+            os: "Windows",
+            os_version: "11",
+            device: Device::Desktop,
+            language: "ru-RU",
+            country: "RU",
+            region: "Moscow Oblast",
+            city: "Moscow",
+            asn: 12389,
+            network: "Rostelecom",
+            ..common
+        },
+        'B' => Row {
+            visitor: of(2),
+            address: of(12),
+            browser: "Safari",
+            browser_version: "18",
+            os: "iOS",
+            os_version: "18",
+            device: Device::Mobile,
+            language: "de-DE",
+            country: "DE",
+            region: "Berlin",
+            city: "Berlin",
+            asn: 3320,
+            network: "Deutsche Telekom",
+            ip_version: 6,
+            ..common
+        },
+        // At A's address, with another browser.
+        'C' => Row {
+            visitor: of(3),
+            address: of(11),
+            browser: "Firefox",
+            browser_version: "143",
+            os: "Linux",
+            device: Device::Desktop,
+            language: "ru-RU",
+            country: "RU",
+            region: "Moscow Oblast",
+            city: "Moscow",
+            asn: 12389,
+            network: "Rostelecom",
+            ..common
+        },
+        'G' => Row {
+            visitor: of(9),
+            address: of(19),
+            browser: "Googlebot",
+            device: Device::Bot,
+            bot: "Googlebot",
+            country: "US",
+            asn: 15169,
+            network: "Google",
+            ..common
+        },
+        _ => unreachable!("nobody else visits"),
+    }
+}
+
+pub fn view(path: &'static str) -> Row<'static> {
+    Row { kind: Kind::View, path, source: "Direct", channel: "Direct", ..Row::default() }
+}
+
+fn what(kind: Kind, path: &'static str, name: &'static str) -> Row<'static> {
+    Row { kind, path, name, ..Row::default() }
+}
+
+fn error(group: u64, message: &'static str, path: &'static str) -> Row<'static> {
+    Row {
+        kind: Kind::Error,
+        path,
+        error_group: group,
+        error_message: message,
+        error_source: "clinic.example/app.js",
+        error_line: 10,
+        error_column: 5,
+        ..Row::default()
+    }
+}
+
+fn ad(slot: &'static str, name: &'static str) -> Row<'static> {
+    Row { ad: "spring", slot, ..what(Kind::Ad, "/", name) }
+}
+
+/// The days of the table above.
+pub fn small_site() -> Vec<u8> {
+    let mut rows = Rows::default();
+    rows.add("2026-10-22 12:00:00", &person('B', 22), view("/"));
+    saturday(&mut rows);
+    sunday(&mut rows);
+    monday(&mut rows);
+    rows.bytes
+}
+
+fn saturday(rows: &mut Rows) {
+    let (a, b, g) = (person('A', 24), person('B', 24), person('G', 24));
+    let google = Row {
+        referrer_host: "google.com",
+        referrer_path: "/",
+        source: "Google",
+        channel: "Organic Search",
+        ..view("/")
+    };
+    rows.add("2026-10-24 10:00:00", &a, google);
+    rows.add("2026-10-24 10:00:30", &a, view("/doctors"));
+    rows.add("2026-10-24 10:01:00", &a, error(0xaa, "boom", "/doctors"));
+    rows.add("2026-10-24 10:02:00", &a, Row { engaged_ms: 60_000, ..what(Kind::Leave, "/doctors", "") });
+    rows.add("2026-10-24 15:00:00", &a, view("/prices"));
+    let campaign = Row {
+        source: "VK",
+        channel: "Paid Social",
+        utm_source: "vk",
+        utm_medium: "cpc",
+        utm_campaign: "autumn",
+        ..view("/")
+    };
+    rows.add("2026-10-24 12:00:00", &b, campaign);
+    rows.add("2026-10-24 12:00:05", &b, error(0xff, "x is null", "/"));
+    let props: &[(&str, &str)] = &[("doctor", "Ivanov"), ("online", "1")];
+    rows.add("2026-10-24 12:00:10", &b, Row { props, ..what(Kind::Event, "/", "booking") });
+    for second in ["01", "02", "03"] {
+        rows.add(&format!("2026-10-24 13:00:{second}"), &g, view("/"));
+    }
+}
+
+fn sunday(rows: &mut Rows) {
+    // Before 04:00 the key of the day before is in force.
+    let (b, c, a) = (person('B', 24), person('C', 24), person('A', 25));
+    rows.add("2026-10-25T00:30:00Z", &b, view("/"));
+    rows.add("2026-10-25T01:30:00Z", &c, view("/contacts"));
+    let missing = Row {
+        referrer_host: "clinic.example",
+        referrer_path: "/contacts",
+        ..what(Kind::Missing, "/old", "")
+    };
+    rows.add("2026-10-25T01:30:00Z", &c, missing);
+    rows.add("2026-10-25 23:50:00", &a, view("/"));
+    rows.add("2026-10-26 00:05:00", &a, view("/prices"));
+}
+
+fn monday(rows: &mut Rows) {
+    let a = person('A', 26);
+    rows.add("2026-10-26 09:00:00", &a, view("/"));
+    for (second, slot, name) in [
+        ("02", "top", "impression"),
+        ("03", "top", "impression"),
+        ("04", "top", "impression"),
+        ("05", "top", "viewable"),
+        ("06", "top", "viewable"),
+        ("10", "top", "click"),
+        ("12", "footer", "impression"),
+    ] {
+        rows.add(&format!("2026-10-26 09:00:{second}"), &a, ad(slot, name));
+    }
+    for lcp in [1000, 2000, 3000, 4000] {
+        let vitals = Row { lcp_ms: Some(lcp), ..what(Kind::Vitals, "/", "") };
+        rows.add("2026-10-26 09:00:07", &a, vitals);
+    }
+    rows.add("2026-10-26 09:00:08", &a, Row { cls: Some(0.25), ..what(Kind::Vitals, "/", "") });
+    rows.add("2026-10-26 09:00:07", &a, error(0xff, "x is null", "/"));
+    rows.add("2026-10-26 09:00:07", &a, error(0xff, "x is null", "/"));
+    let tag: &[(&str, &str)] = &[("tag", "img")];
+    let image = what(Kind::Resource, "/", "clinic.example/img/x.png");
+    rows.add("2026-10-26 09:00:08", &a, Row { props: tag, ..image });
+    rows.add("2026-10-26 09:00:20", &a, Row { engaged_ms: 15_000, ..what(Kind::Leave, "/", "") });
+}

@@ -1,0 +1,353 @@
+//! What each report says of the small site.
+
+use footfall::report::catalogue;
+use serde_json::{Value, json};
+
+use super::Site;
+
+/// Every report with figures worked out by hand from the table in [`super::data`].
+fn expected() -> Vec<(&'static str, Vec<&'static str>, Value)> {
+    let mut all = totals();
+    all.extend(breakdowns());
+    all.extend(happenings());
+    all.extend(diagnostics());
+    all
+}
+
+fn totals() -> Vec<(&'static str, Vec<&'static str>, Value)> {
+    vec![
+        // Visitors 2 + 3 + 1; visits 3 + 3 + 1; views 4 + 4 + 1; bounces: A at 15:00, B and C by night; durations 120 +
+        // 10 + 900 + 20 s; engaged 60 + 15 s. Before: B's one view on the 22nd.
+        ("overview", vec![], json!([[6, 1, 7, 1, 9, 1, 1.29, 1.0, 42.86, 100.0, 150.0, 0.0, 10.7, 0.0]])),
+        // With the bot: a visitor, a visit of three views and 2 s.
+        (
+            "overview",
+            vec!["bots=1"],
+            json!([[7, 1, 8, 1, 12, 1, 1.5, 1.0, 37.5, 100.0, 131.5, 0.0, 9.4, 0.0]]),
+        ),
+        (
+            "timeseries",
+            vec!["from=2026-10-23"],
+            json!([
+                ["2026-10-23", 0, 0, 0, null, null, null],
+                ["2026-10-24", 2, 3, 4, 1.33, 33.33, 43.3],
+                ["2026-10-25", 3, 3, 4, 1.33, 66.67, 300.0],
+                ["2026-10-26", 1, 1, 1, 1.0, 0.0, 20.0]
+            ]),
+        ),
+        // Weeks begin on Mondays: the 26th is one.
+        (
+            "timeseries",
+            vec!["by=week"],
+            json!([["2026-10-19", 5, 6, 8, 1.33, 50.0, 171.7], ["2026-10-26", 1, 1, 1, 1.0, 0.0, 20.0]]),
+        ),
+        ("timeseries", vec!["by=month"], json!([["2026-10-01", 6, 7, 9, 1.29, 42.86, 150.0]])),
+    ]
+}
+
+fn breakdowns() -> Vec<(&'static str, Vec<&'static str>, Value)> {
+    vec![
+        (
+            "pages",
+            vec![],
+            // A leave of the 26th names /; /doctors was left after a minute. A's /prices after midnight is the 26th's.
+            json!([
+                ["/", "clinic.example", 5, 55.56, 5, 3.0],
+                ["/prices", "clinic.example", 2, 22.22, 2, 0.0],
+                ["/contacts", "clinic.example", 1, 11.11, 1, 0.0],
+                ["/doctors", "clinic.example", 1, 11.11, 1, 60.0]
+            ]),
+        ),
+        (
+            "entries",
+            vec![],
+            json!([
+                ["/", "clinic.example", 5, 5, 71.43, 1.4, 20.0, 210.0],
+                ["/contacts", "clinic.example", 1, 1, 14.29, 1.0, 100.0, 0.0],
+                ["/prices", "clinic.example", 1, 1, 14.29, 1.0, 100.0, 0.0]
+            ]),
+        ),
+        (
+            "exits",
+            vec![],
+            json!([
+                ["/", "clinic.example", 3, 3, 42.86, 1.0, 33.33, 10.0],
+                ["/prices", "clinic.example", 2, 2, 28.57, 1.5, 50.0, 450.0],
+                ["/contacts", "clinic.example", 1, 1, 14.29, 1.0, 100.0, 0.0],
+                ["/doctors", "clinic.example", 1, 1, 14.29, 2.0, 0.0, 120.0]
+            ]),
+        ),
+        (
+            "sources",
+            vec![],
+            json!([
+                ["Direct", 5, 5, 71.43, 1.2, 60.0, 184.0],
+                ["Google", 1, 1, 14.29, 2.0, 0.0, 120.0],
+                ["VK", 1, 1, 14.29, 1.0, 0.0, 10.0]
+            ]),
+        ),
+        (
+            "channels",
+            vec![],
+            json!([
+                ["Direct", 5, 5, 71.43, 1.2, 60.0, 184.0],
+                ["Organic Search", 1, 1, 14.29, 2.0, 0.0, 120.0],
+                ["Paid Social", 1, 1, 14.29, 1.0, 0.0, 10.0]
+            ]),
+        ),
+        ("campaigns", vec![], json!([["autumn", "vk / cpc", 1, 1, 100.0, 1.0, 0.0, 10.0]])),
+        (
+            "countries",
+            vec![],
+            json!([["RU", 4, 5, 71.43, 1.4, 40.0, 208.0], ["DE", 2, 2, 28.57, 1.0, 50.0, 5.0]]),
+        ),
+        (
+            "regions",
+            vec![],
+            json!([
+                ["RU", "Moscow Oblast", 4, 5, 71.43, 1.4, 40.0, 208.0],
+                ["DE", "Berlin", 2, 2, 28.57, 1.0, 50.0, 5.0]
+            ]),
+        ),
+        (
+            "cities",
+            vec![],
+            json!([
+                ["RU", "Moscow", 4, 5, 71.43, 1.4, 40.0, 208.0],
+                ["DE", "Berlin", 2, 2, 28.57, 1.0, 50.0, 5.0]
+            ]),
+        ),
+        (
+            "networks",
+            vec![],
+            json!([
+                ["Rostelecom", "12389", 4, 5, 71.43, 1.4, 40.0, 208.0],
+                ["Deutsche Telekom", "3320", 2, 2, 28.57, 1.0, 50.0, 5.0]
+            ]),
+        ),
+        (
+            "browsers",
+            vec![],
+            json!([
+                ["Chrome", 3, 4, 57.14, 1.5, 25.0, 260.0],
+                ["Safari", 2, 2, 28.57, 1.0, 50.0, 5.0],
+                ["Firefox", 1, 1, 14.29, 1.0, 100.0, 0.0]
+            ]),
+        ),
+        (
+            "browser-versions",
+            vec![],
+            json!([
+                ["Chrome", "140", 3, 4, 57.14, 1.5, 25.0, 260.0],
+                ["Safari", "18", 2, 2, 28.57, 1.0, 50.0, 5.0],
+                ["Firefox", "143", 1, 1, 14.29, 1.0, 100.0, 0.0]
+            ]),
+        ),
+        (
+            "systems",
+            vec![],
+            json!([
+                ["Windows", "11", 3, 4, 57.14, 1.5, 25.0, 260.0],
+                ["iOS", "18", 2, 2, 28.57, 1.0, 50.0, 5.0],
+                ["Linux", "", 1, 1, 14.29, 1.0, 100.0, 0.0]
+            ]),
+        ),
+        (
+            "devices",
+            vec![],
+            json!([["desktop", 4, 5, 71.43, 1.4, 40.0, 208.0], ["mobile", 2, 2, 28.57, 1.0, 50.0, 5.0]]),
+        ),
+        (
+            "languages",
+            vec![],
+            json!([["ru-RU", 4, 5, 71.43, 1.4, 40.0, 208.0], ["de-DE", 2, 2, 28.57, 1.0, 50.0, 5.0]]),
+        ),
+    ]
+}
+
+fn happenings() -> Vec<(&'static str, Vec<&'static str>, Value)> {
+    vec![
+        ("events", vec![], json!([["booking", 1, 1, 1.0, 16.67]])),
+        (
+            "props",
+            vec![],
+            json!([["booking", "doctor", "Ivanov", 1, 100.0, 1], ["booking", "online", "1", 1, 100.0, 1]]),
+        ),
+        ("outbound", vec![], json!([])),
+        ("downloads", vec![], json!([])),
+        (
+            "ads",
+            vec![],
+            json!([["spring", "top", 3, 2, 66.67, 1, 33.33, 1], ["spring", "footer", 1, 0, 0.0, 0, 0.0, 1]]),
+        ),
+    ]
+}
+
+fn diagnostics() -> Vec<(&'static str, Vec<&'static str>, Value)> {
+    vec![
+        (
+            "errors",
+            vec!["limit=1"],
+            json!([[
+                "x is null",
+                3,
+                2,
+                "2026-10-26 09:00:07",
+                "00000000000000ff",
+                "clinic.example/app.js:10:5",
+                "2026-10-24 12:00:05",
+                "/",
+                "Chrome 140, Safari 18"
+            ]]),
+        ),
+        (
+            "resources",
+            vec![],
+            json!([[
+                "clinic.example/img/x.png",
+                "img",
+                1,
+                1,
+                "2026-10-26 09:00:08",
+                "2026-10-26 09:00:08",
+                "/"
+            ]]),
+        ),
+        (
+            "missing",
+            vec![],
+            // 01:30 in UTC is the second 02:30 of that night.
+            json!([["/old", "clinic.example", "clinic.example/contacts", 1, 1, "2026-10-25 02:30:00"]]),
+        ),
+        (
+            "speed",
+            vec![],
+            json!([["", "LCP", 4, 2500.0, 3250.0, 3850.0, 50.0], ["", "CLS", 1, 0.25, 0.25, 0.25, 0.0]]),
+        ),
+        ("speed", vec!["by=browser", "limit=1"], json!([["Chrome", "LCP", 4, 2500.0, 3250.0, 3850.0, 50.0]])),
+        (
+            "ip-addresses",
+            vec!["limit=1"],
+            json!([[
+                "0000000000001a0b",
+                17,
+                1,
+                1,
+                3,
+                0.0,
+                "Rostelecom",
+                "RU",
+                "2026-10-26 09:00:20",
+                "2026-10-26 09:00:00",
+                "2026-10-26 04:00"
+            ]]),
+        ),
+        (
+            "ip-networks",
+            vec!["to=2026-10-24"],
+            json!([
+                ["Rostelecom", "12389", 5, 45.45, 1, 1, 0.0, 1, "RU"],
+                ["Deutsche Telekom", "3320", 3, 27.27, 1, 1, 0.0, 1, "DE"],
+                ["Google", "15169", 3, 27.27, 1, 1, 100.0, 0, "US"]
+            ]),
+        ),
+        (
+            // The key of the 24th holds until 04:00 of the 25th: A came back at 15:00 and, with another browser, by night; B
+            // by night.
+            "ip-epochs",
+            vec![],
+            json!([
+                ["2026-10-26 04:00", 17, 1, 1, 0, 1, 0.0, 0.0],
+                ["2026-10-25 04:00", 2, 1, 1, 0, 1, 0.0, 0.0],
+                ["2026-10-24 04:00", 14, 3, 1, 2, 4, 21.43, 33.33]
+            ]),
+        ),
+        ("bots", vec![], json!([["Googlebot", 3, 9.09, 3, 1, "2026-10-24 13:00:03"]])),
+    ]
+}
+
+/// Numbers are compared as numbers: 100 is 100.0.
+fn same(found: &[Vec<Value>], expected: &Value) -> bool {
+    let expected = expected.as_array().unwrap();
+    found.len() == expected.len()
+        && found.iter().zip(expected).all(|(found, expected)| {
+            let expected = expected.as_array().unwrap();
+            found.len() == expected.len()
+                && found
+                    .iter()
+                    .zip(expected)
+                    .all(|(a, b)| a == b || (a.is_number() && a.as_f64() == b.as_f64()))
+        })
+}
+
+async fn check_all(site: &Site, more: &[&str], when: &str) {
+    for (report, options, expected) in expected() {
+        let options: Vec<&str> = options.iter().chain(more).copied().collect();
+        let found = site.rows(report, &options).await;
+        let what = format!("{report} {options:?} {when}");
+        assert!(same(&found, &expected), "{what}\n   found {}\nexpected {expected}", json!(found));
+    }
+}
+
+#[tokio::test]
+async fn every_figure_is_as_worked_out_by_hand_on_open_days_closed_days_and_under_filters() {
+    let named: Vec<&str> = expected().iter().map(|(report, ..)| *report).collect();
+    for report in catalogue::all() {
+        // Real time is about now, and has a test of its own.
+        assert!(named.contains(&report.name) || report.name == "realtime", "{} has no figures", report.name);
+    }
+
+    let site = Site::small().await;
+    check_all(&site, &[], "on open days").await;
+    // Filters that everything passes: reports are made of events and visits instead of the rollups.
+    let idle = ["filter=browser!=Netscape", "filter=path!~no-such-page", "filter=entry_path!~no-such-page"];
+    check_all(&site, &idle, "under filters").await;
+
+    // At noon of the 26th the days up to the 25th are over, and their key is gone.
+    let closed = site.close("2026-10-26T12:00:00Z").await;
+    assert!(closed.ends_with(&["2026-10-24".to_owned(), "2026-10-25".to_owned()]), "{closed:?}");
+    check_all(&site, &[], "on closed days and an open one").await;
+    check_all(&site, &idle, "under filters on closed days").await;
+    site.close("2026-10-28T12:00:00Z").await;
+    check_all(&site, &[], "on closed days").await;
+}
+
+#[tokio::test]
+async fn a_day_of_25_hours_has_25_rows_and_its_hour_that_comes_twice_has_two() {
+    let site = Site::small().await;
+    let rows = site.rows("timeseries", &["from=2026-10-25", "to=2026-10-25", "by=hour"]).await;
+    assert_eq!(rows.len(), 25);
+    assert_eq!(rows[0][0], "2026-10-25 00:00 +0200");
+    assert!(
+        same(&rows[2..3], &json!([["2026-10-25 02:00 +0200", 1, 1, 1, 1.0, 100.0, 0.0]])),
+        "{:?}",
+        rows[2]
+    );
+    assert!(
+        same(&rows[3..4], &json!([["2026-10-25 02:00 +0100", 1, 1, 1, 1.0, 100.0, 0.0]])),
+        "{:?}",
+        rows[3]
+    );
+    // A's visit began at 23:50 and goes on after midnight: it counts whole where it began, its views where they were.
+    assert!(
+        same(&rows[24..], &json!([["2026-10-25 23:00 +0100", 1, 1, 1, 2.0, 0.0, 900.0]])),
+        "{:?}",
+        rows[24]
+    );
+}
+
+#[tokio::test]
+async fn real_time_shows_each_of_the_last_30_minutes() {
+    let mut rows = super::data::Rows::default();
+    let now = jiff::Timestamp::now().as_millisecond();
+    let person = super::data::person('A', 24);
+    for ago in [40, 5, 5, 1] {
+        rows.at(now - ago * 60_000, &person, super::data::view("/"));
+    }
+    let site = Site::with(&rows.bytes).await;
+    let rows = site.rows("realtime", &[]).await;
+    assert_eq!(rows.len(), 30);
+    let sum = |column: usize| rows.iter().map(|row| row[column].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(sum(2), 3, "views of the last half hour: {rows:?}");
+    assert_eq!(sum(1), 2, "a visitor counts once a minute: {rows:?}");
+}
