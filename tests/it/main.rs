@@ -10,8 +10,8 @@ mod embedded;
 #[path = "../load/mod.rs"]
 mod load;
 mod report;
-mod serve;
 mod schema;
+mod serve;
 mod server;
 mod ship;
 mod spool;

@@ -223,7 +223,7 @@ async fn each_column_holds_what_the_row_says() {
         tls_ms: Some(20),
         load_ms: Some(21),
     };
-    berlin.insert("one", &[row.clone()]).await;
+    berlin.insert("one", std::slice::from_ref(&row)).await;
     let stored = berlin.rows(
         "SELECT * FROM events SETTINGS date_time_output_format = 'iso', output_format_json_quote_64bit_integers = 0 \
          FORMAT JSONEachRow",

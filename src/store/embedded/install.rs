@@ -239,7 +239,8 @@ fn progress(length: u64, what: &'static str) -> ProgressBar {
         .with_message(what)
 }
 
-#[cfg(all(test, target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
+#[cfg(test)]
+#[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 mod tests {
     use super::*;
 
