@@ -331,12 +331,14 @@ impl Target {
     /// Puts the stage's day in the place of the table's, and drops the stage.
     async fn replace(&self, day: &Day, table: &str, stage: &str) -> Result<(), VisitsError> {
         let suffix = if self.client.cluster().is_some() { "_local" } else { "" };
-        let sql = format!(
-            "ALTER TABLE {} REPLACE PARTITION '{}' FROM {}.`{stage}{suffix}`",
-            self.local(table),
-            day.date,
-            self.database()
-        );
+        let rows = self.client.query(&format!("SELECT count() FROM {stage}")).fetch_one::<u64>().await?;
+        // A table that never had a row has no partition to take.
+        let change = if rows == 0 {
+            format!("DROP PARTITION '{}'", day.date)
+        } else {
+            format!("REPLACE PARTITION '{}' FROM {}.`{stage}{suffix}`", day.date, self.database())
+        };
+        let sql = format!("ALTER TABLE {} {change}", self.local(table));
         self.run(&sql).await?;
         self.drop_table(stage).await
     }
