@@ -5,8 +5,10 @@
 // A test that cannot go on fails, and says where.
 #![allow(clippy::unwrap_used)]
 
+mod bad_input;
 mod common;
 mod embedded;
+mod faults;
 #[path = "../load/mod.rs"]
 mod load;
 mod report;

@@ -233,7 +233,7 @@ fn methods_and_paths() -> Vec<Case> {
         "/s.0000000000000000.js",
         "/metrics",
         "/healthz",
-        "/?query=DROP%20TABLE%20events",
+        "/zqx?query=DROP%20TABLE%20events",
         "/.git/config",
         "/data/spool",
         "/%0d%0aSet-Cookie:zqxcanary=1",
