@@ -308,7 +308,7 @@ async fn every_figure_is_as_worked_out_by_hand_on_open_days_closed_days_and_unde
     assert!(closed.ends_with(&["2026-10-24".to_owned(), "2026-10-25".to_owned()]), "{closed:?}");
     check_all(&site, &[], "on closed days and an open one").await;
     check_all(&site, &idle, "under filters on closed days").await;
-    site.close("2026-10-28T12:00:00Z").await;
+    site.close("2026-10-27T12:00:00Z").await;
     check_all(&site, &[], "on closed days").await;
 }
 

@@ -21,7 +21,7 @@ async fn visits(site: &Site, filters: &[&str]) -> u64 {
 #[tokio::test]
 async fn filters_keep_what_they_say_by_the_visit_by_the_visitor_and_by_the_event() {
     let site = Site::small().await;
-    for close in [None, Some("2026-10-28T12:00:00Z")] {
+    for close in [None, Some("2026-10-27T12:00:00Z")] {
         if let Some(now) = close {
             site.close(now).await;
         }
@@ -70,10 +70,8 @@ async fn a_hostile_filter_site_or_day_finds_nothing_and_changes_nothing() {
     ];
     for text in hostile {
         assert_eq!(visits(&site, &[&format!("city={text}")]).await, 0, "{text:?}");
-        assert_eq!(
-            visits(&site, &[&format!("props.{}=1", text.replace(['=', '!', '~', '<', '>'], "x"))]).await,
-            0
-        );
+        let entry = text.replace(['=', '!', '~', '<', '>'], "x");
+        assert_eq!(visits(&site, &[&format!("props.a{entry}b=1")]).await, 0, "{text:?}");
         assert_eq!(visits(&site, &[&format!("city!={text}")]).await, 7, "{text:?}");
         let rows = site.rows("overview", &[&format!("site={text}")]).await;
         assert_eq!(rows[0][0], 0, "{text:?}");
