@@ -99,7 +99,7 @@ impl Collector {
     pub fn new(config: &Config, privacy: Privacy, spool: Arc<Spool>, recovered: &Recovered) -> Self {
         let recent = Recent::new();
         for (page_load, seq) in &recovered.identities {
-            recent.remember(*page_load, *seq);
+            recent.of_page(*page_load).remember(*seq);
         }
         Self {
             settings: ArcSwap::new(Settings::of(config)),
@@ -201,8 +201,9 @@ impl Collector {
         rows.clear();
         seqs.clear();
         let mut duplicates = 0;
+        let mut recent = self.recent.of_page(beacon.page_load);
         let wanted = |seq| {
-            let new = self.recent.remember(beacon.page_load, seq);
+            let new = recent.remember(seq);
             if new {
                 seqs.push(seq);
             } else {
@@ -223,9 +224,10 @@ impl Collector {
         });
         let ack = ack.inspect_err(|_| {
             for seq in &*seqs {
-                self.recent.forget(beacon.page_load, *seq);
+                recent.forget(*seq);
             }
         })?;
+        drop(recent);
         let mut taken =
             Taken { stored: u32::try_from(seqs.len()).expect("at most MAX_EVENTS"), ..Taken::default() };
         if duplicates > 0 {

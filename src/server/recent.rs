@@ -6,7 +6,7 @@
 
 use std::hash::BuildHasher;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 /// Fingerprints that are remembered: 8 MiB, a quarter of a minute at 60,000 events a second, hours on most sites.
 const SLOTS: usize = 1 << 20;
@@ -18,51 +18,64 @@ const SHARDS: usize = 64;
 const _: () = assert!(SLOTS.is_multiple_of(SHARDS * BUCKET), "shards hold whole buckets");
 
 /// The fingerprints of one shard, newest first in each bucket.
-type Shard = Mutex<Box<[[u64; BUCKET]]>>;
+type Shard = Box<[[u64; BUCKET]]>;
 
 /// The recent events.
 pub(super) struct Recent {
-    shards: Box<[Shard]>,
+    shards: Box<[Mutex<Shard>]>,
     hasher: foldhash::quality::RandomState,
 }
 
 impl Recent {
     pub(super) fn new() -> Self {
         let buckets = SLOTS / SHARDS / BUCKET;
-        let shard = || Shard::new(vec![[0; BUCKET]; buckets].into_boxed_slice());
+        let shard = || Mutex::new(vec![[0; BUCKET]; buckets].into_boxed_slice());
         Self {
             shards: (0..SHARDS).map(|_| shard()).collect(),
             hasher: foldhash::quality::RandomState::default(),
         }
     }
 
-    /// Remembers an event; `false` when it was remembered already. Of two at once exactly one is told `true`.
-    pub(super) fn remember(&self, page_load: u64, seq: u32) -> bool {
-        self.with(page_load, seq, |bucket, print| {
-            if bucket.contains(&print) {
-                return false;
-            }
-            bucket.copy_within(..BUCKET - 1, 1);
-            bucket[0] = print;
-            true
-        })
+    /// The events of one page load. Whoever holds this decides alone about them: a second copy of a beacon waits until
+    /// the first one stands in the spool's queue, or was refused.
+    pub(super) fn of_page(&self, page_load: u64) -> PageEvents<'_> {
+        let shard = self.hasher.hash_one(page_load) as usize % SHARDS;
+        PageEvents { shard: self.shards[shard].lock(), hasher: &self.hasher, page_load }
+    }
+}
+
+/// The recent events of one page load, locked. Not to be held over an `await`.
+pub(super) struct PageEvents<'a> {
+    shard: MutexGuard<'a, Shard>,
+    hasher: &'a foldhash::quality::RandomState,
+    page_load: u64,
+}
+
+impl PageEvents<'_> {
+    /// Remembers an event; `false` when it was remembered already.
+    pub(super) fn remember(&mut self, seq: u32) -> bool {
+        let (bucket, print) = self.bucket(seq);
+        if bucket.contains(&print) {
+            return false;
+        }
+        bucket.copy_within(..BUCKET - 1, 1);
+        bucket[0] = print;
+        true
     }
 
     /// Forgets an event that could not be stored after all, so that it is taken when it is sent again.
-    pub(super) fn forget(&self, page_load: u64, seq: u32) {
-        self.with(page_load, seq, |bucket, print| {
-            for slot in bucket.iter_mut().filter(|slot| **slot == print) {
-                *slot = 0;
-            }
-        });
+    pub(super) fn forget(&mut self, seq: u32) {
+        let (bucket, print) = self.bucket(seq);
+        for slot in bucket.iter_mut().filter(|slot| **slot == print) {
+            *slot = 0;
+        }
     }
 
-    fn with<T>(&self, page_load: u64, seq: u32, work: impl FnOnce(&mut [u64; BUCKET], u64) -> T) -> T {
+    fn bucket(&mut self, seq: u32) -> (&mut [u64; BUCKET], u64) {
         // 0 marks an empty slot.
-        let print = self.hasher.hash_one((page_load, seq)).max(1);
-        let mut shard = self.shards[print as usize % SHARDS].lock();
-        let buckets = shard.len();
-        work(&mut shard[(print >> 32) as usize % buckets], print)
+        let print = self.hasher.hash_one((self.page_load, seq)).max(1);
+        let buckets = self.shard.len();
+        (&mut self.shard[(print >> 32) as usize % buckets], print)
     }
 }
 
@@ -73,26 +86,30 @@ mod tests {
     #[test]
     fn an_event_is_new_once() {
         let recent = Recent::new();
-        assert!(recent.remember(1, 0));
-        assert!(recent.remember(1, 1) && recent.remember(2, 0));
-        assert!(!recent.remember(1, 0) && !recent.remember(1, 1) && !recent.remember(2, 0));
+        assert!(recent.of_page(1).remember(0));
+        assert!(recent.of_page(1).remember(1) && recent.of_page(2).remember(0));
+        assert!(
+            !recent.of_page(1).remember(0)
+                && !recent.of_page(1).remember(1)
+                && !recent.of_page(2).remember(0)
+        );
     }
 
     #[test]
     fn an_event_that_was_not_stored_is_new_again() {
         let recent = Recent::new();
-        recent.remember(1, 0);
-        recent.forget(1, 0);
-        assert!(recent.remember(1, 0));
+        recent.of_page(1).remember(0);
+        recent.of_page(1).forget(0);
+        assert!(recent.of_page(1).remember(0));
     }
 
     #[test]
     fn the_last_hundred_thousand_events_are_known() {
         let recent = Recent::new();
         for page_load in 0..300_000 {
-            recent.remember(page_load, 0);
+            recent.of_page(page_load).remember(0);
         }
-        let known = (200_000..300_000).filter(|page_load| !recent.remember(*page_load, 0)).count();
+        let known = (200_000..300_000).filter(|page_load| !recent.of_page(*page_load).remember(0)).count();
         assert!(known > 99_900, "{known}");
     }
 
@@ -102,7 +119,9 @@ mod tests {
         let new = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4)
                 .map(|_| {
-                    scope.spawn(|| (0..10_000).filter(|page_load| recent.remember(*page_load, 7)).count())
+                    scope.spawn(|| {
+                        (0..10_000).filter(|page_load| recent.of_page(*page_load).remember(7)).count()
+                    })
                 })
                 .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()

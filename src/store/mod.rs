@@ -103,11 +103,17 @@ impl Client {
     /// An insert of RowBinary bytes into `table`, which ClickHouse takes once for each `token`.
     pub fn insert(&self, table: &str, columns: &str, token: &str) -> InsertFormatted {
         let sql = format!("INSERT INTO {table} ({columns}) FORMAT RowBinary");
-        self.inner
+        let insert = self
+            .inner
             .clone()
             .with_database(&self.database)
             .insert_formatted_with(sql)
-            .with_setting("insert_deduplication_token", token)
+            .with_setting("insert_deduplication_token", token);
+        match self.cluster {
+            // Confirmed must mean that the shards have it, not that the node which was asked will send it some time.
+            Some(_) => insert.with_setting("distributed_foreground_insert", "1"),
+            None => insert,
+        }
     }
 }
 
