@@ -46,7 +46,7 @@ geo:
 	$(CARGO) run --locked -q -- geo install --dir geo
 
 unit: engine geo deps-python
-	FOOTFALL_PYTHON=$(VENV)/bin/python $(CARGO) test --locked
+	TEST_PYTHON=$(VENV)/bin/python $(CARGO) test --locked
 
 script-test: deps-node deps-browser
 	cd script && npm test

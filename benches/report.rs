@@ -1,6 +1,6 @@
 //! How long reports take, and what they read, over a year of the demonstration's visitors in the embedded store.
 //!
-//! `cargo bench --bench report`; `FOOTFALL_BENCH_ROWS` is about how many events to make (10,000,000), `FOOTFALL_BENCH_STORE`
+//! `cargo bench --bench report`; `BENCH_ROWS` is about how many events to make (10,000,000), `BENCH_STORE`
 //! a directory to keep the store in, so that the next run need not fill it again.
 
 use std::io::Write;
@@ -40,9 +40,8 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    let rows: u32 =
-        env("FOOTFALL_BENCH_ROWS").map_or(10_000_000, |text| text.parse().expect("a number of rows"));
-    let kept = env("FOOTFALL_BENCH_STORE").map(PathBuf::from);
+    let rows: u32 = env("BENCH_ROWS").map_or(10_000_000, |text| text.parse().expect("a number of rows"));
+    let kept = env("BENCH_STORE").map(PathBuf::from);
     let directory = tempfile::tempdir().expect("a directory");
     let data = kept.unwrap_or_else(|| directory.path().join("store"));
     let store = start(&data);

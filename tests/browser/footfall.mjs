@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const root = new URL("../../", import.meta.url);
-const program = process.env.FOOTFALL_BIN || new URL("target/debug/footfall", root).pathname;
+const program = process.env.TEST_BIN || new URL("target/debug/footfall", root).pathname;
 const files = new URL("src/command/demo/site/", root);
 
 /** The address that the proxy says visitors have: TEST-NET-3 of RFC 5737. */
@@ -48,7 +48,7 @@ cookies = { ab = "value", consent = "presence" }
 `,
   );
   let log = "";
-  const { FOOTFALL_BIN: _, ...env } = process.env;
+  const { TEST_BIN: _, ...env } = process.env;
   const run = (...command) => {
     const child = spawn(program, command, { cwd: directory, env });
     child.stdout.on("data", (part) => (log += part));

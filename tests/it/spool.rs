@@ -18,7 +18,7 @@ use footfall::spool::{Durability, Frame, Spool, inspect};
 use crate::common::{eventually, seed};
 
 /// Directory of the spool that the child appends to; the ledger is `ledger` beside it.
-const CHILD: &str = "FOOTFALL_TEST_SPOOL_CHILD";
+const CHILD: &str = "TEST_SPOOL_CHILD";
 const KILLS: usize = 20;
 const TASKS: u64 = 32;
 /// Bits of a page load that count within one task and one run.

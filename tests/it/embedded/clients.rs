@@ -53,12 +53,12 @@ async fn the_clickhouse_crate_writes_and_reads() {
 #[test]
 fn clickhouse_connect_for_python_works() {
     let store = store();
-    let python = std::env::var("FOOTFALL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let python = std::env::var("TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/store.py");
     let output = Command::new(&python).arg(script).arg(store.address().to_string()).output().unwrap();
     assert!(
         output.status.success(),
-        "{python} with tests/python/requirements.txt installed is needed (FOOTFALL_PYTHON names it):\n{}{}",
+        "{python} with tests/python/requirements.txt installed is needed (TEST_PYTHON names it):\n{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
