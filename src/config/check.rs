@@ -139,7 +139,7 @@ fn read_limits(value: Option<(Given, Place)>, problems: &mut Problems) -> Limits
         // A busy page sends a beacon every few seconds; a clinic behind one address has some hundred people.
         rate: bounded("rate", 100, 0, 1_000_000) as u32,
         burst: bounded("burst", 500, 1, 1_000_000) as u32,
-        connections: bounded("connections", 20_000, 1, 1_000_000) as usize,
+        connections: bounded("connections", 10_000, 1, 1_000_000) as usize,
     };
     section.finish(&["rate", "burst", "connections"]);
     limits

@@ -271,7 +271,7 @@ async fn a_visit_ends_with_a_gap_of_more_than_thirty_minutes_and_not_at_midnight
     // What is stored and what is computed have the same columns in the same order.
     let columns = |table: &str| {
         berlin.rows(&format!(
-            "SELECT concat(name, ' ', type) FROM system.columns \
+            "SELECT name FROM system.columns \
              WHERE database = currentDatabase() AND table = '{table}' ORDER BY position"
         ))
     };

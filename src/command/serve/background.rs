@@ -206,6 +206,10 @@ async fn watch_store(client: Client, state: StoreState, there: Arc<Notify>) {
         if was_there != Some(found.is_ok()) {
             match &found {
                 Ok(version) => tracing::info!(version, "the store answers"),
+                // An embedded store that has just been started is a moment away.
+                Err(error) if !ever => {
+                    tracing::info!(error, "the store does not answer yet; beacons are spooled")
+                }
                 Err(error) => tracing::warn!(error, "the store does not answer; beacons are spooled"),
             }
             was_there = Some(found.is_ok());

@@ -135,16 +135,19 @@ impl Embedded {
     /// When the directory is in use, the engine does not start, or the address cannot be bound.
     pub async fn open(options: &Options) -> Result<Self, Error> {
         let users = Users::open(options.listen, options.password_file.as_deref())?;
-        let lock = lock(&options.data, options.patience).await?;
+        // The engine takes a relative path for one within its own directory as soon as it makes a table.
+        let data = std::path::absolute(&options.data)
+            .map_err(|source| Error::Data { path: options.data.clone(), source })?;
+        let lock = lock(&data, options.patience).await?;
         // Bound before the engine starts, so that a client that comes early waits instead of being refused.
         let listener = server::bind(options.listen)
             .await
             .map_err(|source| Error::Listen { address: options.listen, source })?;
-        let config = settings::write(&options.data, &options.limits)
-            .map_err(|source| Error::Data { path: options.data.clone(), source })?;
-        let engine = Arc::new(Engine::open(&options.library, &options.data.join("engine"), &config)?);
+        let config = settings::write(&data, &options.limits)
+            .map_err(|source| Error::Data { path: data.clone(), source })?;
+        let engine = Arc::new(Engine::open(&options.library, &data.join("engine"), &config)?);
         let (version, timezone) = greet(&engine)?;
-        let temporary = options.data.join("tmp");
+        let temporary = data.join("tmp");
         let sessions = Sessions::new(Arc::clone(&engine));
         let store = Store { sessions, version, timezone, running: Mutex::new(HashSet::new()), temporary };
         let service = Service {

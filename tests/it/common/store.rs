@@ -100,9 +100,12 @@ impl StoreProcess {
             .append(true)
             .open(self.data.with_extension("log"))
             .expect("a log file");
+        // A relative directory, as the default is: the engine takes such a path for one within its own.
+        let (parent, name) = (self.data.parent(), self.data.file_name());
         let child = Command::new(env!("CARGO_BIN_EXE_footfall"))
             .args(["embedded", "--listen", &self.store.listen.to_string(), "--data"])
-            .arg(&self.data)
+            .arg(name.expect("the directory has a name"))
+            .current_dir(parent.expect("the directory lies in another"))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a log file can be shared"))
             .stderr(log)
