@@ -22,9 +22,10 @@ use tokio::sync::mpsc;
 use traffic::{Paths, Rows, Sources, Traffic};
 
 use super::{Common, Error};
-use crate::config::{Config, Retention};
+use crate::config::{Config, Retention, Store};
 use crate::event::COLUMNS;
 use crate::spool::STORED;
+use crate::store::embedded::Child;
 use crate::store::visits::Materialiser;
 use crate::store::{Client, schema};
 
@@ -37,6 +38,8 @@ const RETENTION: u16 = 400;
 /// How often another collector that closes days is waited for, and how long each time.
 const PATIENCE: (u32, Duration) = (300, Duration::from_secs(1));
 
+/// How long the embedded store may take to start.
+const STORE_START: Duration = Duration::from_secs(60);
 /// Visitors on a mean day, unless told otherwise.
 const VISITORS: u32 = 2_000;
 /// Days, unless told otherwise.
@@ -81,7 +84,31 @@ pub fn run(arguments: &Arguments, common: &Common) -> Result<(), Error> {
         seed: arguments.seed,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(fill(&visitors, &config))
+    runtime.block_on(async {
+        // The store of a collector that runs is used; without one it is started for as long as this takes.
+        let own = start_store(&config).await?;
+        let filled = fill(&visitors, &config).await;
+        if let Some(store) = own {
+            store.run(std::future::ready(())).await;
+        }
+        filled
+    })
+}
+
+/// Starts the embedded store, unless it runs already or the configuration names a server.
+async fn start_store(config: &Config) -> Result<Option<Child>, Error> {
+    let Store::Embedded { listen } = config.store else { return Ok(None) };
+    if tokio::net::TcpStream::connect(listen).await.is_ok() {
+        return Ok(None);
+    }
+    let child = Child::start(config)?;
+    let mut ready = child.readiness();
+    let answers = ready.wait_for(|ready| *ready);
+    match tokio::time::timeout(STORE_START, answers).await {
+        Ok(Ok(_)) => {}
+        _ => return Err(format!("the embedded store does not start on {listen}; see its log above").into()),
+    }
+    Ok(Some(child))
 }
 
 /// Fills the configured store: tables, rows, closed days.
