@@ -16,10 +16,10 @@ export const browser = () => ({
   h: screen.height,
   g: navigator.language,
   z: Intl.DateTimeFormat().resolvedOptions().timeZone,
-  c: +navigator.cookieEnabled,
+  c: navigator.cookieEnabled,
   t: navigator.maxTouchPoints,
-  b: ~~(navigator.webdriver as any),
+  b: navigator.webdriver,
   // The cookies that the tag names, as they are now.
-  ck: document.cookie.split("; ").filter((cookie) => tag.cookies?.split(",").includes(cookie.split("=")[0])),
+  ck: document.cookie.match(RegExp(`(^| )(${tag.cookies})=[^;]*`, "g")),
   ch: hints,
 });

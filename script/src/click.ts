@@ -1,15 +1,15 @@
 // What visitors follow and press: links to elsewhere, files, elements with `data-footfall-event`, advertising blocks.
 
-import { tellAd } from "./ad";
-import { push } from "./queue";
-import { on } from "./safely";
+import { marks, tellAd } from "./ad";
+import { tell } from "./queue";
+import { later, on } from "./safely";
 
-/** Files that are downloaded rather than viewed. */
-const FILE = /\.(pdf|zip|rar|docx?|xlsx?|pptx?|csv|exe|apk|mp[34])$/i;
+/** Ends of paths of files that are downloaded rather than viewed: any extension but those of pages. */
+const FILE = /\.(?!html|php)\w{2,4}$/i;
 
 /** Counts an event of the site's own. */
-export const tellEvent = (n: string | undefined, p?: object): void => {
-  if (n) push({ k: "event", n, p });
+export const tellEvent = (n?: string, p?: unknown): void => {
+  if (n) tell("event", { n, p });
 };
 
 /** Listens for clicks. */
@@ -18,18 +18,18 @@ export const watchClicks = (): void => {
     // The second button opens a menu.
     if (button > 1) return;
     tellAd("click", target);
-    const named = target.closest("[data-footfall-event]")?.dataset;
-    if (named) tellEvent(named.footfallEvent, Object.fromEntries(new URLSearchParams(named.footfallProps) as any));
+    const { footfallEvent, footfallProps } = marks(target, "event");
+    tellEvent(footfallEvent, footfallProps);
     const link = target.closest("[href]");
     const file = FILE.test(link.pathname) || link.closest("[download]");
     if (/^http/.test(link.href) && (file || link.host != location.host))
-      push({ k: file ? "download" : "outbound", n: link.href });
+      tell(file ? "download" : "outbound", { n: link.href });
   });
   // A click inside a frame is the frame's own. What the page sees of it: the focus goes there.
-  on("blur", ({ target }) =>
-    setTimeout(() => {
+  on("blur", (event) =>
+    later(() => {
       const focused = document.activeElement as HTMLIFrameElement;
-      if (target == window && focused.contentWindow) tellAd("click", focused);
+      if (focused.contentWindow && event.target == self) tellAd("click", focused);
     }),
   );
 };

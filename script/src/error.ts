@@ -1,6 +1,6 @@
 // What went wrong in the page: script errors, unhandled rejections, elements that failed to load.
 
-import { push } from "./queue";
+import { tell } from "./queue";
 import { on } from "./safely";
 
 /** Listens for failures. */
@@ -9,17 +9,17 @@ export const watchErrors = (): void => {
   [...document.images].map((image) => image.complete && !image.naturalWidth && failed(image));
   on("error unhandledrejection", (event) => {
     const cause = event.error || event.reason;
-    if (event.target == window)
-      push(
+    if (event.target == self)
+      tell(
+        "error",
         {
-          k: "error",
           m: event.message || cause + "",
           f: event.filename,
           ln: event.lineno,
           col: event.colno,
           st: cause?.stack,
         },
-        true,
+        1,
       );
     else failed(event.target);
   });
@@ -28,5 +28,5 @@ export const watchErrors = (): void => {
 /** Counts an element that failed to load. A data or blob address is nobody's to mend. */
 const failed = (element: any): void => {
   const n = element.src || element.href;
-  if (/^http/.test(n)) push({ k: "resource", n, tag: element.localName }, true);
+  if (/^http/.test(n)) tell("resource", { n, tag: element.localName }, 1);
 };

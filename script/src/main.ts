@@ -7,7 +7,6 @@ import { findAds } from "./ad";
 import { askForHints } from "./browser";
 import { tellEvent, watchClicks } from "./click";
 import { watchErrors } from "./error";
-import { page } from "./queue";
 import { remember } from "./refusal";
 import { on, safely } from "./safely";
 import { tag } from "./tag";
@@ -32,11 +31,8 @@ const start = safely(() => {
 
 const waiting = self.footfall?.q as any;
 self.footfall = Object.assign(safely(tellEvent), {
-  optOut: safely(() => {
-    page.u = "";
-    remember(34_560_000);
-  }),
-  optIn: safely(() => remember(0)),
+  optOut: remember(34_560_000),
+  optIn: remember(0),
   consent: start,
 });
 if (!("consent" in tag)) {

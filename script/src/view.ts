@@ -1,7 +1,7 @@
 // Views of pages, and how long and how far they were read.
 
 import { findAds } from "./ad";
-import { now, page, push, send } from "./queue";
+import { now, send, tell } from "./queue";
 import { refused } from "./refusal";
 import { on, safely } from "./safely";
 import { tag } from "./tag";
@@ -12,42 +12,49 @@ const IDLE = 3e4;
 
 /** The path of the last view. */
 export let path: string;
+/** Address and referrer of the page that events belong to; without an address no event is taken. */
+export let u: string | undefined;
+export let r: string | undefined;
 
 let engaged: number;
-let since: number;
-let attentive: boolean;
+/** When the visitor last gave a sign; nothing while the page does not have their attention. */
+let since: number | false;
 let deepest: number;
 
 /** Counts a view of the page as it is now. */
 export const view = (): void => {
-  page.r = page.u || document.referrer;
-  page.u = "";
+  r = u || document.referrer;
+  forget();
   if (document.prerendering || refused()) return;
   path = place();
-  page.u = location.origin + path + location.search;
-  push({ k: "view" });
+  u = location.origin + path + location.search;
+  tell("view");
   notice();
   // A little above nothing, so that each view has its `leave`.
   engaged = 0.1;
   deepest = 0;
 };
 
+/** Counts nothing more, and sends nothing, before the next view. */
+export const forget = (): void => {
+  u = "";
+};
+
 /** Counts what was read since the view began or was last left. */
 const leave = (): void => {
-  notice();
+  notice(1);
   if (engaged) {
-    scrolled();
-    push({ k: "leave", ms: engaged, sd: ((deepest * 100) / document.documentElement.scrollHeight) | 0 });
+    tell("leave", { ms: engaged, sd: ((deepest * 100) / document.documentElement.scrollHeight) | 0 });
     // Until the next sign: a page on its way out hears of that twice.
     engaged = 0;
-    attentive = false;
+    since = false;
     tellVitals();
   }
 };
 
 /** Counts a view if the page's path is another than that of the last. */
 const moved = safely(() => {
-  if (page.u && place() != path) {
+  if (u && place() != path) {
     leave();
     view();
   }
@@ -56,14 +63,12 @@ const moved = safely(() => {
 /** Listens for signs of reading, for leaving and for navigation within the page. */
 export const watchViews = (): void => {
   on("mousemove keydown scroll focus blur", notice);
-  on("scroll", scrolled);
   on("visibilitychange pagehide", () => {
     leave();
-    send(true);
+    send(1);
     findAds();
   });
-  on("pageshow", ({ persisted }) => persisted && page.u && view());
-  on("popstate", moved);
+  on("popstate pageshow", (event) => (event.persisted ? u && view() : moved()));
   self.navigation?.addEventListener("currententrychange", moved);
   (["pushState", "replaceState"] as const).map((name) => {
     const original = history[name];
@@ -77,12 +82,11 @@ export const watchViews = (): void => {
 /** The path, or the route in the fragment (`#/doctors`) if the tag says that there are such. */
 const place = (): string => "hash" in tag && location.hash ? "/" + location.hash.slice(2) : location.pathname;
 
-/** Adds the time since the last sign, if the page had the visitor's attention. */
-const notice = (): void => {
+/** Adds the time since the last sign, if the page had the visitor's attention; at a `sign`, looks how far they are. */
+const notice = (sign?: unknown): void => {
   const at = now();
-  if (attentive) engaged += Math.min(at - since, IDLE);
-  since = at;
-  attentive = !document.hidden && document.hasFocus();
+  if (since) engaged += Math.min(at - since, IDLE);
+  since = document.hasFocus() && at;
+  // Asked before a first sign, it would force a layout.
+  if (sign) deepest = Math.max(deepest, scrollY + innerHeight);
 };
-
-const scrolled = (): number => (deepest = Math.max(deepest, scrollY + innerHeight));

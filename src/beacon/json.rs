@@ -7,7 +7,7 @@ mod raw;
 
 use std::borrow::Cow;
 
-use raw::{RawBeacon, RawEvent, RawNavigation, Whole};
+use raw::{RawBeacon, RawEntry, RawEvent, RawNavigation, RawPageLoad, Whole};
 
 use super::{
     AdAction, Beacon, Event, MAX_AGE_MS, MAX_COOKIES, MAX_EVENTS, MAX_PROPS, Malformed, Page, ScriptError,
@@ -54,7 +54,7 @@ fn check(raw: RawBeacon<'_>) -> Result<Beacon<'_>, Malformed> {
     let mut events: Vec<Event<'_>> = Vec::with_capacity(raw.e.len());
     let mut named = None;
     for (index, event) in raw.e.into_iter().enumerate() {
-        let mut event = check_event(event)
+        let mut event = check_event(event, raw.at)
             .map_err(|(field, what)| Malformed::new(format!("e[{index}].{field}"), what))?;
         if index == 0 && event.page.is_none() {
             return Err(Malformed::new("e[0].u", "is missing: the first event needs its page's address"));
@@ -77,17 +77,24 @@ fn check(raw: RawBeacon<'_>) -> Result<Beacon<'_>, Malformed> {
         screen_height: u16::try_from(raw.h.0).unwrap_or(u16::MAX),
         language: tag(raw.g.0, b"-"),
         timezone: tag(raw.z.0, b"-_+/"),
-        cookies_enabled: raw.c.0 != 0,
+        cookies_enabled: raw.c.0,
         touch_points: u8::try_from(raw.t.0).unwrap_or(u8::MAX),
-        automated: raw.b.0 != 0,
+        automated: raw.b.0,
         cookies: raw.ck.0,
         hints: raw.ch.unwrap_or_default(),
         events,
     })
 }
 
-/// A 64-bit number in base 36.
-fn page_load(text: &str) -> Result<u64, Malformed> {
+/// A 64-bit number in base 36, or the 53 random bits of a fraction.
+fn page_load(raw: &RawPageLoad<'_>) -> Result<u64, Malformed> {
+    let text = match raw {
+        RawPageLoad::Base36(text) => text,
+        RawPageLoad::Fraction(number) if (0.0..1.0).contains(number) => {
+            return Ok((number * (1_u64 << f64::MANTISSA_DIGITS) as f64) as u64);
+        }
+        RawPageLoad::Fraction(_) => return Err(Malformed::new("l", "must be below 1, or text")),
+    };
     let plain = (1..=MAX_PAGE_LOAD).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase());
     plain
@@ -106,13 +113,19 @@ fn tag<'a>(text: Cow<'a, str>, besides: &[u8]) -> Cow<'a, str> {
 /// A field's name and what is wrong with it.
 type FieldError = (&'static str, Cow<'static, str>);
 
-fn check_event(mut raw: RawEvent<'_>) -> Result<Event<'_>, FieldError> {
-    let age_ms = raw.a.milliseconds().min(MAX_AGE_MS);
+/// Checks an event of a beacon that was sent at this moment of the page's clock, if it says.
+fn check_event(mut raw: RawEvent<'_>, sent: Option<f64>) -> Result<Event<'_>, FieldError> {
+    let age_ms = match (sent, raw.at) {
+        // The cast saturates: what lies ahead, because the clock was set, is 0 ms old.
+        (Some(sent), Some(at)) => (sent - at).round() as u32,
+        _ => raw.a.milliseconds(),
+    }
+    .min(MAX_AGE_MS);
     let page = raw.u.take().map(|url| Page { url: url.0, referrer: std::mem::take(&mut raw.r.0) });
     let what = match &*raw.k {
         "view" => What::View,
         "leave" => What::Leave {
-            engaged_ms: raw.ms.milliseconds(),
+            engaged_ms: raw.ms.0,
             scroll_depth: u8::try_from(raw.sd.0.min(100)).expect("at most 100"),
         },
         "event" => What::Event { name: name("n", raw.n, MAX_NAME)?, props: props(raw.p.0)? },
@@ -139,11 +152,17 @@ fn check_event(mut raw: RawEvent<'_>) -> Result<Event<'_>, FieldError> {
 
 fn vitals(raw: &RawEvent<'_>) -> Vitals {
     let given = |ms: Option<Whole>| ms.map(Whole::milliseconds);
+    let ms = |at: f64| at.round() as u32;
+    let started = |entry: &Option<Box<RawEntry>>| entry.as_ref().map(|entry| ms(entry.start_time.0));
+    // A browser that does not tell interactions from other events has no INP.
+    let lasted = |entry: &Option<Box<RawEntry>>| {
+        entry.as_ref().filter(|entry| entry.interaction_id.0 > 0.0).map(|entry| ms(entry.duration.0))
+    };
     let mut vitals = Vitals {
-        lcp_ms: given(raw.lcp),
-        inp_ms: given(raw.inp),
-        cls: raw.cls.map(|score| score.0),
-        fcp_ms: given(raw.fcp),
+        lcp_ms: started(&raw.largest_paint).or(given(raw.lcp)),
+        inp_ms: lasted(&raw.event).max(lasted(&raw.first_input)).or(given(raw.inp)),
+        cls: raw.shifts.as_deref().map(worst_session).or(raw.cls.map(|score| score.0)),
+        fcp_ms: started(&raw.paint).or(given(raw.fcp)),
         ttfb_ms: given(raw.ttfb),
         dns_ms: given(raw.dns),
         connect_ms: given(raw.con),
@@ -154,6 +173,23 @@ fn vitals(raw: &RawEvent<'_>) -> Vitals {
         navigated(&mut vitals, navigation);
     }
     vitals
+}
+
+/// Cumulative Layout Shift of shifts that are given as time in ms, score, time, score, …: the highest sum of a session,
+/// which ends with a pause of 1 s or after 5 s (<https://web.dev/articles/cls>).
+fn worst_session(shifts: &[f64]) -> f32 {
+    let (mut worst, mut sum) = (0.0_f64, 0.0);
+    let (mut opened, mut latest) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
+    for shift in shifts.chunks_exact(2) {
+        let (at, score) = (shift[0], shift[1].clamp(0.0, 1.0));
+        if at - latest >= 1_000.0 || at - opened >= 5_000.0 {
+            (sum, opened) = (0.0, at);
+        }
+        latest = at;
+        sum += score;
+        worst = worst.max(sum);
+    }
+    worst as f32
 }
 
 /// Fills in the phases of the navigation. A page that was prerendered begins when it is shown (`activationStart`,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::super::{Hints, MAX_COOKIES, MAX_PROPS, Malformed, Text};
 
@@ -14,9 +14,11 @@ pub(super) struct RawBeacon<'a> {
     #[serde(borrow)]
     pub(super) s: Text<'a>,
     #[serde(borrow)]
-    pub(super) l: Text<'a>,
+    pub(super) l: RawPageLoad<'a>,
     #[serde(default)]
     pub(super) o: Whole,
+    #[serde(default)]
+    pub(super) at: Option<f64>,
     #[serde(default)]
     pub(super) w: Whole,
     #[serde(default)]
@@ -26,11 +28,11 @@ pub(super) struct RawBeacon<'a> {
     #[serde(borrow, default)]
     pub(super) z: Text<'a>,
     #[serde(default)]
-    pub(super) c: Whole,
+    pub(super) c: Flag,
     #[serde(default)]
     pub(super) t: Whole,
     #[serde(default)]
-    pub(super) b: Whole,
+    pub(super) b: Flag,
     #[serde(borrow, default)]
     pub(super) ck: Texts<'a, MAX_COOKIES>,
     #[serde(borrow, default)]
@@ -89,6 +91,8 @@ pub(super) struct RawEvent<'a> {
     pub(super) k: Text<'a>,
     #[serde(default)]
     pub(super) a: Whole,
+    #[serde(default)]
+    pub(super) at: Option<f64>,
     #[serde(borrow, default)]
     pub(super) u: Option<Text<'a>>,
     #[serde(borrow, default)]
@@ -102,7 +106,7 @@ pub(super) struct RawEvent<'a> {
     #[serde(borrow, default)]
     pub(super) slot: Text<'a>,
     #[serde(default)]
-    pub(super) ms: Whole,
+    pub(super) ms: Span,
     #[serde(default)]
     pub(super) sd: Whole,
     #[serde(borrow, default)]
@@ -135,8 +139,27 @@ pub(super) struct RawEvent<'a> {
     pub(super) tls: Option<Whole>,
     #[serde(default)]
     pub(super) load: Option<Whole>,
-    #[serde(default)]
+    #[serde(default, alias = "navigation")]
     pub(super) nt: Option<Box<RawNavigation>>,
+    #[serde(default, rename = "largest-contentful-paint")]
+    pub(super) largest_paint: Option<Box<RawEntry>>,
+    #[serde(default)]
+    pub(super) paint: Option<Box<RawEntry>>,
+    #[serde(default)]
+    pub(super) event: Option<Box<RawEntry>>,
+    #[serde(default, rename = "first-input")]
+    pub(super) first_input: Option<Box<RawEntry>>,
+    #[serde(default, rename = "layout-shift")]
+    pub(super) shifts: Option<Vec<f64>>,
+}
+
+/// `PerformanceEntry` as browsers write it; times in ms.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct RawEntry {
+    pub(super) start_time: Time,
+    pub(super) duration: Time,
+    pub(super) interaction_id: Time,
 }
 
 /// `PerformanceNavigationTiming` as browsers write it; times in ms from the navigation's start, 0 when there is none.
@@ -211,6 +234,83 @@ impl Visitor<'_> for WholeVisitor {
     }
 }
 
+/// How long something lasted, in ms. A clock that was set back in the meantime counts as no time.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Span(pub(super) u32);
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The cast saturates.
+        Ok(Self(f64::deserialize(deserializer)?.round() as u32))
+    }
+}
+
+/// 0 and false, or anything above and true; null counts as false.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Flag(pub(super) bool);
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FlagVisitor)
+    }
+}
+
+struct FlagVisitor;
+
+impl Visitor<'_> for FlagVisitor {
+    type Value = Flag;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("0, 1, true or false")
+    }
+
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Flag, E> {
+        Ok(Flag(flag))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Flag, E> {
+        Ok(Flag(number > 0))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Flag, E> {
+        Ok(Flag(false))
+    }
+}
+
+/// The id of a page load: a number in base 36, or a fraction as `Math.random()` gives it.
+pub(super) enum RawPageLoad<'a> {
+    Base36(Text<'a>),
+    Fraction(f64),
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawPageLoad<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PageLoadVisitor)
+    }
+}
+
+struct PageLoadVisitor;
+
+impl<'de> Visitor<'de> for PageLoadVisitor {
+    type Value = RawPageLoad<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text or a fraction")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(RawPageLoad::Base36(Text(Cow::Borrowed(text))))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(RawPageLoad::Base36(Text(Cow::Owned(text.to_owned()))))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(RawPageLoad::Fraction(number))
+    }
+}
+
 /// A finite score that is not negative.
 #[derive(Clone, Copy)]
 pub(super) struct Score(pub(super) f32);
@@ -226,7 +326,9 @@ impl<'de> Deserialize<'de> for Score {
     }
 }
 
-/// An object of texts, numbers and flags, all as texts. It keeps one more than `MAX`, so that too many can be told.
+/// Texts by name: an object of texts, numbers and flags, a list of `name=value`, or a text written as a query. A member
+/// of another type (null, a list, an object) is dropped, and so is all of it if it is a bare null, number or flag: it is
+/// no reason to lose the events beside it. It keeps one more than `MAX`, so that too many can be told.
 #[derive(Default)]
 pub(super) struct Texts<'a, const MAX: usize>(pub(super) Vec<(Text<'a>, Text<'a>)>);
 
@@ -248,11 +350,43 @@ impl<'de, const MAX: usize> Visitor<'de> for TextsVisitor<MAX> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut texts = Vec::new();
         while let Some((name, Scalar(value))) = map.next_entry::<Text<'de>, Scalar<'de>>()? {
-            if texts.len() <= MAX {
+            if let Some(value) = value
+                && texts.len() <= MAX
+            {
                 texts.push((name, value));
             }
         }
         Ok(Texts(texts))
+    }
+
+    fn visit_borrowed_str<E: Error>(self, query: &'de str) -> Result<Self::Value, E> {
+        let pairs = url::form_urlencoded::parse(query.as_bytes()).take(MAX + 1);
+        Ok(Texts(pairs.map(|(name, value)| (Text(name), Text(value))).collect()))
+    }
+
+    fn visit_str<E: Error>(self, query: &str) -> Result<Self::Value, E> {
+        let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned().take(MAX + 1);
+        Ok(Texts(pairs.map(|(name, value)| (Text(name.into()), Text(value.into()))).collect()))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Texts(Vec::new()))
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Texts(Vec::new()))
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Texts(Vec::new()))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Texts(Vec::new()))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Texts(Vec::new()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
@@ -267,21 +401,22 @@ impl<'de, const MAX: usize> Visitor<'de> for TextsVisitor<MAX> {
     }
 }
 
-/// The two sides of `name=value`, as cookies are written.
+/// The two sides of `name=value`, as cookies are written: the space after the `;` before them may still be there.
 fn split(pair: Cow<'_, str>) -> (Cow<'_, str>, Cow<'_, str>) {
     match pair {
         Cow::Borrowed(pair) => {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (Cow::Borrowed(name), Cow::Borrowed(value))
+            (Cow::Borrowed(name.trim_start()), Cow::Borrowed(value))
         }
         Cow::Owned(pair) => {
             let (name, value) = pair.split_once('=').unwrap_or((&pair, ""));
-            (Cow::Owned(name.to_owned()), Cow::Owned(value.to_owned()))
+            (Cow::Owned(name.trim_start().to_owned()), Cow::Owned(value.to_owned()))
         }
     }
 }
 
-struct Scalar<'a>(Text<'a>);
+/// A text, number or flag as a text; `None` for what is neither.
+struct Scalar<'a>(Option<Text<'a>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -299,33 +434,48 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Scalar(Text(Cow::Borrowed(text))))
+        Ok(Scalar(Some(Text(Cow::Borrowed(text)))))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Scalar(Text(Cow::Owned(text.to_owned()))))
+        Ok(Scalar(Some(Text(Cow::Owned(text.to_owned())))))
     }
 
     fn visit_bool<E: Error>(self, flag: bool) -> Result<Self::Value, E> {
-        Ok(Scalar(Text(Cow::Borrowed(if flag { "true" } else { "false" }))))
+        Ok(Scalar(Some(Text(Cow::Borrowed(if flag { "true" } else { "false" })))))
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(Scalar(Text(Cow::Owned(number.to_string()))))
+        Ok(Scalar(Some(Text(Cow::Owned(number.to_string())))))
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(Scalar(Text(Cow::Owned(number.to_string()))))
+        Ok(Scalar(Some(Text(Cow::Owned(number.to_string())))))
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        Ok(Scalar(Text(Cow::Owned(number.to_string()))))
+        Ok(Scalar(Some(Text(Cow::Owned(number.to_string())))))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Scalar(None))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Scalar(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Scalar(None))
     }
 }
 
 /// Names of fields that may stand in an error; anything else in a path came from the sender.
 const FIELDS: &[&str] = &[
     "v",
+    "at",
     "s",
     "l",
     "o",
@@ -374,6 +524,15 @@ const FIELDS: &[&str] = &[
     "tls",
     "load",
     "nt",
+    "navigation",
+    "largest-contentful-paint",
+    "paint",
+    "event",
+    "first-input",
+    "layout-shift",
+    "startTime",
+    "duration",
+    "interactionId",
 ];
 
 /// Reads a body that is no beacon again, to say what is wrong and where, without repeating any of it.
