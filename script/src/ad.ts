@@ -24,7 +24,7 @@ export const tellAd = (n: string, element: Element): void => {
 /** Looks for blocks: now, when the page changes, and when it is hidden or shown. */
 export const findAds = safely(() => {
   if (document.querySelector("[data-footfall-missing]")) tell("missing", {}, 1);
-  document.querySelectorAll("[data-footfall-ad]").forEach(
+  [...document.querySelectorAll("[data-footfall-ad]")].map(
     safely((block: any) => {
       block.$step ||= (tellAd("impression", block), 1);
       if (document.hidden) see({ target: block });

@@ -30,13 +30,12 @@ const start = safely(() => {
 });
 
 const waiting = self.footfall?.q as any;
-self.footfall = Object.assign(safely(tellEvent), {
-  optOut: remember(34_560_000),
-  optIn: remember(0),
-  consent: start,
-});
+const footfall: Footfall = (self.footfall = safely(tellEvent));
+footfall.optOut = remember(34_560_000);
+footfall.optIn = remember(0);
+footfall.consent = start;
 if (!("consent" in tag)) {
   on("prerenderingchange", start);
   start();
 }
-waiting?.map((call: [string]) => self.footfall!(...call));
+waiting?.map((call: [string]) => footfall(...call));

@@ -72,5 +72,5 @@ export const send = (leaving?: unknown): void => {
 
 /** Sends after a pause of this many s or more, unless that is arranged already. */
 const wait = (s?: unknown): void => {
-  timer ||= later(send, Math.max(pause, (s as number) | 0) * (1 + load));
+  timer ||= later(send, (1 + load) * Math.max(pause, (s as number) | 0));
 };

@@ -25,7 +25,7 @@ let deepest: number;
 export const view = (): void => {
   r = u || document.referrer;
   forget();
-  if (document.prerendering || refused()) return;
+  if (refused() || document.prerendering) return;
   path = place();
   u = location.origin + path + location.search;
   tell("view");
@@ -52,9 +52,9 @@ const leave = (): void => {
   }
 };
 
-/** Counts a view if the page's path is another than that of the last. */
-const moved = safely(() => {
-  if (u && place() != path) {
+/** Counts a view if the page's path is another than that of the last, or the page comes out of the back/forward cache. */
+const moved = safely((event?: any) => {
+  if (u && (event?.persisted || place() != path)) {
     leave();
     view();
   }
@@ -68,8 +68,8 @@ export const watchViews = (): void => {
     send(1);
     findAds();
   });
-  on("popstate pageshow", (event) => (event.persisted ? u && view() : moved()));
-  self.navigation?.addEventListener("currententrychange", moved);
+  on("popstate pageshow", moved);
+  self.navigation?.addEventListener("currententrychange", moved as () => void);
   (["pushState", "replaceState"] as const).map((name) => {
     const original = history[name];
     history[name] = (...args) => {

@@ -19,9 +19,9 @@ test("the compressed files hold the script", async () => {
   assert.deepEqual(gunzipSync(await kept("s.js.gz")), plain);
 });
 
-// The aim is 2,000 and 2,200 (CHANGELOG.md, known limits); until then it must not grow.
-test("the script is at most 2,020 bytes in brotli and 2,260 in gzip", async () => {
+// The aim for gzip is 2,200 (CHANGELOG.md, known limits); until then it must not grow.
+test("the script is at most 2,000 bytes in brotli and 2,240 in gzip", async () => {
   const [brotli, gzip] = [(await kept("s.js.br")).length, (await kept("s.js.gz")).length];
-  assert.ok(brotli <= 2_020, `brotli has ${brotli} bytes`);
-  assert.ok(gzip <= 2_260, `gzip has ${gzip} bytes`);
+  assert.ok(brotli <= 2_000, `brotli has ${brotli} bytes`);
+  assert.ok(gzip <= 2_240, `gzip has ${gzip} bytes`);
 });
