@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use fastrand::Rng;
 
@@ -105,6 +106,9 @@ fn a_rate_is_kept_and_a_seed_repeats_its_beacons() {
     assert_eq!(beacons(), beacons());
     let plan =
         Plan { target, connections: 8, events: 1, site: "clinic".to_owned(), seed: 1, rate: Some(100) };
+    let begun = Instant::now();
     let outcome = run(&plan, Duration::from_millis(500)).expect("sockets work");
-    assert!(outcome.taken <= 51, "{} beacons in half a second at 100 a second", outcome.taken);
+    // A busy machine may end the half second late.
+    let most = 100.0 * begun.elapsed().as_secs_f64() + 1.0;
+    assert!(outcome.taken as f64 <= most, "{} beacons, at 100 a second at most {most}", outcome.taken);
 }
