@@ -60,7 +60,7 @@
 //!
 //! For each segment, day of receipt (UTC) and site: events stored, and events dropped by reason. They are written at
 //! seal and shipped after the events, so that `verify` can hold what the store has against what was taken. Counts of
-//! dropped events become durable with the next write, or within [a second](queue::BOOK_AFTER) when there is none.
+//! dropped events become durable with the next write, or within a second when there is none.
 
 mod ack;
 #[cfg(test)]
