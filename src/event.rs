@@ -263,6 +263,61 @@ impl Device {
     }
 }
 
+/// What a bot is for; `Enum8` in ClickHouse with these numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum BotCategory {
+    /// Not a bot; its name is empty.
+    #[default]
+    None = 0,
+    /// Fetches pages for a search engine.
+    Search = 1,
+    /// Fetches pages to train or to answer with a language model.
+    Ai = 2,
+    /// Shows a link's title and picture in a chat, a social network or a feed reader.
+    Preview = 3,
+    /// Watches whether a page is up, fast, safe or valid.
+    Monitoring = 4,
+    /// Gathers links, rankings, prices or advertising data.
+    Seo = 5,
+    /// A program's HTTP library or a command-line tool.
+    Library = 6,
+    /// A browser driven by a program.
+    Automation = 7,
+    /// Any other.
+    Other = 8,
+}
+
+impl BotCategory {
+    /// Every category, in the order of their numbers.
+    pub const ALL: [Self; 9] = [
+        Self::None,
+        Self::Search,
+        Self::Ai,
+        Self::Preview,
+        Self::Monitoring,
+        Self::Seo,
+        Self::Library,
+        Self::Automation,
+        Self::Other,
+    ];
+
+    /// Its name in ClickHouse and in lists; empty for [`BotCategory::None`].
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Search => "search",
+            Self::Ai => "ai",
+            Self::Preview => "preview",
+            Self::Monitoring => "monitoring",
+            Self::Seo => "seo",
+            Self::Library => "library",
+            Self::Automation => "automation",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// Why an event was not stored; the names stand in `x-footfall-dropped`, in metrics and in the books.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]

@@ -16,7 +16,7 @@ use woothee::woothee::VALUE_UNKNOWN;
 use super::bot;
 use crate::beacon::Hints;
 use crate::cache::Cache;
-use crate::event::Device;
+use crate::event::{BotCategory, Device};
 
 /// Bytes of a user agent that are read: the longest of real browsers, with all their in-app additions, have about 500.
 const MAX_USER_AGENT: usize = 1_024;
@@ -42,6 +42,10 @@ pub struct Browser {
     pub device: Device,
     /// Name of the bot; empty for people.
     pub bot: Box<str>,
+    /// What the bot is for.
+    pub bot_category: BotCategory,
+    /// Whether the client's hints deny what its user agent says.
+    pub spoofed: bool,
 }
 
 /// Recognises browsers, and remembers them.
@@ -97,6 +101,7 @@ fn recognise(user_agent: &str, hints: &Hints<'_>, has_touch: bool, automated: bo
         browser.bot = bot::AUTOMATED.into();
     }
     if !browser.bot.is_empty() {
+        browser.bot_category = BotCategory::Other;
         browser.device = Device::Bot;
     }
     browser
@@ -119,6 +124,8 @@ fn from_user_agent(user_agent: &str) -> Browser {
         os: os.into(),
         os_version: os_version.into(),
         bot,
+        bot_category: BotCategory::None,
+        spoofed: false,
     }
 }
 

@@ -7,8 +7,12 @@
 mod bot;
 mod browser;
 mod error_group;
+mod network;
 mod source;
+mod spam;
 
 pub use browser::{Browser, Browsers};
 pub use error_group::error_group;
+pub use network::is_data_centre;
 pub use source::{Source, source};
+pub use spam::is_spam_referrer;
