@@ -13,6 +13,7 @@ help:
 	@echo "make test    everything that must pass: format, lints, unit, integration, browser and doc tests"
 	@echo "make bench   measure speed and memory; results go to benches/RESULTS.md"
 	@echo "make script  build the statistics script again after a change to script/src"
+	@echo "make lists   fetch the lists of bots anew"
 
 # --- run -------------------------------------------------------------------------------------------------------------
 
@@ -50,6 +51,7 @@ unit: engine geo deps-python
 
 script-test: deps-node deps-browser
 	cd script && npm test
+	node --test src/enrich/lists/lists.test.mjs
 
 browser-test: engine deps-node deps-browser
 	$(CARGO) build --locked
@@ -79,6 +81,10 @@ $(VENV)/requirements: tests/python/requirements.txt
 
 script: deps-node
 	cd script && npm run build
+
+# The lists of bots that come from packages: fetched anew, to be looked at with `git diff` and committed.
+lists:
+	node src/enrich/lists/refresh.mjs
 
 bench: engine geo
 	$(CARGO) bench --locked

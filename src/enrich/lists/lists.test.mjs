@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { crawlers } from "./crawlers.mjs";
+import { isAnchored, literals } from "./literals.mjs";
+
+const entry = (pattern, tags, instances = [], description = "") => ({ pattern, tags, instances, description });
+
+test("an expression that only escapes is its text", () => {
+  assert.deepEqual(literals("Mail\\.RU_Bot\\/"), ["Mail.RU_Bot/"]);
+});
+
+test("classes of letters, alternatives and optional parts become several texts", () => {
+  assert.deepEqual(literals("[cC]laude[bB]ot"), ["claudebot", "claudeBot", "Claudebot", "ClaudeBot"]);
+  assert.deepEqual(literals("Ahrefs(Bot|SiteAudit)"), ["AhrefsBot", "AhrefsSiteAudit"]);
+  assert.deepEqual(literals("(^| )sentry\\/"), ["sentry/"]);
+  assert.deepEqual(literals("Fetch(?:er)?!"), ["Fetcher!", "Fetch!"]);
+});
+
+test("what repeats, negates or looks around is no text", () => {
+  for (const pattern of ["a.b", "a+", "a*", "[^a]b", "\\d", "(?!a)b", "a{2}", "(a", "a)", "a|"]) {
+    assert.equal(literals(pattern), undefined, pattern);
+  }
+});
+
+test("an anchor is told from an escaped sign", () => {
+  assert.ok(isAnchored("^curl") && isAnchored("Labs$"));
+  assert.ok(!isAnchored("a\\^b") && !isAnchored("[^a]"));
+});
+
+test("the first category of the order counts, and a generous tag is not believed", () => {
+  const { rows } = crawlers([
+    entry("Searchy\\/", ["search-engine", "ai-crawler"]),
+    entry("RankTool", ["seo"]),
+    entry("PaymentHook", ["seo"]),
+    entry("Archive-It", ["archiver"]),
+  ]);
+  assert.deepEqual(rows, [
+    ["Archive-It", "Archive-It", "other"],
+    ["PaymentHook", "PaymentHook", "other"],
+    ["RankTool", "RankTool", "seo"],
+    ["Searchy/", "Searchy", "ai"],
+  ]);
+});
+
+test("a name is the spelling that crawlers send, without a version's slash or an address", () => {
+  const { rows } = crawlers([
+    entry("[cC]laude[bB]ot", ["ai-crawler"], ["claudebot", "ClaudeBot/1.0"]),
+    entry("Riddler \\(http:\\/\\/riddler\\.io", ["scanner"]),
+    entry("Mediapartners \\(Googlebot\\)", ["advertising"]),
+  ]);
+  assert.deepEqual([...new Set(rows.map(([, name]) => name))].sort(), ["ClaudeBot", "Mediapartners (Googlebot)", "Riddler"]);
+});
+
+test("texts that are too short or that people send are left out and told", () => {
+  const { rows, skipped } = crawlers([entry("^ab\\/", ["seo"]), entry("^Silk\\/", ["seo"]), entry("a.b", ["seo"])]);
+  assert.deepEqual(rows, []);
+  assert.deepEqual(skipped.map(({ why }) => why), ["too short", "people's programs send it", "not literal"]);
+});
