@@ -6,7 +6,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/footfall
 VENV := $(CACHE)/venv
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: run test bench script lists help fmt lint unit script-test browser-test doc deny deps-node deps-python deps-browser engine geo clean
+.PHONY: run test bench script lists suites help fmt lint unit script-test browser-test doc deny deps-node deps-python deps-browser engine geo clean
 
 help:
 	@echo "make run     start the collector, the embedded store and a demonstration site"
@@ -14,6 +14,7 @@ help:
 	@echo "make bench   measure speed and memory; results go to benches/RESULTS.md"
 	@echo "make script  build the statistics script again after a change to script/src"
 	@echo "make lists   fetch the lists of bots anew"
+	@echo "make suites  fetch the user agents by which the browser stage is measured"
 
 # --- run -------------------------------------------------------------------------------------------------------------
 
@@ -85,6 +86,10 @@ script: deps-node
 # The lists of bots that come from packages: fetched anew, to be looked at with `git diff` and committed.
 lists:
 	node src/enrich/lists/refresh.mjs
+
+# User agents with known answers, for measuring the browser stage; their licences are not ours, so they stay in the cache.
+suites: deps-python
+	$(VENV)/bin/python tests/python/suites.py $(CACHE)/suites
 
 bench: engine geo
 	$(CARGO) bench --locked
