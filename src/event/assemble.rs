@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::{Day, Milliseconds, Row};
+use super::{BotCategory, Day, Milliseconds, Row};
 use crate::beacon::{Beacon, Malformed, ScriptError, Text, Vitals, What};
 use crate::config::{NamePatterns, Retention, Site};
 use crate::enrich::{self, Browser};
@@ -21,6 +21,9 @@ const MAX_NAME: usize = 128;
 const MAX_MESSAGE: usize = 512;
 /// Longest stored stack, in bytes.
 const MAX_STACK: usize = 2_048;
+
+/// What a visit is called that was made up to show its referrer's address to whoever reads the reports.
+pub const REFERRER_SPAM: &str = "referrer spam";
 
 /// What all events of one beacon share.
 pub struct Context<'a> {
@@ -112,6 +115,7 @@ fn shared<'a>(context: &Context<'a>, beacon: &'a Beacon<'_>, visited: &'a Visite
     let page = &visited.page;
     let referrer_host = visited.referrer.as_ref().map_or("", |referrer| &*referrer.host);
     let source = enrich::source(referrer_host, &page.host, &page.campaign, page.click_id);
+    let (bot, bot_category) = bot(browser, referrer_host);
     Row {
         page_load: beacon.page_load,
         received: Milliseconds(context.received),
@@ -140,7 +144,10 @@ fn shared<'a>(context: &Context<'a>, beacon: &'a Beacon<'_>, visited: &'a Visite
         os: &browser.os,
         os_version: &browser.os_version,
         device: browser.device,
-        bot: &browser.bot,
+        bot,
+        bot_category,
+        spoofed: browser.spoofed,
+        data_centre: enrich::is_data_centre(place.asn()),
         language: &beacon.language,
         timezone: &beacon.timezone,
         screen_width: beacon.screen_width,
@@ -154,6 +161,15 @@ fn shared<'a>(context: &Context<'a>, beacon: &'a Beacon<'_>, visited: &'a Visite
         cookies_enabled: beacon.cookies_enabled,
         cookies: context.cookies,
         ..Row::default()
+    }
+}
+
+/// Name and category of the bot: the browser's own, or that of a visit made up for the sake of its referrer.
+fn bot<'a>(browser: &'a Browser, referrer_host: &str) -> (&'a str, BotCategory) {
+    if browser.bot.is_empty() && enrich::is_spam_referrer(referrer_host) {
+        (REFERRER_SPAM, BotCategory::Other)
+    } else {
+        (&browser.bot, browser.bot_category)
     }
 }
 

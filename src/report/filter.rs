@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::Value;
 
-use crate::event::{Device, Kind, Row};
+use crate::event::{BotCategory, Device, Kind, Row};
 
 /// One condition on one column.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,7 +137,7 @@ const ACQUISITION: [&str; 10] = [
     "click_id",
 ];
 /// Columns that are the same for all events of a visitor.
-const VISITOR: [&str; 22] = [
+const VISITOR: [&str; 25] = [
     "expires",
     "visitor",
     "address",
@@ -150,6 +150,9 @@ const VISITOR: [&str; 22] = [
     "os_version",
     "device",
     "bot",
+    "bot_category",
+    "spoofed",
+    "data_centre",
     "language",
     "timezone",
     "screen_width",
@@ -166,6 +169,15 @@ const KINDS: [&str; Kind::ALL.len()] = {
     let mut i = 0;
     while i < names.len() {
         names[i] = Kind::ALL[i].name();
+        i += 1;
+    }
+    names
+};
+const CATEGORIES: [&str; BotCategory::ALL.len()] = {
+    let mut names = [""; BotCategory::ALL.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = BotCategory::ALL[i].name();
         i += 1;
     }
     names
@@ -207,6 +219,7 @@ fn kind_of(name: &str, value: &Value) -> Type {
     match (name, value) {
         ("kind", _) => Type::Word(&KINDS),
         ("device", _) => Type::Word(&DEVICES),
+        ("bot_category", _) => Type::Word(&CATEGORIES),
         ("time" | "received", _) => Type::Moment,
         ("expires", _) => Type::Day,
         ("page_load" | "visitor" | "address" | "error_group", _) => Type::Id,

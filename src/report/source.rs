@@ -113,10 +113,10 @@ fn daily(sql: &str) -> Option<String> {
         |(dimension, value, detail)| {
             format!(
                 "SELECT site, day, '{dimension}' AS dimension, {value} AS value, {detail} AS detail, bot, \
-                 count() AS visits, countIf(bounce) AS bounces, sum(visits.views) AS views, sum(visits.events) AS events, \
-                 sum(visits.duration_ms) AS duration_ms, sum(visits.engaged_ms) AS engaged_ms, \
+                 bot_category, count() AS visits, countIf(bounce) AS bounces, sum(visits.views) AS views, \
+                 sum(visits.events) AS events, sum(visits.duration_ms) AS duration_ms, sum(visits.engaged_ms) AS engaged_ms, \
                  uniqState(visitor) AS visitors \
-                 FROM visits WHERE {DAYS} GROUP BY site, day, value, detail, bot"
+                 FROM visits WHERE {DAYS} GROUP BY site, day, value, detail, bot, bot_category"
             )
         },
     );
@@ -124,9 +124,9 @@ fn daily(sql: &str) -> Option<String> {
         |(dimension, which, value, detail)| {
             format!(
                 "SELECT site, toDate(time, {{timezone:String}}) AS day, '{dimension}' AS dimension, {value} AS value, \
-                 {detail} AS detail, bot, 0 AS visits, 0 AS bounces, countIf(kind = 'view') AS views, count() AS events, \
-                 0 AS duration_ms, sum(events.engaged_ms) AS engaged_ms, uniqState(visitor) AS visitors \
-                 FROM events WHERE {TIMES} AND {which} GROUP BY site, day, value, detail, bot"
+                 {detail} AS detail, bot, bot_category, 0 AS visits, 0 AS bounces, countIf(kind = 'view') AS views, \
+                 count() AS events, 0 AS duration_ms, sum(events.engaged_ms) AS engaged_ms, uniqState(visitor) AS visitors \
+                 FROM events WHERE {TIMES} AND {which} GROUP BY site, day, value, detail, bot, bot_category"
             )
         },
     );

@@ -17,3 +17,4 @@ mod serve;
 mod server;
 mod ship;
 mod spool;
+mod upgrade;

@@ -10,19 +10,15 @@ use std::time::Duration;
 use footfall::config::{self, Secret, SpoolLimits};
 use footfall::event::{COLUMNS, Day, Dropped, Milliseconds, Row};
 use footfall::spool::{Durability, Frame, Spool, inspect};
-use footfall::store::Client;
 use footfall::store::books::Balance;
 use footfall::store::ship::Shipper;
+use footfall::store::{Client, schema};
+use jiff::tz::TimeZone;
 use tokio::sync::oneshot;
 
 use crate::common::{Store, StoreProcess, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(90);
-const SCHEMA: [&str; 3] = [
-    include_str!("../../sql/schema/0001_events.sql"),
-    include_str!("../../sql/schema/0002_books.sql"),
-    include_str!("../../sql/schema/0003_audit.sql"),
-];
 
 fn limits() -> SpoolLimits {
     SpoolLimits {
@@ -59,25 +55,16 @@ struct Shipping {
 
 impl Shipping {
     fn to(address: SocketAddr) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::of(tempfile::tempdir().unwrap(), address)
+    }
+
+    /// Ships the spool that is in the directory's `spool`, or a new one.
+    fn of(directory: tempfile::TempDir, address: SocketAddr) -> Self {
         let (spool, _) = Spool::open(&directory.path().join("spool"), &limits()).unwrap();
-        let store = config::Store::Server {
-            url: format!("http://{address}"),
-            database: "footfall".into(),
-            user: "footfall_writer".into(),
-            password: Secret::new(String::new()),
-            cluster: None,
-        };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let mut shipping = Self {
-            directory,
-            spool,
-            runtime,
-            client: Client::new(&store),
-            appended: Vec::new(),
-            running: None,
-        };
+        let mut shipping =
+            Self { directory, spool, runtime, client: client(address), appended: Vec::new(), running: None };
         shipping.start();
         shipping
     }
@@ -140,17 +127,19 @@ fn store() -> (tempfile::TempDir, StoreProcess) {
     (directory, store)
 }
 
+fn client(address: SocketAddr) -> Client {
+    Client::new(&config::Store::Server {
+        url: format!("http://{address}"),
+        database: "footfall".into(),
+        user: "footfall_writer".into(),
+        password: Secret::new(String::new()),
+        cluster: None,
+    })
+}
+
 fn make_tables(store: Store) {
-    let _ = crate::common::http::post(
-        store.listen,
-        "/",
-        "X-ClickHouse-User: footfall_writer\r\n",
-        b"CREATE DATABASE IF NOT EXISTS footfall",
-    )
-    .unwrap();
-    for sql in SCHEMA {
-        store.query(sql).unwrap();
-    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(schema::migrate(&client(store.listen), &TimeZone::UTC)).unwrap();
 }
 
 #[test]
@@ -181,6 +170,41 @@ fn events_audit_rows_and_books_arrive_and_balance() {
     store.store.query("INSERT INTO events SELECT * FROM events LIMIT 3").unwrap();
     let balance = shipping.balance();
     assert_eq!(balance.lines.values().map(|line| line.surplus()).sum::<u64>(), 2, "{balance:?}");
+}
+
+/// `older_spool` was written by a collector that knew neither categories of bots nor `spoofed` and `data_centre`: three
+/// events, the second a bot's, and two that were dropped.
+#[test]
+fn a_spool_of_an_older_version_is_shipped_whole_and_its_bots_are_of_no_known_category() {
+    let (_directory, store) = store();
+    let directory = tempfile::tempdir().unwrap();
+    let spool = directory.path().join("spool");
+    std::fs::create_dir(&spool).unwrap();
+    let older = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/older_spool");
+    for file in std::fs::read_dir(older).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), spool.join(file.file_name())).unwrap();
+    }
+    let mut shipping = Shipping::of(directory, store.store.listen);
+    // What this version takes goes behind it, into the same table.
+    shipping.append(1);
+    shipping.wait_until_shipped();
+    let rows = store.store.rows(
+        "SELECT seq, path, browser, bot, bot_category, spoofed, data_centre, language, asn, lcp_ms FROM events \
+         WHERE path != '' ORDER BY seq",
+    );
+    assert_eq!(
+        rows,
+        [
+            "0\t/doctors\tFirefox\t\t\tfalse\tfalse\tde-DE\t3320\t1840",
+            "1\t/doctors\tFirefox\tGooglebot\tother\tfalse\tfalse\tde-DE\t3320\t1840",
+            "2\t/doctors\tFirefox\t\t\tfalse\tfalse\tde-DE\t3320\t1840",
+        ]
+    );
+    assert_eq!(store.store.number("SELECT count() FROM events"), 6);
+    assert!(shipping.balance().balances());
+    let books = store.store.rows("SELECT entry, sum(events) FROM books GROUP BY ALL ORDER BY entry");
+    assert_eq!(books, ["bot\t2", "stored\t6"]);
+    assert!(inspect(&shipping.directory.path().join("spool")).unwrap().aside.is_empty());
 }
 
 #[test]

@@ -43,6 +43,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0005_days",
     "0006_visits",
     "0007_daily",
+    "0008_bots",
 ];
 
 /// Which files are applied.

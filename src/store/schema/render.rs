@@ -9,6 +9,9 @@
 //! | `on each shard` | a view over the shard's own rows; without parameters it is `X_local` under a Distributed `X` |
 //! | `as it is` (a view's default) | the same view on every node |
 //!
+//! `ALTER TABLE` bears the comment of its table: a sharded one is changed on each shard first, then over them. The
+//! Distributed table over a view holds nothing and is made anew with the view, so that it has the view's columns.
+//!
 //! The key keeps a visitor's events on one shard, so that visits are computed where their rows are. It depends on the row
 //! alone, so that a retried insert is cut into the same pieces for the same shards; with `distributed_foreground_insert`
 //! (the client sets it) the insert answers only when all shards have their piece, and each shard's replicated table knows
@@ -56,14 +59,18 @@ pub(super) fn database(database: &str, cluster: Option<&str>) -> String {
     format!("CREATE DATABASE IF NOT EXISTS {}{}", quote(database), on_cluster(cluster))
 }
 
-/// The statements that make `stage`, an empty table like the stored table `like`.
+/// The statements that make `stage`, an empty table like the stored table `like` as all files together make it.
 ///
 /// # Panics
 /// When no file makes `like`.
 pub fn stage(database: &str, cluster: Option<&str>, like: &str, stage: &str) -> Vec<String> {
     let target = Target { database, cluster };
-    let piece = tables().find(|piece| piece.name == like).expect("a file makes the table");
-    target.statements(&Piece { name: stage.to_owned(), ..piece })
+    let statements: Vec<_> = pieces()
+        .filter(|piece| piece.name == like)
+        .flat_map(|piece| target.statements(&Piece { name: stage.to_owned(), ..piece }))
+        .collect();
+    assert!(!statements.is_empty(), "a file makes the table {like}");
+    statements
 }
 
 /// Which nodes of a cluster a statement concerns, and how.
@@ -79,6 +86,7 @@ enum Spread {
 enum Kind {
     Table,
     View,
+    Change,
 }
 
 /// A statement of a file, taken apart.
@@ -93,6 +101,8 @@ struct Piece {
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS ";
 const CREATE_VIEW: &str = "CREATE OR REPLACE VIEW ";
+const REPLACE_TABLE: &str = "CREATE OR REPLACE TABLE ";
+const ALTER_TABLE: &str = "ALTER TABLE ";
 /// Stands for the database where ClickHouse does not fill it in: before the name of a parameterised view.
 const DATABASE: &str = "{database:Identifier}";
 
@@ -106,13 +116,17 @@ impl Piece {
             (Kind::Table, rest)
         } else if let Some(rest) = sql.strip_prefix(CREATE_VIEW) {
             (Kind::View, rest)
+        } else if let Some(rest) = sql.strip_prefix(ALTER_TABLE) {
+            (Kind::Change, rest)
         } else {
-            panic!("a migration must start with `{CREATE_TABLE}` or `{CREATE_VIEW}`, not: {sql:.60}")
+            panic!(
+                "a migration must start with `{CREATE_TABLE}`, `{CREATE_VIEW}` or `{ALTER_TABLE}`, not: {sql:.60}"
+            )
         };
         let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
         let (name, rest) = rest.split_at(end);
         let spread = match comments.iter().rev().find_map(|line| line.strip_prefix("cluster: ")) {
-            None if kind == Kind::Table => Spread::Everywhere,
+            None if kind != Kind::View => Spread::Everywhere,
             None | Some("as it is") => Spread::AsItIs,
             Some("everywhere") => Spread::Everywhere,
             Some("on each shard") => Spread::EachShard,
@@ -149,6 +163,10 @@ impl Target<'_> {
         let Some(cluster) = self.cluster else { return vec![self.create(piece, &piece.name, &piece.rest)] };
         let local = format!("{}_local", piece.name);
         match &piece.spread {
+            Spread::Sharded { .. } if piece.kind == Kind::Change => {
+                [&local, &piece.name].map(|name| self.create(piece, name, &piece.rest)).into()
+            }
+            _ if piece.kind == Kind::Change => vec![self.create(piece, &piece.name, &piece.rest)],
             Spread::AsItIs => vec![self.create(piece, &piece.name, &piece.rest)],
             Spread::Everywhere => {
                 let path = format!("/clickhouse/tables/all/{}/{}", self.database, piece.name);
@@ -158,7 +176,8 @@ impl Target<'_> {
             Spread::Sharded { key } => {
                 let path = format!("/clickhouse/tables/{{shard}}/{}/{}", self.database, piece.name);
                 let rest = replicated(&piece.rest, &path, "{replica}");
-                vec![self.create(piece, &local, &rest), self.distributed(cluster, piece, &format!(", {key}"))]
+                let over = self.distributed(CREATE_TABLE, cluster, piece, &format!(", {key}"));
+                vec![self.create(piece, &local, &rest), over]
             }
             Spread::EachShard if piece.takes_parameters() => {
                 vec![self.create(piece, &piece.name, &local_names(&piece.rest))]
@@ -166,7 +185,7 @@ impl Target<'_> {
             Spread::EachShard => {
                 vec![
                     self.create(piece, &local, &local_names(&piece.rest)),
-                    self.distributed(cluster, piece, ""),
+                    self.distributed(REPLACE_TABLE, cluster, piece, ""),
                 ]
             }
         }
@@ -176,6 +195,7 @@ impl Target<'_> {
         let create = match piece.kind {
             Kind::Table => CREATE_TABLE,
             Kind::View => CREATE_VIEW,
+            Kind::Change => ALTER_TABLE,
         };
         let database = quote(self.database);
         let rest = rest.replace(DATABASE, &database);
@@ -183,11 +203,11 @@ impl Target<'_> {
     }
 
     /// The table over the shards' tables or views.
-    fn distributed(&self, cluster: &str, piece: &Piece, key: &str) -> String {
+    fn distributed(&self, create: &str, cluster: &str, piece: &Piece, key: &str) -> String {
         let database = quote(self.database);
         let local = quote(&format!("{}_local", piece.name));
         format!(
-            "{CREATE_TABLE}{database}.{}{} AS {database}.{local}\nENGINE = Distributed({}, {}, {}{key})",
+            "{create}{database}.{}{} AS {database}.{local}\nENGINE = Distributed({}, {}, {}{key})",
             quote(&piece.name),
             on_cluster(self.cluster),
             text(cluster),
@@ -215,7 +235,7 @@ fn replicated(rest: &str, path: &str, replica: &str) -> String {
 
 /// Lets a shard's view read the shard's own rows.
 fn local_names(rest: &str) -> String {
-    let names: Vec<_> = tables().filter(Piece::is_local).map(|piece| piece.name).collect();
+    let names: Vec<_> = pieces().filter(Piece::is_local).map(|piece| piece.name).collect();
     let mut out = String::with_capacity(rest.len());
     let mut previous = "";
     for token in rest.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_') {
@@ -233,8 +253,8 @@ fn local_names(rest: &str) -> String {
     out
 }
 
-/// Everything the files make, in order.
-fn tables() -> impl Iterator<Item = Piece> {
+/// Every statement of the files, in order.
+fn pieces() -> impl Iterator<Item = Piece> {
     MIGRATIONS.iter().flat_map(|migration| split(migration.sql))
 }
 
@@ -337,6 +357,28 @@ mod tests {
             "CREATE TABLE IF NOT EXISTS `footfall`.`t` ON CLUSTER `main` AS `footfall`.`t_local`\n\
              ENGINE = Distributed('main', 'footfall', 't_local', cityHash64(a))"
         );
+    }
+
+    #[test]
+    fn a_new_column_reaches_the_shards_before_what_lies_over_them_and_the_stages_too() {
+        let target = Target { database: "footfall", cluster: Some("main") };
+        let sql =
+            "-- cluster: sharded by cityHash64(a)\nALTER TABLE t ADD COLUMN IF NOT EXISTS b Bool AFTER a;";
+        assert_eq!(
+            target.statements(&split(sql)[0]),
+            [
+                "ALTER TABLE `footfall`.`t_local` ON CLUSTER `main` ADD COLUMN IF NOT EXISTS b Bool AFTER a",
+                "ALTER TABLE `footfall`.`t` ON CLUSTER `main` ADD COLUMN IF NOT EXISTS b Bool AFTER a",
+            ]
+        );
+        for change in pieces().filter(|piece| piece.kind == Kind::Change) {
+            let table = pieces().find(|piece| piece.name == change.name).expect("some");
+            assert_eq!(table.kind, Kind::Table, "{} is made before it is changed", change.name);
+            assert_eq!(table.spread, change.spread, "{} is changed where it lies", change.name);
+            let stage = stage("footfall", None, &change.name, "stage_1");
+            assert!(stage[0].starts_with("CREATE TABLE IF NOT EXISTS `footfall`.`stage_1`"));
+            assert!(stage[1].starts_with("ALTER TABLE `footfall`.`stage_1`\n    ADD COLUMN IF NOT EXISTS"));
+        }
     }
 
     #[test]

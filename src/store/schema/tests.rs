@@ -8,19 +8,30 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Names of the columns of a table, in order.
+/// Names of the columns of a table, in order: those that it was made with, and those put in later.
 fn columns(table: &str) -> Vec<String> {
     let statements = render("footfall", None);
     let head = format!("CREATE TABLE IF NOT EXISTS `footfall`.`{table}`");
     let sql =
         &statements.iter().find(|statement| statement.sql.starts_with(&head)).expect("made by a file").sql;
     let body = &sql[sql.find("(\n").expect("columns") + 2..sql.find("\n)\n").expect("end of columns")];
-    body.lines()
+    let mut columns: Vec<_> = body
+        .lines()
         .filter_map(|line| {
             line.strip_prefix("    ").filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()))
         })
         .map(|line| line.split(' ').next().expect("a name").to_owned())
-        .collect()
+        .collect();
+    let head = format!("ALTER TABLE `footfall`.`{table}`");
+    for change in statements.iter().filter(|statement| statement.sql.starts_with(&head)) {
+        for added in change.sql.split("ADD COLUMN IF NOT EXISTS ").skip(1) {
+            let name = added.split(' ').next().expect("a name");
+            let after = added.rsplit("AFTER ").next().expect("a place").trim().trim_end_matches(',');
+            let at = columns.iter().position(|column| column == after).expect("a known column");
+            columns.insert(at + 1, name.to_owned());
+        }
+    }
+    columns
 }
 
 #[test]

@@ -85,6 +85,7 @@ async fn any_column_can_be_filtered_on_in_any_report() {
     let values = [
         ("kind", "view"),
         ("device", "desktop"),
+        ("bot_category", "ai"),
         ("time", "2026-10-24T00:00:00Z"),
         ("received", "2026-10-24T00:00:00Z"),
         ("expires", "2149-01-01"),
