@@ -7,7 +7,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use footfall::beacon::{Beacon, json};
 use footfall::config::Site;
-use footfall::enrich::Browsers;
+use footfall::enrich::{Browsers, Client, HintHeaders};
 use footfall::event::assemble::{self, Context};
 use footfall::privacy::{Place, Who};
 
@@ -25,7 +25,13 @@ fn body(events: usize) -> String {
 
 fn encode(beacon: &Beacon<'_>, site: &Site, who: &Who, browsers: &Browsers, rows: &mut Vec<u8>) {
     rows.clear();
-    let browser = browsers.browser(USER_AGENT, &beacon.hints, beacon.touch_points, beacon.automated);
+    let browser = browsers.browser(&Client {
+        user_agent: USER_AGENT,
+        hints: &beacon.hints,
+        headers: HintHeaders::default(),
+        touch_points: beacon.touch_points,
+        automated: beacon.automated,
+    });
     let context = Context {
         site,
         policy: "2026-11-22",

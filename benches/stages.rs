@@ -10,7 +10,7 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use footfall::beacon::Hints;
 use footfall::config::{NamePatterns, Retention, Site};
-use footfall::enrich::{Browsers, source};
+use footfall::enrich::{Browsers, Client, HintHeaders, source};
 use footfall::privacy::scrub::{self, Campaign};
 use footfall::privacy::{KeyRing, Peer, Places, Privacy, SystemClock};
 
@@ -52,6 +52,10 @@ fn hints() -> Hints<'static> {
         platform_version: "15.0.0".into(),
         ..Hints::default()
     }
+}
+
+fn client<'a>(user_agent: &'a [u8], hints: &'a Hints<'a>) -> Client<'a> {
+    Client { user_agent, hints, headers: HintHeaders::default(), touch_points: 0, automated: false }
 }
 
 fn scrubbing(c: &mut Criterion) {
@@ -102,14 +106,14 @@ fn enriching(c: &mut Criterion) {
     let hints = hints();
     let browsers = Browsers::new();
     c.bench_function("browser: remembered", |b| {
-        b.iter(|| browsers.browser(black_box(USER_AGENT), &hints, 0, false))
+        b.iter(|| browsers.browser(&client(black_box(USER_AGENT), &hints)))
     });
     let mut number = 0u64;
     c.bench_function("browser: new", |b| {
         b.iter(|| {
             number += 1;
             let user_agent = format!("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.{number}.0 Safari/537.36");
-            browsers.browser(user_agent.as_bytes(), &hints, 0, false)
+            browsers.browser(&client(user_agent.as_bytes(), &hints))
         });
     });
     let none = Campaign::default();

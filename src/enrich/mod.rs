@@ -11,7 +11,7 @@ mod network;
 mod source;
 mod spam;
 
-pub use browser::{Browser, Browsers};
+pub use browser::{Browser, Browsers, Client, HintHeaders, Rules};
 pub use error_group::error_group;
 pub use network::is_data_centre;
 pub use source::{Source, source};

@@ -14,7 +14,7 @@ use hyper::header::{HeaderName, ORIGIN, REFERER, USER_AGENT};
 use super::recent::Recent;
 use crate::beacon::{self, Beacon, Malformed};
 use crate::config::{Config, Site, Sites};
-use crate::enrich::Browsers;
+use crate::enrich::{Browsers, Client, HintHeaders};
 use crate::event::Dropped;
 use crate::event::assemble::{self, Context, Unfit};
 use crate::privacy::{Peer, Privacy, consent};
@@ -171,7 +171,13 @@ impl Collector {
             return Ok((self.drop_all(site, Dropped::OptOut, events), None));
         }
         let user_agent = headers.get(USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
-        let browser = self.browsers.browser(user_agent, &beacon.hints, beacon.touch_points, beacon.automated);
+        let browser = self.browsers.browser(&Client {
+            user_agent,
+            hints: &beacon.hints,
+            headers: HintHeaders::of(headers),
+            touch_points: beacon.touch_points,
+            automated: beacon.automated,
+        });
         if site.drop_bots && !browser.bot.is_empty() {
             return Ok((self.drop_all(site, Dropped::Bot, events), None));
         }

@@ -3,6 +3,8 @@
 //! For whoever wonders why a visit counts as it does, and for measuring. Pseudonyms are made with a key that is thrown
 //! away afterwards: this command cannot be used to find out whether somebody was here.
 
+mod hints;
+
 use std::borrow::Cow;
 use std::io::{BufRead, Write};
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,7 +16,7 @@ use serde::Deserialize;
 use super::{Common, Error};
 use crate::beacon::{Beacon, Event, Hints, Page, ScriptError, Text, What};
 use crate::config::{Config, HostPattern, Site};
-use crate::enrich::Browsers;
+use crate::enrich::{Browsers, Client, HintHeaders, Rules};
 use crate::event::assemble::{self, Context};
 use crate::privacy::{KeyRing, Peer, Places, Privacy, SystemClock, scrub};
 
@@ -26,8 +28,9 @@ const SOME_PAGE: &str = "https://localhost/";
 /// Lines come from standard input.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A line is a JSON object with any of: ua, hints (as getHighEntropyValues answers), url, \
-                        referrer, ip, props, error.\nExample: echo '{\"ua\":\"curl/8.9\"}' | footfall explain"
+    after_help = "A line is a JSON object with any of: ua, hints (as getHighEntropyValues answers, or as \
+                        headers), url, referrer, ip, props, error, touch_points, automated. Beside the columns, `rules` \
+                        says what decided.\nExample: echo '{\"ua\":\"curl/8.9\"}' | footfall explain"
 )]
 pub struct Arguments {
     /// Apply this site's settings [default: those of the site that the page's host belongs to].
@@ -41,13 +44,19 @@ pub struct Arguments {
 struct Line<'a> {
     #[serde(borrow, default)]
     ua: Text<'a>,
-    #[serde(borrow, default)]
-    hints: Hints<'a>,
+    #[serde(default)]
+    hints: serde_json::Map<String, serde_json::Value>,
     #[serde(borrow, default)]
     url: Option<Text<'a>>,
     #[serde(borrow, default)]
     referrer: Text<'a>,
     ip: Option<IpAddr>,
+    /// `navigator.maxTouchPoints`.
+    #[serde(default)]
+    touch_points: u8,
+    /// `navigator.webdriver`.
+    #[serde(default)]
+    automated: bool,
     #[serde(default)]
     props: serde_json::Map<String, serde_json::Value>,
     #[serde(borrow, default)]
@@ -109,7 +118,14 @@ impl Explainer<'_> {
         let url = line.url.unwrap_or(Text(Cow::Borrowed(SOME_PAGE)));
         let site = self.site_of(&url)?;
         let user_agent = line.ua.as_bytes();
-        let browser = self.browsers.browser(user_agent, &line.hints, 0, false);
+        let (hints, headers) = hints::read(&line.hints)?;
+        let browser = self.browsers.browser(&Client {
+            user_agent,
+            hints: &hints,
+            headers: HintHeaders::of(&headers),
+            touch_points: line.touch_points,
+            automated: line.automated,
+        });
         let peer = Peer::new(line.ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
         let who = self.privacy.admit(peer, &site, user_agent);
         let context = Context {
@@ -126,6 +142,7 @@ impl Explainer<'_> {
             row.each(|name, value| drop(columns.insert(name.to_owned(), value)))
         };
         assemble::rows(&context, &beacon, |_| true, collect).map_err(|unfit| unfit.to_string())?;
+        columns.insert("rules".to_owned(), rules(&browser.rules));
         Ok(columns)
     }
 
@@ -142,6 +159,14 @@ impl Explainer<'_> {
             |site| Site::clone(site),
         ))
     }
+}
+
+/// Which rule decided, by column.
+fn rules(rules: &Rules) -> serde_json::Value {
+    let Rules { browser, os, device, bot, spoofed } = *rules;
+    let decided = [("browser", browser), ("os", os), ("device", device), ("bot", bot), ("spoofed", spoofed)];
+    let decided = decided.into_iter().filter(|(_, rule)| !rule.is_empty());
+    decided.map(|(column, rule)| (column.to_owned(), rule.into())).collect::<serde_json::Map<_, _>>().into()
 }
 
 fn what<'a>(error: Option<Text<'a>>, props: serde_json::Map<String, serde_json::Value>) -> What<'a> {

@@ -1,0 +1,136 @@
+//! Answers held against those of the suites.
+
+use footfall::beacon::Hints;
+use footfall::enrich::{Browser, HintHeaders};
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, HeaderValue};
+use woothee::parser::Parser;
+
+use crate::client;
+use crate::suite::{Row, Suite};
+
+/// Columns of the suites, with what a table calls them.
+const FIELDS: &[(&str, &str)] = &[
+    ("family", "family"),
+    ("major", "major"),
+    ("os", "system"),
+    ("os_major", "its major"),
+    ("device", "device"),
+];
+
+/// What was recognised, in the order of [`FIELDS`], and whether as a bot.
+struct Answer {
+    fields: [String; 5],
+    is_bot: bool,
+}
+
+/// A table in Markdown.
+pub(crate) fn report(suites: &[Suite]) -> String {
+    let mut table = String::from("| suite | user agents |");
+    for (_, name) in FIELDS {
+        table += &format!(" {name}, % |");
+    }
+    table += " bots found, % | taken for bots, % |\n|---|---|---|---|---|---|---|---|---|\n";
+    for suite in suites {
+        let (name, count) = (&suite.name, suite.rows.len());
+        let ours: Vec<Answer> = suite.rows.iter().map(footfall).collect();
+        let woothees: Vec<Answer> = suite.rows.iter().map(woothee).collect();
+        table += &format!("| `{name}` | {count} |{}\n", shares(suite, &ours));
+        table += &format!("| … `woothee` alone | |{}\n", shares(suite, &woothees));
+    }
+    table
+}
+
+fn shares(suite: &Suite, answers: &[Answer]) -> String {
+    let mut cells = String::new();
+    for (index, (column, _)) in FIELDS.iter().enumerate() {
+        let asserted = |row: &Row| !row.column(column).is_empty() && row.column("is_bot") != "1";
+        let is_right = |row: &Row, answer: &Answer| row.column(column) == answer.fields[index];
+        cells += &share(suite, answers, asserted, is_right);
+    }
+    let is_bot = |row: &Row| row.column("is_bot") == "1";
+    cells += &share(suite, answers, is_bot, |_, answer| answer.is_bot);
+    cells += &share(suite, answers, |row| !is_bot(row), |_, answer| answer.is_bot);
+    cells
+}
+
+/// The weighted share in % of those asserted; empty when there are none.
+fn share(
+    suite: &Suite,
+    answers: &[Answer],
+    asserted: impl Fn(&Row) -> bool,
+    counts: impl Fn(&Row, &Answer) -> bool,
+) -> String {
+    let (mut all, mut counted) = (0.0, 0.0);
+    for (row, answer) in suite.rows.iter().zip(answers).filter(|(row, _)| asserted(row)) {
+        all += row.weight;
+        counted += if counts(row, answer) { row.weight } else { 0.0 };
+    }
+    if all == 0.0 { " |".to_owned() } else { format!(" {:.2} |", 100.0 * counted / all) }
+}
+
+fn footfall(row: &Row) -> Answer {
+    let headers = headers(row);
+    let hints = Hints::default();
+    let browser = Browser::of(&client(&row.user_agent, &hints, HintHeaders::of(&headers)));
+    let os_major = browser.os_version.split('.').next().unwrap_or_default().to_owned();
+    let device = browser.device.name().to_owned();
+    let fields = [browser.name.into(), browser.version.into(), browser.os.into(), os_major, device];
+    Answer { fields, is_bot: !browser.bot.is_empty() }
+}
+
+/// The hints of a row as the headers that a browser sends.
+fn headers(row: &Row) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let mut set = |name: &'static str, value: String| {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    let text = |column: &str| format!("\"{}\"", row.column(column).trim_matches('"'));
+    for (name, column) in [
+        ("sec-ch-ua", "sec_ch_ua"),
+        ("sec-ch-ua-full-version-list", "full_version_list"),
+        ("sec-ch-ua-mobile", "mobile"),
+    ] {
+        set(name, row.column(column).to_owned());
+    }
+    for (name, column) in [
+        ("sec-ch-ua-platform", "platform"),
+        ("sec-ch-ua-platform-version", "platform_version"),
+        ("sec-ch-ua-model", "model"),
+        ("sec-ch-ua-form-factors", "form_factors"),
+    ] {
+        if !row.column(column).is_empty() {
+            set(name, text(column));
+        }
+    }
+    headers
+}
+
+/// `woothee`'s own words in the suites' spelling.
+fn woothee(row: &Row) -> Answer {
+    let parsed = Parser::new().parse(&row.user_agent).unwrap_or_default();
+    let os = match parsed.os {
+        "Mac OSX" | "Mac OS Classic" => "macOS",
+        "iPhone" | "iPad" | "iPod" | "iOS" => "iOS",
+        "Windows Phone OS" => "Windows Phone",
+        "ChromeOS" => "Chrome OS",
+        windows if windows.starts_with("Windows") => "Windows",
+        other => other,
+    };
+    let windows = parsed.os.trim_start_matches("Windows").trim();
+    let os_version = if os == "Windows" { windows } else { &parsed.os_version };
+    let device = match (parsed.category, parsed.os) {
+        (_, "iPad") => "tablet",
+        ("smartphone" | "mobilephone", _) => "mobile",
+        ("pc", _) => "desktop",
+        ("crawler", _) => "bot",
+        _ => "other",
+    };
+    let name = if parsed.name == "Webview" { "Android WebView" } else { parsed.name };
+    let major = |version: &str| version.split('.').next().unwrap_or_default().to_owned();
+    let fields =
+        [name.to_owned(), major(parsed.version), os.to_owned(), major(os_version), device.to_owned()];
+    Answer { fields, is_bot: parsed.category == "crawler" }
+}

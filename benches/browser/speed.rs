@@ -1,0 +1,69 @@
+//! Time for one user agent: `woothee` alone, read anew, remembered.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use footfall::beacon::Hints;
+use footfall::enrich::{Browser, Browsers, HintHeaders};
+use woothee::parser::Parser;
+
+use crate::client;
+use crate::suite::Suite;
+
+/// Rounds over the same user agents; the median counts.
+const ROUNDS: usize = 41;
+/// User agents of a round at most: fewer than are remembered.
+const PER_ROUND: usize = 1_000;
+
+/// What most visitors come with, where there are no suites.
+const SAMPLES: &[&str] = &[
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.1 Mobile/15E148 Safari/604.1",
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 YaBrowser/25.10.0.0 Safari/537.36",
+];
+
+/// A table in Markdown.
+pub(crate) fn report(suites: &[Suite]) -> String {
+    let mut table = String::from(
+        "| a user agent of | `woothee` alone, µs | read anew, µs | ratio | remembered, ns |\n|---|---|---|---|---|\n",
+    );
+    let mut measure = |name: &str, agents: &[&str]| {
+        let [woothee, new, remembered] = times(agents);
+        let (ratio, remembered) = (new / woothee, remembered * 1e3);
+        table += &format!("| {name} | {woothee:.2} | {new:.2} | {ratio:.1} × | {remembered:.0} |\n");
+    };
+    measure("five common browsers", SAMPLES);
+    for suite in suites.iter().filter(|suite| ["modern", "brand", "crawlers"].contains(&&*suite.name)) {
+        let step = suite.rows.len().div_ceil(PER_ROUND);
+        let agents: Vec<&str> = suite.rows.iter().step_by(step).map(|row| &*row.user_agent).collect();
+        measure(&format!("`{}`", suite.name), &agents);
+    }
+    table
+}
+
+/// Medians in µs: `woothee`, anew, remembered; in turns, so that what slows the machine slows all.
+fn times(agents: &[&str]) -> [f64; 3] {
+    let hints = Hints::default();
+    let browsers = Browsers::new();
+    let of = |agent| client(agent, &hints, HintHeaders::default());
+    let mut all = [const { Vec::new() }; 3];
+    for _ in 0..ROUNDS {
+        all[0].push(time(agents, |agent| drop(black_box(Parser::new().parse(agent)))));
+        all[1].push(time(agents, |agent| drop(black_box(Browser::of(&of(agent))))));
+        all[2].push(time(agents, |agent| drop(black_box(browsers.browser(&of(agent))))));
+    }
+    all.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    })
+}
+
+fn time<'a>(agents: &[&'a str], mut read: impl FnMut(&'a str)) -> f64 {
+    let start = Instant::now();
+    for agent in agents {
+        read(agent);
+    }
+    start.elapsed().as_secs_f64() * 1e6 / agents.len() as f64
+}

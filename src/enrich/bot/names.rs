@@ -1,0 +1,99 @@
+//! Names and categories of bots, from `bots.tsv` and `lists/crawlers.tsv`, in one search for all their texts.
+
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
+use crate::event::BotCategory;
+
+/// Bytes of a bot's own name at most.
+const MAX_NAME: usize = 64;
+
+/// Both lists, ready to search.
+pub(super) struct Names {
+    search: AhoCorasick,
+    /// By the number of a text.
+    rows: Vec<Row>,
+}
+
+struct Row {
+    name: &'static str,
+    category: BotCategory,
+    /// Lower is better; rows of `lists/crawlers.tsv` share the last, among which the longest counts.
+    rank: u32,
+}
+
+pub(super) static NAMES: LazyLock<Names> = LazyLock::new(Names::new);
+
+impl Names {
+    fn new() -> Self {
+        let mut texts = Vec::new();
+        let mut rows = Vec::new();
+        for (rank, row) in (0..).zip(lines(include_str!("bots.tsv"))) {
+            let [text, name, category, _] = columns(row);
+            texts.push(text.to_owned());
+            rows.push(Row { name, category: category_of(category, row), rank });
+        }
+        for row in lines(include_str!("../lists/crawlers.tsv")) {
+            let [text, name, category, _] = columns(row);
+            texts.push(text.to_ascii_lowercase());
+            rows.push(Row { name, category: category_of(category, row), rank: u32::MAX });
+        }
+        // The smallest form: it is asked for bots alone, and once for each that is not remembered.
+        let search = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(&texts);
+        Self { search: search.expect("some thousand short texts"), rows }
+    }
+
+    /// Name and category of a user agent that is a bot's.
+    pub(super) fn of(&self, user_agent: &str, lower: &str) -> (Box<str>, BotCategory) {
+        let best = self
+            .search
+            .find_overlapping_iter(lower)
+            .map(|found| (&self.rows[found.pattern().as_usize()], found.len()))
+            .min_by_key(|(row, length)| (row.rank, usize::MAX - length));
+        match best {
+            Some((row, _)) => (row.name.into(), row.category),
+            None => (own_name(user_agent), BotCategory::Other),
+        }
+    }
+}
+
+/// Texts of `bots.tsv` that give a bot away by themselves.
+pub(super) fn sure() -> impl Iterator<Item = &'static str> {
+    lines(include_str!("bots.tsv"))
+        .map(columns)
+        .filter(|columns| columns[3] == "sure")
+        .map(|columns| columns[0])
+}
+
+fn lines(table: &'static str) -> impl Iterator<Item = &'static str> {
+    table.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// Both tables are part of the program: a test reads them, so that what is wrong with them is seen there.
+fn columns(row: &'static str) -> [&'static str; 4] {
+    let mut columns = row.split('\t');
+    let mut column = || columns.next().unwrap_or_else(|| panic!("too few columns: {row:?}"));
+    [column(), column(), column(), columns.next().unwrap_or_default()]
+}
+
+fn category_of(name: &str, row: &str) -> BotCategory {
+    let found = BotCategory::ALL.into_iter().find(|category| category.name() == name);
+    found.unwrap_or_else(|| panic!("no such category: {row:?}"))
+}
+
+/// A name that no list has: the word that gives the bot away, such as `ExampleBot` of `(compatible; ExampleBot/1.0; …)`, or
+/// the first word.
+fn own_name(user_agent: &str) -> Box<str> {
+    const MARKS: &[&str] =
+        &["bot", "crawl", "spider", "scrap", "fetch", "agent", "monitor", "check", "scan", "preview"];
+    let is_of_name = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.' | '!');
+    let mut words = user_agent.split(|char: char| !is_of_name(char)).filter(|word| !word.is_empty());
+    let is_mark = |word: &&str| {
+        let lower = word.to_ascii_lowercase();
+        MARKS.iter().any(|mark| lower.contains(mark)) && !lower.contains(".com") && !lower.contains(".htm")
+    };
+    let word =
+        words.clone().find(is_mark).or_else(|| words.find(|word| *word != "Mozilla")).unwrap_or("unnamed");
+    word[..word.len().min(MAX_NAME)].into()
+}

@@ -1,0 +1,65 @@
+//! The class of the device.
+
+use std::ops::Range;
+
+use woothee::parser::WootheeResult;
+
+use super::words::{Decision, Table, Words};
+use crate::event::Device;
+
+/// Reads it from a user agent.
+pub(super) fn device(words: &Words<'_>, parsed: &WootheeResult<'_>, os: &str) -> (Device, &'static str) {
+    if let Some(found) = words.decide(Table::Devices) {
+        return (class(&found), found.rule);
+    }
+    match os {
+        // Android's own rule: a phone says `Mobile`; a tablet does not.
+        "Android" | "HarmonyOS" if !words.has("mobile") => (Device::Tablet, "Android without Mobile"),
+        "Android" | "HarmonyOS" | "iOS" | "Windows Phone" | "KaiOS" => (Device::Mobile, "a system of phones"),
+        "Windows" | "macOS" | "Linux" | "Chrome OS" if !words.has("mobile") => {
+            (Device::Desktop, "a system of desktops")
+        }
+        "Tizen" | "webOS" if !words.has("mobile") => (Device::Other, "a system of televisions"),
+        _ => match parsed.category {
+            "smartphone" | "mobilephone" => (Device::Mobile, "woothee"),
+            "pc" => (Device::Desktop, "woothee"),
+            _ if words.has("mobile") => (Device::Mobile, "Mobile"),
+            _ => (Device::Other, ""),
+        },
+    }
+}
+
+/// The class that a model's name tells, such as `Tab 10`.
+pub(super) fn of_model(model: &str) -> Option<(Device, &'static str)> {
+    let lower = model.to_ascii_lowercase();
+    Words::of(&lower, 0..lower.len()).decide(Table::Devices).map(|found| (class(&found), found.rule))
+}
+
+/// Where a user agent of Android, in lower case, names the device: behind `Android 14;` and what else may stand there.
+pub(super) fn model(lower: &str) -> Range<usize> {
+    let mut at = lower.find("android ").unwrap_or(lower.len());
+    while let Some(behind) = lower[at..].find([';', ')']).filter(|found| lower[at + found..].starts_with(';'))
+    {
+        let start = at + behind + 1;
+        let end = start + lower[start..].find([';', ')']).unwrap_or(lower.len() - start);
+        let is_language = |part: &str| {
+            matches!(part.len(), 2 | 5) && part.as_bytes().get(2).is_none_or(|&byte| byte == b'-')
+        };
+        let part = lower[start..end].trim();
+        if part != "harmonyos" && part != "u" && !is_language(part) {
+            // Other forms of user agents may put anything there, the name of a bot for one.
+            return if lower[end..].contains("applewebkit/") { start..end } else { 0..0 };
+        }
+        at = end;
+    }
+    0..0
+}
+
+fn class(found: &Decision<'_>) -> Device {
+    match found.value {
+        "tablet" => Device::Tablet,
+        "mobile" => Device::Mobile,
+        "desktop" => Device::Desktop,
+        _ => Device::Other,
+    }
+}

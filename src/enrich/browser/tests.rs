@@ -1,0 +1,207 @@
+use super::*;
+
+const CHROME_WINDOWS: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
+const CHROME_ANDROID: &str = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36";
+const SAFARI_MAC: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4.1 Safari/605.1.15";
+const FIREFOX: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:144.0) Gecko/20100101 Firefox/144.0";
+
+fn client<'a>(user_agent: &'a str, hints: &'a Hints<'a>) -> Client<'a> {
+    Client {
+        user_agent: user_agent.as_bytes(),
+        hints,
+        headers: HintHeaders::default(),
+        touch_points: 0,
+        automated: false,
+    }
+}
+
+/// name|version|engine|system|its version|device|bot.
+fn line(client: &Client<'_>) -> String {
+    let it = Browser::of(client);
+    let device = it.device.name();
+    format!("{}|{}|{}|{}|{}|{device}|{}", it.name, it.version, it.engine, it.os, it.os_version, it.bot)
+}
+
+fn hints(
+    brand: &'static str,
+    version: &'static str,
+    platform: (&'static str, &'static str),
+) -> Hints<'static> {
+    Hints {
+        brands: vec![
+            ("Chromium".into(), "142".into()),
+            ("Not_A Brand".into(), "99".into()),
+            (brand.into(), version.into()),
+        ],
+        mobile: Some(platform.0 == "Android"),
+        platform: platform.0.into(),
+        platform_version: platform.1.into(),
+        ..Hints::default()
+    }
+}
+
+#[test]
+fn user_agents_are_read() {
+    let cases = include_str!("cases.tsv").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    for case in cases {
+        let (expected, user_agent) = case.split_once('\t').expect("two columns");
+        assert_eq!(line(&client(user_agent, &Hints::default())), expected, "{user_agent}");
+    }
+    assert_eq!(line(&client("", &Hints::default())), "|||||other|");
+}
+
+#[test]
+fn hints_correct_what_user_agents_have_frozen() {
+    for (user_agent, hints, expected) in [
+        (
+            CHROME_WINDOWS,
+            hints("Google Chrome", "142", ("Windows", "15.0.0")),
+            "Chrome|142|Blink|Windows|11|desktop|",
+        ),
+        (
+            CHROME_WINDOWS,
+            hints("Google Chrome", "142", ("Windows", "10.0.0")),
+            "Chrome|142|Blink|Windows|10|desktop|",
+        ),
+        (CHROME_WINDOWS, hints("Brave", "142", ("Windows", "0.3.0")), "Brave|142|Blink|Windows|8.1|desktop|"),
+        (
+            CHROME_WINDOWS,
+            hints("Yandex", "25", ("Windows", "15.0.0")),
+            "Yandex Browser|25|Blink|Windows|11|desktop|",
+        ),
+        (
+            CHROME_WINDOWS,
+            hints("Example Browser", "7", ("Windows", "")),
+            "Example Browser|7|Blink|Windows|10|desktop|",
+        ),
+        (CHROME_WINDOWS, hints("Not)A;Brand", "99", ("Windows", "")), "Chrome|142|Blink|Windows|10|desktop|"),
+        (
+            CHROME_ANDROID,
+            hints("Google Chrome", "142", ("Android", "15.0.0")),
+            "Chrome|142|Blink|Android|15|mobile|",
+        ),
+        (
+            CHROME_WINDOWS,
+            hints("HeadlessChrome", "142", ("Windows", "")),
+            "Chrome|142|Blink|Windows|10|bot|HeadlessChrome",
+        ),
+    ] {
+        assert_eq!(line(&client(user_agent, &hints)), expected);
+    }
+}
+
+#[test]
+fn a_fork_or_an_app_that_the_user_agent_names_is_not_taken_for_the_common_brand() {
+    let yandex = format!("{CHROME_WINDOWS} YaBrowser/25.10.0");
+    let common = hints("Google Chrome", "142", ("Windows", "15.0.0"));
+    assert_eq!(line(&client(&yandex, &common)), "Yandex Browser|25|Blink|Windows|11|desktop|");
+    let aloha = format!("{CHROME_ANDROID} AlohaBrowser/5.10.4");
+    let view = hints("Android WebView", "142", ("Android", "13"));
+    assert_eq!(line(&client(&aloha, &view)), "Aloha|5|Blink|Android|13|mobile|");
+}
+
+#[test]
+fn a_model_or_a_form_factor_tells_the_device() {
+    let mut hints = hints("Google Chrome", "142", ("Android", "14.0.0"));
+    hints.model = "Tab 10".into();
+    assert_eq!(line(&client(CHROME_ANDROID, &hints)), "Chrome|142|Blink|Android|14|tablet|");
+    hints.model = "K".into();
+    hints.form_factors = vec!["XR".into()];
+    assert_eq!(line(&client(CHROME_ANDROID, &hints)), "Chrome|142|Blink|Android|14|other|");
+}
+
+#[test]
+fn hints_come_as_headers_too_and_what_the_script_brought_counts_more() {
+    let mut headers = hyper::HeaderMap::new();
+    for (name, value) in [
+        ("sec-ch-ua", "\"Chromium\";v=\"142\", \"Not_A Brand\";v=\"99\", \"Opera\";v=\"121\""),
+        ("sec-ch-ua-mobile", "?0"),
+        ("sec-ch-ua-platform", "\"Windows\""),
+        ("sec-ch-ua-platform-version", "\"15.0.0\""),
+    ] {
+        headers.insert(name, value.parse().expect("a header"));
+    }
+    let none = Hints::default();
+    let of_headers = Client { headers: HintHeaders::of(&headers), ..client(CHROME_WINDOWS, &none) };
+    assert_eq!(line(&of_headers), "Opera|121|Blink|Windows|11|desktop|");
+    let sent = hints("Vivaldi", "7", ("Windows", "10.0.0"));
+    assert_eq!(line(&Client { hints: &sent, ..of_headers }), "Vivaldi|7|Blink|Windows|10|desktop|");
+    headers.insert("sec-ch-ua", "\"Chromium;v=1".parse().expect("a header"));
+    let of_headers = Client { headers: HintHeaders::of(&headers), ..client(CHROME_WINDOWS, &none) };
+    assert_eq!(
+        line(&of_headers),
+        "Chrome|142|Blink|Windows|11|desktop|",
+        "a broken header counts as missing"
+    );
+}
+
+#[test]
+fn a_client_whose_hints_deny_its_user_agent_is_marked_and_neither_is_believed() {
+    for (user_agent, hints) in [
+        (FIREFOX, hints("Google Chrome", "142", ("Windows", "15.0.0"))),
+        (SAFARI_MAC, hints("Google Chrome", "142", ("macOS", "15.0.0"))),
+        (CHROME_WINDOWS, hints("Google Chrome", "142", ("Android", "15.0.0"))),
+        (CHROME_ANDROID, hints("Google Chrome", "142", ("Windows", "15.0.0"))),
+    ] {
+        let browser = Browser::of(&client(user_agent, &hints));
+        assert!(browser.spoofed, "{user_agent}");
+        assert!(!browser.rules.spoofed.is_empty());
+        assert_eq!(line(&client(user_agent, &hints)), "|||||other|", "{user_agent}");
+    }
+}
+
+#[test]
+fn who_asks_for_a_page_for_desktops_is_not_spoofed() {
+    let desktop = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
+    let hints = hints("Google Chrome", "142", ("Android", "15.0.0"));
+    let browser = Browser::of(&client(desktop, &hints));
+    assert!(!browser.spoofed);
+    assert_eq!((&*browser.os, browser.device), ("Android", Device::Mobile));
+}
+
+#[test]
+fn a_mac_with_a_touch_screen_is_an_ipad() {
+    let none = Hints::default();
+    let touched = |user_agent, touch_points| line(&Client { touch_points, ..client(user_agent, &none) });
+    assert_eq!(touched(SAFARI_MAC, 5), "Safari|17|WebKit|iOS||tablet|");
+    assert_eq!(touched(CHROME_WINDOWS, 10), "Chrome|142|Blink|Windows|10|desktop|");
+}
+
+#[test]
+fn a_browser_under_automation_is_a_bot() {
+    let none = Hints::default();
+    let browser = Browser::of(&Client { automated: true, ..client(CHROME_WINDOWS, &none) });
+    assert_eq!((&*browser.bot, browser.bot_category), ("WebDriver", BotCategory::Automation));
+    assert_eq!(browser.device, Device::Bot);
+}
+
+#[test]
+fn hostile_user_agents_give_bounded_texts() {
+    for user_agent in [
+        "\u{fffd}".repeat(5_000),
+        "0".repeat(5_000),
+        format!("Chrome/{}", "9".repeat(5_000)),
+        format!("{}bot", "x".repeat(900)),
+        "a/1 ".repeat(2_000),
+        "(Android 1;".repeat(500),
+    ] {
+        let found = Browser::of(&client(&user_agent, &Hints::default()));
+        assert!(found.name.len() <= 64 && found.bot.len() <= 64, "{:?}", found.name);
+        assert!(found.version.len() <= MAX_VERSION && found.os_version.len() <= MAX_VERSION);
+    }
+    let none = Hints::default();
+    let invalid = Client { user_agent: &[0xff; 5_000], ..client("", &none) };
+    drop(Browser::of(&invalid));
+}
+
+#[test]
+fn the_same_client_is_read_once_and_others_are_told_apart() {
+    let browsers = Browsers::new();
+    let none = Hints::default();
+    let windows = hints("Google Chrome", "142", ("Windows", "15.0.0"));
+    let first = browsers.browser(&client(CHROME_WINDOWS, &none));
+    assert!(Arc::ptr_eq(&first, &browsers.browser(&client(CHROME_WINDOWS, &none))));
+    assert_eq!(&*browsers.browser(&client(CHROME_WINDOWS, &windows)).os_version, "11");
+    let driven = Client { automated: true, ..client(CHROME_WINDOWS, &none) };
+    assert_eq!(&*browsers.browser(&driven).bot, "WebDriver");
+}
