@@ -30,6 +30,7 @@ fn encode(beacon: &Beacon<'_>, site: &Site, who: &Who, browsers: &Browsers, rows
         hints: &beacon.hints,
         headers: HintHeaders::default(),
         touch_points: beacon.touch_points,
+        screen: (0, 0),
         automated: beacon.automated,
     });
     let context = Context {

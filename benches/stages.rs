@@ -55,7 +55,14 @@ fn hints() -> Hints<'static> {
 }
 
 fn client<'a>(user_agent: &'a [u8], hints: &'a Hints<'a>) -> Client<'a> {
-    Client { user_agent, hints, headers: HintHeaders::default(), touch_points: 0, automated: false }
+    Client {
+        user_agent,
+        hints,
+        headers: HintHeaders::default(),
+        touch_points: 0,
+        screen: (0, 0),
+        automated: false,
+    }
 }
 
 fn scrubbing(c: &mut Criterion) {

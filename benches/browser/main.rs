@@ -39,7 +39,7 @@ fn main() {
 
 /// A client that says no more than this.
 fn client<'a>(agent: &'a str, hints: &'a Hints<'a>, headers: HintHeaders<'a>) -> Client<'a> {
-    Client { user_agent: agent.as_bytes(), hints, headers, touch_points: 0, automated: false }
+    Client { user_agent: agent.as_bytes(), hints, headers, touch_points: 0, screen: (0, 0), automated: false }
 }
 
 fn write(tables: &str) {

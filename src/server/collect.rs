@@ -176,6 +176,7 @@ impl Collector {
             hints: &beacon.hints,
             headers: HintHeaders::of(headers),
             touch_points: beacon.touch_points,
+            screen: (beacon.screen_width, beacon.screen_height),
             automated: beacon.automated,
         });
         if site.drop_bots && !browser.bot.is_empty() {

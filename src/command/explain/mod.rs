@@ -29,7 +29,7 @@ const SOME_PAGE: &str = "https://localhost/";
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "A line is a JSON object with any of: ua, hints (as getHighEntropyValues answers, or as \
-                        headers), url, referrer, ip, props, error, touch_points, automated. Beside the columns, `rules` \
+                        headers), url, referrer, ip, props, error, touch_points, screen ([width, height]), automated. Beside the columns, `rules` \
                         says what decided.\nExample: echo '{\"ua\":\"curl/8.9\"}' | footfall explain"
 )]
 pub struct Arguments {
@@ -54,6 +54,9 @@ struct Line<'a> {
     /// `navigator.maxTouchPoints`.
     #[serde(default)]
     touch_points: u8,
+    /// Width and height in CSS px.
+    #[serde(default)]
+    screen: (u16, u16),
     /// `navigator.webdriver`.
     #[serde(default)]
     automated: bool,
@@ -124,6 +127,7 @@ impl Explainer<'_> {
             hints: &hints,
             headers: HintHeaders::of(&headers),
             touch_points: line.touch_points,
+            screen: line.screen,
             automated: line.automated,
         });
         let peer = Peer::new(line.ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));

@@ -7,6 +7,46 @@ use woothee::parser::WootheeResult;
 use super::words::{Decision, Table, Words};
 use crate::event::Device;
 
+/// The rule for Android with `Mobile`, and no word on the model.
+const PHONE_SYSTEM: &str = "Android with Mobile";
+/// The rule for Android without it.
+const NO_MOBILE: &str = "Android without Mobile";
+
+/// Smallest side of a tablet's screen in CSS px, which are Android's dp: Android's own bound (`sw600dp`).
+const SMALLEST_TABLET: u16 = 600;
+
+/// What a screen tells of a device that runs Android.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Screen {
+    Unknown,
+    /// Taller than wide, and too small for a tablet.
+    Phone,
+    /// Wider than tall, and too small for a tablet: a phone that lies, or a television.
+    Wide,
+    Tablet,
+}
+
+impl Screen {
+    pub(super) fn of((width, height): (u16, u16)) -> Self {
+        match width.min(height) {
+            0 => Self::Unknown,
+            SMALLEST_TABLET.. => Self::Tablet,
+            _ if width > height => Self::Wide,
+            _ => Self::Phone,
+        }
+    }
+}
+
+/// Tells phones from tablets by the screen, where neither the model nor a form factor did.
+pub(super) fn by_screen(device: Device, rule: &str, screen: Screen) -> Option<Device> {
+    let is_open = [PHONE_SYSTEM, NO_MOBILE].contains(&rule);
+    match (device, screen) {
+        (Device::Mobile, Screen::Tablet) if is_open => Some(Device::Tablet),
+        (Device::Tablet, Screen::Phone) if is_open => Some(Device::Mobile),
+        _ => None,
+    }
+}
+
 /// Reads it from a user agent.
 pub(super) fn device(words: &Words<'_>, parsed: &WootheeResult<'_>, os: &str) -> (Device, &'static str) {
     if let Some(found) = words.decide(Table::Devices) {
@@ -14,8 +54,9 @@ pub(super) fn device(words: &Words<'_>, parsed: &WootheeResult<'_>, os: &str) ->
     }
     match os {
         // Android's own rule: a phone says `Mobile`; a tablet does not.
-        "Android" | "HarmonyOS" if !words.has("mobile") => (Device::Tablet, "Android without Mobile"),
-        "Android" | "HarmonyOS" | "iOS" | "Windows Phone" | "KaiOS" => (Device::Mobile, "a system of phones"),
+        "Android" | "HarmonyOS" if !words.has("mobile") => (Device::Tablet, NO_MOBILE),
+        "Android" | "HarmonyOS" => (Device::Mobile, PHONE_SYSTEM),
+        "iOS" | "Windows Phone" | "KaiOS" => (Device::Mobile, "a system of phones"),
         "Windows" | "macOS" | "Linux" | "Chrome OS" if !words.has("mobile") => {
             (Device::Desktop, "a system of desktops")
         }

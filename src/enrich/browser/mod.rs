@@ -90,6 +90,8 @@ pub struct Client<'a> {
     pub headers: HintHeaders<'a>,
     /// `navigator.maxTouchPoints`; 0 when unknown.
     pub touch_points: u8,
+    /// Width and height of the screen in CSS px; 0 when unknown.
+    pub screen: (u16, u16),
     /// `navigator.webdriver`.
     pub automated: bool,
 }
@@ -119,11 +121,12 @@ impl Browsers {
 
     /// Two clients with the same key are taken for the same; with 64 bits that happens to nobody.
     fn key(&self, client: &Client<'_>) -> u64 {
-        let Client { user_agent, hints, headers, touch_points, automated } = client;
+        let Client { user_agent, hints, headers, touch_points, screen, automated } = client;
         let user_agent = &user_agent[..user_agent.len().min(MAX_USER_AGENT)];
         let mut hasher = self.state.build_hasher();
         user_agent.hash(&mut hasher);
-        (recognise::has_touch_screen(*touch_points), automated, hints.mobile).hash(&mut hasher);
+        let screen = device::Screen::of(*screen);
+        (recognise::has_touch_screen(*touch_points), screen, automated, hints.mobile).hash(&mut hasher);
         (&hints.brands, &hints.full_versions).hash(&mut hasher);
         (&hints.platform, &hints.platform_version, &hints.model, &hints.form_factors).hash(&mut hasher);
         headers.hash(&mut hasher);

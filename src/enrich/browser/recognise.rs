@@ -35,6 +35,11 @@ pub(super) fn recognise(client: &Client<'_>) -> Browser {
     }
     browser.bot_category = BotCategory::None;
     hints::correct(&mut browser, &hints);
+    let screen = device::Screen::of(client.screen);
+    if let Some(device) = device::by_screen(browser.device, browser.rules.device, screen) {
+        browser.device = device;
+        browser.rules.device = "the size of the screen";
+    }
     // An iPad in desktop mode says that it is a Mac; no Mac has a touch screen.
     if has_touch_screen(client.touch_points) && &*browser.os == "macOS" {
         browser.os = "iOS".into();

@@ -11,6 +11,7 @@ fn client<'a>(user_agent: &'a str, hints: &'a Hints<'a>) -> Client<'a> {
         hints,
         headers: HintHeaders::default(),
         touch_points: 0,
+        screen: (0, 0),
         automated: false,
     }
 }
@@ -165,6 +166,21 @@ fn a_mac_with_a_touch_screen_is_an_ipad() {
     let touched = |user_agent, touch_points| line(&Client { touch_points, ..client(user_agent, &none) });
     assert_eq!(touched(SAFARI_MAC, 5), "Safari|17|WebKit|iOS||tablet|");
     assert_eq!(touched(CHROME_WINDOWS, 10), "Chrome|142|Blink|Windows|10|desktop|");
+}
+
+#[test]
+fn the_size_of_the_screen_tells_an_unknown_tablet_from_a_phone() {
+    let none = Hints::default();
+    let device = |user_agent, screen| Browser::of(&Client { screen, ..client(user_agent, &none) }).device;
+    let phone = CHROME_ANDROID;
+    let tablet = CHROME_ANDROID.replace(" Mobile", "");
+    let known = CHROME_ANDROID.replace("; K)", "; SM-S918B)");
+    assert_eq!(device(phone, (800, 1280)), Device::Tablet);
+    assert_eq!(device(phone, (412, 915)), Device::Mobile);
+    assert_eq!(device(&tablet, (412, 915)), Device::Mobile);
+    assert_eq!(device(&tablet, (960, 540)), Device::Tablet, "it may be a television");
+    assert_eq!(device(&known, (800, 1280)), Device::Mobile, "the model is known");
+    assert_eq!(device(CHROME_WINDOWS, (1920, 1080)), Device::Desktop);
 }
 
 #[test]
