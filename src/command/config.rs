@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 use super::{Common, Error};
 use crate::config::{Config, Store};
+use crate::enrich::lists;
 
 /// What to do with the configuration.
 #[derive(Debug, clap::Args)]
@@ -57,5 +58,12 @@ fn summary(config: &Config, out: &mut impl Write) -> std::io::Result<()> {
     let more = sites.len().saturating_sub(10);
     sites.truncate(10);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    writeln!(out, "  sites    {}{more}", sites.join(", "))
+    writeln!(out, "  sites    {}{more}", sites.join(", "))?;
+    let today = lists::today();
+    for (heading, list) in std::iter::once("lists").chain(std::iter::repeat("")).zip(lists::ALL) {
+        let lists::Head { source, version, licence, date } = list.head();
+        let old = if list.age_days(today) > lists::OLD_DAYS { ", old" } else { "" };
+        writeln!(out, "  {heading:<8} {:<13} of {date}{old}: {source} {version}, {licence}", list.name)?;
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@
 mod bot;
 mod browser;
 mod error_group;
+pub mod lists;
 mod network;
 mod source;
 mod spam;

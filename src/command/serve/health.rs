@@ -11,6 +11,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use super::super::Error;
 use super::background::StoreState;
 use crate::config::Config;
+use crate::enrich::lists;
 use crate::server::admin::{Check, Finding, Source};
 use crate::server::collect::Collector;
 use crate::spool::Spool;
@@ -77,11 +78,36 @@ pub(super) fn sources(config: &Arc<Config>, collector: &Arc<Collector>, edge: So
         if let Some(age) = config.geo.iter().filter_map(|file| age(file)).max() {
             gauge(out, "footfall_geo_age_seconds", "Age of the oldest file of places.", age.as_secs_f64());
         }
+        list_ages(out);
         let version = env!("CARGO_PKG_VERSION");
         let _ = writeln!(out, "# HELP footfall_build_info What runs.\n# TYPE footfall_build_info gauge");
         let _ = writeln!(out, "footfall_build_info{{version=\"{version}\"}} 1");
     });
     vec![edge, rest]
+}
+
+/// Says how old the built-in lists are, and asks for a newer release when one has had its time.
+pub(super) fn tell_list_ages() {
+    let today = lists::today();
+    tracing::info!(lists = lists::ages(today), "lists of bots, data centres and referrer spam");
+    let old: Vec<_> =
+        lists::ALL.iter().filter(|list| list.wants_refresh(today)).map(|list| list.name).collect();
+    if !old.is_empty() {
+        tracing::warn!(
+            lists = old.join(", "),
+            "over a year old, so that new bots count as visitors: install a newer release, or run `make lists` and build"
+        );
+    }
+}
+
+fn list_ages(out: &mut String) {
+    let name = "footfall_list_age_seconds";
+    let _ = writeln!(out, "# HELP {name} Age of a built-in list, by its publication.\n# TYPE {name} gauge");
+    let today = lists::today();
+    for list in lists::ALL {
+        let seconds = list.age_days(today) * 24 * 3600;
+        let _ = writeln!(out, "{name}{{list=\"{}\"}} {seconds}", list.name);
+    }
 }
 
 /// What readiness is made of. Places and the store are shown, but beacons are taken without them.

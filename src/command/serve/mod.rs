@@ -69,6 +69,7 @@ pub(super) fn serve(
         tracing::warn!(%error, "core dumps cannot be forbidden");
     }
     host::raise_descriptors(config.limits.connections);
+    health::tell_list_ages();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(SIDE_THREADS)
         .thread_name("side")

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { crawlers } from "./crawlers.mjs";
+import { addSystems, dataCentres } from "./data-centres.mjs";
 import { isAnchored, literals } from "./literals.mjs";
+import { spammers } from "./spam.mjs";
 
 const entry = (pattern, tags, instances = [], description = "") => ({ pattern, tags, instances, description });
 
@@ -56,4 +58,32 @@ test("texts that are too short or that people send are left out and told", () =>
   const { rows, skipped } = crawlers([entry("^ab\\/", ["seo"]), entry("^Silk\\/", ["seo"]), entry("a.b", ["seo"])]);
   assert.deepEqual(rows, []);
   assert.deepEqual(skipped.map(({ why }) => why), ["too short", "people's programs send it", "not literal"]);
+});
+
+test("systems are read with their quoted names", () => {
+  const systems = new Map();
+  addSystems(systems, '1.0.0.0,1.0.0.255,13335,"Cloudflare, Inc."\n1.0.4.0,1.0.7.255,7,"""Some"" Ltd"\n::,::1,38803,Gtelecom\n');
+  assert.deepEqual([...systems], [[13335, "Cloudflare, Inc."], [7, '"Some" Ltd'], [38803, "Gtelecom"]]);
+});
+
+test("a data centre is told by its name, its trade or its number, and who sells access is none", () => {
+  const table = ["# head", "name\tacme cloud\tAcme", "word\thosting\t", "not\ttelecom\t", "asn\t5\tFive", "never\t9\tAcme's offices"];
+  const systems = new Map([
+    [9, "Acme Cloud, Offices"],
+    [8, "ACME Cloud, Inc."],
+    [7, "Macme Cloud"],
+    [6, "Rural Telecom & Hosting"],
+    [5, "Some"],
+    [4, "Fast   Hosting Ltd."],
+    [3, "Webshosting"],
+  ]);
+  const { rows, idle } = dataCentres([...table, "name\tgone\tGone"].join("\n"), systems);
+  assert.deepEqual(rows, [[4, "Fast Hosting Ltd."], [5, "Five"], [8, "Acme"]]);
+  assert.deepEqual(idle, ["gone"]);
+});
+
+test("hosts of spam are taken once, in order, without what lies below another or belongs to many", () => {
+  const { hosts, left } = spammers("! a comment\n\nb.example\nA.example \nb.example\nwww.b.example\nucoz.ru\nnonsense\n");
+  assert.deepEqual(hosts, ["a.example", "b.example"]);
+  assert.deepEqual(left, ["ucoz.ru"]);
 });

@@ -1,0 +1,177 @@
+//! The lists that others keep: what bots are called, who spams referrers, which networks are data centres.
+//!
+//! They lie here as data and are built in; `make lists` writes them anew, see `refresh.mjs`. The head of each says where it
+//! comes from and how old it is, so that the product can say so too. This module reads heads and lines, and knows nothing
+//! of what a line means.
+
+use jiff::Unit;
+use jiff::civil::Date;
+
+/// Age after which a list misses too much of what goes round, in days.
+pub const OLD_DAYS: i64 = 365;
+
+/// One regular expression a line that finds bots, to be matched without regard to case. May use look-around.
+pub static ISBOT: List = List { name: "isbot", fetched: true, text: include_str!("isbot.txt") };
+/// `text`, `name`, `category`, separated by tabs: literal text of a crawler's user agent in its case.
+pub static CRAWLERS: List = List { name: "crawlers", fetched: true, text: include_str!("crawlers.tsv") };
+/// A host a line in lower case; it stands for those below it.
+pub static REFERRER_SPAM: List =
+    List { name: "referrer-spam", fetched: false, text: include_str!("referrer-spam.txt") };
+/// `number`, `name`, separated by a tab: autonomous systems of data centres.
+pub static DATA_CENTRES: List =
+    List { name: "data-centres", fetched: true, text: include_str!("data-centres.tsv") };
+
+/// All of them.
+pub static ALL: [&List; 4] = [&ISBOT, &CRAWLERS, &REFERRER_SPAM, &DATA_CENTRES];
+
+/// A list as it was built in.
+#[derive(Debug)]
+pub struct List {
+    /// What it is called in the log and in metrics.
+    pub name: &'static str,
+    /// Whether a package carries it, so that `make lists` alone makes it younger.
+    fetched: bool,
+    text: &'static str,
+}
+
+/// Where a list comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The package or project that keeps it.
+    pub source: &'static str,
+    /// The version that was taken.
+    pub version: &'static str,
+    /// The licence of the data.
+    pub licence: &'static str,
+    /// When that version was published.
+    pub date: Date,
+}
+
+impl List {
+    /// The lines that are data, in their order; no space is trimmed.
+    pub fn entries(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
+    }
+
+    /// What its head says.
+    pub fn head(&self) -> Head {
+        let said = |field| self.said(field).expect("a test reads every head");
+        Head {
+            source: said("source"),
+            version: said("version"),
+            licence: said("licence"),
+            date: said("date").parse().expect("a test reads every head"),
+        }
+    }
+
+    /// Whole days since its version was published; 0 when the clock says that this has not happened yet.
+    pub fn age_days(&self, today: Date) -> i64 {
+        let age = self.head().date.until((Unit::Day, today)).map_or(0, |span| i64::from(span.get_days()));
+        age.max(0)
+    }
+
+    /// Whether it is over [`OLD_DAYS`] old and could be had younger. A warning that nobody can do something about is noise.
+    pub fn wants_refresh(&self, today: Date) -> bool {
+        self.fetched && self.age_days(today) > OLD_DAYS
+    }
+
+    fn said(&self, field: &str) -> Option<&'static str> {
+        let head = self.text.lines().take_while(|line| line.starts_with('#'));
+        head.filter_map(|line| line.strip_prefix("# ")?.strip_prefix(field)?.strip_prefix(": ")).next()
+    }
+}
+
+/// All lists and their ages in one line: `isbot 5.2.3 (13 days), …`.
+pub fn ages(today: Date) -> String {
+    let told =
+        ALL.map(|list| format!("{} {} ({} days)", list.name, list.head().version, list.age_days(today)));
+    told.join(", ")
+}
+
+/// The day it is, UTC.
+pub fn today() -> Date {
+    jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn every_list_says_where_it_comes_from_and_how_old_it_is() {
+        for list in ALL {
+            let head = list.head();
+            assert!(!head.source.is_empty() && !head.version.is_empty(), "{}", list.name);
+            let licences = ["Unlicense", "MIT", "CC-BY-4.0", "public domain"];
+            assert!(licences.contains(&head.licence), "{}: {}", list.name, head.licence);
+            assert!(head.date >= date(2020, 1, 1) && head.date <= today(), "{}: {}", list.name, head.date);
+        }
+        assert!(CRAWLERS.text.contains("# Copyright (c) 2017 Martin Monperrus"), "MIT asks for its notice");
+    }
+
+    #[test]
+    fn no_list_is_empty_or_says_a_thing_twice() {
+        for list in ALL {
+            let keys: Vec<_> = list.entries().map(|line| line.split('\t').next()).collect();
+            assert!(keys.len() > 200, "{}", list.name);
+            assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len(), "{}", list.name);
+            assert!(list.name == "data-centres" || list.name == "isbot" || list.entries().is_sorted());
+            assert!(list.entries().all(|line| line.len() < 512 && !line.ends_with(['\r', '\t'])));
+        }
+    }
+
+    #[test]
+    fn every_crawler_has_a_text_a_name_and_a_category() {
+        let categories = ["search", "ai", "preview", "monitoring", "seo", "library", "automation", "other"];
+        for line in CRAWLERS.entries() {
+            let fields: Vec<_> = line.split('\t').collect();
+            let [text, name, category] = fields[..] else { panic!("{line}") };
+            assert!(text.len() >= 3, "{line}");
+            assert!(name == name.trim() && !name.is_empty() && !name.ends_with('/'), "{line}");
+            assert!(categories.contains(&category), "{line}");
+        }
+    }
+
+    #[test]
+    fn well_known_crawlers_are_what_they_are_known_for() {
+        let table: std::collections::HashMap<_, _> = CRAWLERS
+            .entries()
+            .filter_map(|line| line.split_once('\t'))
+            .map(|(text, rest)| (text, rest.split_once('\t').expect("checked above").1))
+            .collect();
+        for (text, category) in [
+            ("Googlebot/", "search"),
+            ("bingbot", "search"),
+            ("GPTBot", "ai"),
+            ("ClaudeBot", "ai"),
+            ("CCBot", "ai"),
+            ("facebookexternalhit", "preview"),
+            ("UptimeRobot", "monitoring"),
+            ("AhrefsBot", "seo"),
+            ("python-requests", "library"),
+            ("HeadlessChrome", "automation"),
+        ] {
+            assert_eq!(table.get(text), Some(&category), "{text}");
+        }
+        for people in ["Silk/", "Sogou", "MetaIAB Facebook", "AP3A.240617.008"] {
+            assert!(!table.contains_key(people), "{people} is sent by people");
+        }
+    }
+
+    #[test]
+    fn ages_are_counted_in_days_and_only_what_can_be_refreshed_asks_for_it() {
+        let list = List { name: "some", fetched: true, text: "# source: x\n# date: 2026-11-09\nline\n" };
+        let said =
+            List { text: "# source: x\n# version: 1\n# licence: MIT\n# date: 2026-11-09\nline\n", ..list };
+        assert_eq!(said.age_days(date(2026, 11, 22)), 13);
+        assert_eq!(said.age_days(date(2026, 11, 1)), 0, "a clock set back");
+        assert!(!said.wants_refresh(date(2027, 11, 9)));
+        assert!(said.wants_refresh(date(2027, 11, 10)));
+        let kept = List { fetched: false, ..said };
+        assert!(!kept.wants_refresh(date(2030, 1, 1)));
+    }
+}
