@@ -42,6 +42,21 @@ fn beacons_are_taken_while_there_is_no_store_and_wait_for_it_after_the_end() {
 }
 
 #[test]
+fn how_old_the_built_in_lists_are_is_told_in_the_log_in_metrics_and_by_the_check() {
+    let mut collector = without_store("");
+    collector.start();
+    let (metrics, log) = (collector.metrics(), collector.log());
+    let checked = collector.command(&["config", "check"]);
+    let checked = String::from_utf8_lossy(&checked.stdout).into_owned();
+    for list in ["isbot", "crawlers", "referrer-spam", "data-centres"] {
+        assert!(metrics.contains(&format!("footfall_list_age_seconds{{list=\"{list}\"}} ")), "{metrics}");
+        assert!(log.contains(list), "{log}");
+        assert!(checked.contains(list), "{checked}");
+    }
+    assert!(checked.contains("crawler-user-agents (npm)") && checked.contains("MIT"), "{checked}");
+}
+
+#[test]
 fn new_sites_are_taken_up_without_dropping_a_connection() {
     let mut collector = without_store("");
     collector.start();
