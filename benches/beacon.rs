@@ -41,7 +41,7 @@ fn encode(beacon: &Beacon<'_>, site: &Site, who: &Who, browsers: &Browsers, rows
         browser: &browser,
         cookies: &[],
     };
-    assemble::rows(&context, beacon, |_| true, |row| row.encode(rows)).expect("the bodies above are good");
+    assemble::rows(&context, beacon, |_, _| true, |row| row.encode(rows)).expect("the bodies above are good");
 }
 
 fn stages(criterion: &mut Criterion) {

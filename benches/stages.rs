@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use footfall::beacon::Hints;
-use footfall::config::{NamePatterns, Retention, Site};
+use footfall::config::{DropBots, NamePatterns, Retention, Site};
 use footfall::enrich::{Browsers, Client, HintHeaders, source};
 use footfall::privacy::scrub::{self, Campaign};
 use footfall::privacy::{KeyRing, Peer, Places, Privacy, SystemClock};
@@ -24,7 +24,7 @@ fn site() -> Site {
         retention: Retention::Unlimited,
         query: NamePatterns { exact: vec!["q".into()], prefixes: vec!["utm_".into()] },
         cookies: Default::default(),
-        drop_bots: false,
+        drop_bots: DropBots::default(),
     }
 }
 

@@ -311,9 +311,15 @@ impl BotCategory {
         Self::Other,
     ];
 
-    /// The category of this name; none of that name, and none of an empty one, which is no bot's.
+    /// The categories that bots have.
+    pub const BOTS: [Self; 8] = {
+        let [_, bots @ ..] = Self::ALL;
+        bots
+    };
+
+    /// The bots' category of this name, if there is one.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().skip(1).find(|category| category.name() == name)
+        Self::BOTS.into_iter().find(|category| category.name() == name)
     }
 
     /// Its name in ClickHouse and in lists; empty for [`BotCategory::None`].

@@ -48,7 +48,7 @@ enum Command {
     Geo(geo::Arguments),
     /// Look at the key of pseudonyms, or destroy it before its time.
     Key(key::Arguments),
-    /// Fill the store with a demonstration clinic's visitors.
+    /// Start a collector, its store and a clinic's site to look at; or fill the store with such a clinic's visitors.
     Demo(demo::Arguments),
     /// Bring the store's tables up to date.
     Migrate(migrate::Arguments),

@@ -15,7 +15,7 @@ use ipnet::IpNet;
 
 pub use check::MAX_SEAL_ROWS;
 pub use read::Problems;
-pub use site::{CookieRule, HostPattern, NamePatterns, Retention, Site, Sites};
+pub use site::{CookieRule, DropBots, HostPattern, NamePatterns, Retention, Site, Sites};
 
 /// The settings of one collector, checked.
 #[derive(Debug, Clone)]
@@ -191,6 +191,7 @@ impl std::fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::BotCategory;
 
     fn check(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
         let environment: Vec<_> =
@@ -276,6 +277,40 @@ mod tests {
         for part in expected {
             assert!(error.contains(part), "{part}\nis missing from\n{error}");
         }
+    }
+
+    #[test]
+    fn a_site_drops_no_bots_all_bots_or_those_of_some_categories() {
+        let drops = |given: &str| {
+            let text = format!("[[site]]\nid = \"clinic\"\nhosts = [\"clinic.example\"]\n{given}");
+            let drop_bots = check(&text, &[]).unwrap().sites.get("clinic").unwrap().drop_bots;
+            assert!(!drop_bots.drops(BotCategory::None), "people are never dropped: {given}");
+            BotCategory::BOTS.into_iter().filter(|bot| drop_bots.drops(*bot)).collect::<Vec<_>>()
+        };
+        for none in ["", "drop_bots = false", "drop_bots = []"] {
+            assert_eq!(drops(none), [], "{none}");
+        }
+        assert_eq!(drops("drop_bots = true"), BotCategory::BOTS);
+        assert_eq!(drops("drop_bots = [\"seo\", \"ai\"]"), [BotCategory::Ai, BotCategory::Seo]);
+        assert_eq!(drops("drop_bots = \"ai, seo\""), [BotCategory::Ai, BotCategory::Seo]);
+    }
+
+    #[test]
+    fn each_unknown_category_of_bots_is_reported_where_it_stands_with_those_there_are() {
+        let site = |id: &str| format!("[[site]]\nid = \"{id}\"\nhosts = [\"{id}.example\"]\n");
+        let (a, b, c) = (site("a"), site("b"), site("c"));
+        let text = format!(
+            "{a}drop_bots = [\"ai\",\n  \"crawlers\",\n  \"\", true]\n{b}drop_bots = 7\n{c}drop_bots = \"yes\"\n"
+        );
+        let error = check(&text, &[]).unwrap_err();
+        let known = "true, false or a list of some of search, ai, preview, monitoring, seo, library, automation, other";
+        for (line, given) in
+            [(5, "\"crawlers\""), (6, "\"\""), (6, "true or false"), (10, "a number"), (14, "\"yes\"")]
+        {
+            let expected = format!("line {line}: site.drop_bots must be {known}, not {given}");
+            assert!(error.contains(&expected), "{expected}\nis missing from\n{error}");
+        }
+        assert_eq!(error.matches("drop_bots").count(), 5, "{error}");
     }
 
     #[test]

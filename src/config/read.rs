@@ -90,7 +90,8 @@ impl Given {
         table(document.get_ref(), &line_of)
     }
 
-    fn kind(&self) -> &'static str {
+    /// What it is, for who expected something else.
+    pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "text",
             Self::Number(_) => "a number",
@@ -203,6 +204,27 @@ impl<'p> Section<'p> {
             }
         }
         Some(read_items)
+    }
+
+    /// Some of `all`: a list as [`Section::list`] takes it, `true` for all, `false` for none.
+    pub(super) fn some_of<T: Clone>(
+        &mut self,
+        key: &str,
+        all: &[T],
+        read: impl Fn(&Given) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let (value, place) = self.values.get(key)?;
+        if let Ok(every) = flag(value) {
+            self.values.remove(key);
+            return Some(if every { all.to_vec() } else { Vec::new() });
+        }
+        if matches!(value, Given::List(_) | Given::Text(_)) {
+            return self.list(key, read);
+        }
+        let (place, what) = (place.clone(), read(value).err());
+        self.values.remove(key);
+        self.note(&place, key, &what.unwrap_or_default());
+        None
     }
 
     /// Notes what is left over as unknown.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::read::{Given, Section, flag, text};
+use super::read::{Given, Section, text};
+use crate::event::BotCategory;
 
 /// Sites kept for 400 days unless they say otherwise: a year and the same month of the year before.
 const DEFAULT_RETENTION: Retention = Retention::Days(400);
@@ -25,8 +26,8 @@ pub struct Site {
     pub query: NamePatterns,
     /// Cookies that are looked at; all others are ignored.
     pub cookies: BTreeMap<String, CookieRule>,
-    /// Drop events of bots instead of marking them.
-    pub drop_bots: bool,
+    /// Bots whose events are dropped instead of marked.
+    pub drop_bots: DropBots,
 }
 
 impl Site {
@@ -40,7 +41,7 @@ impl Site {
             retention: DEFAULT_RETENTION,
             query: default_query(),
             cookies: BTreeMap::new(),
-            drop_bots: false,
+            drop_bots: DropBots::default(),
         }
     }
 
@@ -79,6 +80,30 @@ pub enum Retention {
     Days(u16),
     /// For ever; stored as the last day that a ClickHouse `Date` can hold, 2149-06-06.
     Unlimited,
+}
+
+/// The categories of bots whose events a site does not want; by default none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DropBots(u16);
+
+impl DropBots {
+    /// Whether events of bots of this category are dropped. People's never are.
+    pub fn drops(self, category: BotCategory) -> bool {
+        self.0 & Self::bit(category) != 0
+    }
+
+    const fn bit(category: BotCategory) -> u16 {
+        match category {
+            BotCategory::None => 0,
+            bot => 1 << bot as u16,
+        }
+    }
+}
+
+impl FromIterator<BotCategory> for DropBots {
+    fn from_iter<T: IntoIterator<Item = BotCategory>>(categories: T) -> Self {
+        Self(categories.into_iter().fold(0, |bits, category| bits | Self::bit(category)))
+    }
 }
 
 /// Names, some of which may end in `*`.
@@ -164,7 +189,8 @@ pub(super) fn check(mut section: Section<'_>) -> Option<Site> {
     let retention = section.read("retention", retention).unwrap_or(DEFAULT_RETENTION);
     let query = section.list("query", text).map_or_else(default_query, name_patterns);
     let cookies = section.read("cookies", cookie_rules).unwrap_or_default();
-    let drop_bots = section.read("drop_bots", flag).unwrap_or(false);
+    let drop_bots = section.some_of("drop_bots", &BotCategory::BOTS, bot_category).unwrap_or_default();
+    let drop_bots = drop_bots.into_iter().collect();
     section.finish(&["id", "hosts", "retention", "query", "cookies", "drop_bots"]);
     let (id, hosts) = id.zip(hosts)?;
     Some(Site { id: id.into(), hosts, retention, query, cookies, drop_bots })
@@ -206,6 +232,17 @@ fn host_pattern(value: &Given) -> Result<HostPattern, String> {
         format!("must be host names such as clinic.example or *.clinic.example, not {text:?}")
     })?;
     Ok(if below { HostPattern::Below(format!(".{host}")) } else { HostPattern::Exact(host.to_string()) })
+}
+
+fn bot_category(value: &Given) -> Result<BotCategory, String> {
+    let (category, given) = match value {
+        Given::Text(name) => (BotCategory::named(name), format!("{name:?}")),
+        other => (None, other.kind().to_owned()),
+    };
+    category.ok_or_else(|| {
+        let known = BotCategory::BOTS.map(BotCategory::name).join(", ");
+        format!("must be true, false or a list of some of {known}, not {given}")
+    })
 }
 
 fn retention(value: &Given) -> Result<Retention, String> {

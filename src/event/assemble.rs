@@ -52,14 +52,14 @@ pub enum Unfit {
     ForeignHost,
 }
 
-/// Hands each event that `wanted` wants, by its number in the page load, to `take` as a row.
+/// Hands each event that `wanted` wants, by its number in the page load and what its bot is for, to `take` as a row.
 ///
 /// # Errors
 /// When an address is malformed or on a foreign host; then no event was asked for.
 pub fn rows(
     context: &Context<'_>,
     beacon: &Beacon<'_>,
-    mut wanted: impl FnMut(u32) -> bool,
+    mut wanted: impl FnMut(u32, BotCategory) -> bool,
     mut take: impl FnMut(&Row<'_>),
 ) -> Result<(), Unfit> {
     let visited = visited(context.site, beacon)?;
@@ -69,7 +69,7 @@ pub fn rows(
         if event.page.is_some() {
             page = pages.next().expect("each page that was sent was visited");
         }
-        if wanted(seq) {
+        if wanted(seq, page.bot_category) {
             let time = Milliseconds(context.received - i64::from(event.age_ms));
             fill(Row { seq, time, kind: event.what.kind(), ..page.clone() }, &event.what, &mut take);
         }

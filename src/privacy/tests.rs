@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::config::{CookieRule, NamePatterns, Retention};
+use crate::config::{CookieRule, DropBots, NamePatterns, Retention};
 
 struct Noon;
 
@@ -46,7 +46,7 @@ fn site(id: &str) -> Site {
         cookies: [("ab", CookieRule::Value), ("uid", CookieRule::Hmac), ("consent", CookieRule::Presence)]
             .map(|(name, rule)| (name.to_owned(), rule))
             .into(),
-        drop_bots: false,
+        drop_bots: DropBots::default(),
     }
 }
 

@@ -83,6 +83,12 @@ impl From<SpoolError> for Refused {
     }
 }
 
+/// A beacon that is on its way to the disk; without an ack there is nothing to wait for.
+struct Written {
+    taken: Taken,
+    ack: Option<Ack>,
+}
+
 /// Buffers of one thread, kept from beacon to beacon.
 #[derive(Default)]
 struct Scratch {
@@ -130,11 +136,7 @@ impl Collector {
     /// # Errors
     /// [`Refused`]; the sender may try again after [`Refused::Unavailable`].
     pub async fn beacon(&self, peer: Peer, headers: &HeaderMap, body: &[u8]) -> Result<Taken, Refused> {
-        let (taken, ack) = self.take(peer, headers, &beacon::json::parse(body)?)?;
-        match ack {
-            None => Ok(taken),
-            Some(ack) => Ok(ack.await.map(|()| taken)?),
-        }
+        self.take(peer, headers, &beacon::json::parse(body)?)?.settled().await
     }
 
     /// `GET /b.gif`: one view.
@@ -149,26 +151,17 @@ impl Collector {
     ) -> Result<Taken, Refused> {
         let referer = text(headers, &REFERER);
         let beacon = beacon::pixel::parse(query.unwrap_or_default(), referer, random())?;
-        let (taken, ack) = self.take(peer, headers, &beacon)?;
-        match ack {
-            None => Ok(taken),
-            Some(ack) => Ok(ack.await.map(|()| taken)?),
-        }
+        self.take(peer, headers, &beacon)?.settled().await
     }
 
     /// All but the waiting.
-    fn take(
-        &self,
-        peer: Peer,
-        headers: &HeaderMap,
-        beacon: &Beacon<'_>,
-    ) -> Result<(Taken, Option<Ack>), Refused> {
+    fn take(&self, peer: Peer, headers: &HeaderMap, beacon: &Beacon<'_>) -> Result<Written, Refused> {
         let settings = self.settings.load();
         let site = settings.sites.get(&beacon.site).ok_or(Refused::UnknownSite)?;
         check_origin(site, headers)?;
         let events = u32::try_from(beacon.events.len()).expect("at most MAX_EVENTS");
         if consent::refused(headers) {
-            return Ok((self.drop_all(site, Dropped::OptOut, events), None));
+            return Ok(self.drop_all(site, Dropped::OptOut, events));
         }
         let user_agent = headers.get(USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
         let browser = self.browsers.browser(&Client {
@@ -179,8 +172,8 @@ impl Collector {
             screen: (beacon.screen_width, beacon.screen_height),
             automated: beacon.automated,
         });
-        if site.drop_bots && !browser.bot.is_empty() {
-            return Ok((self.drop_all(site, Dropped::Bot, events), None));
+        if site.drop_bots.drops(browser.bot_category) {
+            return Ok(self.drop_all(site, Dropped::Bot, events));
         }
         let who = self.privacy.admit(peer, site, user_agent);
         let offered = beacon.cookies.iter().map(|(name, value)| (&**name, &**value));
@@ -203,18 +196,23 @@ impl Collector {
         context: &Context<'_>,
         beacon: &Beacon<'_>,
         scratch: &mut Scratch,
-    ) -> Result<(Taken, Option<Ack>), Refused> {
+    ) -> Result<Written, Refused> {
         let Scratch { rows, seqs } = scratch;
         rows.clear();
         seqs.clear();
-        let mut duplicates = 0;
+        let mut dropped = [0; Dropped::ALL.len()];
         let mut recent = self.recent.of_page(beacon.page_load);
-        let wanted = |seq| {
+        let wanted = |seq, bot_category| {
+            // A browser that is a bot was dropped before; what is left is known by the page's referrer.
+            if context.site.drop_bots.drops(bot_category) {
+                dropped[Dropped::Bot as usize] += 1;
+                return false;
+            }
             let new = recent.remember(seq);
             if new {
                 seqs.push(seq);
             } else {
-                duplicates += 1;
+                dropped[Dropped::Duplicate as usize] += 1;
             }
             new
         };
@@ -235,20 +233,31 @@ impl Collector {
             }
         })?;
         drop(recent);
-        let mut taken =
-            Taken { stored: u32::try_from(seqs.len()).expect("at most MAX_EVENTS"), ..Taken::default() };
-        if duplicates > 0 {
-            self.spool.count_dropped(&context.site.id, Dropped::Duplicate, duplicates);
-            taken.dropped[Dropped::Duplicate as usize] = duplicates;
+        for reason in Dropped::ALL {
+            let events = dropped[reason as usize];
+            if events > 0 {
+                self.spool.count_dropped(&context.site.id, reason, events);
+            }
         }
-        Ok((taken, Some(ack)))
+        let stored = u32::try_from(seqs.len()).expect("at most MAX_EVENTS");
+        Ok(Written { taken: Taken { stored, dropped }, ack: Some(ack) })
     }
 
-    fn drop_all(&self, site: &Site, reason: Dropped, events: u32) -> Taken {
+    fn drop_all(&self, site: &Site, reason: Dropped, events: u32) -> Written {
         self.spool.count_dropped(&site.id, reason, events);
         let mut taken = Taken::default();
         taken.dropped[reason as usize] = events;
-        taken
+        Written { taken, ack: None }
+    }
+}
+
+impl Written {
+    /// Waits for the disk.
+    async fn settled(self) -> Result<Taken, Refused> {
+        if let Some(ack) = self.ack {
+            ack.await?;
+        }
+        Ok(self.taken)
     }
 }
 

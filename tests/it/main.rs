@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod browser;
+mod bots;
 mod common;
 mod embedded;
 mod faults;

@@ -145,7 +145,7 @@ impl Explainer<'_> {
         let collect = |row: &crate::event::Row<'_>| {
             row.each(|name, value| drop(columns.insert(name.to_owned(), value)))
         };
-        assemble::rows(&context, &beacon, |_| true, collect).map_err(|unfit| unfit.to_string())?;
+        assemble::rows(&context, &beacon, |_, _| true, collect).map_err(|unfit| unfit.to_string())?;
         columns.insert("rules".to_owned(), rules(&browser.rules));
         Ok(columns)
     }

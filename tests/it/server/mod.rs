@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use footfall::beacon::Malformed;
-use footfall::config::{HostPattern, Limits, NamePatterns, Retention, Site, Sites};
+use footfall::config::{DropBots, HostPattern, Limits, NamePatterns, Retention, Site, Sites};
 use footfall::privacy::Peer;
 use footfall::server::bounds::Bounds;
 use footfall::server::collect::{Refused, Taken};
@@ -118,7 +118,7 @@ impl Edge {
             retention: Retention::Unlimited,
             query: NamePatterns::default(),
             cookies: Default::default(),
-            drop_bots: false,
+            drop_bots: DropBots::default(),
         };
         let fake = Arc::new(Fake {
             peers: Default::default(),
