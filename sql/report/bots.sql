@@ -1,35 +1,44 @@
 -- title: Bots
 -- purpose: diagnostics
--- about: Bots by name: who crawls the site, and how much. Other reports leave them out unless asked not to.
+-- about: Bots by name, or by what they are for: who crawls the site, and how much. Other reports leave them out unless asked not
+--   to. Visits that were made up to show their referrer's address stand here as the bot referrer spam.
+-- by: bot, category
 -- columns:
---   bot        text       name of the bot
---   requests   events     events from it
---   share      %          share of all events of the site, people's too
---   views      views      pages viewed
---   addresses  addresses  pseudonyms of addresses, each once in an epoch
---   last_seen  time       last event in the period, in the zone of reports
+--   category     text       search, ai, preview, monitoring, seo, library, automation or other
+--   bot          text       name of the bot; by category, up to three of its most frequent names
+--   requests     events     events from it
+--   share        %          share of all events of the site, people's too
+--   views        views      pages viewed
+--   addresses    addresses  pseudonyms of addresses, each once in an epoch
+--   data_centre  %          share of its events that came from data centres
+--   last_seen    time       last event in the period, in the zone of reports
 SELECT
-    bot,
+    category,
+    names AS bot,
     requests,
     share,
     views,
     addresses,
+    data_centre,
     last_seen
 FROM
 (
     SELECT
-        bot,
+        toString(bot_category) AS category,
+        if({by:String} = 'category', '', toString(events.bot)) AS name,
+        arrayStringConcat(topKIf(3)(toString(events.bot), events.bot != ''), ', ') AS names,
         count() AS requests,
         round(100 * requests / sum(requests) OVER (), 2) AS share,
         countIf(kind = 'view') AS views,
         uniq(address) AS addresses,
+        round(100 * countIf(events.data_centre) / requests, 2) AS data_centre,
         formatDateTime(max(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS last_seen
     FROM events
     WHERE site = {site:String}
         AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
         AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
-    GROUP BY bot
+    GROUP BY category, name
 )
-WHERE bot != ''
-ORDER BY requests DESC, bot
+WHERE names != ''
+ORDER BY requests DESC, category, bot
 LIMIT {limit:UInt32}

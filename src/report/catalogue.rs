@@ -144,7 +144,8 @@ const FILES: &[(&str, &str)] = files! {
     "countries" "regions" "cities" "networks"
     "browsers" "browser-versions" "systems" "devices" "languages"
     "events" "props" "outbound" "downloads" "ads"
-    "errors" "resources" "missing" "speed" "ip-addresses" "ip-networks" "ip-epochs" "bots"
+    "errors" "resources" "missing" "speed" "ip-addresses" "ip-networks" "ip-epochs"
+    "bots" "spoofed" "data-centres"
 };
 
 static ALL: LazyLock<Vec<Report>> = LazyLock::new(|| {

@@ -7,14 +7,17 @@
 //! A column lives where it means something: what a visit *is* (its source, its entry page) in `visits`, what an event *is*
 //! (its path, its ad, its error) in `events`, and what its visitor is (browser, place) in both.
 
-use std::fmt;
-use std::sync::LazyLock;
+mod columns;
 
+use std::fmt;
+
+use columns::{COLUMNS, Column, Type};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde_json::Value;
 
-use crate::event::{BotCategory, Device, Kind, Row};
+pub(super) use columns::Home;
+
+use crate::event::Device;
 
 /// One condition on one column.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,41 +30,6 @@ pub struct Filter {
     values: Vec<String>,
     /// As it was written.
     text: String,
-}
-
-/// A column that can be filtered on.
-#[derive(Debug, PartialEq)]
-struct Column {
-    name: &'static str,
-    kind: Type,
-    home: Home,
-}
-
-/// What a column holds, as far as conditions on it go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Type {
-    Text,
-    Number,
-    /// 64 bits, written as 16 hexadecimal digits in reports.
-    Id,
-    Flag,
-    /// One of these words.
-    Word(&'static [&'static str]),
-    Moment,
-    Day,
-    /// Names and values.
-    Map,
-}
-
-/// Where a column lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Home {
-    /// In `events` alone.
-    Events,
-    /// In `visits`; in `events` it would tell of one event and not of the visit.
-    Visits,
-    /// In both, the same for all events of a visit.
-    Both,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,75 +89,6 @@ const MAX_BYTES: usize = 4096;
 /// Most values in one filter; each becomes a query parameter.
 const MAX_VALUES: usize = 64;
 
-/// Columns of `visits` that no event has.
-const ONLY_VISITS: [&str; 4] = ["entry_host", "entry_path", "exit_host", "exit_path"];
-/// Columns that tell where a visit came from: an event's own tells of the page before it.
-const ACQUISITION: [&str; 10] = [
-    "referrer_host",
-    "referrer_path",
-    "source",
-    "channel",
-    "utm_source",
-    "utm_medium",
-    "utm_campaign",
-    "utm_content",
-    "utm_term",
-    "click_id",
-];
-/// Columns that are the same for all events of a visitor.
-const VISITOR: [&str; 25] = [
-    "expires",
-    "visitor",
-    "address",
-    "epoch",
-    "policy",
-    "browser",
-    "browser_version",
-    "engine",
-    "os",
-    "os_version",
-    "device",
-    "bot",
-    "bot_category",
-    "spoofed",
-    "data_centre",
-    "language",
-    "timezone",
-    "screen_width",
-    "screen_height",
-    "country",
-    "region",
-    "city",
-    "asn",
-    "network",
-    "ip_version",
-];
-const KINDS: [&str; Kind::ALL.len()] = {
-    let mut names = [""; Kind::ALL.len()];
-    let mut i = 0;
-    while i < names.len() {
-        names[i] = Kind::ALL[i].name();
-        i += 1;
-    }
-    names
-};
-const CATEGORIES: [&str; BotCategory::ALL.len()] = {
-    let mut names = [""; BotCategory::ALL.len()];
-    let mut i = 0;
-    while i < names.len() {
-        names[i] = BotCategory::ALL[i].name();
-        i += 1;
-    }
-    names
-};
-const DEVICES: [&str; 5] = [
-    Device::Other.name(),
-    Device::Desktop.name(),
-    Device::Mobile.name(),
-    Device::Tablet.name(),
-    Device::Bot.name(),
-];
-
 /// Operators as they are written; the longer before the shorter that it starts with.
 const OPERATORS: [(&str, Operator); 8] = [
     ("!=", Operator::IsNot),
@@ -201,45 +100,6 @@ const OPERATORS: [(&str, Operator); 8] = [
     ("<", Operator::Less),
     (">", Operator::More),
 ];
-
-/// Every column of the row but the site, which a report is always about, and those that only visits have.
-static COLUMNS: LazyLock<Vec<Column>> = LazyLock::new(|| {
-    let mut columns = Vec::new();
-    Row::default().each(|name, value| {
-        if name != "site" {
-            columns.push(Column { name, kind: kind_of(name, &value), home: home_of(name) });
-        }
-    });
-    columns.extend(ONLY_VISITS.map(|name| Column { name, kind: Type::Text, home: Home::Visits }));
-    columns
-});
-
-/// The type of a column, told by the value of an empty row.
-fn kind_of(name: &str, value: &Value) -> Type {
-    match (name, value) {
-        ("kind", _) => Type::Word(&KINDS),
-        ("device", _) => Type::Word(&DEVICES),
-        ("bot_category", _) => Type::Word(&CATEGORIES),
-        ("time" | "received", _) => Type::Moment,
-        ("expires", _) => Type::Day,
-        ("page_load" | "visitor" | "address" | "error_group", _) => Type::Id,
-        (_, Value::Bool(_)) => Type::Flag,
-        // Measures that were not taken are null.
-        (_, Value::Number(_) | Value::Null) => Type::Number,
-        (_, Value::Object(_)) => Type::Map,
-        _ => Type::Text,
-    }
-}
-
-fn home_of(name: &str) -> Home {
-    if ACQUISITION.contains(&name) {
-        Home::Visits
-    } else if VISITOR.contains(&name) || name == "cookies_enabled" {
-        Home::Both
-    } else {
-        Home::Events
-    }
-}
 
 impl Filter {
     /// Reads one filter.
@@ -270,6 +130,20 @@ impl Filter {
     /// Where its column lives.
     pub(super) fn home(&self) -> Home {
         self.column.home
+    }
+
+    /// Whether nobody but bots passes it, so that it makes no sense to leave them out: `bot_category=ai`, `bot=Googlebot`,
+    /// `bot!=`, `device=bot`.
+    pub(super) fn wants_bots(&self) -> bool {
+        let mut values = self.values.iter();
+        match (self.column.name, self.operator) {
+            ("bot" | "bot_category", Operator::Is | Operator::Contains) => {
+                values.all(|value| !value.is_empty())
+            }
+            ("bot" | "bot_category", Operator::IsNot | Operator::ContainsNot) => values.any(String::is_empty),
+            ("device", Operator::Is) => values.all(|value| value == Device::Bot.name()),
+            _ => false,
+        }
     }
 
     /// The condition in SQL; values become `parameters` named `f0`, `f1`, …
@@ -353,7 +227,11 @@ impl Column {
                 };
                 (flag.map(str::to_owned), "true or false".to_owned())
             }
-            Type::Word(words) => (words.contains(&text.as_str()).then(|| text.clone()), words.join(", ")),
+            Type::Word(words) => {
+                let known = words.iter().map(|word| if word.is_empty() { "nothing" } else { word });
+                let takes = known.collect::<Vec<_>>().join(", ");
+                (words.contains(&text.as_str()).then(|| text.clone()), takes)
+            }
             Type::Moment => {
                 let moment = text.trim().parse::<Timestamp>().ok();
                 let value = moment.map(|moment| moment.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string());
@@ -406,7 +284,6 @@ fn alternatives(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event;
 
     fn check(text: &str, condition: &str, values: &[&str]) {
         let mut parameters = Vec::new();
@@ -429,6 +306,14 @@ mod tests {
         check(r"path=a\|b\\c", "(path = {f0:String})", &[r"a|b\c"]);
         check("props.doctor=Ivanov", "(props[{f0:String}] = {f1:String})", &["doctor", "Ivanov"]);
         check("kind=error", "(toString(kind) = {f0:String})", &["error"]);
+        check(
+            "bot_category=ai|seo",
+            "(toString(bot_category) = {f0:String} OR toString(bot_category) = {f1:String})",
+            &["ai", "seo"],
+        );
+        check("bot_category=", "(toString(bot_category) = {f0:String})", &[""]);
+        check("data_centre=1", "(data_centre = {f0:Bool})", &["true"]);
+        check("spoofed!=true", "(spoofed != {f0:Bool})", &["true"]);
         check("address=00000000000000ff", "(address = {f0:UInt64})", &["255"]);
         check("cookies_enabled=1", "(cookies_enabled = {f0:Bool})", &["true"]);
         check(
@@ -482,12 +367,31 @@ mod tests {
     }
 
     #[test]
-    fn every_column_of_the_row_can_be_filtered_on_but_the_site() {
-        for name in event::COLUMNS.iter().filter(|name| **name != "site") {
-            assert!(COLUMNS.iter().any(|column| column.name == *name), "{name}");
+    fn a_category_that_is_none_is_answered_with_those_there_are() {
+        let error = Filter::parse("bot_category=crawler").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "\"crawler\" is no value of column bot_category: it takes nothing, search, ai, preview, monitoring, seo, \
+             library, automation, other"
+        );
+    }
+
+    #[test]
+    fn a_filter_that_no_person_passes_wants_bots() {
+        for text in
+            ["bot_category=ai|seo", "bot=Googlebot", "bot~oo", "bot!=", "bot_category!=", "device=bot"]
+        {
+            assert!(Filter::parse(text).unwrap().wants_bots(), "{text}");
         }
-        for name in VISITOR.iter().chain(&ACQUISITION) {
-            assert!(event::COLUMNS.contains(name), "{name} is a column");
+        for text in [
+            "bot_category=",
+            "bot_category=|ai",
+            "bot!=Googlebot",
+            "bot!~Google",
+            "device=bot|mobile",
+            "spoofed=1",
+        ] {
+            assert!(!Filter::parse(text).unwrap().wants_bots(), "{text}");
         }
     }
 

@@ -58,7 +58,7 @@ pub struct Ask {
     pub by: Option<&'static str>,
     /// Most rows.
     pub limit: u32,
-    /// Count bots too.
+    /// Count bots too: asked for, or implied by a filter that only bots pass.
     pub bots: bool,
 }
 
@@ -190,14 +190,15 @@ impl Reports {
             // Half an hour ago may have been yesterday.
             Period::parse(Some("2d"), None, today)?
         };
+        let filters = raw.filters.iter().map(|text| Filter::parse(text)).collect::<Result<Vec<_>, _>>()?;
         Ok(Ask {
             report,
             site: site.ok_or_else(|| ReportError::NoSite("--site, or `site=` in the address".to_owned()))?,
             period,
-            filters: raw.filters.iter().map(|text| Filter::parse(text)).collect::<Result<_, _>>()?,
             by: by(report, raw.by.as_deref())?,
             limit: limit(report, raw.limit.as_deref())?,
-            bots: raw.bots,
+            bots: raw.bots || filters.iter().any(Filter::wants_bots),
+            filters,
         })
     }
 

@@ -6,8 +6,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
-mod browser;
 mod bots;
+mod browser;
 mod common;
 mod embedded;
 mod faults;

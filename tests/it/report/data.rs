@@ -9,7 +9,7 @@
 //! 26th  A  09:00 / with advertising, vitals, an error, a broken image, left at 09:00:20
 //! ```
 
-use footfall::event::{Day, Device, Kind, Milliseconds, Row};
+use footfall::event::{BotCategory, Day, Device, Kind, Milliseconds, Row};
 use jiff::tz::TimeZone;
 
 pub const ZONE: &str = "Europe/Berlin";
@@ -48,6 +48,9 @@ impl Rows {
             os_version: who.os_version,
             device: who.device,
             bot: who.bot,
+            bot_category: who.bot_category,
+            spoofed: who.spoofed,
+            data_centre: who.data_centre,
             language: who.language,
             country: who.country,
             region: who.region,
@@ -112,11 +115,12 @@ pub fn person(name: char, day: u64) -> Row<'static> {
             ip_version: 6,
             ..common
         },
-        // At A's address, with another browser.
+        // At A's address, with another browser, which contradicts itself.
         'C' => Row {
             visitor: of(3),
             address: of(11),
             browser: "Firefox",
+            spoofed: true,
             browser_version: "143",
             os: "Linux",
             device: Device::Desktop,
@@ -134,9 +138,30 @@ pub fn person(name: char, day: u64) -> Row<'static> {
             browser: "Googlebot",
             device: Device::Bot,
             bot: "Googlebot",
+            bot_category: BotCategory::Search,
+            data_centre: true,
             country: "US",
             asn: 15169,
             network: "Google",
+            ..common
+        },
+        // A person's browser, sent there to show its referrer.
+        'S' => Row {
+            visitor: of(10),
+            address: of(20),
+            browser: "Opera",
+            browser_version: "123",
+            os: "macOS",
+            os_version: "15",
+            device: Device::Desktop,
+            bot: "referrer spam",
+            bot_category: BotCategory::Other,
+            language: "fr-FR",
+            country: "FR",
+            region: "Ile-de-France",
+            city: "Paris",
+            asn: 12322,
+            network: "Free SAS",
             ..common
         },
         _ => unreachable!("nobody else visits"),
@@ -166,6 +191,39 @@ fn error(group: u64, message: &'static str, path: &'static str) -> Row<'static> 
 
 fn ad(slot: &'static str, name: &'static str) -> Row<'static> {
     Row { ad: "spring", slot, ..what(Kind::Ad, "/", name) }
+}
+
+/// What a crawler and a referrer's spammer add to those days, and to the last half hour: an event of every kind each.
+pub fn bots() -> Vec<u8> {
+    let mut rows = Rows { count: 1_000, ..Rows::default() };
+    let now = jiff::Timestamp::now().as_millisecond() - 60_000;
+    for name in ['G', 'S'] {
+        for (second, kind) in Kind::ALL.into_iter().enumerate() {
+            let path = "/for-bots";
+            let event = match kind {
+                Kind::View => Row {
+                    referrer_host: "spam.example",
+                    source: "spam.example",
+                    channel: "Referral",
+                    utm_source: "spam",
+                    utm_medium: "bot",
+                    utm_campaign: "made-up",
+                    ..view(path)
+                },
+                Kind::Leave => Row { engaged_ms: 9_000, ..what(kind, path, "") },
+                Kind::Event => Row { props: &[("bot", "1")], ..what(kind, path, "made-up") },
+                Kind::Ad => ad("bots", "impression"),
+                Kind::Error => error(0xb0, "bot", path),
+                Kind::Vitals => Row { lcp_ms: Some(9_999), ..what(kind, path, "") },
+                Kind::Missing => what(kind, "/gone", ""),
+                Kind::Outbound | Kind::Download | Kind::Resource => what(kind, path, "elsewhere.example/x"),
+            };
+            rows.add(&format!("2026-10-24 18:00:{second:02}"), &person(name, 24), event.clone());
+            rows.add(&format!("2026-10-26 18:00:{second:02}"), &person(name, 26), event.clone());
+            rows.at(now, &person(name, 27), event);
+        }
+    }
+    rows.bytes
 }
 
 /// The days of the table above.

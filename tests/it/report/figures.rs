@@ -262,7 +262,24 @@ fn diagnostics() -> Vec<(&'static str, Vec<&'static str>, Value)> {
                 ["2026-10-24 04:00", 14, 3, 1, 2, 4, 21.43, 33.33]
             ]),
         ),
-        ("bots", vec![], json!([["Googlebot", 3, 9.09, 3, 1, "2026-10-24 13:00:03"]])),
+        ("bots", vec![], json!([["search", "Googlebot", 3, 9.09, 3, 1, 100.0, "2026-10-24 13:00:03"]])),
+        (
+            "bots",
+            vec!["by=category"],
+            json!([["search", "Googlebot", 3, 9.09, 3, 1, 100.0, "2026-10-24 13:00:03"]]),
+        ),
+        // One of six pseudonyms of visitors.
+        (
+            "data-centres",
+            vec![],
+            json!([["Google", "15169", 3, 9.09, 1, 16.67, 100.0, "Googlebot", 0.0, "US"]]),
+        ),
+        (
+            "spoofed",
+            vec![],
+            // Two of Rostelecom's 26 events: A's 24 and C's.
+            json!([["Rostelecom", "12389", 2, 6.06, 7.69, 1, 1, 0.0, 0.0, "RU", "2026-10-25 02:30:00"]]),
+        ),
     ]
 }
 

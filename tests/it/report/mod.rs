@@ -1,6 +1,7 @@
 //! Reports over the real engine: every figure worked out by hand, on open days, on closed ones and under filters alike.
 
 mod api;
+mod bots;
 mod data;
 mod figures;
 mod filters;

@@ -1,0 +1,49 @@
+-- title: Data centres
+-- purpose: diagnostics
+-- about: Networks of data centres that events came from, bots among them. Servers and VPN exits are there, hardly ever homes: much
+--   traffic of which little is bots may be a scraper that calls itself a browser. Networks are told by the AS number in the geo file.
+-- credit: places
+-- columns:
+--   network        text      organisation of the network
+--   asn            text      number of the autonomous system
+--   requests       events    events from the network
+--   share          %         share of all events of the site
+--   visitors       visitors  pseudonyms of visitors, each once in an epoch
+--   visitor_share  %         share of all visitors of the site
+--   bots           %         share of its events that bots sent
+--   bot_names      text      up to three of its most frequent bots
+--   spoofed        %         share of its events from clients that contradict themselves
+--   countries      text      up to three of its most frequent countries
+SELECT
+    network,
+    asn,
+    requests,
+    share,
+    visitors,
+    visitor_share,
+    bots,
+    bot_names,
+    spoofed,
+    countries
+FROM
+(
+    SELECT
+        network,
+        toString(events.asn) AS asn,
+        countIf(data_centre) AS requests,
+        round(100 * requests / sum(count()) OVER (), 2) AS share,
+        uniqIf(visitor, data_centre) AS visitors,
+        round(100 * visitors / sum(uniq(visitor)) OVER (), 2) AS visitor_share,
+        round(100 * countIf(data_centre AND bot != '') / requests, 2) AS bots,
+        arrayStringConcat(topKIf(3)(toString(bot), data_centre AND bot != ''), ', ') AS bot_names,
+        round(100 * countIf(data_centre AND events.spoofed) / requests, 2) AS spoofed,
+        arrayStringConcat(topKIf(3)(toString(country), data_centre AND country != ''), ', ') AS countries
+    FROM events
+    WHERE site = {site:String}
+        AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
+        AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+    GROUP BY network, events.asn
+)
+WHERE requests > 0
+ORDER BY requests DESC, network, asn
+LIMIT {limit:UInt32}

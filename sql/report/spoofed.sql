@@ -1,0 +1,52 @@
+-- title: Spoofed clients
+-- purpose: diagnostics
+-- about: Networks of clients whose own hints deny what their user agent says, bots among them. Which browser and system they have
+--   in truth is not guessed: other reports show them with empty ones.
+-- credit: places
+-- columns:
+--   network      text       organisation of the network; empty when unknown
+--   asn          text       number of the autonomous system
+--   requests     events     events from such clients
+--   share        %          share of all events of the site
+--   of_network   %          share of all events from the network
+--   visitors     visitors   pseudonyms of visitors, each once in an epoch
+--   addresses    addresses  pseudonyms of addresses, each once in an epoch
+--   bots         %          share of these events that bots sent
+--   data_centre  %          share of these events that came from data centres
+--   countries    text       up to three of their most frequent countries
+--   last_seen    time       last of these events in the period, in the zone of reports
+SELECT
+    network,
+    asn,
+    requests,
+    share,
+    of_network,
+    visitors,
+    addresses,
+    bots,
+    data_centre,
+    countries,
+    last_seen
+FROM
+(
+    SELECT
+        network,
+        if(events.asn = 0, '', toString(events.asn)) AS asn,
+        countIf(spoofed) AS requests,
+        round(100 * requests / sum(count()) OVER (), 2) AS share,
+        round(100 * requests / count(), 2) AS of_network,
+        uniqIf(visitor, spoofed) AS visitors,
+        uniqIf(address, spoofed) AS addresses,
+        round(100 * countIf(spoofed AND bot != '') / requests, 2) AS bots,
+        round(100 * countIf(spoofed AND events.data_centre) / requests, 2) AS data_centre,
+        arrayStringConcat(topKIf(3)(toString(country), spoofed AND country != ''), ', ') AS countries,
+        formatDateTime(maxIf(events.time, spoofed), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS last_seen
+    FROM events
+    WHERE site = {site:String}
+        AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
+        AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+    GROUP BY network, events.asn
+)
+WHERE requests > 0
+ORDER BY requests DESC, network, asn
+LIMIT {limit:UInt32}
