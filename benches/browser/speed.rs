@@ -35,12 +35,21 @@ pub(crate) fn report(suites: &[Suite]) -> String {
         table += &format!("| {name} | {woothee:.2} | {new:.2} | {ratio:.1} × | {remembered:.0} |\n");
     };
     measure("five common browsers", SAMPLES);
+    let noise: Vec<String> = (0..200).map(noise).collect();
+    measure("64 KiB of noise", &noise.iter().map(String::as_str).collect::<Vec<_>>());
     for suite in suites.iter().filter(|suite| ["modern", "brand", "crawlers"].contains(&&*suite.name)) {
         let step = suite.rows.len().div_ceil(PER_ROUND);
         let agents: Vec<&str> = suite.rows.iter().step_by(step).map(|row| &*row.user_agent).collect();
         measure(&format!("`{}`", suite.name), &agents);
     }
     table
+}
+
+/// What a stranger may send to keep the collector busy: letters, digits and separators by chance.
+fn noise(seed: u64) -> String {
+    const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLM0123456789/.;() -_+:";
+    let mut random = fastrand::Rng::with_seed(seed);
+    (0..64 << 10).map(|_| char::from(LETTERS[random.usize(..LETTERS.len())])).collect()
 }
 
 /// Medians in µs: `woothee`, anew, remembered; in turns, so that what slows the machine slows all.

@@ -7,19 +7,25 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex_automata::meta::{BuildError, Config, Regex};
 use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input};
 
 use super::names;
 
-/// Bytes of the search's working memory at most, for each thread that searches at once.
-const MAX_CACHE: usize = 512 << 10;
+/// Bytes of one search's working memory at most, for each thread that searches at once.
+const MAX_CACHE: usize = 1 << 20;
 
-/// The list, ready to search.
+/// The list, ready to search. Most patterns are plain text and are looked for all at once; of the others those that are bound to the
+/// beginning end soon, and together they would make each other slow.
 pub(super) struct Patterns {
-    plain: Regex,
-    /// What decided, by the number of a plain pattern.
-    rules: Vec<Box<str>>,
+    texts: AhoCorasick,
+    text_rules: Vec<Box<str>>,
+    bound: Regex,
+    bound_rules: Vec<Box<str>>,
+    free: Regex,
+    free_rules: Vec<Box<str>>,
     guarded: Vec<Guarded>,
 }
 
@@ -42,29 +48,62 @@ pub(super) static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
 impl Patterns {
     fn of(list: &'static str) -> Result<Self, Box<BuildError>> {
         let excuses = excuses();
-        let mut plain = Vec::new();
-        let mut guarded = Vec::new();
+        let (mut texts, mut bound, mut free, mut guarded) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for pattern in list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            match Guarded::of(pattern, excuses.get(pattern).cloned().unwrap_or_default())? {
-                Some(pattern) => guarded.push(pattern),
-                None => plain.push(pattern.to_owned()),
+            let excuses = excuses.get(pattern).cloned().unwrap_or_default();
+            if let Some(pattern) = Guarded::of(pattern, excuses)? {
+                guarded.push(pattern);
+            } else if let Some(text) = text(pattern) {
+                texts.push((text, rule(pattern)));
+            } else if pattern.starts_with('^') {
+                bound.push((pattern.to_owned(), rule(pattern)));
+            } else {
+                free.push((pattern.to_owned(), rule(pattern)));
             }
         }
-        let mut rules: Vec<Box<str>> = plain.iter().map(|pattern| rule(pattern)).collect();
-        for text in names::sure() {
-            plain.push(regex_syntax::escape(text));
-            rules.push(format!("bots.tsv: {text}").into());
-        }
-        Ok(Self { plain: regex(&plain)?, rules, guarded })
+        texts.extend(names::sure().map(|text| (text.to_owned(), format!("bots.tsv: {text}").into())));
+        let (texts, text_rules): (Vec<String>, _) = texts.into_iter().unzip();
+        let (bound, bound_rules): (Vec<String>, _) = bound.into_iter().unzip();
+        let (free, free_rules): (Vec<String>, _) = free.into_iter().unzip();
+        let texts = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(texts);
+        Ok(Self {
+            texts: texts.expect("some hundred short texts"),
+            text_rules,
+            bound: regex(&bound)?,
+            bound_rules,
+            free: regex(&free)?,
+            free_rules,
+            guarded,
+        })
     }
 
     /// The rule that finds a bot in a user agent in lower case.
     pub(super) fn find(&'static self, lower: &str) -> Option<&'static str> {
-        if let Some(found) = self.plain.find(lower) {
-            return Some(&self.rules[found.pattern().as_usize()]);
+        if let Some(found) = self.texts.find(lower) {
+            return Some(&self.text_rules[found.pattern().as_usize()]);
+        }
+        if let Some(found) = self.bound.find(Input::new(lower).anchored(Anchored::Yes)) {
+            return Some(&self.bound_rules[found.pattern().as_usize()]);
+        }
+        if let Some(found) = self.free.find(lower) {
+            return Some(&self.free_rules[found.pattern().as_usize()]);
         }
         self.guarded.iter().find(|guarded| guarded.is_in(lower)).map(|guarded| &*guarded.rule)
     }
+}
+
+/// The text that a pattern stands for, if it is one: nothing but letters, digits and signs, perhaps behind a backslash.
+fn text(pattern: &str) -> Option<String> {
+    let mut text = String::new();
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => text.push(letters.next().filter(|escaped| !escaped.is_ascii_alphanumeric())?),
+            '^' | '$' | '.' | '|' | '?' | '*' | '+' | '(' | ')' | '[' | ']' | '{' | '}' => return None,
+            _ => text.push(letter),
+        }
+    }
+    Some(text)
 }
 
 fn rule(pattern: &str) -> Box<str> {
@@ -158,6 +197,7 @@ mod tests {
                 assert!(!text.contains(['(', ')', '[', '\\', '*', '+']), "{}: {text}", guarded.rule);
             }
         }
-        assert!(!PATTERNS.rules.is_empty() && !PATTERNS.guarded.is_empty());
+        let kinds = [PATTERNS.text_rules.len(), PATTERNS.bound_rules.len(), PATTERNS.free_rules.len()];
+        assert!(!kinds.contains(&0) && !PATTERNS.guarded.is_empty(), "{kinds:?}");
     }
 }
