@@ -5,6 +5,7 @@
 //! browsers, which `excuses.tsv` excuses from them.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
@@ -21,22 +22,23 @@ const MAX_CACHE: usize = 1 << 20;
 /// beginning end soon, and together they would make each other slow.
 pub(super) struct Patterns {
     texts: AhoCorasick,
-    text_rules: Vec<Box<str>>,
+    text_rules: Vec<Rule>,
     bound: Regex,
-    bound_rules: Vec<Box<str>>,
+    bound_rules: Vec<Rule>,
     free: Regex,
-    free_rules: Vec<Box<str>>,
-    guarded: Vec<Guarded>,
+    free_rules: Vec<Rule>,
+    /// Patterns with guards that are more than text.
+    guarded: Vec<(Regex, Rule)>,
 }
 
-/// A pattern whose matches count only where certain texts do not stand beside them.
-struct Guarded {
-    core: Regex,
+/// What people are told decided, and when a match does not count.
+struct Rule {
+    name: Box<str>,
+    /// Texts that must not stand before a match, nor behind it.
     not_before: Vec<&'static str>,
     not_behind: Vec<&'static str>,
     /// Texts that excuse a user agent as a whole.
     excuses: Vec<&'static str>,
-    rule: Box<str>,
 }
 
 pub(super) static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
@@ -50,18 +52,18 @@ impl Patterns {
         let excuses = excuses();
         let (mut texts, mut bound, mut free, mut guarded) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for pattern in list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            let excuses = excuses.get(pattern).cloned().unwrap_or_default();
-            if let Some(pattern) = Guarded::of(pattern, excuses)? {
-                guarded.push(pattern);
-            } else if let Some(text) = text(pattern) {
-                texts.push((text, rule(pattern)));
-            } else if pattern.starts_with('^') {
-                bound.push((pattern.to_owned(), rule(pattern)));
+            let (core, rule) = Rule::of(pattern, excuses.get(pattern).cloned().unwrap_or_default());
+            if let Some(text) = text(core) {
+                texts.push((text, rule));
+            } else if rule.is_guarded() {
+                guarded.push((regex(&[core.to_owned()])?, rule));
+            } else if core.starts_with('^') {
+                bound.push((core.to_owned(), rule));
             } else {
-                free.push((pattern.to_owned(), rule(pattern)));
+                free.push((core.to_owned(), rule));
             }
         }
-        texts.extend(names::sure().map(|text| (text.to_owned(), format!("bots.tsv: {text}").into())));
+        texts.extend(names::sure().map(|text| (text.to_owned(), Rule::sure(text))));
         let (texts, text_rules): (Vec<String>, _) = texts.into_iter().unzip();
         let (bound, bound_rules): (Vec<String>, _) = bound.into_iter().unzip();
         let (free, free_rules): (Vec<String>, _) = free.into_iter().unzip();
@@ -79,17 +81,64 @@ impl Patterns {
 
     /// The rule that finds a bot in a user agent in lower case.
     pub(super) fn find(&'static self, lower: &str) -> Option<&'static str> {
-        if let Some(found) = self.texts.find(lower) {
-            return Some(&self.text_rules[found.pattern().as_usize()]);
+        let texts = self.texts.find_overlapping_iter(lower);
+        let mut texts = texts.map(|found| (&self.text_rules[found.pattern().as_usize()], found.range()));
+        if let Some((rule, _)) = texts.find(|(rule, range)| rule.holds(lower, range)) {
+            return Some(&rule.name);
         }
         if let Some(found) = self.bound.find(Input::new(lower).anchored(Anchored::Yes)) {
-            return Some(&self.bound_rules[found.pattern().as_usize()]);
+            return Some(&self.bound_rules[found.pattern().as_usize()].name);
         }
         if let Some(found) = self.free.find(lower) {
-            return Some(&self.free_rules[found.pattern().as_usize()]);
+            return Some(&self.free_rules[found.pattern().as_usize()].name);
         }
-        self.guarded.iter().find(|guarded| guarded.is_in(lower)).map(|guarded| &*guarded.rule)
+        let holds =
+            |core: &Regex, rule: &Rule| core.find_iter(lower).any(|found| rule.holds(lower, &found.range()));
+        self.guarded.iter().find(|(core, rule)| holds(core, rule)).map(|(_, rule)| &*rule.name)
     }
+}
+
+impl Rule {
+    /// `(?<!before)core(?!behind)`, where both are alternatives of literal text: the core and the rest.
+    fn of(pattern: &'static str, excuses: Vec<&'static str>) -> (&'static str, Self) {
+        let (not_before, rest) = match pattern.strip_prefix("(?<!").and_then(|rest| rest.split_once(')')) {
+            Some((texts, rest)) => (alternatives(texts), rest),
+            None => (Vec::new(), pattern),
+        };
+        let (core, not_behind) = match rest.split_once("(?!") {
+            Some((core, texts)) => (core, alternatives(texts)),
+            None => (rest, Vec::new()),
+        };
+        (core, Self { name: format!("isbot.txt: {pattern}").into(), not_before, not_behind, excuses })
+    }
+
+    fn sure(text: &str) -> Self {
+        let name = format!("bots.tsv: {text}").into();
+        Self { name, not_before: Vec::new(), not_behind: Vec::new(), excuses: Vec::new() }
+    }
+
+    fn is_guarded(&self) -> bool {
+        !(self.not_before.is_empty() && self.not_behind.is_empty() && self.excuses.is_empty())
+    }
+
+    /// Whether a match counts.
+    fn holds(&self, lower: &str, range: &Range<usize>) -> bool {
+        let (before, behind) = (&lower.as_bytes()[..range.start], &lower.as_bytes()[range.end..]);
+        !self.not_before.iter().any(|text| before.ends_with(text.as_bytes()))
+            && !self.not_behind.iter().any(|text| behind.starts_with(text.as_bytes()))
+            && !self.excuses.iter().any(|text| lower.contains(text))
+    }
+}
+
+/// `\w` and `\b` are ASCII's, as in JavaScript, where a hyphen behind a class of characters (`[\d-.]`) is a hyphen.
+fn regex(patterns: &[String]) -> Result<Regex, Box<BuildError>> {
+    let patterns: Vec<String> =
+        patterns.iter().map(|pattern| pattern.replace(r"\d-", r"\d\-").replace(r"\w-", r"\w\-")).collect();
+    Regex::builder()
+        .syntax(syntax::Config::new().unicode(false).utf8(false))
+        .configure(Config::new().utf8_empty(false).hybrid_cache_capacity(MAX_CACHE))
+        .build_many(&patterns)
+        .map_err(Box::new)
 }
 
 /// The text that a pattern stands for, if it is one: nothing but letters, digits and signs, perhaps behind a backslash.
@@ -104,56 +153,6 @@ fn text(pattern: &str) -> Option<String> {
         }
     }
     Some(text)
-}
-
-fn rule(pattern: &str) -> Box<str> {
-    format!("isbot.txt: {pattern}").into()
-}
-
-/// `\w` and `\b` are ASCII's, as in JavaScript, where a hyphen behind a class of characters (`[\d-.]`) is a hyphen.
-fn regex(patterns: &[String]) -> Result<Regex, Box<BuildError>> {
-    let patterns: Vec<String> =
-        patterns.iter().map(|pattern| pattern.replace(r"\d-", r"\d\-").replace(r"\w-", r"\w\-")).collect();
-    Regex::builder()
-        .syntax(syntax::Config::new().unicode(false).utf8(false))
-        .configure(Config::new().utf8_empty(false).hybrid_cache_capacity(MAX_CACHE))
-        .build_many(&patterns)
-        .map_err(Box::new)
-}
-
-impl Guarded {
-    /// `(?<!before)core(?!behind)`, where both are alternatives of literal text.
-    /// `None` when there is nothing to look for around it.
-    fn of(pattern: &'static str, excuses: Vec<&'static str>) -> Result<Option<Self>, Box<BuildError>> {
-        let (not_before, rest) = match pattern.strip_prefix("(?<!").and_then(|rest| rest.split_once(')')) {
-            Some((texts, rest)) => (alternatives(texts), rest),
-            None => (Vec::new(), pattern),
-        };
-        let (core, not_behind) = match rest.split_once("(?!") {
-            Some((core, texts)) => (core, alternatives(texts)),
-            None => (rest, Vec::new()),
-        };
-        if not_before.is_empty() && not_behind.is_empty() && excuses.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(Self {
-            core: regex(&[core.to_owned()])?,
-            not_before,
-            not_behind,
-            excuses,
-            rule: rule(pattern),
-        }))
-    }
-
-    fn is_in(&self, lower: &str) -> bool {
-        let is_free = |range: std::ops::Range<usize>| {
-            let (before, behind) = (&lower.as_bytes()[..range.start], &lower.as_bytes()[range.end..]);
-            !self.not_before.iter().any(|text| before.ends_with(text.as_bytes()))
-                && !self.not_behind.iter().any(|text| behind.starts_with(text.as_bytes()))
-        };
-        self.core.find_iter(lower).any(|found| is_free(found.range()))
-            && !self.excuses.iter().any(|text| lower.contains(text))
-    }
 }
 
 /// By pattern, the texts that excuse from it.
@@ -192,9 +191,10 @@ mod tests {
 
     #[test]
     fn no_pattern_of_the_list_looks_around_itself_in_a_way_that_is_not_understood() {
-        for guarded in &PATTERNS.guarded {
-            for text in guarded.not_before.iter().chain(&guarded.not_behind) {
-                assert!(!text.contains(['(', ')', '[', '\\', '*', '+']), "{}: {text}", guarded.rule);
+        let guarded = PATTERNS.guarded.iter().map(|(_, rule)| rule);
+        for rule in guarded.chain(&PATTERNS.text_rules) {
+            for text in rule.not_before.iter().chain(&rule.not_behind) {
+                assert!(!text.contains(['(', ')', '[', '\\', '*', '+']), "{}: {text}", rule.name);
             }
         }
         let kinds = [PATTERNS.text_rules.len(), PATTERNS.bound_rules.len(), PATTERNS.free_rules.len()];
