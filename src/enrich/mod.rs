@@ -11,6 +11,7 @@ pub mod lists;
 mod network;
 mod source;
 mod spam;
+mod table;
 
 pub use browser::{Browser, Browsers, Client, HintHeaders, Rules};
 pub use error_group::error_group;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::table;
 use crate::privacy::scrub::Campaign;
 
 /// What a visit without a source is called.
@@ -173,7 +174,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 
 /// The rows of the data file; a test reads them all, so that a wrong one never gets here.
 fn rows() -> impl Iterator<Item = (&'static str, &'static str, Origin)> {
-    let lines = include_str!("sources.tsv").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines = table::rows(include_str!("sources.tsv"));
     lines.filter_map(|line| {
         let mut cells = line.split('\t');
         let (kind, key, name, class) = (cells.next()?, cells.next()?, cells.next()?, cells.next()?);
@@ -274,10 +275,7 @@ mod tests {
 
     #[test]
     fn the_data_file_is_whole() {
-        let lines: Vec<_> = include_str!("sources.tsv")
-            .lines()
-            .filter(|line| !line.is_empty() && !line.starts_with('#'))
-            .collect();
+        let lines: Vec<_> = table::rows(include_str!("sources.tsv")).collect();
         assert_eq!(rows().count(), lines.len(), "a row was not understood");
         let keys: std::collections::HashSet<_> = rows().map(|(kind, key, _)| (kind, key)).collect();
         assert_eq!(keys.len(), lines.len(), "a key stands twice");

@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
+use crate::enrich::lists::CRAWLERS;
+use crate::enrich::table;
 use crate::event::BotCategory;
 
 /// Bytes of a bot's own name at most.
@@ -29,13 +31,13 @@ impl Names {
     fn new() -> Self {
         let mut texts = Vec::new();
         let mut rows = Vec::new();
-        for (rank, row) in (0..).zip(lines(include_str!("bots.tsv"))) {
-            let [text, name, category, _] = columns(row);
+        for (rank, row) in (0..).zip(table::rows(include_str!("bots.tsv"))) {
+            let [text, name, category] = table::columns(row);
             texts.push(text.to_owned());
             rows.push(Row { name, category: category_of(category, row), rank });
         }
-        for row in lines(include_str!("../lists/crawlers.tsv")) {
-            let [text, name, category, _] = columns(row);
+        for row in CRAWLERS.entries() {
+            let [text, name, category] = table::columns(row);
             texts.push(text.to_ascii_lowercase());
             rows.push(Row { name, category: category_of(category, row), rank: u32::MAX });
         }
@@ -63,21 +65,8 @@ impl Names {
 
 /// Texts of `bots.tsv` that give a bot away by themselves.
 pub(super) fn sure() -> impl Iterator<Item = &'static str> {
-    lines(include_str!("bots.tsv"))
-        .map(columns)
-        .filter(|columns| columns[3] == "sure")
-        .map(|columns| columns[0])
-}
-
-fn lines(table: &'static str) -> impl Iterator<Item = &'static str> {
-    table.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
-}
-
-/// Both tables are part of the program: a test reads them, so that what is wrong with them is seen there.
-fn columns(row: &'static str) -> [&'static str; 4] {
-    let mut columns = row.split('\t');
-    let mut column = || columns.next().unwrap_or_else(|| panic!("too few columns: {row:?}"));
-    [column(), column(), column(), columns.next().unwrap_or_default()]
+    let rows = table::rows(include_str!("bots.tsv")).map(table::columns);
+    rows.filter(|[_, _, _, mark]| *mark == "sure").map(|[text, ..]| text)
 }
 
 fn category_of(name: &str, row: &str) -> BotCategory {

@@ -14,6 +14,8 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 
 use super::names;
+use crate::enrich::lists::ISBOT;
+use crate::enrich::table;
 
 /// Bytes of one search's working memory at most, for each thread that searches at once.
 const MAX_CACHE: usize = 1 << 20;
@@ -42,16 +44,15 @@ struct Rule {
 }
 
 pub(super) static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
-    let list = include_str!("../lists/isbot.txt");
     // The list is part of the program: a test reads it, so that what is wrong with it is seen there.
-    Patterns::of(list).expect("the list's patterns are of the form that is understood")
+    Patterns::new().expect("the list's patterns are of the form that is understood")
 });
 
 impl Patterns {
-    fn of(list: &'static str) -> Result<Self, Box<BuildError>> {
+    fn new() -> Result<Self, Box<BuildError>> {
         let excuses = excuses();
         let (mut texts, mut bound, mut free, mut guarded) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for pattern in list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        for pattern in ISBOT.entries() {
             let (core, rule) = Rule::of(pattern, excuses.get(pattern).cloned().unwrap_or_default());
             if let Some(text) = text(core) {
                 texts.push((text, rule));
@@ -157,13 +158,8 @@ fn text(pattern: &str) -> Option<String> {
 
 /// By pattern, the texts that excuse from it.
 fn excuses() -> HashMap<&'static str, Vec<&'static str>> {
-    let rows = include_str!("excuses.tsv").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    rows.map(|row| {
-        let mut columns = row.split('\t');
-        let mut column = || columns.next().unwrap_or_else(|| panic!("excuses.tsv: too few columns: {row:?}"));
-        (column(), column().split(',').collect())
-    })
-    .collect()
+    let rows = table::rows(include_str!("excuses.tsv")).map(table::columns);
+    rows.map(|[pattern, texts]| (pattern, texts.split(',').collect())).collect()
 }
 
 /// `a|b` or `(?:a|b)` and what closes it.

@@ -14,6 +14,7 @@ use sfv::{BareItem, List, ListEntry, Parser};
 
 use super::{Browser, device, major, two_parts};
 use crate::beacon::Hints;
+use crate::enrich::table;
 use crate::event::Device;
 
 /// Bytes of a brand at most, for it to be called by its own name.
@@ -127,13 +128,8 @@ fn flag(header: &[u8]) -> Option<bool> {
 }
 
 static FAMILIES: LazyLock<HashMap<&'static str, &'static str, RandomState>> = LazyLock::new(|| {
-    let rows = include_str!("brands.tsv").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    rows.map(|row| {
-        let mut fields = row.split('\t');
-        let mut field = || fields.next().unwrap_or_else(|| panic!("brands.tsv: too few columns: {row:?}"));
-        (field(), field())
-    })
-    .collect()
+    let rows = table::rows(include_str!("brands.tsv")).map(table::columns);
+    rows.map(|[brand, family]| (brand, family)).collect()
 });
 
 /// How much a brand tells.

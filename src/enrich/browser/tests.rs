@@ -1,4 +1,5 @@
 use super::*;
+use crate::enrich::table;
 
 const CHROME_WINDOWS: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
 const CHROME_ANDROID: &str = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36";
@@ -43,9 +44,7 @@ fn hints(
 
 #[test]
 fn user_agents_are_read() {
-    let cases = include_str!("cases.tsv").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    for case in cases {
-        let (expected, user_agent) = case.split_once('\t').expect("two columns");
+    for [expected, user_agent] in table::rows(include_str!("cases.tsv")).map(table::columns) {
         assert_eq!(line(&client(user_agent, &Hints::default())), expected, "{user_agent}");
     }
     assert_eq!(line(&client("", &Hints::default())), "|||||other|");

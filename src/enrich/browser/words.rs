@@ -10,6 +10,8 @@ use std::sync::LazyLock;
 
 use foldhash::fast::RandomState;
 
+use crate::enrich::table;
+
 /// Words with a row of their own that one user agent may have; real ones have up to 15.
 const MAX_HITS: usize = 32;
 /// How far behind its word a number may stand for the rule `near`, in bytes.
@@ -203,14 +205,11 @@ static DICTIONARY: LazyLock<Dictionary> = LazyLock::new(|| {
 impl Dictionary {
     /// Adds a table. Its text is part of the program: a test reads it, so that what is wrong with it is seen there.
     fn read(&mut self, table: Table, name: &str, text: &'static str) {
-        let rows = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        for (rank, row) in (0_u16..).zip(rows) {
-            let mut fields = row.split('\t');
-            let mut field = || fields.next().unwrap_or_else(|| panic!("{name}: too few columns: {row:?}"));
-            let (words, value) = (field(), field());
+        for (rank, row) in (0_u16..).zip(table::rows(text)) {
+            let [words, value, rule] = table::columns(row);
             let version = match table {
                 Table::Devices | Table::Engines => Version::None,
-                Table::Browsers | Table::Systems => self.version(field()),
+                Table::Browsers | Table::Systems => self.version(rule),
             };
             for word in words.split(',') {
                 let (word, needs) = match word.split_once('+') {

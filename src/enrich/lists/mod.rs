@@ -7,6 +7,8 @@
 use jiff::Unit;
 use jiff::civil::Date;
 
+use super::table;
+
 /// Age after which a list misses too much of what goes round, in days.
 pub const OLD_DAYS: i64 = 365;
 
@@ -50,7 +52,7 @@ pub struct Head {
 impl List {
     /// The lines that are data, in their order; no space is trimmed.
     pub fn entries(&self) -> impl Iterator<Item = &'static str> + use<> {
-        self.text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
+        table::rows(self.text)
     }
 
     /// What its head says.
