@@ -115,7 +115,7 @@ fn shared<'a>(context: &Context<'a>, beacon: &'a Beacon<'_>, visited: &'a Visite
     let page = &visited.page;
     let referrer_host = visited.referrer.as_ref().map_or("", |referrer| &*referrer.host);
     let source = enrich::source(referrer_host, &page.host, &page.campaign, page.click_id);
-    let (bot, bot_category) = bot(browser, referrer_host);
+    let (bot, bot_category) = bot(&browser.bot, browser.bot_category, referrer_host);
     Row {
         page_load: beacon.page_load,
         received: Milliseconds(context.received),
@@ -164,12 +164,12 @@ fn shared<'a>(context: &Context<'a>, beacon: &'a Beacon<'_>, visited: &'a Visite
     }
 }
 
-/// Name and category of the bot: the browser's own, or that of a visit made up for the sake of its referrer.
-fn bot<'a>(browser: &'a Browser, referrer_host: &str) -> (&'a str, BotCategory) {
-    if browser.bot.is_empty() && enrich::is_spam_referrer(referrer_host) {
+/// Name and category of a page's bot: the browser's own, or those of a visit made up for the sake of its referrer.
+pub(crate) fn bot<'a>(name: &'a str, category: BotCategory, referrer_host: &str) -> (&'a str, BotCategory) {
+    if name.is_empty() && enrich::is_spam_referrer(referrer_host) {
         (REFERRER_SPAM, BotCategory::Other)
     } else {
-        (&browser.bot, browser.bot_category)
+        (name, category)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the demonstration clinic is like: its pages and advertising blocks, where its visitors live, what they browse with
 //! and where they come from. Weights are parts of the sum of their list.
 
-use crate::event::{Device, Pairs};
+use crate::event::{BotCategory, Device, Pairs};
 
 /// The clinic's site id.
 pub(super) const SITE: &str = "clinic";
@@ -89,16 +89,44 @@ pub(super) const BROWSERS: &[Browser] = &[
     browser(12, ("Chrome", CHROME, "Blink"), ("Android", ANDROIDS), Device::Tablet, TABLETS),
     browser(12, ("Chrome", CHROME, "Blink"), ("Linux", &[""]), Device::Desktop, DESKTOP),
     browser(10, ("Firefox", &["144", "140"], "Gecko"), ("Linux", &[""]), Device::Desktop, DESKTOP),
+    browser(
+        14,
+        ("MIUI Browser", &["14", "14", "13"], "Blink"),
+        ("Android", ANDROIDS),
+        Device::Mobile,
+        ANDROID,
+    ),
+    browser(4, ("Chrome", CHROME, "Blink"), ("Chrome OS", &[""]), Device::Desktop, DESKTOP),
 ];
 
-/// Bots and what share of all bots each is.
-pub(super) const BOTS: &[(u32, &str)] = &[
-    (50, "YandexBot"),
-    (40, "Googlebot"),
-    (15, "bingbot"),
-    (10, "AhrefsBot"),
-    (8, "GPTBot"),
-    (5, "Headless Chrome"),
+/// What a client is recorded as whose browser is not known.
+pub(super) static NO_BROWSER: Browser = browser(0, ("", &[""], ""), ("", &[""]), Device::Other, DESKTOP);
+
+/// A bot as the collector stores it.
+pub(super) struct Bot {
+    pub(super) weight: u32,
+    pub(super) name: &'static str,
+    pub(super) category: BotCategory,
+    /// Where it runs.
+    pub(super) place: &'static Place,
+}
+
+const fn bot(weight: u32, name: &'static str, category: BotCategory, place: &'static Place) -> Bot {
+    Bot { weight, name, category, place }
+}
+
+pub(super) static BOTS: &[Bot] = &[
+    bot(50, "YandexBot", BotCategory::Search, &YANDEX_CRAWLERS),
+    bot(40, "Googlebot", BotCategory::Search, &GOOGLE),
+    bot(15, "bingbot", BotCategory::Search, &MICROSOFT),
+    bot(12, "GPTBot", BotCategory::Ai, &MICROSOFT),
+    bot(8, "ClaudeBot", BotCategory::Ai, &AMAZON),
+    bot(4, "PerplexityBot", BotCategory::Ai, &AMAZON),
+    bot(8, "TelegramBot", BotCategory::Preview, &TELEGRAM),
+    bot(10, "UptimeRobot", BotCategory::Monitoring, &HETZNER),
+    bot(10, "AhrefsBot", BotCategory::Seo, &OVH),
+    bot(6, "python-requests", BotCategory::Library, &HETZNER),
+    bot(5, "HeadlessChrome", BotCategory::Automation, &AMAZON),
 ];
 
 /// A place and its networks.
@@ -145,6 +173,51 @@ const fn place(
 ) -> Place {
     Place { weight, country, region, city, timezone, languages, networks }
 }
+
+const ENGLISH: Texts = &["en-US"];
+const VIRGINIA: Place = place(0, "US", "Virginia", "Ashburn", "America/New_York", ENGLISH, &[]);
+static YANDEX_CRAWLERS: Place =
+    place(0, "RU", "Moscow", "Moscow", "Europe/Moscow", &["ru-RU"], &[(13_238, "YANDEX LLC")]);
+static GOOGLE: Place = Place { networks: &[(15_169, "Google LLC")], ..VIRGINIA };
+static MICROSOFT: Place = Place { networks: &[(8_075, "Microsoft Corporation")], ..VIRGINIA };
+static AMAZON: Place =
+    Place { networks: &[(14_618, "Amazon.com, Inc."), (16_509, "Amazon.com, Inc.")], ..VIRGINIA };
+static TELEGRAM: Place = place(
+    0,
+    "NL",
+    "North Holland",
+    "Amsterdam",
+    "Europe/Amsterdam",
+    ENGLISH,
+    &[(62_041, "Telegram Messenger Inc")],
+);
+static HETZNER: Place =
+    place(0, "DE", "Saxony", "Falkenstein", "Europe/Berlin", ENGLISH, &[(24_940, "Hetzner Online GmbH")]);
+static OVH: Place =
+    place(0, "FR", "Hauts-de-France", "Roubaix", "Europe/Paris", ENGLISH, &[(16_276, "OVH SAS")]);
+
+/// Where VPNs that visitors use leave into the net; who comes out there keeps the time zone and language of home.
+pub(super) const VPN_EXITS: &[Place] = &[
+    place(
+        50,
+        "NL",
+        "North Holland",
+        "Amsterdam",
+        "",
+        &[],
+        &[(9_009, "M247 Europe SRL"), (60_781, "LeaseWeb Netherlands B.V."), (14_061, "DigitalOcean, LLC")],
+    ),
+    place(
+        30,
+        "DE",
+        "Hesse",
+        "Frankfurt am Main",
+        "",
+        &[],
+        &[(212_238, "Datacamp Limited"), (24_940, "Hetzner Online GmbH")],
+    ),
+    place(20, "FI", "Uusimaa", "Helsinki", "", &[], &[(24_940, "Hetzner Online GmbH")]),
+];
 
 pub(super) const PLACES: &[Place] = &[
     place(300, "RU", "Moscow", "Moscow", "Europe/Moscow", RUSSIAN, RU),
@@ -206,6 +279,8 @@ pub(super) const WAYS: &[Way] = &[
     way(18, "prodoctorov.ru", "/moskva/lpu/"),
     way(12, "2gis.ru", "/moscow/firm/"),
     way(8, "city-news.example", "/health/spring-checkups"),
+    // On the list of referrer spam: a bot's, not a visitor's.
+    way(3, "semalt.com", "/project_crawl.php"),
     ad(90, "yandex.ru", ["yandex", "cpc", "spring-checkup"], "yclid"),
     ad(45, "yandex.ru", ["yandex", "cpc", "mri-discount"], "yclid"),
     ad(30, "google.com", ["google", "cpc", "brand"], "gclid"),

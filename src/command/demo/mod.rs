@@ -5,9 +5,11 @@
 //! demonstration that is started twice with one seed does not double anything. Then the days are closed.
 
 mod clinic;
+mod draw;
 mod host;
 pub mod site;
 mod traffic;
+mod visitor;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -8,17 +8,17 @@ use fastrand::Rng;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
-use super::clinic::{self, ADS, BOTS, BROWSERS, PLACES, SITE, WAYS};
+use super::clinic::{self, ADS, SITE, WAYS};
+use super::draw::{chance, log_normal, mix, pick, weighted};
+use super::visitor::Visitor;
 use crate::enrich;
-use crate::event::{Day, Device, Kind, Milliseconds, Row};
+use crate::event::{Day, Device, Kind, Milliseconds, Row, assemble};
 use crate::privacy::scrub::Campaign;
 
 /// Visits on which a page is asked for that is gone, a script fails, an element fails to load, each per 1,000 views.
 const MISSING: u32 = 8;
 const ERRORS: u32 = 9;
 const RESOURCES: u32 = 6;
-/// Visitors that are bots, per 1,000.
-const BOT_SHARE: u32 = 25;
 /// Visitors that come back later on the same day, per 1,000.
 const RETURNING: u32 = 180;
 /// Milliseconds of a day.
@@ -117,21 +117,6 @@ struct Visit<'v> {
     epoch: u32,
 }
 
-/// One visitor of one day.
-struct Visitor {
-    key: u64,
-    address: u64,
-    browser: &'static clinic::Browser,
-    version: &'static str,
-    os_version: &'static str,
-    screen: (u16, u16),
-    bot: &'static str,
-    place: &'static clinic::Place,
-    network: (u32, &'static str),
-    language: &'static str,
-    ip_version: u8,
-}
-
 /// The pen: what the rows of one page load share, and what was written so far.
 struct Page<'a, 'r> {
     /// Its `time` is the page load's, its `received` that of the first beacon.
@@ -216,9 +201,11 @@ impl Traffic {
     fn visit(&self, rng: &mut Rng, visit: &Visit<'_>, start: i64, now: i64, rows: &mut Rows) -> i64 {
         let mut time = start;
         let mut from: Option<&str> = None;
-        let person = visit.visitor.bot.is_empty();
+        let spam = enrich::is_spam_referrer(WAYS[visit.way].referrer_host);
+        let person = visit.visitor.bot.is_empty() && !spam;
         let mut pages = 1;
-        while pages < MAX_PAGES && chance(rng, if person { 640 } else { 900 }) {
+        // A referrer's spammer has shown what there is to show with one.
+        while !spam && pages < MAX_PAGES && chance(rng, if person { 640 } else { 900 }) {
             pages += 1;
         }
         for _ in 0..pages {
@@ -259,6 +246,7 @@ impl Traffic {
         let click_id = if first { way.click_id } else { "" };
         let referrer_host = if first { way.referrer_host } else { clinic::HOST };
         let (source, channel) = if first { &self.sources.of_ways[visit.way] } else { &self.sources.within };
+        let (bot, bot_category) = assemble::bot(visitor.bot, visitor.bot_category, referrer_host);
         let received = time + i64::from(rng.u32(1_040..1_900));
         Row {
             page_load: rng.u64(..),
@@ -285,10 +273,13 @@ impl Traffic {
             engine: visitor.browser.engine,
             os: visitor.browser.os,
             os_version: visitor.os_version,
-            device: if visitor.bot.is_empty() { visitor.browser.device } else { Device::Bot },
-            bot: visitor.bot,
+            device: visitor.device,
+            bot,
+            bot_category,
+            spoofed: visitor.spoofed,
+            data_centre: enrich::is_data_centre(visitor.network.0),
             language: visitor.language,
-            timezone: visitor.place.timezone,
+            timezone: visitor.timezone,
             screen_width: visitor.screen.0,
             screen_height: visitor.screen.1,
             country: visitor.place.country,
@@ -312,29 +303,6 @@ impl Traffic {
             u32::try_from(turn.timestamp().as_second()).ok()
         };
         turn().unwrap_or_default()
-    }
-}
-
-impl Visitor {
-    fn new(rng: &mut Rng) -> Self {
-        let browser = &BROWSERS[weighted(rng, BROWSERS.iter().map(|browser| browser.weight))];
-        let place = &PLACES[weighted(rng, PLACES.iter().map(|place| place.weight))];
-        let bot = chance(rng, BOT_SHARE).then(|| BOTS[weighted(rng, BOTS.iter().map(|bot| bot.0))].1);
-        let key = rng.u64(..);
-        Self {
-            key,
-            // One in eight shares an address with another: a household, an office, a carrier's gateway.
-            address: if chance(rng, 125) { key % 5_000 } else { mix(key, 1) },
-            browser,
-            version: pick(rng, browser.versions),
-            os_version: pick(rng, browser.os_versions),
-            screen: pick(rng, browser.screens),
-            bot: bot.unwrap_or_default(),
-            place,
-            network: pick(rng, place.networks),
-            language: pick(rng, place.languages),
-            ip_version: if chance(rng, 220) { 6 } else { 4 },
-        }
     }
 }
 
@@ -445,45 +413,10 @@ fn vitals(rng: &mut Rng, page: &mut Page<'_, '_>, time: i64) {
     });
 }
 
-/// Whether something that happens `per_mille` times in 1,000 happens.
-fn chance(rng: &mut Rng, per_mille: u32) -> bool {
-    rng.u32(..1_000) < per_mille
-}
-
-/// One of some, all alike likely.
-fn pick<T: Copy>(rng: &mut Rng, list: &[T]) -> T {
-    list[rng.usize(..list.len())]
-}
-
-/// The number of one of some, by weight.
-fn weighted(rng: &mut Rng, weights: impl Iterator<Item = u32> + Clone) -> usize {
-    let mut at = rng.u32(..weights.clone().sum::<u32>());
-    for (index, weight) in weights.enumerate() {
-        if at < weight {
-            return index;
-        }
-        at -= weight;
-    }
-    unreachable!("the drawn number is below the sum of the weights")
-}
-
-/// A log-normally distributed number, by Box and Muller's transform.
-fn log_normal(rng: &mut Rng, median: f64, sigma: f64) -> f64 {
-    let normal = (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos();
-    median * (sigma * normal).exp()
-}
-
-/// A pseudonym that looks like a random number (the finalizer of splitmix64).
-fn mix(key: u64, epoch: u64) -> u64 {
-    let mut z = key ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::BotCategory;
 
     /// A Wednesday.
     const DAY: Date = Date::constant(2026, 11, 18);
@@ -528,17 +461,33 @@ mod tests {
     }
 
     #[test]
+    fn every_category_of_bots_comes_data_centres_and_contradictions_too_and_people_mostly_from_home() {
+        let mut rng = Rng::with_seed(3);
+        let visitors: Vec<_> = (0..20_000).map(|_| Visitor::new(&mut rng)).collect();
+        for category in BotCategory::BOTS {
+            // Other is what referrers' spammers are.
+            let comes = visitors.iter().any(|visitor| visitor.bot_category == category);
+            assert_eq!(comes, category != BotCategory::Other, "{category:?}");
+        }
+        for visitor in &visitors {
+            assert_eq!(visitor.bot.is_empty(), visitor.bot_category == BotCategory::None);
+            assert_eq!(visitor.bot.is_empty(), visitor.device != Device::Bot);
+        }
+        let share = |of: &dyn Fn(&&Visitor) -> bool| visitors.iter().filter(of).count() as f64 / 20_000.0;
+        let rented = share(&|visitor| visitor.bot.is_empty() && enrich::is_data_centre(visitor.network.0));
+        assert!((0.02..0.05).contains(&rented), "{rented} of all are people from data centres");
+        let of_bots = share(&|visitor| !visitor.bot.is_empty() && enrich::is_data_centre(visitor.network.0));
+        assert!((0.01..0.025).contains(&of_bots), "{of_bots} of all are bots from data centres");
+        let spoofed = share(&|visitor| visitor.spoofed);
+        assert!((0.002..0.007).contains(&spoofed), "{spoofed} of all contradict themselves");
+        assert!(WAYS.iter().any(|way| enrich::is_spam_referrer(way.referrer_host)));
+    }
+
+    #[test]
     fn ways_to_the_clinic_are_named_as_the_collector_names_them() {
         let sources = Sources::new();
         assert_eq!(sources.of_ways[0], ("Direct".to_owned(), "Direct"));
         assert_eq!(sources.of_ways[1], ("Yandex".to_owned(), "Organic Search"));
         assert_eq!(sources.within.1, "Direct");
-    }
-
-    #[test]
-    fn the_median_of_a_log_normal_is_its_median() {
-        let mut rng = Rng::with_seed(7);
-        let below = (0..10_000).filter(|_| log_normal(&mut rng, 100.0, 0.8) < 100.0).count();
-        assert!((4_700..5_300).contains(&below), "{below}");
     }
 }
