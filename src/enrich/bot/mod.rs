@@ -2,7 +2,7 @@
 //!
 //! A user agent is a bot's if a pattern of `lists/isbot.txt` fits, if a row of `bots.tsv` marked `sure` does, or if
 //! `woothee` says so. Its name and category come from the first row of `bots.tsv` that fits, then from the longest of
-//! `lists/crawlers.tsv`, then from its own words. A bot that pretends to be a browser is not found by its user agent;
+//! `lists/crawlers.tsv`, then from what it calls itself. A bot that pretends to be a browser is not found by its user agent;
 //! `navigator.webdriver` and the brand of a headless browser tell some.
 
 mod names;

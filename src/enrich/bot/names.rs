@@ -58,7 +58,7 @@ impl Names {
             .min_by_key(|(row, length)| (row.rank, usize::MAX - length));
         match best {
             Some((row, _)) => (row.name.into(), row.category),
-            None => (own_name(user_agent), BotCategory::Other),
+            None => (own_name(user_agent).into(), BotCategory::Other),
         }
     }
 }
@@ -74,52 +74,18 @@ fn category_of(name: &str, row: &str) -> BotCategory {
     found.unwrap_or_else(|| panic!("no such category: {row:?}"))
 }
 
-/// Words that bots are told by, when they stand in a longer one.
-const MARKS: &[&str] =
-    &["bot", "crawl", "spider", "scrap", "fetch", "agent", "monitor", "check", "scan", "preview"];
-/// Words of browsers' user agents that name none.
-const COMMON: &[&str] = &[
-    "mozilla",
-    "compatible",
-    "applewebkit",
-    "khtml",
-    "gecko",
-    "chrome",
-    "safari",
-    "version",
-    "mobile",
-    "firefox",
-];
+/// What a program's own name ends in when it says that it is a bot.
+const ENDS: &[&str] = &["bot", "bots", "crawler", "spider", "scraper"];
+/// A bot that no list has and that does not say that it is one.
+const UNNAMED: &str = "unnamed";
 
-/// A name that no list has, out of a user agent's own words: the one that gives the bot away, such as `ExampleBot`; the one behind
-/// `compatible;`; the first of a user agent that is no browser's; the last that is followed by a version.
-fn own_name(user_agent: &str) -> Box<str> {
-    let is_of_name = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.' | '!');
-    let words = user_agent.split(|char: char| !is_of_name(char)).filter(|word| is_telling(word));
-    let behind_compatible = user_agent.split_once("compatible; ").map(|(_, behind)| behind);
-    let behind_compatible =
-        behind_compatible.and_then(|behind| behind.split(|char: char| !is_of_name(char)).next());
-    let first = words.clone().next().filter(|_| !user_agent.starts_with("Mozilla"));
-    let versioned = || user_agent.rsplit(' ').filter_map(|part| part.split_once('/')).map(|(name, _)| name);
-    let word = words
-        .clone()
-        .find(|word| is_marked(word))
-        .or(behind_compatible.filter(|word| is_telling(word)))
-        .or(first)
-        .or_else(|| versioned().find(|word| is_telling(word) && word.chars().all(is_of_name)))
-        .unwrap_or("unnamed");
-    word[..word.len().min(MAX_NAME)].into()
-}
-
-fn is_telling(word: &str) -> bool {
-    word.len() > 1
-        && word.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && !COMMON.iter().any(|common| word.eq_ignore_ascii_case(common))
-}
-
-/// Whether a mark stands in a word that says more than the mark, and that is no address.
-fn is_marked(word: &str) -> bool {
-    let lower = word.to_ascii_lowercase();
-    let is_address = [".com", ".org", ".net", ".htm", ".php", "www."].iter().any(|part| lower.contains(part));
-    !is_address && MARKS.iter().any(|mark| lower.contains(mark) && lower.len() > mark.len() + 2)
+/// A name that no list has: `ExampleBot` of `(compatible; ExampleBot/1.0; …)`. Any other word of a user agent may be anything, a
+/// person's name for one, and is not kept.
+fn own_name(user_agent: &str) -> &str {
+    let is_of_name = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_');
+    let is_name = |word: &&str| {
+        let lower = word.to_ascii_lowercase();
+        word.len() <= MAX_NAME && ENDS.iter().any(|end| lower.len() > end.len() && lower.ends_with(end))
+    };
+    user_agent.split(|char: char| !is_of_name(char)).find(is_name).unwrap_or(UNNAMED)
 }
