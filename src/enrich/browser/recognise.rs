@@ -95,7 +95,8 @@ fn name<'a>(words: &Words<'a>, parsed: &'a WootheeResult<'a>, os: &str, lower: &
     let version = major(known(parsed.version));
     let woothee = |family| Name { family, version, rule: "woothee" };
     match known(parsed.name) {
-        // What it calls a crawler is the bot's name, not a browser's.
+        // What it calls a crawler is the bot's name, not a browser's; these two are kinds.
+        "HTTP Library" | "RSSReader" => Name { family: "", version: "", rule: "" },
         _ if parsed.category == "crawler" => Name { family: "", version: "", rule: "" },
         "Safari" | "Webview" if os == "Android" => {
             Name { family: "Android Browser", version: "", rule: "Safari's words on Android" }
