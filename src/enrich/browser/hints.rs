@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 use hyper::HeaderMap;
 use sfv::{BareItem, List, ListEntry, Parser};
 
-use super::{Browser, device, major, two_parts};
+use super::{Browser, Rules, device, major, two_parts};
 use crate::beacon::Hints;
 use crate::enrich::table;
 use crate::event::Device;
@@ -169,8 +169,8 @@ pub(super) fn correct(browser: &mut Browser, hints: &Hints<'_>) {
         .take(MAX_BRANDS)
         .filter_map(|(brand, version)| worth(brand).map(|(worth, family)| (worth, family, version)))
         .reduce(|best, next| if next.0 > best.0 { next } else { best });
-    if let Some(denied) = denied(browser, hints, best.is_some()) {
-        return denied.forget(browser);
+    if let Some(rule) = denied(browser, hints, best.is_some()) {
+        return forget(browser, rule);
     }
     if let Some((worth, family, version)) = best {
         name(browser, worth, family, version);
@@ -182,7 +182,7 @@ pub(super) fn correct(browser: &mut Browser, hints: &Hints<'_>) {
 /// Takes the brand where it says more than the user agent.
 fn name(browser: &mut Browser, worth: Worth, family: &str, version: &str) {
     browser.engine = "Blink";
-    let is_plain = matches!(&*browser.name, "" | "Chrome");
+    let is_plain = matches!(&*browser.name, "" | "Chrome" | "Android Browser");
     let says_more = match worth {
         // A fork that the user agent names, or the app around a web view.
         Worth::Engine | Worth::Common => is_plain && (worth == Worth::Common || browser.name.is_empty()),
@@ -195,30 +195,21 @@ fn name(browser: &mut Browser, worth: Worth, family: &str, version: &str) {
     }
 }
 
-/// What the hints and the user agent deny each other.
-enum Denied {
-    /// The user agent is of a browser that sends no hints, or of another system.
-    Client(&'static str),
+/// Where hints and user agent deny each other, neither is believed: what they contradict is not known.
+fn forget(browser: &mut Browser, rule: &'static str) {
+    let rules = Rules { spoofed: rule, ..Rules::default() };
+    *browser = Browser { spoofed: true, rules, ..Browser::default() };
 }
 
-impl Denied {
-    /// What is denied is not known: neither side is believed.
-    fn forget(&self, browser: &mut Browser) {
-        let Self::Client(rule) = self;
-        browser.spoofed = true;
-        browser.rules = super::Rules { spoofed: rule, bot: browser.rules.bot, ..super::Rules::default() };
-        browser.name = Box::default();
-        browser.version = Box::default();
-        browser.engine = "";
-        browser.os = Box::default();
-        browser.os_version = Box::default();
-        browser.device = Device::Other;
-    }
-}
-
-fn denied(browser: &Browser, hints: &Hints<'_>, has_brands: bool) -> Option<Denied> {
-    if has_brands && matches!(browser.engine, "Gecko" | "WebKit" | "Trident" | "Presto" | "EdgeHTML") {
-        return Some(Denied::Client("hints of Chromium, a user agent of another engine"));
+/// Why the hints deny what the user agent says, if they do.
+fn denied(browser: &Browser, hints: &Hints<'_>, has_brands: bool) -> Option<&'static str> {
+    // An app around Android's web view may drop Chrome's words, and then looks like WebKit.
+    let is_other_engine = match browser.engine {
+        "WebKit" => matches!(&*browser.os, "iOS" | "macOS"),
+        engine => matches!(engine, "Gecko" | "Trident" | "Presto" | "EdgeHTML"),
+    };
+    if has_brands && is_other_engine {
+        return Some("hints of Chromium, a user agent of another engine");
     }
     let os = &*browser.os;
     let fits = match &*hints.platform {
@@ -231,7 +222,7 @@ fn denied(browser: &Browser, hints: &Hints<'_>, has_brands: bool) -> Option<Deni
         "Android" | "Linux" => !matches!(os, "Windows" | "macOS" | "iOS"),
         _ => true,
     };
-    (!fits && !os.is_empty()).then_some(Denied::Client("hints of one system, a user agent of another"))
+    (!fits && !os.is_empty()).then_some("hints of one system, a user agent of another")
 }
 
 fn system(browser: &mut Browser, hints: &Hints<'_>) {

@@ -151,6 +151,13 @@ fn a_client_whose_hints_deny_its_user_agent_is_marked_and_neither_is_believed() 
 }
 
 #[test]
+fn an_app_that_dropped_chromes_words_is_not_spoofed() {
+    let app = "Mozilla/5.0 (Linux; Android 14; X100) AppleWebKit/537.36 (KHTML, like Gecko) Mobile Safari/537.36 ExampleApp/2.0";
+    let hints = hints("Android WebView", "142", ("Android", "14.0.0"));
+    assert_eq!(line(&client(app, &hints)), "Android WebView|142|Blink|Android|14|mobile|");
+}
+
+#[test]
 fn who_asks_for_a_page_for_desktops_is_not_spoofed() {
     let desktop = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
     let hints = hints("Google Chrome", "142", ("Android", "15.0.0"));
