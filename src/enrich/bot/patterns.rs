@@ -36,11 +36,24 @@ pub(super) struct Patterns {
 /// What people are told decided, and when a match does not count.
 struct Rule {
     name: Box<str>,
+    /// Where a match must begin and end; of plain texts alone, the rest say so themselves.
+    begins: Edge,
+    ends: Edge,
     /// Texts that must not stand before a match, nor behind it.
     not_before: Vec<&'static str>,
     not_behind: Vec<&'static str>,
     /// Texts that excuse a user agent as a whole.
     excuses: Vec<&'static str>,
+}
+
+/// An edge of a plain text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Edge {
+    Anywhere,
+    /// Between a word and what is none: `\b`.
+    Word,
+    /// The user agent's: `^`.
+    Text,
 }
 
 pub(super) static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
@@ -53,8 +66,9 @@ impl Patterns {
         let excuses = excuses();
         let (mut texts, mut bound, mut free, mut guarded) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for pattern in ISBOT.entries() {
-            let (core, rule) = Rule::of(pattern, excuses.get(pattern).cloned().unwrap_or_default());
-            if let Some(text) = text(core) {
+            let (core, mut rule) = Rule::of(pattern, excuses.get(pattern).cloned().unwrap_or_default());
+            if let Some((text, begins, ends)) = plain(core) {
+                (rule.begins, rule.ends) = (begins, ends);
                 texts.push((text, rule));
             } else if rule.is_guarded() {
                 guarded.push((regex(&[core.to_owned()])?, rule));
@@ -110,12 +124,14 @@ impl Rule {
             Some((core, texts)) => (core, alternatives(texts)),
             None => (rest, Vec::new()),
         };
-        (core, Self { name: format!("isbot.txt: {pattern}").into(), not_before, not_behind, excuses })
+        let name = format!("isbot.txt: {pattern}").into();
+        (core, Self { name, begins: Edge::Anywhere, ends: Edge::Anywhere, not_before, not_behind, excuses })
     }
 
     fn sure(text: &str) -> Self {
         let name = format!("bots.tsv: {text}").into();
-        Self { name, not_before: Vec::new(), not_behind: Vec::new(), excuses: Vec::new() }
+        let (begins, ends) = (Edge::Anywhere, Edge::Anywhere);
+        Self { name, begins, ends, not_before: Vec::new(), not_behind: Vec::new(), excuses: Vec::new() }
     }
 
     fn is_guarded(&self) -> bool {
@@ -125,7 +141,16 @@ impl Rule {
     /// Whether a match counts.
     fn holds(&self, lower: &str, range: &Range<usize>) -> bool {
         let (before, behind) = (&lower.as_bytes()[..range.start], &lower.as_bytes()[range.end..]);
-        !self.not_before.iter().any(|text| before.ends_with(text.as_bytes()))
+        let is_of_word =
+            |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        let fits = |edge, beside: Option<&u8>| match edge {
+            Edge::Anywhere => true,
+            Edge::Word => !is_of_word(beside),
+            Edge::Text => beside.is_none(),
+        };
+        fits(self.begins, before.last())
+            && fits(self.ends, behind.first())
+            && !self.not_before.iter().any(|text| before.ends_with(text.as_bytes()))
             && !self.not_behind.iter().any(|text| behind.starts_with(text.as_bytes()))
             && !self.excuses.iter().any(|text| lower.contains(text))
     }
@@ -140,6 +165,22 @@ fn regex(patterns: &[String]) -> Result<Regex, Box<BuildError>> {
         .configure(Config::new().utf8_empty(false).hybrid_cache_capacity(MAX_CACHE))
         .build_many(&patterns)
         .map_err(Box::new)
+}
+
+/// A text with its edges, if that is all that a pattern stands for. The edges of words are only read where the text's own end is
+/// of a word.
+fn plain(pattern: &str) -> Option<(String, Edge, Edge)> {
+    let (begins, rest) = match (pattern.strip_prefix('^'), pattern.strip_prefix(r"\b")) {
+        (Some(rest), _) => (Edge::Text, rest),
+        (_, Some(rest)) => (Edge::Word, rest),
+        _ => (Edge::Anywhere, pattern),
+    };
+    let (ends, core) = rest.strip_suffix(r"\b").map_or((Edge::Anywhere, rest), |core| (Edge::Word, core));
+    let text = text(core)?;
+    let is_word = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
+    let begins_well = begins != Edge::Word || is_word(text.chars().next());
+    let ends_well = ends != Edge::Word || is_word(text.chars().next_back());
+    (begins_well && ends_well).then_some((text, begins, ends))
 }
 
 /// The text that a pattern stands for, if it is one: nothing but letters, digits and signs, perhaps behind a backslash.
