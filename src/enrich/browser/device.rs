@@ -12,6 +12,9 @@ const PHONE_SYSTEM: &str = "Android with Mobile";
 /// The rule for Android without it.
 const NO_MOBILE: &str = "Android without Mobile";
 
+/// The rule for Android whose hints say that it wants no page for phones: a tablet, or a phone that asked for the one for desktops.
+pub(super) const NOT_MOBILE: &str = "hints: not mobile";
+
 /// Smallest side of a tablet's screen in CSS px, which are Android's dp: Android's own bound (`sw600dp`).
 const SMALLEST_TABLET: u16 = 600;
 
@@ -39,7 +42,7 @@ impl Screen {
 
 /// Tells phones from tablets by the screen, where neither the model nor a form factor did.
 pub(super) fn by_screen(device: Device, rule: &str, screen: Screen) -> Option<Device> {
-    let is_open = [PHONE_SYSTEM, NO_MOBILE].contains(&rule);
+    let is_open = [PHONE_SYSTEM, NO_MOBILE, NOT_MOBILE].contains(&rule);
     match (device, screen) {
         (Device::Mobile, Screen::Tablet) if is_open => Some(Device::Tablet),
         (Device::Tablet, Screen::Phone) if is_open => Some(Device::Mobile),

@@ -273,7 +273,7 @@ fn class(browser: &mut Browser, hints: &Hints<'_>) {
     } else {
         match (&*browser.os, hints.mobile) {
             ("Android", Some(false)) if browser.device != Device::Other => {
-                Some((Device::Tablet, "hints: not mobile"))
+                Some((Device::Tablet, device::NOT_MOBILE))
             }
             (_, Some(true)) if browser.device == Device::Desktop => Some((Device::Mobile, "hints: mobile")),
             _ => None,

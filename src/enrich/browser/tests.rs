@@ -187,6 +187,11 @@ fn the_size_of_the_screen_tells_an_unknown_tablet_from_a_phone() {
     assert_eq!(device(&tablet, (960, 540)), Device::Tablet, "it may be a television");
     assert_eq!(device(&known, (800, 1280)), Device::Mobile, "the model is known");
     assert_eq!(device(CHROME_WINDOWS, (1920, 1080)), Device::Desktop);
+    let mut not_mobile = hints("Google Chrome", "142", ("Android", "15.0.0"));
+    not_mobile.mobile = Some(false);
+    let desktop = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
+    let asked = Client { screen: (412, 915), ..client(desktop, &not_mobile) };
+    assert_eq!(Browser::of(&asked).device, Device::Mobile, "a phone that asked for a page for desktops");
 }
 
 #[test]
