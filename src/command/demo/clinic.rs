@@ -71,7 +71,7 @@ pub(super) const BROWSERS: &[Browser] = &[
     ),
     browser(
         40,
-        ("Samsung Browser", &["28", "27", "25"], "Blink"),
+        ("Samsung Internet", &["28", "27", "25"], "Blink"),
         ("Android", ANDROIDS),
         Device::Mobile,
         ANDROID,
