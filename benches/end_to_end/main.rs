@@ -19,6 +19,8 @@ mod bare;
 mod common;
 #[path = "../../tests/load/mod.rs"]
 mod load;
+#[path = "../record.rs"]
+mod record;
 mod results;
 mod subject;
 

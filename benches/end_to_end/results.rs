@@ -1,10 +1,10 @@
 //! The figures and the table made of them.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::load::Histogram;
+use crate::record;
 
 /// One server under beacons of one size: a figure for each round, latencies over all.
 pub struct Line {
@@ -171,25 +171,12 @@ impl Results {
 
     /// Puts the table into `benches/RESULTS.md`, in place of the one that stands there.
     pub fn write(&self, settings: &str) {
-        const BEGIN: &str = "<!-- end_to_end: begin -->";
-        const END: &str = "<!-- end_to_end: end -->";
-        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/RESULTS.md");
-        let old = std::fs::read_to_string(&file).unwrap_or_else(|_| "# Results\n".to_owned());
-        let part = format!(
-            "{BEGIN}\n## End to end\n\n{}, {}, commit {}.\n`cargo bench --bench end_to_end -- --write`: {settings}.\n{}{END}\n",
-            jiff::Zoned::now().date(),
-            machine(),
-            commit(),
+        let text = format!(
+            "## End to end\n\n{}.\n`cargo bench --bench end_to_end -- --write`: {settings}.\n{}",
+            record::circumstances(),
             self.table(),
         );
-        let new = match (old.find(BEGIN), old.find(END)) {
-            (Some(begin), Some(end)) => {
-                format!("{}{part}{}", &old[..begin], old[end + END.len()..].trim_start())
-            }
-            _ => format!("{}\n{part}", old.trim_end()),
-        };
-        std::fs::write(&file, new).expect("benches/RESULTS.md can be written");
-        println!("written to {}", file.display());
+        record::keep("end_to_end", &text);
     }
 }
 
@@ -198,26 +185,4 @@ fn median(figures: &[f64]) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or_default()
-}
-
-fn machine() -> String {
-    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-        .map_or("", |(_, name)| name);
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{cores} cores of {model}, Linux {}", kernel.trim())
-}
-
-fn commit() -> String {
-    let output = std::process::Command::new("git")
-        .args(["describe", "--always", "--dirty"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output();
-    output.map_or_else(
-        |_| "unknown".to_owned(),
-        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-    )
 }

@@ -1,5 +1,6 @@
 //! `footfall serve` in a directory of its own, on ports of its own.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
@@ -30,6 +31,7 @@ pub struct Collector {
     pub store: Store,
     program: PathBuf,
     directory: TempDir,
+    environment: Vec<(OsString, OsString)>,
     child: Option<Child>,
 }
 
@@ -56,6 +58,7 @@ impl Collector {
             store,
             program: PathBuf::from(env!("CARGO_BIN_EXE_footfall")),
             directory,
+            environment: Vec::new(),
             child: None,
         };
         let (top, tables) = split(settings);
@@ -97,6 +100,12 @@ impl Collector {
         self
     }
 
+    /// Adds a variable to its environment.
+    pub fn environment(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
     /// Starts it and waits until it takes beacons.
     pub fn start(&mut self) {
         self.spawn();
@@ -112,6 +121,7 @@ impl Collector {
             .arg("--config")
             .arg(self.path("footfall.toml"))
             .current_dir(self.directory.path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a log file can be shared"))
             .stderr(log)
@@ -154,6 +164,18 @@ impl Collector {
     /// The process of its embedded store, once it runs.
     pub fn store_pid(&self) -> Option<u32> {
         process::children(self.pid()).first().copied()
+    }
+
+    /// Whether it was started and has not ended.
+    pub fn runs(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// How it ended, if it did so by itself.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let status = self.child.as_mut()?.try_wait().expect("a child can be waited for")?;
+        self.child = None;
+        Some(status)
     }
 
     /// Ends it at once, as `kill -9` does. Its embedded store is left to notice.

@@ -95,6 +95,12 @@ impl StoreProcess {
 
     /// Starts it and waits until it answers.
     pub fn start(&mut self) {
+        self.spawn();
+        eventually("the store answers", READY, || self.store.pings());
+    }
+
+    /// Starts it without waiting.
+    pub fn spawn(&mut self) {
         let log = File::options()
             .create(true)
             .append(true)
@@ -112,7 +118,11 @@ impl StoreProcess {
             .spawn()
             .expect("footfall starts");
         self.child = Some(child);
-        eventually("the store answers", READY, || self.store.pings());
+    }
+
+    /// Whether it was started and not killed.
+    pub fn runs(&self) -> bool {
+        self.child.is_some()
     }
 
     /// Its process id.
