@@ -6,12 +6,13 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/footfall
 VENV := $(CACHE)/venv
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: run test bench script lists suites help fmt lint unit script-test browser-test doc deny deps-node deps-python deps-browser engine geo clean
+.PHONY: run test bench chaos script lists suites help fmt lint unit script-test browser-test doc deny deps-node deps-python deps-browser deps-chaos chaos-test engine geo clean
 
 help:
 	@echo "make run     start the collector, the embedded store and a demonstration site"
 	@echo "make test    everything that must pass: format, lints, unit, integration, browser and doc tests"
 	@echo "make bench   measure speed and memory; results go to benches/RESULTS.md"
+	@echo "make chaos   a thousand kills and other faults under load; results go to benches/RESULTS.md"
 	@echo "make script  build the statistics script again after a change to script/src"
 	@echo "make lists   fetch the lists of bots anew"
 	@echo "make suites  fetch the user agents by which the browser stage is measured"
@@ -26,14 +27,14 @@ run:
 
 # --- test ------------------------------------------------------------------------------------------------------------
 
-test: fmt lint deny engine geo unit script-test browser-test doc
+test: fmt lint deny engine geo unit chaos-test script-test browser-test doc
 	@echo "make test: all parts passed"
 
 fmt:
 	$(CARGO) fmt --check
 
 lint:
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --test chaos -- -D warnings
 
 # Licences, sources and banned crates; advisories need a database that is fetched: `cargo deny check advisories`.
 deny:
@@ -49,6 +50,10 @@ geo:
 
 unit: engine geo deps-python
 	TEST_PYTHON=$(VENV)/bin/python $(CARGO) test --locked
+
+# The short form of `make chaos`.
+chaos-test: engine deps-chaos
+	$(CARGO) test --locked --test chaos
 
 script-test: deps-node deps-browser
 	cd script && npm test
@@ -70,6 +75,10 @@ script/node_modules/.package-lock.json: script/package-lock.json
 
 deps-browser:
 	@command -v chromium >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends chromium; }
+
+# The clock that is set; without it, and without the right to mount, those faults are left out and the run says so.
+deps-chaos:
+	@[ -n "$$(find /usr/lib -name libfaketimeMT.so.1 2>/dev/null)" ] || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends libfaketime; }
 
 deps-python: $(VENV)/requirements
 
@@ -93,6 +102,9 @@ suites: deps-python
 
 bench: engine geo
 	$(CARGO) bench --locked
+
+chaos: engine deps-chaos
+	$(CARGO) test --release --locked --test chaos -- --kills 1000 --rate 800 --outage 60 --write
 
 clean:
 	$(CARGO) clean

@@ -131,6 +131,7 @@ fn measure(settings: &Settings, server: &Server, events: u32, round: u64, line: 
         // Page loads must not come twice to one server, or they would be dropped as duplicates.
         seed: (round << 32) + (u64::from(events) << 8) + seed,
         rate,
+        longest_pause: load::RETRY_PAUSE,
     };
     let run = |plan: &Plan, time| load::run(plan, time).expect("sockets work on loopback");
     run(&plan(1, None), WARM_UP);

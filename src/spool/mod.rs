@@ -18,6 +18,7 @@
 //! | `identity` | the directory's random number and the lowest segment number still free, as text |
 //! | `COLLECTOR-NUMBER.segment` | a segment: 16 hexadecimal and 10 decimal digits |
 //! | `next` | a segment in the making; disposable |
+//! | `recent/NAME.recent` | page load and number of the events of a segment that was shipped not long ago |
 //! | `aside/NAME.segment`, `aside/NAME.reason` | a segment that was set aside, and why |
 //! | `aside/NAME.torn`, `aside/NAME.torn.reason` | a copy of a segment whose tail was cut although whole frames lay behind the cut |
 //!
@@ -69,6 +70,7 @@ mod disk;
 mod frame;
 mod inventory;
 mod queue;
+mod recent;
 mod recovery;
 mod segment;
 mod tally;
@@ -103,6 +105,7 @@ use crate::config::{MAX_SEAL_ROWS, SpoolLimits};
 use crate::event::{Dropped, Milliseconds};
 use frame::Kind;
 use queue::Queue;
+use recent::{Identity, Recent};
 use segment::Seal;
 use writer::{Active, Writer};
 
@@ -192,6 +195,7 @@ struct Shared {
     /// Oldest first.
     sealed: Mutex<VecDeque<Sealed>>,
     sealed_changed: Notify,
+    recent: Recent,
     /// Rows of the active segment.
     active_events: AtomicU64,
     /// When the active segment was begun, Unix ms.
@@ -262,8 +266,13 @@ impl Spool {
         })?;
         // Before recovery, which may remove the segment with the highest number.
         let name = next_name(&*disk, directory)?;
-        let (sealed, recovered) = recovery::recover(&*disk, directory)?;
+        let (sealed, mut recovered) = recovery::recover(&*disk, directory)?;
         let active = Active::create(&*disk, directory, name)?;
+        let wanted = RECENT_ROWS.saturating_sub(recovered.events);
+        let (recent, mut shipped) = Recent::open(&*disk, directory, wanted)
+            .map_err(|source| SpoolError::io("read the recent events of", directory, source))?;
+        shipped.append(&mut recovered.identities);
+        recovered.identities = shipped;
         let aside = inventory::aside_bytes(&*disk, directory)?;
         let on_disk = sealed.iter().map(|segment| segment.bytes).sum::<u64>() + aside + active.bytes();
         let shared = Arc::new(Shared {
@@ -273,6 +282,7 @@ impl Spool {
             queue: Queue::new(on_disk, limits.max_bytes),
             sealed: Mutex::new(sealed.into()),
             sealed_changed: Notify::new(),
+            recent,
             active_events: AtomicU64::new(0),
             active_since: AtomicI64::new(now_ms()),
             broken: OnceLock::new(),
@@ -394,6 +404,14 @@ impl Spool {
     /// The oldest sealed segment, if there is one.
     pub fn oldest_sealed(&self) -> Option<Sealed> {
         self.shared.sealed.lock().front().copied()
+    }
+
+    /// Keeps page load and number of a shipped segment's events, so that they are known again after a restart. To be
+    /// called before [`Spool::confirm`]; a disk that fails here only makes that memory shorter.
+    pub(crate) fn keep_identities(&self, sealed: &Sealed, identities: &[Identity]) {
+        if let Err(error) = self.shared.recent.keep(&*self.shared.disk, sealed.name, identities) {
+            tracing::warn!(segment = %sealed.name, %error, "its events will not be known again after a restart");
+        }
     }
 
     /// Deletes a segment that the store has.

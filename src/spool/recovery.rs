@@ -22,8 +22,8 @@ pub const RECENT_ROWS: u64 = 131_072;
 /// What was found on opening.
 #[derive(Debug, Default)]
 pub struct Recovered {
-    /// Page load and number of the most recent events that are still spooled: all of the newest segments that hold
-    /// [`RECENT_ROWS`] rows together, oldest first.
+    /// Page load and number of the most recent events, spooled or shipped not long ago: all of the newest segments that
+    /// hold [`RECENT_ROWS`] rows together, oldest first.
     pub identities: Vec<(u64, u32)>,
     /// What was repaired or set aside, for the log.
     pub notes: Vec<String>,

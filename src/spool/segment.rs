@@ -40,9 +40,15 @@ impl Name {
 
     /// The name of the segment in this file, if it is one.
     pub fn of_file(file: &str) -> Option<Self> {
-        let (collector, number) = file.strip_suffix(SUFFIX)?.split_once('-')?;
+        Self::of_file_with(file, SUFFIX)
+    }
+
+    /// The name of the segment that this file with another ending belongs to.
+    pub(crate) fn of_file_with(file: &str, suffix: &str) -> Option<Self> {
+        let text = file.strip_suffix(suffix)?;
+        let (collector, number) = text.split_once('-')?;
         let name = Self { collector: u64::from_str_radix(collector, 16).ok()?, number: number.parse().ok()? };
-        (name.file() == file).then_some(name)
+        (name.to_string() == text).then_some(name)
     }
 }
 

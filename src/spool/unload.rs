@@ -9,7 +9,8 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 
 use super::disk::DiskFile;
-use super::frame::Kind;
+use super::frame::{Kind, Whole};
+use super::recent::Identity;
 use super::segment::{Header, Reader, Step, Table};
 use super::{Sealed, Spool, SpoolError};
 
@@ -31,6 +32,7 @@ pub(crate) struct Unload {
     file: Box<dyn DiskFile>,
     header: Header,
     start: u64,
+    identities: Vec<Identity>,
 }
 
 /// The rows of a segment that go into one table.
@@ -48,16 +50,18 @@ impl Unload {
         let file = spool.read(&sealed)?;
         let failed = |source| SpoolError::io("read", spool.directory(), source);
         let (header, start) = Header::read(&*file).map_err(failed)?.map_err(UnloadError::Damaged)?;
-        let unload = Self { sealed, file, header, start };
-        let mut rows = [0; 3];
+        let mut unload = Self { sealed, file, header, start, identities: Vec::new() };
+        let (mut rows, mut identities) = ([0; 3], Vec::new());
         unload
-            .range(start..sealed.bytes, &mut |kind, count, _| {
-                if let Some(rows) = rows.get_mut(kind as usize - 1) {
-                    *rows += u64::from(count);
+            .range(start..sealed.bytes, &mut |frame| {
+                if let Some(rows) = rows.get_mut(frame.kind as usize - 1) {
+                    *rows += u64::from(frame.count);
                 }
+                identities.extend(frame.identities());
                 true
             })
             .map_err(failed)??;
+        unload.identities = identities;
         let [events, audit, _] = rows;
         if (events, audit) != (sealed.seal.events, sealed.seal.audit) {
             return Err(UnloadError::Damaged(format!(
@@ -66,6 +70,11 @@ impl Unload {
             )));
         }
         Ok(unload)
+    }
+
+    /// Page load and number of its events, in order.
+    pub(crate) fn identities(&self) -> &[Identity] {
+        &self.identities
     }
 
     /// What is to be inserted, in this order: the books tell of events that the store has.
@@ -94,8 +103,9 @@ impl Unload {
         };
         let mut chunk = BytesMut::with_capacity(CHUNK);
         let mut wanted = true;
-        let mut each = |kind, _, rows: &[u8]| {
-            if kind == part.kind {
+        let mut each = |frame: &Whole<'_>| {
+            if frame.kind == part.kind {
+                let rows = frame.rows;
                 if chunk.len() + rows.len() > CHUNK && !chunk.is_empty() {
                     let full = std::mem::replace(&mut chunk, BytesMut::with_capacity(CHUNK));
                     wanted = send(full.freeze());
@@ -118,13 +128,13 @@ impl Unload {
     fn range(
         &self,
         range: Range<u64>,
-        see: &mut impl FnMut(Kind, u32, &[u8]) -> bool,
+        see: &mut impl FnMut(&Whole<'_>) -> bool,
     ) -> io::Result<Result<(), UnloadError>> {
         let mut reader = Reader::new(&*self.file, self.header.salt, range);
         loop {
             match reader.step()? {
                 Step::Frame(frame) => {
-                    if !see(frame.kind, frame.count, frame.rows) {
+                    if !see(&frame) {
                         return Ok(Ok(()));
                     }
                 }

@@ -146,9 +146,12 @@ impl Shipper {
         for part in unload.parts() {
             self.insert(&unload, part).await?;
         }
-        drop(unload);
         let spool = self.spool.clone();
-        blocking(move || spool.confirm(&sealed)).await?;
+        blocking(move || {
+            spool.keep_identities(&sealed, unload.identities());
+            spool.confirm(&sealed)
+        })
+        .await?;
         metrics::counter!("footfall_shipped_rows_total").increment(sealed.events());
         metrics::counter!("footfall_shipped_segments_total").increment(1);
         metrics::histogram!("footfall_ship_seconds").record(began.elapsed());

@@ -40,6 +40,8 @@ use stage::{Stage, Strike, Weather};
 
 /// How long everything may take to be well, and the spool to drain, after the last fault.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// A beacon that failed is sent again after up to so long, so that the collector may have shipped it by then, or died again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// The most that the collector's memory may come to: the design's bound at full load.
 const MEMORY_MAX: u64 = 150 << 20;
 
@@ -110,11 +112,12 @@ fn run(
     let began = Instant::now();
     let plan = Plan {
         target: stage.collector.listen,
-        connections: 16,
+        connections: 64,
         events: arguments.events,
         site: "clinic".to_owned(),
         seed: rng.u64(..),
         rate: Some(arguments.rate),
+        longest_pause: LONGEST_PAUSE,
     };
     let ledger = Ledger::kept_in(&directory.join("ledger")).map_err(|error| format!("no ledger: {error}"))?;
     let load = Running::start(plan, ledger);

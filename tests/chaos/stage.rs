@@ -103,9 +103,11 @@ impl Stage {
             None => collector,
         };
         collector.start();
-        let mut outcome = Outcome::default();
-        outcome.disk = volume.as_ref().map(|volume| volume.kind);
-        outcome.clock = clock.is_some();
+        let outcome = Outcome {
+            disk: volume.as_ref().map(|volume| volume.kind),
+            clock: clock.is_some(),
+            ..Outcome::default()
+        };
         Self {
             collector,
             outcome,

@@ -10,7 +10,7 @@ use fastrand::Rng;
 
 use crate::common::process::{self, Signal};
 use crate::common::{Collector, StoreProcess, eventually, good_beacon, page_load_id, seed};
-use crate::load::{Ledger, Plan, Running};
+use crate::load::{Ledger, Plan, RETRY_PAUSE, Running};
 
 /// How long the store may take to catch up on a machine that is busy with other tests.
 const CATCH_UP: Duration = Duration::from_secs(180);
@@ -28,6 +28,7 @@ fn plan(collector: &Collector, seed: u64, events: u32, rate: u32) -> Plan {
         site: "clinic".to_owned(),
         seed,
         rate: Some(rate),
+        longest_pause: RETRY_PAUSE,
     }
 }
 
@@ -209,6 +210,37 @@ fn a_beacon_that_is_sent_twice_is_stored_once_at_the_same_time_and_after_a_resta
     send(&collector, over_a_kill, 0, 1);
     ledger.note(over_a_kill, 0, 1).expect("the ledger can be written");
     settle(&collector, ledger, &mut rng);
+}
+
+#[test]
+fn a_beacon_is_known_again_though_its_segment_was_shipped_and_the_collector_started_anew() {
+    let mut rng = Rng::with_seed(seed());
+    let mut collector = Collector::new(SEAL_OFTEN);
+    let page_load = rng.u64(..);
+    let body = views(page_load, 0, 3);
+    // Each time with the answer lost, as far as the page knows.
+    for (started, end) in ["killed", "asked to end", "killed"].into_iter().enumerate() {
+        collector.start();
+        let answer = collector.beacon(&body).expect("the collector answers");
+        let dropped = answer.header("x-footfall-dropped").unwrap_or_default();
+        assert_eq!((answer.status, dropped.ends_with("duplicate=3")), (204, started > 0), "{dropped}");
+        collector.wait_for_events(3, CATCH_UP);
+        let segments = || std::fs::read_dir(collector.data().join("spool")).expect("a spool").flatten();
+        eventually("the segment is deleted", CATCH_UP, || {
+            // The one that is being written stays.
+            segments().filter(|file| file.path().extension().is_some_and(|it| it == "segment")).count() == 1
+        });
+        match end {
+            "killed" => collector.kill(),
+            _ => assert!(collector.terminate().success()),
+        }
+    }
+    collector.start();
+    eventually("the store answers", CATCH_UP, || collector.store.pings());
+    assert_eq!(
+        collector.store.number(&format!("SELECT count() FROM events WHERE page_load = {page_load}")),
+        3
+    );
 }
 
 #[test]

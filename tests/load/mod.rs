@@ -26,8 +26,8 @@ pub use histogram::Histogram;
 pub use ledger::Ledger;
 pub use traffic::{HOST, Traffic, base36, user_agents};
 
-/// Pause before a beacon that failed is sent again: long enough to spare a restarting server, short enough for tests.
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// Shortest pause before a beacon that failed is sent again: long enough to spare a restarting server, short enough for tests.
+pub const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// The longest that an answer may take before the connection counts as dead.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often clocks are looked at when nothing happens.
@@ -48,6 +48,8 @@ pub struct Plan {
     pub seed: u64,
     /// Beacons a second over all connections; absent means as fast as answers come.
     pub rate: Option<u32>,
+    /// The longest pause before a beacon that failed is sent again; each is drawn between [`RETRY_PAUSE`] and this.
+    pub longest_pause: Duration,
 }
 
 /// What came of it.
@@ -137,6 +139,8 @@ struct Generator {
     outcome: Outcome,
     started: Instant,
     rate: Option<u32>,
+    longest_pause: Duration,
+    rng: fastrand::Rng,
     sent: u64,
     ticked: Instant,
 }
@@ -157,6 +161,8 @@ impl Generator {
             outcome: Outcome::default(),
             started: now,
             rate: plan.rate,
+            longest_pause: plan.longest_pause,
+            rng: fastrand::Rng::with_seed(plan.seed),
             sent: 0,
             ticked: now - TICK,
         })
@@ -189,12 +195,12 @@ impl Generator {
 
     /// Moves on a connection that waits for time to pass rather than for its socket.
     fn wake(&mut self, index: usize, now: Instant, fresh: bool) -> io::Result<()> {
-        let connection = &mut self.connections[index];
-        if connection.silent_for(now) > ANSWER_TIMEOUT {
+        if self.connections[index].silent_for(now) > ANSWER_TIMEOUT {
             self.outcome.broken += 1;
-            connection.close(now + RETRY_PAUSE);
+            let pause = self.pause();
+            self.connections[index].close(now + pause);
         }
-        if !connection.resting(now) {
+        if !self.connections[index].resting(now) {
             return Ok(());
         }
         self.send(index, fresh)
@@ -225,12 +231,13 @@ impl Generator {
     }
 
     fn settle(&mut self, index: usize, turn: Turn, fresh: bool) -> io::Result<()> {
+        let pause = self.pause();
         let connection = &mut self.connections[index];
         match turn {
             Turn::Waiting => Ok(()),
             Turn::Broken => {
                 self.outcome.broken += 1;
-                connection.close(Instant::now() + RETRY_PAUSE);
+                connection.close(Instant::now() + pause);
                 Ok(())
             }
             Turn::Answered { status: 204, took } => {
@@ -244,10 +251,14 @@ impl Generator {
             }
             Turn::Answered { status, .. } => {
                 *self.outcome.refused.entry(status).or_default() += 1;
-                connection.rest(Instant::now() + RETRY_PAUSE);
+                connection.rest(Instant::now() + pause);
                 Ok(())
             }
         }
+    }
+
+    fn pause(&mut self) -> Duration {
+        RETRY_PAUSE + self.longest_pause.saturating_sub(RETRY_PAUSE).mul_f64(self.rng.f64())
     }
 
     fn settled(&self) -> bool {

@@ -77,8 +77,15 @@ fn take_body(read: &mut Vec<u8>) -> Option<Vec<u8>> {
 fn what_was_refused_or_cut_off_is_sent_again_until_it_is_taken_and_then_no_more() {
     for events in [1, 10] {
         let (target, taken) = moody_server();
-        let plan =
-            Plan { target, connections: 8, events, site: "clinic".to_owned(), seed: 1, rate: Some(2_000) };
+        let plan = Plan {
+            target,
+            connections: 8,
+            events,
+            site: "clinic".to_owned(),
+            seed: 1,
+            rate: Some(2_000),
+            longest_pause: super::RETRY_PAUSE,
+        };
         let load = Running::start(plan, Ledger::default());
         std::thread::sleep(Duration::from_millis(700));
         let (outcome, ledger) = load.stop();
@@ -104,8 +111,15 @@ fn a_rate_is_kept_and_a_seed_repeats_its_beacons() {
         request
     };
     assert_eq!(beacons(), beacons());
-    let plan =
-        Plan { target, connections: 8, events: 1, site: "clinic".to_owned(), seed: 1, rate: Some(100) };
+    let plan = Plan {
+        target,
+        connections: 8,
+        events: 1,
+        site: "clinic".to_owned(),
+        seed: 1,
+        rate: Some(100),
+        longest_pause: super::RETRY_PAUSE,
+    };
     let begun = Instant::now();
     let outcome = run(&plan, Duration::from_millis(500)).expect("sockets work");
     // A busy machine may end the half second late.
