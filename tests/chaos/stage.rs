@@ -18,6 +18,8 @@ const SETTINGS: &str = "[spool]\nseal_after = \"300ms\"\nmax_bytes = \"64 MiB\"\
 const RESTART: Duration = Duration::from_millis(100);
 /// A day and more, so that epochs turn and days close; seconds.
 const CLOCK_MAX: i64 = 3 * 24 * 3_600;
+/// Exit code of `footfall verify` when the books do not balance.
+const UNBALANCED: i32 = 4;
 /// Between two looks at the processes.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -250,6 +252,26 @@ impl Stage {
         self.store.spawn();
         self.outcome.store_kills += 1;
         1
+    }
+
+    /// Whether nothing is wrong but what the last blow did.
+    pub fn is_calm(&self) -> bool {
+        self.weather == Weather::Calm
+    }
+
+    /// Runs `footfall verify` beside everything else. A store that does not answer is no news here.
+    pub fn verify(&mut self) {
+        // Days of a clock that was ahead among them.
+        let output = self.collector.command(&["verify", "--to", "2100-01-01"]);
+        match output.status.code() {
+            Some(0) => self.outcome.verified += 1,
+            Some(UNBALANCED) => {
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                let said = format!("{}\n{}", text(&output.stderr), text(&output.stdout));
+                self.outcome.unbalanced.get_or_insert(said);
+            }
+            _ => {}
+        }
     }
 
     /// Makes everything well again and waits until beacons are taken and the store answers.
