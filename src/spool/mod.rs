@@ -99,13 +99,14 @@ pub use recovery::{RECENT_ROWS, Recovered};
 pub use segment::Name;
 pub use tally::{Count, STORED, Tally};
 
+pub(crate) use recent::Identity;
 pub(crate) use unload::{Part, Unload, UnloadError};
 
 use crate::config::{MAX_SEAL_ROWS, SpoolLimits};
 use crate::event::{Dropped, Milliseconds};
 use frame::Kind;
 use queue::Queue;
-use recent::{Identity, Recent};
+use recent::Recent;
 use segment::Seal;
 use writer::{Active, Writer};
 

@@ -65,12 +65,11 @@ impl Tally {
 
     /// Adds the rows of one frame of events. `now`, in Unix ms, gives the day where a row is too short to tell.
     pub(crate) fn add_rows(&mut self, site: &str, count: u32, rows: &[u8], now: i64) {
-        let received = rows.get(RECEIVED).and_then(|bytes| bytes.try_into().ok());
         let expires = rows.get(EXPIRES).and_then(|bytes| bytes.try_into().ok());
         self.add(
             site,
             Count {
-                day: day_of(Milliseconds(received.map_or(now, i64::from_le_bytes))),
+                day: day_of(Milliseconds(received(rows).unwrap_or(now))),
                 expires: expires.map_or(0, u16::from_le_bytes),
                 stored: count.into(),
                 ..Count::default()
@@ -160,6 +159,11 @@ pub(crate) fn decode_dropped(rows: &[u8]) -> Option<Count> {
         *slot = u32::from_le_bytes(events.try_into().ok()?).into();
     }
     Some(count)
+}
+
+/// When the first of some encoded rows was received, Unix ms.
+pub(crate) fn received(rows: &[u8]) -> Option<i64> {
+    rows.get(RECEIVED)?.try_into().ok().map(i64::from_le_bytes)
 }
 
 /// The day of a time, as ClickHouse's `Date` counts; days that it cannot hold become its first or last.

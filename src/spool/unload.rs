@@ -4,15 +4,15 @@
 //! to be whole: an insert broken off in its middle is the one thing that no token mends.
 
 use std::io;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use bytes::{Bytes, BytesMut};
 
 use super::disk::DiskFile;
 use super::frame::{Kind, Whole};
 use super::recent::Identity;
-use super::segment::{Header, Reader, Step, Table};
-use super::{Sealed, Spool, SpoolError};
+use super::segment::{Header, Name, Reader, Step, Table};
+use super::{Sealed, Spool, SpoolError, tally};
 
 /// Rows are handed on in chunks of about this many bytes.
 pub(crate) const CHUNK: usize = 1 << 20;
@@ -33,6 +33,8 @@ pub(crate) struct Unload {
     header: Header,
     start: u64,
     identities: Vec<Identity>,
+    /// When the first and the last event were received, Unix ms.
+    received: Option<RangeInclusive<i64>>,
 }
 
 /// The rows of a segment that go into one table.
@@ -50,18 +52,23 @@ impl Unload {
         let file = spool.read(&sealed)?;
         let failed = |source| SpoolError::io("read", spool.directory(), source);
         let (header, start) = Header::read(&*file).map_err(failed)?.map_err(UnloadError::Damaged)?;
-        let mut unload = Self { sealed, file, header, start, identities: Vec::new() };
-        let (mut rows, mut identities) = ([0; 3], Vec::new());
+        let mut unload = Self { sealed, file, header, start, identities: Vec::new(), received: None };
+        let (mut rows, mut identities, mut received) = ([0; 3], Vec::new(), None::<RangeInclusive<i64>>);
         unload
             .range(start..sealed.bytes, &mut |frame| {
                 if let Some(rows) = rows.get_mut(frame.kind as usize - 1) {
                     *rows += u64::from(frame.count);
                 }
                 identities.extend(frame.identities());
+                if let Some(at) = (frame.kind == Kind::Events).then(|| tally::received(frame.rows)).flatten()
+                {
+                    let (first, last) = received.take().map_or((at, at), RangeInclusive::into_inner);
+                    received = Some(first.min(at)..=last.max(at));
+                }
                 true
             })
             .map_err(failed)??;
-        unload.identities = identities;
+        (unload.identities, unload.received) = (identities, received);
         let [events, audit, _] = rows;
         if (events, audit) != (sealed.seal.events, sealed.seal.audit) {
             return Err(UnloadError::Damaged(format!(
@@ -75,6 +82,16 @@ impl Unload {
     /// Page load and number of its events, in order.
     pub(crate) fn identities(&self) -> &[Identity] {
         &self.identities
+    }
+
+    /// The table of its events and when the first and the last were received, Unix ms; none without events.
+    pub(crate) fn events(&self) -> Option<(&str, RangeInclusive<i64>)> {
+        Some((&self.header.table(Kind::Events)?.name, self.received.clone()?))
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> Name {
+        self.sealed.name
     }
 
     /// What is to be inserted, in this order: the books tell of events that the store has.
@@ -145,6 +162,13 @@ impl Unload {
                 }
             }
         }
+    }
+}
+
+impl Part {
+    /// Whether it is the events.
+    pub(crate) fn is_events(&self) -> bool {
+        self.kind == Kind::Events
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! A segment is one insert per table and one block, with the segment's name as the deduplication token: sent again
 //! after a lost answer it changes nothing. It is deleted when the store has confirmed all of it. A store that cannot be
-//! reached or is overloaded is tried again for ever. A segment that the store refuses for what is in it, or that cannot
+//! reached or is overloaded is tried again for ever. ClickHouse does not sync its memory of tokens and bounds it, so that after a
+//! power cut of the store the token alone does not help: before a segment is sent again whose fate is in doubt, the store is
+//! asked whether it holds each of its events. A segment that the store refuses for what is in it, or that cannot
 //! be read back, is set aside after a few tries, so that it does not hold up those behind it. Nothing here drops a row.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +17,7 @@ use clickhouse::error::Error;
 use tokio::sync::mpsc;
 
 use super::Client;
-use crate::spool::{MAX_SEGMENT_ROWS, Part, Sealed, Spool, SpoolError, Unload, UnloadError};
+use crate::spool::{Identity, MAX_SEGMENT_ROWS, Part, Sealed, Spool, SpoolError, Unload, UnloadError};
 
 /// Rows that ClickHouse is asked to take as one block, so that an insert is stored whole or not at all.
 const BLOCK_ROWS: u64 = 1 << 20;
@@ -35,6 +38,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 const DRAIN: Duration = Duration::from_secs(5);
 /// Chunks that are read ahead of the connection.
 const READ_AHEAD: usize = 2;
+/// Events that the store is asked for at once: their query stays well under ClickHouse's `max_query_size` of 256 KiB.
+const ASKED_AT_ONCE: usize = 4_096;
+const _: () = assert!(ASKED_AT_ONCE * "(18446744073709551615,4294967295),".len() < 200 << 10);
 /// How often the gauges are set when nothing happens.
 const GAUGES_EVERY: Duration = Duration::from_secs(1);
 
@@ -66,12 +72,14 @@ pub struct Shipper {
     client: Client,
     pause: Duration,
     refusals: u32,
+    /// The oldest segment may have been sent before: by this process, or by the one before it.
+    in_doubt: bool,
 }
 
 impl Shipper {
     /// A shipper between a spool and a store. Nothing happens before [`Shipper::run`].
     pub fn new(spool: Arc<Spool>, client: Client) -> Self {
-        Self { spool, client, pause: FIRST_PAUSE, refusals: 0 }
+        Self { spool, client, pause: FIRST_PAUSE, refusals: 0, in_doubt: true }
     }
 
     /// Ships until `shutdown` resolves; then tries what is sealed once more, for at most five seconds. To have
@@ -138,12 +146,18 @@ impl Shipper {
     }
 
     /// Sends one segment, table by table, and deletes it.
-    async fn ship(&self, sealed: Sealed) -> Result<(), ShipError> {
+    async fn ship(&mut self, sealed: Sealed) -> Result<(), ShipError> {
         let began = Instant::now();
+        let in_doubt = std::mem::replace(&mut self.in_doubt, true);
         let spool = self.spool.clone();
         let unload = blocking(move || Unload::open(&spool, sealed)).await.map_err(unreadable)?;
         let unload = Arc::new(unload);
+        let is_stored = in_doubt && self.is_stored(&unload).await?;
         for part in unload.parts() {
+            if is_stored && part.is_events() {
+                tracing::info!(segment = %sealed.name, "its events are in the store already");
+                continue;
+            }
             self.insert(&unload, part).await?;
         }
         let spool = self.spool.clone();
@@ -152,11 +166,43 @@ impl Shipper {
             spool.confirm(&sealed)
         })
         .await?;
+        self.in_doubt = false;
         metrics::counter!("footfall_shipped_rows_total").increment(sealed.events());
         metrics::counter!("footfall_shipped_segments_total").increment(1);
         metrics::histogram!("footfall_ship_seconds").record(began.elapsed());
         tracing::debug!(segment = %sealed.name, rows = sealed.events(), took = ?began.elapsed(), "shipped");
         Ok(())
+    }
+
+    /// Whether the store holds each event of a segment.
+    async fn is_stored(&self, unload: &Unload) -> Result<bool, ShipError> {
+        let Some((table, received)) = unload.events() else { return Ok(false) };
+        for identities in unload.identities().chunks(ASKED_AT_ONCE) {
+            let distinct: HashSet<&Identity> = identities.iter().collect();
+            let list: Vec<String> =
+                distinct.iter().map(|(page_load, seq)| format!("({page_load},{seq})")).collect();
+            // The times of events bound the parts that are read: an event is at most a day old when it is received.
+            let sql = format!(
+                "SELECT uniqExact(page_load, seq) FROM {table} WHERE time BETWEEN \
+                 fromUnixTimestamp64Milli({}, 'UTC') - INTERVAL 2 DAY AND fromUnixTimestamp64Milli({}, 'UTC') + INTERVAL 1 DAY \
+                 AND (page_load, seq) IN ({})",
+                received.start(),
+                received.end(),
+                list.join(",")
+            );
+            let doubtful = |source| ShipError::Store { name: unload.name().to_string(), source };
+            let answer = self
+                .client
+                .bytes(&sql, &[], "TabSeparated")
+                .map_err(doubtful)?
+                .collect()
+                .await
+                .map_err(doubtful)?;
+            if String::from_utf8_lossy(&answer).trim() != distinct.len().to_string() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     async fn insert(&self, unload: &Arc<Unload>, part: Part) -> Result<(), ShipError> {

@@ -184,6 +184,7 @@ const BLOWS: &[(Strike, usize)] = &[
     (Strike::KillStore, 4),
     (Strike::KillBoth, 2),
     (Strike::KillTwice, 4),
+    (Strike::CutPowerOfStore, 2),
     (Strike::FreezeCollector, 1),
     (Strike::FreezeStore, 1),
     (Strike::SetClock, 1),

@@ -12,6 +12,8 @@ pub struct Outcome {
     pub elapsed: Duration,
     pub collector_kills: u32,
     pub store_kills: u32,
+    /// Of the store's kills, those after which it had forgotten the tokens of its inserts.
+    pub power_cuts: u32,
     pub freezes: u32,
     pub clock_sets: u32,
     pub weathers: Counts<Weather>,
@@ -79,7 +81,10 @@ impl Outcome {
             ("seed", self.seed.to_string()),
             ("time", format!("{} s", self.elapsed.as_secs())),
             ("kill -9 of the collector", self.collector_kills.to_string()),
-            ("kill -9 of the store", self.store_kills.to_string()),
+            (
+                "kill -9 of the store, of these with its tokens forgotten as in a power cut",
+                format!("{}, {}", self.store_kills, self.power_cuts),
+            ),
             ("freezes (SIGSTOP) of either", self.freezes.to_string()),
             ("clock set", clock),
             ("disk filled", disk),

@@ -42,6 +42,7 @@ pub enum Strike {
     KillStore,
     KillBoth,
     KillTwice,
+    CutPowerOfStore,
     FreezeCollector,
     FreezeStore,
     SetClock,
@@ -56,6 +57,7 @@ impl Strike {
             Self::KillStore => Blow::KillStore,
             Self::KillBoth => Blow::KillBoth,
             Self::KillTwice => Blow::KillTwice(short / 10),
+            Self::CutPowerOfStore => Blow::CutPowerOfStore,
             Self::FreezeCollector => Blow::FreezeCollector(short),
             Self::FreezeStore => Blow::FreezeStore(short),
             Self::SetClock => Blow::SetClock(rng.i64(-CLOCK_MAX..=CLOCK_MAX)),
@@ -71,6 +73,8 @@ pub enum Blow {
     KillBoth,
     /// The collector, and again so soon after it was started that those who were cut off have hardly come back.
     KillTwice(Duration),
+    /// The store is killed and forgets the tokens of its inserts, which the engine never syncs.
+    CutPowerOfStore,
     FreezeCollector(Duration),
     FreezeStore(Duration),
     /// Seconds ahead of the true time.
@@ -202,6 +206,11 @@ impl Stage {
                 self.tend(between);
                 first + self.kill_collector()
             }
+            Blow::CutPowerOfStore => {
+                let killed = self.kill_store_and(StoreProcess::forget_tokens);
+                self.outcome.power_cuts += killed;
+                killed
+            }
             Blow::FreezeCollector(time) => {
                 self.outcome.freezes += 1;
                 let pid = self.collector.runs().then(|| self.collector.pid());
@@ -245,10 +254,16 @@ impl Stage {
     }
 
     fn kill_store(&mut self) -> u32 {
+        self.kill_store_and(|_| ())
+    }
+
+    /// Kills the store, does something while it is dead, and starts it again.
+    fn kill_store_and(&mut self, between: impl FnOnce(&StoreProcess)) -> u32 {
         if !self.store.runs() {
             return 0;
         }
         self.store.kill();
+        between(&self.store);
         self.store.spawn();
         self.outcome.store_kills += 1;
         1

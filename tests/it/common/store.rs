@@ -138,6 +138,15 @@ impl StoreProcess {
         }
     }
 
+    /// Removes the engine's memory of insert tokens, which it never syncs, as a cut of the power may. It must not run.
+    pub fn forget_tokens(&self) {
+        for directory in directories(&self.data) {
+            if directory.ends_with("deduplication_logs") {
+                std::fs::remove_dir_all(&directory).expect("the store's directory can be changed");
+            }
+        }
+    }
+
     /// Stops it in its tracks; connections stay open and nothing answers.
     pub fn freeze(&self) {
         signal(self.pid(), Signal::STOP);
@@ -153,4 +162,17 @@ impl Drop for StoreProcess {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// All directories below one; links of databases to their tables are not followed.
+fn directories(path: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(path) else { return Vec::new() };
+    let below = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    below
+        .flat_map(|entry| {
+            let mut found = directories(&entry.path());
+            found.push(entry.path());
+            found
+        })
+        .collect()
 }
