@@ -12,6 +12,12 @@ use zeroize::Zeroize;
 
 /// Bytes of an IPv6 address that tell visitors apart: its /64, since a host changes the rest at will (RFC 8981).
 const NETWORK_BYTES: usize = 8;
+/// The prefix under which a translator shows IPv4 hosts to an IPv6 server (RFC 6052): all of them lie within one /64.
+const TRANSLATED: [u8; 12] = [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
+/// How addresses of 6to4 begin (RFC 3056): one IPv4 host has all /64 of a /48.
+const SIX_TO_FOUR: [u8; 2] = [0x20, 0x02];
+/// Bytes that tell 6to4 hosts apart: the prefix and the IPv4 address.
+const SIX_TO_FOUR_BYTES: usize = 6;
 
 /// The address of a client.
 pub struct Peer {
@@ -26,10 +32,10 @@ enum Version {
 }
 
 impl Peer {
-    /// Takes an address; one that maps IPv4 into IPv6 becomes IPv4 again.
+    /// Takes an address; one that maps or translates IPv4 into IPv6 becomes IPv4 again.
     pub fn new(address: IpAddr) -> Self {
         let mut octets = [0; 16];
-        let version = match address.to_canonical() {
+        let version = match untranslated(address.to_canonical()) {
             IpAddr::V4(v4) => {
                 octets[..4].copy_from_slice(&v4.octets());
                 Version::V4
@@ -52,6 +58,7 @@ impl Peer {
     pub(super) fn identity(&self) -> &[u8] {
         match self.version {
             Version::V4 => &self.octets[..4],
+            Version::V6 if self.octets.starts_with(&SIX_TO_FOUR) => &self.octets[..SIX_TO_FOUR_BYTES],
             Version::V6 => &self.octets[..NETWORK_BYTES],
         }
     }
@@ -73,6 +80,17 @@ impl Peer {
             Version::V4 => 4,
             Version::V6 => 6,
         }
+    }
+}
+
+/// The IPv4 address of a host behind a translator.
+fn untranslated(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) => match v6.octets().strip_prefix(&TRANSLATED) {
+            Some(&[a, b, c, d]) => Ipv4Addr::new(a, b, c, d).into(),
+            _ => address,
+        },
+        v4 => v4,
     }
 }
 
@@ -105,6 +123,16 @@ mod tests {
     fn a_mapped_address_is_ipv4_again() {
         let mapped = peer("::ffff:203.0.113.9");
         assert_eq!((mapped.version(), mapped.identity()), (4, &[203, 0, 113, 9][..]));
+    }
+
+    #[test]
+    fn hosts_behind_a_translator_are_ipv4_and_those_of_6to4_count_by_their_48() {
+        let translated = peer("64:ff9b::203.0.113.9");
+        assert_eq!((translated.version(), translated.identity()), (4, &[203, 0, 113, 9][..]));
+        assert_eq!(peer("64:ff9b:1::203.0.113.9").version(), 6, "a local prefix says nothing (RFC 8215)");
+        let tunnelled = |text| peer(text).identity().to_vec();
+        assert_eq!(tunnelled("2002:cb00:7109:1::1"), tunnelled("2002:cb00:7109:ffff::2"));
+        assert_ne!(tunnelled("2002:cb00:7109:1::1"), tunnelled("2002:cb00:7108:1::1"));
     }
 
     #[test]
