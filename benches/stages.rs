@@ -25,6 +25,7 @@ fn site() -> Site {
         query: NamePatterns { exact: vec!["q".into()], prefixes: vec!["utm_".into()] },
         cookies: Default::default(),
         drop_bots: DropBots::default(),
+        signatures: Default::default(),
     }
 }
 

@@ -13,6 +13,7 @@
 //! beacon means that its events are on disk, synced, and will reach ClickHouse exactly once. And nothing here calls a
 //! third party at run time.
 
+pub mod access;
 pub mod beacon;
 mod cache;
 pub mod command;

@@ -13,6 +13,7 @@ pub mod query;
 pub mod report;
 pub mod serve;
 pub mod spool;
+pub mod token;
 pub mod verify;
 
 use std::error::Error as StdError;
@@ -58,6 +59,8 @@ enum Command {
     Query(query::Arguments),
     /// Look at the spool.
     Spool(spool::Arguments),
+    /// Say who may see reports and metrics or send from a server; sign a site's name.
+    Token(token::Arguments),
     /// Hold the books against the store; exit with 4 if an event is missing or stored twice.
     Verify(verify::Arguments),
 }
@@ -142,6 +145,7 @@ pub fn run() -> ExitCode {
         Command::Report(arguments) => report::run(arguments, &cli.common),
         Command::Query(arguments) => query::run(arguments, &cli.common),
         Command::Spool(arguments) => spool::run(arguments, &cli.common),
+        Command::Token(arguments) => token::run(arguments, &cli.common),
         Command::Verify(arguments) => verify::run(arguments, &cli.common),
     };
     match result {

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::read::{Given, Place, Problems, Section, bytes, duration, flag, number, parsed, text};
 use super::site::{self, Site, Sites};
-use super::{Config, Limits, Secret, SpoolLimits, Store, Tls};
+use super::{Access, Config, Limits, Secret, SpoolLimits, Store, Tls};
 
 /// Rows of one segment at most; one segment is one insert block of the store.
 pub const MAX_SEAL_ROWS: u32 = 500_000;
@@ -19,7 +19,7 @@ const MIN_SPOOL_BYTES: u64 = 64 << 20;
 /// Environment variables that are no settings.
 const NOT_SETTINGS: [&str; 3] = ["FOOTFALL_CONFIG", "FOOTFALL_LOG", "FOOTFALL_LIBCHDB"];
 /// Tables whose keys may be set as `FOOTFALL_TABLE_KEY`.
-const TABLES: [&str; 4] = ["store", "spool", "limits", "tls"];
+const TABLES: [&str; 5] = ["store", "spool", "limits", "tls", "access"];
 
 const TOP: &[&str] = &[
     "listen",
@@ -35,6 +35,7 @@ const TOP: &[&str] = &[
     "geo",
     "policy",
     "tls",
+    "access",
     "limits",
     "spool",
     "store",
@@ -50,6 +51,7 @@ pub(super) fn check(file: &str, environment: &[(String, String)], problems: &mut
     let mut top = Section::new("", (values, Place::Line(1)), problems);
     let store = top.raw("store");
     let tls = top.raw("tls");
+    let access = top.raw("access");
     let limits = top.raw("limits");
     let spool = top.raw("spool");
     let sites = top.raw("site");
@@ -67,6 +69,7 @@ pub(super) fn check(file: &str, environment: &[(String, String)], problems: &mut
         geo: top.list("geo", path).unwrap_or_default(),
         policy: top.read("policy", text).unwrap_or_default(),
         tls: read_tls(tls, top.problems),
+        access: read_access(access, top.problems),
         limits: read_limits(limits, top.problems),
         spool: read_spool(spool, top.problems),
         store: read_store(store, top.problems),
@@ -132,6 +135,16 @@ fn read_tls(value: Option<(Given, Place)>, problems: &mut Problems) -> Option<Tl
     tls.map(|(certificate, key)| Tls { certificate, key })
 }
 
+fn read_access(value: Option<(Given, Place)>, problems: &mut Problems) -> Access {
+    let mut section = section("access", value, problems);
+    let access = Access {
+        loopback_tokens: section.read("loopback_tokens", flag).unwrap_or(false),
+        hosts: section.list("hosts", text).unwrap_or_default(),
+    };
+    section.finish(&["loopback_tokens", "hosts"]);
+    access
+}
+
 fn read_limits(value: Option<(Given, Place)>, problems: &mut Problems) -> Limits {
     let mut section = section("limits", value, problems);
     let mut bounded = |key, default: u64, low, high| section.read(key, number(low, high)).unwrap_or(default);
@@ -139,9 +152,12 @@ fn read_limits(value: Option<(Given, Place)>, problems: &mut Problems) -> Limits
         // A busy page sends a beacon every few seconds; a clinic behind one address has some hundred people.
         rate: bounded("rate", 100, 0, 1_000_000) as u32,
         burst: bounded("burst", 500, 1, 1_000_000) as u32,
+        // A back end that sends for an app's or a site's visitors, in one stream.
+        sender_rate: bounded("sender_rate", 1_000, 0, 1_000_000) as u32,
+        sender_burst: bounded("sender_burst", 5_000, 1, 1_000_000) as u32,
         connections: bounded("connections", 10_000, 1, 1_000_000) as usize,
     };
-    section.finish(&["rate", "burst", "connections"]);
+    section.finish(&["rate", "burst", "sender_rate", "sender_burst", "connections"]);
     limits
 }
 

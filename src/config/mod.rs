@@ -15,7 +15,7 @@ use ipnet::IpNet;
 
 pub use check::MAX_SEAL_ROWS;
 pub use read::Problems;
-pub use site::{CookieRule, DropBots, HostPattern, NamePatterns, Retention, Site, Sites};
+pub use site::{CookieRule, DropBots, HostPattern, NamePatterns, Retention, Signatures, Site, Sites};
 
 /// The settings of one collector, checked.
 #[derive(Debug, Clone)]
@@ -46,6 +46,8 @@ pub struct Config {
     pub policy: String,
     /// TLS on `listen`; absent means plain HTTP.
     pub tls: Option<Tls>,
+    /// Who may reach the reports and the administration.
+    pub access: Access,
     /// Bounds on clients.
     pub limits: Limits,
     /// Bounds on the spool.
@@ -119,6 +121,15 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
+/// Who may reach the reports and the administration. Beyond loopback a token is always needed.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// Ask for a token on loopback too.
+    pub loopback_tokens: bool,
+    /// Names, besides addresses and `localhost`, under which the loopback listeners are called.
+    pub hosts: Vec<String>,
+}
+
 /// Bounds on what clients may ask of the collector.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -126,6 +137,10 @@ pub struct Limits {
     pub rate: u32,
     /// Beacons from one address at once.
     pub burst: u32,
+    /// Beacons a second with one sender's token, sustained. 0 turns the limit off.
+    pub sender_rate: u32,
+    /// Beacons with one sender's token at once.
+    pub sender_burst: u32,
     /// Open connections on `listen`.
     pub connections: usize,
 }

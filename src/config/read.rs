@@ -167,6 +167,11 @@ impl<'p> Section<'p> {
         }
     }
 
+    /// Where `key` stands, if it was given.
+    pub(super) fn place(&self, key: &str) -> Option<Place> {
+        self.values.get(key).map(|(_, place)| place.clone())
+    }
+
     /// The value of a key that must be there.
     pub(super) fn required<T>(&mut self, key: &str, read: impl Fn(&Given) -> Result<T, String>) -> Option<T> {
         if !self.values.contains_key(key) {

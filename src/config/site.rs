@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::Secret;
 use super::read::{Given, Section, text};
 use crate::event::BotCategory;
 
@@ -10,6 +11,10 @@ use crate::event::BotCategory;
 const DEFAULT_RETENTION: Retention = Retention::Days(400);
 /// Days in the longest retention short of `unlimited`: a hundred years.
 const MAX_RETENTION_DAYS: u16 = 36_500;
+/// Letters of a secret at least: 128 bits in hexadecimal.
+const MIN_SECRET: usize = 32;
+/// Secrets of a site at most: each is tried for each beacon.
+const MAX_SECRETS: usize = 4;
 /// Letters of a site's id at most.
 const MAX_SITE_ID: usize = 64;
 
@@ -28,6 +33,17 @@ pub struct Site {
     pub cookies: BTreeMap<String, CookieRule>,
     /// Bots whose events are dropped instead of marked.
     pub drop_bots: DropBots,
+    /// Signed names, by which its pages prove that they are its own.
+    pub signatures: Signatures,
+}
+
+/// What a site asks of the signature in its pages' `data-site`.
+#[derive(Debug, Clone, Default)]
+pub struct Signatures {
+    /// Whether a beacon without a good one is refused. A bad one always is.
+    pub required: bool,
+    /// Secrets that a signature may be made with: while one takes another's place, both.
+    pub secrets: Vec<Secret>,
 }
 
 impl Site {
@@ -42,6 +58,7 @@ impl Site {
             query: default_query(),
             cookies: BTreeMap::new(),
             drop_bots: DropBots::default(),
+            signatures: Signatures::default(),
         }
     }
 
@@ -191,9 +208,53 @@ pub(super) fn check(mut section: Section<'_>) -> Option<Site> {
     let cookies = section.read("cookies", cookie_rules).unwrap_or_default();
     let drop_bots = section.some_of("drop_bots", &BotCategory::BOTS, bot_category).unwrap_or_default();
     let drop_bots = drop_bots.into_iter().collect();
-    section.finish(&["id", "hosts", "retention", "query", "cookies", "drop_bots"]);
+    let secrets = section.read("token_secret_file", secrets).unwrap_or_default();
+    let given = section.place("tokens");
+    let required = section.read("tokens", tokens).unwrap_or(false);
+    if let Some(place) = given.filter(|_| required && secrets.is_empty()) {
+        section.problems.note(&place, "site.tokens are required, but token_secret_file names no secret");
+    }
+    section.finish(&[
+        "id",
+        "hosts",
+        "retention",
+        "query",
+        "cookies",
+        "drop_bots",
+        "token_secret_file",
+        "tokens",
+    ]);
     let (id, hosts) = id.zip(hosts)?;
-    Some(Site { id: id.into(), hosts, retention, query, cookies, drop_bots })
+    let signatures = Signatures { required, secrets };
+    Some(Site { id: id.into(), hosts, retention, query, cookies, drop_bots, signatures })
+}
+
+/// Whether signed names are required.
+fn tokens(value: &Given) -> Result<bool, String> {
+    match text(value)?.as_str() {
+        "required" => Ok(true),
+        "optional" => Ok(false),
+        other => Err(format!("must be \"required\" or \"optional\", not {other:?}")),
+    }
+}
+
+/// The lines of a file, each a secret: the first signs, any of them is taken.
+fn secrets(value: &Given) -> Result<Vec<Secret>, String> {
+    let file = text(value)?;
+    let content = std::fs::read_to_string(&file)
+        .map(zeroize::Zeroizing::new)
+        .map_err(|error| format!("cannot be read from {file}: {error}"))?;
+    let lines = content.lines().map(str::trim).filter(|line| !line.is_empty());
+    let secrets: Vec<Secret> = lines.map(|line| Secret::new(line.to_owned())).collect();
+    let long = secrets.iter().all(|secret| secret.expose().len() >= MIN_SECRET);
+    if (1..=MAX_SECRETS).contains(&secrets.len()) && long {
+        Ok(secrets)
+    } else {
+        Err(format!(
+            "must name a file of 1 to {MAX_SECRETS} lines, each a secret of at least {MIN_SECRET} letters; \
+             `openssl rand -hex 32` makes one"
+        ))
+    }
 }
 
 /// Campaign parameters name campaigns, not people.

@@ -47,6 +47,7 @@ fn site(id: &str) -> Site {
             .map(|(name, rule)| (name.to_owned(), rule))
             .into(),
         drop_bots: DropBots::default(),
+        signatures: Default::default(),
     }
 }
 

@@ -1,19 +1,22 @@
-//! The reports listener: an index, the list of reports, and each report as JSON, CSV or text.
+//! The reports listener: an index, the list of reports, each report as JSON, CSV or text, and the audit.
+//!
+//! Who asks has passed the door; here it is decided what they see. An analyst sees reports of purpose audience, an SRE those
+//! of purpose diagnostics, a privacy officer the audit; a token that is kept to sites sees those alone.
 //!
 //! It reads and never writes: `GET` and `HEAD` alone. It knows nothing of sockets; the server hands it requests. What is
 //! wrong with a request is said in JSON, and nothing of a request is echoed but as JSON or as text.
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS,
-};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::catalogue::{self, Report};
+use super::audit;
+use super::catalogue::{self, Purpose, Report};
 use super::run::{RawAsk, ReportError, Reports};
 use super::table;
+use crate::access::{Right, Who, page};
 
 /// What the listener answers with: reports are bounded in rows, so their answers are whole.
 pub type Body = Full<Bytes>;
@@ -21,8 +24,8 @@ pub type Body = Full<Bytes>;
 /// Width of a report as text.
 const TEXT_WIDTH: u16 = 120;
 
-/// Answers one request.
-pub async fn answer<B>(reports: &Reports, request: Request<B>) -> Response<Body> {
+/// Answers one request of `who`.
+pub async fn answer<B>(reports: &Reports, request: Request<B>, who: &Who) -> Response<Body> {
     let head = request.method() == Method::HEAD;
     if !head && request.method() != Method::GET {
         let mut response = failure(StatusCode::METHOD_NOT_ALLOWED, "reports are read with GET");
@@ -31,10 +34,15 @@ pub async fn answer<B>(reports: &Reports, request: Request<B>) -> Response<Body>
     }
     let query = request.uri().query().unwrap_or("");
     let mut response = match request.uri().path().trim_end_matches('/') {
-        "" => index(reports),
-        "/api/reports" => respond(StatusCode::OK, "application/json", list().to_string()),
+        "" => index(reports, who),
+        "/api/reports" => respond(StatusCode::OK, "application/json", list(who).to_string()),
+        "/api/audit" if !who.may(Right::Audit) || who.sites().is_some() => failure(
+            StatusCode::FORBIDDEN,
+            "the audit is for role privacy, with a token that is not kept to sites",
+        ),
+        "/api/audit" => told(audit::read(reports).await.map(|rows| rows.to_string()), "audit"),
         path => match path.strip_prefix("/api/reports/") {
-            Some(name) => report(reports, name, query).await,
+            Some(name) => report(reports, name, query, who).await,
             None => failure(StatusCode::NOT_FOUND, "nothing is here; reports are listed at /api/reports"),
         },
     };
@@ -44,22 +52,37 @@ pub async fn answer<B>(reports: &Reports, request: Request<B>) -> Response<Body>
     response
 }
 
-async fn report(reports: &Reports, name: &str, query: &str) -> Response<Body> {
-    match run(reports, name, query).await {
+async fn report(reports: &Reports, name: &str, query: &str, who: &Who) -> Response<Body> {
+    match run(reports, name, query, who).await {
         Ok(response) => response,
         Err(Failure::Request(status, what)) => failure(status, &what),
-        Err(Failure::Report(error)) => {
-            let status = match &error {
-                ReportError::UnknownReport { .. } => StatusCode::NOT_FOUND,
-                error if error.is_request() => StatusCode::BAD_REQUEST,
-                _ => StatusCode::BAD_GATEWAY,
-            };
-            if !error.is_request() {
-                tracing::error!(error = &error as &dyn std::error::Error, report = name, "a report failed");
-            }
-            failure(status, &error.to_string())
-        }
+        Err(Failure::Report(error)) => told(Err(error), name),
     }
+}
+
+/// A JSON text, or what went wrong with the report of this name.
+fn told(text: Result<String, ReportError>, name: &str) -> Response<Body> {
+    let error = match text {
+        Ok(text) => return respond(StatusCode::OK, "application/json", text),
+        Err(error) => error,
+    };
+    let status = match &error {
+        ReportError::UnknownReport { .. } => StatusCode::NOT_FOUND,
+        error if error.is_request() => StatusCode::BAD_REQUEST,
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    if !error.is_request() {
+        tracing::error!(error = &error as &dyn std::error::Error, report = name, "a report failed");
+    }
+    failure(status, &error.to_string())
+}
+
+/// Whether `who` may read this report, of any site.
+fn readable(report: &Report, who: &Who) -> bool {
+    who.may(match report.purpose {
+        Purpose::Audience => Right::Audience,
+        Purpose::Diagnostics => Right::Diagnostics,
+    })
 }
 
 /// Why there is no report.
@@ -74,7 +97,7 @@ impl From<ReportError> for Failure {
     }
 }
 
-async fn run(reports: &Reports, name: &str, query: &str) -> Result<Response<Body>, Failure> {
+async fn run(reports: &Reports, name: &str, query: &str, who: &Who) -> Result<Response<Body>, Failure> {
     let mut raw = RawAsk { report: name.to_owned(), ..RawAsk::default() };
     let mut format = "json".to_owned();
     for (key, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -99,7 +122,18 @@ async fn run(reports: &Reports, name: &str, query: &str) -> Result<Response<Body
         let what = format!("unknown format {format:?}; known are json, csv, table");
         return Err(Failure::Request(StatusCode::BAD_REQUEST, what));
     }
-    let answer = reports.run(reports.parse(&raw)?).await?;
+    let reports = reports.kept_to(who.sites());
+    let ask = reports.parse(&raw)?;
+    let forbidden = |what: &str| Failure::Request(StatusCode::FORBIDDEN, what.to_owned());
+    if !readable(ask.report, who) {
+        return Err(forbidden(
+            "this report is for another role: analysts read audience, SREs read diagnostics",
+        ));
+    }
+    if !who.sees(&ask.site) {
+        return Err(forbidden("this token is kept to other sites"));
+    }
+    let answer = reports.run(ask).await?;
     Ok(match format.as_str() {
         "csv" => respond(StatusCode::OK, "text/csv; charset=utf-8; header=present", answer.csv()),
         "table" => respond(StatusCode::OK, "text/plain; charset=utf-8", table::render(&answer, TEXT_WIDTH)),
@@ -115,8 +149,8 @@ fn flag(text: &str) -> Result<bool, Failure> {
     }
 }
 
-/// The catalogue for machines.
-fn list() -> Value {
+/// The catalogue for machines, as far as `who` may read it.
+fn list(who: &Who) -> Value {
     let describe = |report: &Report| {
         let columns: Vec<Value> = report
             .columns
@@ -138,11 +172,12 @@ fn list() -> Value {
             "credit": report.credit(),
         })
     };
-    json!({"reports": catalogue::all().iter().map(describe).collect::<Vec<_>>()})
+    let readable = catalogue::all().iter().filter(|report| readable(report, who));
+    json!({"reports": readable.map(describe).collect::<Vec<_>>()})
 }
 
 /// A page that says what is here.
-fn index(reports: &Reports) -> Response<Body> {
+fn index(reports: &Reports, who: &Who) -> Response<Body> {
     let item = |report: &Report| {
         format!(
             "<li><a href=\"/api/reports/{0}?format=table\">{1}</a> <small>{2}</small>\n",
@@ -151,7 +186,7 @@ fn index(reports: &Reports) -> Response<Body> {
             report.purpose.name()
         )
     };
-    let items: String = catalogue::all().iter().map(item).collect();
+    let items: String = catalogue::all().iter().filter(|report| readable(report, who)).map(item).collect();
     let page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Footfall reports</title>\n\
          <h1>Footfall reports</h1>\n\
@@ -174,11 +209,6 @@ fn respond(status: StatusCode, kind: &'static str, body: String) -> Response<Bod
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(
-        CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    );
+    page::secure(headers, false);
     response
 }

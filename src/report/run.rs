@@ -20,6 +20,8 @@ pub struct Reports {
     zone_name: String,
     k: u32,
     site: Option<String>,
+    /// The sites that may be named to who asks; `None` when all may.
+    kept_to: Option<Vec<String>>,
 }
 
 /// A request as users write it.
@@ -155,7 +157,7 @@ impl Reports {
             [one] => Some((*one).to_owned()),
             _ => None,
         };
-        Ok(Self { client, zone, zone_name, k: super::K, site })
+        Ok(Self { client, zone, zone_name, k: super::K, site, kept_to: None })
     }
 
     /// The same, folding rows of fewer than `k` visitors.
@@ -163,6 +165,22 @@ impl Reports {
     pub fn with_k(mut self, k: u32) -> Self {
         self.k = k;
         self
+    }
+
+    /// The same, for somebody who may see these sites alone. It names no other; that no other is read is the caller's to see to.
+    #[must_use]
+    pub(super) fn kept_to(&self, sites: Option<&[String]>) -> Self {
+        let site = match sites {
+            Some([one]) => Some(one.clone()),
+            Some(_) => None,
+            None => self.site.clone(),
+        };
+        Self { site, kept_to: sites.map(<[String]>::to_vec), ..self.clone() }
+    }
+
+    /// The store.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// The zone of days and times.
@@ -291,6 +309,7 @@ impl Reports {
         let sites: Vec<String> = lines(&bytes)
             .filter_map(|line| serde_json::from_slice::<[String; 1]>(line).ok())
             .map(|[site]| site)
+            .filter(|site| self.kept_to.as_ref().is_none_or(|kept| kept.contains(site)))
             .collect();
         if sites.contains(&answer.ask.site) {
             return Ok(());

@@ -13,7 +13,7 @@ use hyper::header::{FORWARDED, HeaderName};
 use ipnet::IpNet;
 use zeroize::Zeroizing;
 
-static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Hops that are looked at, over all headers: a chain of proxies is short, a hostile header is long.
 const MAX_HOPS: usize = 32;
@@ -85,6 +85,13 @@ impl Trusted {
         // Every hop is trusted: the first of them is the client, a machine of the operator's own.
         client.map_or(Word::None, Word::Client)
     }
+}
+
+/// The one address that a header holds; `None` when it is not there once, or holds more.
+pub(super) fn single(headers: &HeaderMap, name: &HeaderName) -> Option<IpAddr> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    if values.next().is_some() { None } else { listed_hop(value.to_str().ok()?.trim()) }
 }
 
 /// What a kind of header says of the client.

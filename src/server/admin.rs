@@ -3,6 +3,9 @@
 //! `/readyz` is about taking beacons, which needs a key and a disk. The store is reported, but its absence makes nobody
 //! unready: beacons are taken and spooled without it, and a balancer that took such a collector out would lose what it
 //! was built to keep.
+//!
+//! Liveness and readiness are for everybody who reaches the listener; what readiness is made of, and the metrics, are for an
+//! SRE without bounds to a site.
 
 use std::sync::Arc;
 
@@ -14,6 +17,10 @@ use serde_json::{Map, Value, json};
 use super::answer::{self, Answer, JSON, TEXT};
 
 pub use super::side::Side;
+use crate::access::{Right, Who};
+
+/// What a token of another role is told.
+const NOT_FOR_YOU: &str = "metrics are for role sre, with a token that is not kept to sites";
 
 /// What one look at a part found: a word on it, either way.
 pub type Finding = Result<String, String>;
@@ -45,16 +52,17 @@ impl Admin {
         Arc::new(Self { recorder, sources, checks })
     }
 
-    /// Answers one request.
-    pub async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Answer {
+    /// Answers one request of `who`.
+    pub async fn answer(self: Arc<Self>, request: Request<Incoming>, who: Who) -> Answer {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return answer::method("GET, HEAD");
         }
         match request.uri().path() {
-            "/metrics" => self.metrics(),
+            "/metrics" if sees_health(&who) => self.metrics(),
             "/healthz" => answer::of(StatusCode::OK, &TEXT, "ok\n"),
-            "/readyz" => self.readiness(),
+            "/readyz" => self.readiness(sees_health(&who)),
             "/" => answer::of(StatusCode::OK, &TEXT, "/metrics\n/healthz\n/readyz\n"),
+            "/metrics" => answer::wrong(StatusCode::FORBIDDEN, NOT_FOR_YOU),
             _ => answer::not_found(),
         }
     }
@@ -68,7 +76,7 @@ impl Admin {
         answer::of(StatusCode::OK, &TEXT, text)
     }
 
-    fn readiness(&self) -> Answer {
+    fn readiness(&self, whole: bool) -> Answer {
         let mut ready = true;
         let mut parts = Map::new();
         for check in &self.checks {
@@ -80,9 +88,17 @@ impl Admin {
                 .insert(check.name.into(), json!({ "ok": ok, "required": check.required, "detail": detail }));
         }
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        let body = json!({ "ready": ready, "checks": Value::Object(parts) });
+        let body = match whole {
+            true => json!({ "ready": ready, "checks": Value::Object(parts) }),
+            false => json!({ "ready": ready }),
+        };
         answer::of(status, &JSON, format!("{body}\n"))
     }
+}
+
+/// Metrics are of all sites together, so a token that is kept to some does not open them.
+fn sees_health(who: &Who) -> bool {
+    who.may(Right::Health) && who.sites().is_none()
 }
 
 #[cfg(test)]
@@ -93,7 +109,7 @@ mod tests {
 
     fn status(checks: Vec<Check>) -> StatusCode {
         Admin::new(PrometheusBuilder::new().build_recorder().handle(), Vec::new(), checks)
-            .readiness()
+            .readiness(true)
             .status()
     }
 

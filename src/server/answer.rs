@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
-use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Response, StatusCode};
 
 use crate::event::Dropped;
@@ -49,6 +52,12 @@ impl hyper::body::Body for Body {
     }
 }
 
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
 /// An answer as the connection writes it.
 pub(super) type Answer = Response<Body>;
 
@@ -56,6 +65,7 @@ pub(super) static JSON: HeaderValue = HeaderValue::from_static("application/json
 pub(super) static TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 pub(super) static GIF: HeaderValue = HeaderValue::from_static("image/gif");
 static NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+static NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 static CLOSE: HeaderValue = HeaderValue::from_static("close");
 static X_FOOTFALL_DROPPED: HeaderName = HeaderName::from_static("x-footfall-dropped");
 
@@ -78,6 +88,7 @@ pub(super) fn of(status: StatusCode, content_type: &'static HeaderValue, body: i
     let mut answer = Response::new(Body::new(body));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, content_type.clone());
+    answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF.clone());
     answer
 }
 
@@ -109,6 +120,8 @@ pub(super) fn method(allow: &'static str) -> Answer {
 pub(super) enum Early {
     /// 400: the body ended before its announced length.
     CutOff,
+    /// 400: a sender does not say for whom it sends.
+    NoVisitor,
     /// 408, after which the connection is of no more use.
     Slow,
     /// 411: neither a length nor HTTP/2's frames.
@@ -119,6 +132,8 @@ pub(super) enum Early {
     WrongType,
     /// 429, with the time until the address's bucket holds a token again.
     TooMany(Duration),
+    /// 429, with the time until the bucket of a sender's token does.
+    TooManySent(Duration),
 }
 
 impl Early {
@@ -126,6 +141,10 @@ impl Early {
     pub(super) fn answer(self) -> Answer {
         match self {
             Self::CutOff => closing(wrong(StatusCode::BAD_REQUEST, "the body was cut off")),
+            Self::NoVisitor => {
+                let what = "a sender names the visitor's address in X-Footfall-Address, or, without a proxy between, as the one address in X-Forwarded-For";
+                wrong(StatusCode::BAD_REQUEST, what)
+            }
             Self::Slow => closing(wrong(StatusCode::REQUEST_TIMEOUT, "the body came too slowly")),
             Self::NoLength => {
                 closing(wrong(StatusCode::LENGTH_REQUIRED, "the length of the body must be given"))
@@ -135,8 +154,12 @@ impl Early {
                 let what = "a beacon is text/plain or application/json, not encoded";
                 wrong(StatusCode::UNSUPPORTED_MEDIA_TYPE, what)
             }
-            Self::TooMany(wait) => {
-                let mut answer = wrong(StatusCode::TOO_MANY_REQUESTS, "too many requests from one address");
+            Self::TooMany(wait) | Self::TooManySent(wait) => {
+                let what = match self {
+                    Self::TooMany(_) => "too many requests from one address",
+                    _ => "too many requests with one token",
+                };
+                let mut answer = wrong(StatusCode::TOO_MANY_REQUESTS, what);
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
                 answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
                 answer

@@ -9,11 +9,14 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use hyper::HeaderMap;
-use hyper::header::{HeaderName, ORIGIN, REFERER, USER_AGENT};
+use hyper::header::{HeaderName, REFERER, USER_AGENT};
 
+use super::origin;
 use super::recent::Recent;
+use crate::access::Bearer;
+use crate::access::signature::Named;
 use crate::beacon::{self, Beacon, Malformed};
-use crate::config::{Config, Site, Sites};
+use crate::config::{Config, Signatures, Site, Sites};
 use crate::enrich::{Browsers, Client, HintHeaders};
 use crate::event::Dropped;
 use crate::event::assemble::{self, Context, Unfit};
@@ -50,6 +53,20 @@ pub struct Taken {
     pub dropped: [u32; Dropped::ALL.len()],
 }
 
+/// Where a beacon comes from.
+#[derive(Debug)]
+pub enum By<'a> {
+    /// A page, in the visitor's own browser.
+    Page(Peer),
+    /// A server that speaks for the visitor.
+    Sender {
+        /// The visitor's address, as the sender names it.
+        visitor: Peer,
+        /// Who sends.
+        sender: &'a Bearer,
+    },
+}
+
 /// A beacon was not taken; nothing of it is on disk.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -62,6 +79,12 @@ pub enum Refused {
     /// 403.
     #[error("the page's host is not one of the site's hosts")]
     ForeignHost,
+    /// 403.
+    #[error("the site's name is not signed, or not any more")]
+    Unsigned,
+    /// 403.
+    #[error("the token may not send for this site")]
+    NotYours,
     /// 503.
     #[error("the spool takes nothing now")]
     Unavailable,
@@ -135,8 +158,8 @@ impl Collector {
     ///
     /// # Errors
     /// [`Refused`]; the sender may try again after [`Refused::Unavailable`].
-    pub async fn beacon(&self, peer: Peer, headers: &HeaderMap, body: &[u8]) -> Result<Taken, Refused> {
-        self.take(peer, headers, &beacon::json::parse(body)?)?.settled().await
+    pub async fn beacon(&self, by: By<'_>, headers: &HeaderMap, body: &[u8]) -> Result<Taken, Refused> {
+        self.take(by, headers, &beacon::json::parse(body)?)?.settled().await
     }
 
     /// `GET /b.gif`: one view.
@@ -151,14 +174,27 @@ impl Collector {
     ) -> Result<Taken, Refused> {
         let referer = text(headers, &REFERER);
         let beacon = beacon::pixel::parse(query.unwrap_or_default(), referer, random())?;
-        self.take(peer, headers, &beacon)?.settled().await
+        self.take(By::Page(peer), headers, &beacon)?.settled().await
     }
 
     /// All but the waiting.
-    fn take(&self, peer: Peer, headers: &HeaderMap, beacon: &Beacon<'_>) -> Result<Written, Refused> {
+    fn take(&self, by: By<'_>, headers: &HeaderMap, beacon: &Beacon<'_>) -> Result<Written, Refused> {
         let settings = self.settings.load();
-        let site = settings.sites.get(&beacon.site).ok_or(Refused::UnknownSite)?;
-        check_origin(site, headers)?;
+        let named = Named::parse(&beacon.site);
+        let site = settings.sites.get(named.site).ok_or(Refused::UnknownSite)?;
+        let peer = match by {
+            By::Page(peer) => {
+                origin::check(site, headers)?;
+                check_signature(site, named)?;
+                peer
+            }
+            By::Sender { visitor, sender }
+                if sender.sites.is_empty() || sender.sites.iter().any(|id| **id == *site.id) =>
+            {
+                visitor
+            }
+            By::Sender { .. } => return Err(Refused::NotYours),
+        };
         let events = u32::try_from(beacon.events.len()).expect("at most MAX_EVENTS");
         if consent::refused(headers) {
             return Ok(self.drop_all(site, Dropped::OptOut, events));
@@ -261,19 +297,14 @@ impl Written {
     }
 }
 
-/// A browser says which page asks; a page of another site may not speak for this one. `null` says nothing.
-fn check_origin(site: &Site, headers: &HeaderMap) -> Result<(), Refused> {
-    let origin = text(headers, &ORIGIN);
-    if origin.is_empty() || origin == "null" {
+/// A signature is checked where the site has secrets: a bad one is refused, none is where one is required.
+fn check_signature(site: &Site, named: Named<'_>) -> Result<(), Refused> {
+    let Signatures { required, secrets } = &site.signatures;
+    if secrets.is_empty() || (named.signature.is_none() && !required) {
         return Ok(());
     }
-    let host = origin.split_once("://").map_or(origin, |(_, host)| host);
-    // The port is what follows the last colon, unless that stands inside an IPv6 address.
-    let host = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    if site.allows(host) { Ok(()) } else { Err(Refused::ForeignHost) }
+    let now = jiff::Timestamp::now().as_second();
+    if named.is_signed(secrets, now) { Ok(()) } else { Err(Refused::Unsigned) }
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {

@@ -33,7 +33,7 @@ impl Route {
 }
 
 /// The statuses that the edge answers with; any other is counted as 500, and there is none.
-const STATUSES: [u16; 14] = [204, 200, 304, 400, 403, 404, 405, 408, 411, 413, 415, 429, 503, 500];
+const STATUSES: [u16; 15] = [204, 200, 304, 400, 401, 403, 404, 405, 408, 411, 413, 415, 429, 503, 500];
 
 /// Upper ends of the histogram's buckets, µs: from a beacon in memory to a disk that is in trouble.
 const BUCKETS: [u64; 14] = [

@@ -1,11 +1,11 @@
-//! How many beacons one address may send: a token bucket in bounded memory that knows no address.
+//! How many beacons one address or one sender may send, and how many wrong tokens one address may show: a token bucket in bounded memory that knows no address.
 //!
 //! The generic cell rate algorithm (ITU-T I.371) needs a single time for each bucket: when it will be full again. The
 //! buckets are a fixed table of such times; an address finds its own through a hash that is keyed with randomness of this
 //! process and is not kept. Two addresses that meet in one slot share a bucket, which makes the limit stricter for
 //! both; with 65,536 slots that is rare among those who are active within the same second.
 
-use std::hash::RandomState;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::privacy::Peer;
 const SLOTS: usize = 1 << 16;
 const _: () = assert!(SLOTS.is_power_of_two());
 
-/// The limit on beacons from one address.
+/// A limit on what one address, or one named sender, may do.
 pub(super) struct Limiter {
     state: RandomState,
     start: Instant,
@@ -39,6 +39,26 @@ impl Limiter {
             tolerance: interval * u64::from(burst.max(1)),
             full_at: (0..slots).map(|_| AtomicU64::new(0)).collect(),
         }
+    }
+
+    /// Allows one each `interval`, and `burst` at once.
+    pub(super) fn every(interval: Duration, burst: u32) -> Self {
+        let mut limiter = Self::new(1, burst);
+        // A week fits many times.
+        limiter.interval = interval.as_nanos() as u64;
+        limiter.tolerance = limiter.interval * u64::from(burst.max(1));
+        limiter
+    }
+
+    /// Takes one token of the bucket of a name: that of a sender's token.
+    ///
+    /// # Errors
+    /// With the time until there is one.
+    pub(super) fn take_named(&self, name: &str, now: Instant) -> Result<(), Duration> {
+        if self.interval == 0 {
+            return Ok(());
+        }
+        self.take_slot(self.state.hash_one(name) as usize & (SLOTS - 1), now)
     }
 
     /// Takes one token of the peer's bucket.

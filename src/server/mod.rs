@@ -21,8 +21,10 @@ pub mod collect;
 mod connection;
 mod cors;
 mod count;
+pub mod door;
 mod drain;
 mod limit;
+mod origin;
 mod progress;
 mod proxy;
 mod recent;
@@ -44,12 +46,13 @@ use arc_swap::ArcSwap;
 use hyper::HeaderMap;
 use ipnet::IpNet;
 
+use crate::access::Gate;
 use crate::config::{self, Config, Sites};
 use crate::privacy::Peer;
 use accept::{Acceptor, Listener};
 use address::Trusted;
 use bounds::Bounds;
-use collect::{Collector, Refused, Taken};
+use collect::{By, Collector, Refused, Taken};
 use count::{Connections, Counts};
 use limit::Limiter;
 use progress::Watch;
@@ -83,7 +86,7 @@ pub trait Collect: Send + Sync + 'static {
     /// `POST /b`: answers once everything that was stored is synced.
     fn beacon(
         &self,
-        peer: Peer,
+        by: By<'_>,
         headers: &HeaderMap,
         body: &[u8],
     ) -> impl Future<Output = Result<Taken, Refused>> + Send;
@@ -98,8 +101,8 @@ pub trait Collect: Send + Sync + 'static {
 }
 
 impl Collect for Collector {
-    async fn beacon(&self, peer: Peer, headers: &HeaderMap, body: &[u8]) -> Result<Taken, Refused> {
-        Self::beacon(self, peer, headers, body).await
+    async fn beacon(&self, by: By<'_>, headers: &HeaderMap, body: &[u8]) -> Result<Taken, Refused> {
+        Self::beacon(self, by, headers, body).await
     }
 
     async fn pixel(&self, peer: Peer, headers: &HeaderMap, query: Option<&str>) -> Result<Taken, Refused> {
@@ -120,6 +123,8 @@ pub struct Options {
     pub tls: Option<config::Tls>,
     /// Bounds on one address and on all connections.
     pub limits: config::Limits,
+    /// Who may send for visitors: knows the tokens of role sender.
+    pub gate: Arc<Gate>,
     /// Bounds in time.
     pub bounds: Bounds,
     /// Threads; the cores of the machine by default.
@@ -128,13 +133,14 @@ pub struct Options {
 
 impl Options {
     /// What the configuration asks for.
-    pub fn of(config: &Config) -> Self {
+    pub fn of(config: &Config, gate: Arc<Gate>) -> Self {
         Self {
             listen: config.listen,
             trusted_proxies: config.trusted_proxies.clone(),
             proxy_protocol: config.proxy_protocol,
             tls: config.tls.clone(),
             limits: config.limits.clone(),
+            gate,
             bounds: Bounds::default(),
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         }
@@ -165,6 +171,10 @@ impl<C: Collect> Server<C> {
             script: Script::new(),
             trusted: Trusted::new(options.trusted_proxies),
             limiter: Limiter::new(options.limits.rate, options.limits.burst),
+            senders: Limiter::new(options.limits.sender_rate, options.limits.sender_burst),
+            gate: options.gate,
+            tries: door::tries(),
+            tls: tls.is_some(),
             origins: ArcSwap::from_pointee(cors::Origins::new(sites)),
             bounds: options.bounds,
         });

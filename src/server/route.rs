@@ -1,24 +1,32 @@
 //! Which request gets which answer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderValue};
+use hyper::header::{
+    AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY,
+};
 use hyper::{Method, Request, StatusCode, Version};
 
-use super::address::{Remote, Trusted};
+use super::address::{self, Remote, Trusted};
 use super::answer::{self, Answer, Body, Early};
 use super::bounds::Bounds;
-use super::collect::Refused;
+use super::collect::{By, Refused};
 use super::cors::{self, Origins};
 use super::count::{Counts, Route};
+use super::door::{self, Shut};
 use super::limit::Limiter;
 use super::progress::{Phase, Progress};
 use super::script::Script;
 use super::{Collect, body};
+use crate::access::{Bearer, Gate, Role, page};
 use crate::privacy::Peer;
+
+/// The visitor's address, as a sender names it; proxies leave it alone.
+static X_FOOTFALL_ADDRESS: HeaderName = HeaderName::from_static("x-footfall-address");
 
 /// What stands at `/`.
 static WELCOME: &str = "Footfall collects statistics of the sites that embed its script, /s.js.\n\
@@ -30,6 +38,13 @@ pub(super) struct Edge<C> {
     pub(super) script: Script,
     pub(super) trusted: Trusted,
     pub(super) limiter: Limiter,
+    /// The limit on what comes with one sender's token.
+    pub(super) senders: Limiter,
+    pub(super) gate: Arc<Gate>,
+    /// The limit on wrong tokens.
+    pub(super) tries: Limiter,
+    /// Whether clients come over TLS.
+    pub(super) tls: bool,
     pub(super) origins: ArcSwap<Origins>,
     pub(super) bounds: Bounds,
 }
@@ -95,7 +110,11 @@ impl<C: Collect> Visit<C> {
             Route::Other if path == "/" => answer::method("GET, HEAD"),
             Route::Other => answer::not_found(),
         };
-        (route, if head { without_body(answer) } else { answer })
+        let mut answer = if head { without_body(answer) } else { answer };
+        if self.edge.tls && matches!(route, Route::Script | Route::Other) {
+            answer.headers_mut().insert(STRICT_TRANSPORT_SECURITY, page::HSTS);
+        }
+        (route, answer)
     }
 
     /// Everything at `/b`: beacons, and what browsers ask before they send them.
@@ -118,15 +137,27 @@ impl<C: Collect> Visit<C> {
     async fn beacon(&self, request: Request<Incoming>) -> Answer {
         let start = Instant::now();
         let (head, body) = request.into_parts();
-        let peer = match self.admitted(&head.headers, start) {
-            Ok(peer) => peer,
+        // Browsers send no such header here: what is asked of them costs them nothing more.
+        let sender = match head.headers.contains_key(AUTHORIZATION) {
+            false => None,
+            true => match self.sender(&head.headers) {
+                Ok(sender) => Some(sender),
+                Err(shut) => return shut.answer(),
+            },
+        };
+        let by = match &sender {
+            None => self.admitted(&head.headers, start).map(By::Page),
+            Some(sender) => self.sent(&head.headers, sender, start),
+        };
+        let by = match by {
+            Ok(by) => by,
             Err(early) => return early.answer(),
         };
         let body = match body::read(head.version, &head.headers, body, &self.edge.bounds).await {
             Ok(body) => body,
             Err(early) => return early.answer(),
         };
-        match self.edge.collector.beacon(peer, &head.headers, &body).await {
+        match self.edge.collector.beacon(by, &head.headers, &body).await {
             Ok(taken) => {
                 self.counts.taken(&taken, body.len(), start.elapsed());
                 let mut answer = answer::empty(StatusCode::NO_CONTENT);
@@ -153,15 +184,34 @@ impl<C: Collect> Visit<C> {
         }
     }
 
+    /// Whose token a request shows that shows one.
+    fn sender(&self, headers: &HeaderMap) -> Result<Arc<Bearer>, Shut> {
+        let shown = door::identify(&self.edge.gate, &self.edge.tries, headers, self.client(headers))?;
+        shown.filter(|bearer| bearer.role == Role::Sender).ok_or(Shut::NoSender)
+    }
+
+    /// The visitor that a sender speaks for, if it has not sent too often.
+    fn sent<'a>(&self, headers: &HeaderMap, sender: &'a Bearer, now: Instant) -> Result<By<'a>, Early> {
+        self.edge.senders.take_named(&sender.name, now).map_err(Early::TooManySent)?;
+        let address = match headers.get(&X_FOOTFALL_ADDRESS) {
+            Some(_) => address::single(headers, &X_FOOTFALL_ADDRESS),
+            // A proxy puts the sender's own address there.
+            None if self.through_proxy => None,
+            None => address::single(headers, &address::X_FORWARDED_FOR),
+        };
+        Ok(By::Sender { visitor: Peer::new(address.ok_or(Early::NoVisitor)?), sender })
+    }
+
     /// The client's address, if it has not asked too often.
     fn admitted(&self, headers: &HeaderMap, now: Instant) -> Result<Peer, Early> {
-        let mut address = self.remote.address();
-        if self.through_proxy {
-            address = self.edge.trusted.client(address, headers);
-        }
-        let peer = Peer::new(address);
+        let peer = Peer::new(self.client(headers));
         self.edge.limiter.take(&peer, now).map_err(Early::TooMany)?;
         Ok(peer)
+    }
+
+    fn client(&self, headers: &HeaderMap) -> IpAddr {
+        let address = self.remote.address();
+        if self.through_proxy { self.edge.trusted.client(address, headers) } else { address }
     }
 }
 
@@ -172,6 +222,11 @@ fn refusal(refused: Refused) -> Answer {
         Refused::ForeignHost => {
             answer::wrong(StatusCode::FORBIDDEN, "the page's host is not one of the site's hosts")
         }
+        Refused::Unsigned => answer::wrong(
+            StatusCode::FORBIDDEN,
+            "this site takes signed names alone: the token in data-site is missing, wrong or expired",
+        ),
+        Refused::NotYours => answer::wrong(StatusCode::FORBIDDEN, "this token may not send for this site"),
         Refused::Unavailable => answer::unavailable(),
     }
 }

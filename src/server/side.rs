@@ -1,9 +1,9 @@
-//! The listeners for the operator's own: administration and reports. Plain HTTP on an address that is loopback unless the
-//! operator says otherwise; few connections, no hurry.
+//! The listeners for the operator's own: administration and reports, each behind its [`Door`], and the demonstration's site,
+//! which has none. Plain HTTP on loopback; beyond it TLS, where the collector has a certificate. Few connections, no hurry.
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ use tokio::sync::Semaphore;
 
 use super::ServerError;
 use super::bounds::{MAX_HEAD, MAX_STREAMS};
+use super::door::Door;
+use super::tls::Certificates;
+use crate::access::{Who, page};
 
 /// Open connections on one of these listeners: scrapers, a browser or two.
 const MAX_CONNECTIONS: usize = 256;
@@ -48,10 +51,45 @@ impl Side {
         self.address
     }
 
-    /// Answers for ever; connections end when the task is aborted.
+    /// Answers whom `door` lets pass, for ever; over TLS if there are `certificates`.
+    pub async fn guard<A, F, B>(self, door: Door, certificates: Option<Arc<Certificates>>, answer: A)
+    where
+        A: Fn(Request<Incoming>, Who) -> F + Send + Sync + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+            + From<String>
+            + Send
+            + 'static,
+    {
+        let tls = certificates.is_some();
+        let guarded = move |request: Request<Incoming>, remote| {
+            let admitted = door.admit(&request, remote);
+            let answer = admitted.map(|who| answer(request, who));
+            async move {
+                let mut response = match answer {
+                    Ok(answer) => answer.await,
+                    Err(shut) => shut.answer(),
+                };
+                page::secure(response.headers_mut(), tls);
+                response
+            }
+        };
+        self.accept(certificates, guarded).await;
+    }
+
+    /// Answers everybody for ever, over plain HTTP; connections end when the task is aborted.
     pub async fn serve<A, F, B>(self, answer: A)
     where
         A: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    {
+        self.accept(None, move |request, _| answer(request)).await;
+    }
+
+    async fn accept<A, F, B>(self, certificates: Option<Arc<Certificates>>, answer: A)
+    where
+        A: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
@@ -61,25 +99,33 @@ impl Side {
         loop {
             // The semaphore is never closed.
             let Ok(place) = room.clone().acquire_owned().await else { return };
-            let stream = match self.listener.accept().await {
-                Ok((stream, _)) => stream,
+            let (stream, remote) = match self.listener.accept().await {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     pause(&error).await;
                     continue;
                 }
             };
             while connections.try_join_next().is_some() {}
-            let answer = answer.clone();
+            let (answer, certificates) = (answer.clone(), certificates.clone());
             connections.spawn(async move {
                 let service = service_fn(move |request| {
-                    let answer = answer(request);
+                    let answer = answer(request, remote.ip());
                     async move { Ok::<_, Infallible>(answer.await) }
                 });
                 let mut builder = auto::Builder::new(TokioExecutor::new());
                 builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MAX_HEAD);
                 builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);
                 // A client that breaks off is no news.
-                let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+                match certificates {
+                    None => drop(builder.serve_connection(TokioIo::new(stream), service).await),
+                    Some(certificates) => {
+                        let opened = tokio::time::timeout(HEAD, certificates.acceptor().accept(stream)).await;
+                        if let Ok(Ok(stream)) = opened {
+                            drop(builder.serve_connection(TokioIo::new(stream), service).await);
+                        }
+                    }
+                }
                 drop(place);
             });
         }

@@ -5,6 +5,7 @@
 // A test that cannot go on fails, and says where.
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod bad_input;
 mod bots;
 mod browser;

@@ -32,6 +32,7 @@ const COUNTERS: &[(&str, &str)] = &[
         "footfall_segments_set_aside_total",
         "Segments set aside because the store refuses them or they are damaged.",
     ),
+    ("footfall_access_refused_total", "Requests that did not pass the door of a listener, by reason."),
 ];
 const GAUGES: &[(&str, &str)] = &[
     ("footfall_spool_bytes", "Bytes in the spool."),

@@ -7,6 +7,7 @@
 //! failed ends the process with [`Exit::Spool`], so that its supervisor starts it again and recovery can look.
 
 mod background;
+mod gates;
 mod health;
 mod host;
 mod log;
@@ -23,6 +24,8 @@ use crate::privacy::{self, KeyRing, Places, Privacy, SystemClock};
 use crate::report::{self, Reports};
 use crate::server::admin::{Admin, Side};
 use crate::server::collect::Collector;
+use crate::server::door::{Door, Doors};
+use crate::server::tls::Certificates;
 use crate::server::{Options, Server};
 use crate::spool::{Spool, SpoolError};
 use crate::store::Client;
@@ -108,7 +111,8 @@ impl Running {
         let collector = Arc::new(Collector::new(&config, privacy, spool.clone(), &recovered));
         let admin = Side::bind(config.admin).await?;
         let reports = Side::bind(config.reports).await?;
-        let server = Server::start(Options::of(&config), &config.sites, collector.clone())?;
+        let gate = gates::open(&config);
+        let server = Server::start(Options::of(&config, gate.clone()), &config.sites, collector.clone())?;
         let addresses =
             Addresses { beacons: server.address(), admin: admin.address(), reports: reports.address() };
         announce(&config, &addresses, &server, format)?;
@@ -120,8 +124,13 @@ impl Running {
         let checks = health::checks(&config, &collector, &spool, background.store_state(), draining.clone());
         let sources = health::sources(&config, &collector, Box::new(server.metrics()));
         let answers = Admin::new(recorder, sources, checks);
-        tokio::spawn(admin.serve(move |request| answers.clone().answer(request)));
-        serve_reports(reports, &config, &client)?;
+        let doors = Doors::new(&config, gate.clone());
+        gates::tell(&gate, &doors, &[admin.address(), reports.address()], server.certificates().is_some());
+        tokio::spawn(gates::follow(gate, spool.clone()));
+        let (door, tls) = gates::of(&doors, &admin, &server);
+        tokio::spawn(admin.guard(door, tls, move |request, who| answers.clone().answer(request, who)));
+        let (door, tls) = gates::of(&doors, &reports, &server);
+        serve_reports(reports, door, tls, &config, &client)?;
         if let Some(certificates) = server.certificates().cloned() {
             tokio::spawn(async move { certificates.follow(crate::server::tls::LOOK).await });
         }
@@ -196,12 +205,18 @@ async fn second_signal(mut terminate: Signal, mut interrupt: Signal) {
     std::process::exit(i32::from(Exit::Failed as u8));
 }
 
-fn serve_reports(listener: Side, config: &Config, client: &Client) -> Result<(), Error> {
+fn serve_reports(
+    listener: Side,
+    door: Door,
+    tls: Option<Arc<Certificates>>,
+    config: &Config,
+    client: &Client,
+) -> Result<(), Error> {
     let sites: Vec<&str> = config.sites.iter().map(|site| &*site.id).collect();
     let reports = Arc::new(Reports::new(client.reader(), config.timezone.clone(), &sites)?);
-    tokio::spawn(listener.serve(move |request| {
+    tokio::spawn(listener.guard(door, tls, move |request, who| {
         let reports = reports.clone();
-        async move { report::http::answer(&reports, request).await }
+        async move { report::http::answer(&reports, request, &who).await }
     }));
     Ok(())
 }

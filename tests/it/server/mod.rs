@@ -19,7 +19,7 @@ use footfall::beacon::Malformed;
 use footfall::config::{DropBots, HostPattern, Limits, NamePatterns, Retention, Site, Sites};
 use footfall::privacy::Peer;
 use footfall::server::bounds::Bounds;
-use footfall::server::collect::{Refused, Taken};
+use footfall::server::collect::{By, Refused, Taken};
 use footfall::server::{Collect, Options, Server};
 use hyper::HeaderMap;
 use tokio::sync::Semaphore;
@@ -72,7 +72,8 @@ impl Fake {
 }
 
 impl Collect for Fake {
-    async fn beacon(&self, peer: Peer, _: &HeaderMap, body: &[u8]) -> Result<Taken, Refused> {
+    async fn beacon(&self, by: By<'_>, _: &HeaderMap, body: &[u8]) -> Result<Taken, Refused> {
+        let (By::Page(peer) | By::Sender { visitor: peer, .. }) = by;
         self.answer(peer, body).await
     }
 
@@ -104,7 +105,8 @@ impl Edge {
             trusted_proxies: Vec::new(),
             proxy_protocol: false,
             tls: None,
-            limits: Limits { rate: 0, burst: 1, connections: 1000 },
+            limits: Limits { rate: 0, burst: 1, sender_rate: 0, sender_burst: 1, connections: 1000 },
+            gate: footfall::access::Gate::closed(),
             bounds: Bounds { sweep: Duration::from_millis(20), ..Bounds::default() },
             threads: NonZeroUsize::new(2).unwrap(),
         };
@@ -119,6 +121,7 @@ impl Edge {
             query: NamePatterns::default(),
             cookies: Default::default(),
             drop_bots: DropBots::default(),
+            signatures: Default::default(),
         };
         let fake = Arc::new(Fake {
             peers: Default::default(),

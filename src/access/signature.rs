@@ -1,0 +1,139 @@
+//! Signed site names: `clinic~EXPIRY~MAC` in place of `clinic`, so that only who can read the site's own pages can send
+//! beacons for it, and only for a while.
+//!
+//! The MAC is the first 128 bits of HMAC-SHA-256 under the site's secret over the three parts `footfall site token v1`, the
+//! site's id and the expiry as decimal digits, each preceded by its length as a 32-bit little-endian number; in base64url
+//! without padding. It rides in the site's name, so the script needs no byte for it. It stops who sends beacons without ever
+//! having seen the site; it cannot stop who fetches a page and copies the name until it expires.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::config::Secret;
+
+/// Tells this use of a secret from any other.
+const DOMAIN: &[u8] = b"footfall site token v1";
+/// Bytes of the MAC that are sent: 128 bits are out of reach of guessing (NIST SP 800-107, 5.3.3).
+const MAC_BYTES: usize = 16;
+/// Digits of an expiry at most: below 10^12 s.
+const MAX_DIGITS: usize = 12;
+
+/// A site's name as a beacon gives it, and the signature that it may carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named<'a> {
+    /// The site's id.
+    pub site: &'a str,
+    /// What follows it.
+    pub signature: Option<&'a str>,
+}
+
+impl<'a> Named<'a> {
+    /// Takes a name apart; a site's id holds no `~`.
+    pub fn parse(name: &'a str) -> Self {
+        match name.split_once('~') {
+            Some((site, signature)) => Self { site, signature: Some(signature) },
+            None => Self { site: name, signature: None },
+        }
+    }
+
+    /// Whether the signature is by one of `secrets` and has not expired at `now`, Unix time in s.
+    pub fn is_signed(&self, secrets: &[Secret], now: i64) -> bool {
+        let Some((expiry, mac)) = self.signature.and_then(|signature| signature.split_once('~')) else {
+            return false;
+        };
+        let digits =
+            (1..=MAX_DIGITS).contains(&expiry.len()) && expiry.bytes().all(|byte| byte.is_ascii_digit());
+        let mut given = [0; MAC_BYTES];
+        let whole = URL_SAFE_NO_PAD.decode_slice(mac, &mut given) == Ok(MAC_BYTES);
+        if !digits || !whole || expiry.parse::<i64>().map_or(true, |expiry| expiry <= now) {
+            return false;
+        }
+        // Each comparison takes the same time wherever the MACs differ.
+        secrets.iter().fold(false, |found, secret| {
+            found | code(secret, self.site, expiry).verify_truncated_left(&given).is_ok()
+        })
+    }
+}
+
+/// The signed name of `site`, good until `expiry`, Unix time in s.
+pub fn sign(secret: &Secret, site: &str, expiry: i64) -> String {
+    let expiry = expiry.to_string();
+    let mac = code(secret, site, &expiry).finalize().into_bytes();
+    format!("{site}~{expiry}~{}", URL_SAFE_NO_PAD.encode(&mac[..MAC_BYTES]))
+}
+
+fn code(secret: &Secret, site: &str, expiry: &str) -> Hmac<Sha256> {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes keys of any length");
+    for part in [DOMAIN, site.as_bytes(), expiry.as_bytes()] {
+        // A part is a name or a number, far below 4 GiB.
+        mac.update(&(part.len() as u32).to_le_bytes());
+        mac.update(part);
+    }
+    mac
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    #[test]
+    fn the_example_of_the_documentation_is_what_is_computed() {
+        let signed = sign(&secret("0123456789abcdef0123456789abcdef"), "clinic", 1_795_400_000);
+        assert_eq!(signed, "clinic~1795400000~urSM514jCb-KczEbR6Yqkg");
+    }
+
+    #[test]
+    fn a_name_is_signed_until_it_expires_and_by_either_secret() {
+        let (old, new, other) = (secret("old old old old"), secret("new new new new"), secret("other"));
+        let name = sign(&old, "clinic", 1000);
+        let secrets = [new.clone(), old.clone()];
+        assert!(Named::parse(&name).is_signed(&secrets, 999));
+        assert!(!Named::parse(&name).is_signed(&secrets, 1000));
+        assert!(!Named::parse(&name).is_signed(&[new, other], 999));
+        assert!(!Named::parse(&name).is_signed(&[], 999));
+        assert_eq!(Named::parse(&name).site, "clinic");
+        assert_eq!(Named::parse("clinic"), Named { site: "clinic", signature: None });
+    }
+
+    #[test]
+    fn nothing_of_a_signed_name_can_be_changed() {
+        let secrets = [secret("0123456789abcdef0123456789abcdef")];
+        let name = sign(&secrets[0], "clinic", 1000);
+        let (rest, mac) = name.rsplit_once('~').unwrap();
+        let forged = [
+            name.replace("1000", "2000"),
+            name.replace("1000", "01000"),
+            name.replace("1000", "+1000"),
+            name.replace("1000", "1000 "),
+            name.replace("clinic", "clini"),
+            name.replace("clinic~", "clinic~~"),
+            format!("{rest}~"),
+            format!("{rest}~{}", &mac[..21]),
+            format!("{rest}~{mac}A"),
+            format!("{rest}~{mac}=="),
+            format!("{rest}~{}", "A".repeat(22)),
+            format!("{rest}~{}", "A".repeat(5000)),
+            format!("clinic~99999999999999999999~{mac}"),
+            "clinic~".to_owned(),
+            "clinic~~".to_owned(),
+        ];
+        for name in forged {
+            assert!(!Named::parse(&name).is_signed(&secrets, 10), "{name}");
+        }
+        // Each single bit of the MAC counts.
+        let bytes = URL_SAFE_NO_PAD.decode(mac).unwrap();
+        for bit in 0..MAC_BYTES * 8 {
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            let name = format!("{rest}~{}", URL_SAFE_NO_PAD.encode(&changed));
+            assert!(!Named::parse(&name).is_signed(&secrets, 10), "bit {bit}");
+        }
+    }
+}

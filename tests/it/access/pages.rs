@@ -1,0 +1,152 @@
+//! What a browser can be made to do: pages of other sites, rebound names, frames, scripts in what is echoed.
+
+use super::get;
+use crate::common::{Answer, Collector, http};
+
+const PAYLOADS: [&str; 5] = [
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)>",
+    "</title><svg onload=alert(1)>",
+    "javascript:alert(1)",
+    "'-alert(1)-'",
+];
+
+fn encode(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+fn assert_secure(answer: &Answer, what: &str) {
+    for (name, value) in [
+        (
+            "content-security-policy",
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("cache-control", "no-store"),
+    ] {
+        assert_eq!(answer.header(name), Some(value), "{what}: {name}");
+        assert_eq!(answer.headers.iter().filter(|(found, _)| found == name).count(), 1, "{what}: {name}");
+    }
+    assert!(answer.header("access-control-allow-origin").is_none(), "{what}");
+    assert!(answer.header("server").is_none(), "{what}");
+}
+
+#[test]
+fn every_answer_of_the_operator_s_listeners_keeps_browsers_on_a_short_leash() {
+    let mut collector = Collector::new("");
+    collector.start();
+    for path in ["/", "/api/reports", "/api/reports/pages?site=clinic&from=x", "/nowhere", "/api/audit"] {
+        assert_secure(&get(collector.reports, path, ""), path);
+        assert_secure(&get(collector.reports, path, "Origin: https://evil.example\r\n"), path);
+        assert_secure(&get(collector.reports, path, "Authorization: Bearer x\r\n"), path);
+    }
+    for path in ["/", "/metrics", "/healthz", "/readyz", "/nowhere"] {
+        assert_secure(&get(collector.admin, path, ""), path);
+    }
+    for (path, kind) in [
+        ("/", "text/plain; charset=utf-8"),
+        ("/nowhere", "application/json"),
+        ("/s.js", "text/javascript; charset=utf-8"),
+    ] {
+        let answer = get(collector.listen, path, "");
+        assert_eq!(
+            (answer.header("content-type"), answer.header("x-content-type-options")),
+            (Some(kind), Some("nosniff")),
+            "{path}"
+        );
+    }
+    let beacon = collector.beacon(&crate::common::good_beacon("clinic", 1, 0, "/a")).unwrap();
+    let names: Vec<&str> = beacon.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(beacon.status, 204);
+    assert!(
+        !names.iter().any(|name| name.starts_with("x-content") || name.starts_with("content-security")),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn pages_of_other_sites_and_rebound_names_get_nothing_from_loopback() {
+    let mut collector = Collector::new("[access]\nhosts = [\"reports.clinic.example\"]\n");
+    collector.start();
+    for listener in [collector.reports, collector.admin] {
+        let port = listener.port();
+        let ask = |host: &str, headers: &str| {
+            let request =
+                format!("GET /nowhere HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n");
+            http::exchange(listener, request.as_bytes()).unwrap().status
+        };
+        for host in
+            [format!("127.0.0.1:{port}"), format!("localhost:{port}"), "reports.clinic.example".to_owned()]
+        {
+            assert_eq!(ask(&host, ""), 404, "{host}");
+            assert_eq!(
+                ask(&host, &format!("Origin: http://{host}\r\nSec-Fetch-Site: same-origin\r\n")),
+                404,
+                "{host}"
+            );
+            for headers in [
+                "Origin: https://evil.example\r\n",
+                "Origin: null\r\n",
+                "Sec-Fetch-Site: cross-site\r\n",
+                "Sec-Fetch-Site: same-site\r\nSec-Fetch-Mode: navigate\r\n",
+            ] {
+                assert_eq!(ask(&host, headers), 403, "{host} {headers}");
+            }
+        }
+        for host in
+            ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "localhost.evil.example"]
+        {
+            assert_eq!(ask(host, ""), 403, "{host}");
+        }
+        // An absolute form names its host itself.
+        let absolute = format!(
+            "GET http://evil.example/metrics HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
+        );
+        assert_eq!(http::exchange(listener, absolute.as_bytes()).unwrap().status, 403);
+    }
+}
+
+#[test]
+fn nothing_of_a_request_comes_back_as_html() {
+    let mut collector = Collector::new("");
+    collector.start();
+    for payload in PAYLOADS {
+        let bad = encode(payload);
+        for path in [
+            format!("/{bad}"),
+            format!("/?{bad}={bad}"),
+            format!("/api/reports/{bad}"),
+            format!("/api/reports/pages?{bad}={bad}"),
+            format!("/api/reports/pages?site={bad}&from=1d"),
+            format!("/api/reports/pages?site=clinic&from={bad}"),
+            format!("/api/reports/pages?site=clinic&from=1d&filter={bad}"),
+            format!("/api/reports/pages?site=clinic&from=1d&filter=path%3D{bad}&format=table"),
+            format!("/api/reports/pages?site=clinic&from=1d&filter=path%3D{bad}&format=csv"),
+            format!("/api/reports/pages?site=clinic&format={bad}"),
+            format!("/api/reports/pages?site=clinic&limit={bad}"),
+            format!("/api/reports/pages?site=clinic&bots={bad}"),
+            format!("/api/reports/pages?site=clinic&by={bad}"),
+        ] {
+            for listener in [collector.reports, collector.admin, collector.listen] {
+                let answer = get(listener, &path, "");
+                let kind = answer.header("content-type").unwrap_or_default().to_owned();
+                let holds = answer.text().contains(payload) || answer.text().contains(&bad);
+                assert!(!(holds && kind.starts_with("text/html")), "{path}: {kind}: {}", answer.text());
+                assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
+                let echoed =
+                    answer.headers.iter().any(|(_, value)| value.contains(payload) || value.contains(&bad));
+                assert!(!echoed, "{path}: {:?}", answer.headers);
+            }
+        }
+        // What the beacon listener refuses, it does not repeat at all.
+        let body = format!("{{\"v\":1,\"s\":{payload:?},\"l\":\"1\",\"e\":[{{\"k\":{payload:?}}}]}}");
+        let answer = collector.beacon(&body).unwrap();
+        assert!(answer.status >= 400 && !answer.text().contains(payload), "{}", answer.text());
+        let pixel = get(collector.listen, &format!("/b.gif?s={bad}&u={bad}"), "");
+        assert!(pixel.status >= 400 && !pixel.text().contains(payload), "{}", pixel.text());
+    }
+}
