@@ -124,7 +124,15 @@ pub fn inspect(directory: &Path) -> Result<Inventory, SpoolError> {
 pub(crate) fn aside_bytes(disk: &dyn Disk, directory: &Path) -> Result<u64, SpoolError> {
     let aside = directory.join(ASIDE);
     let files = disk.list(&aside).map_err(|source| SpoolError::io("list", &aside, source))?;
-    Ok(files.iter().filter_map(|file| length(disk, &aside.join(file)).ok()).sum())
+    let mut sum = 0;
+    for path in files.iter().map(|file| aside.join(file)) {
+        match length(disk, &path) {
+            Ok(bytes) => sum += bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(SpoolError::io("read", &path, source)),
+        }
+    }
+    Ok(sum)
 }
 
 fn aside(disk: &dyn Disk, directory: &Path) -> Result<Vec<Aside>, SpoolError> {

@@ -57,6 +57,10 @@
 //! only when batch *n* is synced, so a bad frame with a whole one of a *later* batch behind it was good once, and the
 //! segment is set aside; a bad frame with none behind it is the tail of a batch that nobody was told about, and is cut.
 //!
+//! Recovery trusts nothing that may be in the page cache alone: after a failed sync pages count as clean and are still not
+//! on the disk. Only the newest segment can have such; of it, the last batch or the books and the seal are written again
+//! and synced before anything is made of them.
+//!
 //! # Books
 //!
 //! For each segment, day of receipt (UTC) and site: events stored, and events dropped by reason. They are written at
@@ -196,6 +200,8 @@ struct Shared {
     /// Oldest first.
     sealed: Mutex<VecDeque<Sealed>>,
     sealed_changed: Notify,
+    /// Bytes in `aside/`.
+    aside_bytes: AtomicU64,
     recent: Recent,
     /// Rows of the active segment.
     active_events: AtomicU64,
@@ -283,6 +289,7 @@ impl Spool {
             queue: Queue::new(on_disk, limits.max_bytes),
             sealed: Mutex::new(sealed.into()),
             sealed_changed: Notify::new(),
+            aside_bytes: aside.into(),
             recent,
             active_events: AtomicU64::new(0),
             active_since: AtomicI64::new(now_ms()),
@@ -436,10 +443,14 @@ impl Spool {
     pub fn set_aside(&self, sealed: &Sealed, reason: &str) -> Result<(), SpoolError> {
         let shared = &self.shared;
         let moved = recovery::set_aside(&*shared.disk, &shared.directory, sealed.name, reason);
+        let path = shared.directory.join(sealed.name.file());
+        let is_gone = || shared.disk.read(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
         // Moved, though the disk failed to make that durable: it is no longer here to be shipped.
-        if moved.is_ok() || self.read(sealed).is_err() {
+        if moved.is_ok() || is_gone() {
             shared.remove_sealed(sealed);
+            shared.queue.on_disk.fetch_sub(sealed.bytes, Ordering::Relaxed);
         }
+        shared.count_aside();
         moved
     }
 
@@ -463,6 +474,16 @@ impl Shared {
     fn push_sealed(&self, sealed: Sealed) {
         self.sealed.lock().push_back(sealed);
         self.sealed_changed.notify_waiters();
+    }
+
+    /// Brings up to date what is held in `aside/`: segments, reasons, and what a failure left there.
+    fn count_aside(&self) {
+        // A disk that does not say leaves the count as it was, until the next start.
+        if let Ok(now) = inventory::aside_bytes(&*self.disk, &self.directory) {
+            let before = self.aside_bytes.swap(now, Ordering::Relaxed);
+            // Wraps back to what it should be when there is less than before.
+            self.queue.on_disk.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+        }
     }
 
     fn remove_sealed(&self, sealed: &Sealed) {

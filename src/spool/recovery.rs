@@ -19,6 +19,9 @@ pub(crate) const REASON: &str = ".reason";
 /// again within seconds, and at full load this is two of them.
 pub const RECENT_ROWS: u64 = 131_072;
 
+/// How much is written again at once.
+const SECURE_LEN: usize = 1 << 20;
+
 /// What was found on opening.
 #[derive(Debug, Default)]
 pub struct Recovered {
@@ -37,6 +40,8 @@ pub(crate) struct Scan {
     pub(crate) header: Header,
     /// Absent: it was never sealed.
     pub(crate) seal: Option<Seal>,
+    /// Where the last batch of its whole frames begins.
+    last_batch_at: u64,
     /// Where its whole frames end, without books and seal.
     pub(crate) end: u64,
     pub(crate) length: u64,
@@ -80,6 +85,7 @@ pub(crate) fn scan(
     let mut scan = Scan {
         header,
         seal,
+        last_batch_at: start,
         end: start,
         length,
         next_batch: 0,
@@ -104,7 +110,8 @@ pub(crate) fn scan(
 }
 
 impl Scan {
-    /// Goes through the frames of an unsealed segment, up to its books if it was being sealed.
+    /// Goes through the frames of an unsealed segment, up to its books if it was being sealed. An unfinished batch is
+    /// ended by what comes next, under the same number: a number of its own would claim that the batch was once synced.
     fn frames(
         &mut self,
         file: &dyn DiskFile,
@@ -112,7 +119,7 @@ impl Scan {
         mut identities: Option<&mut Vec<(u64, u32)>>,
     ) -> Result<(), Damage> {
         let mut reader = Reader::new(file, self.header.salt, start..self.length);
-        let mut last_ended = true;
+        let mut batch = None;
         loop {
             let frame = match reader.step()? {
                 Step::End => return Ok(()),
@@ -135,7 +142,9 @@ impl Scan {
                     self.tally.add(frame.site, count);
                 }
             }
-            last_ended = frame.last;
+            if batch.replace(frame.batch) != Some(frame.batch) {
+                self.last_batch_at = self.end;
+            }
             self.next_batch = frame.batch + u32::from(frame.last);
             self.end += frame.len as u64;
         }
@@ -151,11 +160,11 @@ impl Scan {
                         self.end
                     )));
                 }
+                // Left over from a repair that was cut short; the next one writes them again.
+                Step::Frame(frame) if matches!(frame.kind, Kind::Books | Kind::Seal) => {}
                 _ => self.stranded = true,
             }
         }
-        // A batch that lacks its last frame was not finished: the next one gets a number of its own.
-        self.next_batch += u32::from(!last_ended);
         Ok(())
     }
 }
@@ -194,13 +203,17 @@ pub(crate) fn recover(disk: &dyn Disk, directory: &Path) -> Result<(Vec<Sealed>,
     let mut found = Recovered::default();
     let (mut sealed, mut recent) = (Vec::new(), Vec::new());
     // Newest first, so that it is the most recent events whose identities are read.
-    for name in names(disk, directory)?.into_iter().rev() {
+    for (age, name) in names(disk, directory)?.into_iter().rev().enumerate() {
         let path = directory.join(name.file());
         let mut identities = Vec::new();
         let wanted = found.events < RECENT_ROWS;
         match scan(disk, &path, wanted.then_some(&mut identities)) {
             Ok(scan) => {
                 found.events += scan.events;
+                // The next segment is begun when this one is synced: only the newest may not be.
+                if age == 0 || scan.seal.is_none() {
+                    secure(disk, &path, &scan).map_err(|source| SpoolError::io("repair", &path, source))?;
+                }
                 recent.push(identities);
                 sealed.extend(finish(disk, directory, &path, scan, &mut found.notes)?);
             }
@@ -214,6 +227,30 @@ pub(crate) fn recover(disk: &dyn Disk, directory: &Path) -> Result<(Vec<Sealed>,
     sealed.reverse();
     found.identities = recent.into_iter().rev().flatten().collect();
     Ok((sealed, found))
+}
+
+/// Writes again what is read here and may not be on the disk, and syncs it. After a failed sync the pages count as clean:
+/// they are read as if all were well, a later sync says yes, and a power cut takes them.
+fn secure(disk: &dyn Disk, path: &Path, scan: &Scan) -> io::Result<()> {
+    let (mut at, end) = match scan.seal {
+        Some(seal) => (seal.books_at, scan.length),
+        None => (scan.last_batch_at, scan.end),
+    };
+    if at == end {
+        return Ok(());
+    }
+    let file = disk.open(path)?;
+    let mut buffer = vec![0; SECURE_LEN];
+    while at < end {
+        let len = usize::try_from(end - at).map_or(SECURE_LEN, |left| left.min(SECURE_LEN));
+        let read = file.read_at(&mut buffer[..len], at)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        file.write_at(&buffer[..read], at)?;
+        at += read as u64;
+    }
+    file.sync()
 }
 
 /// Seals a segment that was not; removes one without a frame.

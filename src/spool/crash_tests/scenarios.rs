@@ -1,20 +1,13 @@
-//! The promise under crashes: what was acknowledged is there exactly once and in order, whatever is cut, torn or failing.
-
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
+//! Scenarios by name: shapes of damage that matter, and failures that were found.
 
 use proptest::prelude::*;
 
-use super::segment::Header;
-use super::test_disk::TestDisk;
-use super::tests::{append, limits, rows, until, wait};
-use super::*;
-
-const DIRECTORY: &str = "/spool";
-
-fn open(disk: &TestDisk, limits: &SpoolLimits) -> Result<(Arc<Spool>, Recovered), SpoolError> {
-    Spool::open_on(Arc::new(disk.clone()), Path::new(DIRECTORY), limits)
-}
+use super::super::segment::Header;
+use super::super::test_disk::{Fault, TestDisk};
+use super::super::tests::{append, limits, rows, until, wait};
+use super::super::*;
+use super::model::{DIRECTORY, aside, held, open, sealed};
+use std::io::ErrorKind;
 
 /// Path of the segment with the highest number: the active one.
 fn newest(disk: &TestDisk) -> PathBuf {
@@ -22,174 +15,14 @@ fn newest(disk: &TestDisk) -> PathBuf {
     Path::new(DIRECTORY).join(names.last().unwrap().file())
 }
 
-/// Page loads of the rows of one segment, as they would be shipped.
-fn shipped_rows(spool: &Spool, sealed: Sealed) -> Vec<u64> {
-    let unload = Unload::open(spool, sealed).map_err(|error| error.to_string()).unwrap();
-    let parts = unload.parts();
-    let mut page_loads = Vec::new();
-    if let Some(part) = parts.first().filter(|part| part.table == "events") {
-        let row = rows(0, &[0]).len();
-        let see = |chunk: bytes::Bytes| {
-            let page_load = |row: &[u8]| u64::from_le_bytes(row[..8].try_into().unwrap());
-            page_loads.extend(chunk.chunks_exact(row).map(page_load));
-            true
-        };
-        unload.rows(part, see).map_err(|error| error.to_string()).unwrap();
-    }
-    page_loads
-}
-
-/// Page loads of everything that is sealed, in order.
+/// Page loads of everything that is sealed, in order, once for each event.
 fn sealed_rows(spool: &Spool) -> Vec<u64> {
-    let sealed: Vec<_> = spool.shared.sealed.lock().iter().copied().collect();
-    sealed.into_iter().flat_map(|sealed| shipped_rows(spool, sealed)).collect()
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Append(Vec<u32>),
-    Dropped,
-    Audit,
-    Ship,
-    Reopen,
-    /// Power fails after so many operations of the disk; of what was not synced, this share survives, of 8.
-    Crash {
-        after: u64,
-        survives: u8,
-    },
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        8 => prop::collection::vec(1..4_u32, 1..6).prop_map(Step::Append),
-        1 => Just(Step::Dropped),
-        1 => Just(Step::Audit),
-        2 => Just(Step::Ship),
-        1 => Just(Step::Reopen),
-        3 => (0..40_u64, 0..=8_u8).prop_map(|(after, survives)| Step::Crash { after, survives }),
-    ]
-}
-
-/// The spool, and what the world knows of it.
-struct World {
-    disk: TestDisk,
-    spool: Option<Arc<Spool>>,
-    limits: SpoolLimits,
-    random: fastrand::Rng,
-    next: u64,
-    acknowledged: Vec<u64>,
-    /// The store: rows by token, each taken once.
-    store: BTreeMap<Name, Vec<u64>>,
-    survives: u8,
-}
-
-impl World {
-    fn new(seed: u64) -> Self {
-        let disk = TestDisk::default();
-        let limits = SpoolLimits { seal_rows: 9, ..limits() };
-        let spool = Some(open(&disk, &limits).unwrap().0);
-        Self {
-            disk,
-            spool,
-            limits,
-            random: fastrand::Rng::with_seed(seed),
-            next: 1,
-            acknowledged: Vec::new(),
-            store: BTreeMap::new(),
-            survives: 0,
-        }
-    }
-
-    fn take(&mut self, step: &Step) {
-        let spool = self.spool.clone().expect("it is open between steps");
-        match step {
-            Step::Append(beacons) => {
-                let mut acks = Vec::new();
-                for events in beacons {
-                    let seqs: Vec<_> = (0..*events).collect();
-                    acks.push((self.next, append(&spool, self.next, &seqs)));
-                    self.next += 1;
-                }
-                for (page_load, ack) in acks {
-                    if ack.and_then(wait).is_ok() {
-                        self.acknowledged.push(page_load);
-                    }
-                }
-            }
-            Step::Dropped => spool.count_dropped("clinic", Dropped::Duplicate, 1),
-            Step::Audit => drop(spool.append_audit("test", "{}").and_then(wait)),
-            Step::Ship => {
-                if let Some(sealed) = spool.oldest_sealed() {
-                    let page_loads = shipped_rows(&spool, sealed);
-                    self.store.entry(sealed.name).or_insert(page_loads);
-                    // The power may be off by now: then it is sent again, under the same token.
-                    let _ = spool.confirm(&sealed);
-                }
-            }
-            Step::Reopen => {
-                drop((spool, self.spool.take()));
-                self.reopen();
-            }
-            Step::Crash { after, survives } => {
-                self.survives = *survives;
-                self.disk.cut_power_after(*after);
-            }
-        }
-        let broken = self.spool.as_ref().is_some_and(|spool| spool.status().broken.is_some());
-        if broken {
-            self.spool = None;
-            self.reopen();
-        }
-    }
-
-    /// Opens again until the power lasts long enough, and looks at what is there.
-    fn reopen(&mut self) {
-        let (spool, found) = loop {
-            match open(&self.disk, &self.limits) {
-                Ok(opened) => break opened,
-                Err(_) => {
-                    let (random, survives) = (&mut self.random, self.survives);
-                    self.disk = self.disk.after_power_loss(|| random.u8(0..8) < survives);
-                }
-            }
-        };
-        let mut everything: Vec<u64> = self.store.values().flatten().copied().collect();
-        for sealed in spool.shared.sealed.lock().iter() {
-            if !self.store.contains_key(&sealed.name) {
-                everything.extend(shipped_rows(&spool, *sealed));
-            }
-        }
-        everything.dedup();
-        assert!(everything.is_sorted(), "in order, and each beacon once: {everything:?}");
-        let distinct: BTreeSet<_> = everything.iter().copied().collect();
-        assert_eq!(distinct.len(), everything.len(), "each beacon once: {everything:?}");
-        for page_load in &self.acknowledged {
-            assert!(distinct.contains(page_load), "beacon {page_load} was acknowledged: {:?}", found.notes);
-        }
-        let aside = self.disk.list(&Path::new(DIRECTORY).join(recovery::ASIDE)).unwrap();
-        assert!(
-            !aside.iter().any(|file| file.ends_with(".segment")),
-            "a crash is no damage: {:?}",
-            found.notes
-        );
-        self.spool = Some(spool);
-    }
+    let read = |sealed| held(spool, sealed).map_err(|error| error.to_string()).unwrap().events;
+    sealed(spool).into_iter().flat_map(read).collect()
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
-
-    #[test]
-    fn whatever_is_done_and_whenever_the_power_fails_nothing_acknowledged_is_lost_or_doubled(
-        steps in prop::collection::vec(step(), 1..40),
-        seed: u64,
-    ) {
-        let mut world = World::new(seed);
-        for step in &steps {
-            world.take(step);
-        }
-        world.take(&Step::Reopen);
-    }
 
     #[test]
     fn a_tail_cut_or_spoilt_at_any_byte_costs_no_frame_before_it(
@@ -248,7 +81,7 @@ fn a_frame_that_was_once_synced_and_now_is_not_whole_sets_its_segment_aside() {
     let (spool, found) = open(&disk, &limits()).unwrap();
     assert_eq!((found.events, spool.oldest_sealed().is_none()), (0, true));
     assert!(found.notes[0].contains("damaged and was set aside"), "{:?}", found.notes);
-    let aside = Path::new(DIRECTORY).join(recovery::ASIDE);
+    let aside = aside();
     assert_eq!(
         disk.contents(&aside.join(path.file_name().unwrap())).unwrap(),
         before,
@@ -377,4 +210,34 @@ fn identities_come_from_the_newest_segments() {
     let identities = found.identities.len() as u64;
     assert!((RECENT_ROWS..250_000).contains(&identities), "{identities}");
     assert!(found.identities.contains(&(249, 999)) && !found.identities.contains(&(0, 0)));
+}
+
+#[test]
+fn what_is_set_aside_goes_on_counting_with_its_reason() {
+    let disk = TestDisk::default();
+    let (spool, _) = open(&disk, &SpoolLimits { seal_rows: 1, ..limits() }).unwrap();
+    wait(append(&spool, 1, &[0]).unwrap()).unwrap();
+    until(|| spool.oldest_sealed().is_some());
+    let before = spool.status().bytes;
+    spool.set_aside(&spool.oldest_sealed().unwrap(), "a test").unwrap();
+    assert_eq!(spool.status().bytes, before + 6);
+    drop(spool);
+    let bytes: u64 = disk.lengths(&aside()).values().sum();
+    let (spool, _) = open(&disk, &limits()).unwrap();
+    let header = header_len(&disk) as u64;
+    assert_eq!(spool.status().bytes, bytes + header, "as it is counted on opening");
+}
+
+#[test]
+fn a_segment_that_could_not_be_set_aside_stays_to_be_shipped() {
+    let disk = TestDisk::default();
+    let (spool, _) = open(&disk, &SpoolLimits { seal_rows: 1, ..limits() }).unwrap();
+    wait(append(&spool, 1, &[0]).unwrap()).unwrap();
+    until(|| spool.oldest_sealed().is_some());
+    let sealed = spool.oldest_sealed().unwrap();
+    // Everything fails for a while, the look whether it is still there among it.
+    disk.fault_after(0, Fault::Error { kind: ErrorKind::Other, done: false, lasting: true });
+    spool.set_aside(&sealed, "a test").unwrap_err();
+    disk.mend();
+    assert_eq!(spool.oldest_sealed().map(|sealed| sealed.name), Some(sealed.name));
 }

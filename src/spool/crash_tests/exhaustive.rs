@@ -1,0 +1,94 @@
+//! Fixed scripts with every fault at every operation of the disk, one after the other: what chance might leave out.
+
+use std::io::ErrorKind;
+
+use super::super::test_disk::Fault;
+use super::model::{Step, World};
+
+/// Shares of eight of what was not synced that a power cut leaves on the disk: none, half by chance, all.
+const SURVIVALS: [u8; 3] = [0, 4, 8];
+/// Draws of chance for each place.
+const DRAWS: u64 = 2;
+
+/// All that a spool does in its life, a few times: five segments are sealed, two are shipped, one is sent twice, one set
+/// aside, and it is opened three times.
+fn script() -> Vec<Step> {
+    use Step::*;
+    vec![
+        Append(vec![1, 3]),
+        Dropped,
+        Audit,
+        Append(vec![2]),
+        Append(vec![3, 2]),
+        Settle,
+        Ship,
+        Append(vec![3, 3, 3]),
+        Settle,
+        ShipAndLoseTheAnswer,
+        Append(vec![1]),
+        Reopen,
+        Ship,
+        Append(vec![9]),
+        Settle,
+        SetAside,
+        Dropped,
+        Append(vec![2, 2]),
+        Reopen,
+        Ship,
+        Ship,
+    ]
+}
+
+/// Runs the script with a fault after so many operations. `false`: the script ended before it.
+fn run(after: u64, fault: Fault, survives: u8, seed: u64) -> bool {
+    let mut world = World::new(seed, survives, false);
+    world.take(&Step::Fault { after, fault });
+    for step in &script() {
+        world.take(step);
+    }
+    world.take(&Step::Reopen);
+    world.disk.fault_came()
+}
+
+/// Lets the fault happen at each operation of the script, and counts them.
+fn at_every_operation(fault: Fault, survivals: &[u8], draws: u64) -> u64 {
+    let mut after = 0;
+    loop {
+        let mut met = false;
+        for &survives in survivals {
+            for seed in 0..draws {
+                met |= run(after, fault, survives, seed);
+            }
+        }
+        if !met {
+            return after;
+        }
+        after += 1;
+    }
+}
+
+/// A script that is too short would prove nothing.
+const LEAST_OPERATIONS: u64 = 150;
+
+#[test]
+fn a_power_cut_at_any_operation_loses_and_doubles_nothing() {
+    assert!(at_every_operation(Fault::PowerCut, &SURVIVALS, DRAWS) > LEAST_OPERATIONS);
+}
+
+#[test]
+fn an_error_of_the_disk_at_any_operation_loses_and_doubles_nothing() {
+    for done in [false, true] {
+        for lasting in [false, true] {
+            let fault = Fault::Error { kind: ErrorKind::Other, done, lasting };
+            assert!(at_every_operation(fault, &[0, 4], 1) > LEAST_OPERATIONS, "{fault:?}");
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_at_any_operation_loses_and_doubles_nothing() {
+    for lasting in [false, true] {
+        let fault = Fault::Error { kind: ErrorKind::StorageFull, done: false, lasting };
+        assert!(at_every_operation(fault, &[0, 4], 1) > LEAST_OPERATIONS, "{fault:?}");
+    }
+}

@@ -1,0 +1,174 @@
+//! Recovery that is itself interrupted, at every operation; and what it must not take for granted: that what it reads
+//! is on the disk.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+
+use super::super::test_disk::{Fault, TestDisk};
+use super::super::tests::{append, limits, rows, until, wait};
+use super::super::*;
+use super::model::{DIRECTORY, aside, held, open, sealed};
+use crate::spool::segment::Header;
+
+/// Draws of chance at each operation: which sectors and names of an interrupted repair are on the disk.
+const DRAWS: u64 = 16;
+/// More operations than any start takes here.
+const MOST_OPERATIONS: u64 = 200;
+
+/// Path of the segment with the highest number: the active one.
+fn newest(disk: &TestDisk) -> PathBuf {
+    let names = recovery::names(disk, Path::new(DIRECTORY)).unwrap();
+    Path::new(DIRECTORY).join(names.last().unwrap().file())
+}
+
+/// Page loads of all that is sealed, in order.
+fn page_loads(spool: &Spool) -> Vec<u64> {
+    let read = |sealed| held(spool, sealed).map_err(|error| error.to_string()).unwrap().events;
+    sealed(spool).into_iter().flat_map(read).collect()
+}
+
+/// A machine that lost its power with three beacons synced and one batch of three under way, of which `kept` reached
+/// the disk and something of the next.
+fn unfinished(kept: usize) -> TestDisk {
+    let disk = TestDisk::default();
+    let (spool, _) = open(&disk, &limits()).unwrap();
+    spool.count_dropped("clinic", Dropped::Bot, 1);
+    for number in 1..=3 {
+        wait(append(&spool, number, &[0]).unwrap()).unwrap();
+    }
+    let path = newest(&disk);
+    let header = Header::read(&*disk.read(&path).unwrap()).unwrap().unwrap().0;
+    let off = disk.after_power_loss(|| true);
+    drop(spool);
+    let mut batch = Vec::new();
+    for page_load in 4..=6 {
+        let rows = rows(page_load, &[0]);
+        let frame = Frame { site: "clinic", page_load, seqs: &[0], rows: &rows };
+        frame::encode(Kind::Events, 1, &frame, &mut batch);
+    }
+    frame::stamp(&mut batch, header.salt, 3, |_| {});
+    let cut = batch.len() / 3 * kept + 50;
+    off.corrupt(&path, |bytes| bytes.extend_from_slice(&batch[..cut]));
+    off
+}
+
+/// Starts on what `crashed` makes, with a power cut after each number of operations in turn, then starts again.
+fn interrupted(crashed: impl Fn() -> TestDisk, expected: &[u64]) {
+    for after in 0..MOST_OPERATIONS {
+        let mut came = false;
+        for seed in 0..DRAWS {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let disk = crashed();
+            disk.fault_after(after, Fault::PowerCut);
+            drop(open(&disk, &limits()));
+            came |= disk.fault_came();
+            disk.mend();
+            let cut = random.usize(..);
+            let disk = disk.after_torn_write(|| random.bool(), |length| cut % (length + 1));
+            let (spool, found) = open(&disk, &limits()).unwrap();
+            let set_aside = disk.list(&aside()).unwrap();
+            assert_eq!(
+                set_aside, [""; 0],
+                "a repair cut short after {after} is no damage: {:?}",
+                found.notes
+            );
+            assert_eq!(page_loads(&spool), expected, "after {after}, seed {seed}: {:?}", found.notes);
+            let known: Vec<_> = found.identities.iter().map(|(page_load, _)| *page_load).collect();
+            assert_eq!(known, expected, "after {after}, seed {seed}");
+        }
+        if !came {
+            assert!(after > 20, "a start takes more than {after} operations");
+            return;
+        }
+    }
+    panic!("a start takes more than {MOST_OPERATIONS} operations");
+}
+
+#[test]
+fn recovery_cut_short_at_any_operation_is_done_again() {
+    interrupted(|| unfinished(0), &[1, 2, 3]);
+}
+
+#[test]
+fn recovery_of_an_unfinished_batch_cut_short_at_any_operation_is_no_damage() {
+    interrupted(|| unfinished(2), &[1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn what_recovery_has_read_stays_though_its_sync_had_failed_and_the_power_goes_next() {
+    let disk = TestDisk::default();
+    let (spool, _) = open(&disk, &limits()).unwrap();
+    wait(append(&spool, 1, &[0]).unwrap()).unwrap();
+    disk.fail_next_sync(ErrorKind::Other);
+    wait(append(&spool, 2, &[0]).unwrap()).unwrap_err();
+    drop(spool);
+    // The process starts again on the same machine and reads what the page cache holds: the second beacon is whole there,
+    // and is answered as a duplicate from now on.
+    let (spool, found) = open(&disk, &limits()).unwrap();
+    assert_eq!(found.identities, [(1, 0), (2, 0)]);
+    let off = disk.after_power_loss(|| false);
+    drop(spool);
+    let (_, found) = open(&off, &limits()).unwrap();
+    assert_eq!(found.identities, [(1, 0), (2, 0)], "it was promised by then");
+}
+
+#[test]
+fn a_seal_whose_sync_failed_is_made_again_before_it_is_trusted() {
+    let disk = TestDisk::default();
+    let (spool, _) = open(&disk, &SpoolLimits { seal_rows: 2, ..limits() }).unwrap();
+    wait(append(&spool, 1, &[0]).unwrap()).unwrap();
+    spool.count_dropped("clinic", Dropped::Bot, 5);
+    // The batch is synced, the seal is not: batch, then seal.
+    disk.fault_after(3, Fault::Error { kind: ErrorKind::Other, done: false, lasting: false });
+    wait(append(&spool, 2, &[0]).unwrap()).unwrap();
+    until(|| spool.status().broken.is_some());
+    drop(spool);
+    let (spool, _) = open(&disk, &limits()).unwrap();
+    let name = spool.oldest_sealed().unwrap().name;
+    spool.set_aside(&spool.oldest_sealed().unwrap(), "a test").unwrap();
+    let off = disk.after_power_loss(|| false);
+    let scan = recovery::scan(&off, &aside().join(name.file()), None).unwrap();
+    assert!(scan.seal.is_some(), "its seal was shown to the shipper");
+}
+
+#[test]
+fn a_confirmed_segment_whose_removal_was_lost_comes_back_under_the_same_token() {
+    let disk = TestDisk::default();
+    let (spool, _) = open(&disk, &SpoolLimits { seal_rows: 1, ..limits() }).unwrap();
+    wait(append(&spool, 1, &[0]).unwrap()).unwrap();
+    until(|| spool.oldest_sealed().is_some());
+    let shipped = spool.oldest_sealed().unwrap();
+    let rows = held(&spool, shipped).map_err(|error| error.to_string()).unwrap();
+    // The removal is done, its directory's sync is not.
+    disk.fault_after(1, Fault::PowerCut);
+    spool.confirm(&shipped).unwrap_err();
+    let off = disk.after_power_loss(|| false);
+    drop(spool);
+    let (spool, _) = open(&off, &limits()).unwrap();
+    let again = spool.oldest_sealed().unwrap();
+    assert_eq!(again.name, shipped.name);
+    assert_eq!(held(&spool, again).map_err(|error| error.to_string()).unwrap(), rows);
+}
+
+#[test]
+fn the_name_of_a_segment_is_not_used_again_though_its_rename_was_lost() {
+    let mut names = BTreeSet::new();
+    let mut disk = TestDisk::default();
+    for after in 0..60 {
+        disk.fault_after(after, Fault::PowerCut);
+        if let Ok((spool, _)) = open(&disk, &SpoolLimits { seal_rows: 1, ..limits() }) {
+            let _ = append(&spool, after, &[0]).and_then(wait);
+            if let Some(sealed) = spool.oldest_sealed() {
+                assert!(names.insert(sealed.name), "{} was used before", sealed.name);
+                let _ = spool.confirm(&sealed);
+            }
+        }
+        // Nothing of what was not synced is left, names above all.
+        disk = disk.after_power_loss(|| false);
+        let (spool, _) = open(&disk, &limits()).unwrap();
+        while let Some(sealed) = spool.oldest_sealed() {
+            names.insert(sealed.name);
+            spool.confirm(&sealed).unwrap();
+        }
+    }
+}
