@@ -6,13 +6,14 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/footfall
 VENV := $(CACHE)/venv
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: run test bench chaos script lists suites help fmt lint unit script-test browser-test doc deny deps-node deps-python deps-browser deps-chaos chaos-test engine geo clean
+.PHONY: run test fuzz bench chaos script lists suites help fmt lint unit script-test browser-test doc deny deps-node deps-python deps-browser deps-chaos chaos-test engine geo clean
 
 help:
 	@echo "make run     start the collector, the embedded store and a demonstration site"
 	@echo "make test    everything that must pass: format, lints, unit, integration, browser and doc tests"
 	@echo "make bench   measure speed and memory; results go to benches/RESULTS.md"
 	@echo "make chaos   a thousand kills and other faults under load; results go to benches/RESULTS.md"
+	@echo "make fuzz    throw random bytes at everything that reads strangers' bytes, FUZZ_SECONDS (60) for each target"
 	@echo "make script  build the statistics script again after a change to script/src"
 	@echo "make lists   fetch the lists of bots anew"
 	@echo "make suites  fetch the user agents by which the browser stage is measured"
@@ -99,6 +100,17 @@ lists:
 # User agents with known answers, for measuring the browser stage; their licences are not ours, so they stay in the cache.
 suites: deps-python
 	$(VENV)/bin/python tests/python/suites.py $(CACHE)/suites
+
+# Needs the nightly toolchain. What is found lies in fuzz/artifacts; `cargo +nightly fuzz cmin TARGET` makes a corpus small again.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+
+fuzz:
+	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
+	cargo +nightly fuzz build
+	@for target in $(FUZZ_TARGETS); do echo "fuzz: $$target"; \
+		cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -rss_limit_mb=1500 -malloc_limit_mb=400 -timeout=20 || exit 1; \
+	done
 
 bench: engine geo
 	$(CARGO) bench --locked

@@ -20,6 +20,9 @@ pub mod command;
 pub mod config;
 pub mod enrich;
 pub mod event;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod privacy;
 pub mod report;
 pub mod server;

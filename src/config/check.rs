@@ -156,8 +156,17 @@ fn read_limits(value: Option<(Given, Place)>, problems: &mut Problems) -> Limits
         sender_rate: bounded("sender_rate", 1_000, 0, 1_000_000) as u32,
         sender_burst: bounded("sender_burst", 5_000, 1, 1_000_000) as u32,
         connections: bounded("connections", 10_000, 1, 1_000_000) as usize,
+        // A browser opens one to six; some hundred people stand behind one address of a clinic, more behind a carrier's.
+        connections_per_address: bounded("connections_per_address", 1_000, 1, 1_000_000) as usize,
     };
-    section.finish(&["rate", "burst", "sender_rate", "sender_burst", "connections"]);
+    section.finish(&[
+        "rate",
+        "burst",
+        "sender_rate",
+        "sender_burst",
+        "connections",
+        "connections_per_address",
+    ]);
     limits
 }
 

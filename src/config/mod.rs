@@ -143,6 +143,8 @@ pub struct Limits {
     pub sender_burst: u32,
     /// Open connections on `listen`.
     pub connections: usize,
+    /// Those of one address among them; trusted proxies are not counted.
+    pub connections_per_address: usize,
 }
 
 /// When a segment is sealed, and how much the spool may hold.

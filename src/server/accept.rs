@@ -1,7 +1,8 @@
 //! The listener: as many connections as may be, each handed to the thread that has the fewest.
 
 use std::io::{self, PipeWriter};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use rustix::net::SocketFlags;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::count::Connections;
+use super::share::Shares;
 use super::worker::{Accepted, Worker};
 use super::{Collect, ServerError};
 
@@ -69,7 +71,7 @@ impl Listener {
             match rustix::net::acceptfrom_with(&self.socket, flags) {
                 Ok((stream, peer)) => {
                     let Some(Ok(peer)) = peer.map(SocketAddr::try_from) else { continue };
-                    room.seat(Accepted { stream, peer: peer.ip() });
+                    room.seat(Arrived { stream, peer: peer.ip() });
                 }
                 Err(Errno::AGAIN) => break,
                 // The client gave up before it was accepted: nothing is wrong here.
@@ -86,21 +88,38 @@ impl Listener {
 }
 
 /// Where accepted connections go.
-struct Room<C> {
-    workers: Arc<Vec<Worker<C>>>,
-    connections: Arc<Connections>,
-    most: usize,
+pub(super) struct Room<C> {
+    pub(super) workers: Arc<Vec<Worker<C>>>,
+    pub(super) connections: Arc<Connections>,
+    /// Open connections at once.
+    pub(super) most: usize,
+    /// Those of one address.
+    pub(super) shares: Arc<Shares>,
+}
+
+/// A connection that was accepted and has no place yet.
+struct Arrived {
+    stream: OwnedFd,
+    peer: IpAddr,
 }
 
 impl<C: Collect> Room<C> {
-    /// Gives a connection to the thread that has the fewest, if there is room.
-    fn seat(&self, accepted: Accepted) {
+    /// Gives a connection to the thread that has the fewest, if there is room and its address holds no more than its share.
+    fn seat(&self, arrived: Arrived) {
         self.connections.accepted.fetch_add(1, Ordering::Relaxed);
         // Only the accepting thread adds, so the bound holds.
         if self.connections.open.load(Ordering::Relaxed) >= self.most {
             self.connections.turned_away.fetch_add(1, Ordering::Relaxed);
-            return turn_away(&accepted, &self.workers);
+            return turn_away(&arrived, &self.workers);
         }
+        let trusted =
+            self.workers.first().is_some_and(|worker| worker.thread.edge.trusted.contains(arrived.peer));
+        let share = if trusted { None } else { self.shares.take(arrived.peer) };
+        if share.is_none() && !trusted {
+            self.connections.over_share.fetch_add(1, Ordering::Relaxed);
+            return turn_away(&arrived, &self.workers);
+        }
+        let accepted = Accepted { stream: arrived.stream, peer: arrived.peer, share };
         self.connections.open.fetch_add(1, Ordering::Relaxed);
         let fewest = self.workers.iter().min_by_key(|worker| worker.thread.open.load(Ordering::Relaxed));
         fewest.expect("there is at least one thread").give(accepted);
@@ -115,15 +134,9 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Accepts at most `most` connections at once for `workers`.
-    pub(super) fn start<C: Collect>(
-        listener: Listener,
-        workers: Arc<Vec<Worker<C>>>,
-        connections: Arc<Connections>,
-        most: usize,
-    ) -> Result<Self, ServerError> {
+    /// Accepts for `room`, until it is stopped.
+    pub(super) fn start<C: Collect>(listener: Listener, room: Room<C>) -> Result<Self, ServerError> {
         let (stopped, stop) = std::io::pipe().map_err(ServerError::Thread)?;
-        let room = Room { workers, connections, most };
         let handle = std::thread::Builder::new()
             .name("accept".to_owned())
             .spawn(move || {
@@ -161,11 +174,11 @@ impl Drop for Acceptor {
 }
 
 /// Tells a client in plain text that there is no room for it. Over TLS it sees a closed connection.
-fn turn_away<C>(accepted: &Accepted, workers: &[Worker<C>]) {
+fn turn_away<C>(arrived: &Arrived, workers: &[Worker<C>]) {
     if workers.iter().all(|worker| worker.thread.tls.is_none()) {
         // Whether it goes out or not, the connection ends here.
-        let _ = rustix::net::send(&accepted.stream, FULL, rustix::net::SendFlags::NOSIGNAL);
-        let _ = rustix::net::shutdown(&accepted.stream, rustix::net::Shutdown::Write);
+        let _ = rustix::net::send(&arrived.stream, FULL, rustix::net::SendFlags::NOSIGNAL);
+        let _ = rustix::net::shutdown(&arrived.stream, rustix::net::Shutdown::Write);
     }
 }
 

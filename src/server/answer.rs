@@ -5,30 +5,68 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
     X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 
+use super::bounds::MAX_WAITING;
 use crate::event::Dropped;
 
 /// A body that is there as a whole, or none; boxed bodies would cost an allocation each.
 #[derive(Debug, Default)]
-pub struct Body(Option<Bytes>);
+pub struct Body(Option<Bytes>, Option<Held>);
 
 impl Body {
     /// No body.
-    pub const EMPTY: Self = Self(None);
+    pub const EMPTY: Self = Self(None, None);
 
     /// These bytes.
     pub fn new(bytes: impl Into<Bytes>) -> Self {
-        Self(Some(bytes.into()).filter(|bytes| !bytes.is_empty()))
+        Self(Some(bytes.into()).filter(|bytes| !bytes.is_empty()), None)
+    }
+}
+
+/// Counts the bodies that HTTP/2 clients have not yet made room for.
+#[derive(Debug, Default)]
+pub(super) struct Waiting(Arc<AtomicUsize>);
+
+/// One of them.
+#[derive(Debug)]
+struct Held(Arc<AtomicUsize>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Waiting {
+    /// Counts the body of an answer until it is taken, or takes it away when too many wait already: then nothing of the
+    /// answer is left to wait, and what would have been a page is 503.
+    pub(super) fn admit(&self, answer: &mut Answer) {
+        if answer.body().0.is_none() {
+            return;
+        }
+        let held = Held(self.0.clone());
+        if self.0.fetch_add(1, Ordering::Relaxed) < MAX_WAITING {
+            answer.body_mut().1 = Some(held);
+            return;
+        }
+        *answer.body_mut() = Body::EMPTY;
+        answer.headers_mut().remove(CONTENT_LENGTH);
+        if answer.status().is_success() {
+            *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_SPOOL));
+        }
     }
 }
 
@@ -73,7 +111,7 @@ static X_FOOTFALL_DROPPED: HeaderName = HeaderName::from_static("x-footfall-drop
 static PIXEL: &[u8] =
     b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x01D\0;";
 
-/// How long to wait for a spool that is full or broken, s.
+/// How long to wait for a spool that is full or broken, or for others to have sent their bodies, s.
 const RETRY_SPOOL: u16 = 5;
 
 /// An answer without a body.
@@ -126,6 +164,8 @@ pub(super) enum Early {
     Slow,
     /// 411: neither a length nor HTTP/2's frames.
     NoLength,
+    /// 503: as many bodies as may be are on their way already.
+    Crowded,
     /// 413.
     TooLarge,
     /// 415.
@@ -148,6 +188,12 @@ impl Early {
             Self::Slow => closing(wrong(StatusCode::REQUEST_TIMEOUT, "the body came too slowly")),
             Self::NoLength => {
                 closing(wrong(StatusCode::LENGTH_REQUIRED, "the length of the body must be given"))
+            }
+            Self::Crowded => {
+                let what = "too much is being sent at the moment; keep it and try again";
+                let mut answer = closing(wrong(StatusCode::SERVICE_UNAVAILABLE, what));
+                answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_SPOOL));
+                answer
             }
             Self::TooLarge => closing(wrong(StatusCode::PAYLOAD_TOO_LARGE, "a beacon is at most 64 KiB")),
             Self::WrongType => {
@@ -223,6 +269,23 @@ mod tests {
         assert!(answer.headers().is_empty());
         tell_dropped(&mut answer, &[0, 2, 1]);
         assert_eq!(answer.headers()["x-footfall-dropped"], "optout=0,bot=2,duplicate=1");
+    }
+
+    #[test]
+    fn an_answer_that_would_be_one_too_many_to_wait_goes_without_its_body() {
+        let waiting = Waiting::default();
+        let page = || of(StatusCode::OK, &TEXT, "page");
+        let mut held: Vec<Answer> = (0..MAX_WAITING).map(|_| page()).collect();
+        held.iter_mut().for_each(|answer| waiting.admit(answer));
+        let (mut over, mut bare) = (page(), empty(StatusCode::NO_CONTENT));
+        waiting.admit(&mut over);
+        waiting.admit(&mut bare);
+        assert_eq!((over.status(), over.body().0.is_none()), (StatusCode::SERVICE_UNAVAILABLE, true));
+        assert_eq!(bare.status(), StatusCode::NO_CONTENT);
+        drop(held);
+        let mut next = page();
+        waiting.admit(&mut next);
+        assert_eq!((next.status(), next.body().0.is_none()), (StatusCode::OK, false));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Reads a beacon's body: of known length, at most [`MAX_BODY`], within a time, of a type that carries beacons.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
@@ -7,7 +9,7 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENC
 use hyper::{HeaderMap, Version};
 
 use super::answer::Early;
-use super::bounds::Bounds;
+use super::bounds::{Bounds, MAX_BODIES};
 
 /// Bytes of a body; `sendBeacon` and `fetch` with `keepalive` carry no more than 64 KiB either.
 pub(super) const MAX_BODY: usize = 64 * 1024;
@@ -19,12 +21,12 @@ const MAX_DISCARD: u64 = 1024 * 1024;
 /// Reads the body of a request with these headers.
 ///
 /// # Errors
-/// For 400, 408, 411, 413 or 415.
+/// For 400, 408, 411, 413, 415 or 503.
 pub(super) async fn read(
     version: Version,
     headers: &HeaderMap,
     mut body: Incoming,
-    bounds: &Bounds,
+    (bounds, bodies): (&Bounds, &Bodies),
 ) -> Result<Bytes, Early> {
     if !carries_beacons(headers) {
         return Err(Early::WrongType);
@@ -54,8 +56,32 @@ pub(super) async fn read(
     if body.is_end_stream() {
         return if first.len() > MAX_BODY { Err(Early::TooLarge) } else { Ok(first) };
     }
+    // Without a length the body may be of any that fits.
+    let expected = if announced == 0 { MAX_BODY } else { announced as usize };
+    let Some(_room) = bodies.take(expected) else { return Err(Early::Crowded) };
     let rest = collect(first, announced, &mut body);
     tokio::time::timeout(bounds.body, rest).await.unwrap_or_else(|_| Err(Early::Slow))
+}
+
+/// The bytes that all bodies on their way may take together.
+#[derive(Debug, Default)]
+pub(super) struct Bodies(AtomicUsize);
+
+/// What one body takes of them, until it is dropped.
+struct Room<'a>(&'a Bodies, usize);
+
+impl Bodies {
+    fn take(&self, bytes: usize) -> Option<Room<'_>> {
+        let before = self.0.fetch_add(bytes, Ordering::Relaxed);
+        let room = Room(self, bytes);
+        (before + bytes <= MAX_BODIES).then_some(room)
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(self.1, Ordering::Relaxed);
+    }
 }
 
 /// Reads the pieces after the first one.
@@ -95,6 +121,17 @@ fn carries_beacons(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bodies_on_their_way_take_no_more_than_there_is_and_give_it_back() {
+        let bodies = Bodies::default();
+        let all = bodies.take(MAX_BODIES).unwrap();
+        assert!(bodies.take(1).is_none());
+        drop(all);
+        let held: Vec<_> = (0..MAX_BODIES / MAX_BODY).map(|_| bodies.take(MAX_BODY)).collect();
+        assert!(held.iter().all(Option::is_some));
+        assert!(bodies.take(1).is_none());
+    }
 
     #[test]
     fn beacons_come_as_text_or_json_or_without_a_type() {

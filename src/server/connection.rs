@@ -16,12 +16,14 @@ use tokio::net::TcpStream;
 
 use super::Collect;
 use super::address::Remote;
-use super::bounds::{CONNECTION_WINDOW, MAX_HEAD, MAX_RESET_STREAMS, MAX_STREAMS, STREAM_WINDOW};
+use super::bounds::{
+    CONNECTION_WINDOW, MAX_HEAD, MAX_PROXY_STREAMS, MAX_RESET_STREAMS, MAX_STREAMS, STREAM_WINDOW,
+};
 use super::progress::{Order, Phase, Progress};
 use super::proxy;
 use super::route::Visit;
 use super::wake::Streams;
-use super::wire::{Early, Watched};
+use super::wire::{Early, Fair, Watched};
 use super::worker::Thread;
 
 /// How every HTTP/2 connection begins (RFC 9113, section 3.4).
@@ -170,6 +172,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     C: Collect,
 {
+    let streams = if visit.through_proxy { MAX_PROXY_STREAMS } else { MAX_STREAMS };
     let progress = visit.progress.clone();
     let service = service_fn(move |request| {
         let visit = visit.clone();
@@ -177,14 +180,14 @@ where
     });
     let connection = http2::Builder::new(Streams(thread.hub.clone()))
         .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
+        .max_concurrent_streams(streams)
         .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
         .max_local_error_reset_streams(MAX_RESET_STREAMS)
         .max_header_list_size(MAX_HEAD as u32)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(64 * 1024)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Fair::new(stream)), service);
     let mut connection = pin!(connection);
     drive(thread, &progress, |cx, drain| {
         if drain {

@@ -91,6 +91,8 @@ pub(super) struct Connections {
     pub(super) accepted: AtomicU64,
     /// Turned away because as many as may be were open.
     pub(super) turned_away: AtomicU64,
+    /// Turned away because their address held its share already.
+    pub(super) over_share: AtomicU64,
     /// Failed in the TLS handshake or the PROXY header.
     pub(super) failed: AtomicU64,
     /// Refused by the system, mostly for want of descriptors.
@@ -158,6 +160,11 @@ pub(super) fn render(threads: &[&Counts], connections: &Connections, out: &mut S
     for (name, counter, help) in [
         ("footfall_connections_accepted_total", &connections.accepted, "Connections accepted."),
         ("footfall_connections_turned_away_total", &connections.turned_away, "Connections over the bound."),
+        (
+            "footfall_connections_over_share_total",
+            &connections.over_share,
+            "Connections over the bound of one address.",
+        ),
         ("footfall_connections_failed_total", &connections.failed, "Connections that failed before HTTP."),
         (
             "footfall_accept_errors_total",

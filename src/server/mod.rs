@@ -23,6 +23,8 @@ mod cors;
 mod count;
 pub mod door;
 mod drain;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod limit;
 mod origin;
 mod progress;
@@ -30,6 +32,7 @@ mod proxy;
 mod recent;
 mod route;
 mod script;
+mod share;
 mod side;
 pub mod tls;
 mod wake;
@@ -49,8 +52,10 @@ use ipnet::IpNet;
 use crate::access::Gate;
 use crate::config::{self, Config, Sites};
 use crate::privacy::Peer;
-use accept::{Acceptor, Listener};
+use accept::{Acceptor, Listener, Room};
 use address::Trusted;
+use answer::Waiting;
+use body::Bodies;
 use bounds::Bounds;
 use collect::{By, Collector, Refused, Taken};
 use count::{Connections, Counts};
@@ -58,6 +63,7 @@ use limit::Limiter;
 use progress::Watch;
 use route::Edge;
 use script::Script;
+use share::Shares;
 use tls::{Certificates, TlsError};
 use wake::Hub;
 use worker::{Thread, Worker};
@@ -176,6 +182,8 @@ impl<C: Collect> Server<C> {
             tries: door::tries(),
             tls: tls.is_some(),
             origins: ArcSwap::from_pointee(cors::Origins::new(sites)),
+            bodies: Bodies::default(),
+            waiting: Waiting::default(),
             bounds: options.bounds,
         });
         let connections = Arc::new(Connections::default());
@@ -196,7 +204,9 @@ impl<C: Collect> Server<C> {
         let workers = Arc::new((0..options.threads.get()).map(start).collect::<Result<Vec<_>, _>>()?);
         let address = listener.address();
         let most = options.limits.connections;
-        let acceptor = Acceptor::start(listener, workers.clone(), connections.clone(), most)?;
+        let shares = Arc::new(Shares::new(options.limits.connections_per_address));
+        let room = Room { workers: workers.clone(), connections: connections.clone(), most, shares };
+        let acceptor = Acceptor::start(listener, room)?;
         Ok(Self { address, edge, acceptor, workers, connections, tls })
     }
 

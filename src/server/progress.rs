@@ -120,6 +120,7 @@ impl Progress {
         let (bound, order) = match self.phase() {
             Phase::Idle if crowded => (bounds.idle_crowded.min(bounds.idle), Order::Leave),
             Phase::Idle => (bounds.idle, Order::Leave),
+            Phase::Head if crowded => (bounds.head_crowded.min(bounds.head), Order::Late),
             Phase::Head => (bounds.head, Order::Late),
             Phase::Busy => (bounds.answer, Order::Abort),
             Phase::Writing => (bounds.write, Order::Abort),
@@ -223,6 +224,8 @@ mod tests {
         }
         progress.enter(Phase::Idle);
         assert_eq!(progress.overdue(5_001, &bounds, true), Some(Order::Leave));
+        progress.enter(Phase::Head);
+        assert_eq!(progress.overdue(5_001, &bounds, true), Some(Order::Late));
     }
 
     #[test]

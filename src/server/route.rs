@@ -8,11 +8,13 @@ use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::header::{
     AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY,
+    TRANSFER_ENCODING,
 };
 use hyper::{Method, Request, StatusCode, Version};
 
 use super::address::{self, Remote, Trusted};
-use super::answer::{self, Answer, Body, Early};
+use super::answer::{self, Answer, Body, Early, Waiting};
+use super::body::Bodies;
 use super::bounds::Bounds;
 use super::collect::{By, Refused};
 use super::cors::{self, Origins};
@@ -46,6 +48,8 @@ pub(super) struct Edge<C> {
     /// Whether clients come over TLS.
     pub(super) tls: bool,
     pub(super) origins: ArcSwap<Origins>,
+    pub(super) bodies: Bodies,
+    pub(super) waiting: Waiting,
     pub(super) bounds: Bounds,
 }
 
@@ -75,7 +79,11 @@ impl<C: Collect> Visit<C> {
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
         self.progress.begin();
         let _in_flight = InFlight(&self.progress, self.after);
-        let (route, answer) = self.dispatch(request).await;
+        let http2 = request.version() == Version::HTTP_2;
+        let (route, mut answer) = self.dispatch(request).await;
+        if http2 {
+            self.edge.waiting.admit(&mut answer);
+        }
         self.counts.answered(route, answer.status());
         answer
     }
@@ -95,6 +103,11 @@ impl<C: Collect> Visit<C> {
                 route,
                 answer::closing(answer::wrong(StatusCode::BAD_REQUEST, "exactly one Host header is needed")),
             );
+        }
+        // No client of ours sends chunks, and a body whose end two parties see in different places is how a request is
+        // smuggled past the one in front: nothing is read behind such a request.
+        if request.version() <= Version::HTTP_11 && request.headers().contains_key(TRANSFER_ENCODING) {
+            return (route, Early::NoLength.answer());
         }
         let readable = method == Method::GET || method == Method::HEAD;
         let head = method == Method::HEAD;
@@ -153,7 +166,9 @@ impl<C: Collect> Visit<C> {
             Ok(by) => by,
             Err(early) => return early.answer(),
         };
-        let body = match body::read(head.version, &head.headers, body, &self.edge.bounds).await {
+        let body = match body::read(head.version, &head.headers, body, (&self.edge.bounds, &self.edge.bodies))
+            .await
+        {
             Ok(body) => body,
             Err(early) => return early.answer(),
         };

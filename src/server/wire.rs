@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::bounds::MAX_LINGER;
+use super::bounds::{FAIR_READ, MAX_LINGER};
 use super::progress::{Order, Phase, Progress};
 
 /// The answer to headers that come too slowly. It is written past hyper, which has no answer of its own.
@@ -61,6 +61,65 @@ impl AsyncWrite for Early {
 
     fn is_write_vectored(&self) -> bool {
         true
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
+    }
+}
+
+/// A stream that lets the other connections of its thread have their turn after each [`FAIR_READ`] bytes: HTTP/2 would
+/// go on for as long as there is anything to read, and the smallest frames cost the most for each byte.
+pub(super) struct Fair<S> {
+    stream: S,
+    /// Bytes read since the last turn of the others.
+    read: usize,
+}
+
+impl<S> Fair<S> {
+    /// Reads `stream` in turns.
+    pub(super) fn new(stream: S) -> Self {
+        Self { stream, read: 0 }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Fair<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.read >= FAIR_READ {
+            this.read = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        match &read {
+            Poll::Ready(_) => this.read += buf.filled().len() - before,
+            Poll::Pending => this.read = 0,
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Fair<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_write_vectored(
@@ -179,6 +238,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_never_stops_sending_has_to_wait_its_turn() {
+        use std::future::poll_fn;
+        use tokio::io::AsyncReadExt;
+
+        let mut fair = Fair::new(tokio::io::repeat(0));
+        let mut turns = 0;
+        let mut scratch = [0; 4096];
+        for _ in 0..4 * FAIR_READ / scratch.len() {
+            let ready = poll_fn(|cx| {
+                let mut buf = ReadBuf::new(&mut scratch);
+                Poll::Ready(Pin::new(&mut fair).poll_read(cx, &mut buf).is_ready())
+            });
+            turns += usize::from(!ready.await);
+        }
+        assert_eq!(turns, 3);
+        // It goes on by itself.
+        fair.read_exact(&mut [0; 4 * FAIR_READ]).await.unwrap();
+    }
 
     #[test]
     fn the_late_answer_states_its_true_length() {

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::count::{Connections, Counts};
 use super::progress::Watch;
 use super::route::Edge;
+use super::share::Share;
 use super::tls::Certificates;
 use super::wake::Hub;
 use super::{Collect, ServerError, connection};
@@ -39,6 +40,8 @@ pub(super) struct Thread<C> {
 pub(super) struct Accepted {
     pub(super) stream: OwnedFd,
     pub(super) peer: IpAddr,
+    /// Its part of its address's share; none is counted for a trusted proxy.
+    pub(super) share: Option<Share>,
 }
 
 /// A running thread, as the acceptor sees it.
@@ -110,12 +113,12 @@ async fn run<C: Collect>(thread: Arc<Thread<C>>, mut receiver: mpsc::UnboundedRe
         let crowded = || swept.connections.open.load(Ordering::Relaxed) > swept.crowded;
         swept.watch.sweep(&swept.edge.bounds, crowded).await;
     });
-    while let Some(Accepted { stream, peer }) = receiver.recv().await {
+    while let Some(Accepted { stream, peer, share }) = receiver.recv().await {
         let place = Place(thread.clone());
         let Ok(stream) = TcpStream::from_std(stream.into()) else { continue };
         tokio::spawn(async move {
             connection::serve(stream, peer, place.0.clone()).await;
-            drop(place);
+            drop((place, share));
         });
     }
 }

@@ -72,6 +72,8 @@ mod ack;
 mod crash_tests;
 mod disk;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod inventory;
 mod queue;
 mod recent;

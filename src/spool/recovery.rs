@@ -145,7 +145,8 @@ impl Scan {
             if batch.replace(frame.batch) != Some(frame.batch) {
                 self.last_batch_at = self.end;
             }
-            self.next_batch = frame.batch + u32::from(frame.last);
+            // No segment has so many batches; a frame that claims it must not bring recovery down.
+            self.next_batch = frame.batch.saturating_add(u32::from(frame.last));
             self.end += frame.len as u64;
         }
         // The bad frame is of the batch that was under way. A later batch is written only when that one is synced, so

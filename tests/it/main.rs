@@ -12,6 +12,7 @@ mod browser;
 mod common;
 mod embedded;
 mod faults;
+mod hostile;
 #[path = "../load/mod.rs"]
 mod load;
 mod report;

@@ -110,8 +110,10 @@ pub(super) fn normalised<'a>(url: &str, keep: &NamePatterns) -> Result<Address<'
     if !matches!(parsed.scheme(), "http" | "https") {
         return Err(AddressError::Scheme);
     }
-    let host = parsed.host_str().ok_or(AddressError::Malformed)?.trim_end_matches('.');
-    if host.is_empty() {
+    let host = parsed.host_str().ok_or(AddressError::Malformed)?;
+    let host = host.strip_suffix('.').unwrap_or(host);
+    // An empty label is no name's, and without it the rest might be read as an address of another kind.
+    if host.is_empty() || host.contains("..") || host.starts_with('.') || host.ends_with('.') {
         return Err(AddressError::Malformed);
     }
     let parts = Parts { host, path: parsed.path(), query: parsed.query().unwrap_or_default() };

@@ -16,6 +16,8 @@ mod body;
 mod child;
 mod codec;
 mod engine;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod install;
 mod kill;
 mod reply;

@@ -253,8 +253,10 @@ impl<'a> Statement<'a> {
 
     /// A name in lower case and without its quotes.
     fn name(&self, token: &Token) -> String {
-        let text = self.text(token).to_ascii_lowercase();
-        if token.kind == Kind::Quoted { text[1..text.len().max(2) - 1].to_owned() } else { text }
+        let bytes = &self.sql[token.start..token.end];
+        // Cut as bytes: a quote that never closes may end within a character, or in what is none.
+        let name = if token.kind == Kind::Quoted { &bytes[1..bytes.len().max(2) - 1] } else { bytes };
+        String::from_utf8_lossy(name).to_ascii_lowercase()
     }
 }
 
@@ -489,6 +491,13 @@ mod tests {
             "CREATE DICTIONARY d (a Int) PRIMARY KEY a SOURCE(CLICKHOUSE(TABLE 't'))",
         ] {
             assert_eq!(Statement::new(sql.as_bytes()).outside(usize::MAX), None, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_quote_that_never_closes_and_ends_in_no_character_is_read_without_a_panic() {
+        for sql in [&b"SELECT \"a\x91"[..], b"SELECT `\xff", b"SELECT \"", b"SELECT `\xe2\x80"] {
+            assert_eq!(Statement::new(sql).outside(usize::MAX), None);
         }
     }
 

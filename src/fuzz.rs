@@ -1,0 +1,294 @@
+//! What must hold for any bytes, target by target: `fuzz/` throws random bytes at these functions, and `cargo test` runs
+//! them over the inputs that are kept in `fuzz/corpus`.
+//!
+//! Each function reads its input with the code that reads what strangers send, and panics when a promise of that code
+//! does not hold. Built for tests and fuzzing alone (`cfg(fuzzing)`, which `cargo fuzz` sets): the program has none of it.
+
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
+
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, HeaderValue};
+
+use crate::beacon::{self, Hints, MAX_AGE_MS, MAX_COOKIES, MAX_EVENTS, MAX_PROPS, What};
+use crate::config::{Config, ConfigError, CookieRule, NamePatterns, Site};
+use crate::enrich::{Browser, Browsers, Client, HintHeaders};
+use crate::privacy::scrub::{self, Address};
+use crate::privacy::{KeyRing, Places, Privacy, SystemClock};
+
+pub use crate::server::fuzz::forwarded_headers;
+pub use crate::spool::fuzz::spool_recovery;
+pub use crate::store::embedded::fuzz::{native_block, store_request};
+
+/// A target: its name, which is that of its directory under `fuzz/corpus`, and what it runs.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    ("beacon", beacon),
+    ("url_scrubber", url_scrubber),
+    ("forwarded_headers", forwarded_headers),
+    ("cookies", cookies),
+    ("client_hints", client_hints),
+    ("user_agent", user_agent),
+    ("spool_recovery", spool_recovery),
+    ("configuration", configuration),
+    ("store_request", store_request),
+    ("native_block", native_block),
+];
+
+/// Longest text of a recognised browser that is kept, in bytes: what a stranger writes must not go to disk at length.
+const MAX_BROWSER_TEXT: usize = 128;
+/// Longest message about one setting, besides the setting itself.
+const MAX_MESSAGE: usize = 512;
+
+/// A body of `POST /b`, or behind a `?` the query of the pixel and its `Referer`.
+///
+/// What is taken is JSON, keeps every bound of the wire, and reads the same again; what is refused is refused in a few
+/// words.
+pub fn beacon(data: &[u8]) {
+    if let Some(pixel) = data.strip_prefix(b"?") {
+        let Ok(text) = std::str::from_utf8(pixel) else { return };
+        let (query, referer) = text.split_once('\n').unwrap_or((text, ""));
+        if let Ok(beacon) = beacon::pixel::parse(query, referer, 7) {
+            assert!(!beacon.site.is_empty() && beacon.events.len() == 1 && beacon.events[0].page.is_some());
+        }
+        return;
+    }
+    let beacon = match beacon::json::parse(data) {
+        Ok(beacon) => beacon,
+        Err(error) => {
+            assert!(error.at.len() <= 64 && error.what.len() <= 256, "a long answer: {error}");
+            return;
+        }
+    };
+    serde_json::from_slice::<serde::de::IgnoredAny>(data).expect("a beacon is JSON");
+    assert!((1..=MAX_EVENTS).contains(&beacon.events.len()) && beacon.cookies.len() <= MAX_COOKIES);
+    assert!(beacon.first.checked_add(MAX_EVENTS as u32).is_some());
+    assert!(beacon.events[0].page.is_some(), "the first event has an address");
+    for event in &beacon.events {
+        assert!(event.age_ms <= MAX_AGE_MS);
+        match &event.what {
+            What::Leave { scroll_depth, .. } => assert!(*scroll_depth <= 100),
+            What::Event { name, props } => assert!(!name.is_empty() && props.len() <= MAX_PROPS),
+            What::Vitals(vitals) => assert!(vitals.cls.is_none_or(|cls| cls.is_finite() && cls >= 0.0)),
+            _ => {}
+        }
+    }
+    assert_eq!(beacon::json::parse(data).as_ref(), Ok(&beacon), "a body reads the same twice");
+}
+
+/// An address or a text of a page.
+///
+/// Scrubbing keeps to its bound, changes nothing more when repeated, and leaves no e-mail address; an address is put
+/// together again from what is kept of it.
+pub fn url_scrubber(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for max_bytes in [4_096, 64, 7] {
+        let once = scrub::text(text, max_bytes);
+        assert!(once.len() <= max_bytes);
+        assert_eq!(scrub::text(&once, max_bytes), once, "scrubbed twice");
+        assert!(!has_email(&once), "an e-mail address stays: {once:?}");
+    }
+    let keep = NamePatterns { exact: vec!["q".into(), "page".into()], prefixes: vec!["utm_".into()] };
+    let Ok(Address { host, path, query, .. }) = scrub::address(text, &keep) else { return };
+    assert!(!host.is_empty() && path.starts_with('/') && path.len() <= 1_024 && query.len() <= 1_024);
+    assert!(!has_email(&path) && !has_email(&query), "an e-mail address stays in {path:?} {query:?}");
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        let name = part.split('=').next().unwrap_or_default();
+        let name: String = form_urlencoded::parse(name.as_bytes()).map(|(name, _)| name).collect();
+        assert!(keep.matches(&name), "the parameter {name:?} was not to be kept");
+    }
+    let kept = format!("https://{host}{path}");
+    let again = scrub::address(&kept, &keep).expect("what is kept is an address");
+    assert_eq!((&again.host, &again.path), (&host, &path), "an address is scrubbed the same again");
+}
+
+/// `letters@letters.letters`, with nothing else about it: no look-alike.
+fn has_email(text: &str) -> bool {
+    let is_word = |byte: &u8| byte.is_ascii_lowercase();
+    text.match_indices('@').any(|(at, _)| {
+        let (before, after) = (&text.as_bytes()[..at], &text.as_bytes()[at + 1..]);
+        let local = before.iter().rev().take_while(|byte| is_word(byte)).count();
+        let label = after.iter().take_while(|byte| is_word(byte)).count();
+        let top =
+            after[label..].strip_prefix(b".").map_or(0, |top| top.iter().take_while(|b| is_word(b)).count());
+        let starts = before.len() == local || before[before.len() - local - 1] == b' ';
+        let ends = matches!(after.get(label + 1 + top), None | Some(b' '));
+        starts && ends && local >= 3 && label >= 2 && top >= 2
+    })
+}
+
+/// Lines `name=value`, as a page's cookies.
+///
+/// Only those that the site names are kept, each once, and none as it is unless the site says so.
+pub fn cookies(data: &[u8]) {
+    static PRIVACY: LazyLock<Privacy> = LazyLock::new(|| {
+        let directory = std::env::temp_dir().join(format!("footfall-fuzz-{}", std::process::id()));
+        let (zone, turn) = (jiff::tz::TimeZone::UTC, jiff::civil::time(4, 0, 0, 0));
+        let keys = KeyRing::open(&directory, true, zone, turn, Arc::new(SystemClock));
+        Privacy::new(keys.expect("a key in the directory for temporary files"), Places::open(&[]))
+    });
+    static SITE: LazyLock<Site> = LazyLock::new(|| Site {
+        cookies: [("ab", CookieRule::Value), ("uid", CookieRule::Hmac), ("consent", CookieRule::Presence)]
+            .map(|(name, rule)| (name.to_owned(), rule))
+            .into(),
+        ..Site::localhost()
+    });
+    let text = String::from_utf8_lossy(data);
+    let offered: Vec<_> = text.lines().filter_map(|line| line.split_once('=')).collect();
+    let kept = PRIVACY.cookies(&SITE, offered.iter().copied());
+    assert!(kept.len() <= SITE.cookies.len());
+    for (index, (name, value)) in kept.iter().enumerate() {
+        assert!(!kept[..index].iter().any(|(other, _)| other == name), "{name} is kept twice");
+        let (_, given) = offered.iter().find(|(offered, _)| offered == name).expect("it was offered");
+        match SITE.cookies[*name] {
+            CookieRule::Presence => assert_eq!(value, "1"),
+            CookieRule::Hmac => {
+                assert!(value.len() == 16 && value.bytes().all(|byte| byte.is_ascii_hexdigit()));
+                assert_ne!(value, given);
+            }
+            CookieRule::Value => {
+                assert!(value.len() <= 128 && !has_email(value));
+                assert_eq!(scrub::text(value, 128), *value, "scrubbed twice");
+            }
+        }
+    }
+    assert_eq!(PRIVACY.cookies(&SITE, offered.iter().copied()), kept, "the same cookies are kept the same");
+}
+
+/// Lines of `Sec-CH-UA` headers in the order of the specification's list, the first for brands; then a user agent.
+pub fn client_hints(data: &[u8]) {
+    const NAMES: [&str; 7] = [
+        "sec-ch-ua",
+        "sec-ch-ua-full-version-list",
+        "sec-ch-ua-mobile",
+        "sec-ch-ua-platform",
+        "sec-ch-ua-platform-version",
+        "sec-ch-ua-model",
+        "sec-ch-ua-form-factors",
+    ];
+    let mut lines = data.splitn(NAMES.len() + 1, |byte| *byte == b'\n');
+    let mut headers = HeaderMap::new();
+    for (name, line) in NAMES.into_iter().zip(&mut lines) {
+        if let Ok(value) = HeaderValue::from_bytes(line) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    let hints = Hints::default();
+    check_browser(&Client {
+        user_agent: lines.next().unwrap_or_default(),
+        hints: &hints,
+        headers: HintHeaders::of(&headers),
+        touch_points: 0,
+        screen: (0, 0),
+        automated: false,
+    });
+}
+
+/// A user agent behind three bytes: touch points, screen, and whether a script drives the browser.
+pub fn user_agent(data: &[u8]) {
+    let Some(([touch_points, screen, flags], user_agent)) = data.split_first_chunk::<3>() else { return };
+    let hints = Hints::default();
+    check_browser(&Client {
+        user_agent,
+        hints: &hints,
+        headers: HintHeaders::default(),
+        touch_points: *touch_points,
+        screen: (u16::from(*screen) * 8, u16::from(*screen) * 5),
+        automated: flags & 1 == 1,
+    });
+}
+
+/// The answer does not hang on what was asked before, and is short whatever was sent.
+fn check_browser(client: &Client<'_>) {
+    static REMEMBERING: LazyLock<Browsers> = LazyLock::new(Browsers::new);
+    let fresh = Browser::of(client);
+    assert_eq!(*REMEMBERING.browser(client), fresh, "not what is found anew");
+    assert_eq!(*REMEMBERING.browser(client), fresh, "not what was remembered");
+    for text in [&fresh.name, &fresh.os, &fresh.bot] {
+        assert!(text.len() <= MAX_BROWSER_TEXT, "{} bytes", text.len());
+    }
+    for version in [&fresh.version, &fresh.os_version] {
+        assert!(version.len() <= 16, "{} bytes of a version", version.len());
+    }
+}
+
+/// The text of `footfall.toml`; behind a NUL, lines of `FOOTFALL_NAME=value`.
+///
+/// It is refused with places that are there, or taken, and then with the bounds that the program relies on.
+pub fn configuration(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    // A setting that names a file is read while it is checked: the files of the machine are no part of the input.
+    if text.contains("password") || text.contains("PASSWORD") || text.contains("\\u") || text.contains("\\U")
+    {
+        return;
+    }
+    let (file, variables) = text.split_once('\0').unwrap_or((&text, ""));
+    let environment: Vec<_> = variables
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    match Config::check("footfall.toml", file, &environment) {
+        Ok(config) => {
+            assert!(config.limits.connections >= 1 && config.limits.burst >= 1);
+            assert!(config.spool.seal_rows >= 1 && config.spool.seal_bytes <= config.spool.max_bytes / 2);
+            assert!(config.sites.iter().all(|site| !site.id.is_empty() && site.id.len() <= 64));
+        }
+        Err(ConfigError::Wrong { problems, .. }) => {
+            let told = problems.to_string();
+            assert!(!told.is_empty());
+            let last = file.matches('\n').count() + 1;
+            for problem in told.lines().filter_map(|line| line.strip_prefix("  line ")) {
+                let Some((line, message)) = problem.split_once(": ") else { continue };
+                let line: usize = line.parse().expect("a number");
+                assert!((1..=last).contains(&line), "line {line} of {last}");
+                assert!(message.len() <= MAX_MESSAGE + 8 * file.len(), "{} bytes", message.len());
+            }
+        }
+        Err(error) => panic!("nothing is read from a file here: {error}"),
+    }
+}
+
+/// An address of a chain of proxies for [`forwarded_headers`] to tell from another.
+pub(crate) fn ip(text: &'static str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::TARGETS;
+
+    #[test]
+    fn every_input_that_fuzzing_kept_still_holds() {
+        let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+        for (name, run) in TARGETS {
+            let mut inputs = 0;
+            for entry in fs::read_dir(corpora.join(name)).expect("a target has a corpus") {
+                let path = entry.unwrap().path();
+                let input = fs::read(&path).unwrap();
+                // Shown by the harness only when the assertion behind it fails.
+                println!("{}", path.display());
+                run(&input);
+                inputs += 1;
+            }
+            assert!(inputs >= 10, "{name} has a corpus of {inputs}");
+        }
+    }
+
+    #[test]
+    fn every_target_has_a_program_that_runs_it_and_no_program_is_left_over() {
+        let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+        let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
+        for (name, _) in TARGETS {
+            let program = fs::read_to_string(fuzz.join(format!("fuzz_targets/{name}.rs"))).unwrap();
+            assert!(program.contains(&format!("footfall::fuzz::{name}(data)")), "{name}");
+            assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name}");
+        }
+        assert_eq!(fs::read_dir(fuzz.join("fuzz_targets")).unwrap().count(), TARGETS.len());
+    }
+}
