@@ -13,18 +13,57 @@
 //! beacon means that its events are on disk, synced, and will reach ClickHouse exactly once. And nothing here calls a
 //! third party at run time.
 
+// Two modules have one file each that may: `privacy/place/file.rs` and `store/embedded/engine.rs`.
+#[forbid(unsafe_code)]
 pub mod access;
+#[forbid(unsafe_code)]
 pub mod beacon;
+#[forbid(unsafe_code)]
 mod cache;
+#[forbid(unsafe_code)]
 pub mod command;
+#[forbid(unsafe_code)]
 pub mod config;
+#[forbid(unsafe_code)]
 pub mod enrich;
+#[forbid(unsafe_code)]
 pub mod event;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
 pub mod privacy;
+#[forbid(unsafe_code)]
 pub mod report;
+#[forbid(unsafe_code)]
 pub mod server;
+#[forbid(unsafe_code)]
 pub mod spool;
 pub mod store;
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    fn files(directory: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                files(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn unsafe_code_is_allowed_in_two_files_and_no_other() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut found = Vec::new();
+        files(&source, &mut found);
+        let allow = concat!("allow(", "unsafe_code)");
+        found.retain(|file| std::fs::read_to_string(file).unwrap().contains(allow));
+        found.sort();
+        let expected = ["privacy/place/file.rs", "store/embedded/engine.rs"];
+        assert_eq!(found, expected.map(|file| source.join(file)));
+    }
+}
