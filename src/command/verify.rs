@@ -11,7 +11,7 @@ use super::{Common, Error, Exit};
 use crate::event::Dropped;
 use crate::spool::{DIRECTORY, today};
 use crate::store::Client;
-use crate::store::books::{Balance, Key, Line};
+use crate::store::books::{Balance, Finding, Key, Line, number_of, text_of};
 
 /// Another collector's segment may be on its way while we look: so often is looked again before it counts as a fault.
 const TRIES: u32 = 4;
@@ -62,33 +62,32 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
     if balance.balances() {
         return Ok(());
     }
-    let missing: u64 = balance.lines.values().map(Line::missing).sum();
-    let surplus: u64 = balance.lines.values().map(Line::surplus).sum();
-    let unreadable = balance.unreadable.len();
+    let (findings, unreadable) = (balance.findings.len(), balance.unreadable.len());
     Err(Error::new(
         Exit::Unbalanced,
-        format!(
-            "the books do not balance: {missing} events missing, {surplus} too many, {unreadable} segments unreadable"
-        ),
+        format!("the books do not balance: {findings} findings, {unreadable} segments unreadable"),
     ))
 }
 
 fn print(balance: &Balance, out: &mut impl Write) -> std::io::Result<()> {
     let mut table = Table::new();
     let dropped = Dropped::ALL.map(Dropped::name);
-    let header = ["day", "site", "received", "stored", "spooled", "aside"];
+    let header = ["day", "site", "received", "stored", "spooled", "aside", "discarded"];
     table.load_style(presets::NOTHING);
     table.set_header(header.into_iter().chain(dropped).chain(["removed", "balance"]));
     for ((day, site), line) in &balance.lines {
-        let numbers = [line.received(), line.stored, line.spooled, line.aside];
+        let numbers = [line.received(), line.stored, line.spooled, line.aside, line.discarded];
         let numbers = numbers.into_iter().chain(line.dropped).chain([line.removed]);
-        let texts = [date(*day), site.clone()].into_iter();
+        let texts = [text_of(*day), site.clone()].into_iter();
         table.add_row(texts.chain(numbers.map(|number| number.to_string())).chain([verdict(line)]));
     }
-    for column in table.column_iter_mut().skip(2).take(5 + dropped.len()) {
+    for column in table.column_iter_mut().skip(2).take(6 + dropped.len()) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     writeln!(out, "{table}")?;
+    for finding in &balance.findings {
+        writeln!(out, "{finding}")?;
+    }
     for name in &balance.unreadable {
         writeln!(out, "segment {name} cannot be read: its events are not counted above")?;
     }
@@ -101,7 +100,8 @@ fn print(balance: &Balance, out: &mut impl Write) -> std::io::Result<()> {
 fn verdict(line: &Line) -> String {
     match (line.missing(), line.surplus()) {
         (0, 0) if line.expired => "right (retention has passed)".to_owned(),
-        (0, 0) => "right".to_owned(),
+        (0, 0) if line.proven => "right".to_owned(),
+        (0, 0) => "right (by count)".to_owned(),
         (0, surplus) => format!("{surplus} too many"),
         (missing, _) => format!("{missing} missing"),
     }
@@ -112,9 +112,17 @@ fn print_json(balance: &Balance, out: &mut impl Write) -> std::io::Result<()> {
     let answer = serde_json::json!({
         "balances": balance.balances(),
         "lines": lines,
+        "findings": balance.findings.iter().map(finding).collect::<Vec<_>>(),
         "unreadable": balance.unreadable,
     });
     writeln!(out, "{answer:#}")
+}
+
+/// A finding's parts, and its sentence.
+fn finding(finding: &Finding) -> serde_json::Value {
+    let mut json = serde_json::to_value(finding).unwrap_or_default();
+    json["says"] = finding.to_string().into();
+    json
 }
 
 fn json((day, site): &Key, line: &Line) -> serde_json::Value {
@@ -123,34 +131,26 @@ fn json((day, site): &Key, line: &Line) -> serde_json::Value {
         .map(|reason| (reason.name().to_owned(), line.dropped[reason as usize].into()))
         .collect();
     serde_json::json!({
-        "day": date(*day),
+        "day": text_of(*day),
         "site": site,
         "received": line.received(),
         "stored": line.stored,
         "spooled": line.spooled,
         "shipping": line.shipping,
         "aside": line.aside,
+        "discarded": line.discarded,
         "dropped": dropped,
         "removed": line.removed,
         "expired": line.expired,
+        "proven": line.proven,
         "missing": line.missing(),
         "surplus": line.surplus(),
     })
 }
 
-/// 1970-01-01, from which days count.
-const FIRST_DAY: Date = jiff::civil::date(1970, 1, 1);
-
 /// Days since 1970-01-01.
 fn number(date: Date) -> Result<u16, Error> {
-    let days = (date - FIRST_DAY).get_days();
-    u16::try_from(days).map_err(|_| Error::new(Exit::Usage, format!("{date} is not from 1970 to 2149")))
-}
-
-fn date(day: u16) -> String {
-    FIRST_DAY
-        .checked_add(jiff::Span::new().days(i64::from(day)))
-        .map_or_else(|_| day.to_string(), |date| date.to_string())
+    number_of(date).ok_or_else(|| Error::new(Exit::Usage, format!("{date} is not from 1970 to 2149")))
 }
 
 #[cfg(test)]
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn days_are_dates_and_back() {
         for (day, text) in [(0, "1970-01-01"), (20_779, "2026-11-22"), (u16::MAX, "2149-06-06")] {
-            assert_eq!(date(day), text);
+            assert_eq!(text_of(day), text);
             assert_eq!(number(text.parse().unwrap()).unwrap_or_default(), day);
         }
         assert!(number("1969-12-31".parse().unwrap()).is_err());

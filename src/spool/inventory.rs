@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::disk::{Disk, RealDisk};
 use super::recovery::{self, ASIDE, Damage, REASON};
-use super::segment::Name;
-use super::{SpoolError, Tally};
+use super::segment::{Header, Name, Reader, Step};
+use super::{Prints, SpoolError, Tally};
 
 /// Everything in a spool's directory.
 #[derive(Debug, Clone, Serialize)]
@@ -23,6 +23,44 @@ pub struct Inventory {
     pub segments: Vec<SegmentStatus>,
     /// Segments that were set aside.
     pub aside: Vec<Aside>,
+    /// Books of segments that were discarded.
+    #[serde(skip)]
+    pub discarded: Vec<Tally>,
+    /// The collector, and its first segment of which the store is told even if there are no events in it.
+    #[serde(skip)]
+    pub counted: Option<Name>,
+    /// Every segment of which there is a trace here.
+    #[serde(skip)]
+    known: Vec<Name>,
+}
+
+/// Sealed segments, the oldest ones, that may be on their way to the store: the first, and one that was put before it.
+const SHIPPING: usize = 2;
+
+impl Inventory {
+    /// The names of all segments of which there is a trace here: waiting, set aside, to be tried again, or discarded.
+    pub(crate) fn names(&self) -> impl Iterator<Item = Name> {
+        self.known.iter().copied()
+    }
+
+    /// What is being shipped now. A segment that cannot be read any more was shipped.
+    pub(crate) fn shipping(&self) -> Vec<(Name, Prints)> {
+        let sealed = self.segments.iter().filter(|segment| segment.state == SegmentState::Sealed);
+        let names = sealed.take(SHIPPING).filter_map(|segment| Name::of_text(&segment.name));
+        names.filter_map(|name| Some((name, prints(&self.directory, name).ok()?))).collect()
+    }
+}
+
+/// The prints of a segment, read frame by frame as far as it is whole.
+fn prints(directory: &Path, name: Name) -> io::Result<Prints> {
+    let file = RealDisk.read(&directory.join(name.file()))?;
+    let (header, start) = Header::read(&*file)?.map_err(io::Error::other)?;
+    let mut reader = Reader::new(&*file, header.salt, start..file.length()?);
+    let mut prints = Prints::default();
+    while let Step::Frame(frame) = reader.step()? {
+        prints.add(&frame, header.created);
+    }
+    Ok(prints)
 }
 
 /// One segment.
@@ -43,6 +81,9 @@ pub struct SegmentStatus {
     /// Its books.
     #[serde(skip)]
     pub books: Tally,
+    /// The store refused it, and it is being shipped in pieces.
+    #[serde(skip)]
+    pub(crate) is_split: bool,
 }
 
 impl SegmentStatus {
@@ -98,6 +139,7 @@ pub fn inspect(directory: &Path) -> Result<Inventory, SpoolError> {
                 bytes: scan.length,
                 created: scan.header.created,
                 books: scan.tally,
+                is_split: false,
             }),
             Err(Damage::Damaged(_)) => segments.push(SegmentStatus {
                 name: name.to_string(),
@@ -107,16 +149,23 @@ pub fn inspect(directory: &Path) -> Result<Inventory, SpoolError> {
                 bytes: length(disk, &path).unwrap_or(0),
                 created: 0,
                 books: Tally::default(),
+                is_split: false,
             }),
             Err(Damage::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
             Err(Damage::Io(source)) => return Err(SpoolError::io("read", &path, source)),
         }
     }
+    let mut known = recovery::names(disk, directory)?;
+    known.extend(traces(&directory.join(ASIDE)));
+    known.extend(segments.iter().filter_map(|segment| Name::of_text(&segment.name)));
     Ok(Inventory {
         directory: directory.to_owned(),
         in_use: is_locked(directory),
         segments,
         aside: aside(disk, directory)?,
+        discarded: Vec::new(),
+        counted: super::counted(disk, directory),
+        known,
     })
 }
 
@@ -133,6 +182,12 @@ pub(crate) fn aside_bytes(disk: &dyn Disk, directory: &Path) -> Result<u64, Spoo
         }
     }
     Ok(sum)
+}
+
+/// Segments of which some file is in a directory.
+fn traces(directory: &Path) -> Vec<Name> {
+    let files = RealDisk.list(directory).unwrap_or_default();
+    files.iter().filter_map(|file| Name::of_text(file.split('.').next()?)).collect()
 }
 
 fn aside(disk: &dyn Disk, directory: &Path) -> Result<Vec<Aside>, SpoolError> {

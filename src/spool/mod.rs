@@ -17,6 +17,7 @@
 //! | `lock` | locked (`flock`) by the collector that works here |
 //! | `identity` | the directory's random number and the lowest segment number still free, as text |
 //! | `COLLECTOR-NUMBER.segment` | a segment: 16 hexadecimal and 10 decimal digits |
+//! | `counted` | the collector, and its first segment from which on each has a row in table `segments`: below it a number may lack |
 //! | `next` | a segment in the making; disposable |
 //! | `recent/NAME.recent` | page load and number of the events of a segment that was shipped not long ago |
 //! | `aside/NAME.segment`, `aside/NAME.reason` | a segment that was set aside, and why |
@@ -66,6 +67,9 @@
 //! For each segment, day of receipt (UTC) and site: events stored, and events dropped by reason. They are written at
 //! seal and shipped after the events, so that `verify` can hold what the store has against what was taken. Counts of
 //! dropped events become durable with the next write, or within a second when there is none.
+//!
+//! What is shipped leaves a fingerprint too (`prints`), and every number of a collector is shipped, if need be as a segment without
+//! a frame, so that a hole in the numbers means that a file was taken from the disk.
 
 mod ack;
 #[cfg(test)]
@@ -75,6 +79,7 @@ mod frame;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod inventory;
+mod prints;
 mod queue;
 mod recent;
 mod recovery;
@@ -101,6 +106,7 @@ pub use ack::Ack;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use frame::{Frame, MAX_FRAME_LEN};
 pub use inventory::{Aside, Inventory, SegmentState, SegmentStatus, inspect};
+pub use prints::{FINGERPRINT_SQL, Print, Prints, fingerprint};
 pub use recovery::{RECENT_ROWS, Recovered};
 pub use segment::Name;
 pub use tally::{Count, STORED, Tally};
@@ -120,6 +126,8 @@ use writer::{Active, Writer};
 pub(crate) const AUDIT_COLUMNS: &[&str] = &["time", "action", "detail"];
 /// Columns of table `books`.
 pub(crate) const BOOKS_COLUMNS: &[&str] = tally::COLUMNS;
+/// Columns of table `segments`.
+pub(crate) const SEGMENTS_COLUMNS: &[&str] = prints::COLUMNS;
 /// The most rows that a segment can have: just under the bound it may get one more batch.
 pub(crate) const MAX_SEGMENT_ROWS: u64 = MAX_SEAL_ROWS as u64 + (queue::MAX_WAITING / MIN_ROW_LEN) as u64;
 /// Each column of a row takes a byte at least.
@@ -128,6 +136,7 @@ const MIN_ROW_LEN: usize = crate::event::COLUMNS.len();
 pub const DIRECTORY: &str = "spool";
 const LOCK: &str = "lock";
 const IDENTITY: &str = "identity";
+const COUNTED: &str = "counted";
 
 /// Whether an ack waits for the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -273,10 +282,13 @@ impl Spool {
             io::ErrorKind::WouldBlock => SpoolError::Locked(directory.to_owned()),
             _ => SpoolError::io("lock", directory, source),
         })?;
-        // Before recovery, which may remove the segment with the highest number.
         let name = next_name(&*disk, directory)?;
         let (sealed, mut recovered) = recovery::recover(&*disk, directory)?;
         let active = Active::create(&*disk, directory, name)?;
+        // Once the segment exists: a crash before this line skips no number, for a hole in them tells of a lost segment.
+        write_identity(&*disk, directory, name)?;
+        // What is sealed is shipped from now on, each with its rows of table `segments`.
+        count_from(&*disk, directory, sealed.first().map_or(name, |sealed| sealed.name), name.collector)?;
         let wanted = RECENT_ROWS.saturating_sub(recovered.events);
         let (recent, mut shipped) = Recent::open(&*disk, directory, wanted)
             .map_err(|source| SpoolError::io("read the recent events of", directory, source))?;
@@ -510,7 +522,7 @@ impl std::fmt::Debug for Spool {
     }
 }
 
-/// The name of the next segment: above all that are here, or were. Makes or renews the identity file.
+/// The name of the next segment: above all that are here, or were.
 fn next_name(disk: &dyn Disk, directory: &Path) -> Result<Name, SpoolError> {
     let path = directory.join(IDENTITY);
     let known = match disk.read(&path) {
@@ -525,14 +537,34 @@ fn next_name(disk: &dyn Disk, directory: &Path) -> Result<Name, SpoolError> {
     let mut names = recovery::names(disk, directory)?;
     names.extend(recovery::names(disk, &directory.join(recovery::ASIDE))?);
     let above = names.iter().map(|name| name.number + 1).max().unwrap_or(0);
-    let name = match known {
+    Ok(match known {
         Some(free) => Name { number: free.number.max(above), ..free },
         None => Name { collector: random(), number: above },
-    };
+    })
+}
+
+/// Keeps the collector's number and the lowest number that is free once `name` is in use.
+fn write_identity(disk: &dyn Disk, directory: &Path, name: Name) -> Result<(), SpoolError> {
     let text = format!("{:016x} {}\n", name.collector, name.number + 1);
     recovery::write_whole(disk, directory, IDENTITY, text.as_bytes())
-        .map_err(|source| SpoolError::io("write", &path, source))?;
-    Ok(name)
+        .map_err(|source| SpoolError::io("write", &directory.join(IDENTITY), source))
+}
+
+/// Keeps the first number from which on the store is told of every segment, unless it is kept already.
+fn count_from(disk: &dyn Disk, directory: &Path, first: Name, collector: u64) -> Result<(), SpoolError> {
+    if counted(disk, directory).is_some_and(|counted| counted.collector == collector) {
+        return Ok(());
+    }
+    let text = format!("{}\n", Name { collector, ..first });
+    recovery::write_whole(disk, directory, COUNTED, text.as_bytes())
+        .map_err(|source| SpoolError::io("write", &directory.join(COUNTED), source))
+}
+
+/// The collector of a directory, and its first segment of which the store is told whatever is in it.
+fn counted(disk: &dyn Disk, directory: &Path) -> Option<Name> {
+    let mut text = [0; 64];
+    let read = disk.read(&directory.join(COUNTED)).ok()?.read_at(&mut text, 0).ok()?;
+    Name::of_text(std::str::from_utf8(&text[..read]).ok()?.trim_end())
 }
 
 fn parse_identity(text: &[u8]) -> Option<Name> {

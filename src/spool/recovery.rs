@@ -216,7 +216,7 @@ pub(crate) fn recover(disk: &dyn Disk, directory: &Path) -> Result<(Vec<Sealed>,
                     secure(disk, &path, &scan).map_err(|source| SpoolError::io("repair", &path, source))?;
                 }
                 recent.push(identities);
-                sealed.extend(finish(disk, directory, &path, scan, &mut found.notes)?);
+                sealed.push(finish(disk, directory, &path, scan, &mut found.notes)?);
             }
             Err(Damage::Damaged(reason)) => {
                 found.notes.push(format!("segment {name} is damaged and was set aside: {reason}"));
@@ -254,14 +254,14 @@ fn secure(disk: &dyn Disk, path: &Path, scan: &Scan) -> io::Result<()> {
     file.sync()
 }
 
-/// Seals a segment that was not; removes one without a frame.
+/// Seals a segment that was not. One without a frame too: shipped, it tells the store that its number was no loss.
 fn finish(
     disk: &dyn Disk,
     directory: &Path,
     path: &Path,
     scan: Scan,
     notes: &mut Vec<String>,
-) -> Result<Option<Sealed>, SpoolError> {
+) -> Result<Sealed, SpoolError> {
     let Scan { header, length, end, .. } = &scan;
     let failed = |source| SpoolError::io("repair", path, source);
     let (seal, bytes) = match scan.seal {
@@ -275,16 +275,12 @@ fn finish(
                 copy_aside(disk, directory, header.name, &reason)?;
                 notes.push(format!("segment {}: {reason}; a copy was set aside", header.name));
             }
-            if scan.events + scan.audit == 0 && scan.tally.is_empty() {
-                disk.remove(path).and_then(|()| disk.sync_directory(directory)).map_err(failed)?;
-                return Ok(None);
-            }
             let file = disk.open(path).map_err(failed)?;
             let counts = (scan.events, scan.audit, &scan.tally);
             writer::seal(&*file, header.salt, *end, scan.next_batch, counts).map_err(failed)?
         }
     };
-    Ok(Some(Sealed { name: header.name, seal, bytes, created: header.created }))
+    Ok(Sealed { name: header.name, seal, bytes, created: header.created })
 }
 
 /// Moves a segment to `aside/`, with the reason beside it.

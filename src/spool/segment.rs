@@ -45,7 +45,11 @@ impl Name {
 
     /// The name of the segment that this file with another ending belongs to.
     pub(crate) fn of_file_with(file: &str, suffix: &str) -> Option<Self> {
-        let text = file.strip_suffix(suffix)?;
+        Self::of_text(file.strip_suffix(suffix)?)
+    }
+
+    /// The name that is written so, if it is one.
+    pub fn of_text(text: &str) -> Option<Self> {
         let (collector, number) = text.split_once('-')?;
         let name = Self { collector: u64::from_str_radix(collector, 16).ok()?, number: number.parse().ok()? };
         (name.to_string() == text).then_some(name)

@@ -10,9 +10,10 @@ use bytes::{Bytes, BytesMut};
 
 use super::disk::DiskFile;
 use super::frame::{Kind, Whole};
+use super::prints::{self, Prints};
 use super::recent::Identity;
 use super::segment::{Header, Name, Reader, Step, Table};
-use super::{Sealed, Spool, SpoolError, tally};
+use super::{Sealed, Spool, SpoolError};
 
 /// Rows are handed on in chunks of about this many bytes.
 pub(crate) const CHUNK: usize = 1 << 20;
@@ -33,14 +34,22 @@ pub(crate) struct Unload {
     header: Header,
     start: u64,
     identities: Vec<Identity>,
-    /// When the first and the last event were received, Unix ms.
-    received: Option<RangeInclusive<i64>>,
+    prints: Prints,
+}
+
+/// Where the rows of a part come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// The segment's frames.
+    Frames(Kind),
+    /// What was found out about it when it was read through.
+    Prints,
 }
 
 /// The rows of a segment that go into one table.
 #[derive(Debug, Clone)]
 pub(crate) struct Part {
-    kind: Kind,
+    source: Source,
     pub(crate) table: String,
     pub(crate) columns: String,
     pub(crate) token: String,
@@ -52,24 +61,23 @@ impl Unload {
         let file = spool.read(&sealed)?;
         let failed = |source| SpoolError::io("read", spool.directory(), source);
         let (header, start) = Header::read(&*file).map_err(failed)?.map_err(UnloadError::Damaged)?;
-        let mut unload = Self { sealed, file, header, start, identities: Vec::new(), received: None };
-        let (mut rows, mut identities, mut received) = ([0; 3], Vec::new(), None::<RangeInclusive<i64>>);
+        let mut unload =
+            Self { sealed, file, header, start, identities: Vec::new(), prints: Prints::default() };
+        let (mut events, mut audit) = (0, 0);
+        let (mut identities, mut prints) = (Vec::new(), Prints::default());
         unload
             .range(start..sealed.bytes, &mut |frame| {
-                if let Some(rows) = rows.get_mut(frame.kind as usize - 1) {
-                    *rows += u64::from(frame.count);
-                }
                 identities.extend(frame.identities());
-                if let Some(at) = (frame.kind == Kind::Events).then(|| tally::received(frame.rows)).flatten()
-                {
-                    let (first, last) = received.take().map_or((at, at), RangeInclusive::into_inner);
-                    received = Some(first.min(at)..=last.max(at));
+                match frame.kind {
+                    Kind::Events => events += u64::from(frame.count),
+                    Kind::Audit => audit += u64::from(frame.count),
+                    Kind::Dropped | Kind::Books | Kind::Seal => {}
                 }
+                prints.add(frame, sealed.created);
                 true
             })
             .map_err(failed)??;
-        (unload.identities, unload.received) = (identities, received);
-        let [events, audit, _] = rows;
+        (unload.identities, unload.prints) = (identities, prints);
         if (events, audit) != (sealed.seal.events, sealed.seal.audit) {
             return Err(UnloadError::Damaged(format!(
                 "its seal names {} events and {} audit rows, but it holds {events} and {audit}",
@@ -86,7 +94,9 @@ impl Unload {
 
     /// The table of its events and when the first and the last were received, Unix ms; none without events.
     pub(crate) fn events(&self) -> Option<(&str, RangeInclusive<i64>)> {
-        Some((&self.header.table(Kind::Events)?.name, self.received.clone()?))
+        let first = self.prints.iter().map(|(_, _, print)| print.first).min()?;
+        let last = self.prints.iter().map(|(_, _, print)| print.last).max()?;
+        Some((&self.header.table(Kind::Events)?.name, first..=last))
     }
 
     /// Its name.
@@ -94,40 +104,58 @@ impl Unload {
         self.sealed.name
     }
 
-    /// What is to be inserted, in this order: the books tell of events that the store has.
+    /// What is to be inserted, in this order: segments and books tell of events that the store has.
     pub(crate) fn parts(&self) -> Vec<Part> {
         let seal = &self.sealed.seal;
-        [(Kind::Events, seal.events), (Kind::Audit, seal.audit), (Kind::Books, seal.books)]
-            .into_iter()
-            .filter(|(_, rows)| *rows > 0)
-            .filter_map(|(kind, _)| {
-                let Table { name, columns, .. } = self.header.table(kind)?.clone();
-                let token = match kind {
-                    Kind::Events => self.sealed.name.to_string(),
-                    _ => format!("{}-{name}", self.sealed.name),
-                };
-                Some(Part { kind, table: name, columns, token })
-            })
-            .collect()
+        let frames = |kind, rows: u64| {
+            let Table { name, columns, .. } = self.header.table(kind).filter(|_| rows > 0)?.clone();
+            Some(Part { source: Source::Frames(kind), token: self.token(&name), table: name, columns })
+        };
+        let prints = Part {
+            source: Source::Prints,
+            table: prints::TABLE.to_owned(),
+            columns: prints::COLUMNS.join(", "),
+            token: self.token(prints::TABLE),
+        };
+        [
+            frames(Kind::Events, seal.events),
+            frames(Kind::Audit, seal.audit),
+            Some(prints),
+            frames(Kind::Books, seal.books),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// The deduplication token of the rows that go into a table.
+    fn token(&self, table: &str) -> String {
+        match table {
+            "events" => self.sealed.name.to_string(),
+            _ => format!("{}-{table}", self.sealed.name),
+        }
     }
 
     /// Hands the rows of a part to `send`, chunk by chunk, until that says that it takes no more.
     pub(crate) fn rows(&self, part: &Part, mut send: impl FnMut(Bytes) -> bool) -> Result<(), UnloadError> {
         let books_at = self.sealed.seal.books_at;
-        let range = match part.kind {
-            Kind::Books => books_at..self.sealed.bytes,
-            _ => self.start..books_at,
+        let (kind, range) = match part.source {
+            Source::Prints => {
+                send(self.prints.encode(self.sealed.name, self.sealed.created).into());
+                return Ok(());
+            }
+            Source::Frames(Kind::Books) => (Kind::Books, books_at..self.sealed.bytes),
+            Source::Frames(kind) => (kind, self.start..books_at),
         };
         let mut chunk = BytesMut::with_capacity(CHUNK);
         let mut wanted = true;
         let mut each = |frame: &Whole<'_>| {
-            if frame.kind == part.kind {
-                let rows = frame.rows;
-                if chunk.len() + rows.len() > CHUNK && !chunk.is_empty() {
+            if frame.kind == kind {
+                if chunk.len() + frame.rows.len() > CHUNK && !chunk.is_empty() {
                     let full = std::mem::replace(&mut chunk, BytesMut::with_capacity(CHUNK));
                     wanted = send(full.freeze());
                 }
-                chunk.extend_from_slice(rows);
+                chunk.extend_from_slice(frame.rows);
             }
             wanted
         };
@@ -168,7 +196,7 @@ impl Unload {
 impl Part {
     /// Whether it is the events.
     pub(crate) fn is_events(&self) -> bool {
-        self.kind == Kind::Events
+        self.source == Source::Frames(Kind::Events)
     }
 }
 
@@ -176,6 +204,11 @@ impl Part {
 impl Part {
     /// A part to blame in a test of errors.
     pub(crate) fn of_test() -> Self {
-        Self { kind: Kind::Events, table: "events".into(), columns: String::new(), token: "token".into() }
+        Self {
+            source: Source::Frames(Kind::Events),
+            table: "events".into(),
+            columns: String::new(),
+            token: "token".into(),
+        }
     }
 }

@@ -7,6 +7,7 @@
 
 mod access;
 mod bad_input;
+mod books;
 mod bots;
 mod browser;
 mod common;

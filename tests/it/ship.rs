@@ -44,17 +44,17 @@ fn row(page_load: u64, seq: u32, out: &mut Vec<u8>) {
 }
 
 /// A spool and a runtime in which its shipper runs.
-struct Shipping {
-    directory: tempfile::TempDir,
-    spool: Arc<Spool>,
-    runtime: tokio::runtime::Runtime,
+pub(crate) struct Shipping {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) spool: Arc<Spool>,
+    pub(crate) runtime: tokio::runtime::Runtime,
     client: Client,
-    appended: Vec<(u64, u32)>,
+    pub(crate) appended: Vec<(u64, u32)>,
     running: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)>,
 }
 
 impl Shipping {
-    fn to(address: SocketAddr) -> Self {
+    pub(crate) fn to(address: SocketAddr) -> Self {
         Self::of(tempfile::tempdir().unwrap(), address)
     }
 
@@ -69,7 +69,7 @@ impl Shipping {
         shipping
     }
 
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let (stop, stopped) = oneshot::channel();
         let shipper = Shipper::new(self.spool.clone(), self.client.clone());
         let shipper = self.runtime.spawn(shipper.run(async { drop(stopped.await) }));
@@ -77,7 +77,7 @@ impl Shipping {
     }
 
     /// Appends beacons of three events and waits for their acks.
-    fn append(&mut self, beacons: u64) {
+    pub(crate) fn append(&mut self, beacons: u64) {
         let mut acks = Vec::new();
         for _ in 0..beacons {
             let page_load = fastrand::u64(..);
@@ -102,11 +102,34 @@ impl Shipping {
         self.wait_until_shipped();
     }
 
-    fn wait_until_shipped(&self) {
+    pub(crate) fn wait_until_shipped(&self) {
         eventually("everything is shipped", PATIENCE, || {
             let status = self.spool.status();
             status.events == 0 && status.sealed == 0
         });
+    }
+
+    /// Ends the shipper at once, wherever it is.
+    pub(crate) fn stop(&mut self) {
+        let (_, shipper) = self.running.take().expect("it runs");
+        shipper.abort();
+        let _ = self.runtime.block_on(shipper);
+        self.spool.close();
+    }
+
+    /// Opens the spool anew.
+    pub(crate) fn open(&mut self, directory: &std::path::Path) {
+        // The old one is let go of before the new one takes the lock.
+        let elsewhere = tempfile::tempdir().unwrap();
+        self.spool = Spool::open(elsewhere.path(), &limits()).unwrap().0;
+        self.spool = Spool::open(directory, &limits()).unwrap().0;
+    }
+
+    /// Stops, opens the spool anew and goes on.
+    pub(crate) fn reopen(&mut self, directory: &std::path::Path) {
+        self.stop();
+        self.open(directory);
+        self.start();
     }
 
     /// Every event is stored once, and no other.
@@ -119,13 +142,13 @@ impl Shipping {
         assert_eq!(distinct.difference(&appended).count(), 0, "no event comes from nowhere");
     }
 
-    fn balance(&self) -> Balance {
+    pub(crate) fn balance(&self) -> Balance {
         let directory = self.directory.path().join("spool");
         self.runtime.block_on(Balance::read(&self.client, &directory, 0..=u16::MAX)).unwrap()
     }
 }
 
-fn store() -> (tempfile::TempDir, StoreProcess) {
+pub(crate) fn store() -> (tempfile::TempDir, StoreProcess) {
     let directory = tempfile::tempdir().unwrap();
     let mut store = StoreProcess::new(&directory.path().join("store"));
     store.start();
@@ -296,16 +319,9 @@ fn a_collector_that_dies_after_the_insert_sends_it_again_and_it_is_stored_once()
     proxy.lose.store(true, Ordering::SeqCst);
     shipping.append(300);
     eventually("answers were lost", PATIENCE, || proxy.lost.load(Ordering::SeqCst) >= 1);
-    let (_, shipper) = shipping.running.take().unwrap();
-    shipper.abort();
-    let _ = shipping.runtime.block_on(shipper);
-    shipping.spool.close();
     let directory = shipping.directory.path().join("spool");
-    // The old one is let go of before the new one takes the lock.
-    let (old, path) = (shipping.spool, tempfile::tempdir().unwrap());
-    shipping.spool = Spool::open(path.path(), &limits()).unwrap().0;
-    drop(old);
-    shipping.spool = Spool::open(&directory, &limits()).unwrap().0;
+    shipping.stop();
+    shipping.open(&directory);
     proxy.lose.store(false, Ordering::SeqCst);
     shipping.start();
     shipping.wait_until_shipped();

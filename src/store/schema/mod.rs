@@ -44,6 +44,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0006_visits",
     "0007_daily",
     "0008_bots",
+    "0009_segments",
 ];
 
 /// Which files are applied.

@@ -84,7 +84,8 @@ fn a_cluster_gets_no_statement_without_its_name_and_no_table_of_one_node() {
 #[test]
 fn every_column_is_documented() {
     let fields = read("docs/fields.md");
-    for table in ["events", "visits_closed", "daily_closed", "days", "settings", "books", "audit"] {
+    for table in ["events", "visits_closed", "daily_closed", "days", "settings", "books", "segments", "audit"]
+    {
         let heading = format!("\n## `{}`", table.trim_end_matches("_closed"));
         let start =
             fields.find(&heading).unwrap_or_else(|| panic!("docs/fields.md has no section on {table}"));

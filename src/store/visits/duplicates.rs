@@ -1,7 +1,7 @@
 //! Copies of one event that slipped past the collector's memory: found by page load and number, and removed.
 //!
-//! Of the copies the earliest received stays, the others are deleted. Before they are, the books say how many go, with
-//! a token made of what goes: whoever is interrupted between the two finds the same copies and writes the same line,
+//! Of the copies the earliest received stays, the others are deleted. Before they are, the segments say which go (as a row of
+//! collector 0) and the books how many, with a token made of what goes: whoever is interrupted between the two finds the same copies and writes the same line,
 //! which ClickHouse takes once. Copies that are alike to the last byte get one more, received a millisecond earlier,
 //! which stays in their place. Two runs at once leave a copy too many at worst, never none: the earliest is never deleted.
 
@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Target, VisitsError};
 use crate::event::COLUMNS;
+use crate::spool::{SEGMENTS_COLUMNS, fingerprint};
 
 /// Events whose copies are removed by one statement.
 const BATCH: usize = 1_000;
@@ -120,16 +121,17 @@ async fn keep_one(target: &Target, stretch: Stretch, copied: &[Copied]) -> Resul
         write_earlier(target, stretch, &alike).await?;
     }
     let mut going = String::new();
-    let mut books = BTreeMap::<(i64, &str), i64>::new();
+    let mut books = BTreeMap::<(i64, &str), Going>::new();
     for event in copied {
         let stays = usize::from(!event.is_alike());
         for &received in &event.received[stays..] {
             // Writing to a text cannot fail.
             let _ = write!(going, "({},{received}),", event.identity());
-            *books.entry((received.div_euclid(DAY_MS), &event.site)).or_default() += 1;
+            books.entry((received.div_euclid(DAY_MS), &event.site)).or_default().add(event, received, 1);
         }
         if event.is_alike() {
-            *books.entry(((event.received[0] - 1).div_euclid(DAY_MS), &event.site)).or_default() -= 1;
+            let received = event.received[0] - 1;
+            books.entry((received.div_euclid(DAY_MS), &event.site)).or_default().add(event, received, -1);
         }
     }
     let going = going.trim_end_matches(',');
@@ -158,20 +160,52 @@ async fn write_earlier(target: &Target, stretch: Stretch, alike: &[&Copied]) -> 
     target.run_long(&insert, MAX_QUERY).await
 }
 
-/// Tells the books how many rows of each day of receipt (UTC) and site go.
-async fn book(target: &Target, books: &BTreeMap<(i64, &str), i64>, going: &str) -> Result<(), VisitsError> {
-    let digest: String = Sha256::digest(going).iter().map(|byte| format!("{byte:02x}")).collect();
-    let lines: Vec<_> = books
-        .iter()
-        .filter(|(_, rows)| **rows > 0)
-        .map(|((day, site), rows)| {
-            format!("(toDate({day}), {}, '{ENTRY}', {rows}, toDate(65535))", text(site))
-        })
-        .collect();
-    let insert = format!("INSERT INTO books (day, site, entry, events, expires) VALUES {}", lines.join(","));
-    let query =
-        target.client.query(&insert).with_setting("insert_deduplication_token", format!("{ENTRY}-{digest}"));
-    Ok(query.execute().await?)
+/// Tells the segments which rows of each day of receipt (UTC) and site go, and then the books how many.
+async fn book(target: &Target, books: &BTreeMap<(i64, &str), Going>, going: &str) -> Result<(), VisitsError> {
+    let digest = Sha256::digest(going);
+    let number = u64::from_le_bytes(*digest.first_chunk().expect("a digest has 32 bytes"));
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (mut prints, mut lines) = (Vec::new(), Vec::new());
+    for ((day, site), Going { rows, fingerprint, first, last }) in
+        books.iter().filter(|(_, going)| going.rows > 0)
+    {
+        let site = text(site);
+        let time = |ms: &i64| format!("fromUnixTimestamp64Milli({ms}, 'UTC')");
+        let (first, last) = (time(first), time(last));
+        prints.push(format!("(toDate({day}), {site}, 0, {number}, {rows}, {fingerprint}, {first}, {last})"));
+        lines.push(format!("(toDate({day}), {site}, '{ENTRY}', {rows}, toDate(65535))"));
+    }
+    let columns = SEGMENTS_COLUMNS.join(", ");
+    for insert in [
+        format!("INSERT INTO segments ({columns}) VALUES {}", prints.join(",")),
+        format!("INSERT INTO books (day, site, entry, events, expires) VALUES {}", lines.join(",")),
+    ] {
+        let query = target.client.query(&insert).with_setting("max_query_size", MAX_QUERY);
+        query.with_setting("insert_deduplication_token", format!("{ENTRY}-{digest}")).execute().await?;
+    }
+    Ok(())
+}
+
+/// Rows that go from one day and site.
+#[derive(Default)]
+struct Going {
+    rows: i64,
+    fingerprint: u64,
+    /// When they were received, Unix ms.
+    first: i64,
+    last: i64,
+}
+
+impl Going {
+    fn add(&mut self, event: &Copied, received: i64, rows: i64) {
+        let print = fingerprint(event.page_load, event.seq).wrapping_mul(rows.cast_unsigned());
+        (self.first, self.last) = match (self.first, self.last) {
+            (0, 0) => (received, received),
+            (first, last) => (first.min(received), last.max(received)),
+        };
+        self.rows += rows;
+        self.fingerprint = self.fingerprint.wrapping_add(print);
+    }
 }
 
 impl Copied {

@@ -1,17 +1,27 @@
-//! The books held against the store: received = stored + spooled + set aside + dropped by reason, for each day and site.
+//! The books held against the store: received = stored + spooled + set aside + discarded + dropped by reason, for each day and site.
 //!
 //! Collectors go on while this looks. What it reads is therefore read in an order that makes the answer exact: books,
-//! events, spool, books again. A segment's events are stored before its books, in one order for all segments, so the
-//! events lie between the books read first and the books read last with the oldest segment of the spool.
+//! segments, events, spool, segments again, books again. A segment's events are stored before its rows of `segments`, and those
+//! before its books, in one order for all segments, so the events lie between what is read first and what is read last with the
+//! oldest segment of the spool. [`proof`] holds the segments' fingerprints against the events, the lines here the books' counts;
+//! days that the segments do not tell of, and days of which retention has taken rows, go by their counts alone.
+
+mod culprit;
+mod proof;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use clickhouse::error::Result;
 
+use jiff::civil::Date;
+
 use super::Client;
 use crate::event::Dropped;
-use crate::spool::{Inventory, STORED, SpoolError, Tally, inspect};
+use crate::spool::{FINGERPRINT_SQL, Inventory, STORED, SpoolError, Tally, inspect};
+use culprit::Sum;
+pub use proof::Finding;
+use proof::Proof;
 
 /// A day of receipt (UTC, days since 1970-01-01) and a site.
 pub type Key = (u16, String);
@@ -47,8 +57,15 @@ pub struct Line {
     pub dropped: [u64; Dropped::ALL.len()],
     /// Events taken out of the store again on purpose: copies, and what subjects had erased.
     pub removed: u64,
+    /// Events of segments that were discarded.
+    pub discarded: u64,
     /// Retention has taken rows: the store may have fewer than were booked.
     pub expired: bool,
+    /// The segments tell of all of its events: not only their number, but which they are was looked at.
+    pub proven: bool,
+    /// A segment of it that the store refused is being shipped in pieces: until that is done its events are only counted.
+    #[serde(skip)]
+    pub(crate) is_split: bool,
 }
 
 impl Line {
@@ -69,7 +86,12 @@ impl Line {
 
     /// Every event that reached the collectors.
     pub fn received(&self) -> u64 {
-        self.booked + self.removed + self.spooled + self.aside + self.dropped.iter().sum::<u64>()
+        self.booked
+            + self.removed
+            + self.spooled
+            + self.aside
+            + self.discarded
+            + self.dropped.iter().sum::<u64>()
     }
 }
 
@@ -80,12 +102,14 @@ pub struct Balance {
     pub lines: BTreeMap<Key, Line>,
     /// Segments in the spool or aside that cannot be read: what they hold is not in the lines.
     pub unreadable: Vec<String>,
+    /// What is not as it should be, segment by segment where that is known.
+    pub findings: Vec<Finding>,
 }
 
 impl Balance {
     /// Whether everything is accounted for.
     pub fn balances(&self) -> bool {
-        self.unreadable.is_empty() && self.lines.values().all(Line::balances)
+        self.unreadable.is_empty() && self.findings.is_empty() && self.lines.values().all(Line::balances)
     }
 
     /// Reads the books of `days` (days since 1970-01-01) from the store and the spool in `directory`.
@@ -99,21 +123,54 @@ impl Balance {
     ) -> std::result::Result<Self, BooksError> {
         let today = crate::spool::today();
         let first = booked(client, &days).await?;
+        let before = proof::totals(client, &days).await?;
         let stored = stored(client, &days).await?;
         let inventory = if directory.exists() { Some(inspect(directory)?) } else { None };
+        let after = proof::totals(client, &days).await?;
         let last = booked(client, &days).await?;
         let mut balance = Self::default();
         for (key, entries) in &last {
             balance.add_books(key, entries, today);
         }
-        for (key, events) in stored {
-            balance.lines.entry(key).or_default().stored = events;
+        for (key, sum) in &stored {
+            balance.lines.entry(key.clone()).or_default().stored = sum.events.unsigned_abs();
         }
         if let Some(inventory) = &inventory {
             balance.add_spool(inventory, &days);
         }
         balance.between(&first);
+        let shipping = inventory.as_ref().map(Inventory::shipping).unwrap_or_default();
+        let proof = Proof { client, before, after, shipping };
+        balance.prove(&proof, &first, &stored).await?;
+        if let Some(inventory) = &inventory {
+            balance.findings.extend(proof::lost(client, inventory).await?);
+        }
         Ok(balance)
+    }
+
+    /// Looks at which events are stored, where the segments tell, and says what is wrong.
+    async fn prove(
+        &mut self,
+        proof: &Proof<'_>,
+        first: &BTreeMap<Key, Entries>,
+        stored: &BTreeMap<Key, Sum>,
+    ) -> std::result::Result<(), BooksError> {
+        let mut covered = BTreeMap::new();
+        for (key, line) in &mut self.lines {
+            let (booked, removed) = first.get(key).map(booked_and_removed).unwrap_or_default();
+            line.proven = !line.expired && !line.is_split && proof.covers(key, booked, removed);
+            if line.proven {
+                covered.insert(key.clone(), stored.get(key).copied().unwrap_or_default());
+            }
+        }
+        self.findings = proof.judge(&covered).await?;
+        for (key, line) in self.lines.iter().filter(|(_, line)| !line.balances()) {
+            if !self.findings.iter().any(|finding| finding.is_of(key)) {
+                let events = line.surplus().cast_signed() - line.missing().cast_signed();
+                self.findings.push(Finding::Counted { events, day: key.0, site: key.1.clone() });
+            }
+        }
+        Ok(())
     }
 
     fn add_books(&mut self, key: &Key, entries: &Entries, today: u16) {
@@ -133,22 +190,24 @@ impl Balance {
     }
 
     fn add_spool(&mut self, inventory: &Inventory, days: &std::ops::RangeInclusive<u16>) {
-        let mut add = |books: &Tally, to: fn(&mut Line) -> &mut u64| {
+        let lines = &mut self.lines;
+        let mut add = |books: &Tally, see: &dyn Fn(&mut Line, u64)| {
             for (site, count) in books.iter().filter(|(_, count)| days.contains(&count.day)) {
-                let line = self.lines.entry((count.day, site.to_owned())).or_default();
-                *to(line) += count.stored;
+                see(lines.entry((count.day, site.to_owned())).or_default(), count.stored);
             }
         };
         for (place, segment) in inventory.segments.iter().enumerate() {
-            add(&segment.books, |line| &mut line.spooled);
-            if place == 0 {
-                add(&segment.books, |line| &mut line.shipping);
-            }
+            add(&segment.books, &|line, events| {
+                line.spooled += events;
+                line.shipping += if place == 0 { events } else { 0 };
+                line.is_split |= segment.is_split;
+            });
         }
         let aside = || inventory.aside.iter().filter_map(|aside| aside.books.as_ref());
-        aside().for_each(|books| add(books, |line| &mut line.aside));
+        aside().for_each(|books| add(books, &|line, events| line.aside += events));
+        inventory.discarded.iter().for_each(|books| add(books, &|line, events| line.discarded += events));
         let waiting = inventory.segments.iter().map(|segment| &segment.books);
-        for (site, count) in waiting.chain(aside()).flat_map(Tally::iter) {
+        for (site, count) in waiting.chain(aside()).chain(&inventory.discarded).flat_map(Tally::iter) {
             if days.contains(&count.day) {
                 let line = self.lines.entry((count.day, site.to_owned())).or_default();
                 for (sum, events) in line.dropped.iter_mut().zip(count.dropped) {
@@ -184,7 +243,7 @@ async fn booked(
     let sql = "SELECT toUInt16(day), site, entry, sum(events), toUInt16(min(expires)) FROM books \
                WHERE day BETWEEN toDate({first:UInt16}) AND toDate({last:UInt16}) GROUP BY day, site, entry";
     let mut lines: BTreeMap<Key, Entries> = BTreeMap::new();
-    for row in rows(client, sql, days).await? {
+    for row in rows(client, sql, &range(days)).await? {
         let [day, site, entry, events, expires] = row.as_slice() else { return Err(answer(&row)) };
         let number = |text: &String| text.parse::<u64>().map_err(|_| answer(&row));
         let key = (day.parse().map_err(|_| answer(&row))?, site.clone());
@@ -194,31 +253,71 @@ async fn booked(
     Ok(lines)
 }
 
+/// Events stored and removed, by some entries.
+fn booked_and_removed(entries: &Entries) -> (u64, u64) {
+    let is_dropped = |entry: &str| Dropped::ALL.into_iter().any(|reason| reason.name() == entry);
+    let sum = |wanted: fn(&str) -> bool| {
+        let entries = entries.iter().filter(|(entry, _)| wanted(entry) && !is_dropped(entry));
+        entries.map(|(_, (events, _))| events).sum()
+    };
+    (sum(|entry| entry == STORED), sum(|entry| entry != STORED))
+}
+
 async fn stored(
     client: &Client,
     days: &std::ops::RangeInclusive<u16>,
-) -> std::result::Result<BTreeMap<Key, u64>, BooksError> {
+) -> std::result::Result<BTreeMap<Key, Sum>, BooksError> {
     // An event is received at most a day after its time, by which the table is partitioned.
-    let sql = "SELECT toUInt16(toDate(received, 'UTC')) AS day, site, count() FROM events \
-               WHERE day BETWEEN {first:UInt16} AND {last:UInt16} \
-               AND time >= toDateTime64(toDate({first:UInt16}), 3, 'UTC') - INTERVAL 2 DAY \
-               AND time < toDateTime64(toDate({last:UInt16}), 3, 'UTC') + INTERVAL 2 DAY GROUP BY day, site";
+    let sql = format!(
+        "SELECT toUInt16(toDate(received, 'UTC')) AS day, site, count(), {FINGERPRINT_SQL} FROM events \
+         WHERE day BETWEEN {{first:UInt16}} AND {{last:UInt16}} \
+         AND time >= toDateTime64(toDate({{first:UInt16}}), 3, 'UTC') - INTERVAL 2 DAY \
+         AND time < toDateTime64(toDate({{last:UInt16}}), 3, 'UTC') + INTERVAL 2 DAY GROUP BY day, site"
+    );
     let mut lines = BTreeMap::new();
-    for row in rows(client, sql, days).await? {
-        let [day, site, events] = row.as_slice() else { return Err(answer(&row)) };
-        let day = day.parse().map_err(|_| answer(&row))?;
-        lines.insert((day, site.clone()), events.parse().map_err(|_| answer(&row))?);
+    for row in rows(client, &sql, &range(days)).await? {
+        let [day, site, events, fingerprint] = row.as_slice() else { return Err(answer(&row)) };
+        let sum = Sum { events: number(&row, events)?, fingerprint: number(&row, fingerprint)? };
+        lines.insert((number(&row, day)?, site.clone()), sum);
     }
     Ok(lines)
 }
 
+fn range(days: &std::ops::RangeInclusive<u16>) -> [(&'static str, String); 2] {
+    [("first", days.start().to_string()), ("last", days.end().to_string())]
+}
+
 /// An answer's rows. Site ids and entries have no character that TabSeparated escapes.
-async fn rows(client: &Client, sql: &str, days: &std::ops::RangeInclusive<u16>) -> Result<Vec<Vec<String>>> {
-    let parameters = [("first", days.start().to_string()), ("last", days.end().to_string())];
-    let parameters = parameters.each_ref().map(|(name, value)| (*name, value.as_str()));
+async fn rows(client: &Client, sql: &str, parameters: &[(&str, String)]) -> Result<Vec<Vec<String>>> {
+    let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let bytes = client.bytes(sql, &parameters, "TabSeparated")?.collect().await?;
     let text = String::from_utf8_lossy(&bytes);
     Ok(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
+}
+
+/// A number of an answer's row.
+fn number<T: std::str::FromStr>(row: &[String], text: &str) -> std::result::Result<T, BooksError> {
+    text.parse().map_err(|_| answer(row))
+}
+
+/// 1970-01-01, from which days count.
+const FIRST_DAY: Date = jiff::civil::date(1970, 1, 1);
+
+/// A day as people write it.
+pub fn text_of(day: u16) -> String {
+    FIRST_DAY
+        .checked_add(jiff::Span::new().days(i64::from(day)))
+        .map_or_else(|_| day.to_string(), |date| date.to_string())
+}
+
+/// The number of a day, if it is one that the store can hold.
+pub fn number_of(date: Date) -> Option<u16> {
+    u16::try_from((date - FIRST_DAY).get_days()).ok()
+}
+
+/// Writes a day into JSON.
+fn date<S: serde::Serializer>(day: &u16, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(&text_of(*day))
 }
 
 fn answer(row: &[String]) -> BooksError {

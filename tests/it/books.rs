@@ -1,0 +1,203 @@
+//! `verify` against a real store that lost segments, has them twice, or both: it names them; on a live system it stays quiet.
+
+use std::time::Duration;
+
+use footfall::spool::{FINGERPRINT_SQL, fingerprint};
+use footfall::store::books::{Balance, Finding};
+
+use crate::common::{Collector, StoreProcess, eventually, seed};
+use crate::load::{Ledger, Plan, Running};
+use crate::ship::{Shipping, store};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A store with `segments` segments whose times of receipt lie apart.
+fn shipped(segments: u32) -> (tempfile::TempDir, StoreProcess, Shipping) {
+    let (directory, store) = store();
+    let mut shipping = Shipping::to(store.store.listen);
+    for _ in 0..segments {
+        shipping.append(40);
+        shipping.wait_until_shipped();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let balance = settled(&shipping);
+    assert!(balance.balances() && balance.lines.values().all(|line| line.proven), "{balance:?}");
+    (directory, store, shipping)
+}
+
+/// The balance once the last books have arrived.
+fn settled(shipping: &Shipping) -> Balance {
+    eventually("the books arrive", PATIENCE, || {
+        let balance = shipping.balance();
+        balance.lines.values().map(|line| line.booked).sum::<u64>() == shipping.appended.len() as u64
+    });
+    shipping.balance()
+}
+
+/// Names and windows of the segments with events, oldest first.
+fn segments(store: &StoreProcess) -> Vec<(String, String)> {
+    let sql = "SELECT concat(lower(leftPad(hex(collector), 16, '0')), '-', leftPad(toString(number), 10, '0')), \
+               concat('received BETWEEN ''', toString(first), ''' AND ''', toString(last), '''') \
+               FROM segments FINAL WHERE events > 0 ORDER BY number";
+    let rows = store.store.rows(sql);
+    rows.iter().map(|row| row.replace("\\'", "'")).map(|row| split(&row)).collect()
+}
+
+fn split(row: &str) -> (String, String) {
+    let (name, window) = row.split_once('\t').expect("two columns");
+    (name.to_owned(), window.to_owned())
+}
+
+fn says(balance: &Balance) -> Vec<String> {
+    balance.findings.iter().map(Finding::to_string).collect()
+}
+
+#[test]
+fn the_store_computes_the_same_fingerprint() {
+    let (_directory, store) = store();
+    let identities = [(0, 0), (1, 0), (0, 1), (u64::MAX, u32::MAX), (0x0123_4567_89ab_cdef, 4_000_000_000)];
+    for (page_load, seq) in identities {
+        let sql = format!(
+            "SELECT {FINGERPRINT_SQL} FROM (SELECT toUInt64({page_load}) AS page_load, toUInt32({seq}) AS seq)"
+        );
+        assert_eq!(store.store.number(&sql), fingerprint(page_load, seq), "{page_load} {seq}");
+    }
+    let values = identities.map(|(page_load, seq)| format!("({page_load}, {seq})")).join(",");
+    let sql = format!("SELECT {FINGERPRINT_SQL} FROM VALUES('page_load UInt64, seq UInt32', {values})");
+    let sum = identities.iter().fold(0_u64, |sum, (page, seq)| sum.wrapping_add(fingerprint(*page, *seq)));
+    assert_eq!(store.store.number(&sql), sum, "sums wrap");
+}
+
+#[test]
+fn verify_names_the_segments_that_are_missing_and_those_that_are_doubled() {
+    let (_directory, store, shipping) = shipped(5);
+    let segments = segments(&store);
+    let delete = |(_, window): &(String, String)| {
+        store.store.query(&format!("DELETE FROM events WHERE {window}")).unwrap();
+    };
+    let double = |(_, window): &(String, String)| {
+        store.store.query(&format!("INSERT INTO events SELECT * FROM events WHERE {window}")).unwrap();
+    };
+    assert!(segments.len() >= 5, "{segments:?}");
+
+    delete(&segments[1]);
+    let found = says(&shipping.balance());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with(&format!("segment {} is missing: 120 events of clinic on ", segments[1].0)));
+
+    // Another one of the same size doubled: by number all is right.
+    double(&segments[3]);
+    let balance = shipping.balance();
+    assert!(balance.lines.values().all(|line| line.missing() + line.surplus() == 0), "{balance:?}");
+    let found = says(&balance);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].starts_with(&format!("segment {} is missing", segments[1].0)), "{found:?}");
+    assert!(found[1].starts_with(&format!("segment {} is doubled", segments[3].0)), "{found:?}");
+
+    // Three at once are found by their times.
+    delete(&segments[0]);
+    let found = says(&shipping.balance());
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found[0].starts_with(&format!("segment {} is missing", segments[0].0)), "{found:?}");
+
+    // A part of one is no segment, but it is known whose it is.
+    double(&segments[0]);
+    let part = format!("DELETE FROM events WHERE {} AND seq = 2", segments[4].1);
+    store.store.query(&part).unwrap();
+    assert!(!shipping.balance().balances());
+}
+
+#[test]
+fn events_that_are_missing_from_a_segment_are_told_with_their_segment() {
+    let (_directory, store, shipping) = shipped(4);
+    let segments = segments(&store);
+    store.store.query(&format!("DELETE FROM events WHERE {} AND seq = 2", segments[2].1)).unwrap();
+    let found = shipping.balance().findings;
+    let [Finding::Events { events: -40, from, to, .. }] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!([from, to], [&segments[2].0, &segments[2].0]);
+}
+
+#[test]
+fn a_dropped_part_of_the_table_is_told_as_the_segments_that_lay_in_it() {
+    let (_directory, store, shipping) = shipped(4);
+    let count = segments(&store).len();
+    store.store.query("OPTIMIZE TABLE events FINAL").unwrap();
+    let part = store.store.rows("SELECT name FROM system.parts WHERE table = 'events' AND active");
+    store.store.query(&format!("ALTER TABLE events DROP PART '{}'", part[0])).unwrap();
+    let found = says(&shipping.balance());
+    assert_eq!(found.len(), count, "{found:?}");
+    assert!(found.iter().all(|finding| finding.contains("is missing")), "{found:?}");
+}
+
+#[test]
+fn a_sealed_segment_that_was_taken_from_the_spool_is_told_as_lost() {
+    let (_directory, mut store, mut shipping) = shipped(2);
+    store.kill();
+    shipping.append(10);
+    eventually("it is sealed", PATIENCE, || shipping.spool.oldest_sealed().is_some());
+    let lost = shipping.spool.oldest_sealed().unwrap().name;
+    std::fs::remove_file(shipping.spool.directory().join(lost.file())).unwrap();
+    shipping.append(10);
+    eventually("another is sealed", PATIENCE, || shipping.spool.status().sealed > 1);
+    store.start();
+    eventually("verify sees it", PATIENCE, || {
+        shipping.balance().findings == [Finding::Lost { segment: lost.to_string() }]
+    });
+}
+
+#[test]
+fn restarts_leave_no_hole_in_the_numbers_of_segments() {
+    let (_directory, store) = store();
+    let mut shipping = Shipping::to(store.store.listen);
+    let spool = shipping.directory.path().join("spool");
+    for round in 0..4 {
+        shipping.append(round % 2);
+        shipping.reopen(&spool);
+    }
+    shipping.append(1);
+    shipping.wait_until_shipped();
+    eventually("every number is known", PATIENCE, || {
+        store.store.number("SELECT count(DISTINCT number) FROM segments") >= 5
+    });
+    let balance = settled(&shipping);
+    assert!(balance.balances(), "{balance:?}");
+    assert_eq!(
+        store.store.number("SELECT max(number) - min(number) + 1 - count(DISTINCT number) FROM segments"),
+        0
+    );
+}
+
+#[test]
+fn a_live_system_balances_at_any_moment_whatever_is_killed() {
+    let seed = seed();
+    let mut collector = Collector::new("[spool]\nseal_after = \"300ms\"\n");
+    collector.start();
+    let plan = Plan {
+        target: collector.listen,
+        connections: 8,
+        events: 3,
+        site: "clinic".to_owned(),
+        seed,
+        rate: Some(200),
+        longest_pause: Duration::from_secs(1),
+    };
+    let load = Running::start(plan, Ledger::default());
+    collector.wait_for_events(100, PATIENCE);
+    for round in 0..8 {
+        if round % 2 == 1 {
+            collector.kill();
+            collector.start();
+            eventually("the store runs", PATIENCE, || collector.store.pings());
+        }
+        let verified = collector.command(&["verify"]);
+        let text = String::from_utf8_lossy(&verified.stdout).into_owned();
+        assert!(
+            verified.status.success(),
+            "round {round}: {text}{}",
+            String::from_utf8_lossy(&verified.stderr)
+        );
+        assert!(!text.contains("by count"), "round {round}: which events they are was not looked at: {text}");
+    }
+    let (outcome, _) = load.stop();
+    assert!(outcome.taken > 200, "{outcome:?}");
+}
