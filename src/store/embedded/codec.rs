@@ -13,6 +13,9 @@ use super::wire::code;
 /// The largest block of ClickHouse's own compression that is read, compressed or not: ClickHouse's limit is 1 GiB, its
 /// clients write 1 MiB.
 pub(super) const MAX_BLOCK: usize = 64 << 20;
+/// The largest window of a zstd body, as a power of two: 8 MiB, which is what RFC 9659 allows a content encoding. The
+/// library's own bound is 128 MiB for each request.
+const ZSTD_WINDOW_LOG: u32 = 23;
 /// Uncompressed bytes of the blocks written here, as ClickHouse's `max_compress_block_size`.
 const WRITE_BLOCK: usize = 1 << 20;
 /// Checksum, method, and both sizes.
@@ -93,7 +96,11 @@ impl Encoding {
         Ok(match self {
             Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(source)),
             Self::Deflate => Box::new(flate2::read::ZlibDecoder::new(source)),
-            Self::Zstd => Box::new(zstd::Decoder::new(source)?),
+            Self::Zstd => {
+                let mut decoder = zstd::Decoder::new(source)?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+                Box::new(decoder)
+            }
             Self::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(source)),
             Self::Brotli => Box::new(brotli::Decompressor::new(source, 64 << 10)),
         })
@@ -397,6 +404,24 @@ mod tests {
             encoding.decode(Box::new(encoded.as_slice())).unwrap().read_to_end(&mut decoded).unwrap();
             assert_eq!(decoded, text, "{encoding:?}");
         }
+    }
+
+    #[test]
+    fn a_body_that_asks_for_a_window_of_128_mib_is_refused() {
+        let encode = |window_log: u32| {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.window_log(window_log).unwrap();
+            // Flushed before the end: the frame's header then names the window and not the length.
+            encoder.write_all(b"a line of text").unwrap();
+            encoder.flush().unwrap();
+            encoder.finish().unwrap()
+        };
+        let decode = |bytes: &[u8]| {
+            let mut decoded = Vec::new();
+            Encoding::Zstd.decode(Box::new(bytes)).unwrap().read_to_end(&mut decoded).map(|_| decoded)
+        };
+        assert_eq!(decode(&encode(23)).unwrap(), b"a line of text");
+        assert!(decode(&encode(27)).is_err());
     }
 
     #[test]
