@@ -9,6 +9,9 @@ mod column;
 
 use column::Column;
 
+/// Takes a column's value off encoded rows. None: there is no whole one.
+pub(crate) type ReadColumn = fn(&mut &[u8]) -> Option<serde_json::Value>;
+
 /// Declares the row once, so that its fields, their order and their encoding cannot come apart.
 macro_rules! row {
     ($($(#[$doc:meta])* $name:ident: $type:ty,)*) => {
@@ -20,6 +23,17 @@ macro_rules! row {
 
         /// Names of the columns in the order of [`Row::encode`].
         pub const COLUMNS: &[&str] = &[$(stringify!($name)),*];
+
+        /// How to read a column's value off encoded rows. None: this version has no such column.
+        pub(crate) fn reader(column: &str) -> Option<ReadColumn> {
+            readers().into_iter().find(|(name, _)| *name == column).map(|(_, read)| read)
+        }
+
+        // The columns' types name the lifetime, in the body alone.
+        #[allow(clippy::extra_unused_lifetimes)]
+        fn readers<'a>() -> [(&'static str, ReadColumn); COLUMNS.len()] {
+            [$((stringify!($name), <$type as Column>::read as ReadColumn)),*]
+        }
 
         impl Row<'_> {
             /// Appends the row in RowBinary.
@@ -260,6 +274,9 @@ pub enum Device {
 }
 
 impl Device {
+    /// Every class, in the order of their numbers.
+    pub const ALL: [Self; 5] = [Self::Other, Self::Desktop, Self::Mobile, Self::Tablet, Self::Bot];
+
     /// Its name in ClickHouse.
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,14 +1,18 @@
-//! `footfall spool status`: what lies in the spool's directory, whether a collector runs there or not.
+//! `footfall spool`: what lies in the spool's directory, whether a collector runs there or not, and what to do with segments that
+//! were set aside.
 
-use std::io::Write;
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
 
 use clap::{Subcommand, ValueEnum};
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::{Common, Error};
-use crate::spool::{Inventory, SegmentState, inspect};
+use super::{Common, Error, Exit};
+use crate::event::Dropped;
+use crate::spool::{Examined, Inventory, Name, Retried, SegmentState, discard, examine, inspect, retry};
+use crate::store::books::text_of;
 
-/// Look at the spool.
+/// Look at the spool, and decide on what was set aside.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -18,10 +22,44 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List the segments that wait to be shipped and those that were set aside. Changes nothing.
+    #[command(visible_alias = "list")]
     Status {
         /// How to print it.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
+    },
+    /// Show what is in a segment and where it is damaged. Changes nothing.
+    Show {
+        /// Its name, without `.segment`.
+        #[arg(value_parser = name)]
+        name: Name,
+        /// Print its rows too: visitors' data.
+        #[arg(long)]
+        rows: bool,
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Have a segment that was set aside shipped after all; of a damaged one, what is whole.
+    Retry {
+        /// Its name, without `.segment`.
+        #[arg(value_parser = name, required_unless_present = "all")]
+        name: Option<Name>,
+        /// Every segment that was set aside.
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
+    },
+    /// Delete a segment that was set aside, for good; or acknowledge that one is lost.
+    Discard {
+        /// Its name, without `.segment`.
+        #[arg(value_parser = name)]
+        name: Name,
+        /// Why, for the audit.
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -35,20 +73,136 @@ pub(super) enum Format {
     Json,
 }
 
+fn name(text: &str) -> Result<Name, String> {
+    let bare = text.strip_suffix(".segment").unwrap_or(text);
+    Name::of_text(bare)
+        .ok_or_else(|| "a segment's name is 16 hexadecimal digits, `-` and 10 digits".to_owned())
+}
+
 /// Runs the command.
 ///
 /// # Errors
-/// When the directory cannot be read.
+/// When the directory cannot be read, there is no such segment, or the disk fails.
 pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
-    let Action::Status { format } = arguments.action;
-    let inventory = inspect(&config.data.join(crate::spool::DIRECTORY))?;
+    let directory = config.data.join(crate::spool::DIRECTORY);
     let mut out = std::io::stdout().lock();
-    match format {
-        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&inventory)?)?,
-        Format::Table => print(&inventory, &mut out)?,
+    match arguments.action {
+        Action::Status { format } => {
+            let inventory = inspect(&directory)?;
+            match format {
+                Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&inventory)?)?,
+                Format::Table => print(&inventory, &mut out)?,
+            }
+        }
+        Action::Show { name, rows, format } => {
+            let found = examine(&directory, name, rows)?;
+            match format {
+                Format::Json => writeln!(out, "{:#}", json(&found)?)?,
+                Format::Table => show(&found, &mut out)?,
+            }
+        }
+        Action::Retry { name, .. } => {
+            let names = match name {
+                Some(name) => vec![name],
+                None => inspect(&directory)?.aside.iter().filter_map(|it| Name::of_text(&it.name)).collect(),
+            };
+            try_again(&directory, &names, &mut out)?;
+        }
+        Action::Discard { name, reason, yes } => {
+            if !yes && !confirmed(name, &mut out)? {
+                return Err(Error::new(Exit::Usage, "nothing was discarded: say yes, or give --yes"));
+            }
+            match discard(&directory, name, &reason)? {
+                Some(events) => writeln!(out, "segment {name} is discarded, and {events} events with it")?,
+                None => writeln!(out, "segment {name} is discarded; what it held is not known")?,
+            }
+        }
     }
     Ok(())
+}
+
+fn try_again(directory: &Path, names: &[Name], out: &mut impl Write) -> Result<(), Error> {
+    let mut failed = 0;
+    for &name in names {
+        match retry(directory, name) {
+            Ok(Retried::Whole) => writeln!(out, "segment {name} will be shipped")?,
+            Ok(Retried::Salvaged(salvaged, events)) => writeln!(
+                out,
+                "segment {name} is damaged: its whole frames, {events} events, will be shipped as segment {salvaged}; the rest stays aside"
+            )?,
+            Err(error) => {
+                failed += 1;
+                writeln!(out, "segment {name} stays aside: {error}")?;
+            }
+        }
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(Error::new(Exit::Failed, format!("{failed} of {} segments stay aside", names.len()))),
+    }
+}
+
+/// Asks on a terminal; elsewhere nobody can say yes.
+fn confirmed(name: Name, out: &mut impl Write) -> std::io::Result<bool> {
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        return Ok(false);
+    }
+    write!(out, "delete segment {name} for good? [yes/no] ")?;
+    out.flush()?;
+    let mut answer = String::new();
+    input.lock().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}
+
+fn show(found: &Examined, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "{}: {} bytes in {}", found.name, found.bytes, found.file.display())?;
+    if !found.reason.is_empty() {
+        writeln!(out, "set aside: {}", found.reason)?;
+    }
+    if let Some(reason) = &found.unreadable {
+        return writeln!(out, "unreadable: {reason}");
+    }
+    let begun = jiff::Timestamp::from_millisecond(found.created).map(|time| format!("{time:.0}"));
+    let sealed = if found.sealed { "sealed" } else { "not sealed" };
+    writeln!(out, "begun {}, {sealed}", begun.unwrap_or_default())?;
+    writeln!(out, "{} events and {} audit rows in {} whole frames", found.events, found.audit, found.frames)?;
+    for (table, columns) in &found.tables {
+        writeln!(out, "table {table}: {columns}")?;
+    }
+    for damage in &found.damage {
+        let resumes = damage.resumes.map_or_else(
+            || "none comes behind it".to_owned(),
+            |byte| format!("the next one begins at byte {byte}"),
+        );
+        let before = damage.frames_before;
+        writeln!(out, "damaged at byte {}: {before} whole frames before it, {resumes}", damage.byte)?;
+    }
+    let mut table = Table::new();
+    let header = ["day", "site", "events"].into_iter().chain(Dropped::ALL.map(Dropped::name));
+    table.load_style(presets::NOTHING).set_header(header);
+    let mut books: Vec<_> = found.books.iter().collect();
+    books.sort_by_key(|(site, count)| (count.day, *site));
+    for (site, count) in books {
+        let numbers = std::iter::once(count.stored).chain(count.dropped).map(|number| number.to_string());
+        table.add_row([text_of(count.day), site.to_owned()].into_iter().chain(numbers));
+    }
+    writeln!(out, "{table}")?;
+    found.rows.iter().try_for_each(|row| writeln!(out, "{row}"))
+}
+
+fn json(found: &Examined) -> Result<serde_json::Value, serde_json::Error> {
+    let mut json = serde_json::to_value(found)?;
+    let line = |(site, count): (&str, &crate::spool::Count)| {
+        let dropped: serde_json::Map<_, _> = Dropped::ALL
+            .into_iter()
+            .map(|reason| (reason.name().to_owned(), count.dropped[reason as usize].into()))
+            .collect();
+        serde_json::json!({"day": text_of(count.day), "site": site, "events": count.stored, "dropped": dropped})
+    };
+    json["books"] = found.books.iter().map(line).collect();
+    Ok(json)
 }
 
 fn print(inventory: &Inventory, out: &mut impl Write) -> std::io::Result<()> {

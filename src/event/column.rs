@@ -1,4 +1,4 @@
-//! How a column's value is written: as ClickHouse RowBinary for the spool and the store, as JSON for people.
+//! How a column's value is written: as ClickHouse RowBinary for the spool and the store, as JSON for people; and read back.
 
 use super::{BotCategory, Day, Device, Kind, Milliseconds, Pairs};
 
@@ -6,6 +6,8 @@ use super::{BotCategory, Day, Device, Kind, Milliseconds, Pairs};
 pub(super) trait Column {
     fn encode(&self, out: &mut Vec<u8>);
     fn to_json(&self) -> serde_json::Value;
+    /// Takes a value off RowBinary. None: there is no whole one.
+    fn read(bytes: &mut &[u8]) -> Option<serde_json::Value>;
 }
 
 macro_rules! number {
@@ -17,6 +19,10 @@ macro_rules! number {
 
             fn to_json(&self) -> serde_json::Value {
                 (*self).into()
+            }
+
+            fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
+                take(bytes).map(|value| Self::from_le_bytes(*value).into())
             }
         })*
     };
@@ -32,6 +38,10 @@ impl Column for bool {
     fn to_json(&self) -> serde_json::Value {
         (*self).into()
     }
+
+    fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
+        take(bytes).map(|[value]| (*value != 0).into())
+    }
 }
 
 impl Column for Milliseconds {
@@ -42,6 +52,10 @@ impl Column for Milliseconds {
     fn to_json(&self) -> serde_json::Value {
         jiff::Timestamp::from_millisecond(self.0)
             .map_or(serde_json::Value::Null, |time| time.to_string().into())
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
+        take(bytes).map(|value| Self(i64::from_le_bytes(*value)).to_json())
     }
 }
 
@@ -55,6 +69,10 @@ impl Column for Day {
             .checked_add(jiff::Span::new().days(i64::from(self.0)))
             .map_or(serde_json::Value::Null, |date| date.to_string().into())
     }
+
+    fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
+        take(bytes).map(|value| Self(u16::from_le_bytes(*value)).to_json())
+    }
 }
 
 impl Column for &str {
@@ -65,6 +83,10 @@ impl Column for &str {
 
     fn to_json(&self) -> serde_json::Value {
         (*self).into()
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
+        take_text(bytes).map(Into::into)
     }
 }
 
@@ -80,6 +102,16 @@ impl Column for Pairs<'_> {
     fn to_json(&self) -> serde_json::Value {
         self.iter().map(|(name, value)| ((*name).to_owned(), serde_json::Value::from(*value))).collect()
     }
+
+    fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
+        let pairs = take_length(bytes)?;
+        let mut object = serde_json::Map::new();
+        for _ in 0..pairs {
+            let name = take_text(bytes)?;
+            object.insert(name, take_text(bytes)?.into());
+        }
+        Some(object.into())
+    }
 }
 
 impl Column for Kind {
@@ -89,6 +121,14 @@ impl Column for Kind {
 
     fn to_json(&self) -> serde_json::Value {
         self.name().into()
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
+        // A number that no variant has is shown as it is.
+        take(bytes).map(|[number]| {
+            let known = Self::ALL.into_iter().find(|known| *known as u8 == *number);
+            known.map_or_else(|| (*number).into(), |known| known.to_json())
+        })
     }
 }
 
@@ -100,6 +140,14 @@ impl Column for Device {
     fn to_json(&self) -> serde_json::Value {
         self.name().into()
     }
+
+    fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
+        // A number that no variant has is shown as it is.
+        take(bytes).map(|[number]| {
+            let known = Self::ALL.into_iter().find(|known| *known as u8 == *number);
+            known.map_or_else(|| (*number).into(), |known| known.to_json())
+        })
+    }
 }
 
 impl Column for BotCategory {
@@ -109,6 +157,14 @@ impl Column for BotCategory {
 
     fn to_json(&self) -> serde_json::Value {
         self.name().into()
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
+        // A number that no variant has is shown as it is.
+        take(bytes).map(|[number]| {
+            let known = Self::ALL.into_iter().find(|known| *known as u8 == *number);
+            known.map_or_else(|| (*number).into(), |known| known.to_json())
+        })
     }
 }
 
@@ -126,6 +182,13 @@ impl<T: Column> Column for Option<T> {
     fn to_json(&self) -> serde_json::Value {
         self.as_ref().map_or(serde_json::Value::Null, Column::to_json)
     }
+
+    fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
+        match take(bytes)? {
+            [0] => T::read(bytes),
+            [_] => Some(serde_json::Value::Null),
+        }
+    }
 }
 
 /// Appends an unsigned LEB128 number, as RowBinary writes lengths.
@@ -135,6 +198,33 @@ fn varint(mut number: usize, out: &mut Vec<u8>) {
         number >>= 7;
     }
     out.push(number as u8);
+}
+
+fn take<'a, const N: usize>(bytes: &mut &'a [u8]) -> Option<&'a [u8; N]> {
+    let (taken, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(taken)
+}
+
+/// A length; five groups of seven bits are more than any row has.
+fn take_length(bytes: &mut &[u8]) -> Option<usize> {
+    let mut length = 0;
+    for group in 0..5 {
+        let [byte] = *take(bytes)?;
+        length |= usize::from(byte & 0x7f) << (7 * group);
+        if byte < 0x80 {
+            return Some(length);
+        }
+    }
+    None
+}
+
+/// A text. ClickHouse takes any bytes; what is no UTF-8 is shown with marks in its place.
+fn take_text(bytes: &mut &[u8]) -> Option<String> {
+    let length = take_length(bytes)?;
+    let (text, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(String::from_utf8_lossy(text).into_owned())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::aside::RETRY;
 use super::disk::{Disk, RealDisk};
 use super::recovery::{self, ASIDE, Damage, REASON};
 use super::segment::{Header, Name, Reader, Step};
@@ -81,9 +82,6 @@ pub struct SegmentStatus {
     /// Its books.
     #[serde(skip)]
     pub books: Tally,
-    /// The store refused it, and it is being shipped in pieces.
-    #[serde(skip)]
-    pub(crate) is_split: bool,
 }
 
 impl SegmentStatus {
@@ -105,7 +103,7 @@ pub enum SegmentState {
     Damaged,
 }
 
-/// A segment that was set aside.
+/// A segment that was set aside, or waits in `retry/` for its collector.
 #[derive(Debug, Clone, Serialize)]
 pub struct Aside {
     /// Its name and token.
@@ -139,7 +137,6 @@ pub fn inspect(directory: &Path) -> Result<Inventory, SpoolError> {
                 bytes: scan.length,
                 created: scan.header.created,
                 books: scan.tally,
-                is_split: false,
             }),
             Err(Damage::Damaged(_)) => segments.push(SegmentStatus {
                 name: name.to_string(),
@@ -149,21 +146,20 @@ pub fn inspect(directory: &Path) -> Result<Inventory, SpoolError> {
                 bytes: length(disk, &path).unwrap_or(0),
                 created: 0,
                 books: Tally::default(),
-                is_split: false,
             }),
             Err(Damage::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
             Err(Damage::Io(source)) => return Err(SpoolError::io("read", &path, source)),
         }
     }
     let mut known = recovery::names(disk, directory)?;
-    known.extend(traces(&directory.join(ASIDE)));
+    known.extend([ASIDE, RETRY].iter().flat_map(|place| traces(&directory.join(place))));
     known.extend(segments.iter().filter_map(|segment| Name::of_text(&segment.name)));
     Ok(Inventory {
         directory: directory.to_owned(),
         in_use: is_locked(directory),
         segments,
-        aside: aside(disk, directory)?,
-        discarded: Vec::new(),
+        aside: [aside(disk, directory, ASIDE)?, aside(disk, directory, RETRY)?].concat(),
+        discarded: super::aside::discarded(directory),
         counted: super::counted(disk, directory),
         known,
     })
@@ -190,21 +186,22 @@ fn traces(directory: &Path) -> Vec<Name> {
     files.iter().filter_map(|file| Name::of_text(file.split('.').next()?)).collect()
 }
 
-fn aside(disk: &dyn Disk, directory: &Path) -> Result<Vec<Aside>, SpoolError> {
-    let directory = directory.join(ASIDE);
+fn aside(disk: &dyn Disk, directory: &Path, place: &str) -> Result<Vec<Aside>, SpoolError> {
+    let directory = directory.join(place);
     let names = match disk.list(&directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         _ => recovery::names(disk, &directory)?,
     };
-    Ok(names.into_iter().map(|name| aside_one(disk, &directory, name)).collect())
+    Ok(names.into_iter().map(|name| aside_one(disk, &directory, name, place == RETRY)).collect())
 }
 
-fn aside_one(disk: &dyn Disk, directory: &Path, name: Name) -> Aside {
+fn aside_one(disk: &dyn Disk, directory: &Path, name: Name, again: bool) -> Aside {
     let path = directory.join(name.file());
     let scan = recovery::scan(disk, &path, None).ok();
+    let reason = std::fs::read_to_string(directory.join(format!("{name}{REASON}")));
     Aside {
         name: name.to_string(),
-        reason: std::fs::read_to_string(directory.join(format!("{name}{REASON}"))).unwrap_or_default(),
+        reason: if again { "to be tried again".to_owned() } else { reason.unwrap_or_default() },
         bytes: length(disk, &path).unwrap_or(0),
         events: scan.as_ref().map(|scan| scan.events),
         books: scan.map(|scan| scan.tally),

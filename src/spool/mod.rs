@@ -21,11 +21,14 @@
 //! | `next` | a segment in the making; disposable |
 //! | `recent/NAME.recent` | page load and number of the events of a segment that was shipped not long ago |
 //! | `aside/NAME.segment`, `aside/NAME.reason` | a segment that was set aside, and why |
+//! | `aside/NAME.salvaged`, `aside/NAME.salvaged.reason` | a damaged one whose whole frames were put into another segment |
+//! | `aside/NAME.discarding`, `aside/NAME.discarded` | the books of one that was discarded, before and after the audit knows it |
+//! | `retry/NAME.segment` | one that is to be shipped after all; the collector takes it from there |
 //! | `aside/NAME.torn`, `aside/NAME.torn.reason` | a copy of a segment whose tail was cut although whole frames lay behind the cut |
 //!
 //! A name is never used twice: the random number is made with the directory, so that a lost directory's names do not
-//! come back, and the segment with the highest number stays until there is a higher one. To have a segment that was set
-//! aside shipped after all, stop the collector, move the file back and start it again.
+//! come back, and the segment with the highest number stays until there is a higher one. What is made of a damaged or refused
+//! segment gets a name of its own that follows from the old one.
 //!
 //! # The segment, format 1
 //!
@@ -72,6 +75,8 @@
 //! a frame, so that a hole in the numbers means that a file was taken from the disk.
 
 mod ack;
+mod again;
+mod aside;
 #[cfg(test)]
 mod crash_tests;
 mod disk;
@@ -79,6 +84,7 @@ mod frame;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod inventory;
+mod layout;
 mod prints;
 mod queue;
 mod recent;
@@ -103,6 +109,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 pub use ack::Ack;
+pub use aside::{Damage, Examined, Retried, discard, examine, retry};
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use frame::{Frame, MAX_FRAME_LEN};
 pub use inventory::{Aside, Inventory, SegmentState, SegmentStatus, inspect};
@@ -498,6 +505,16 @@ impl Shared {
             // Wraps back to what it should be when there is less than before.
             self.queue.on_disk.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
         }
+    }
+
+    /// Puts a segment where its number has it among those that wait.
+    fn push_in_order(&self, segment: Sealed) {
+        let mut sealed = self.sealed.lock();
+        let order = |name: Name| (name.number, name.collector);
+        let at = sealed.partition_point(|other| order(other.name) < order(segment.name));
+        sealed.insert(at, segment);
+        drop(sealed);
+        self.sealed_changed.notify_waiters();
     }
 
     fn remove_sealed(&self, sealed: &Sealed) {

@@ -254,6 +254,16 @@ fn secure(disk: &dyn Disk, path: &Path, scan: &Scan) -> io::Result<()> {
     file.sync()
 }
 
+/// Takes one segment of a directory in; none: it is damaged and was set aside.
+pub(crate) fn take_in(disk: &dyn Disk, directory: &Path, name: Name) -> Result<Option<Sealed>, SpoolError> {
+    let path = directory.join(name.file());
+    match scan(disk, &path, None) {
+        Ok(scan) => finish(disk, directory, &path, scan, &mut Vec::new()).map(Some),
+        Err(Damage::Damaged(reason)) => set_aside(disk, directory, name, &reason).map(|()| None),
+        Err(Damage::Io(source)) => Err(SpoolError::io("read", &path, source)),
+    }
+}
+
 /// Seals a segment that was not. One without a frame too: shipped, it tells the store that its number was no loss.
 fn finish(
     disk: &dyn Disk,

@@ -41,6 +41,8 @@ const READ_AHEAD: usize = 2;
 /// Events that the store is asked for at once: their query stays well under ClickHouse's `max_query_size` of 256 KiB.
 const ASKED_AT_ONCE: usize = 4_096;
 const _: () = assert!(ASKED_AT_ONCE * "(18446744073709551615,4294967295),".len() < 200 << 10);
+/// How often it is looked whether an operator wants a segment tried again.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often the gauges are set when nothing happens.
 const GAUGES_EVERY: Duration = Duration::from_secs(1);
 
@@ -103,12 +105,42 @@ impl Shipper {
     }
 
     async fn ship_forever(&mut self) {
+        let mut looked: Option<Instant> = None;
         loop {
-            let sealed = self.spool.next_sealed().await;
+            if looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
+                self.look_aside().await;
+                looked = Some(Instant::now());
+            }
+            let Ok(sealed) = tokio::time::timeout(LOOK_EVERY, self.spool.next_sealed()).await else {
+                continue;
+            };
             match self.ship(sealed).await {
                 Ok(()) => (self.pause, self.refusals) = (FIRST_PAUSE, 0),
                 Err(error) => self.failed(sealed, error).await,
             }
+        }
+    }
+
+    /// Takes up what an operator wants tried again, and tells the audit what was discarded.
+    async fn look_aside(&mut self) {
+        let spool = self.spool.clone();
+        let taken = blocking(move || {
+            let taken = spool.take_up();
+            spool.recount_aside();
+            taken
+        });
+        match taken.await {
+            Ok(names) => {
+                // It may have been sent before it was set aside.
+                self.in_doubt |= !names.is_empty();
+                for segment in names {
+                    tracing::info!(%segment, "to be shipped after all");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "cannot look for what is to be tried again"),
+        }
+        if let Err(error) = self.spool.audit_discarded().await {
+            tracing::warn!(%error, "what was discarded is not in the audit yet");
         }
     }
 

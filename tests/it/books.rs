@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use footfall::spool::{FINGERPRINT_SQL, fingerprint};
+use footfall::spool::{FINGERPRINT_SQL, discard, fingerprint};
 use footfall::store::books::{Balance, Finding};
 
 use crate::common::{Collector, StoreProcess, eventually, seed};
@@ -143,6 +143,8 @@ fn a_sealed_segment_that_was_taken_from_the_spool_is_told_as_lost() {
     eventually("verify sees it", PATIENCE, || {
         shipping.balance().findings == [Finding::Lost { segment: lost.to_string() }]
     });
+    discard(shipping.spool.directory(), lost, "the disk was changed").unwrap();
+    assert_eq!(shipping.balance().findings, [], "the loss was acknowledged");
 }
 
 #[test]

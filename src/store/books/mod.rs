@@ -63,9 +63,6 @@ pub struct Line {
     pub expired: bool,
     /// The segments tell of all of its events: not only their number, but which they are was looked at.
     pub proven: bool,
-    /// A segment of it that the store refused is being shipped in pieces: until that is done its events are only counted.
-    #[serde(skip)]
-    pub(crate) is_split: bool,
 }
 
 impl Line {
@@ -158,7 +155,7 @@ impl Balance {
         let mut covered = BTreeMap::new();
         for (key, line) in &mut self.lines {
             let (booked, removed) = first.get(key).map(booked_and_removed).unwrap_or_default();
-            line.proven = !line.expired && !line.is_split && proof.covers(key, booked, removed);
+            line.proven = !line.expired && proof.covers(key, booked, removed);
             if line.proven {
                 covered.insert(key.clone(), stored.get(key).copied().unwrap_or_default());
             }
@@ -200,7 +197,6 @@ impl Balance {
             add(&segment.books, &|line, events| {
                 line.spooled += events;
                 line.shipping += if place == 0 { events } else { 0 };
-                line.is_split |= segment.is_split;
             });
         }
         let aside = || inventory.aside.iter().filter_map(|aside| aside.books.as_ref());
