@@ -3,7 +3,7 @@
 //! Collectors go on while this looks. What it reads is therefore read in an order that makes the answer exact: books,
 //! segments, events, spool, segments again, books again. A segment's events are stored before its rows of `segments`, and those
 //! before its books, in one order for all segments, so the events lie between what is read first and what is read last with the
-//! oldest segment of the spool. [`proof`] holds the segments' fingerprints against the events, the lines here the books' counts;
+//! oldest segment of the spool. `proof` holds the segments' fingerprints against the events, the lines here the books' counts;
 //! days that the segments do not tell of, and days of which retention has taken rows, go by their counts alone.
 
 mod culprit;
