@@ -9,7 +9,8 @@
 //! | `on each shard` | a view over the shard's own rows; without parameters it is `X_local` under a Distributed `X` |
 //! | `as it is` (a view's default) | the same view on every node |
 //!
-//! `ALTER TABLE` bears the comment of its table: a sharded one is changed on each shard first, then over them. The
+//! `ALTER TABLE` bears the comment of its table: a sharded one is changed on each shard first, then over them, but settings on
+//! the shards alone, since they are of the engine that holds the rows. The
 //! Distributed table over a view holds nothing and is made anew with the view, so that it has the view's columns.
 //!
 //! The key keeps a visitor's events on one shard, so that visits are computed where their rows are. It depends on the row
@@ -103,6 +104,8 @@ const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS ";
 const CREATE_VIEW: &str = "CREATE OR REPLACE VIEW ";
 const REPLACE_TABLE: &str = "CREATE OR REPLACE TABLE ";
 const ALTER_TABLE: &str = "ALTER TABLE ";
+/// How a change of settings goes on behind the table's name.
+const MODIFY_SETTING: &str = " MODIFY SETTING";
 /// Stands for the database where ClickHouse does not fill it in: before the name of a parameterised view.
 const DATABASE: &str = "{database:Identifier}";
 
@@ -163,6 +166,9 @@ impl Target<'_> {
         let Some(cluster) = self.cluster else { return vec![self.create(piece, &piece.name, &piece.rest)] };
         let local = format!("{}_local", piece.name);
         match &piece.spread {
+            Spread::Sharded { .. } if piece.rest.starts_with(MODIFY_SETTING) => {
+                vec![self.create(piece, &local, &piece.rest)]
+            }
             Spread::Sharded { .. } if piece.kind == Kind::Change => {
                 [&local, &piece.name].map(|name| self.create(piece, name, &piece.rest)).into()
             }
