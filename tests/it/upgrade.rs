@@ -121,7 +121,10 @@ async fn a_database_of_the_first_release_keeps_every_figure_and_its_closed_days_
 
     let zone = TimeZone::get("Europe/Berlin").unwrap();
     let applied = schema::migrate(&older.client, &zone).await.unwrap();
-    assert_eq!((applied.now, applied.before), (vec!["0008_bots", "0009_segments"], FIRST.len()));
+    assert_eq!(
+        (applied.now, applied.before),
+        (vec!["0008_bots", "0009_segments", "0010_synced"], FIRST.len())
+    );
     assert_eq!(older.figures(), before);
     assert_eq!(older.close().await, 0, "nothing changed, so that no day is due");
     let rows = |sql: &str| older.process.store.rows(sql);

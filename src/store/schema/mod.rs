@@ -45,6 +45,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0007_daily",
     "0008_bots",
     "0009_segments",
+    "0010_synced",
 ];
 
 /// Which files are applied.

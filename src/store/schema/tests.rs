@@ -82,6 +82,22 @@ fn a_cluster_gets_no_statement_without_its_name_and_no_table_of_one_node() {
 }
 
 #[test]
+fn what_the_spool_deletes_once_it_is_confirmed_is_synced_where_its_rows_are() {
+    let synced = |cluster, table: &str| {
+        let head = format!("ALTER TABLE `footfall`.`{table}`");
+        render("footfall", cluster).iter().any(|statement| {
+            statement.sql.starts_with(&head)
+                && statement.sql.contains("fsync_after_insert = 1, fsync_part_directory = 1")
+        })
+    };
+    for table in ["segments", "books", "audit"] {
+        assert!(synced(None, table) && synced(Some("main"), table), "{table}");
+    }
+    assert!(synced(None, "events") && synced(Some("main"), "events_local"));
+    assert!(!synced(Some("main"), "events"), "the table over the shards has no parts of its own");
+}
+
+#[test]
 fn every_column_is_documented() {
     let fields = read("docs/fields.md");
     for table in ["events", "visits_closed", "daily_closed", "days", "settings", "books", "segments", "audit"]
