@@ -97,7 +97,9 @@ pub(super) fn read<'a>(query: &'a str, keep: &NamePatterns) -> Query<'a> {
             Some(length) => length,
             None => kept.len(),
         };
-        if room + 1 + pair.len().max(value.len() * 3 + raw_name.len()) > MAX_QUERY {
+        // As it will stand there: a byte that is encoded takes three, in a name as in a value.
+        let length = if same { pair.len() } else { encoded_len(&name) + 1 + encoded_len(&value) };
+        if room + 1 + length > MAX_QUERY {
             continue;
         }
         let follows = match unchanged {
@@ -152,6 +154,11 @@ fn scrub_value(raw: &str) -> (Cow<'_, str>, bool) {
             (Cow::Owned(scrubbed.into_owned()), false)
         }
     }
+}
+
+/// Bytes that a text takes once it is form-encoded.
+fn encoded_len(text: &str) -> usize {
+    form_urlencoded::byte_serialize(text.as_bytes()).map(str::len).sum()
 }
 
 fn append(kept: &mut String, name: &str, value: &str, pair: Option<&str>) {
