@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use footfall::spool::{FINGERPRINT_SQL, discard, fingerprint};
+use footfall::event::{Day, Milliseconds, Row};
+use footfall::spool::{Durability, FINGERPRINT_SQL, Frame, discard, fingerprint};
 use footfall::store::books::{Balance, Finding};
+use footfall::store::visits::Materialiser;
 
 use crate::common::{Collector, StoreProcess, eventually, seed};
 use crate::load::{Ledger, Plan, Running};
@@ -127,6 +129,41 @@ fn a_dropped_part_of_the_table_is_told_as_the_segments_that_lay_in_it() {
     let found = says(&shipping.balance());
     assert_eq!(found.len(), count, "{found:?}");
     assert!(found.iter().all(|finding| finding.contains("is missing")), "{found:?}");
+}
+
+#[test]
+fn copies_that_were_shipped_and_are_taken_out_again_are_accounted_for_by_their_fingerprints() {
+    let (_directory, store, mut shipping) = shipped(2);
+    let (page_load, seq) = shipping.appended[0];
+    let now = Milliseconds(jiff::Timestamp::now().as_millisecond());
+    let row = Row {
+        page_load,
+        seq,
+        time: now,
+        received: now,
+        expires: Day(u16::MAX),
+        site: "clinic",
+        ..Row::default()
+    };
+    let mut rows = Vec::new();
+    row.encode(&mut rows);
+    let frame = Frame { site: "clinic", page_load, seqs: &[seq], rows: &rows };
+    let ack = shipping.spool.append(frame, Durability::Synced).unwrap();
+    shipping.runtime.block_on(ack).unwrap();
+    shipping.appended.push((page_load, seq));
+    shipping.wait_until_shipped();
+    assert!(settled(&shipping).balances(), "it was shipped twice and is stored twice");
+    let morning = jiff::civil::Time::constant(4, 0, 0, 0);
+    let closer = Materialiser::new(shipping.client.clone(), jiff::tz::TimeZone::UTC, morning).unwrap();
+    let closed = shipping.runtime.block_on(closer.close_due(jiff::Timestamp::now())).unwrap();
+    assert_eq!(closed.duplicates, 1);
+    let balance = shipping.balance();
+    let line = balance.lines.values().next().unwrap();
+    assert!(balance.balances() && line.proven && line.removed == 1, "{balance:?}");
+    // What is lost after that is still seen.
+    let segments = segments(&store);
+    store.store.query(&format!("DELETE FROM events WHERE {}", segments[1].1)).unwrap();
+    assert!(!shipping.balance().balances());
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub(crate) struct Shipping {
     pub(crate) directory: tempfile::TempDir,
     pub(crate) spool: Arc<Spool>,
     pub(crate) runtime: tokio::runtime::Runtime,
-    client: Client,
+    pub(crate) client: Client,
     pub(crate) appended: Vec<(u64, u32)>,
     running: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)>,
 }
