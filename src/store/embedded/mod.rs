@@ -20,6 +20,7 @@ mod engine;
 pub(crate) mod fuzz;
 pub mod install;
 mod kill;
+mod reader;
 mod reply;
 mod rows;
 mod run;
@@ -157,6 +158,7 @@ impl Embedded {
             users,
             killer: Killer::new(engine.connect()?),
             statements: Arc::new(Semaphore::new(server::MAX_STATEMENTS)),
+            readers: Arc::new(Semaphore::new(server::MAX_READERS)),
         };
         tracing::info!(library = engine.version(), clickhouse = service.store.version, "the store is open");
         Ok(Self { engine, service: Arc::new(service), listener, _lock: lock })

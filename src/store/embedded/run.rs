@@ -18,6 +18,7 @@ use super::ask::Ask;
 use super::body::{self, External, RawBody};
 use super::codec::{Encoder, exception_of};
 use super::engine::{Class, Connection, Counts, Exception, Parameters};
+use super::reader;
 use super::reply::{Cancel, PIECE, Reply};
 use super::rows;
 use super::session::{Lease, Sessions, quote_name};
@@ -112,6 +113,7 @@ impl Job {
             return Err(Exception::new(code::ACCESS_DENIED, "ACCESS_DENIED", text));
         }
         let tables = external_tables(&mut self.ask, externals)?;
+        self.may_set(&statement, checked)?;
         let mut lease =
             self.store.sessions.lease(&self.ask, self.role, |connection| load(connection, &tables))?;
         if self.cancel.is_raised() {
@@ -162,6 +164,13 @@ impl Job {
             || (analysis.class == Class::Unknown && analysis.statements == 0)
             || (analysis.class == Class::Control && matches!(shape, Shape::Set | Shape::Use));
         if harmless { Ok(()) } else { self.may_change() }
+    }
+
+    /// Refuses settings that reach outside, or that a reader may not choose, in the address and in the statement.
+    fn may_set(&self, statement: &Statement<'_>, limit: usize) -> Result<(), Exception> {
+        let reader = self.role == Role::Reader;
+        let given = self.ask.settings.iter().cloned().chain(statement.assignments(limit));
+        given.into_iter().try_for_each(|(name, value)| reader::may_set(&name, &value, reader))
     }
 
     fn may_change(&self) -> Result<(), Exception> {

@@ -25,6 +25,8 @@ use super::wire::code;
 /// Statements at once: ClickHouse's `max_concurrent_queries` of a small server. Each holds a thread of its own, and one
 /// more while its result is sent.
 pub(super) const MAX_STATEMENTS: usize = 64;
+/// Statements of readers at once, so that however many ask, the writer finds a place.
+pub(super) const MAX_READERS: usize = 32;
 /// Open connections; clients keep some idle.
 const MAX_CONNECTIONS: usize = 512;
 /// Time to send a request's head.
@@ -37,6 +39,7 @@ const MAX_HEAD: usize = 1 << 20;
 pub(super) const DRAIN: Duration = Duration::from_secs(30);
 
 const _: () = assert!(MAX_CONNECTIONS > MAX_STATEMENTS, "a statement needs a connection");
+const _: () = assert!(MAX_READERS < MAX_STATEMENTS, "the writer needs a place");
 
 /// What every connection shares.
 pub(super) struct Service {
@@ -48,6 +51,8 @@ pub(super) struct Service {
     pub(super) killer: Killer,
     /// Room for statements.
     pub(super) statements: Arc<Semaphore>,
+    /// Room for readers' statements within it.
+    pub(super) readers: Arc<Semaphore>,
 }
 
 /// Serves `listener` until `shutdown` resolves, then lets running statements end.
@@ -145,8 +150,11 @@ impl Service {
     }
 
     async fn run(&self, request: Request<Incoming>, ask: Ask, role: Role) -> Response<ReplyBody> {
-        let Ok(permit) = Arc::clone(&self.statements).try_acquire_owned() else {
-            let text = format!("Too many simultaneous queries. Maximum: {MAX_STATEMENTS}");
+        let reader = (role == Role::Reader).then(|| Arc::clone(&self.readers).try_acquire_owned());
+        let permit = Arc::clone(&self.statements).try_acquire_owned();
+        let (Ok(permit), Ok(reader)) = (permit, reader.transpose()) else {
+            let most = if role == Role::Reader { MAX_READERS } else { MAX_STATEMENTS };
+            let text = format!("Too many simultaneous queries. Maximum: {most}");
             let name = "TOO_MANY_SIMULTANEOUS_QUERIES";
             let error = Exception::new(code::TOO_MANY_SIMULTANEOUS_QUERIES, name, text);
             return self.refuse(&ask, &error).await;
@@ -160,7 +168,7 @@ impl Service {
         let (reply, answer) = reply::channel();
         tokio::task::spawn_blocking(move || {
             job.run(body, reply);
-            drop(permit);
+            drop((permit, reader));
         });
         let Ok(head) = answer.head.await else {
             return plain(

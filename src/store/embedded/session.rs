@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use super::access::Role;
 use super::ask::{Ask, SessionAsk};
 use super::engine::{Connection, Engine, Exception};
+use super::reader;
 use super::wire::code;
 
 /// Sessions kept at once; each holds a connection of some 100 KB and what its client put into temporary tables.
@@ -83,6 +84,9 @@ impl Sessions {
             self.engine.connect().map_err(|error| Exception::new(1001, "STD_EXCEPTION", error))?;
         if role == Role::Reader {
             connection.execute("SET ROLE reader")?;
+            for statement in reader::preamble() {
+                connection.execute(&statement)?;
+            }
         }
         Ok(connection)
     }

@@ -2,10 +2,12 @@
 //!
 //! Two roles are all there is. `writer` has every right inside of the store and none that reaches outside of it: no
 //! `file`, `url`, `s3`, `remote`, no users, no backups. `reader` may look at what its databases hold. ClickHouse itself
-//! enforces both.
+//! enforces both. `reader` says what a reader's statement may use.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
+
+use super::reader;
 
 /// What the engine may use, and whose tables the reader sees.
 #[derive(Debug, Clone)]
@@ -71,10 +73,13 @@ fn users_xml(limits: &Limits) -> String {
             format!("        <query>GRANT SELECT, SHOW, dictGet ON {database}.*</query>\n")
         })
         .collect();
+    let reader = reader::profile();
     format!(
         r"<clickhouse>
   <profiles>
     <default>
+      <!-- Beyond what a reader's constraints allow: a reader cannot change to this profile. -->
+      <max_execution_time>0</max_execution_time>
       <!-- The engine's own default is to read a bare expression as a SELECT; a server's is not to. -->
       <implicit_select>0</implicit_select>
       <!-- An answer to an insert means that it is stored. -->
@@ -84,7 +89,7 @@ fn users_xml(limits: &Limits) -> String {
       <deduplicate_blocks_in_dependent_materialized_views>1</deduplicate_blocks_in_dependent_materialized_views>
       <log_queries>0</log_queries>
     </default>
-  </profiles>
+{reader}  </profiles>
   <roles>
     <writer>
       <grants>

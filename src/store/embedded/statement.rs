@@ -56,7 +56,8 @@ pub(super) struct Statement<'a> {
 
 /// Names of functions, engines and dictionary sources that read or write outside of the store whatever the grants say.
 /// ClickHouse's grants stop table functions such as `url` and `s3`; they do not stop these.
-const OUTSIDE_FUNCTIONS: &[&str] = &["file", "catboostevaluate", "executable"];
+/// `eval` runs a text as a query, which nothing here has looked through.
+const OUTSIDE_FUNCTIONS: &[&str] = &["file", "catboostevaluate", "executable", "eval"];
 const OUTSIDE_PREFIXES: &[&str] = &["ai"];
 const INSIDE_ENGINES: &[&str] = &[
     "aggregatingmergetree",
@@ -179,6 +180,61 @@ impl<'a> Statement<'a> {
             }
         }
         None
+    }
+
+    /// Every setting before `limit` that `SET` or a `SETTINGS` of any depth gives a value, and the first token of the value. A name
+    /// without one is a flag that is raised.
+    pub(super) fn assignments(&self, limit: usize) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for index in (0..self.tokens.len()).take_while(|index| self.tokens[*index].start < limit) {
+            let begins = self.word(index) == "SETTINGS" || (index == 0 && self.word(0) == "SET");
+            let mut at = index + 1;
+            if !begins {
+                continue;
+            }
+            while let Some(token) =
+                self.tokens.get(at).filter(|token| matches!(token.kind, Kind::Word | Kind::Quoted))
+            {
+                let name = self.name(token);
+                if self.word(at + 1) == "=" {
+                    let value = self.tokens.get(at + 2).map(|value| self.text(value)).unwrap_or_default();
+                    found.push((name, value));
+                    at = self.past_value(at + 2);
+                } else if self.word(at + 1) == "." {
+                    // No setting here has parts; what follows shall not hide behind one.
+                    found.push((format!("{name}."), String::new()));
+                    break;
+                } else if name.contains('_') && matches!(self.word(at + 1).as_str(), "," | "") {
+                    // A table may be called `settings`; no setting of one word is a flag.
+                    found.push((name, "1".to_owned()));
+                    at += 1;
+                } else {
+                    break;
+                }
+                if self.word(at) != "," {
+                    break;
+                }
+                at += 1;
+            }
+        }
+        found
+    }
+
+    /// The first token behind a setting's value that stands outside of its brackets: a comma, if another setting follows.
+    fn past_value(&self, mut at: usize) -> usize {
+        let mut depth = 0_usize;
+        while let Some(token) = self.tokens.get(at) {
+            match token.kind {
+                Kind::Open => depth += 1,
+                Kind::Close if depth == 0 => break,
+                Kind::Close => depth -= 1,
+                Kind::Semicolon => break,
+                _ if depth == 0 && self.word(at) == "," => break,
+                _ => {}
+            }
+            at += 1;
+        }
+        at
     }
 
     /// Whether the token names the engine of a table or database: it stands behind `ENGINE` or `ENGINE =`.

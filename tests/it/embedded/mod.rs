@@ -2,6 +2,7 @@
 //!
 //! The engine is found as `footfall embedded` finds it: `footfall embedded --install` fetches it once.
 
+mod bounds;
 mod clients;
 mod durability;
 mod encodings;

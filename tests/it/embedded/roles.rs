@@ -128,10 +128,83 @@ fn a_reader_s_attacks_fail() {
 }
 
 #[test]
+fn a_reader_reads_no_file_by_settings_formats_or_texts_that_are_run() {
+    let store = with_data();
+    let file = store.directory.path().join("outside");
+    std::fs::write(&file, "${data} SECRETFILE").unwrap();
+    let path = file.display();
+    let read = format!("file(''{path}'')");
+    for sql in [
+        format!("SELECT * FROM eval('SELECT {read}') SETTINGS allow_experimental_eval_table_function = 1"),
+        format!("SELECT * FROM `eval`('SELECT {read}')"),
+        format!("SELECT * FROM format(Values, 'a String', '({read})')"),
+        format!("SELECT * FROM format(concat('Val', 'ues'), 'a String', concat('(fi', 'le(''{path}''))'))"),
+        format!(
+            "SELECT * FROM (SELECT * FROM format(Values, 'a String', '({read})') SETTINGS input_format_values_interpret_expressions = 1)"
+        ),
+        format!("SELECT 1 AS a FORMAT Template SETTINGS format_template_row = '{path}'"),
+        format!("SELECT 1 AS a FORMAT Template SETTINGS format_template_resultset = '{path}'"),
+        format!("SELECT 1 AS a FORMAT Template SETTINGS max_threads = 1, `format_template_row` = '{path}'"),
+        format!("SELECT 1 AS a FORMAT Template SETTINGS a.b = 1, format_template_row = '{path}'"),
+        format!(
+            "SELECT 1 AS a FORMAT Protobuf SETTINGS format_schema_source = 'query', format_schema_message_name = 'a', format_schema = 'SELECT throwIf(1, {read})'"
+        ),
+        format!("SELECT 1 AS a SETTINGS additional_result_filter = 'throwIf(1, {read})'"),
+        format!("SELECT * FROM (SELECT 1 AS a SETTINGS additional_result_filter = 'throwIf(1, {read})')"),
+        format!(
+            "SELECT * FROM footfall.t SETTINGS additional_table_filters = {{'footfall.t': 'throwIf(1, {read})'}}"
+        ),
+        "SELECT 1 AS a FORMAT Protobuf SETTINGS output_format_schema = '/tmp/x'".to_owned(),
+    ] {
+        let answer = store.ask(READER, &sql);
+        assert_ne!(answer.status, 200, "{sql}: {}", answer.text());
+        assert!(!answer.text().contains("SECRETFILE"), "{sql}: {}", answer.text());
+        let session = store.ask(&format!("{READER}&session_id=s"), &sql);
+        assert!(session.status != 200 && !session.text().contains("SECRETFILE"), "{sql}: {}", session.text());
+    }
+    for (parameter, sql) in [
+        (format!("format_template_row={path}"), "SELECT 1 AS a FORMAT Template"),
+        (
+            format!("additional_result_filter={}", encode(&format!("throwIf(1, file('{path}'))"))),
+            "SELECT 1 AS a",
+        ),
+        ("allow_experimental_eval_table_function=1".to_owned(), "SELECT 1"),
+        ("input_format_values_interpret_expressions=1".to_owned(), "SELECT 1"),
+    ] {
+        // The first two are not the writer's either.
+        let answer = store.ask(&format!("{READER}&{parameter}"), sql);
+        assert!(
+            answer.status != 200 && !answer.text().contains("SECRETFILE"),
+            "{parameter}: {}",
+            answer.text()
+        );
+        let answer = store.ask(&format!("{READER}&session_id=t&{parameter}"), sql);
+        assert!(
+            answer.status != 200 && !answer.text().contains("SECRETFILE"),
+            "{parameter}: {}",
+            answer.text()
+        );
+        assert!(!store.ask(&parameter, sql).text().contains("SECRETFILE"), "{parameter}");
+    }
+    // A table that comes with the query is data, not expressions.
+    let form = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"x\"; filename=\"x\"\r\n\r\n(file('{path}'))\r\n--b--\r\n"
+    );
+    let query = encode("SELECT * FROM x");
+    let path = format!("/?{READER}&x_structure=a+String&x_format=Values&query={query}");
+    let header = "Content-Type: multipart/form-data; boundary=b\r\n";
+    let answer = http::post(store.address(), &path, header, form.as_bytes()).unwrap();
+    assert!(answer.status != 200 && !answer.text().contains("SECRETFILE"), "{}", answer.text());
+}
+
+#[test]
 fn not_even_the_writer_reaches_outside_of_the_store() {
     let store = with_data();
     for sql in [
         "SELECT file('/etc/passwd')",
+        "SELECT * FROM eval('SELECT file(''/etc/passwd'')') SETTINGS allow_experimental_eval_table_function = 1",
+        "SELECT 1 AS a SETTINGS additional_result_filter = 'throwIf(1, file(''/etc/passwd''))'",
+        "SELECT 1 AS a FORMAT Template SETTINGS format_template_row = '/etc/passwd'",
         "SELECT * FROM file('/etc/passwd', 'LineAsString')",
         "INSERT INTO FUNCTION file('/tmp/x', 'TSV', 'a UInt8') VALUES (1)",
         "INSERT INTO footfall.t VALUES (1, file('/etc/passwd'))",
