@@ -63,6 +63,7 @@ impl Shipped {
             seal_bytes: 32 << 20,
             seal_after: Duration::from_secs(2),
             max_bytes: 8 << 30,
+            reserve: None,
         };
         let (spool, _) = Spool::open(directory.path(), &limits).expect("a spool");
         let stop = Arc::new(AtomicBool::new(false));

@@ -179,6 +179,7 @@ fn read_spool(value: Option<(Given, Place)>, problems: &mut Problems) -> SpoolLi
         seal_bytes: section.read("seal_bytes", bytes).unwrap_or(32 << 20),
         seal_after: section.read("seal_after", duration).unwrap_or(Duration::from_secs(2)),
         max_bytes: section.read("max_bytes", bytes).unwrap_or(8 << 30),
+        reserve: section.read("reserve", bytes),
     };
     if limits.max_bytes < MIN_SPOOL_BYTES {
         section.problems.note(&place, "spool.max_bytes must be at least 64 MiB");
@@ -189,7 +190,7 @@ fn read_spool(value: Option<(Given, Place)>, problems: &mut Problems) -> SpoolLi
     if limits.seal_after < Duration::from_millis(100) || limits.seal_after > Duration::from_secs(3_600) {
         section.problems.note(&place, "spool.seal_after must be from 100ms to 1h");
     }
-    section.finish(&["seal_rows", "seal_bytes", "seal_after", "max_bytes"]);
+    section.finish(&["seal_rows", "seal_bytes", "seal_after", "max_bytes", "reserve"]);
     limits
 }
 

@@ -158,6 +158,8 @@ pub struct SpoolLimits {
     pub seal_after: Duration,
     /// Bytes on disk over which beacons get 503.
     pub max_bytes: u64,
+    /// Bytes of its file system under which beacons get 503; absent: 256 MiB, or a twentieth of a small disk.
+    pub reserve: Option<u64>,
 }
 
 /// Where events go.

@@ -31,9 +31,20 @@ pub trait Disk: Debug + Send + Sync {
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
     /// Makes what was created, renamed and deleted in the directory durable.
     fn sync_directory(&self, path: &Path) -> io::Result<()>;
+    /// How much of the file system is left.
+    fn space(&self, path: &Path) -> io::Result<Space>;
     /// Takes a lock that is held until the answer is dropped or the process ends; [`io::ErrorKind::WouldBlock`] when
     /// another process has it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>>;
+}
+
+/// Space of a file system, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// What this process may still take.
+    pub free: u64,
+    /// All of it.
+    pub total: u64,
 }
 
 /// An open file.
@@ -93,6 +104,12 @@ impl Disk for RealDisk {
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
+    }
+
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        let found = rustix::fs::statvfs(path)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        Ok(Space { free: bytes(found.f_bavail), total: bytes(found.f_blocks) })
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::disk::{Disk, DiskFile};
+use super::disk::{Disk, DiskFile, Space};
 use super::frame::{HEADER_LEN, Kind};
 use super::recovery::{self, ASIDE};
 use super::segment::{Header, Name, Reader, Step};
@@ -133,6 +133,10 @@ impl Disk for Memory {
 
     fn sync_directory(&self, _path: &Path) -> io::Result<()> {
         Ok(())
+    }
+
+    fn space(&self, _: &Path) -> io::Result<Space> {
+        Ok(Space { free: u64::MAX, total: u64::MAX })
     }
 
     fn lock(&self, _path: &Path) -> io::Result<Box<dyn Send + Sync>> {

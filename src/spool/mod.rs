@@ -5,7 +5,8 @@
 //! rows, bytes or seconds; [`store::ship`](crate::store::ship) sends sealed segments in order, each as one insert with the
 //! segment's name as its deduplication token, and deletes a segment once the store has confirmed it.
 //!
-//! Refused here: more than the configured bytes ([`SpoolError::Full`]); anything after a failed write or sync
+//! Refused here: more than the configured bytes ([`SpoolError::Full`]); events while less space is left on the disk than is
+//! kept free ([`SpoolError::NoSpace`]), whether at the start or later, until there is more; anything after a failed write or sync
 //! ([`SpoolError::Broken`]: the process is to exit, and recovery will say what is on the disk); a second collector in
 //! the same directory ([`SpoolError::Locked`]). Nothing that was acknowledged is ever deleted before the store has it:
 //! a segment that cannot be read, or that the store refuses for what is in it, goes to `aside/` with the reason beside it.
@@ -90,6 +91,8 @@ mod queue;
 mod recent;
 mod recovery;
 mod segment;
+mod space;
+mod start;
 mod tally;
 #[cfg(test)]
 mod test_disk;
@@ -110,7 +113,7 @@ use tokio::sync::Notify;
 
 pub use ack::Ack;
 pub use aside::{Damage, Examined, Retried, discard, examine, retry};
-pub use disk::{Disk, DiskFile, RealDisk};
+pub use disk::{Disk, DiskFile, RealDisk, Space};
 pub use frame::{Frame, MAX_FRAME_LEN};
 pub use inventory::{Aside, Inventory, SegmentState, SegmentStatus, inspect};
 pub use prints::{FINGERPRINT_SQL, Print, Prints, fingerprint};
@@ -127,7 +130,9 @@ use frame::Kind;
 use queue::Queue;
 use recent::Recent;
 use segment::Seal;
-use writer::{Active, Writer};
+use space::Watch;
+use start::Start;
+use writer::Active;
 
 /// Columns of table `audit`.
 pub(crate) const AUDIT_COLUMNS: &[&str] = &["time", "action", "detail"];
@@ -165,6 +170,16 @@ pub enum SpoolError {
         /// The bound.
         max: u64,
     },
+    /// Less space is left on the disk than is to be kept free.
+    #[error(
+        "the disk has {free} bytes left, and the spool keeps {reserve} free; make room, or lower spool.reserve"
+    )]
+    NoSpace {
+        /// Bytes left on its file system.
+        free: u64,
+        /// What is kept free.
+        reserve: u64,
+    },
     /// A write or a sync failed; only a restart helps.
     #[error("the spool is broken: {0}")]
     Broken(Arc<str>),
@@ -198,6 +213,12 @@ pub enum SpoolError {
 impl SpoolError {
     fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), source: Arc::new(source) }
+    }
+
+    /// Whether the disk, or what this process may take of it, is full.
+    fn is_no_space(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
     }
 }
 
@@ -254,6 +275,8 @@ pub struct SpoolStatus {
     pub events: u64,
     /// Age of the oldest segment with rows.
     pub oldest: Option<Duration>,
+    /// Why it takes no more for now: the disk is nearly full.
+    pub short: Option<SpoolError>,
     /// Why it takes no more, if it is broken.
     pub broken: Option<SpoolError>,
 }
@@ -289,41 +312,59 @@ impl Spool {
             io::ErrorKind::WouldBlock => SpoolError::Locked(directory.to_owned()),
             _ => SpoolError::io("lock", directory, source),
         })?;
-        let name = next_name(&*disk, directory)?;
-        let (sealed, mut recovered) = recovery::recover(&*disk, directory)?;
-        let active = Active::create(&*disk, directory, name)?;
-        // Once the segment exists: a crash before this line skips no number, for a hole in them tells of a lost segment.
-        write_identity(&*disk, directory, name)?;
-        // What is sealed is shipped from now on, each with its rows of table `segments`.
-        count_from(&*disk, directory, sealed.first().map_or(name, |sealed| sealed.name), name.collector)?;
+        let (mut start, mut sealed) = Start::look(&*disk, directory)?;
+        let begun = start.begin(&*disk, directory, |segment| sealed.push(segment));
+        let active = match begun {
+            Ok(active) => Some(active),
+            // What is sealed can be shipped all the same, and makes room.
+            Err(error) if error.is_no_space() => None,
+            Err(error) => return Err(error),
+        };
+        let found = start.found();
+        let sealed_events = sealed.iter().map(|segment| segment.seal.events).sum::<u64>();
+        let mut recovered = Recovered {
+            identities: std::mem::take(&mut found.identities),
+            notes: std::mem::take(&mut found.notes),
+            events: sealed_events + found.events(),
+        };
         let wanted = RECENT_ROWS.saturating_sub(recovered.events);
         let (recent, mut shipped) = Recent::open(&*disk, directory, wanted)
             .map_err(|source| SpoolError::io("read the recent events of", directory, source))?;
         shipped.append(&mut recovered.identities);
         recovered.identities = shipped;
         let aside = inventory::aside_bytes(&*disk, directory)?;
-        let on_disk = sealed.iter().map(|segment| segment.bytes).sum::<u64>() + aside + active.bytes();
+        let on_disk = sealed.iter().map(|segment| segment.bytes).sum::<u64>()
+            + aside
+            + found.bytes()
+            + active.as_ref().map_or(0, Active::bytes);
+        let mut watch = Watch::new(limits.reserve);
+        let short = watch.look(&*disk, directory);
         let shared = Arc::new(Shared {
             disk,
             directory: directory.to_owned(),
             limits: SpoolLimits { seal_rows: limits.seal_rows.min(MAX_SEAL_ROWS), ..limits.clone() },
-            queue: Queue::new(on_disk, limits.max_bytes),
+            queue: Queue::new(on_disk, limits.max_bytes, active.is_some()),
             sealed: Mutex::new(sealed.into()),
             sealed_changed: Notify::new(),
             aside_bytes: aside.into(),
             recent,
-            active_events: AtomicU64::new(0),
+            active_events: AtomicU64::new(found.events()),
             active_since: AtomicI64::new(now_ms()),
             broken: OnceLock::new(),
             broke: Notify::new(),
         });
+        // Quotas, which a look does not see, may be what is used up.
+        let none = || SpoolError::NoSpace { free: 0, reserve: limits.reserve.unwrap_or_default() };
+        shared.set_short(short.or_else(|| active.is_none().then(none)));
         for note in &recovered.notes {
             tracing::warn!(directory = %directory.display(), "{note}");
         }
-        let writer = Writer::new(shared.clone(), active);
         let writer = std::thread::Builder::new()
             .name("spool".into())
-            .spawn(move || writer.run())
+            .spawn({
+                let shared = shared.clone();
+                move || writer::run(&shared, active, start, watch)
+            })
             .map_err(|source| SpoolError::io("start the writer of", directory, source))?;
         let spool = Self { shared, writer: Mutex::new(Some(writer)), _lock: lock };
         Ok((Arc::new(spool), recovered))
@@ -379,6 +420,7 @@ impl Spool {
             sealed: sealed.len(),
             events: active + sealed.iter().map(|segment| segment.seal.events).sum::<u64>(),
             oldest: begun.map(|begun| Duration::from_millis((now_ms() - begun).max(0).cast_unsigned())),
+            short: shared.queue.short(),
             broken: shared.broken.get().cloned(),
         }
     }
@@ -497,6 +539,17 @@ impl Shared {
         self.sealed_changed.notify_waiters();
     }
 
+    /// Refuses events for want of space, or takes them again; says so when that changes.
+    fn set_short(&self, short: Option<SpoolError>) {
+        let directory = self.directory.display();
+        match (self.queue.short(), &short) {
+            (None, Some(error)) => tracing::warn!(%directory, %error, "beacons are refused"),
+            (Some(_), None) => tracing::info!(%directory, "there is space again; beacons are taken"),
+            _ => {}
+        }
+        self.queue.set_short(short);
+    }
+
     /// Brings up to date what is held in `aside/`: segments, reasons, and what a failure left there.
     fn count_aside(&self) {
         // A disk that does not say leaves the count as it was, until the next start.
@@ -539,54 +592,11 @@ impl std::fmt::Debug for Spool {
     }
 }
 
-/// The name of the next segment: above all that are here, or were.
-fn next_name(disk: &dyn Disk, directory: &Path) -> Result<Name, SpoolError> {
-    let path = directory.join(IDENTITY);
-    let known = match disk.read(&path) {
-        Ok(file) => {
-            let mut text = [0; 64];
-            let read = file.read_at(&mut text, 0).map_err(|source| SpoolError::io("read", &path, source))?;
-            Some(parse_identity(&text[..read]).ok_or_else(|| SpoolError::Identity(path.clone()))?)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(source) => return Err(SpoolError::io("read", &path, source)),
-    };
-    let mut names = recovery::names(disk, directory)?;
-    names.extend(recovery::names(disk, &directory.join(recovery::ASIDE))?);
-    let above = names.iter().map(|name| name.number + 1).max().unwrap_or(0);
-    Ok(match known {
-        Some(free) => Name { number: free.number.max(above), ..free },
-        None => Name { collector: random(), number: above },
-    })
-}
-
-/// Keeps the collector's number and the lowest number that is free once `name` is in use.
-fn write_identity(disk: &dyn Disk, directory: &Path, name: Name) -> Result<(), SpoolError> {
-    let text = format!("{:016x} {}\n", name.collector, name.number + 1);
-    recovery::write_whole(disk, directory, IDENTITY, text.as_bytes())
-        .map_err(|source| SpoolError::io("write", &directory.join(IDENTITY), source))
-}
-
-/// Keeps the first number from which on the store is told of every segment, unless it is kept already.
-fn count_from(disk: &dyn Disk, directory: &Path, first: Name, collector: u64) -> Result<(), SpoolError> {
-    if counted(disk, directory).is_some_and(|counted| counted.collector == collector) {
-        return Ok(());
-    }
-    let text = format!("{}\n", Name { collector, ..first });
-    recovery::write_whole(disk, directory, COUNTED, text.as_bytes())
-        .map_err(|source| SpoolError::io("write", &directory.join(COUNTED), source))
-}
-
 /// The collector of a directory, and its first segment of which the store is told whatever is in it.
 fn counted(disk: &dyn Disk, directory: &Path) -> Option<Name> {
     let mut text = [0; 64];
     let read = disk.read(&directory.join(COUNTED)).ok()?.read_at(&mut text, 0).ok()?;
     Name::of_text(std::str::from_utf8(&text[..read]).ok()?.trim_end())
-}
-
-fn parse_identity(text: &[u8]) -> Option<Name> {
-    let (collector, number) = std::str::from_utf8(text).ok()?.trim_end().split_once(' ')?;
-    Some(Name { collector: u64::from_str_radix(collector, 16).ok()?, number: number.parse().ok()? })
 }
 
 /// Today in UTC, days since 1970-01-01.

@@ -43,6 +43,10 @@ struct Waiting {
     dropped_since: Option<Instant>,
     /// Why appends are refused, once they are for good.
     refusal: Option<SpoolError>,
+    /// Why events alone are refused, for as long as it lasts.
+    short: Option<SpoolError>,
+    /// Whether there is a segment to write to.
+    begun: bool,
     writer_sleeps: bool,
 }
 
@@ -66,7 +70,7 @@ pub(crate) struct Load {
 }
 
 impl Queue {
-    pub(crate) fn new(on_disk: u64, max_bytes: u64) -> Self {
+    pub(crate) fn new(on_disk: u64, max_bytes: u64, begun: bool) -> Self {
         let done = Arc::new(Batch::default());
         done.finish(Ok(()));
         let waiting = Waiting {
@@ -77,6 +81,8 @@ impl Queue {
             dropped: HashMap::default(),
             dropped_since: None,
             refusal: None,
+            short: None,
+            begun,
             writer_sleeps: false,
         };
         Self { waiting: Mutex::new(waiting), work: Condvar::new(), on_disk: on_disk.into(), max_bytes }
@@ -93,6 +99,9 @@ impl Queue {
         if let Some(refusal) = &waiting.refusal {
             return Err(refusal.clone());
         }
+        if let Some(short) = waiting.short.as_ref().filter(|_| kind == Kind::Events) {
+            return Err(short.clone());
+        }
         let on_disk = self.on_disk.load(Ordering::Relaxed);
         let over = on_disk + (waiting.frames.len() + len) as u64 > self.max_bytes && kind == Kind::Events;
         if over || waiting.frames.len() + len > MAX_WAITING {
@@ -108,6 +117,12 @@ impl Queue {
     /// An ack for all that was pushed before.
     pub(crate) fn sync_point(&self) -> Ack {
         let waiting = self.waiting.lock();
+        if let Some(short) = waiting.short.as_ref().filter(|_| !waiting.begun) {
+            // Nothing is written for now: whoever asks is to come again rather than to wait.
+            let refused = Arc::new(Batch::default());
+            refused.finish(Err(short.clone()));
+            return Ack::of(refused);
+        }
         Ack::of(if waiting.count > 0 { waiting.batch.clone() } else { waiting.taken.clone() })
     }
 
@@ -147,6 +162,35 @@ impl Queue {
         if !taken.is_finished() {
             taken.finish(Err(error.clone()));
         }
+    }
+
+    /// Refuses events for now, or takes them again.
+    pub(crate) fn set_short(&self, short: Option<SpoolError>) {
+        self.waiting.lock().short = short;
+    }
+
+    /// Why events are refused for now.
+    pub(crate) fn short(&self) -> Option<SpoolError> {
+        self.waiting.lock().short.clone()
+    }
+
+    /// There is a segment to write to from now on.
+    pub(crate) fn begin(&self) {
+        self.waiting.lock().begun = true;
+    }
+
+    /// Waits so long, or until it is closed; says whether it is.
+    pub(crate) fn wait_for_close(&self, longest: Duration) -> bool {
+        let until = Instant::now() + longest;
+        let mut waiting = self.waiting.lock();
+        while waiting.refusal.is_none() {
+            waiting.writer_sleeps = true;
+            if self.work.wait_until(&mut waiting, until).timed_out() {
+                break;
+            }
+        }
+        waiting.writer_sleeps = false;
+        waiting.refusal.is_some()
     }
 
     /// How many frames wait.

@@ -37,9 +37,16 @@ impl Recent {
     /// The directory's files, and of their events the newest, oldest first, until there are `wanted` of them.
     pub(crate) fn open(disk: &dyn Disk, spool: &Path, wanted: u64) -> io::Result<(Self, Vec<Identity>)> {
         let directory = spool.join(DIRECTORY);
-        disk.create_directory(&directory)?;
-        let mut names: Vec<Name> =
-            disk.list(&directory)?.iter().filter_map(|file| Name::of_file_with(file, SUFFIX)).collect();
+        // On a full disk it may not be there yet; then it is made when there is something to keep.
+        let found = match disk.create_directory(&directory).and_then(|()| disk.list(&directory)) {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => Vec::new(),
+            found => found?,
+        };
+        for unfinished in found.iter().filter(|file| file.ends_with(".new")) {
+            // Left by a crash in the middle of writing; one that cannot be removed harms nobody.
+            let _ = disk.remove(&directory.join(unfinished));
+        }
+        let mut names: Vec<Name> = found.iter().filter_map(|file| Name::of_file_with(file, SUFFIX)).collect();
         names.sort_unstable();
         let (mut files, mut parts, mut have) = (VecDeque::new(), Vec::new(), 0);
         for name in names.into_iter().rev() {
@@ -66,6 +73,7 @@ impl Recent {
     pub(crate) fn keep(&self, disk: &dyn Disk, name: Name, identities: &[Identity]) -> io::Result<()> {
         let identities = &identities[identities.len().saturating_sub(RECENT_ROWS as usize)..];
         if !identities.is_empty() {
+            disk.create_directory(&self.directory)?;
             write_whole(disk, &self.directory, &file(name), &encode(identities))?;
         }
         let mut files = self.files.lock();

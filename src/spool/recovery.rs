@@ -1,6 +1,7 @@
 //! What a directory holds: whole segments as they are, torn tails cut, damaged segments set aside; nothing deleted.
 //!
-//! [`inspect`] only looks and may do so beside a running collector; [`recover`] repairs, and needs the lock.
+//! [`inspect`](super::inspect) only looks and may do so beside a running collector; [`look`] and [`Found::mend`] repair, and
+//! need the lock.
 
 use std::io;
 use std::path::Path;
@@ -199,35 +200,109 @@ pub(crate) fn names(disk: &dyn Disk, directory: &Path) -> Result<Vec<Name>, Spoo
     Ok(names)
 }
 
-/// Brings a directory in order. Returns the sealed segments, oldest first.
-pub(crate) fn recover(disk: &dyn Disk, directory: &Path) -> Result<(Vec<Sealed>, Recovered), SpoolError> {
-    let mut found = Recovered::default();
-    let (mut sealed, mut recent) = (Vec::new(), Vec::new());
+/// What lies in a directory, and what is to be done about it.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Oldest first.
+    pub(crate) sealed: Vec<Sealed>,
+    /// Not sealed, oldest last.
+    unfinished: Vec<Scan>,
+    /// Damaged, with the reason and the length.
+    damaged: Vec<(Name, String, u64)>,
+    /// Of the most recent events, oldest first.
+    pub(crate) identities: Vec<(u64, u32)>,
+    /// What was done, for the log.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Found {
+    /// Bytes of what is still to be brought in order.
+    pub(crate) fn bytes(&self) -> u64 {
+        let unfinished = self.unfinished.iter().map(|scan| scan.length).sum::<u64>();
+        unfinished + self.damaged.iter().map(|(_, _, length)| length).sum::<u64>()
+    }
+
+    /// Events in what is still to be sealed.
+    pub(crate) fn events(&self) -> u64 {
+        self.unfinished.iter().map(|scan| scan.events).sum()
+    }
+
+    /// The oldest segment that can be shipped, now or when it is sealed.
+    pub(crate) fn first(&self) -> Option<Name> {
+        let unfinished = self.unfinished.iter().map(|scan| scan.header.name);
+        self.sealed.iter().map(|sealed| sealed.name).chain(unfinished).min_by_key(|name| name.number)
+    }
+
+    /// Seals what was not sealed, oldest first, and hands it to `each`; sets aside what is damaged. Where it fails it can be
+    /// called again.
+    pub(crate) fn mend(
+        &mut self,
+        disk: &dyn Disk,
+        directory: &Path,
+        each: &mut impl FnMut(Sealed),
+    ) -> Result<(), SpoolError> {
+        while let Some(scan) = self.unfinished.last() {
+            each(finish(disk, directory, scan, &mut self.notes)?);
+            self.unfinished.pop();
+        }
+        while let Some((name, reason, _)) = self.damaged.last() {
+            set_aside(disk, directory, *name, reason)?;
+            self.notes.push(format!("segment {name} is damaged and was set aside: {reason}"));
+            self.damaged.pop();
+        }
+        Ok(())
+    }
+}
+
+/// Looks at a directory; writes only what may not be on the disk though it is read here.
+pub(crate) fn look(disk: &dyn Disk, directory: &Path) -> Result<Found, SpoolError> {
+    let mut found = Found::default();
+    let (mut recent, mut events) = (Vec::new(), 0);
     // Newest first, so that it is the most recent events whose identities are read.
     for (age, name) in names(disk, directory)?.into_iter().rev().enumerate() {
         let path = directory.join(name.file());
+        let failed = |source| SpoolError::io("read", &path, source);
         let mut identities = Vec::new();
-        let wanted = found.events < RECENT_ROWS;
+        let wanted = events < RECENT_ROWS;
         match scan(disk, &path, wanted.then_some(&mut identities)) {
             Ok(scan) => {
-                found.events += scan.events;
+                events += scan.events;
                 // The next segment is begun when this one is synced: only the newest may not be.
                 if age == 0 || scan.seal.is_none() {
                     secure(disk, &path, &scan).map_err(|source| SpoolError::io("repair", &path, source))?;
                 }
                 recent.push(identities);
-                sealed.push(finish(disk, directory, &path, scan, &mut found.notes)?);
+                match scan.seal {
+                    Some(seal) => found.sealed.push(Sealed {
+                        name,
+                        seal,
+                        bytes: scan.length,
+                        created: scan.header.created,
+                    }),
+                    None => found.unfinished.push(scan),
+                }
             }
             Err(Damage::Damaged(reason)) => {
-                found.notes.push(format!("segment {name} is damaged and was set aside: {reason}"));
-                set_aside(disk, directory, name, &reason)?;
+                let length = disk.read(&path).and_then(|file| file.length()).map_err(failed)?;
+                found.damaged.push((name, reason, length));
             }
-            Err(Damage::Io(source)) => return Err(SpoolError::io("read", &path, source)),
+            Err(Damage::Io(source)) => return Err(failed(source)),
         }
     }
-    sealed.reverse();
+    found.sealed.reverse();
     found.identities = recent.into_iter().rev().flatten().collect();
-    Ok((sealed, found))
+    Ok(found)
+}
+
+/// Looks at a directory and brings all of it in order. Returns the sealed segments, oldest first.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn recover(disk: &dyn Disk, directory: &Path) -> Result<(Vec<Sealed>, Recovered), SpoolError> {
+    let mut found = look(disk, directory)?;
+    let mut sealed = std::mem::take(&mut found.sealed);
+    found.mend(disk, directory, &mut |segment| sealed.push(segment))?;
+    sealed.sort_by_key(|segment| (segment.name.number, segment.name.collector));
+    let events = sealed.iter().map(|segment| segment.seal.events).sum();
+    Ok((sealed, Recovered { identities: found.identities, notes: found.notes, events }))
 }
 
 /// Writes again what is read here and may not be on the disk, and syncs it. After a failed sync the pages count as clean:
@@ -258,7 +333,10 @@ fn secure(disk: &dyn Disk, path: &Path, scan: &Scan) -> io::Result<()> {
 pub(crate) fn take_in(disk: &dyn Disk, directory: &Path, name: Name) -> Result<Option<Sealed>, SpoolError> {
     let path = directory.join(name.file());
     match scan(disk, &path, None) {
-        Ok(scan) => finish(disk, directory, &path, scan, &mut Vec::new()).map(Some),
+        Ok(Scan { seal: Some(seal), length, header, .. }) => {
+            Ok(Some(Sealed { name: header.name, seal, bytes: length, created: header.created }))
+        }
+        Ok(scan) => finish(disk, directory, &scan, &mut Vec::new()).map(Some),
         Err(Damage::Damaged(reason)) => set_aside(disk, directory, name, &reason).map(|()| None),
         Err(Damage::Io(source)) => Err(SpoolError::io("read", &path, source)),
     }
@@ -268,29 +346,27 @@ pub(crate) fn take_in(disk: &dyn Disk, directory: &Path, name: Name) -> Result<O
 fn finish(
     disk: &dyn Disk,
     directory: &Path,
-    path: &Path,
-    scan: Scan,
+    scan: &Scan,
     notes: &mut Vec<String>,
 ) -> Result<Sealed, SpoolError> {
-    let Scan { header, length, end, .. } = &scan;
-    let failed = |source| SpoolError::io("repair", path, source);
-    let (seal, bytes) = match scan.seal {
-        Some(seal) => (seal, *length),
-        None => {
-            if *length > *end {
-                notes.push(format!("segment {}: cut {} bytes of a torn tail", header.name, length - end));
-            }
-            if scan.stranded {
-                let reason = format!("whole frames of an unfinished batch lie behind byte {end}");
-                copy_aside(disk, directory, header.name, &reason)?;
-                notes.push(format!("segment {}: {reason}; a copy was set aside", header.name));
-            }
-            let file = disk.open(path).map_err(failed)?;
-            let counts = (scan.events, scan.audit, &scan.tally);
-            writer::seal(&*file, header.salt, *end, scan.next_batch, counts).map_err(failed)?
-        }
-    };
-    Ok(Sealed { name: header.name, seal, bytes, created: header.created })
+    let Scan { header, length, end, .. } = scan;
+    let name = header.name;
+    let path = directory.join(name.file());
+    let failed = |source| SpoolError::io("repair", &path, source);
+    let mut stranded = None;
+    if scan.stranded {
+        let reason = format!("whole frames of an unfinished batch lie behind byte {end}");
+        copy_aside(disk, directory, name, &reason)?;
+        stranded = Some(format!("segment {name}: {reason}; a copy was set aside"));
+    }
+    let file = disk.open(&path).map_err(failed)?;
+    let counts = (scan.events, scan.audit, &scan.tally);
+    let (seal, bytes) = writer::seal(&*file, header.salt, *end, scan.next_batch, counts).map_err(failed)?;
+    if length > end {
+        notes.push(format!("segment {name}: cut {} bytes of a torn tail", length - end));
+    }
+    notes.extend(stranded);
+    Ok(Sealed { name, seal, bytes, created: header.created })
 }
 
 /// Moves a segment to `aside/`, with the reason beside it.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::disk::{Disk, DiskFile};
+use super::disk::{Disk, DiskFile, Space};
 
 /// What a disk writes whole or not at all. Small, so that a test's short files have many.
 const SECTOR: usize = 32;
@@ -366,6 +366,13 @@ impl Disk for TestDisk {
                 state.sync_names(path);
             }
             Ok(())
+        })
+    }
+
+    fn space(&self, _: &Path) -> io::Result<Space> {
+        self.look(|state| {
+            let total = state.capacity.unwrap_or(usize::MAX);
+            Ok(Space { free: total.saturating_sub(state.used()) as u64, total: total as u64 })
         })
     }
 

@@ -16,6 +16,7 @@ pub(super) fn limits() -> SpoolLimits {
         seal_bytes: 1 << 20,
         seal_after: Duration::from_secs(60),
         max_bytes: 16 << 20,
+        reserve: None,
     }
 }
 

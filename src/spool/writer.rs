@@ -13,11 +13,17 @@ use super::disk::{Disk, DiskFile};
 use super::frame::{self, Frame, Kind};
 use super::queue::{Load, Work};
 use super::segment::{Header, Name, Seal};
+use super::space::{LOOK_EVERY, Watch};
+use super::start::{self, Start};
 use super::tally::{self, Tally};
 use super::{Sealed, Shared, SpoolError, now_ms, random};
 
 /// The name under which the next segment is prepared; never read.
 pub(crate) const NEXT: &str = "next";
+
+/// From so many waiting segments on, none is sealed for its age alone, but only when it is full: what is kept in memory of
+/// each (64 bytes), and read of each at the start, stays small however long the store is away.
+pub(crate) const MANY_SEALED: usize = 1000;
 
 /// The segment that is being written.
 pub(crate) struct Active {
@@ -121,34 +127,37 @@ pub(crate) fn seal(
 }
 
 /// The writer's own state.
-pub(crate) struct Writer {
+struct Writer {
     shared: Arc<Shared>,
     active: Active,
+    watch: Watch,
     pace: Pace,
 }
 
-impl Writer {
-    pub(crate) fn new(shared: Arc<Shared>, active: Active) -> Self {
-        Self { shared, active, pace: Pace::default() }
-    }
-
-    /// Runs until the queue is closed or the disk fails.
-    pub(crate) fn run(mut self) {
-        // A panic must not leave anyone waiting for ever.
-        let guard = FailOnPanic(self.shared.clone());
-        if let Err(error) = self.work() {
-            self.shared.fail(&error);
+/// The writer's thread: begins where the disk was full at the start, then writes until the queue is closed or the disk
+/// fails.
+pub(crate) fn run(shared: &Arc<Shared>, active: Option<Active>, start: Start, watch: Watch) {
+    // A panic must not leave anyone waiting for ever.
+    let guard = FailOnPanic(shared.clone());
+    let active = active.or_else(|| start::begin_when_there_is_space(shared, start));
+    if let Some(active) = active {
+        let mut writer = Writer { shared: shared.clone(), active, watch, pace: Pace::default() };
+        if let Err(error) = writer.work() {
+            shared.fail(&error);
         }
-        std::mem::forget(guard);
     }
+    std::mem::forget(guard);
+}
 
+impl Writer {
     fn work(&mut self) -> Result<(), SpoolError> {
         let (mut frames, mut wakers) = (Vec::new(), Vec::new());
         loop {
-            let due = self.active.since.map(|since| since + self.shared.limits.seal_after);
+            let due = self.due();
             match self.shared.queue.take(std::mem::take(&mut frames), std::mem::take(&mut wakers), due) {
                 Work::Write(load) => {
                     let (batch, count) = (load.batch.clone(), load.count);
+                    self.look_at_space(load.frames.len() as u64);
                     let began = Instant::now();
                     frames = self.write(load)?;
                     wakers = batch.finish(Ok(()));
@@ -160,7 +169,12 @@ impl Writer {
                         self.pace.wait(&self.shared.queue);
                     }
                 }
-                Work::Due => self.seal()?,
+                Work::Due => {
+                    self.look_at_space(0);
+                    if self.is_due() {
+                        self.seal()?;
+                    }
+                }
                 Work::Closed => {
                     return if self.active.since.is_some() { self.seal() } else { Ok(()) };
                 }
@@ -190,11 +204,32 @@ impl Writer {
         Ok(frames)
     }
 
+    /// When there is something to do though nothing comes.
+    fn due(&self) -> Option<Instant> {
+        let soon = || Instant::now() + LOOK_EVERY;
+        let seal = self.active.since.map(|since| since + self.shared.limits.seal_after);
+        let seal = seal.map(|at| if self.has_backlog() { at.max(soon()) } else { at });
+        let look = self.shared.queue.short().map(|_| soon());
+        seal.into_iter().chain(look).min()
+    }
+
     fn is_due(&self) -> bool {
         let limits = &self.shared.limits;
+        let is_old = || self.active.since.is_some_and(|since| since.elapsed() >= limits.seal_after);
         self.active.events + self.active.audit >= u64::from(limits.seal_rows)
             || self.active.at >= limits.seal_bytes
-            || self.active.since.is_some_and(|since| since.elapsed() >= limits.seal_after)
+            || is_old() && !self.has_backlog()
+    }
+
+    /// Whether so many segments wait that there is no hurry: a long outage must not make a segment every two seconds.
+    fn has_backlog(&self) -> bool {
+        self.shared.sealed.lock().len() >= MANY_SEALED
+    }
+
+    fn look_at_space(&mut self, bytes: u64) {
+        if self.watch.is_due(bytes) {
+            self.shared.set_short(self.watch.look(&*self.shared.disk, &self.shared.directory));
+        }
     }
 
     /// Seals the active segment, starts the next and hands the sealed one to the shipper, in this order: the next one
@@ -212,6 +247,7 @@ impl Writer {
         let sealed = Sealed { name: active.header.name, seal, bytes: length, created: active.header.created };
         self.active = next;
         shared.push_sealed(sealed);
+        self.look_at_space(length);
         Ok(())
     }
 }

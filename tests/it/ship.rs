@@ -26,6 +26,7 @@ fn limits() -> SpoolLimits {
         seal_bytes: 1 << 20,
         seal_after: Duration::from_millis(100),
         max_bytes: 1 << 30,
+        reserve: None,
     }
 }
 

@@ -30,6 +30,7 @@ fn limits() -> SpoolLimits {
         seal_bytes: 4 << 20,
         seal_after: Duration::from_millis(50),
         max_bytes: 1 << 30,
+        reserve: None,
     }
 }
 

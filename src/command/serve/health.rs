@@ -36,6 +36,7 @@ const COUNTERS: &[(&str, &str)] = &[
 ];
 const GAUGES: &[(&str, &str)] = &[
     ("footfall_spool_bytes", "Bytes in the spool."),
+    ("footfall_spool_free_bytes", "Bytes left on the spool's file system."),
     ("footfall_spool_segments", "Sealed segments that wait to be shipped."),
     ("footfall_spool_rows", "Rows of events in the spool."),
     ("footfall_spool_oldest_seconds", "The lag: age of the oldest segment that the store has not confirmed."),
@@ -144,7 +145,7 @@ fn check(name: &'static str, required: bool, look: impl Fn() -> Finding + Send +
 fn look_at_spool(spool: &Spool) -> Finding {
     let status = spool.status();
     let told = format!("{} of {} bytes, {} rows", status.bytes, status.max_bytes, status.events);
-    match status.broken {
+    match status.broken.or(status.short) {
         Some(error) => Err(error.to_string()),
         None if status.bytes >= status.max_bytes => Err(format!("full: {told}")),
         None => Ok(told),

@@ -3,9 +3,10 @@
 //!
 //! [`model`] is the world around a spool: who was told what, and a store that takes each token once. [`exhaustive`] lets
 //! every fault happen at every operation of fixed scripts; here all of it is drawn at random; [`repair`] interrupts recovery
-//! itself; [`scenarios`] are shapes of damage by name.
+//! itself; [`full`] fills the disk; [`scenarios`] are shapes of damage by name.
 
 mod exhaustive;
+mod full;
 mod model;
 mod repair;
 mod scenarios;

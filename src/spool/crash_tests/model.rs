@@ -182,7 +182,8 @@ impl World {
             // The writer seals in its own time, after it has acknowledged.
             Step::Settle => until(|| {
                 let active = spool.shared.active_events.load(Ordering::Relaxed);
-                active < u64::from(SEAL_ROWS) || spool.status().broken.is_some()
+                let status = spool.status();
+                active < u64::from(SEAL_ROWS) || status.broken.is_some() || status.short.is_some()
             }),
             Step::Reopen => {
                 drop((spool, self.spool.take()));
@@ -243,6 +244,11 @@ impl World {
                 Ok((spool, found)) => {
                     // Their beacons are answered as duplicates when they come again: that is a promise too.
                     self.acknowledged.extend(found.identities.iter().map(|(page_load, _)| *page_load));
+                    if spool.status().short.is_some() {
+                        // It has begun as far as it could; the rest comes when there is space.
+                        self.disk.mend();
+                        until(|| spool.status().short.is_none() || spool.status().broken.is_some());
+                    }
                     self.spool = Some(spool);
                     self.audit(&found.notes);
                     return;

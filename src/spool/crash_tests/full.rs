@@ -1,0 +1,120 @@
+//! A disk that fills: refused in time, shipped meanwhile, taken again by itself.
+
+use std::io::ErrorKind;
+
+use super::super::test_disk::{Fault, TestDisk};
+use super::super::tests::{append, limits, until, wait};
+use super::super::*;
+use super::model::{held, open, sealed};
+
+/// Frames of one event until one is refused.
+fn fill(spool: &Spool, from: u64) -> (u64, SpoolError) {
+    for page_load in from..from + 10_000 {
+        match append(spool, page_load, &[0]).and_then(wait) {
+            Ok(()) => {}
+            Err(error) => return (page_load, error),
+        }
+        // Looks at the space are apart by time.
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    panic!("it takes all");
+}
+
+fn page_loads(spool: &Spool) -> Vec<u64> {
+    let read = |sealed| held(spool, sealed).map_err(|error| error.to_string()).unwrap().events;
+    sealed(spool).into_iter().flat_map(read).collect()
+}
+
+#[test]
+fn beacons_are_refused_before_the_disk_is_full_and_taken_again_when_a_segment_was_shipped() {
+    let disk = TestDisk::default();
+    let limits = SpoolLimits { seal_rows: 20, reserve: Some(8_000), ..limits() };
+    disk.leave_space(20_000);
+    let (spool, _) = open(&disk, &limits).unwrap();
+    let (refused, error) = fill(&spool, 0);
+    assert!(matches!(error, SpoolError::NoSpace { reserve: 8_000, free: 1.. }), "{error}");
+    assert!(refused > 20 && spool.status().broken.is_none());
+    // What is few is taken all the same.
+    wait(spool.append_audit("a", "{}").unwrap()).unwrap();
+    spool.confirm(&spool.oldest_sealed().unwrap()).unwrap();
+    until(|| spool.status().short.is_none());
+    wait(append(&spool, refused, &[0]).unwrap()).unwrap();
+}
+
+#[test]
+fn a_spool_opens_on_a_full_disk_refuses_ships_and_takes_beacons_when_there_is_space() {
+    let disk = TestDisk::default();
+    let sealing = SpoolLimits { seal_rows: 3, ..limits() };
+    let (spool, _) = open(&disk, &sealing).unwrap();
+    for page_load in 0..7 {
+        wait(append(&spool, page_load, &[0]).unwrap()).unwrap();
+    }
+    until(|| spool.status().sealed == 2);
+    let off = disk.after_power_loss(|| false);
+    drop(spool);
+    // Not a byte is left, and one segment is not sealed.
+    off.leave_space(0);
+    let (spool, found) = open(&off, &sealing).unwrap();
+    assert_eq!(found.identities.len(), 7, "what is there is known");
+    assert_eq!((found.events, spool.status().events, spool.status().sealed), (7, 7, 2));
+    for _ in 0..3 {
+        assert!(matches!(append(&spool, 9, &[0]), Err(SpoolError::NoSpace { .. })));
+        // Nor may a copy of what is not promised yet be answered as if it were.
+        assert!(matches!(wait(spool.sync_point()), Err(SpoolError::NoSpace { .. })));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(spool.status().broken.is_none() && spool.status().short.is_some());
+    let audit = spool.append_audit("a", "{}").unwrap();
+    // Shipping goes on, and makes the room that the rest needs.
+    assert_eq!(page_loads(&spool), [0, 1, 2, 3, 4, 5]);
+    spool.confirm(&spool.oldest_sealed().unwrap()).unwrap();
+    until(|| spool.status().short.is_none());
+    assert_eq!(page_loads(&spool), [3, 4, 5, 6]);
+    wait(audit).unwrap();
+    wait(append(&spool, 9, &[0]).unwrap()).unwrap();
+    drop(spool);
+    let (spool, _) = open(&off.after_power_loss(|| false), &sealing).unwrap();
+    assert_eq!(page_loads(&spool), [3, 4, 5, 6, 9]);
+}
+
+#[test]
+fn a_spool_that_never_finds_space_closes_and_fails_those_who_wait() {
+    let disk = TestDisk::default();
+    drop(open(&disk, &limits()).unwrap());
+    disk.leave_space(0);
+    let (spool, _) = open(&disk, &limits()).unwrap();
+    let audit = spool.append_audit("a", "{}").unwrap();
+    spool.close();
+    assert!(wait(audit).is_err());
+}
+
+#[test]
+fn an_error_other_than_want_of_space_still_keeps_a_spool_from_opening() {
+    let disk = TestDisk::default();
+    drop(open(&disk, &limits()).unwrap());
+    disk.fault_after(0, Fault::Error { kind: ErrorKind::Other, done: false, lasting: true });
+    assert!(matches!(open(&disk, &limits()), Err(SpoolError::Io { .. })));
+}
+
+#[test]
+fn a_long_outage_makes_no_segment_for_each_moment_of_it() {
+    let disk = TestDisk::default();
+    let limits = SpoolLimits { seal_after: Duration::from_millis(1), ..limits() };
+    let (spool, _) = open(&disk, &limits).unwrap();
+    let many = writer::MANY_SEALED;
+    spool.shared.sealed.lock().extend((0..many).map(|number| Sealed {
+        name: Name { collector: 0, number: number as u64 },
+        seal: Seal::default(),
+        bytes: 0,
+        created: 0,
+    }));
+    for page_load in 0..5 {
+        wait(append(&spool, page_load, &[0]).unwrap()).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(spool.status().sealed, many, "its age alone seals nothing now");
+    spool.shared.sealed.lock().pop_front();
+    until(|| spool.status().sealed == many);
+    assert_eq!(spool.shared.sealed.lock().back().unwrap().seal.events, 5, "all of it in one");
+    assert_eq!(size_of::<Sealed>(), 64, "as `docs/operations.md` says");
+}
