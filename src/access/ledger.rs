@@ -1,7 +1,7 @@
 //! The file of tokens, `DATA/tokens.json`: names, roles, sites, times and fingerprints. No token is in it.
 //!
 //! It is written as a whole (staged, synced, renamed) under a lock, readable by its owner alone, and refused when others may
-//! write it. A missing file is one without tokens. It is small by [`MAX_TOKENS`], so that comparing with all of them is cheap.
+//! write it. A missing file is one without tokens. It is small by its bound, so that comparing with all of them is cheap.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

@@ -23,7 +23,7 @@ use crate::access::{Bearer, Gate, Who, Wrong};
 use crate::config::Config;
 use crate::privacy::Peer;
 
-/// Wrong tokens from one address (an IPv6 /64) that are answered as such: so many at once, then one each [`TRY_EVERY`].
+/// Wrong tokens from one address (an IPv6 /64) that are answered as such: so many at once, then one each few seconds.
 pub const MAX_TRIES: u32 = 10;
 /// Between two wrong tokens, once [`MAX_TRIES`] were shown.
 const TRY_EVERY: Duration = Duration::from_secs(6);

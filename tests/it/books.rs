@@ -110,6 +110,17 @@ fn verify_names_the_segments_that_are_missing_and_those_that_are_doubled() {
 }
 
 #[test]
+fn books_that_the_store_took_twice_in_a_power_cut_are_outweighed_by_the_segments() {
+    let (_directory, store, shipping) = shipped(3);
+    store.store.query("INSERT INTO books SELECT * FROM books").unwrap();
+    let balance = shipping.balance();
+    assert!(balance.balances() && balance.lines.values().all(|line| line.proven), "{:?}", says(&balance));
+    let (_, window) = &segments(&store)[1];
+    store.store.query(&format!("DELETE FROM events WHERE {window}")).unwrap();
+    assert!(!shipping.balance().balances(), "events that are missing are missing all the same");
+}
+
+#[test]
 fn events_that_are_missing_from_a_segment_are_told_with_their_segment() {
     let (_directory, store, shipping) = shipped(4);
     let segments = segments(&store);

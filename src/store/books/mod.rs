@@ -155,9 +155,16 @@ impl Balance {
         let mut covered = BTreeMap::new();
         for (key, line) in &mut self.lines {
             let (booked, removed) = first.get(key).map(booked_and_removed).unwrap_or_default();
-            line.proven = !line.expired && proof.covers(key, booked, removed);
-            if line.proven {
-                covered.insert(key.clone(), stored.get(key).copied().unwrap_or_default());
+            if line.expired {
+                continue;
+            }
+            let actual = stored.get(key).copied().unwrap_or_default();
+            if proof.covers(key, booked, removed) {
+                line.proven = true;
+                covered.insert(key.clone(), actual);
+            } else if proof.outweighs(key, actual, booked).await? {
+                line.proven = true;
+                line.booked = line.stored;
             }
         }
         self.findings = proof.judge(&covered).await?;
