@@ -1,14 +1,16 @@
 //! What a collector finds that an operator put there: segments to be tried again, and records of discarded ones for the audit.
 //!
-//! It is looked for at the start and every second, by the task that ships, so that no segment is taken up while another moves aside.
+//! It is looked for at the start and every second. Segments are taken up by the task that ships, so that none is while another moves
+//! aside; the audit is written by one of its own, since on a full disk it waits for the space that shipping makes.
 
 use std::io;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::aside::{DISCARDED, DISCARDING, RETRY};
 use super::recovery::{self, ASIDE};
 use super::segment::Name;
-use super::{Spool, SpoolError};
+use super::{Disk, Spool, SpoolError};
 
 impl Spool {
     /// Takes up what lies in `retry/`; returns the names. A segment that turns out damaged goes aside again.
@@ -45,7 +47,8 @@ impl Spool {
         self.shared.count_aside();
     }
 
-    /// Writes a row of the audit for each segment that was discarded, once. A crash in the middle may write it twice.
+    /// Writes a row of the audit for each segment that was discarded, once. A crash in the middle may write it twice. Waits for
+    /// each, on a full disk until there is space; two at a time would write a row each.
     pub(crate) async fn audit_discarded(&self) -> Result<(), SpoolError> {
         let shared = &self.shared;
         let aside = shared.directory.join(ASIDE);
@@ -55,7 +58,7 @@ impl Spool {
                 (aside.join(format!("{name}{DISCARDING}")), aside.join(format!("{name}{DISCARDED}")));
             let failed = |source| SpoolError::io("note", &from, source);
             // Site ids and counts; no row.
-            let detail = std::fs::read_to_string(&from).map_err(failed)?;
+            let detail = read_text(&*shared.disk, &from).map_err(failed)?;
             self.append_audit("segment discarded", &detail)?.await?;
             shared
                 .disk
@@ -65,4 +68,12 @@ impl Spool {
         }
         Ok(())
     }
+}
+
+/// The whole of a file that was written whole.
+fn read_text(disk: &dyn Disk, path: &Path) -> io::Result<String> {
+    let file = disk.read(path)?;
+    let mut text = vec![0; usize::try_from(file.length()?).map_err(io::Error::other)?];
+    file.read_at(&mut text, 0)?;
+    String::from_utf8(text).map_err(io::Error::other)
 }

@@ -95,7 +95,7 @@ mod space;
 mod start;
 mod tally;
 #[cfg(test)]
-mod test_disk;
+pub(crate) mod test_disk;
 #[cfg(test)]
 mod tests;
 mod unload;

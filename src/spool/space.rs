@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::SpoolError;
 use super::disk::Disk;
 
-/// How old a look may be; a tenth of what a test can wait for.
+/// How old a look may be: a disk that others fill is noticed, and space that came is used, within a second. Tests do not wait that long.
 pub(crate) const LOOK_EVERY: Duration =
     if cfg!(test) { Duration::from_millis(5) } else { Duration::from_secs(1) };
 /// Bytes that may be written from one look to the next: far below any reserve, and dear enough to hide the look.

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use clickhouse::error::Error;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::Client;
 use crate::spool::{Identity, MAX_SEGMENT_ROWS, Part, Sealed, Spool, SpoolError, Unload, UnloadError};
@@ -76,12 +77,14 @@ pub struct Shipper {
     refusals: u32,
     /// The oldest segment may have been sent before: by this process, or by the one before it.
     in_doubt: bool,
+    /// Tells the audit what was discarded; one at a time, so that each has one row.
+    auditing: Option<JoinHandle<()>>,
 }
 
 impl Shipper {
     /// A shipper between a spool and a store. Nothing happens before [`Shipper::run`].
     pub fn new(spool: Arc<Spool>, client: Client) -> Self {
-        Self { spool, client, pause: FIRST_PAUSE, refusals: 0, in_doubt: true }
+        Self { spool, client, pause: FIRST_PAUSE, refusals: 0, in_doubt: true, auditing: None }
     }
 
     /// Ships until `shutdown` resolves; then tries what is sealed once more, for at most five seconds. To have
@@ -121,7 +124,7 @@ impl Shipper {
         }
     }
 
-    /// Takes up what an operator wants tried again, and tells the audit what was discarded.
+    /// Takes up what an operator wants tried again, and has the audit told what was discarded.
     async fn look_aside(&mut self) {
         let spool = self.spool.clone();
         let taken = blocking(move || {
@@ -139,8 +142,14 @@ impl Shipper {
             }
             Err(error) => tracing::warn!(%error, "cannot look for what is to be tried again"),
         }
-        if let Err(error) = self.spool.audit_discarded().await {
-            tracing::warn!(%error, "what was discarded is not in the audit yet");
+        // On a full disk a row of the audit waits for the space that shipping makes: never the other way round.
+        if self.auditing.as_ref().is_none_or(JoinHandle::is_finished) {
+            let spool = self.spool.clone();
+            self.auditing = Some(tokio::spawn(async move {
+                if let Err(error) = spool.audit_discarded().await {
+                    tracing::warn!(%error, "what was discarded is not in the audit yet");
+                }
+            }));
         }
     }
 

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
+use super::audit;
 use crate::config::{self, Config};
 use crate::server::collect::Collector;
 use crate::spool::Spool;
@@ -160,7 +161,7 @@ async fn raised(mut flag: watch::Receiver<bool>) {
     let _ = flag.wait_for(|raised| *raised).await;
 }
 
-/// Turns the key when its time has come, and has the audit record it.
+/// Turns the key when its time has come, whatever the disk does, and has the audit record it.
 async fn turn_keys(collector: Arc<Collector>, spool: Arc<Spool>) {
     let mut interval = tokio::time::interval(KEY_EVERY);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -174,14 +175,8 @@ async fn turn_keys(collector: Arc<Collector>, spool: Arc<Spool>) {
         };
         let (ended, began) = (turn.ended.to_string(), turn.began.to_string());
         tracing::info!(ended, began, epoch = turn.epoch, "the key was turned");
-        let detail = serde_json::json!({ "ended": ended, "began": began, "epoch": turn.epoch }).to_string();
-        let written = match spool.append_audit("key turned", &detail) {
-            Ok(ack) => ack.await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = written {
-            tracing::error!(%error, "the turn of the key is not in the audit");
-        }
+        let detail = serde_json::json!({ "ended": ended, "began": began, "epoch": turn.epoch });
+        audit::record(&spool, "key turned", &detail);
     }
 }
 
@@ -220,5 +215,71 @@ async fn watch_store(client: Client, state: StoreState, there: Arc<Notify>) {
         *state.lock() = found;
         let never = was_there == Some(false) && !ever;
         tokio::time::sleep(if never { STORE_SOON } else { STORE_EVERY }).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::time::Instant;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::config::SpoolLimits;
+    use crate::privacy::{Clock, KeyRing, Places, Privacy};
+    use crate::spool::test_disk::TestDisk;
+
+    /// A wall clock that stands where it was put, in seconds.
+    struct TestClock(AtomicI64);
+
+    impl Clock for TestClock {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_second(self.0.load(Ordering::Relaxed)).unwrap()
+        }
+    }
+
+    async fn eventually(what: &str, mut so: impl FnMut() -> bool) {
+        let began = Instant::now();
+        while !so() {
+            assert!(began.elapsed() < Duration::from_secs(30), "it never comes: {what}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// How often a text lies on a disk.
+    fn count(disk: &TestDisk, text: &str) -> usize {
+        let files = disk.lengths(Path::new("/spool"));
+        let contents: Vec<u8> = files.keys().flat_map(|file| disk.contents(file).unwrap()).collect();
+        memchr::memmem::find_iter(&contents, text).count()
+    }
+
+    #[tokio::test]
+    async fn keys_turn_day_after_day_though_the_disk_is_full_and_the_audit_has_each_turn_when_there_is_space()
+    {
+        const DAY: i64 = 86_400;
+        let keys = tempfile::tempdir().unwrap();
+        let config = Config::check("footfall.toml", "", &[]).unwrap();
+        let clock = Arc::new(TestClock(AtomicI64::new(1_795_000_000)));
+        let ring = KeyRing::open(keys.path(), true, config.timezone.clone(), config.rotate_at, clock.clone());
+        let limits = SpoolLimits { reserve: None, ..config.spool.clone() };
+        let disk = TestDisk::default();
+        let open = || Spool::open_on(Arc::new(disk.clone()), Path::new("/spool"), &limits).unwrap();
+        drop(open());
+        disk.leave_space(0);
+        let (spool, recovered) = open();
+        let privacy = Privacy::new(ring.unwrap(), Places::open(&[]));
+        let collector = Arc::new(Collector::new(&config, privacy, spool.clone(), &recovered));
+        let turning = tokio::spawn(turn_keys(collector.clone(), spool.clone()));
+        for _ in 0..3 {
+            let before = collector.privacy().keys().status().fingerprint;
+            clock.0.fetch_add(DAY, Ordering::Relaxed);
+            eventually("a turn", || collector.privacy().keys().status().fingerprint != before).await;
+        }
+        assert_eq!(count(&disk, "key turned"), 0, "there is no space for it");
+        disk.leave_space(1 << 20);
+        eventually("the audit of all turns", || count(&disk, "key turned") == 3).await;
+        turning.abort();
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::audit;
 use crate::access::{Change, Entry, Gate, Ledger};
 use crate::config::Config;
 use crate::server::Server;
@@ -73,8 +74,8 @@ pub(super) async fn follow(gate: Arc<Gate>, spool: Arc<Spool>) {
         // The file is read.
         match tokio::task::spawn_blocking(move || asked.follow()).await {
             Ok(Ok(changes)) => {
-                for change in changes {
-                    record(&change, &spool).await;
+                for change in &changes {
+                    record(change, &spool);
                 }
             }
             Ok(Err(error)) => tracing::error!(
@@ -87,7 +88,7 @@ pub(super) async fn follow(gate: Arc<Gate>, spool: Arc<Spool>) {
 }
 
 /// Logs a change and puts it into the audit. Names of tokens are the operator's own words.
-async fn record(change: &Change, spool: &Spool) {
+fn record(change: &Change, spool: &Spool) {
     let (action, entry) = match change {
         Change::Added(entry) => ("token added", entry),
         Change::Revoked(entry) => ("token revoked", entry),
@@ -96,11 +97,45 @@ async fn record(change: &Change, spool: &Spool) {
     tracing::info!(name, role = role.name(), "{action}");
     let expires = expires.map(|end| end.to_string());
     let detail = json!({ "name": name, "role": role.name(), "sites": sites, "expires": expires });
-    let written = match spool.append_audit(action, &detail.to_string()) {
-        Ok(ack) => ack.await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = written {
-        tracing::error!(%error, "this change of the tokens is not in the audit");
+    audit::record(spool, action, &detail);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Instant;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::access::{Fingerprint, Role, Token};
+    use crate::spool::test_disk::TestDisk;
+
+    #[tokio::test]
+    async fn a_token_is_revoked_though_the_disk_is_full_and_the_audit_waits() {
+        let data = tempfile::tempdir().unwrap();
+        let limits = Config::check("footfall.toml", "", &[]).unwrap().spool;
+        let disk = TestDisk::default();
+        let open = || Spool::open_on(Arc::new(disk.clone()), Path::new("/spool"), &limits).unwrap().0;
+        drop(open());
+        disk.leave_space(0);
+        let ledger = || Ledger::new(data.path());
+        let (gate, _) = Gate::open(ledger());
+        let following = tokio::spawn(follow(gate.clone(), open()));
+        let token = Token::random().unwrap();
+        let (name, fingerprint) = ("anna".to_owned(), Fingerprint::of(token.expose()).unwrap());
+        let (created, sites) = (Timestamp::now(), Vec::new());
+        ledger().add(Entry { name, role: Role::Sre, sites, created, expires: None, fingerprint }).unwrap();
+        let eventually = async |has_tokens: bool| {
+            let began = Instant::now();
+            while gate.has_tokens() != has_tokens {
+                assert!(began.elapsed() < Duration::from_secs(30), "it is never so: {has_tokens}");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        eventually(true).await;
+        ledger().revoke("anna").unwrap();
+        eventually(false).await;
+        following.abort();
     }
 }

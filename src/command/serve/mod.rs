@@ -6,6 +6,7 @@
 //! The first `SIGTERM` or `SIGINT` drains, the second one ends at once; `SIGHUP` reads the sites anew. A spool whose disk
 //! failed ends the process with [`Exit::Spool`], so that its supervisor starts it again and recovery can look.
 
+mod audit;
 mod background;
 mod gates;
 mod health;

@@ -1,11 +1,15 @@
 //! A disk that fills: refused in time, shipped meanwhile, taken again by itself.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener};
 
 use super::super::test_disk::{Fault, TestDisk};
 use super::super::tests::{append, limits, until, wait};
 use super::super::*;
-use super::model::{held, open, sealed};
+use super::model::{DIRECTORY, aside, held, open, sealed};
+use crate::config::Store;
+use crate::store::Client;
+use crate::store::ship::Shipper;
 
 /// Frames of one event until one is refused.
 fn fill(spool: &Spool, from: u64) -> (u64, SpoolError) {
@@ -75,6 +79,70 @@ fn a_spool_opens_on_a_full_disk_refuses_ships_and_takes_beacons_when_there_is_sp
     drop(spool);
     let (spool, _) = open(&off.after_power_loss(|| false), &sealing).unwrap();
     assert_eq!(page_loads(&spool), [3, 4, 5, 6, 9]);
+}
+
+/// A store that says yes to everything and keeps nothing, until the test ends.
+fn yes_to_all() -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let (mut request, mut part) = (Vec::new(), [0; 4096]);
+            while !is_whole(&request) {
+                match stream.read(&mut part) {
+                    Ok(read @ 1..) => request.extend_from_slice(&part[..read]),
+                    _ => break,
+                }
+            }
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    address
+}
+
+/// Whether all of a request is there, its body in chunks or of a known length.
+fn is_whole(request: &[u8]) -> bool {
+    let Some(end) = memchr::memmem::find(request, b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&request[..end]).to_ascii_lowercase();
+    match head.split_once("content-length: ") {
+        Some((_, rest)) => {
+            let length = rest.split("\r\n").next().and_then(|length| length.parse::<usize>().ok());
+            request.len() >= end + 4 + length.unwrap()
+        }
+        None => !head.contains("chunked") || request.ends_with(b"0\r\n\r\n"),
+    }
+}
+
+#[tokio::test]
+async fn shipping_makes_space_on_a_full_disk_while_the_audit_of_a_discarded_segment_waits_for_it() {
+    let disk = TestDisk::default();
+    let sealing = SpoolLimits { seal_rows: 3, ..limits() };
+    let (spool, _) = open(&disk, &sealing).unwrap();
+    for page_load in 0..3 {
+        wait(append(&spool, page_load, &[0]).unwrap()).unwrap();
+    }
+    until(|| spool.status().sealed == 1);
+    drop(spool);
+    let name = Name { collector: 1, number: 7 };
+    let record = format!("{name}{}", aside::DISCARDING);
+    recovery::write_whole(&disk, &aside(), &record, br#"{"reason":"a test"}"#).unwrap();
+    disk.leave_space(0);
+    let (spool, _) = open(&disk, &sealing).unwrap();
+    let client = Client::new(&Store::Embedded { listen: yes_to_all() });
+    let shipping = tokio::spawn(Shipper::new(spool.clone(), client).run(std::future::pending()));
+    let noted = aside().join(format!("{name}{}", aside::DISCARDED));
+    let began = std::time::Instant::now();
+    while disk.contents(&noted).is_none() {
+        assert!(began.elapsed() < Duration::from_secs(30), "nothing was shipped: {:?}", spool.status());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    shipping.abort();
+    assert!(spool.status().short.is_none());
+    spool.close();
+    let files = disk.lengths(Path::new(DIRECTORY));
+    let rows: Vec<u8> = files.keys().flat_map(|file| disk.contents(file).unwrap()).collect();
+    assert_eq!(memchr::memmem::find_iter(&rows, "segment discarded").count(), 1);
 }
 
 #[test]
