@@ -11,6 +11,7 @@ use super::aside::RETRY;
 use super::disk::{Disk, RealDisk};
 use super::recovery::{self, ASIDE, Damage, REASON};
 use super::segment::{Header, Name, Reader, Step};
+use super::split;
 use super::{Prints, SpoolError, Tally};
 
 /// Everything in a spool's directory.
@@ -126,9 +127,8 @@ pub struct Aside {
 pub fn inspect(directory: &Path) -> Result<Inventory, SpoolError> {
     let disk = &RealDisk;
     let mut segments = Vec::new();
-    for name in recovery::names(disk, directory)? {
-        let path = directory.join(name.file());
-        match recovery::scan(disk, &path, None) {
+    for (name, path, scan) in split::waiting(disk, directory)? {
+        match scan {
             Ok(scan) => segments.push(SegmentStatus {
                 name: name.to_string(),
                 state: if scan.seal.is_some() { SegmentState::Sealed } else { SegmentState::Open },

@@ -21,6 +21,7 @@
 //! | `counted` | the collector, and its first segment from which on each has a row in table `segments`: below it a number may lack |
 //! | `next` | a segment in the making; disposable |
 //! | `recent/NAME.recent` | page load and number of the events of a segment that was shipped not long ago |
+//! | `halves/NAME.segment`, `aside/NAME.split` | a segment that the store refuses, on its way to be split in two |
 //! | `aside/NAME.segment`, `aside/NAME.reason` | a segment that was set aside, and why |
 //! | `aside/NAME.salvaged`, `aside/NAME.salvaged.reason` | a damaged one whose whole frames were put into another segment |
 //! | `aside/NAME.discarding`, `aside/NAME.discarded` | the books of one that was discarded, before and after the audit knows it |
@@ -92,6 +93,7 @@ mod recent;
 mod recovery;
 mod segment;
 mod space;
+mod split;
 mod start;
 mod tally;
 #[cfg(test)]
@@ -234,6 +236,8 @@ pub struct Spool {
 struct Shared {
     disk: Arc<dyn Disk>,
     directory: PathBuf,
+    /// First half of the names of segments that are written here.
+    collector: u64,
     limits: SpoolLimits,
     queue: Queue,
     /// Oldest first.
@@ -312,7 +316,10 @@ impl Spool {
             io::ErrorKind::WouldBlock => SpoolError::Locked(directory.to_owned()),
             _ => SpoolError::io("lock", directory, source),
         })?;
+        split::complete(&*disk, directory)
+            .map_err(|source| SpoolError::io("end a split in", directory, source))?;
         let (mut start, mut sealed) = Start::look(&*disk, directory)?;
+        let collector = start.name().collector;
         let begun = start.begin(&*disk, directory, |segment| sealed.push(segment));
         let active = match begun {
             Ok(active) => Some(active),
@@ -342,6 +349,7 @@ impl Spool {
         let shared = Arc::new(Shared {
             disk,
             directory: directory.to_owned(),
+            collector,
             limits: SpoolLimits { seal_rows: limits.seal_rows.min(MAX_SEAL_ROWS), ..limits.clone() },
             queue: Queue::new(on_disk, limits.max_bytes, active.is_some()),
             sealed: Mutex::new(sealed.into()),
@@ -515,6 +523,11 @@ impl Spool {
         }
         shared.count_aside();
         moved
+    }
+
+    /// Whether a segment was written by a collector here, and not put together from another one.
+    pub(crate) fn is_own(&self, name: Name) -> bool {
+        name.collector == self.shared.collector
     }
 
     /// Opens a sealed segment for reading.

@@ -34,6 +34,11 @@ impl Start {
         Ok((Self { found, name, first }, sealed))
     }
 
+    /// The name of the segment that will be written first.
+    pub(crate) fn name(&self) -> Name {
+        self.name
+    }
+
     pub(crate) fn found(&mut self) -> &mut Found {
         &mut self.found
     }

@@ -31,6 +31,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A segment is set aside when the store has refused its content this many times.
 const TRIES: u32 = 4;
+/// Rows of a segment that are set aside each alone; where there are more, what is left of the segment is set aside as it is. Finding
+/// each takes two inserts for each halving, some thirty in a full segment.
+const MOST_ALONE: u32 = 32;
 /// A connection that takes no bytes for so long is given up.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// A store that does not answer a whole insert for so long is given up; it may still store it, and then knows it again.
@@ -59,8 +62,13 @@ enum ShipError {
     #[error("the store did not take segment {name}")]
     Store { name: String, source: Error },
     /// The store will not take these rows.
-    #[error("the store refuses what is in the segment: {0}")]
-    Content(String),
+    #[error("the store refuses what is in the segment: table {}: {answer}", part.table)]
+    Content {
+        /// Whose rows.
+        part: Part,
+        /// Its words.
+        answer: String,
+    },
     /// The segment cannot be read back.
     #[error("{0}")]
     Damaged(String),
@@ -75,6 +83,8 @@ pub struct Shipper {
     client: Client,
     pause: Duration,
     refusals: u32,
+    /// Segments and rows that were set aside since the last one that was shipped as it was made.
+    set_aside: u32,
     /// The oldest segment may have been sent before: by this process, or by the one before it.
     in_doubt: bool,
     /// Tells the audit what was discarded; one at a time, so that each has one row.
@@ -84,7 +94,7 @@ pub struct Shipper {
 impl Shipper {
     /// A shipper between a spool and a store. Nothing happens before [`Shipper::run`].
     pub fn new(spool: Arc<Spool>, client: Client) -> Self {
-        Self { spool, client, pause: FIRST_PAUSE, refusals: 0, in_doubt: true, auditing: None }
+        Self { spool, client, pause: FIRST_PAUSE, refusals: 0, set_aside: 0, in_doubt: true, auditing: None }
     }
 
     /// Ships until `shutdown` resolves; then tries what is sealed once more, for at most five seconds. To have
@@ -165,15 +175,22 @@ impl Shipper {
 
     async fn failed(&mut self, sealed: Sealed, error: ShipError) {
         metrics::counter!("footfall_ship_failures_total").increment(1);
-        self.refusals += u32::from(matches!(error, ShipError::Content(_)));
-        let aside = matches!(error, ShipError::Damaged(_)) || self.refusals >= TRIES;
-        if aside {
+        let refused = matches!(error, ShipError::Content { .. });
+        self.refusals += u32::from(refused);
+        // A half of what was refused is refused for the same reason: there is nothing to wait for.
+        let tries = if self.spool.is_own(sealed.name) { TRIES } else { 1 };
+        if refused && self.refusals >= tries && self.split(sealed, &error).await {
+            (self.pause, self.refusals) = (FIRST_PAUSE, 0);
+            return;
+        }
+        if matches!(error, ShipError::Damaged(_)) || self.refusals >= tries {
             let reason = error.to_string();
             let spool = self.spool.clone();
             match blocking(move || spool.set_aside(&sealed, &reason)).await {
                 Ok(()) => {
-                    tracing::error!(segment = %sealed.name, error = chain(&error), "set aside");
+                    tracing::error!(segment = %sealed.name, rows = sealed.events(), error = chain(&error), "set aside");
                     metrics::counter!("footfall_segments_set_aside_total").increment(1);
+                    self.set_aside += 1;
                     (self.pause, self.refusals) = (FIRST_PAUSE, 0);
                     return;
                 }
@@ -184,6 +201,42 @@ impl Shipper {
         }
         tokio::time::sleep(jittered(self.pause)).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+
+    /// Splits a segment whose events the store refuses, so that in the end the refused rows alone are set aside. Not one of which
+    /// the store holds some events all the same, nor one with yet more refused rows than were set aside already.
+    async fn split(&mut self, sealed: Sealed, error: &ShipError) -> bool {
+        let is_events = matches!(error, ShipError::Content { part, .. } if part.is_events());
+        if !is_events || self.set_aside >= MOST_ALONE {
+            return false;
+        }
+        let spool = self.spool.clone();
+        let open = move || Unload::open(&spool, sealed).map_err(unreadable);
+        let is_absent = match blocking(open).await {
+            Ok(unload) => self.is_absent(&unload).await,
+            Err(error) => Err(error),
+        };
+        match is_absent {
+            Ok(true) => {}
+            Ok(false) => return false,
+            Err(error) => {
+                tracing::warn!(segment = %sealed.name, error = chain(&error), "it is not known what the store has of it");
+                return false;
+            }
+        }
+        let spool = self.spool.clone();
+        match blocking(move || spool.split(&sealed)).await {
+            Ok(true) => {
+                tracing::warn!(segment = %sealed.name, rows = sealed.events(), error = chain(error), "split in two");
+                metrics::counter!("footfall_segments_split_total").increment(1);
+                true
+            }
+            Ok(false) => false,
+            Err(error) => {
+                tracing::error!(segment = %sealed.name, %error, "cannot be split");
+                false
+            }
+        }
     }
 
     /// Sends one segment, table by table, and deletes it.
@@ -208,6 +261,9 @@ impl Shipper {
         })
         .await?;
         self.in_doubt = false;
+        if self.spool.is_own(sealed.name) && sealed.events() > 0 {
+            self.set_aside = 0;
+        }
         metrics::counter!("footfall_shipped_rows_total").increment(sealed.events());
         metrics::counter!("footfall_shipped_segments_total").increment(1);
         metrics::histogram!("footfall_ship_seconds").record(began.elapsed());
@@ -217,33 +273,46 @@ impl Shipper {
 
     /// Whether the store holds each event of a segment.
     async fn is_stored(&self, unload: &Unload) -> Result<bool, ShipError> {
-        let Some((table, received)) = unload.events() else { return Ok(false) };
         for identities in unload.identities().chunks(ASKED_AT_ONCE) {
-            let distinct: HashSet<&Identity> = identities.iter().collect();
-            let list: Vec<String> =
-                distinct.iter().map(|(page_load, seq)| format!("({page_load},{seq})")).collect();
-            // The times of events bound the parts that are read: an event is at most a day old when it is received.
-            let sql = format!(
-                "SELECT uniqExact(page_load, seq) FROM {table} WHERE time BETWEEN \
-                 fromUnixTimestamp64Milli({}, 'UTC') - INTERVAL 2 DAY AND fromUnixTimestamp64Milli({}, 'UTC') + INTERVAL 1 DAY \
-                 AND (page_load, seq) IN ({})",
-                received.start(),
-                received.end(),
-                list.join(",")
-            );
-            let doubtful = |source| ShipError::Store { name: unload.name().to_string(), source };
-            let answer = self
-                .client
-                .bytes(&sql, &[], "TabSeparated")
-                .map_err(doubtful)?
-                .collect()
-                .await
-                .map_err(doubtful)?;
-            if String::from_utf8_lossy(&answer).trim() != distinct.len().to_string() {
+            let (found, of) = self.look_for(unload, identities).await?;
+            if found < of {
+                return Ok(false);
+            }
+        }
+        Ok(!unload.identities().is_empty())
+    }
+
+    /// Whether the store holds no event of a segment.
+    async fn is_absent(&self, unload: &Unload) -> Result<bool, ShipError> {
+        for identities in unload.identities().chunks(ASKED_AT_ONCE) {
+            if self.look_for(unload, identities).await?.0 > 0 {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// How many of some events of a segment the store holds, of how many.
+    async fn look_for(&self, unload: &Unload, identities: &[Identity]) -> Result<(usize, usize), ShipError> {
+        let distinct: HashSet<&Identity> = identities.iter().collect();
+        let Some((table, received)) = unload.events() else { return Ok((0, distinct.len())) };
+        let list: Vec<String> =
+            distinct.iter().map(|(page_load, seq)| format!("({page_load},{seq})")).collect();
+        // The times of events bound the parts that are read: an event is at most a day old when it is received.
+        let sql = format!(
+            "SELECT uniqExact(page_load, seq) FROM {table} WHERE time BETWEEN \
+             fromUnixTimestamp64Milli({}, 'UTC') - INTERVAL 2 DAY AND fromUnixTimestamp64Milli({}, 'UTC') + INTERVAL 1 DAY \
+             AND (page_load, seq) IN ({})",
+            received.start(),
+            received.end(),
+            list.join(",")
+        );
+        let failed = |source| ShipError::Store { name: unload.name().to_string(), source };
+        let answer = self.client.bytes(&sql, &[], "TabSeparated").map_err(failed)?.collect().await;
+        let answer = answer.map_err(failed)?;
+        let found = String::from_utf8_lossy(&answer).trim().parse();
+        let found = found.map_err(|_| failed(Error::Custom("the answer is no number".to_owned())))?;
+        Ok((found, distinct.len()))
     }
 
     async fn insert(&self, unload: &Arc<Unload>, part: Part) -> Result<(), ShipError> {
@@ -303,7 +372,7 @@ fn unreadable(error: UnloadError) -> ShipError {
 fn refused(part: &Part, error: Error) -> ShipError {
     match &error {
         Error::BadResponse(answer) if code(answer).is_some_and(|code| CONTENT_CODES.contains(&code)) => {
-            ShipError::Content(format!("table {}: {answer}", part.table))
+            ShipError::Content { part: part.clone(), answer: answer.clone() }
         }
         _ => ShipError::Store { name: part.token.clone(), source: error },
     }
@@ -347,7 +416,7 @@ mod tests {
             ("502 Bad Gateway", false),
         ] {
             let error = refused(&part, Error::BadResponse(answer.into()));
-            assert_eq!(matches!(error, ShipError::Content(_)), content, "{answer}");
+            assert_eq!(matches!(error, ShipError::Content { .. }), content, "{answer}");
         }
         let error = refused(&part, Error::Network("connection refused".into()));
         assert!(matches!(error, ShipError::Store { .. }));

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::common::{Collector, eventually, good_beacon};
+use crate::common::{Collector, StoreProcess, eventually, good_beacon};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A collector whose store refuses events of the path `/poison`, and one such segment set aside.
+/// A collector whose store refuses events of the path `/poison`, and so many of them set aside, each alone; beside them one event
+/// that was stored before and three that came between them.
 fn with_poison(beacons: u64) -> (Collector, String) {
     let mut collector = Collector::new("[spool]\nseal_after = \"1s\"\n");
     collector.start();
@@ -16,8 +17,13 @@ fn with_poison(beacons: u64) -> (Collector, String) {
     collector.store.query("ALTER TABLE events ADD CONSTRAINT no_poison CHECK path != '/poison'").unwrap();
     for page in 0..beacons {
         send(&collector, page, "/poison");
+        if page < 3 {
+            send(&collector, 2_000 + page, "/between");
+        }
     }
-    eventually("the segment is set aside", PATIENCE, || aside(&collector, "segment").len() == 1);
+    collector.wait_for_events(1 + beacons.min(3), PATIENCE);
+    let expected = usize::try_from(beacons).unwrap();
+    eventually("each is set aside", PATIENCE, || aside(&collector, "segment").len() == expected);
     let name = aside(&collector, "segment").remove(0);
     let name = name.file_stem().unwrap().to_str().unwrap().to_owned();
     (collector, name)
@@ -47,66 +53,112 @@ fn verify(collector: &Collector) -> serde_json::Value {
 }
 
 #[test]
-fn a_refused_segment_is_shown_without_its_rows_and_shipped_when_it_is_tried_again() {
+fn refused_rows_are_set_aside_alone_and_shipped_when_they_are_tried_again() {
     let (collector, name) = with_poison(3);
-    assert!(run(&collector, &["spool", "list"]).contains(&name));
+    let stored = collector.store.rows("SELECT DISTINCT path FROM events ORDER BY path");
+    assert_eq!(stored, ["/", "/between"], "what came with the refused rows went on");
+    let listed = run(&collector, &["spool", "list"]);
+    assert_eq!(listed.matches("no_poison").count(), 3, "{listed}");
     let shown = run(&collector, &["spool", "show", &name]);
-    assert!(shown.contains("no_poison") && shown.contains("3 events"), "{shown}");
+    assert!(shown.contains("no_poison") && shown.contains("1 event"), "{shown}");
     assert!(!shown.contains("clinic.example"), "rows are visitors' data: {shown}");
     let rows = run(&collector, &["spool", "show", &name, "--rows"]);
-    assert_eq!(rows.matches("\"path\":\"/poison\"").count(), 3, "{rows}");
+    assert_eq!(rows.matches("\"path\":\"/poison\"").count(), 1, "{rows}");
     let line = &verify(&collector)["lines"][0];
-    assert_eq!((line["aside"].as_u64(), line["stored"].as_u64()), (Some(3), Some(1)), "{line}");
+    assert_eq!((line["aside"].as_u64(), line["stored"].as_u64()), (Some(3), Some(4)), "{line}");
+    assert!(collector.metrics().contains("footfall_segments_split_total"));
 
     collector.store.query("ALTER TABLE events DROP CONSTRAINT no_poison").unwrap();
     run(&collector, &["spool", "retry", "--all"]);
-    collector.wait_for_events(4, PATIENCE);
+    collector.wait_for_events(7, PATIENCE);
     eventually("nothing is aside", PATIENCE, || verify(&collector)["lines"][0]["aside"] == 0);
     let line = &verify(&collector)["lines"][0];
-    assert_eq!((line["proven"].as_bool(), line["stored"].as_u64()), (Some(true), Some(4)), "{line}");
-    assert_eq!(collector.store.number("SELECT count() FROM events"), 4);
+    assert_eq!((line["proven"].as_bool(), line["stored"].as_u64()), (Some(true), Some(7)), "{line}");
+    assert_eq!(collector.store.number("SELECT count() FROM events"), 7);
+}
+
+#[test]
+fn rows_that_are_all_refused_are_set_aside_together_after_the_first_ones() {
+    let mut collector = Collector::new("[spool]\nseal_after = \"1s\"\n");
+    collector.start();
+    send(&collector, 1_000, "/");
+    collector.wait_for_events(1, PATIENCE);
+    collector.store.query("ALTER TABLE events ADD CONSTRAINT no_poison CHECK path != '/poison'").unwrap();
+    for page in 0..100 {
+        send(&collector, page, "/poison");
+    }
+    eventually("all are aside", PATIENCE, || verify(&collector)["lines"][0]["aside"] == 100);
+    let files = aside(&collector, "segment").len();
+    assert!((32..60).contains(&files), "{files} files");
+    send(&collector, 2_000, "/after");
+    collector.wait_for_events(2, PATIENCE);
+    collector.store.query("ALTER TABLE events DROP CONSTRAINT no_poison").unwrap();
+    run(&collector, &["spool", "retry", "--all"]);
+    collector.wait_for_events(102, PATIENCE);
+    eventually("the books balance", PATIENCE, || verify(&collector)["lines"][0]["proven"] == true);
+    assert_eq!(collector.store.number("SELECT count() FROM events"), 102);
 }
 
 #[test]
 fn a_segment_is_discarded_only_when_asked_and_stays_in_the_books_and_the_audit() {
-    let (collector, name) = with_poison(2);
+    let (collector, name) = with_poison(1);
     let refused = collector.command(&["spool", "discard", &name]);
     assert!(!refused.status.success(), "nobody said yes");
     assert_eq!(aside(&collector, "segment").len(), 1);
     run(&collector, &["spool", "discard", &name, "--yes", "--reason", "a test"]);
     assert!(aside(&collector, "segment").is_empty());
     let line = &verify(&collector)["lines"][0];
-    assert_eq!((line["discarded"].as_u64(), line["received"].as_u64()), (Some(2), Some(3)), "{line}");
+    assert_eq!((line["discarded"].as_u64(), line["received"].as_u64()), (Some(1), Some(3)), "{line}");
     let audit = "SELECT count() FROM audit WHERE action = 'segment discarded' AND detail LIKE '%a test%'";
     eventually("the audit knows", PATIENCE, || collector.store.number(audit) == 1);
     assert_eq!(aside(&collector, "discarded").len(), 1);
-    assert_eq!(verify(&collector)["lines"][0]["discarded"], 2);
+    assert_eq!(verify(&collector)["lines"][0]["discarded"], 1);
 }
 
 #[test]
 fn what_is_whole_of_a_damaged_segment_is_shipped_once_under_another_name() {
-    let (mut collector, name) = with_poison(5);
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = StoreProcess::new(&directory.path().join("store"));
+    store.start();
+    let mut collector = Collector::shipping_to(store.store, "[spool]\nseal_after = \"1s\"\n");
+    collector.start();
+    send(&collector, 1_000, "/");
+    collector.wait_for_events(1, PATIENCE);
+    store.kill();
+    for page in 0..5 {
+        send(&collector, page, "/decays");
+    }
     collector.terminate();
-    let file = collector.data().join("spool/aside").join(format!("{name}.segment"));
-    spoil_a_row(&file);
-    let shown = run(&collector, &["spool", "show", &name]);
+    spoil_a_row(&collector.data().join("spool"));
+    store.start();
+    collector.start();
+    eventually("it is set aside", PATIENCE, || aside(&collector, "segment").len() == 1);
+    let name = aside(&collector, "segment").remove(0);
+    let name = name.file_stem().unwrap().to_str().unwrap();
+    let shown = run(&collector, &["spool", "show", name]);
     assert!(shown.contains("damaged at byte"), "{shown}");
-    let said = run(&collector, &["spool", "retry", &name]);
+    let said = run(&collector, &["spool", "retry", name]);
     assert!(said.contains("4 events"), "{said}");
     assert_eq!(aside(&collector, "salvaged").len(), 1, "the damaged file stays");
-    collector.start();
-    eventually("the store runs", PATIENCE, || collector.store.pings());
-    collector.store.query("ALTER TABLE events DROP CONSTRAINT no_poison").unwrap();
     collector.wait_for_events(5, PATIENCE);
     eventually("nothing waits", PATIENCE, || verify(&collector)["lines"][0]["spooled"] == 0);
     assert_eq!(collector.store.number("SELECT count() FROM events"), 5);
     assert_eq!(verify(&collector)["balances"], true);
 }
 
-/// Changes a byte of the second of the rows, as a disk that decays may.
-fn spoil_a_row(file: &Path) {
-    let mut bytes = std::fs::read(file).unwrap();
-    let paths: Vec<usize> = memchr::memmem::find_iter(&bytes, b"/poison").collect();
-    bytes[paths[1]] ^= 1;
+/// Changes a byte of the second of the rows of the path `/decays`, as a disk that decays may.
+fn spoil_a_row(spool: &Path) {
+    let files = std::fs::read_dir(spool).unwrap().flatten().map(|file| file.path());
+    let mut segments = files.filter(|path| path.extension().is_some_and(|it| it == "segment"));
+    let file = segments
+        .find(|file| rows_in(&std::fs::read(file).unwrap()).len() == 5)
+        .expect("one segment holds them");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let at = rows_in(&bytes)[1];
+    bytes[at] ^= 1;
     std::fs::write(file, bytes).unwrap();
+}
+
+fn rows_in(bytes: &[u8]) -> Vec<usize> {
+    memchr::memmem::find_iter(bytes, b"/decays").collect()
 }

@@ -32,6 +32,7 @@ const COUNTERS: &[(&str, &str)] = &[
         "footfall_segments_set_aside_total",
         "Segments set aside because the store refuses them or they are damaged.",
     ),
+    ("footfall_segments_split_total", "Segments split in two because the store refuses some of their rows."),
     ("footfall_access_refused_total", "Requests that did not pass the door of a listener, by reason."),
 ];
 const GAUGES: &[(&str, &str)] = &[
