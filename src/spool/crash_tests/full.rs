@@ -81,7 +81,7 @@ fn a_spool_opens_on_a_full_disk_refuses_ships_and_takes_beacons_when_there_is_sp
     assert_eq!(page_loads(&spool), [3, 4, 5, 6, 9]);
 }
 
-/// A store that says yes to everything and keeps nothing, until the test ends.
+/// A store that says yes to everything, keeps nothing and knows it, until the test ends.
 fn yes_to_all() -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -95,7 +95,7 @@ fn yes_to_all() -> SocketAddr {
                     _ => break,
                 }
             }
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n0\n");
         }
     });
     address
