@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clickhouse::error::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use super::Client;
@@ -27,7 +27,7 @@ const _: () = assert!(MAX_SEGMENT_ROWS <= BLOCK_ROWS, "a segment must fit one bl
 const BLOCK_BYTES: u64 = 16 << 30;
 /// The first pause after a failure; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest pause, so that a store that comes back is noticed soon.
+/// The longest pause: a store that is overloaded is spared, and one that comes back unheard is noticed soon.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A segment is set aside when the store has refused its content this many times.
 const TRIES: u32 = 4;
@@ -89,12 +89,32 @@ pub struct Shipper {
     in_doubt: bool,
     /// Tells the audit what was discarded; one at a time, so that each has one row.
     auditing: Option<JoinHandle<()>>,
+    /// Told when a store that was away answers again.
+    back: Arc<Notify>,
 }
 
 impl Shipper {
     /// A shipper between a spool and a store. Nothing happens before [`Shipper::run`].
     pub fn new(spool: Arc<Spool>, client: Client) -> Self {
-        Self { spool, client, pause: FIRST_PAUSE, refusals: 0, set_aside: 0, in_doubt: true, auditing: None }
+        let back = Arc::default();
+        Self {
+            spool,
+            client,
+            pause: FIRST_PAUSE,
+            refusals: 0,
+            set_aside: 0,
+            in_doubt: true,
+            auditing: None,
+            back,
+        }
+    }
+
+    /// Tries again at once whenever `back` is told that the store answers again: after a long outage the spool may be full,
+    /// and beacons are refused until the next try.
+    #[must_use]
+    pub fn woken_by(mut self, back: Arc<Notify>) -> Self {
+        self.back = back;
+        self
     }
 
     /// Ships until `shutdown` resolves; then tries what is sealed once more, for at most five seconds. To have
@@ -199,8 +219,15 @@ impl Shipper {
         } else {
             tracing::warn!(segment = %sealed.name, pause = ?self.pause, error = chain(&error), "not shipped");
         }
-        tokio::time::sleep(jittered(self.pause)).await;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.rest().await;
+    }
+
+    /// Waits before the next try: longer each time, or until the store is heard to be back.
+    async fn rest(&mut self) {
+        tokio::select! {
+            () = tokio::time::sleep(jittered(self.pause)) => self.pause = (self.pause * 2).min(LONGEST_PAUSE),
+            () = self.back.notified() => self.pause = FIRST_PAUSE,
+        }
     }
 
     /// Splits a segment whose events the store refuses, so that in the end the refused rows alone are set aside. Not one of which
@@ -428,5 +455,20 @@ mod tests {
             let pause = jittered(LONGEST_PAUSE);
             assert!((LONGEST_PAUSE / 2..=LONGEST_PAUSE).contains(&pause), "{pause:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_back_ends_the_pause_however_long_it_was_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let limits = crate::config::Config::check("footfall.toml", "", &[]).unwrap().spool;
+        let (spool, _) = Spool::open(directory.path(), &limits).unwrap();
+        let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+        let client = Client::new(&crate::config::Store::Embedded { listen });
+        let back = Arc::new(Notify::new());
+        let mut shipper = Shipper::new(spool, client).woken_by(back.clone());
+        shipper.pause = Duration::from_secs(24 * 3600);
+        back.notify_one();
+        tokio::time::timeout(Duration::from_secs(30), shipper.rest()).await.expect("it goes on");
+        assert_eq!(shipper.pause, FIRST_PAUSE);
     }
 }

@@ -13,11 +13,11 @@ use crate::common::{Collector, StoreProcess, eventually, good_beacon, page_load_
 use crate::load::{Ledger, Plan, RETRY_PAUSE, Running};
 
 /// How long the store may take to catch up on a machine that is busy with other tests.
-const CATCH_UP: Duration = Duration::from_secs(180);
+pub(crate) const CATCH_UP: Duration = Duration::from_secs(180);
 /// Segments are sealed often, so that kills meet every stage of a segment's life.
 const SEAL_OFTEN: &str = "[spool]\nseal_after = \"300ms\"\n";
 /// Memory under full load by the design's table of sizes.
-const MEMORY_MAX: u64 = 150 << 20;
+pub(crate) const MEMORY_MAX: u64 = 150 << 20;
 
 /// A load of `events` events a beacon, `rate` beacons a second.
 fn plan(collector: &Collector, seed: u64, events: u32, rate: u32) -> Plan {
@@ -33,7 +33,7 @@ fn plan(collector: &Collector, seed: u64, events: u32, rate: u32) -> Plan {
 }
 
 /// Waits until all that is spooled is stored, and compares the store with the ledger.
-fn settle(collector: &Collector, mut ledger: Ledger, rng: &mut Rng) {
+pub(crate) fn settle(collector: &Collector, mut ledger: Ledger, rng: &mut Rng) {
     // Segments are shipped in order: once this event is stored, so is everything that was acknowledged before it.
     let last = rng.u64(..);
     eventually("a last beacon is taken", CATCH_UP, || {

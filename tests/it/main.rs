@@ -11,6 +11,7 @@ mod bad_input;
 mod books;
 mod bots;
 mod browser;
+mod burst;
 mod common;
 mod embedded;
 mod faults;

@@ -26,6 +26,8 @@ const KEY_EVERY: Duration = Duration::from_secs(1);
 const PLACES_EVERY: Duration = Duration::from_secs(60);
 /// How often the store is asked whether it is there, for `/readyz`.
 const STORE_EVERY: Duration = Duration::from_secs(5);
+/// How often the same is asked while it is away: the spool may be full by the time that it is back.
+const STORE_AWAY: Duration = Duration::from_secs(1);
 /// How often the same is asked before it was there: the embedded store takes a moment.
 const STORE_SOON: Duration = Duration::from_millis(200);
 /// How long to wait before the tables are seen to again.
@@ -55,12 +57,12 @@ impl Background {
         let (stop_store, store_stopped) = watch::channel(false);
         let (shippable_sender, shippable) = watch::channel(false);
         let store = Arc::new(Mutex::new(Err("not asked yet".to_owned())));
-        let there = Arc::new(Notify::new());
+        let (there, back) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         tokio::spawn(turn_keys(collector.clone(), spool.clone()));
         tokio::spawn(reread_places(collector.clone()));
-        tokio::spawn(watch_store(client.clone(), store.clone(), there.clone()));
+        tokio::spawn(watch_store(client.clone(), store.clone(), there.clone(), back.clone()));
         let days = close_days(config.clone(), client.clone(), there, shippable_sender, stopped.clone());
-        let shipper = Shipper::new(spool.clone(), client.clone());
+        let shipper = Shipper::new(spool.clone(), client.clone()).woken_by(back);
         let tasks = vec![tokio::spawn(days), tokio::spawn(ship(shipper, shippable, stopped))];
         let embedded = start_embedded(config, store_stopped);
         Self { stop, tasks, stop_store, embedded, store }
@@ -189,8 +191,8 @@ async fn reread_places(collector: Arc<Collector>) {
     }
 }
 
-/// Asks the store, for ever, whether it is there; `there` hears of the first time.
-async fn watch_store(client: Client, state: StoreState, there: Arc<Notify>) {
+/// Asks the store, for ever, whether it is there; `there` hears of the first time, `back` of each time that it was away.
+async fn watch_store(client: Client, state: StoreState, there: Arc<Notify>, back: Arc<Notify>) {
     let mut was_there = None;
     let mut ever = false;
     loop {
@@ -208,13 +210,20 @@ async fn watch_store(client: Client, state: StoreState, there: Arc<Notify>) {
                 Err(error) => tracing::warn!(error, "the store does not answer; beacons are spooled"),
             }
             was_there = Some(found.is_ok());
+            if found.is_ok() {
+                back.notify_one();
+            }
         }
         if found.is_ok() && !std::mem::replace(&mut ever, true) {
             there.notify_one();
         }
         *state.lock() = found;
-        let never = was_there == Some(false) && !ever;
-        tokio::time::sleep(if never { STORE_SOON } else { STORE_EVERY }).await;
+        let pause = match was_there {
+            Some(false) if !ever => STORE_SOON,
+            Some(false) => STORE_AWAY,
+            _ => STORE_EVERY,
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 
