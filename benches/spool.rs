@@ -3,10 +3,16 @@
 //!
 //! `cargo bench --bench spool` runs all; `-- --test` runs each once. Before criterion's figures it prints what criterion
 //! cannot measure: CPU per append of the whole process, and the latencies of acks.
+//!
+//! `cargo bench --bench spool -- open` measures the start alone: [`Spool::open`] on 1 GiB of sealed segments, cold (the files
+//! dropped from the page cache), warm, and cold after a kill that left the last segment unsealed and torn, beside reading the
+//! same files from end to end.
 
 #![allow(missing_docs)]
 
+use std::fs::File;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,13 +21,27 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use footfall::config::SpoolLimits;
 use footfall::event::Row;
 use footfall::spool::{Durability, Frame, Spool};
+use rustix::fs::{Advice, fadvise};
 use rustix::time::{ClockId, clock_gettime};
+
+/// What waits after a long outage, in bytes.
+const BACKLOG: u64 = 1 << 30;
+/// The same for a run that only sees whether it works.
+const SHORT_BACKLOG: u64 = 16 << 20;
+/// How often each way of opening is measured.
+const OPENINGS: usize = 5;
 
 /// A view with what most views have: close to what a beacon of a real page makes.
 fn row(page_load: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
+    encode(page_load, 0, &mut bytes);
+    bytes
+}
+
+fn encode(page_load: u64, seq: u32, bytes: &mut Vec<u8>) {
     Row {
         page_load,
+        seq,
         site: "clinic",
         host: "clinic.example",
         path: "/doctors/cardiology",
@@ -43,8 +63,18 @@ fn row(page_load: u64) -> Vec<u8> {
         network: "Rostelecom",
         ..Row::default()
     }
-    .encode(&mut bytes);
-    bytes
+    .encode(bytes);
+}
+
+/// The defaults of the configuration.
+fn limits() -> SpoolLimits {
+    SpoolLimits {
+        seal_rows: 100_000,
+        seal_bytes: 32 << 20,
+        seal_after: Duration::from_secs(2),
+        max_bytes: 8 << 30,
+        reserve: None,
+    }
 }
 
 /// A spool whose sealed segments are deleted as if they were shipped.
@@ -58,14 +88,7 @@ struct Shipped {
 impl Shipped {
     fn open() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let limits = SpoolLimits {
-            seal_rows: 100_000,
-            seal_bytes: 32 << 20,
-            seal_after: Duration::from_secs(2),
-            max_bytes: 8 << 30,
-            reserve: None,
-        };
-        let (spool, _) = Spool::open(directory.path(), &limits).expect("a spool");
+        let (spool, _) = Spool::open(directory.path(), &limits()).expect("a spool");
         let stop = Arc::new(AtomicBool::new(false));
         let shipper = std::thread::spawn({
             let (spool, stop) = (spool.clone(), stop.clone());
@@ -179,6 +202,113 @@ fn costs() {
     }
 }
 
+/// How long a start takes with a backlog: from the call of [`Spool::open`] until beacons can be taken.
+fn openings(size: u64) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    fill(directory.path(), size);
+    let files = segments(directory.path());
+    let bytes: u64 = files.iter().map(|file| file.metadata().expect("a file").len()).sum();
+    println!("open with {} segments, {} MiB (median and worst of {OPENINGS}):", files.len(), bytes >> 20);
+    println!("{:>6} {:>22} {:>22} {:>7}", "state", "open", "reading it all", "ratio");
+    for (state, cold, killed) in [("cold", true, false), ("warm", false, false), ("killed", true, true)] {
+        let (mut opened, mut read) = (Vec::new(), Vec::new());
+        for _ in 0..OPENINGS {
+            if killed {
+                tear(&files);
+            }
+            read.push(timed(&files, cold, || plain_read(&files)));
+            opened.push(timed(&files, cold, || {
+                let (spool, found) = Spool::open(directory.path(), &limits()).expect("a spool");
+                assert!(found.notes.is_empty() != killed && found.events > 0, "{:?}", found.notes);
+                spool
+            }));
+        }
+        let figures = |times: &mut Vec<Duration>| {
+            times.sort_unstable();
+            let ms = |time: Duration| time.as_secs_f64() * 1e3;
+            format!("{:.1} ms, {:.1} ms", ms(times[OPENINGS / 2]), ms(times[OPENINGS - 1]))
+        };
+        let (open, plain) = (figures(&mut opened), figures(&mut read));
+        let ratio = opened[OPENINGS / 2].as_secs_f64() / read[OPENINGS / 2].as_secs_f64();
+        println!("{state:>6} {open:>22} {plain:>22} {ratio:>7.3}");
+    }
+}
+
+/// Makes a spool of so many bytes, sealed, in beacons of three events.
+fn fill(directory: &Path, size: u64) {
+    let (spool, _) = Spool::open(directory, &limits()).expect("a spool");
+    let seqs = [0, 1, 2];
+    let (mut rows, mut written) = (Vec::new(), 0);
+    for page_load in 0.. {
+        if written >= size {
+            break;
+        }
+        rows.clear();
+        for seq in seqs {
+            encode(page_load, seq, &mut rows);
+        }
+        written += rows.len() as u64;
+        let frame = Frame { site: "clinic", page_load, seqs: &seqs, rows: &rows };
+        // Full in memory means that the disk is behind.
+        while spool.append(frame, Durability::Buffered).is_err() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    spool.close();
+}
+
+/// The segments in a directory, opened.
+fn segments(directory: &Path) -> Vec<File> {
+    let entries = std::fs::read_dir(directory).expect("a directory");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let mut paths: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|ending| ending == "segment")).collect();
+    paths.sort();
+    let open = |path| File::options().read(true).write(true).open(path).expect("a segment");
+    paths.iter().map(open).collect()
+}
+
+/// Cuts the end off the last segment with rows, seal and all.
+fn tear(files: &[File]) {
+    let length = |file: &File| file.metadata().expect("a file").len();
+    let last = files.iter().rfind(|file| length(file) > 1 << 20).expect("a segment with rows");
+    last.set_len(length(last) - (64 << 10)).expect("it can be cut");
+}
+
+/// How long something takes, with the files out of the page cache or in it. What it returns is dropped outside the time.
+fn timed<T>(files: &[File], cold: bool, work: impl FnOnce() -> T) -> Duration {
+    for file in files {
+        // What is not on the disk yet is not dropped.
+        file.sync_all().expect("the disk syncs");
+        if cold {
+            fadvise(file, 0, None, Advice::DontNeed).expect("it is let go");
+        }
+    }
+    if !cold {
+        plain_read(files);
+    }
+    let began = Instant::now();
+    let value = work();
+    let took = began.elapsed();
+    drop(value);
+    took
+}
+
+/// Reads files from end to end and does nothing with them.
+fn plain_read(files: &[File]) {
+    use std::os::unix::fs::FileExt;
+    let mut buffer = vec![0; 1 << 20];
+    for file in files {
+        let mut at = 0;
+        loop {
+            match file.read_at(&mut buffer, at).expect("it can be read") {
+                0 => break,
+                read => at += read as u64,
+            }
+        }
+    }
+}
+
 fn benches(criterion: &mut Criterion) {
     let rows = row(1);
     let mut group = criterion.benchmark_group("append");
@@ -210,10 +340,16 @@ fn benches(criterion: &mut Criterion) {
 }
 
 fn main() {
+    let is_told = |wanted: &str| std::env::args().skip(1).any(|argument| argument == wanted);
+    let backlog = if is_told("--test") { SHORT_BACKLOG } else { BACKLOG };
+    if is_told("open") {
+        return openings(backlog);
+    }
     let mut criterion = Criterion::default().configure_from_args().sample_size(20);
-    if !std::env::args().any(|argument| argument == "--test") {
+    if !is_told("--test") {
         costs();
     }
+    openings(backlog);
     benches(&mut criterion);
     criterion.final_summary();
 }
