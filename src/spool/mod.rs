@@ -82,6 +82,7 @@ mod aside;
 #[cfg(test)]
 mod crash_tests;
 mod disk;
+mod error;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -91,10 +92,12 @@ mod prints;
 mod queue;
 mod recent;
 mod recovery;
+mod sealed;
 mod segment;
 mod space;
 mod split;
 mod start;
+mod status;
 mod tally;
 #[cfg(test)]
 pub(crate) mod test_disk;
@@ -106,9 +109,9 @@ mod writer;
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -116,11 +119,14 @@ use tokio::sync::Notify;
 pub use ack::Ack;
 pub use aside::{Damage, Examined, Retried, discard, examine, retry};
 pub use disk::{Disk, DiskFile, RealDisk, Space};
+pub use error::SpoolError;
 pub use frame::{Frame, MAX_FRAME_LEN};
 pub use inventory::{Aside, Inventory, SegmentState, SegmentStatus, inspect};
 pub use prints::{FINGERPRINT_SQL, Print, Prints, fingerprint};
 pub use recovery::{RECENT_ROWS, Recovered};
+pub use sealed::Sealed;
 pub use segment::Name;
+pub use status::SpoolStatus;
 pub use tally::{Count, STORED, Tally};
 
 pub(crate) use recent::Identity;
@@ -131,7 +137,7 @@ use crate::event::{Dropped, Milliseconds};
 use frame::Kind;
 use queue::Queue;
 use recent::Recent;
-use segment::Seal;
+use recovery::Found;
 use space::Watch;
 use start::Start;
 use writer::Active;
@@ -159,69 +165,6 @@ pub enum Durability {
     Synced,
     /// The ack resolves at once; the frame is synced with the next batch, and lost if the machine dies before.
     Buffered,
-}
-
-/// Why the spool did not take something.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum SpoolError {
-    /// It holds as much as it may, or the disk is behind by more than memory may hold.
-    #[error("the spool is full: it holds {bytes} of at most {max} bytes")]
-    Full {
-        /// Bytes on disk.
-        bytes: u64,
-        /// The bound.
-        max: u64,
-    },
-    /// Less space is left on the disk than is to be kept free.
-    #[error(
-        "the disk has {free} bytes left, and the spool keeps {reserve} free; make room, or lower spool.reserve"
-    )]
-    NoSpace {
-        /// Bytes left on its file system.
-        free: u64,
-        /// What is kept free.
-        reserve: u64,
-    },
-    /// A write or a sync failed; only a restart helps.
-    #[error("the spool is broken: {0}")]
-    Broken(Arc<str>),
-    /// It was closed.
-    #[error("the spool is closed")]
-    Closed,
-    /// The frame is over [`MAX_FRAME_LEN`].
-    #[error("a frame of {bytes} bytes is over the bound of {MAX_FRAME_LEN}")]
-    TooLarge {
-        /// Length of the frame.
-        bytes: usize,
-    },
-    /// Another process works in the directory.
-    #[error("{0} is in use by another collector; give each its own data directory")]
-    Locked(PathBuf),
-    /// The identity file is not one.
-    #[error("{0} is not the identity of a spool; move it away, and a new one will be made")]
-    Identity(PathBuf),
-    /// The disk said no.
-    #[error("cannot {action} {path}: {source}")]
-    Io {
-        /// What was to be done.
-        action: &'static str,
-        /// To what.
-        path: PathBuf,
-        /// What the system said.
-        source: Arc<io::Error>,
-    },
-}
-
-impl SpoolError {
-    fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Io { action, path: path.to_owned(), source: Arc::new(source) }
-    }
-
-    /// Whether the disk, or what this process may take of it, is full.
-    fn is_no_space(&self) -> bool {
-        use io::ErrorKind::{QuotaExceeded, StorageFull};
-        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
-    }
 }
 
 /// The spool of one collector.
@@ -252,44 +195,6 @@ struct Shared {
     active_since: AtomicI64,
     broken: OnceLock<SpoolError>,
     broke: Notify,
-}
-
-/// A segment that waits to be shipped.
-#[derive(Debug, Clone, Copy)]
-pub struct Sealed {
-    /// Its name and token.
-    pub name: Name,
-    pub(crate) seal: Seal,
-    /// Length of its file.
-    pub(crate) bytes: u64,
-    /// Unix ms.
-    pub(crate) created: i64,
-}
-
-/// How full the spool is.
-#[derive(Debug, Clone)]
-pub struct SpoolStatus {
-    /// Bytes on disk, segments set aside among them.
-    pub bytes: u64,
-    /// The bound on them.
-    pub max_bytes: u64,
-    /// Sealed segments that wait to be shipped.
-    pub sealed: usize,
-    /// Rows of `events` on disk that are not confirmed yet.
-    pub events: u64,
-    /// Age of the oldest segment with rows.
-    pub oldest: Option<Duration>,
-    /// Why it takes no more for now: the disk is nearly full.
-    pub short: Option<SpoolError>,
-    /// Why it takes no more, if it is broken.
-    pub broken: Option<SpoolError>,
-}
-
-impl Sealed {
-    /// Rows of `events`.
-    pub fn events(&self) -> u64 {
-        self.seal.events
-    }
 }
 
 impl Spool {
@@ -329,16 +234,7 @@ impl Spool {
         };
         let found = start.found();
         let sealed_events = sealed.iter().map(|segment| segment.seal.events).sum::<u64>();
-        let mut recovered = Recovered {
-            identities: std::mem::take(&mut found.identities),
-            notes: std::mem::take(&mut found.notes),
-            events: sealed_events + found.events(),
-        };
-        let wanted = RECENT_ROWS.saturating_sub(recovered.events);
-        let (recent, mut shipped) = Recent::open(&*disk, directory, wanted)
-            .map_err(|source| SpoolError::io("read the recent events of", directory, source))?;
-        shipped.append(&mut recovered.identities);
-        recovered.identities = shipped;
+        let (recovered, recent) = what_is_known(&*disk, directory, found, sealed_events)?;
         let aside = inventory::aside_bytes(&*disk, directory)?;
         let on_disk = sealed.iter().map(|segment| segment.bytes).sum::<u64>()
             + aside
@@ -415,33 +311,6 @@ impl Spool {
         self.shared.queue.push(Kind::Audit, 1, &frame)
     }
 
-    /// How full it is.
-    pub fn status(&self) -> SpoolStatus {
-        let shared = &self.shared;
-        let active = shared.active_events.load(Ordering::Relaxed);
-        let sealed = shared.sealed.lock();
-        let begun = sealed.front().map(|segment| segment.created);
-        let begun = begun.or((active > 0).then(|| shared.active_since.load(Ordering::Relaxed)));
-        SpoolStatus {
-            bytes: shared.queue.on_disk.load(Ordering::Relaxed),
-            max_bytes: shared.limits.max_bytes,
-            sealed: sealed.len(),
-            events: active + sealed.iter().map(|segment| segment.seal.events).sum::<u64>(),
-            oldest: begun.map(|begun| Duration::from_millis((now_ms() - begun).max(0).cast_unsigned())),
-            short: shared.queue.short(),
-            broken: shared.broken.get().cloned(),
-        }
-    }
-
-    /// Sets the gauges of what waits and for how long.
-    pub(crate) fn record_gauges(&self) {
-        let status = self.status();
-        metrics::gauge!("footfall_spool_bytes").set(status.bytes as f64);
-        metrics::gauge!("footfall_spool_segments").set(status.sealed as f64);
-        metrics::gauge!("footfall_spool_rows").set(status.events as f64);
-        metrics::gauge!("footfall_spool_oldest_seconds").set(status.oldest.unwrap_or_default().as_secs_f64());
-    }
-
     /// Resolves when the spool is broken: the process is to exit then.
     pub async fn broken(&self) -> SpoolError {
         loop {
@@ -467,77 +336,6 @@ impl Spool {
     pub fn directory(&self) -> &Path {
         &self.shared.directory
     }
-
-    /// The oldest sealed segment, once there is one. It stays until it is confirmed or set aside.
-    pub async fn next_sealed(&self) -> Sealed {
-        loop {
-            let mut changed = std::pin::pin!(self.shared.sealed_changed.notified());
-            changed.as_mut().enable();
-            if let Some(sealed) = self.oldest_sealed() {
-                return sealed;
-            }
-            changed.await;
-        }
-    }
-
-    /// The oldest sealed segment, if there is one.
-    pub fn oldest_sealed(&self) -> Option<Sealed> {
-        self.shared.sealed.lock().front().copied()
-    }
-
-    /// Keeps page load and number of a shipped segment's events, so that they are known again after a restart. To be
-    /// called before [`Spool::confirm`]; a disk that fails here only makes that memory shorter.
-    pub(crate) fn keep_identities(&self, sealed: &Sealed, identities: &[Identity]) {
-        if let Err(error) = self.shared.recent.keep(&*self.shared.disk, sealed.name, identities) {
-            tracing::warn!(segment = %sealed.name, %error, "its events will not be known again after a restart");
-        }
-    }
-
-    /// Deletes a segment that the store has.
-    ///
-    /// # Errors
-    /// When the disk fails. A segment that comes back in a crash is sent again, and the store knows its token.
-    pub fn confirm(&self, sealed: &Sealed) -> Result<(), SpoolError> {
-        let shared = &self.shared;
-        let path = shared.directory.join(sealed.name.file());
-        let failed = |source| SpoolError::io("delete", &path, source);
-        shared.disk.remove(&path).map_err(failed)?;
-        shared.queue.on_disk.fetch_sub(sealed.bytes, Ordering::Relaxed);
-        shared.remove_sealed(sealed);
-        shared.disk.sync_directory(&shared.directory).map_err(failed)
-    }
-
-    /// Moves a segment that cannot be shipped to `aside/`, with the reason. It goes on counting towards the bound.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn set_aside(&self, sealed: &Sealed, reason: &str) -> Result<(), SpoolError> {
-        let shared = &self.shared;
-        let moved = recovery::set_aside(&*shared.disk, &shared.directory, sealed.name, reason);
-        let path = shared.directory.join(sealed.name.file());
-        let is_gone = || shared.disk.read(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-        // Moved, though the disk failed to make that durable: it is no longer here to be shipped.
-        if moved.is_ok() || is_gone() {
-            shared.remove_sealed(sealed);
-            shared.queue.on_disk.fetch_sub(sealed.bytes, Ordering::Relaxed);
-        }
-        shared.count_aside();
-        moved
-    }
-
-    /// Whether a segment was written by a collector here, and not put together from another one.
-    pub(crate) fn is_own(&self, name: Name) -> bool {
-        name.collector == self.shared.collector
-    }
-
-    /// Opens a sealed segment for reading.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub(crate) fn read(&self, sealed: &Sealed) -> Result<Box<dyn DiskFile>, SpoolError> {
-        let path = self.shared.directory.join(sealed.name.file());
-        self.shared.disk.read(&path).map_err(|source| SpoolError::io("read", &path, source))
-    }
 }
 
 impl Drop for Spool {
@@ -547,11 +345,6 @@ impl Drop for Spool {
 }
 
 impl Shared {
-    fn push_sealed(&self, sealed: Sealed) {
-        self.sealed.lock().push_back(sealed);
-        self.sealed_changed.notify_waiters();
-    }
-
     /// Refuses events for want of space, or takes them again; says so when that changes.
     fn set_short(&self, short: Option<SpoolError>) {
         let directory = self.directory.display();
@@ -561,30 +354,6 @@ impl Shared {
             _ => {}
         }
         self.queue.set_short(short);
-    }
-
-    /// Brings up to date what is held in `aside/`: segments, reasons, and what a failure left there.
-    fn count_aside(&self) {
-        // A disk that does not say leaves the count as it was, until the next start.
-        if let Ok(now) = inventory::aside_bytes(&*self.disk, &self.directory) {
-            let before = self.aside_bytes.swap(now, Ordering::Relaxed);
-            // Wraps back to what it should be when there is less than before.
-            self.queue.on_disk.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
-        }
-    }
-
-    /// Puts a segment where its number has it among those that wait.
-    fn push_in_order(&self, segment: Sealed) {
-        let mut sealed = self.sealed.lock();
-        let order = |name: Name| (name.number, name.collector);
-        let at = sealed.partition_point(|other| order(other.name) < order(segment.name));
-        sealed.insert(at, segment);
-        drop(sealed);
-        self.sealed_changed.notify_waiters();
-    }
-
-    fn remove_sealed(&self, sealed: &Sealed) {
-        self.sealed.lock().retain(|other| other.name != sealed.name);
     }
 
     fn fail(&self, error: &SpoolError) {
@@ -603,6 +372,20 @@ impl std::fmt::Debug for Spool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Spool").field("directory", &self.shared.directory).finish_non_exhaustive()
     }
+}
+
+/// What recovery found, with the events of segments that were shipped before.
+fn what_is_known(
+    disk: &dyn Disk,
+    directory: &Path,
+    found: &mut Found,
+    sealed_events: u64,
+) -> Result<(Recovered, Recent), SpoolError> {
+    let events = sealed_events + found.events();
+    let (recent, mut identities) = Recent::open(disk, directory, RECENT_ROWS.saturating_sub(events))
+        .map_err(|source| SpoolError::io("read the recent events of", directory, source))?;
+    identities.append(&mut found.identities);
+    Ok((Recovered { identities, notes: std::mem::take(&mut found.notes), events }, recent))
 }
 
 /// The collector of a directory, and its first segment of which the store is told whatever is in it.

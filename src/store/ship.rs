@@ -399,10 +399,25 @@ fn unreadable(error: UnloadError) -> ShipError {
 fn refused(part: &Part, error: Error) -> ShipError {
     match &error {
         Error::BadResponse(answer) if code(answer).is_some_and(|code| CONTENT_CODES.contains(&code)) => {
-            ShipError::Content { part: part.clone(), answer: answer.clone() }
+            ShipError::Content { part: part.clone(), answer: without_values(answer) }
         }
         _ => ShipError::Store { name: part.token.clone(), source: error },
     }
+}
+
+/// The store's words without what it quotes, which may be a visitor's: they are kept with the segment and logged.
+fn without_values(answer: &str) -> String {
+    let (head, tail) = match answer.split_once(" Column values:") {
+        Some((head, values)) => (head, values.rfind(" (").map_or("", |at| &values[at..])),
+        None => (answer, ""),
+    };
+    let quote = |c| matches!(c, '\'' | '"');
+    let mut text = match (head.find(quote), head.rfind(quote)) {
+        (Some(first), Some(last)) => format!("{}…{}", &head[..first], &head[last + 1..]),
+        _ => head.to_owned(),
+    };
+    text.push_str(if tail.contains(quote) { "" } else { tail });
+    text
 }
 
 /// The number in `Code: 117. DB::Exception: …`.
@@ -447,6 +462,26 @@ mod tests {
         }
         let error = refused(&part, Error::Network("connection refused".into()));
         assert!(matches!(error, ShipError::Store { .. }));
+    }
+
+    #[test]
+    fn what_the_store_quotes_of_a_row_is_not_kept() {
+        let answers = [
+            "Code: 469. DB::Exception: Constraint `c` for table t is violated at row 1. Expression: (path != '/a'). \
+             Column values: path = '/sec (ret)' (VIOLATED_CONSTRAINT)",
+            "Code: 27. DB::Exception: Cannot parse input: expected '\\t' before: 'secret\\'s (secret)': (at row 3). (X)",
+            "Code: 6. DB::Exception: Row 1: Column 0, name: path, parsed text: \"secret\" ERROR. (Y)",
+            "Code: 469. Constraint `c` is violated. Column values: path = secret",
+        ];
+        for answer in answers {
+            let kept = without_values(answer);
+            assert!(!kept.contains("sec") && kept.starts_with("Code: "), "{kept}");
+        }
+        assert!(
+            without_values(answers[0]).contains("`c` for table t")
+                && without_values(answers[0]).contains("VIOLATED")
+        );
+        assert!(without_values(answers[1]).ends_with("(at row 3). (X)"));
     }
 
     #[test]

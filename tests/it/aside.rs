@@ -61,7 +61,11 @@ fn refused_rows_are_set_aside_alone_and_shipped_when_they_are_tried_again() {
     assert_eq!(listed.matches("no_poison").count(), 3, "{listed}");
     let shown = run(&collector, &["spool", "show", &name]);
     assert!(shown.contains("no_poison") && shown.contains("1 event"), "{shown}");
-    assert!(!shown.contains("clinic.example"), "rows are visitors' data: {shown}");
+    assert!(
+        !shown.contains("clinic.example") && !shown.contains("/poison"),
+        "rows are visitors' data: {shown}"
+    );
+    assert!(!collector.log().contains("/poison"), "and the log keeps none");
     let rows = run(&collector, &["spool", "show", &name, "--rows"]);
     assert_eq!(rows.matches("\"path\":\"/poison\"").count(), 1, "{rows}");
     let line = &verify(&collector)["lines"][0];

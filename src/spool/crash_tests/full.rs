@@ -2,7 +2,9 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
+use super::super::segment::Seal;
 use super::super::test_disk::{Fault, TestDisk};
 use super::super::tests::{append, limits, until, wait};
 use super::super::*;

@@ -2,6 +2,8 @@
 //! token, what was set aside; and the audit of one against the other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::super::segment::{Header, Reader, Step as FrameStep};
 use super::super::test_disk::{Fault, TestDisk};
