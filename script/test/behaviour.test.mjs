@@ -474,8 +474,36 @@ describe("delivery", () => {
         await page.evaluate(() => window.footfall("two"));
         await site.wait("event", 2, 15_000);
         assert.deepEqual(site.events().map(({ seq }) => seq), site.events().map((_, index) => index));
+        assert.deepEqual(site.of("event").map(({ n }) => n), ["one", "two"], "the same events, once");
       });
     });
+
+  test("while the collector is full nothing is lost: what is told before and meanwhile comes later, once, in order", async () => {
+    await visit(html("x"), async ({ page, site }) => {
+      const refusals = 3;
+      site.state.answer = (_, count) =>
+        count <= refusals ? { status: 503, headers: { "retry-after": "1" } } : { status: 204 };
+      await page.evaluate(() => window.footfall("before", { what: "kept" }));
+      for (let refused = 1; refused <= refusals; refused++) {
+        const end = performance.now() + 15_000;
+        while (site.requests.length < refused && performance.now() < end) await sleep(20);
+        await page.evaluate((name) => window.footfall(name), `meanwhile ${refused}`);
+      }
+      await site.wait("event", 1 + refusals, 30_000);
+      await page.evaluate(() => window.footfall("after"));
+      await site.wait("event", 2 + refusals);
+      const events = site.events();
+      const names = events.filter(({ k }) => k === "event").map(({ n }) => n);
+      assert.deepEqual(names, ["before", "meanwhile 1", "meanwhile 2", "meanwhile 3", "after"]);
+      assert.deepEqual(events.map(({ seq }) => seq), events.map((_, index) => index), "each number once");
+      assert.equal(new Set(events.map(({ load }) => load)).size, 1);
+      assert.deepEqual(site.of("event")[0].p, { what: "kept" });
+      const times = site.requests.slice(0, refusals + 1).map(({ at }) => at);
+      for (const [index, at] of times.slice(1).entries()) {
+        assert.ok(at - times[index] >= 1_000, "it waits as long as it is asked to");
+      }
+    });
+  });
 
   test("what is no beacon is not tried again, and what comes after is", async () => {
     await visit(html("x"), async ({ page, site }) => {
