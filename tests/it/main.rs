@@ -16,6 +16,7 @@ mod common;
 mod embedded;
 mod faults;
 mod hostile;
+mod key;
 #[path = "../load/mod.rs"]
 mod load;
 mod report;

@@ -9,9 +9,10 @@
 //! ```
 //!
 //! It lies, mode 0600, in a directory that belongs to the collector's user and that nobody else may write to (made with
-//! mode 0700 if it is not there), on a RAM-backed file system unless the operator allows a disk. A new key is written beside the old one and synced; then the old one's bytes are
-//! overwritten where they lie, and only then the new file takes the name. Whatever is interrupted, one whole key is left,
-//! and an old key is never left behind. A file that is damaged or that others could read is overwritten and removed.
+//! mode 0700 if it is not there), on a RAM-backed file system unless the operator allows a disk. A new key is written
+//! beside the old one and synced; then the old one's bytes are overwritten where they lie, and only then the new file takes
+//! the name. Whatever is interrupted, one whole key is left, and an old key is never left behind. Without space for a second
+//! file the new key is written over the old one. A file that is damaged or that others could read is overwritten and removed.
 //!
 //! The fleet's ratchet will be a format of its own beside this one (`footfall ratchet 1`): the same fields, whose 32
 //! bytes are the state that the next epoch's key is derived from.
@@ -53,8 +54,8 @@ pub(super) struct KeyFile {
 /// Held while the file is read and replaced; another collector with the same directory waits.
 pub(super) struct Lock(#[expect(dead_code, reason = "closing it is what unlocks")] File);
 
-/// Which file a key came from, to notice that another process replaced it.
-pub(super) type Identity = (u64, u64);
+/// Which file a key came from and when it was written, to notice that another process replaced it or wrote over it.
+pub(super) type Identity = (u64, u64, i64, i64);
 
 impl KeyFile {
     /// Makes the directory if need be and checks that it may hold a key.
@@ -122,25 +123,52 @@ impl KeyFile {
     }
 
     /// Puts a new key in the place of the old one, whose bytes are overwritten.
+    ///
+    /// Where there is no space for a second file the new key is written over the old one, which takes none: a full disk must
+    /// not keep an old key alive. A crash in the middle of it leaves no whole key, which ends the new epoch early.
     pub(super) fn replace(&self, _lock: &Lock, stored: &Stored) -> Result<Identity, KeyError> {
+        match self.write_beside(stored) {
+            Err(KeyError::Io { source, .. }) if is_no_space(&source) && self.path().exists() => {
+                tracing::warn!(path = %self.path().display(), "there is no space for a new key file: the old one is written over");
+                wipe(&self.next_path())?;
+                self.write_over(stored)
+            }
+            written => {
+                let identity = written?;
+                overwrite(&self.path())?;
+                self.rename()?;
+                Ok(identity)
+            }
+        }
+    }
+
+    fn write_beside(&self, stored: &Stored) -> Result<Identity, KeyError> {
         let path = self.next_path();
         wipe(&path)?;
-        let write = || -> io::Result<Identity> {
+        let write = || {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
             file.write_all(encode(stored).as_slice())?;
             file.sync_all()?;
             identity(&file)
         };
-        let identity =
-            write().map_err(|source| KeyError::Io { action: "write", path: path.clone(), source })?;
-        overwrite(&self.path())?;
-        self.rename()?;
-        Ok(identity)
+        write().map_err(|source| KeyError::Io { action: "write", path: path.clone(), source })
+    }
+
+    fn write_over(&self, stored: &Stored) -> Result<Identity, KeyError> {
+        let path = self.path();
+        let write = || {
+            let mut file = open(&path, OpenOptions::new().write(true))?;
+            file.write_all(encode(stored).as_slice())?;
+            file.set_len(LENGTH as u64)?;
+            file.sync_all()?;
+            identity(&file)
+        };
+        write().map_err(|source| KeyError::Io { action: "write over", path: path.clone(), source })
     }
 
     /// Which file is there now; `None` when there is none.
     pub(super) fn identity(&self) -> Option<Identity> {
-        fs::metadata(self.path()).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+        fs::metadata(self.path()).ok().map(|metadata| identity_of(&metadata))
     }
 
     fn path(&self) -> PathBuf {
@@ -246,7 +274,8 @@ fn wipe(path: &Path) -> Result<(), KeyError> {
 fn overwrite(path: &Path) -> Result<bool, KeyError> {
     let overwrite = || -> io::Result<()> {
         let mut file = open(path, OpenOptions::new().write(true))?;
-        let length = file.metadata()?.len().max(LENGTH as u64);
+        // No further than it reaches: on a full disk there is no space for more.
+        let length = file.metadata()?.len();
         file.seek(SeekFrom::Start(0))?;
         io::copy(&mut io::repeat(0).take(length), &mut file)?;
         file.sync_all()
@@ -264,7 +293,15 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 }
 
 fn identity(file: &File) -> io::Result<Identity> {
-    file.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
+    file.metadata().map(|metadata| identity_of(&metadata))
+}
+
+fn identity_of(metadata: &fs::Metadata) -> Identity {
+    (metadata.dev(), metadata.ino(), metadata.mtime(), metadata.mtime_nsec())
+}
+
+fn is_no_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 #[cfg(target_os = "linux")]

@@ -205,6 +205,23 @@ fn collectors_with_one_directory_share_each_epoch_s_key() {
 }
 
 #[test]
+fn a_key_that_another_process_wrote_over_the_old_one_is_noticed() {
+    let bench = Bench::moscow("2026-11-22T09:00:00Z");
+    let ring = bench.open();
+    let kept = id(&ring);
+    bench.set("2026-11-22T09:00:02Z");
+    let other = Bench::moscow("2026-11-22T09:00:01Z");
+    other.open();
+    // Clocks of file systems move every few milliseconds.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let file = OpenOptions::new().write(true).open(bench.file()).unwrap();
+    file.write_all_at(&fs::read(other.file()).unwrap(), 0).unwrap();
+    assert_eq!(ring.turn_if_due().map(|turn| turn.epoch), Some(ring.status().epoch));
+    assert_ne!(id(&ring), kept);
+    assert_eq!(ring.turn_if_due(), None, "once");
+}
+
+#[test]
 fn after_a_turn_the_directory_holds_the_new_key_alone_and_the_old_file_s_bytes_are_zero() {
     let bench = Bench::moscow("2026-11-22T09:00:00Z");
     let ring = bench.open();
