@@ -16,6 +16,8 @@ use super::{Sealed, SpoolError, writer};
 pub(crate) const ASIDE: &str = "aside";
 /// Ending of the file that says why.
 pub(crate) const REASON: &str = ".reason";
+/// Ending of a small file that is not whole yet.
+const NEW: &str = ".new";
 /// Identities are handed back for this many of the most recent rows at least, if there are as many: a beacon is sent
 /// again within seconds, and at full load this is two of them.
 pub const RECENT_ROWS: u64 = 131_072;
@@ -377,14 +379,31 @@ pub(crate) fn set_aside(
     reason: &str,
 ) -> Result<(), SpoolError> {
     let aside = directory.join(ASIDE);
+    write_whole(disk, &aside, &format!("{name}{REASON}"), reason.as_bytes())
+        .map_err(|source| SpoolError::io("set aside", &aside.join(name.file()), source))?;
+    move_aside(disk, directory, name)
+}
+
+/// The same where there is no space for the reason, which takes some where moving takes none.
+pub(crate) fn set_aside_without_reason(
+    disk: &dyn Disk,
+    directory: &Path,
+    name: Name,
+) -> Result<(), SpoolError> {
+    // What was begun of the reason; should it stay, it counts as what lies aside.
+    let _ = disk.remove(&directory.join(ASIDE).join(format!("{name}{REASON}{NEW}")));
+    move_aside(disk, directory, name)
+}
+
+fn move_aside(disk: &dyn Disk, directory: &Path, name: Name) -> Result<(), SpoolError> {
+    let aside = directory.join(ASIDE);
     let to = aside.join(name.file());
-    let write = || {
-        write_whole(disk, &aside, &format!("{name}{REASON}"), reason.as_bytes())?;
+    let moved = || {
         disk.rename(&directory.join(name.file()), &to)?;
         disk.sync_directory(&aside)?;
         disk.sync_directory(directory)
     };
-    write().map_err(|source| SpoolError::io("set aside", &to, source))
+    moved().map_err(|source| SpoolError::io("set aside", &to, source))
 }
 
 /// Copies a segment as it is to `aside/`, under a name that is no segment's.
@@ -410,7 +429,7 @@ fn copy_aside(disk: &dyn Disk, directory: &Path, name: Name, reason: &str) -> Re
 
 /// Writes a small file so that it is there whole or not at all.
 pub(crate) fn write_whole(disk: &dyn Disk, directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let new = directory.join(format!("{name}.new"));
+    let new = directory.join(format!("{name}{NEW}"));
     let file = disk.create(&new)?;
     file.write_at(bytes, 0)?;
     file.sync()?;

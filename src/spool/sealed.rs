@@ -67,13 +67,21 @@ impl Spool {
         shared.disk.sync_directory(&shared.directory).map_err(failed)
     }
 
-    /// Moves a segment that cannot be shipped to `aside/`, with the reason. It goes on counting towards the bound.
+    /// Moves a segment that cannot be shipped to `aside/`, with the reason, or without one where there is no space for it: those
+    /// behind it must be shipped, or there never will be. It goes on counting towards the bound.
     ///
     /// # Errors
     /// When the disk fails.
     pub fn set_aside(&self, sealed: &Sealed, reason: &str) -> Result<(), SpoolError> {
         let shared = &self.shared;
-        let moved = recovery::set_aside(&*shared.disk, &shared.directory, sealed.name, reason);
+        let (disk, directory) = (&*shared.disk, &*shared.directory);
+        let moved = match recovery::set_aside(disk, directory, sealed.name, reason) {
+            Err(error) if error.is_no_space() => {
+                tracing::warn!(segment = %sealed.name, reason, "set aside without its reason, for which there is no space");
+                recovery::set_aside_without_reason(disk, directory, sealed.name)
+            }
+            moved => moved,
+        };
         let path = shared.directory.join(sealed.name.file());
         let is_gone = || shared.disk.read(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
         // Moved, though the disk failed to make that durable: it is no longer here to be shipped.

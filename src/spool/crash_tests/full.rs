@@ -148,6 +148,23 @@ async fn shipping_makes_space_on_a_full_disk_while_the_audit_of_a_discarded_segm
 }
 
 #[test]
+fn a_segment_that_is_refused_on_a_full_disk_is_set_aside_and_does_not_hold_up_those_behind_it() {
+    let disk = TestDisk::default();
+    let (spool, _) = open(&disk, &SpoolLimits { seal_rows: 1, ..limits() }).unwrap();
+    for page_load in 0..2 {
+        wait(append(&spool, page_load, &[0]).unwrap()).unwrap();
+    }
+    until(|| spool.status().sealed == 2);
+    let (bytes, refused) = (spool.status().bytes, spool.oldest_sealed().unwrap());
+    disk.leave_space(0);
+    spool.set_aside(&refused, "the store refuses it").unwrap();
+    assert_eq!(page_loads(&spool), [1], "the next one is to be shipped");
+    let files: Vec<_> = disk.lengths(&aside()).into_keys().collect();
+    assert_eq!(files, [aside().join(refused.name.file())]);
+    assert_eq!(spool.status().bytes, bytes, "it goes on counting");
+}
+
+#[test]
 fn a_spool_that_never_finds_space_closes_and_fails_those_who_wait() {
     let disk = TestDisk::default();
     drop(open(&disk, &limits()).unwrap());
