@@ -221,7 +221,7 @@ impl Spool {
             io::ErrorKind::WouldBlock => SpoolError::Locked(directory.to_owned()),
             _ => SpoolError::io("lock", directory, source),
         })?;
-        split::complete(&*disk, directory)
+        split::complete(&*disk, directory, &mut Vec::new())
             .map_err(|source| SpoolError::io("end a split in", directory, source))?;
         let (mut start, mut sealed) = Start::look(&*disk, directory)?;
         let collector = start.name().collector;

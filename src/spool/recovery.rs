@@ -280,6 +280,7 @@ pub(crate) fn look(disk: &dyn Disk, directory: &Path) -> Result<Found, SpoolErro
                         seal,
                         bytes: scan.length,
                         created: scan.header.created,
+                        in_doubt: true,
                     }),
                     None => found.unfinished.push(scan),
                 }
@@ -335,9 +336,13 @@ fn secure(disk: &dyn Disk, path: &Path, scan: &Scan) -> io::Result<()> {
 pub(crate) fn take_in(disk: &dyn Disk, directory: &Path, name: Name) -> Result<Option<Sealed>, SpoolError> {
     let path = directory.join(name.file());
     match scan(disk, &path, None) {
-        Ok(Scan { seal: Some(seal), length, header, .. }) => {
-            Ok(Some(Sealed { name: header.name, seal, bytes: length, created: header.created }))
-        }
+        Ok(Scan { seal: Some(seal), length, header, .. }) => Ok(Some(Sealed {
+            name: header.name,
+            seal,
+            bytes: length,
+            created: header.created,
+            in_doubt: true,
+        })),
         Ok(scan) => finish(disk, directory, &scan, &mut Vec::new()).map(Some),
         Err(Damage::Damaged(reason)) => set_aside(disk, directory, name, &reason).map(|()| None),
         Err(Damage::Io(source)) => Err(SpoolError::io("read", &path, source)),
@@ -368,7 +373,8 @@ fn finish(
         notes.push(format!("segment {name}: cut {} bytes of a torn tail", length - end));
     }
     notes.extend(stranded);
-    Ok(Sealed { name, seal, bytes, created: header.created })
+    // It may have been sealed, and sent, before a power cut took the seal.
+    Ok(Sealed { name, seal, bytes, created: header.created, in_doubt: true })
 }
 
 /// Moves a segment to `aside/`, with the reason beside it.

@@ -18,6 +18,8 @@ pub struct Sealed {
     pub(crate) bytes: u64,
     /// Unix ms.
     pub(crate) created: i64,
+    /// It may have been sent before: by this process, or by one before it.
+    pub(crate) in_doubt: bool,
 }
 
 impl Sealed {
@@ -91,6 +93,17 @@ impl Spool {
         }
         shared.count_aside();
         moved
+    }
+
+    /// Notes that a segment is being sent: whatever becomes of that, the store may have it from now on.
+    pub(crate) fn doubt(&self, name: Name) {
+        let mut sealed = self.shared.sealed.lock();
+        sealed.iter_mut().filter(|sealed| sealed.name == name).for_each(|sealed| sealed.in_doubt = true);
+    }
+
+    /// Whether a segment waits here.
+    pub(crate) fn holds(&self, name: Name) -> bool {
+        self.shared.sealed.lock().iter().any(|sealed| sealed.name == name)
     }
 
     /// Whether a segment was written by a collector here, and not put together from another one.

@@ -1,12 +1,13 @@
 //! A segment whose content the store refuses, split in two, and again, until the row that it means stands alone.
 //!
 //! The halves are segments of their own: each has a name that follows from the segment's, and with it a token, books and prints. A
-//! third one without a frame keeps the segment's own name, so that its number is no hole. They are made in `halves/`. That the segment
+//! third one keeps the segment's own name, so that its number is no hole, and what it holds beside events. They are made in `halves/`. That the segment
 //! is moved to `aside/NAME.split` is the decision: before it a crash leaves the segment as it was, and the halves are made anew; after
 //! it the halves are what there is, and take its place. So no row is ever in two files that are shipped.
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use super::aside::{build, copy, derived};
 use super::disk::{Disk, DiskFile};
@@ -27,27 +28,38 @@ impl Spool {
     /// Puts two halves in the place of a segment; `false` when it holds a single event, or cannot be taken apart.
     ///
     /// # Errors
-    /// When the disk fails. What was begun and could not be ended, or undone, is so at the next start.
+    /// When the disk fails. Unless the segment is no longer [held](Spool::holds) nothing was changed; what was begun and could
+    /// not be ended is so by [`Spool::end_splits`], or at the next start.
     pub(crate) fn split(&self, sealed: &Sealed) -> Result<bool, SpoolError> {
-        use std::sync::atomic::Ordering;
+        self.end_splits()?;
         let shared = &self.shared;
         let (disk, directory) = (&*shared.disk, &*shared.directory);
         let failed = |source| SpoolError::io("split", &directory.join(sealed.name.file()), source);
         let made = make(disk, directory, sealed);
         if decided(disk, directory).map_err(failed)?.is_empty() {
             // What was begun takes space.
-            complete(disk, directory).map_err(failed)?;
+            complete(disk, directory, &mut Vec::new()).map_err(failed)?;
             return made.map_err(failed);
         }
         shared.remove_sealed(sealed);
         shared.queue.on_disk.fetch_sub(sealed.bytes, Ordering::Relaxed);
-        for name in complete(disk, directory).map_err(failed)? {
+        self.end_splits()?;
+        Ok(true)
+    }
+
+    /// Takes in the halves of segments whose split was decided and could not be ended at once.
+    pub(crate) fn end_splits(&self) -> Result<(), SpoolError> {
+        let shared = &self.shared;
+        let (disk, directory) = (&*shared.disk, &*shared.directory);
+        let mut placed = Vec::new();
+        let ended = complete(disk, directory, &mut placed);
+        for name in placed {
             if let Some(part) = recovery::take_in(disk, directory, name)? {
                 shared.queue.on_disk.fetch_add(part.bytes, Ordering::Relaxed);
                 shared.push_in_order(part);
             }
         }
-        Ok(true)
+        ended.map_err(|source| SpoolError::io("end a split in", directory, source))
     }
 }
 
@@ -56,14 +68,14 @@ fn make(disk: &dyn Disk, directory: &Path, sealed: &Sealed) -> io::Result<bool> 
     let path = directory.join(sealed.name.file());
     let file = disk.read(&path)?;
     let (header, start) = Header::read(&*file)?.map_err(io::Error::other)?;
-    let Some(halves) = halves(&*file, &header, start, sealed)? else { return Ok(false) };
+    let Some([first, second, rest]) = halves(&*file, &header, start, sealed)? else { return Ok(false) };
     let staged = directory.join(HALVES);
     disk.create_directory(&staged)?;
     disk.sync_directory(directory)?;
-    for (frames, half) in halves.into_iter().zip(HALF) {
+    for (frames, half) in [first, second].into_iter().zip(HALF) {
         build(disk, &staged, &header, derived(sealed.name, half), frames)?;
     }
-    build(disk, &staged, &header, sealed.name, Vec::new())?;
+    build(disk, &staged, &header, sealed.name, rest)?;
     let aside = directory.join(ASIDE);
     disk.rename(&path, &aside.join(format!("{}{SPLIT}", sealed.name)))?;
     disk.sync_directory(&aside)?;
@@ -71,21 +83,20 @@ fn make(disk: &dyn Disk, directory: &Path, sealed: &Sealed) -> io::Result<bool> 
     Ok(true)
 }
 
-/// Ends what a split began: puts the halves in the place of the segment if that was decided, and throws them away if not. Returns
+/// Ends what a split began: puts the halves in the place of the segment if that was decided, and throws them away if not. Notes
 /// the names of what was put in.
-pub(crate) fn complete(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<Name>> {
+pub(crate) fn complete(disk: &dyn Disk, directory: &Path, placed: &mut Vec<Name>) -> io::Result<()> {
     let (staged, aside) = (directory.join(HALVES), directory.join(ASIDE));
     let files = match disk.list(&staged) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         files => files?,
     };
     let decided = decided(disk, directory)?;
-    let mut names = Vec::new();
     for file in files {
         match Name::of_file(&file).filter(|_| !decided.is_empty()) {
             Some(name) => {
                 disk.rename(&staged.join(&file), &directory.join(&file))?;
-                names.push(name);
+                placed.push(name);
             }
             None => disk.remove(&staged.join(&file))?,
         }
@@ -98,7 +109,7 @@ pub(crate) fn complete(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<Name
         }
         disk.sync_directory(&aside)?;
     }
-    Ok(names)
+    Ok(())
 }
 
 /// A segment, its file and what is in it.
@@ -148,29 +159,29 @@ fn decided(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<String>> {
 }
 
 /// The frames of a segment in two parts with an event each at least, none where there is but one event. Frames stay whole unless there
-/// is but one with events. Other frames than those of events are in the first part.
+/// is but one with events; and the frames of the audit and of dropped events, which nobody refused.
 fn halves(
     file: &dyn DiskFile,
     header: &Header,
     start: u64,
     sealed: &Sealed,
-) -> io::Result<Option<[Vec<u8>; 2]>> {
+) -> io::Result<Option<[Vec<u8>; 3]>> {
     let events = sealed.seal.events;
     if events < 2 {
         return Ok(None);
     }
-    let (mut first, mut second) = (Vec::new(), Vec::new());
+    let (mut first, mut second, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     let mut taken = 0;
     let mut reader = Reader::new(file, header.salt, start..sealed.seal.books_at);
     loop {
         let frame = match reader.step()? {
             Step::Frame(frame) => frame,
-            Step::End => return Ok(Some([first, second])),
+            Step::End => return Ok(Some([first, second, rest])),
             Step::Bad => return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame is damaged")),
         };
         let count = u64::from(frame.count);
         if frame.kind != Kind::Events {
-            copy(&frame, &mut first);
+            copy(&frame, &mut rest);
         } else if count == events {
             let Some(rows) = row_halves(header, &frame) else { return Ok(None) };
             let [one, other] = rows;
@@ -262,6 +273,34 @@ mod tests {
         let halves: Vec<_> = counts.into_iter().filter(|events| *events > 0).collect();
         assert_eq!(halves.iter().sum::<u64>(), 7);
         assert_eq!(halves.len(), 2);
+    }
+
+    #[test]
+    fn audit_rows_and_counts_of_dropped_events_stay_with_the_name_and_not_with_what_is_refused() {
+        let disk = TestDisk::default();
+        let spool = open(&disk).unwrap();
+        spool.count_dropped("clinic", crate::event::Dropped::Bot, 3);
+        wait(append(&spool, 1, &[0, 1]).unwrap()).unwrap();
+        wait(spool.append_audit("key turned", "{}").unwrap()).unwrap();
+        spool.close();
+        let whole = with_events(&spool).unwrap();
+        let books = |name: Name| {
+            let path = Path::new(DIRECTORY).join(name.file());
+            recovery::scan(&disk, &path, None).unwrap().tally
+        };
+        let before = books(whole.name);
+        assert!(spool.split(&whole).unwrap());
+        let sealed: Vec<_> = spool.shared.sealed.lock().iter().copied().collect();
+        for part in &sealed {
+            let is_own = part.name == whole.name;
+            assert_eq!((part.seal.audit, part.seal.events), if is_own { (1, 0) } else { (0, 1) });
+        }
+        let mut after = Tally::default();
+        sealed.iter().for_each(|part| after.merge(&books(part.name)));
+        let told = |tally: &Tally| -> BTreeSet<String> {
+            tally.iter().map(|(site, count)| format!("{site} {count:?}")).collect()
+        };
+        assert_eq!(told(&after), told(&before));
     }
 
     #[test]

@@ -99,6 +99,17 @@ impl Unload {
         Some((&self.header.table(Kind::Events)?.name, first..=last))
     }
 
+    /// Sites of its events, some more than once.
+    pub(crate) fn sites(&self) -> impl Iterator<Item = &str> {
+        self.prints.iter().map(|(_, site, _)| site)
+    }
+
+    /// Whether its events say when they were received.
+    pub(crate) fn tells_receipt(&self) -> bool {
+        let columns = self.header.table(Kind::Events).map_or("", |table| &table.columns);
+        columns.split(',').any(|column| column.trim() == "received")
+    }
+
     /// Its name.
     pub(crate) fn name(&self) -> Name {
         self.sealed.name

@@ -22,7 +22,7 @@ use super::{Sealed, Shared, SpoolError, now_ms, random};
 pub(crate) const NEXT: &str = "next";
 
 /// From so many waiting segments on, none is sealed for its age alone, but only when it is full: what is kept in memory of
-/// each (64 bytes), and read of each at the start, stays small however long the store is away.
+/// each (72 bytes), and read of each at the start, stays small however long the store is away.
 pub(crate) const MANY_SEALED: usize = 1000;
 
 /// The segment that is being written.
@@ -244,7 +244,8 @@ impl Writer {
         let next = Active::create(&*shared.disk, &shared.directory, name)?;
         shared.queue.on_disk.fetch_add(length - active.at + next.bytes(), Ordering::Relaxed);
         shared.active_events.store(0, Ordering::Relaxed);
-        let sealed = Sealed { name: active.header.name, seal, bytes: length, created: active.header.created };
+        let (name, created) = (active.header.name, active.header.created);
+        let sealed = Sealed { name, seal, bytes: length, created, in_doubt: false };
         self.active = next;
         shared.push_sealed(sealed);
         self.look_at_space(length);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use footfall::config::{self, Secret, SpoolLimits};
 use footfall::event::{COLUMNS, Day, Dropped, Milliseconds, Row};
-use footfall::spool::{Durability, Frame, Spool, inspect};
+use footfall::spool::{Durability, Frame, Name, Spool, inspect, retry};
 use footfall::store::books::Balance;
 use footfall::store::ship::Shipper;
 use footfall::store::{Client, schema};
@@ -305,6 +305,34 @@ fn a_store_that_forgot_the_token_of_a_lost_answer_in_a_power_cut_has_each_event_
     eventually("the store has them all the same", PATIENCE, || store.store.events().len() > 100);
     store.kill();
     store.forget_tokens();
+    store.start();
+    proxy.lose.store(false, Ordering::SeqCst);
+    shipping.wait_until_shipped();
+    shipping.assert_exactly_once(store.store);
+}
+
+#[test]
+fn a_segment_in_doubt_is_asked_for_though_another_was_put_before_it() {
+    let (_directory, mut store) = store();
+    let proxy = Proxy::before(store.store.listen);
+    let mut shipping = Shipping::to(proxy.listen);
+    shipping.ship_one();
+    store.store.query("ALTER TABLE events ADD CONSTRAINT none CHECK page_load = 0").unwrap();
+    shipping.append(1);
+    let directory = shipping.directory.path().join("spool");
+    eventually("the segment is set aside", PATIENCE, || inspect(&directory).unwrap().aside.len() == 3);
+    store.store.query("ALTER TABLE events DROP CONSTRAINT none").unwrap();
+    proxy.lose.store(true, Ordering::SeqCst);
+    shipping.append(300);
+    eventually("answers were lost", PATIENCE, || proxy.lost.load(Ordering::SeqCst) >= 1);
+    eventually("the store has them all the same", PATIENCE, || store.store.events().len() > 100);
+    store.kill();
+    store.forget_tokens();
+    let aside = inspect(&directory).unwrap().aside;
+    for segment in aside {
+        retry(&directory, Name::of_text(&segment.name).unwrap()).unwrap();
+    }
+    eventually("they wait again", PATIENCE, || inspect(&directory).unwrap().aside.is_empty());
     store.start();
     proxy.lose.store(false, Ordering::SeqCst);
     shipping.wait_until_shipped();

@@ -4,10 +4,12 @@
 //! after a lost answer it changes nothing. It is deleted when the store has confirmed all of it. A store that cannot be
 //! reached or is overloaded is tried again for ever. ClickHouse does not sync its memory of tokens and bounds it, so that after a
 //! power cut of the store the token alone does not help: before a segment is sent again whose fate is in doubt, the store is
-//! asked whether it holds each of its events. A segment that the store refuses for what is in it, or that cannot
-//! be read back, is set aside after a few tries, so that it does not hold up those behind it. Nothing here drops a row.
+//! asked whether it holds each of its events (`doubt`). What the store refuses for what is in it is split until the refused rows are
+//! alone, and set aside (`refusal`); so is what cannot be read back. It does not hold up those behind it. Nothing here drops a row.
 
-use std::collections::HashSet;
+mod doubt;
+mod refusal;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +20,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use super::Client;
-use crate::spool::{Identity, MAX_SEGMENT_ROWS, Part, Sealed, Spool, SpoolError, Unload, UnloadError};
+use crate::spool::{MAX_SEGMENT_ROWS, Name, Part, Sealed, Spool, SpoolError, Unload, UnloadError};
 
 /// Rows that ClickHouse is asked to take as one block, so that an insert is stored whole or not at all.
 const BLOCK_ROWS: u64 = 1 << 20;
@@ -29,11 +31,6 @@ const BLOCK_BYTES: u64 = 16 << 30;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause: a store that is overloaded is spared, and one that comes back unheard is noticed soon.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// A segment is set aside when the store has refused its content this many times.
-const TRIES: u32 = 4;
-/// Rows of a segment that are set aside each alone; where there are more, what is left of the segment is set aside as it is. Finding
-/// each takes two inserts for each halving, some thirty in a full segment.
-const MOST_ALONE: u32 = 32;
 /// A connection that takes no bytes for so long is given up.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// A store that does not answer a whole insert for so long is given up; it may still store it, and then knows it again.
@@ -42,18 +39,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 const DRAIN: Duration = Duration::from_secs(5);
 /// Chunks that are read ahead of the connection.
 const READ_AHEAD: usize = 2;
-/// Events that the store is asked for at once: their query stays well under ClickHouse's `max_query_size` of 256 KiB.
-const ASKED_AT_ONCE: usize = 4_096;
-const _: () = assert!(ASKED_AT_ONCE * "(18446744073709551615,4294967295),".len() < 200 << 10);
 /// How often it is looked whether an operator wants a segment tried again.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often the gauges are set when nothing happens.
 const GAUGES_EVERY: Duration = Duration::from_secs(1);
-
-/// Codes of ClickHouse's errors that blame the rows, and will again: cannot parse, cannot read, out of bounds, violates
-/// a constraint, NULL where none may be, unknown element of an enum. A missing table or column is not among them: the
-/// operator can mend that.
-const CONTENT_CODES: &[u32] = &[6, 26, 27, 32, 33, 38, 41, 69, 72, 117, 128, 131, 349, 469, 691];
 
 /// Why a segment was not shipped.
 #[derive(Debug, thiserror::Error)]
@@ -82,11 +71,10 @@ pub struct Shipper {
     spool: Arc<Spool>,
     client: Client,
     pause: Duration,
-    refusals: u32,
+    /// How often in a row a segment's content was refused.
+    refusals: Option<(Name, u32)>,
     /// Segments and rows that were set aside since the last one that was shipped as it was made.
-    set_aside: u32,
-    /// The oldest segment may have been sent before: by this process, or by the one before it.
-    in_doubt: bool,
+    alone: u32,
     /// Tells the audit what was discarded; one at a time, so that each has one row.
     auditing: Option<JoinHandle<()>>,
     /// Told when a store that was away answers again.
@@ -97,16 +85,7 @@ impl Shipper {
     /// A shipper between a spool and a store. Nothing happens before [`Shipper::run`].
     pub fn new(spool: Arc<Spool>, client: Client) -> Self {
         let back = Arc::default();
-        Self {
-            spool,
-            client,
-            pause: FIRST_PAUSE,
-            refusals: 0,
-            set_aside: 0,
-            in_doubt: true,
-            auditing: None,
-            back,
-        }
+        Self { spool, client, pause: FIRST_PAUSE, refusals: None, alone: 0, auditing: None, back }
     }
 
     /// Tries again at once whenever `back` is told that the store answers again: after a long outage the spool may be full,
@@ -148,7 +127,7 @@ impl Shipper {
                 continue;
             };
             match self.ship(sealed).await {
-                Ok(()) => (self.pause, self.refusals) = (FIRST_PAUSE, 0),
+                Ok(()) => (self.pause, self.refusals) = (FIRST_PAUSE, None),
                 Err(error) => self.failed(sealed, error).await,
             }
         }
@@ -158,14 +137,13 @@ impl Shipper {
     async fn look_aside(&mut self) {
         let spool = self.spool.clone();
         let taken = blocking(move || {
+            spool.end_splits()?;
             let taken = spool.take_up();
             spool.recount_aside();
             taken
         });
         match taken.await {
             Ok(names) => {
-                // It may have been sent before it was set aside.
-                self.in_doubt |= !names.is_empty();
                 for segment in names {
                     tracing::info!(%segment, "to be shipped after all");
                 }
@@ -193,35 +171,6 @@ impl Shipper {
         }
     }
 
-    async fn failed(&mut self, sealed: Sealed, error: ShipError) {
-        metrics::counter!("footfall_ship_failures_total").increment(1);
-        let refused = matches!(error, ShipError::Content { .. });
-        self.refusals += u32::from(refused);
-        // A half of what was refused is refused for the same reason: there is nothing to wait for.
-        let tries = if self.spool.is_own(sealed.name) { TRIES } else { 1 };
-        if refused && self.refusals >= tries && self.split(sealed, &error).await {
-            (self.pause, self.refusals) = (FIRST_PAUSE, 0);
-            return;
-        }
-        if matches!(error, ShipError::Damaged(_)) || self.refusals >= tries {
-            let reason = error.to_string();
-            let spool = self.spool.clone();
-            match blocking(move || spool.set_aside(&sealed, &reason)).await {
-                Ok(()) => {
-                    tracing::error!(segment = %sealed.name, rows = sealed.events(), error = chain(&error), "set aside");
-                    metrics::counter!("footfall_segments_set_aside_total").increment(1);
-                    self.set_aside += 1;
-                    (self.pause, self.refusals) = (FIRST_PAUSE, 0);
-                    return;
-                }
-                Err(error) => tracing::error!(segment = %sealed.name, %error, "cannot be set aside"),
-            }
-        } else {
-            tracing::warn!(segment = %sealed.name, pause = ?self.pause, error = chain(&error), "not shipped");
-        }
-        self.rest().await;
-    }
-
     /// Waits before the next try: longer each time, or until the store is heard to be back.
     async fn rest(&mut self) {
         tokio::select! {
@@ -230,50 +179,14 @@ impl Shipper {
         }
     }
 
-    /// Splits a segment whose events the store refuses, so that in the end the refused rows alone are set aside. Not one of which
-    /// the store holds some events all the same, nor one with yet more refused rows than were set aside already.
-    async fn split(&mut self, sealed: Sealed, error: &ShipError) -> bool {
-        let is_events = matches!(error, ShipError::Content { part, .. } if part.is_events());
-        if !is_events || self.set_aside >= MOST_ALONE {
-            return false;
-        }
-        let spool = self.spool.clone();
-        let open = move || Unload::open(&spool, sealed).map_err(unreadable);
-        let is_absent = match blocking(open).await {
-            Ok(unload) => self.is_absent(&unload).await,
-            Err(error) => Err(error),
-        };
-        match is_absent {
-            Ok(true) => {}
-            Ok(false) => return false,
-            Err(error) => {
-                tracing::warn!(segment = %sealed.name, error = chain(&error), "it is not known what the store has of it");
-                return false;
-            }
-        }
-        let spool = self.spool.clone();
-        match blocking(move || spool.split(&sealed)).await {
-            Ok(true) => {
-                tracing::warn!(segment = %sealed.name, rows = sealed.events(), error = chain(error), "split in two");
-                metrics::counter!("footfall_segments_split_total").increment(1);
-                true
-            }
-            Ok(false) => false,
-            Err(error) => {
-                tracing::error!(segment = %sealed.name, %error, "cannot be split");
-                false
-            }
-        }
-    }
-
     /// Sends one segment, table by table, and deletes it.
     async fn ship(&mut self, sealed: Sealed) -> Result<(), ShipError> {
         let began = Instant::now();
-        let in_doubt = std::mem::replace(&mut self.in_doubt, true);
         let spool = self.spool.clone();
         let unload = blocking(move || Unload::open(&spool, sealed)).await.map_err(unreadable)?;
         let unload = Arc::new(unload);
-        let is_stored = in_doubt && self.is_stored(&unload).await?;
+        let is_stored = sealed.in_doubt && self.is_stored(&unload).await?;
+        self.spool.doubt(sealed.name);
         for part in unload.parts() {
             if is_stored && part.is_events() {
                 tracing::info!(segment = %sealed.name, "its events are in the store already");
@@ -287,59 +200,14 @@ impl Shipper {
             spool.confirm(&sealed)
         })
         .await?;
-        self.in_doubt = false;
         if self.spool.is_own(sealed.name) && sealed.events() > 0 {
-            self.set_aside = 0;
+            self.alone = 0;
         }
         metrics::counter!("footfall_shipped_rows_total").increment(sealed.events());
         metrics::counter!("footfall_shipped_segments_total").increment(1);
         metrics::histogram!("footfall_ship_seconds").record(began.elapsed());
         tracing::debug!(segment = %sealed.name, rows = sealed.events(), took = ?began.elapsed(), "shipped");
         Ok(())
-    }
-
-    /// Whether the store holds each event of a segment.
-    async fn is_stored(&self, unload: &Unload) -> Result<bool, ShipError> {
-        for identities in unload.identities().chunks(ASKED_AT_ONCE) {
-            let (found, of) = self.look_for(unload, identities).await?;
-            if found < of {
-                return Ok(false);
-            }
-        }
-        Ok(!unload.identities().is_empty())
-    }
-
-    /// Whether the store holds no event of a segment.
-    async fn is_absent(&self, unload: &Unload) -> Result<bool, ShipError> {
-        for identities in unload.identities().chunks(ASKED_AT_ONCE) {
-            if self.look_for(unload, identities).await?.0 > 0 {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// How many of some events of a segment the store holds, of how many.
-    async fn look_for(&self, unload: &Unload, identities: &[Identity]) -> Result<(usize, usize), ShipError> {
-        let distinct: HashSet<&Identity> = identities.iter().collect();
-        let Some((table, received)) = unload.events() else { return Ok((0, distinct.len())) };
-        let list: Vec<String> =
-            distinct.iter().map(|(page_load, seq)| format!("({page_load},{seq})")).collect();
-        // The times of events bound the parts that are read: an event is at most a day old when it is received.
-        let sql = format!(
-            "SELECT uniqExact(page_load, seq) FROM {table} WHERE time BETWEEN \
-             fromUnixTimestamp64Milli({}, 'UTC') - INTERVAL 2 DAY AND fromUnixTimestamp64Milli({}, 'UTC') + INTERVAL 1 DAY \
-             AND (page_load, seq) IN ({})",
-            received.start(),
-            received.end(),
-            list.join(",")
-        );
-        let failed = |source| ShipError::Store { name: unload.name().to_string(), source };
-        let answer = self.client.bytes(&sql, &[], "TabSeparated").map_err(failed)?.collect().await;
-        let answer = answer.map_err(failed)?;
-        let found = String::from_utf8_lossy(&answer).trim().parse();
-        let found = found.map_err(|_| failed(Error::Custom("the answer is no number".to_owned())))?;
-        Ok((found, distinct.len()))
     }
 
     async fn insert(&self, unload: &Arc<Unload>, part: Part) -> Result<(), ShipError> {
@@ -379,7 +247,7 @@ impl Shipper {
             Ok(()) => insert.end().await,
             Err(error) => Err(error),
         };
-        ended.map_err(|source| refused(&part, source))
+        ended.map_err(|source| refusal::of(&part, source))
     }
 }
 
@@ -393,37 +261,6 @@ fn unreadable(error: UnloadError) -> ShipError {
         UnloadError::Damaged(reason) => ShipError::Damaged(reason),
         UnloadError::Spool(error) => ShipError::Spool(error),
     }
-}
-
-/// Whether it is the rows that the store will not have.
-fn refused(part: &Part, error: Error) -> ShipError {
-    match &error {
-        Error::BadResponse(answer) if code(answer).is_some_and(|code| CONTENT_CODES.contains(&code)) => {
-            ShipError::Content { part: part.clone(), answer: without_values(answer) }
-        }
-        _ => ShipError::Store { name: part.token.clone(), source: error },
-    }
-}
-
-/// The store's words without what it quotes, which may be a visitor's: they are kept with the segment and logged.
-fn without_values(answer: &str) -> String {
-    let (head, tail) = match answer.split_once(" Column values:") {
-        Some((head, values)) => (head, values.rfind(" (").map_or("", |at| &values[at..])),
-        None => (answer, ""),
-    };
-    let quote = |c| matches!(c, '\'' | '"');
-    let mut text = match (head.find(quote), head.rfind(quote)) {
-        (Some(first), Some(last)) => format!("{}…{}", &head[..first], &head[last + 1..]),
-        _ => head.to_owned(),
-    };
-    text.push_str(if tail.contains(quote) { "" } else { tail });
-    text
-}
-
-/// The number in `Code: 117. DB::Exception: …`.
-fn code(answer: &str) -> Option<u32> {
-    let (_, rest) = answer.split_once("Code: ")?;
-    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// Between half and all of a pause, so that a fleet does not knock in step.
@@ -445,44 +282,6 @@ fn chain(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn errors_that_blame_the_rows_are_told_from_those_that_pass() {
-        let part = Part::of_test();
-        for (answer, content) in [
-            ("Code: 117. DB::Exception: Unexpected data. (INCORRECT_DATA)", true),
-            ("Code: 33. DB::Exception: Cannot read all data. (CANNOT_READ_ALL_DATA)", true),
-            ("Code: 60. DB::Exception: Table footfall.events does not exist. (UNKNOWN_TABLE)", false),
-            ("Code: 252. DB::Exception: Too many parts. (TOO_MANY_PARTS)", false),
-            ("Code: 241. DB::Exception: Memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)", false),
-            ("502 Bad Gateway", false),
-        ] {
-            let error = refused(&part, Error::BadResponse(answer.into()));
-            assert_eq!(matches!(error, ShipError::Content { .. }), content, "{answer}");
-        }
-        let error = refused(&part, Error::Network("connection refused".into()));
-        assert!(matches!(error, ShipError::Store { .. }));
-    }
-
-    #[test]
-    fn what_the_store_quotes_of_a_row_is_not_kept() {
-        let answers = [
-            "Code: 469. DB::Exception: Constraint `c` for table t is violated at row 1. Expression: (path != '/a'). \
-             Column values: path = '/sec (ret)' (VIOLATED_CONSTRAINT)",
-            "Code: 27. DB::Exception: Cannot parse input: expected '\\t' before: 'secret\\'s (secret)': (at row 3). (X)",
-            "Code: 6. DB::Exception: Row 1: Column 0, name: path, parsed text: \"secret\" ERROR. (Y)",
-            "Code: 469. Constraint `c` is violated. Column values: path = secret",
-        ];
-        for answer in answers {
-            let kept = without_values(answer);
-            assert!(!kept.contains("sec") && kept.starts_with("Code: "), "{kept}");
-        }
-        assert!(
-            without_values(answers[0]).contains("`c` for table t")
-                && without_values(answers[0]).contains("VIOLATED")
-        );
-        assert!(without_values(answers[1]).ends_with("(at row 3). (X)"));
-    }
 
     #[test]
     fn a_pause_is_between_half_and_all_of_its_length() {
