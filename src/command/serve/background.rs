@@ -16,6 +16,7 @@ use crate::config::{self, Config};
 use crate::server::collect::Collector;
 use crate::spool::Spool;
 use crate::store::embedded::Child;
+use crate::store::schema::SchemaError;
 use crate::store::ship::Shipper;
 use crate::store::visits::Materialiser;
 use crate::store::{Client, schema};
@@ -32,6 +33,10 @@ const STORE_AWAY: Duration = Duration::from_secs(1);
 const STORE_SOON: Duration = Duration::from_millis(200);
 /// How long to wait before the tables are seen to again.
 const TABLES_AGAIN: Duration = Duration::from_secs(10);
+/// Bringing the tables up to date adds columns and rewrites no row: a store that needs longer will not answer.
+const TABLES_TIMEOUT: Duration = Duration::from_secs(600);
+/// A store that does not say its version for so long is away.
+const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whether the store answers, and what it said last.
 pub(super) type StoreState = Arc<Mutex<Result<String, String>>>;
@@ -124,10 +129,11 @@ async fn close_days(
     let prepared = async {
         there.notified().await;
         loop {
-            let migrated = schema::migrate(&client, &config.timezone).await;
+            let migrated =
+                tokio::time::timeout(TABLES_TIMEOUT, schema::migrate(&client, &config.timezone)).await;
             // Whatever came of it, the tables may well be there already.
             shippable.send_replace(true);
-            match migrated {
+            match migrated.unwrap_or(Err(SchemaError::Store(clickhouse::error::Error::TimedOut))) {
                 Ok(applied) => {
                     tracing::info!(
                         applied = applied.now.len(),
@@ -196,9 +202,11 @@ async fn watch_store(client: Client, state: StoreState, there: Arc<Notify>, back
     let mut was_there = None;
     let mut ever = false;
     loop {
-        let found = match client.query_server("SELECT version()").fetch_one::<String>().await {
-            Ok(version) => Ok(format!("ClickHouse {version}")),
-            Err(error) => Err(error.to_string()),
+        let asked = client.query_server("SELECT version()").fetch_one::<String>();
+        let found = match tokio::time::timeout(STORE_TIMEOUT, asked).await {
+            Ok(Ok(version)) => Ok(format!("ClickHouse {version}")),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no answer within {STORE_TIMEOUT:?}")),
         };
         if was_there != Some(found.is_ok()) {
             match &found {

@@ -282,6 +282,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spool::{Durability, Frame};
 
     #[test]
     fn a_pause_is_between_half_and_all_of_its_length() {
@@ -304,5 +305,23 @@ mod tests {
         back.notify_one();
         tokio::time::timeout(Duration::from_secs(30), shipper.rest()).await.expect("it goes on");
         assert_eq!(shipper.pause, FIRST_PAUSE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_that_is_never_answered_is_given_up() {
+        // It takes connections and says nothing.
+        let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let limits = crate::config::Config::check("footfall.toml", "", &[]).unwrap().spool;
+        let (spool, _) = Spool::open(directory.path(), &limits).unwrap();
+        let frame = Frame { site: "clinic", page_load: 1, seqs: &[0], rows: &[0; 300] };
+        spool.append(frame, Durability::Synced).unwrap();
+        spool.close();
+        drop(spool);
+        let (spool, _) = Spool::open(directory.path(), &limits).unwrap();
+        let client = Client::new(&crate::config::Store::Embedded { listen: silent.local_addr().unwrap() });
+        let mut shipper = Shipper::new(spool.clone(), client);
+        let error = shipper.ship(spool.oldest_sealed().unwrap()).await.unwrap_err();
+        assert!(matches!(error, ShipError::Store { source: Error::TimedOut, .. }), "{error:?}");
     }
 }

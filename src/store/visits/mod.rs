@@ -26,6 +26,8 @@ use super::{Client, schema};
 
 /// How often due days are looked for.
 const EVERY: Duration = Duration::from_secs(60);
+/// A round that takes longer waits for a store that will not answer; far above what the largest day took.
+const LONGEST_ROUND: Duration = Duration::from_secs(6 * 3600);
 /// Events that are turned into visits at once; bounds the memory that a day of any size takes.
 const EVENTS_AT_ONCE: u64 = 500_000;
 /// How far back copies of events are looked for between closings, in seconds.
@@ -84,7 +86,8 @@ impl Materialiser {
         tokio::pin!(shutdown);
         loop {
             let round = async {
-                match self.close_due(Timestamp::now()).await {
+                let closed = tokio::time::timeout(LONGEST_ROUND, self.close_due(Timestamp::now())).await;
+                match closed.unwrap_or(Err(VisitsError::Store(clickhouse::error::Error::TimedOut))) {
                     Ok(closed) => closed.log(),
                     Err(error) => warn!(error = &error as &dyn std::error::Error, "days stay open"),
                 }
