@@ -315,7 +315,7 @@ mod tests {
         let limits = crate::config::Config::check("footfall.toml", "", &[]).unwrap().spool;
         let (spool, _) = Spool::open(directory.path(), &limits).unwrap();
         let frame = Frame { site: "clinic", page_load: 1, seqs: &[0], rows: &[0; 300] };
-        spool.append(frame, Durability::Synced).unwrap();
+        spool.append(frame, Durability::Synced).unwrap().await.unwrap();
         spool.close();
         drop(spool);
         let (spool, _) = Spool::open(directory.path(), &limits).unwrap();
