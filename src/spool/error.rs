@@ -62,6 +62,11 @@ impl SpoolError {
         Self::Io { action, path: path.to_owned(), source: Arc::new(source) }
     }
 
+    /// Whether it is a file that is not there.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Whether the disk, or what this process may take of it, is full.
     pub(crate) fn is_no_space(&self) -> bool {
         use io::ErrorKind::{QuotaExceeded, StorageFull};

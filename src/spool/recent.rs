@@ -2,7 +2,7 @@
 //! and must be known again though the store has it by then and the collector was started anew.
 //!
 //! For each shipped segment a small file in `recent/` holds page load and number of its events, durable before the segment
-//! is deleted; only as many files are kept as hold [`RECENT_ROWS`] events. They are a help, not a promise of their own: one
+//! is deleted; only as many files are kept as hold [`RECENT_ROWS`] events, and no more than [`MOST_FILES`]. They are a help, not a promise of their own: one
 //! that cannot be read or written is left out with a word in the log, and what slips past is removed when its day is closed.
 //!
 //! The file, little-endian: magic `FOOTRCNT`, CRC-32 of what follows the checksum (4), then for each event page load (8) and
@@ -18,6 +18,8 @@ use super::disk::Disk;
 use super::recovery::{RECENT_ROWS, write_whole};
 use super::segment::Name;
 
+/// Files that are kept: a quiet site has a segment for each event, and each file takes a block of the disk and is read at the start.
+const MOST_FILES: usize = 1_024;
 const DIRECTORY: &str = "recent";
 const SUFFIX: &str = ".recent";
 const MAGIC: &[u8; 8] = b"FOOTRCNT";
@@ -72,16 +74,19 @@ impl Recent {
     /// Keeps the identities of a segment that is about to be deleted, and lets go of the oldest beyond the bound.
     pub(crate) fn keep(&self, disk: &dyn Disk, name: Name, identities: &[Identity]) -> io::Result<()> {
         let identities = &identities[identities.len().saturating_sub(RECENT_ROWS as usize)..];
-        if !identities.is_empty() {
-            disk.create_directory(&self.directory)?;
-            write_whole(disk, &self.directory, &file(name), &encode(identities))?;
+        if identities.is_empty() {
+            return Ok(());
         }
+        disk.create_directory(&self.directory)?;
+        write_whole(disk, &self.directory, &file(name), &encode(identities))?;
         let mut files = self.files.lock();
         files.retain(|(other, _)| *other != name);
         files.push_back((name, identities.len() as u64));
         let mut kept: u64 = files.iter().map(|(_, rows)| rows).sum();
-        while let Some((oldest, rows)) = files.front().copied().filter(|(_, rows)| kept - rows >= RECENT_ROWS)
-        {
+        while let Some((oldest, rows)) = files.front().copied() {
+            if kept - rows < RECENT_ROWS && files.len() <= MOST_FILES {
+                break;
+            }
             files.pop_front();
             kept -= rows;
             match disk.remove(&self.directory.join(file(oldest))) {
@@ -177,6 +182,18 @@ mod tests {
         // Also over a restart.
         again.keep(&disk, name(9), &half).unwrap();
         assert_eq!(disk.list(&Path::new(SPOOL).join(DIRECTORY)).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_quiet_site_leaves_no_more_files_than_are_read_in_a_moment() {
+        let disk = TestDisk::default();
+        let (recent, _) = open(&disk);
+        for number in 0..MOST_FILES as u64 + 10 {
+            recent.keep(&disk, name(number), &[(number, 0)]).unwrap();
+            recent.keep(&disk, name(number + 1_000_000), &[]).unwrap();
+        }
+        assert_eq!(disk.list(&Path::new(SPOOL).join(DIRECTORY)).unwrap().len(), MOST_FILES);
+        assert_eq!(open(&disk).1.first(), Some(&(10, 0)), "the newest are kept");
     }
 
     #[test]

@@ -69,6 +69,12 @@ impl Spool {
         shared.disk.sync_directory(&shared.directory).map_err(failed)
     }
 
+    /// Lets go of a segment whose file is gone.
+    pub(crate) fn forget(&self, sealed: &Sealed) {
+        self.shared.remove_sealed(sealed);
+        self.shared.queue.on_disk.fetch_sub(sealed.bytes, Ordering::Relaxed);
+    }
+
     /// Moves a segment that cannot be shipped to `aside/`, with the reason, or without one where there is no space for it: those
     /// behind it must be shipped, or there never will be. It goes on counting towards the bound.
     ///

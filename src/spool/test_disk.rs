@@ -47,6 +47,8 @@ struct State {
     torn: Option<(usize, Range<usize>)>,
     /// The next sync fails with this, once.
     fail_sync: Option<ErrorKind>,
+    /// A file whose bytes the disk does not give back.
+    unreadable: Option<usize>,
     /// Bytes that all files may take together.
     capacity: Option<usize>,
 }
@@ -158,6 +160,12 @@ impl TestDisk {
         let state =
             State { files, live, durable, capacity, operations, fault, fault_came, ..State::default() };
         Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// Fails every read of a file, as a bad sector does.
+    pub(crate) fn spoil(&self, path: &Path) {
+        let mut state = self.0.lock();
+        state.unreadable = Some(state.live[path]);
     }
 
     /// Changes bytes of a file behind everybody's back.
@@ -405,6 +413,9 @@ impl DiskFile for OpenFile {
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.disk.look(|state| {
+            if state.unreadable == Some(self.file) {
+                return Err(Error::other("a bad sector"));
+            }
             let live = &state.files[self.file].live;
             let from = live.get(usize::try_from(offset).map_err(Error::other)?..).unwrap_or_default();
             let read = from.len().min(buffer.len());

@@ -1,5 +1,6 @@
 //! `footfall serve` as a process: its start, its signals, its end, and what it writes.
 
+use std::io::Write;
 use std::time::Duration;
 
 use crate::common::{Collector, Http, Store, eventually, good_beacon, http, ports, process};
@@ -19,6 +20,21 @@ fn post(target: &mut Http, body: &str) -> u16 {
     );
     target.send(request.as_bytes()).unwrap();
     target.answer().unwrap().status
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_nothing() {
+    let (unread, log) = std::io::pipe().unwrap();
+    rustix::fs::fcntl_setfl(&log, rustix::fs::OFlags::NONBLOCK).unwrap();
+    while (&log).write(&[b'x'; 4_096]).is_ok() {}
+    rustix::fs::fcntl_setfl(&log, rustix::fs::OFlags::empty()).unwrap();
+    let mut collector = without_store("");
+    collector.start_logging_to(log);
+    for seq in 0..3 {
+        let answer = collector.beacon(&good_beacon("clinic", 77, seq, "/")).unwrap();
+        assert_eq!(answer.status, 204);
+    }
+    drop(unread);
 }
 
 #[test]

@@ -82,7 +82,7 @@ pub(super) async fn follow(gate: Arc<Gate>, spool: Arc<Spool>) {
                 error = &error as &dyn std::error::Error,
                 "the tokens that were in force stay in force"
             ),
-            Err(_) => return,
+            Err(error) => tracing::error!(%error, "the tokens could not be looked at"),
         }
     }
 }

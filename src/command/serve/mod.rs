@@ -68,7 +68,7 @@ pub(super) fn serve(
     then: impl AsyncFnOnce() -> Result<(), Error>,
 ) -> Result<(), Error> {
     let config = load().map_err(|error| Error::new(Exit::Configuration, error))?;
-    log::init(arguments.log, arguments.log_level);
+    let _log = log::init(arguments.log, arguments.log_level);
     if let Err(error) = privacy::forbid_core_dumps() {
         tracing::warn!(%error, "core dumps cannot be forbidden");
     }

@@ -206,3 +206,45 @@ fn a_long_outage_makes_no_segment_for_each_moment_of_it() {
     assert_eq!(spool.shared.sealed.lock().back().unwrap().seal.events, 5, "all of it in one");
     assert_eq!(size_of::<Sealed>(), 72, "as `docs/operations.md` says");
 }
+
+/// A spool with two sealed segments.
+fn two_segments(disk: &TestDisk) -> Arc<Spool> {
+    let (spool, _) = open(disk, &SpoolLimits { seal_rows: 3, ..limits() }).unwrap();
+    for page_load in 0..6 {
+        wait(append(&spool, page_load, &[0]).unwrap()).unwrap();
+    }
+    until(|| spool.status().sealed == 2);
+    spool
+}
+
+/// Ships to a store that says yes to everything until nothing waits.
+async fn ship_all(spool: &Arc<Spool>) {
+    let client = Client::new(&Store::Embedded { listen: yes_to_all() });
+    let shipping = tokio::spawn(Shipper::new(spool.clone(), client).run(std::future::pending()));
+    let began = std::time::Instant::now();
+    while spool.status().sealed > 0 {
+        assert!(began.elapsed() < Duration::from_secs(30), "shipping stands still: {:?}", spool.status());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    shipping.abort();
+}
+
+#[tokio::test]
+async fn a_segment_whose_file_was_taken_holds_up_none_behind_it() {
+    let disk = TestDisk::default();
+    let spool = two_segments(&disk);
+    let first = spool.oldest_sealed().unwrap();
+    disk.remove(&Path::new(DIRECTORY).join(first.name.file())).unwrap();
+    ship_all(&spool).await;
+    assert!(spool.status().bytes < 4_096, "its bytes are given back: {:?}", spool.status());
+}
+
+#[tokio::test]
+async fn a_segment_that_the_disk_does_not_give_back_is_set_aside() {
+    let disk = TestDisk::default();
+    let spool = two_segments(&disk);
+    let first = spool.oldest_sealed().unwrap();
+    disk.spoil(&Path::new(DIRECTORY).join(first.name.file()));
+    ship_all(&spool).await;
+    assert!(disk.contents(&aside().join(first.name.file())).is_some());
+}

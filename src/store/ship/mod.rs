@@ -61,6 +61,9 @@ enum ShipError {
     /// The segment cannot be read back.
     #[error("{0}")]
     Damaged(String),
+    /// Our own disk does not give it back, or not now.
+    #[error(transparent)]
+    Unreadable(SpoolError),
     /// Our own disk.
     #[error(transparent)]
     Spool(#[from] SpoolError),
@@ -71,7 +74,7 @@ pub struct Shipper {
     spool: Arc<Spool>,
     client: Client,
     pause: Duration,
-    /// How often in a row a segment's content was refused.
+    /// How often in a row a segment was refused for its content, or could not be read.
     refusals: Option<(Name, u32)>,
     /// Segments and rows that were set aside since the last one that was shipped as it was made.
     alone: u32,
@@ -259,7 +262,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 fn unreadable(error: UnloadError) -> ShipError {
     match error {
         UnloadError::Damaged(reason) => ShipError::Damaged(reason),
-        UnloadError::Spool(error) => ShipError::Spool(error),
+        UnloadError::Spool(error) => ShipError::Unreadable(error),
     }
 }
 

@@ -3,9 +3,9 @@
 use clickhouse::error::Error;
 
 use super::{FIRST_PAUSE, ShipError, Shipper, blocking, chain};
-use crate::spool::{Part, Sealed};
+use crate::spool::{Part, Sealed, SpoolError};
 
-/// A segment is set aside when the store has refused its content this many times.
+/// A segment is set aside when the store has refused its content, or it could not be read, this many times.
 const TRIES: u32 = 4;
 /// Rows of a segment that are set aside each alone; where there are more, what is left of the segment is set aside as it is. Finding
 /// each takes two inserts for each halving, some thirty in a full segment.
@@ -33,7 +33,8 @@ impl Shipper {
         metrics::counter!("footfall_ship_failures_total").increment(1);
         let given_up = match &error {
             ShipError::Damaged(_) => true,
-            ShipError::Content { .. } => self.refused_again(sealed),
+            ShipError::Unreadable(error) if error.is_missing() => return self.forget(sealed, error),
+            ShipError::Content { .. } | ShipError::Unreadable(_) => self.refused_again(sealed),
             ShipError::Store { .. } | ShipError::Spool(_) => false,
         };
         if !given_up {
@@ -50,6 +51,13 @@ impl Shipper {
         } else {
             self.rest().await;
         }
+    }
+
+    /// Lets go of a segment whose file somebody has taken: `verify` knows its number.
+    fn forget(&mut self, sealed: Sealed, error: &SpoolError) {
+        tracing::error!(segment = %sealed.name, rows = sealed.events(), error = chain(error), "lost: its file is gone");
+        self.spool.forget(&sealed);
+        (self.pause, self.refusals) = (FIRST_PAUSE, None);
     }
 
     /// Counts a refusal; whether there have been enough of this segment.

@@ -115,7 +115,20 @@ impl Collector {
     /// Starts it without waiting.
     pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "the collector runs already");
-        let log = File::options().create(true).append(true).open(self.path("log")).expect("a log file");
+        self.spawn_logging_to(self.log_file());
+    }
+
+    /// Starts it with its log going somewhere else, and waits until it takes beacons.
+    pub fn start_logging_to(&mut self, log: impl Into<Stdio>) {
+        self.spawn_logging_to(log);
+        self.wait_until_ready();
+    }
+
+    fn log_file(&self) -> File {
+        File::options().create(true).append(true).open(self.path("log")).expect("a log file")
+    }
+
+    fn spawn_logging_to(&mut self, log: impl Into<Stdio>) {
         let child = Command::new(&self.program)
             .arg("serve")
             .arg("--config")
@@ -123,7 +136,7 @@ impl Collector {
             .current_dir(self.directory.path())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a log file can be shared"))
+            .stdout(self.log_file())
             .stderr(log)
             .spawn()
             .expect("footfall starts");
