@@ -9,7 +9,9 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::{Common, Error, Exit};
 use crate::event::Dropped;
-use crate::spool::{Examined, Inventory, Name, Retried, SegmentState, discard, examine, inspect, retry};
+use crate::spool::{
+    Discarded, Examined, Inventory, Name, Retried, SegmentState, discard, examine, inspect, retry,
+};
 use crate::store::books::text_of;
 
 /// Look at the spool, and decide on what was set aside.
@@ -113,13 +115,27 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
             if !yes && !confirmed(name, &mut out)? {
                 return Err(Error::new(Exit::Usage, "nothing was discarded: say yes, or give --yes"));
             }
-            match discard(&directory, name, &reason)? {
-                Some(events) => writeln!(out, "segment {name} is discarded, and {events} events with it")?,
-                None => writeln!(out, "segment {name} is discarded; what it held is not known")?,
-            }
+            discarded(name, &discard(&directory, name, &reason)?, &mut out)?;
         }
     }
     Ok(())
+}
+
+fn discarded(name: Name, what: &Discarded, out: &mut impl Write) -> std::io::Result<()> {
+    let (events, audit) = match what {
+        Discarded::Copy => return writeln!(out, "the copy of segment {name} is deleted; the segment is not"),
+        Discarded::Segment { events, audit } => (events, audit),
+    };
+    match events {
+        Some(events) => writeln!(out, "segment {name} is discarded, and {events} events with it")?,
+        None => writeln!(out, "segment {name} is discarded; what it held is not known")?,
+    }
+    match audit {
+        Some((segment, rows)) => {
+            writeln!(out, "its {rows} audit rows are not: they will be shipped as segment {segment}")
+        }
+        None => Ok(()),
+    }
 }
 
 fn try_again(directory: &Path, names: &[Name], out: &mut impl Write) -> Result<(), Error> {
@@ -127,10 +143,13 @@ fn try_again(directory: &Path, names: &[Name], out: &mut impl Write) -> Result<(
     for &name in names {
         match retry(directory, name) {
             Ok(Retried::Whole) => writeln!(out, "segment {name} will be shipped")?,
-            Ok(Retried::Salvaged(salvaged, events)) => writeln!(
-                out,
-                "segment {name} is damaged: its whole frames, {events} events, will be shipped as segment {salvaged}; the rest stays aside"
-            )?,
+            Ok(Retried::Salvaged { segment, events, lost }) => {
+                let lost = lost.map_or_else(|| "nobody knows how many".to_owned(), |lost| lost.to_string());
+                writeln!(
+                    out,
+                    "segment {name} is damaged: its whole frames, {events} events, will be shipped as segment {segment}; the rest stays aside, events lost: {lost}"
+                )?;
+            }
             Err(error) => {
                 failed += 1;
                 writeln!(out, "segment {name} stays aside: {error}")?;
@@ -218,6 +237,10 @@ fn print(inventory: &Inventory, out: &mut impl Write) -> std::io::Result<()> {
         let events =
             aside.events.map_or_else(|| "unreadable".to_owned(), |events| format!("{events} events"));
         writeln!(out, "set aside: {}, {events}, {} bytes: {}", aside.name, aside.bytes, aside.reason)?;
+    }
+    for left in &inventory.leftovers {
+        let (name, file, bytes) = (&left.name, &left.file, left.bytes);
+        writeln!(out, "left: aside/{file}, {bytes} bytes, until `footfall spool discard {name}`")?;
     }
     Ok(())
 }

@@ -72,16 +72,16 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
 fn print(balance: &Balance, out: &mut impl Write) -> std::io::Result<()> {
     let mut table = Table::new();
     let dropped = Dropped::ALL.map(Dropped::name);
-    let header = ["day", "site", "received", "stored", "spooled", "aside", "discarded"];
+    let header = ["day", "site", "received", "stored", "spooled", "aside", "discarded", "lost"];
     table.load_style(presets::NOTHING);
     table.set_header(header.into_iter().chain(dropped).chain(["removed", "balance"]));
     for ((day, site), line) in &balance.lines {
-        let numbers = [line.received(), line.stored, line.spooled, line.aside, line.discarded];
+        let numbers = [line.received(), line.stored, line.spooled, line.aside, line.discarded, line.lost];
         let numbers = numbers.into_iter().chain(line.dropped).chain([line.removed]);
         let texts = [text_of(*day), site.clone()].into_iter();
         table.add_row(texts.chain(numbers.map(|number| number.to_string())).chain([verdict(line)]));
     }
-    for column in table.column_iter_mut().skip(2).take(6 + dropped.len()) {
+    for column in table.column_iter_mut().skip(2).take(7 + dropped.len()) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     writeln!(out, "{table}")?;
@@ -139,6 +139,7 @@ fn json((day, site): &Key, line: &Line) -> serde_json::Value {
         "shipping": line.shipping,
         "aside": line.aside,
         "discarded": line.discarded,
+        "lost": line.lost,
         "dropped": dropped,
         "removed": line.removed,
         "expired": line.expired,

@@ -7,39 +7,67 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use super::aside::{DISCARDED, DISCARDING, RETRY};
+use super::aside::RETRY;
+use super::discard::{DISCARDED, DISCARDING};
 use super::recovery::{self, ASIDE};
 use super::segment::Name;
 use super::{Disk, Spool, SpoolError};
 
 impl Spool {
-    /// Takes up what lies in `retry/`; returns the names. A segment that turns out damaged goes aside again.
+    /// Takes up what lies in `retry/`; returns the names. A segment that turns out damaged goes aside again. What a failing disk cuts
+    /// short is ended the next time.
     pub(crate) fn take_up(&self) -> Result<Vec<Name>, SpoolError> {
         let shared = &self.shared;
         let retry = shared.directory.join(RETRY);
         let files = match shared.disk.list(&retry) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             listed => listed.map_err(|source| SpoolError::io("list", &retry, source))?,
         };
+        // Before any is moved: a disk may say that it failed to, and have done it.
+        let mut moving = shared.taking_up.lock();
+        moving.extend(files.iter().filter_map(|file| Name::of_file(file)));
+        moving.sort_unstable_by_key(|name| (name.number, name.collector));
+        moving.dedup();
         let mut taken = Vec::new();
-        for name in files.iter().filter_map(|file| Name::of_file(file)) {
-            let path = shared.directory.join(name.file());
-            let put_back = || {
-                shared.disk.rename(&retry.join(name.file()), &path)?;
-                shared.disk.sync_directory(&shared.directory)?;
-                shared.disk.sync_directory(&retry)
-            };
-            put_back().map_err(|source| SpoolError::io("take up", &path, source))?;
-            match recovery::take_in(&*shared.disk, &shared.directory, name)? {
-                Some(sealed) => {
-                    shared.queue.on_disk.fetch_add(sealed.bytes, Ordering::Relaxed);
-                    shared.push_in_order(sealed);
-                    taken.push(name);
-                }
-                None => tracing::error!(segment = %name, "damaged, and set aside again"),
+        while let Some(&name) = moving.first() {
+            if self.take_up_one(&retry, name)? {
+                taken.push(name);
             }
+            moving.remove(0);
         }
         Ok(taken)
+    }
+
+    /// Moves a segment from `retry/` to those that wait, unless that was done; `false` when it is damaged, or nowhere any more.
+    fn take_up_one(&self, retry: &Path, name: Name) -> Result<bool, SpoolError> {
+        let shared = &self.shared;
+        let path = shared.directory.join(name.file());
+        let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        let put_back = || {
+            match shared.disk.rename(&retry.join(name.file()), &path) {
+                Err(error) if !is_gone(&error) => return Err(error),
+                _ => {}
+            }
+            shared.disk.sync_directory(&shared.directory)?;
+            shared.disk.sync_directory(retry)
+        };
+        put_back().map_err(|source| SpoolError::io("take up", &path, source))?;
+        match shared.disk.read(&path) {
+            // The operator took it away, or it went aside again and the disk failed to make that durable.
+            Err(error) if is_gone(&error) => return Ok(false),
+            read => read.map_err(|source| SpoolError::io("read", &path, source))?,
+        };
+        match recovery::take_in(&*shared.disk, &shared.directory, name)? {
+            Some(sealed) => {
+                shared.queue.on_disk.fetch_add(sealed.bytes, Ordering::Relaxed);
+                shared.push_in_order(sealed);
+                Ok(true)
+            }
+            None => {
+                tracing::error!(segment = %name, "damaged, and set aside again");
+                Ok(false)
+            }
+        }
     }
 
     /// Counts the bytes of what lies aside, which others may have added to or deleted.
@@ -76,4 +104,45 @@ fn read_text(disk: &dyn Disk, path: &Path) -> io::Result<String> {
     let mut text = vec![0; usize::try_from(file.length()?).map_err(io::Error::other)?];
     file.read_at(&mut text, 0)?;
     String::from_utf8(text).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::test_disk::{Fault, TestDisk};
+    use super::super::tests::{append, limits, wait};
+    use super::*;
+
+    #[test]
+    fn a_segment_whose_taking_up_a_failing_disk_cut_short_is_taken_up_the_next_time() {
+        for done in [true, false] {
+            for after in 0.. {
+                let disk = TestDisk::default();
+                let directory = Path::new("/spool");
+                let open = || Spool::open_on(Arc::new(disk.clone()), directory, &limits()).unwrap().0;
+                let spool = open();
+                wait(append(&spool, 1, &[0, 1]).unwrap()).unwrap();
+                spool.close();
+                let name = spool.oldest_sealed().unwrap().name;
+                drop(spool);
+                let retry = directory.join(RETRY);
+                disk.create_directory(&retry).unwrap();
+                disk.rename(&directory.join(name.file()), &retry.join(name.file())).unwrap();
+                let spool = open();
+                disk.fault_after(after, Fault::Error { kind: io::ErrorKind::Other, done, lasting: false });
+                let first = spool.take_up();
+                let came = disk.fault_came();
+                disk.mend();
+                let mut taken = first.unwrap_or_default();
+                taken.extend(spool.take_up().unwrap());
+                assert_eq!(taken, [name], "after {after} operations, done: {done}");
+                assert!(spool.holds(name), "after {after} operations, done: {done}");
+                if !came {
+                    assert!(after > 4, "taking up takes more operations than that");
+                    break;
+                }
+            }
+        }
+    }
 }

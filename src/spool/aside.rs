@@ -1,9 +1,9 @@
-//! Segments that were set aside: looked into, tried again, discarded; each only when someone asks.
+//! Segments that were set aside: looked into and tried again, only when someone asks.
 //!
 //! The commands work beside a running collector. What is to be tried again is put into `retry/`, where the collector finds it within
 //! a second, or when it starts. What is whole keeps its name, so that the store knows its token. What is damaged is never
 //! shipped under its own name: its whole frames become a new segment, whose name is made from the old one, so that doing it twice
-//! makes the same name; the damaged file stays aside. Only [`discard`] deletes, and leaves a record in the place of the events.
+//! makes the same name; the damaged file stays aside, with a record of what is lost. What is deleted, and when, is [`discard`](super::discard)'s.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,26 +14,22 @@ use sha2::{Digest, Sha256};
 use super::disk::{Disk, DiskFile, RealDisk};
 use super::frame::{self, Frame, Kind, Whole};
 use super::layout::Layout;
-use super::recovery::{self, ASIDE, REASON};
+use super::recovery::{self, ASIDE, NEW, REASON};
 use super::segment::{Header, Name, Reader, Step};
 use super::tally::{self, Tally};
-use super::{SpoolError, now_ms, random, writer};
+use super::{SpoolError, discard, random, writer};
 
 /// Where the collector looks for segments that are to be tried again.
 pub(crate) const RETRY: &str = "retry";
 /// Ending of what is left of a damaged segment whose whole frames were put into another.
 pub(crate) const SALVAGED: &str = ".salvaged";
-/// Ending of the record of a discarded segment that the audit does not know yet.
-pub(crate) const DISCARDING: &str = ".discarding";
-/// The same once the audit knows it.
-pub(crate) const DISCARDED: &str = ".discarded";
 
 /// A place in a segment where no whole frame is.
 #[derive(Debug, Clone, Serialize)]
-pub struct Damage {
+pub struct Gap {
     /// Byte of the file.
     pub byte: u64,
-    /// Whole frames between the damage before this one and this one.
+    /// Whole frames between the gap before this one and this one.
     pub frames_before: u64,
     /// Byte where the next whole frame begins, if there is one.
     pub resumes: Option<u64>,
@@ -65,7 +61,7 @@ pub struct Examined {
     /// Rows of `audit` in whole frames.
     pub audit: u64,
     /// Where it is damaged.
-    pub damage: Vec<Damage>,
+    pub damage: Vec<Gap>,
     /// Events and dropped events of whole frames, by day and site.
     #[serde(skip)]
     pub books: Tally,
@@ -79,8 +75,15 @@ pub struct Examined {
 pub enum Retried {
     /// It waits to be shipped as it is.
     Whole,
-    /// Its whole frames wait to be shipped as this segment; so many events.
-    Salvaged(Name, u64),
+    /// It is damaged: its whole frames wait to be shipped as another segment.
+    Salvaged {
+        /// That segment.
+        segment: Name,
+        /// Events in it.
+        events: u64,
+        /// Events that are lost, if the damaged segment's own books say how many there were.
+        lost: Option<u64>,
+    },
 }
 
 /// Looks into a segment that waits, was set aside, or was salvaged. `rows`: the rows are wanted too.
@@ -158,12 +161,12 @@ fn decode(layout: &Layout, frame: &Whole<'_>) -> Vec<serde_json::Value> {
 }
 
 /// Shows every whole frame of a range to `see`, also behind damage, and says where it is damaged.
-fn walk(
+pub(super) fn walk(
     file: &dyn DiskFile,
     header: &Header,
     range: std::ops::Range<u64>,
     mut see: impl FnMut(&Whole<'_>),
-) -> io::Result<Vec<Damage>> {
+) -> io::Result<Vec<Gap>> {
     let mut reader = Reader::new(file, header.salt, range);
     let (mut damage, mut frames) = (Vec::new(), 0);
     loop {
@@ -176,7 +179,7 @@ fn walk(
             Step::Bad => {
                 let byte = reader.offset();
                 let resumes = reader.seek()?.then(|| reader.offset());
-                damage.push(Damage { byte, frames_before: std::mem::take(&mut frames), resumes });
+                damage.push(Gap { byte, frames_before: std::mem::take(&mut frames), resumes });
                 if resumes.is_none() {
                     return Ok(damage);
                 }
@@ -188,13 +191,18 @@ fn walk(
 /// Puts a segment that was set aside into the queue again, or, if it is damaged, its whole frames.
 ///
 /// # Errors
-/// When it was not set aside, when nothing of it can be read, or when the disk fails.
+/// When it was not set aside, when it is discarded, when nothing of it can be read, or when the disk fails.
 pub fn retry(directory: &Path, name: Name) -> Result<Retried, SpoolError> {
     let disk = &RealDisk;
     let (aside, retry) = (directory.join(ASIDE), directory.join(RETRY));
     let path = aside.join(name.file());
     let failed = |source| SpoolError::io("try again", &path, source);
-    disk.create_directory(&retry).map_err(failed)?;
+    if discard::is_recorded(disk, &aside, name) {
+        return Err(failed(io::Error::other(
+            "it is discarded; discard it again to delete what is left of it",
+        )));
+    }
+    make_retry(disk, directory).map_err(failed)?;
     let file = disk.read(&path).map_err(failed)?;
     let (header, start) = match Header::read(&*file).map_err(failed)? {
         Ok(header) => header,
@@ -221,16 +229,24 @@ pub fn retry(directory: &Path, name: Name) -> Result<Retried, SpoolError> {
         let _ = disk.remove(&aside.join(format!("{name}{REASON}")));
         return Ok(Retried::Whole);
     }
-    let salvaged = derived(name, "salvaged");
+    let segment = derived(name, "salvaged");
     let put_in = || {
-        build(disk, &retry, &header, salvaged, frames)?;
-        let reason = format!("its whole frames, {events} events, were put into segment {salvaged}");
+        let salvaged = build(disk, &retry, &header, segment, frames)?;
+        let lost = discard::record_loss(disk, &aside, name, &salvaged)?;
+        let reason = format!("its whole frames, {events} events, were put into segment {segment}");
         recovery::write_whole(disk, &aside, &format!("{name}{SALVAGED}{REASON}"), reason.as_bytes())?;
         disk.rename(&path, &aside.join(format!("{name}{SALVAGED}")))?;
-        disk.sync_directory(&aside)
+        disk.sync_directory(&aside)?;
+        Ok(lost)
     };
-    put_in().map_err(failed)?;
-    Ok(Retried::Salvaged(salvaged, events))
+    let lost = put_in().map_err(failed)?;
+    Ok(Retried::Salvaged { segment, events, lost })
+}
+
+/// Makes `retry/` where there is none.
+pub(super) fn make_retry(disk: &dyn Disk, directory: &Path) -> io::Result<()> {
+    disk.create_directory(&directory.join(RETRY))?;
+    disk.sync_directory(directory)
 }
 
 /// Whether a segment's seal, where it has one, says what is in it.
@@ -255,124 +271,53 @@ pub(crate) fn derived(name: Name, why: &str) -> Name {
     Name { collector, number: name.number }
 }
 
-/// Makes a sealed segment of encoded frames, for the tables of another one's header.
+/// What a segment holds.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    pub(crate) events: u64,
+    pub(crate) audit: u64,
+    pub(crate) books: Tally,
+}
+
+/// Makes a sealed segment of encoded frames, for the tables of another one's header; says what is in it.
 pub(crate) fn build(
     disk: &dyn Disk,
     directory: &Path,
     like: &Header,
     name: Name,
     mut frames: Vec<u8>,
-) -> io::Result<()> {
+) -> io::Result<Contents> {
     let header = Header { name, salt: random() as u32, ..like.clone() };
-    let (mut events, mut audit, mut books) = (0, 0, Tally::default());
+    let mut held = Contents::default();
     frame::stamp(&mut frames, header.salt, 0, |frame| match frame.kind {
         Kind::Events => {
-            events += u64::from(frame.count);
-            books.add_rows(frame.site, frame.count, frame.rows, header.created);
+            held.events += u64::from(frame.count);
+            held.books.add_rows(frame.site, frame.count, frame.rows, header.created);
         }
-        Kind::Audit => audit += u64::from(frame.count),
-        Kind::Dropped => books.add(frame.site, tally::decode_dropped(frame.rows).unwrap_or_default()),
+        Kind::Audit => held.audit += u64::from(frame.count),
+        Kind::Dropped => held.books.add(frame.site, tally::decode_dropped(frame.rows).unwrap_or_default()),
         Kind::Books | Kind::Seal => {}
     });
-    let new = directory.join(format!("{name}.new"));
+    let new = directory.join(format!("{name}{NEW}"));
     let bytes = header.encode();
     let file = disk.create(&new)?;
     file.write_at(&bytes, 0)?;
     file.write_at(&frames, bytes.len() as u64)?;
     let end = (bytes.len() + frames.len()) as u64;
     // Seals and syncs.
-    writer::seal(&*file, header.salt, end, 1, (events, audit, &books))?;
+    writer::seal(&*file, header.salt, end, 1, (held.events, held.audit, &held.books))?;
     disk.rename(&new, &directory.join(name.file()))?;
-    disk.sync_directory(directory)
+    disk.sync_directory(directory)?;
+    Ok(held)
 }
 
-/// What is left of a segment that was discarded.
-#[derive(Debug, Serialize, serde::Deserialize)]
-struct Record {
-    segment: String,
-    /// Unix ms.
-    time: i64,
-    reason: String,
-    /// Events, if they could be read.
-    events: Option<u64>,
-    books: Vec<Entry>,
-}
-
-/// A line of a discarded segment's books.
-#[derive(Debug, Serialize, serde::Deserialize)]
-struct Entry {
-    day: u16,
-    site: String,
-    stored: u64,
-    dropped: Vec<u64>,
-}
-
-/// Deletes a segment that was set aside, what is left of a salvaged one, or, when there is no such file, acknowledges that a segment
-/// is lost. What it held stays on record.
-///
-/// # Errors
-/// When the segment waits to be shipped, or the disk fails.
-pub fn discard(directory: &Path, name: Name, why: &str) -> Result<Option<u64>, SpoolError> {
-    let disk = &RealDisk;
-    let aside = directory.join(ASIDE);
-    let failed = |source| SpoolError::io("discard", &aside.join(name.file()), source);
-    let whole = aside.join(name.file());
-    let salvaged = aside.join(format!("{name}{SALVAGED}"));
-    if directory.join(name.file()).exists() || directory.join(RETRY).join(name.file()).exists() {
-        let waits = io::Error::new(io::ErrorKind::InvalidInput, "it waits to be shipped");
-        return Err(failed(waits));
-    }
-    // What a salvaged segment held was shipped or waits under another name.
-    let found = if whole.exists() { Some(examine(directory, name, false)?) } else { None };
-    let known = found.filter(|found| found.unreadable.is_none());
-    let mut books = Vec::new();
-    for (site, count) in known.iter().flat_map(|found| found.books.iter()) {
-        let (day, stored) = (count.day, count.stored);
-        books.push(Entry { day, site: site.to_owned(), stored, dropped: count.dropped.into() });
-    }
-    let events = known.map(|found| found.events);
-    let record = Record { segment: name.to_string(), time: now_ms(), reason: why.to_owned(), events, books };
-    let write = || {
-        let bytes = serde_json::to_vec(&record)?;
-        recovery::write_whole(disk, &aside, &format!("{name}{DISCARDING}"), &bytes)?;
-        for file in [whole, salvaged] {
-            match disk.remove(&file) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+/// Deletes what a process that died was still making, here or in `retry/`. What cannot be deleted does no harm.
+pub(super) fn sweep(disk: &dyn Disk, directory: &Path) {
+    for place in [ASIDE, RETRY].map(|place| directory.join(place)) {
+        for file in disk.list(&place).unwrap_or_default().iter().filter(|file| file.ends_with(NEW)) {
+            let _ = disk.remove(&place.join(file));
         }
-        for ending in [REASON.to_owned(), format!("{SALVAGED}{REASON}")] {
-            // The record has the last word.
-            let _ = disk.remove(&aside.join(format!("{name}{ending}")));
-        }
-        disk.sync_directory(&aside)
-    };
-    write().map_err(failed)?;
-    Ok(events)
-}
-
-/// The books of all segments that were discarded.
-pub(crate) fn discarded(directory: &Path) -> Vec<Tally> {
-    let aside = directory.join(ASIDE);
-    let files = RealDisk.list(&aside).unwrap_or_default();
-    let records = files.iter().filter(|file| file.ends_with(DISCARDING) || file.ends_with(DISCARDED));
-    records
-        .filter_map(|file| std::fs::read(aside.join(file)).ok())
-        .filter_map(|bytes| tally_of(&bytes))
-        .collect()
-}
-
-fn tally_of(record: &[u8]) -> Option<Tally> {
-    let record: Record = serde_json::from_slice(record).ok()?;
-    let mut books = Tally::default();
-    for entry in record.books {
-        let mut count = tally::Count { day: entry.day, stored: entry.stored, ..tally::Count::default() };
-        for (slot, events) in count.dropped.iter_mut().zip(entry.dropped) {
-            *slot = events;
-        }
-        books.add(&entry.site, count);
     }
-    Some(books)
 }
 
 fn find(directory: &Path, name: Name) -> Result<PathBuf, SpoolError> {

@@ -12,7 +12,7 @@ use super::disk::{Disk, RealDisk};
 use super::recovery::{self, ASIDE, Damage, REASON};
 use super::segment::{Header, Name, Reader, Step};
 use super::split;
-use super::{Prints, SpoolError, Tally};
+use super::{Loss, Prints, SpoolError, Tally, discard};
 
 /// Everything in a spool's directory.
 #[derive(Debug, Clone, Serialize)]
@@ -25,6 +25,10 @@ pub struct Inventory {
     pub segments: Vec<SegmentStatus>,
     /// Segments that were set aside.
     pub aside: Vec<Aside>,
+    /// What lies beside the segments that were set aside and is never shipped: visitors' data until it is discarded.
+    pub leftovers: Vec<Leftover>,
+    /// What was lost to damage, and nobody has discarded yet.
+    pub lost: Vec<Loss>,
     /// Books of segments that were discarded.
     #[serde(skip)]
     pub discarded: Vec<Tally>,
@@ -120,6 +124,17 @@ pub struct Aside {
     pub books: Option<Tally>,
 }
 
+/// A copy of a torn segment, what is left of a salvaged one, or a discarded one whose deletion was cut short.
+#[derive(Debug, Clone, Serialize)]
+pub struct Leftover {
+    /// The segment's name.
+    pub name: String,
+    /// The file's name in `aside/`.
+    pub file: String,
+    /// Its length.
+    pub bytes: u64,
+}
+
 /// Looks at a spool's directory.
 ///
 /// # Errors
@@ -159,7 +174,9 @@ pub fn inspect(directory: &Path) -> Result<Inventory, SpoolError> {
         in_use: is_locked(directory),
         segments,
         aside: [aside(disk, directory, ASIDE)?, aside(disk, directory, RETRY)?].concat(),
-        discarded: super::aside::discarded(directory),
+        leftovers: leftovers(disk, directory),
+        lost: discard::losses(disk, directory),
+        discarded: discard::discarded(directory),
         counted: super::counted(disk, directory),
         known,
     })
@@ -192,7 +209,27 @@ fn aside(disk: &dyn Disk, directory: &Path, place: &str) -> Result<Vec<Aside>, S
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         _ => recovery::names(disk, &directory)?,
     };
-    Ok(names.into_iter().map(|name| aside_one(disk, &directory, name, place == RETRY)).collect())
+    let names =
+        names.into_iter().filter(|name| place == RETRY || !discard::is_recorded(disk, &directory, *name));
+    Ok(names.map(|name| aside_one(disk, &directory, name, place == RETRY)).collect())
+}
+
+fn leftovers(disk: &dyn Disk, directory: &Path) -> Vec<Leftover> {
+    let aside = directory.join(ASIDE);
+    let mut files = disk.list(&aside).unwrap_or_default();
+    files.sort();
+    let leftover = |file: String| {
+        let (text, ending) = file.split_once('.')?;
+        let name = Name::of_text(text)?;
+        let is_left = match ending {
+            "torn" | "salvaged" => true,
+            "segment" => discard::is_recorded(disk, &aside, name),
+            _ => false,
+        };
+        let bytes = length(disk, &aside.join(&file)).ok()?;
+        is_left.then(|| Leftover { name: name.to_string(), file, bytes })
+    };
+    files.into_iter().filter_map(leftover).collect()
 }
 
 fn aside_one(disk: &dyn Disk, directory: &Path, name: Name, again: bool) -> Aside {

@@ -24,9 +24,11 @@
 //! | `halves/NAME.segment`, `aside/NAME.split` | a segment that the store refuses, on its way to be split in two |
 //! | `aside/NAME.segment`, `aside/NAME.reason` | a segment that was set aside, and why |
 //! | `aside/NAME.salvaged`, `aside/NAME.salvaged.reason` | a damaged one whose whole frames were put into another segment |
+//! | `aside/NAME.salvaged.lost` | the books of what was not whole, until it is discarded |
 //! | `aside/NAME.discarding`, `aside/NAME.discarded` | the books of one that was discarded, before and after the audit knows it |
 //! | `retry/NAME.segment` | one that is to be shipped after all; the collector takes it from there |
 //! | `aside/NAME.torn`, `aside/NAME.torn.reason` | a copy of a segment whose tail was cut although whole frames lay behind the cut |
+//! | `aside/*.new`, `retry/*.new` | what a process that died was still making; deleted at the start |
 //!
 //! A name is never used twice: the random number is made with the directory, so that a lost directory's names do not
 //! come back, and the segment with the highest number stays until there is a higher one. What is made of a damaged or refused
@@ -81,6 +83,7 @@ mod again;
 mod aside;
 #[cfg(test)]
 mod crash_tests;
+mod discard;
 mod disk;
 mod error;
 mod frame;
@@ -117,11 +120,12 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 pub use ack::Ack;
-pub use aside::{Damage, Examined, Retried, discard, examine, retry};
+pub use aside::{Examined, Gap, Retried, examine, retry};
+pub use discard::{Discarded, Loss, discard};
 pub use disk::{Disk, DiskFile, RealDisk, Space};
 pub use error::SpoolError;
 pub use frame::{Frame, MAX_FRAME_LEN};
-pub use inventory::{Aside, Inventory, SegmentState, SegmentStatus, inspect};
+pub use inventory::{Aside, Inventory, Leftover, SegmentState, SegmentStatus, inspect};
 pub use prints::{FINGERPRINT_SQL, Print, Prints, fingerprint};
 pub use recovery::{RECENT_ROWS, Recovered};
 pub use sealed::Sealed;
@@ -186,6 +190,8 @@ struct Shared {
     /// Oldest first.
     sealed: Mutex<VecDeque<Sealed>>,
     sealed_changed: Notify,
+    /// Segments on their way from `retry/` to those that wait.
+    taking_up: Mutex<Vec<Name>>,
     /// Bytes in `aside/`.
     aside_bytes: AtomicU64,
     recent: Recent,
@@ -221,6 +227,7 @@ impl Spool {
             io::ErrorKind::WouldBlock => SpoolError::Locked(directory.to_owned()),
             _ => SpoolError::io("lock", directory, source),
         })?;
+        aside::sweep(&*disk, directory);
         split::complete(&*disk, directory, &mut Vec::new())
             .map_err(|source| SpoolError::io("end a split in", directory, source))?;
         let (mut start, mut sealed) = Start::look(&*disk, directory)?;
@@ -250,6 +257,7 @@ impl Spool {
             queue: Queue::new(on_disk, limits.max_bytes, active.is_some()),
             sealed: Mutex::new(sealed.into()),
             sealed_changed: Notify::new(),
+            taking_up: Mutex::default(),
             aside_bytes: aside.into(),
             recent,
             active_events: AtomicU64::new(found.events()),

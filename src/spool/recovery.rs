@@ -17,7 +17,7 @@ pub(crate) const ASIDE: &str = "aside";
 /// Ending of the file that says why.
 pub(crate) const REASON: &str = ".reason";
 /// Ending of a small file that is not whole yet.
-const NEW: &str = ".new";
+pub(crate) const NEW: &str = ".new";
 /// Identities are handed back for this many of the most recent rows at least, if there are as many: a beacon is sent
 /// again within seconds, and at full load this is two of them.
 pub const RECENT_ROWS: u64 = 131_072;

@@ -84,6 +84,25 @@ impl Tally {
         }
     }
 
+    /// What is here and not in another, never less than nothing.
+    pub(crate) fn less(&self, other: &Self) -> Self {
+        let mut rest = Self::default();
+        for (site, count) in self.iter() {
+            let mut count = *count;
+            let days = other.sites.get(site).into_iter().flatten();
+            for known in days.filter(|known| known.day == count.day) {
+                count.stored = count.stored.saturating_sub(known.stored);
+                for (slot, known) in count.dropped.iter_mut().zip(known.dropped) {
+                    *slot = slot.saturating_sub(known);
+                }
+            }
+            if count.stored + count.dropped.iter().sum::<u64>() > 0 {
+                rest.add(site, count);
+            }
+        }
+        rest
+    }
+
     /// Sites and their days, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Count)> {
         self.sites.iter().flat_map(|(site, days)| days.iter().map(move |count| (&**site, count)))

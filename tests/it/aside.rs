@@ -52,6 +52,12 @@ fn verify(collector: &Collector) -> serde_json::Value {
     serde_json::from_str(&run(collector, &["verify", "--format", "json"])).expect("JSON")
 }
 
+fn unbalanced(collector: &Collector) -> serde_json::Value {
+    let output = collector.command(&["verify", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(4), "an event that was acknowledged is gone");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
 #[test]
 fn refused_rows_are_set_aside_alone_and_shipped_when_they_are_tried_again() {
     let (collector, name) = with_poison(3);
@@ -145,9 +151,24 @@ fn what_is_whole_of_a_damaged_segment_is_shipped_once_under_another_name() {
     assert!(said.contains("4 events"), "{said}");
     assert_eq!(aside(&collector, "salvaged").len(), 1, "the damaged file stays");
     collector.wait_for_events(5, PATIENCE);
-    eventually("nothing waits", PATIENCE, || verify(&collector)["lines"][0]["spooled"] == 0);
+    eventually("nothing waits", PATIENCE, || unbalanced(&collector)["lines"][0]["spooled"] == 0);
     assert_eq!(collector.store.number("SELECT count() FROM events"), 5);
-    assert_eq!(verify(&collector)["balances"], true);
+    let balance = unbalanced(&collector);
+    let finding = &balance["findings"][0];
+    assert_eq!((finding["finding"].as_str(), finding["segment"].as_str()), (Some("damaged"), Some(name)));
+    assert_eq!(finding["events"], 1, "{balance}");
+    let line = &balance["lines"][0];
+    assert_eq!((line["lost"].as_u64(), line["received"].as_u64()), (Some(1), Some(6)), "{line}");
+
+    let listed = run(&collector, &["spool", "list"]);
+    assert!(listed.contains(&format!("{name}.salvaged")), "{listed}");
+    run(&collector, &["spool", "discard", name, "--yes", "--reason", "the disk decays"]);
+    let line = &verify(&collector)["lines"][0];
+    assert_eq!((line["discarded"].as_u64(), line["received"].as_u64()), (Some(1), Some(6)), "{line}");
+    assert_eq!(aside(&collector, "salvaged").len(), 0);
+    let again = collector.command(&["spool", "discard", name, "--yes"]);
+    assert!(String::from_utf8_lossy(&again.stderr).contains("discarded before"), "{again:?}");
+    assert_eq!(verify(&collector)["lines"][0]["discarded"], 1, "the record stays");
 }
 
 /// Changes a byte of the second of the rows of the path `/decays`, as a disk that decays may.

@@ -127,13 +127,13 @@ async fn shipping_makes_space_on_a_full_disk_while_the_audit_of_a_discarded_segm
     until(|| spool.status().sealed == 1);
     drop(spool);
     let name = Name { collector: 1, number: 7 };
-    let record = format!("{name}{}", aside::DISCARDING);
+    let record = format!("{name}{}", discard::DISCARDING);
     recovery::write_whole(&disk, &aside(), &record, br#"{"reason":"a test"}"#).unwrap();
     disk.leave_space(0);
     let (spool, _) = open(&disk, &sealing).unwrap();
     let client = Client::new(&Store::Embedded { listen: yes_to_all() });
     let shipping = tokio::spawn(Shipper::new(spool.clone(), client).run(std::future::pending()));
-    let noted = aside().join(format!("{name}{}", aside::DISCARDED));
+    let noted = aside().join(format!("{name}{}", discard::DISCARDED));
     let began = std::time::Instant::now();
     while disk.contents(&noted).is_none() {
         assert!(began.elapsed() < Duration::from_secs(30), "nothing was shipped: {:?}", spool.status());

@@ -1,4 +1,4 @@
-//! The books held against the store: received = stored + spooled + set aside + discarded + dropped by reason, for each day and site.
+//! The books held against the store: received = stored + spooled + set aside + discarded + lost + dropped by reason, for each day and site.
 //!
 //! Collectors go on while this looks. What it reads is therefore read in an order that makes the answer exact: books,
 //! segments, events, spool, segments again, books again. A segment's events are stored before its rows of `segments`, and those
@@ -59,6 +59,8 @@ pub struct Line {
     pub removed: u64,
     /// Events of segments that were discarded.
     pub discarded: u64,
+    /// Events that were lost to damage on this collector's disk, and were not discarded.
+    pub lost: u64,
     /// Retention has taken rows: the store may have fewer than were booked.
     pub expired: bool,
     /// The segments tell of all of its events: not only their number, but which they are was looked at.
@@ -88,6 +90,7 @@ impl Line {
             + self.spooled
             + self.aside
             + self.discarded
+            + self.lost
             + self.dropped.iter().sum::<u64>()
     }
 }
@@ -140,6 +143,7 @@ impl Balance {
         let proof = Proof { client, before, after, shipping };
         balance.prove(&proof, &first, &stored).await?;
         if let Some(inventory) = &inventory {
+            balance.findings.extend(proof::damaged(inventory, &days));
             balance.findings.extend(proof::lost(client, inventory).await?);
         }
         Ok(balance)
@@ -209,8 +213,11 @@ impl Balance {
         let aside = || inventory.aside.iter().filter_map(|aside| aside.books.as_ref());
         aside().for_each(|books| add(books, &|line, events| line.aside += events));
         inventory.discarded.iter().for_each(|books| add(books, &|line, events| line.discarded += events));
+        let lost = || inventory.lost.iter().map(|loss| &loss.books);
+        lost().for_each(|books| add(books, &|line, events| line.lost += events));
         let waiting = inventory.segments.iter().map(|segment| &segment.books);
-        for (site, count) in waiting.chain(aside()).chain(&inventory.discarded).flat_map(Tally::iter) {
+        let all = waiting.chain(aside()).chain(&inventory.discarded).chain(lost());
+        for (site, count) in all.flat_map(Tally::iter) {
             if days.contains(&count.day) {
                 let line = self.lines.entry((count.day, site.to_owned())).or_default();
                 for (sum, events) in line.dropped.iter_mut().zip(count.dropped) {
@@ -219,8 +226,8 @@ impl Balance {
             }
         }
         let damaged = inventory.segments.iter().filter(|segment| segment.is_damaged()).map(|it| &it.name);
-        let lost = inventory.aside.iter().filter(|aside| aside.books.is_none()).map(|it| &it.name);
-        self.unreadable = damaged.chain(lost).cloned().collect();
+        let unknown = inventory.aside.iter().filter(|aside| aside.books.is_none()).map(|it| &it.name);
+        self.unreadable = damaged.chain(unknown).cloned().collect();
     }
 
     /// Where the events read between the two readings of the books lie between them, they are what was booked.

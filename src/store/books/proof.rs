@@ -77,6 +77,15 @@ pub enum Finding {
         /// The segment.
         segment: String,
     },
+    /// Events of a segment were lost to damage on the disk, and nobody has acknowledged it by discarding what is left.
+    Damaged {
+        /// The segment.
+        segment: String,
+        /// How many, if its books tell.
+        events: Option<u64>,
+        /// How many rows of the audit besides, if its seal tells.
+        audit: Option<u64>,
+    },
 }
 
 impl std::fmt::Display for Finding {
@@ -112,6 +121,17 @@ impl std::fmt::Display for Finding {
                 f,
                 "segment {segment} is lost: it is neither in the spool nor was it shipped, and what it held is not known"
             ),
+            Self::Damaged { segment, events, audit } => {
+                let what = match (events, audit) {
+                    (Some(events), None | Some(0)) => format!("{events} events"),
+                    (Some(events), Some(rows)) => format!("{events} events and {rows} audit rows"),
+                    (None, _) => "nobody knows how many events".to_owned(),
+                };
+                write!(
+                    f,
+                    "segment {segment} was damaged on the disk: {what} are lost; `footfall spool discard {segment}` acknowledges it"
+                )
+            }
         }
     }
 }
@@ -124,7 +144,7 @@ impl Finding {
             | Self::Doubled { day, site, .. }
             | Self::Events { day, site, .. }
             | Self::Counted { day, site, .. } => (*day, site) == (key.0, &key.1),
-            Self::Lost { .. } => false,
+            Self::Lost { .. } | Self::Damaged { .. } => false,
         }
     }
 }
@@ -330,6 +350,19 @@ async fn by_time(client: &Client, (day, site): &Key) -> Result<BTreeMap<i64, u64
         buckets.insert(number(&row, bucket)?, number(&row, events)?);
     }
     Ok(buckets)
+}
+
+/// What was lost to damage of these days; what is of no known day is of any.
+pub(super) fn damaged(
+    inventory: &Inventory,
+    days: &std::ops::RangeInclusive<u16>,
+) -> impl Iterator<Item = Finding> {
+    inventory.lost.iter().filter_map(|loss| {
+        let books = loss.books.iter().filter(|(_, count)| days.contains(&count.day));
+        let events = loss.events.map(|_| books.map(|(_, count)| count.stored).sum());
+        let is_loss = events != Some(0) || loss.audit != Some(0);
+        is_loss.then(|| Finding::Damaged { segment: loss.segment.clone(), events, audit: loss.audit })
+    })
 }
 
 /// Segments of the spool's collector that are nowhere: no segment of theirs lies in the spool, and the store was never told of
