@@ -131,13 +131,13 @@ async fn migrations_are_applied_once_by_whoever_comes_and_drift_is_refused() {
 
     berlin
         .client
-        .query("INSERT INTO migrations VALUES ('0005_days', 'feed', now64(3))")
+        .query("INSERT INTO migrations SELECT '0005_days', 'feed', now64(3)")
         .execute()
         .await
         .unwrap();
     let error = schema::migrate(&berlin.client, &zone).await.unwrap_err().to_string();
     assert!(error.contains("sql/schema/0005_days.sql was changed"), "{error}");
-    halfway.query("INSERT INTO migrations VALUES ('9999_later', 'feed', now64(3))").execute().await.unwrap();
+    halfway.query("INSERT INTO migrations SELECT '9999_later', 'feed', now64(3)").execute().await.unwrap();
     let error = schema::migrate(&halfway, &zone).await.unwrap_err().to_string();
     assert!(error.contains("`9999_later`"), "{error}");
 }

@@ -47,9 +47,9 @@ impl Older {
             let file = format!("{}/sql/schema/{name}.sql", env!("CARGO_MANIFEST_DIR"));
             let digest = Sha256::digest(std::fs::read(file).unwrap());
             let checksum: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            older.run(&format!("INSERT INTO migrations VALUES ('{name}', '{checksum}', now64(3))")).await;
+            older.run(&format!("INSERT INTO migrations SELECT '{name}', '{checksum}', now64(3)")).await;
         }
-        older.run("INSERT INTO settings VALUES ('timezone', 'Europe/Berlin', now64(3))").await;
+        older.run("INSERT INTO settings SELECT 'timezone', 'Europe/Berlin', now64(3)").await;
         older
     }
 

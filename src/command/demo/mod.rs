@@ -27,6 +27,7 @@ use super::{Common, Error};
 use crate::config::{Config, Retention, Store};
 use crate::event::COLUMNS;
 use crate::spool::STORED;
+use crate::store::books::text_of;
 use crate::store::embedded::Child;
 use crate::store::visits::Materialiser;
 use crate::store::{Client, schema};
@@ -165,8 +166,9 @@ async fn book(
     let lines: Vec<_> = received
         .iter()
         .map(|(day, events)| {
-            let expires = (day + i64::from(retention)).min(i64::from(u16::MAX));
-            format!("(toDate({day}), '{}', '{STORED}', {events}, toDate({expires}))", clinic::SITE)
+            let date = |day: i64| text_of(u16::try_from(day).unwrap_or(u16::MAX));
+            let expires = date(day + i64::from(retention));
+            format!("('{}', '{}', '{STORED}', {events}, '{expires}')", date(*day), clinic::SITE)
         })
         .collect();
     let sql = format!("INSERT INTO books (day, site, entry, events, expires) VALUES {}", lines.join(","));

@@ -82,17 +82,11 @@ impl Ask {
         }
         ask.session = session.checked()?;
         ask.database = ask.database.or_else(|| header("x-clickhouse-database").map(str::to_owned));
-        ask.format = header("x-clickhouse-format").map(str::to_owned).or(ask.format);
-        if let Some(format) = &ask.format
-            && !is_word(format)
-        {
-            return Err(Exception::new(73, "UNKNOWN_FORMAT", format_args!("Unknown format {format}")));
+        if let Some(format) = header("x-clickhouse-format") {
+            ask.set_format(format.to_owned())?;
         }
         if ask.query_id.is_empty() {
-            ask.query_id = header("x-clickhouse-query-id").map_or_else(random_id, str::to_owned);
-        }
-        if ask.query_id.len() > NAME_MAX || ask.query_id.bytes().any(|byte| !(0x20..0x7f).contains(&byte)) {
-            return Err(bad("query_id must be at most 256 printable ASCII characters"));
+            ask.set_query_id(header("x-clickhouse-query-id").map_or_else(random_id, str::to_owned))?;
         }
         ask.encoding = match header(CONTENT_ENCODING.as_str()) {
             Some(value) => Encoding::of_content(value)?,
@@ -110,8 +104,8 @@ impl Ask {
         match name {
             "query" => self.query = value,
             "database" => self.database = Some(value).filter(|name| !name.is_empty()),
-            "default_format" => self.format = Some(value),
-            "query_id" => self.query_id = value,
+            "default_format" => self.set_format(value)?,
+            "query_id" => self.set_query_id(value)?,
             "session_id" => session.id = value,
             "session_timeout" => session.timeout = Some(value),
             "session_check" => session.check = is_true(&value),
@@ -133,6 +127,24 @@ impl Ask {
                 return Err(Exception::new(115, "UNKNOWN_SETTING", format_args!("Unknown setting '{name}'")));
             }
         }
+        Ok(())
+    }
+
+    /// Takes a format. It goes into the statement as it is, so it can be nothing but a word, wherever it came from.
+    fn set_format(&mut self, format: String) -> Result<(), Exception> {
+        if !is_word(&format) {
+            return Err(Exception::new(73, "UNKNOWN_FORMAT", format_args!("Unknown format {format}")));
+        }
+        self.format = Some(format);
+        Ok(())
+    }
+
+    /// Takes a statement's name. It goes into a header and, to be found, among the names of what runs.
+    fn set_query_id(&mut self, id: String) -> Result<(), Exception> {
+        if id.len() > NAME_MAX || id.bytes().any(|byte| !(0x20..0x7f).contains(&byte)) {
+            return Err(bad("query_id must be at most 256 printable ASCII characters"));
+        }
+        self.query_id = id;
         Ok(())
     }
 
@@ -245,6 +257,17 @@ mod tests {
         assert_eq!(ask("default_format=TSV%20INTO%20OUTFILE").unwrap_err().code, 73);
         assert_eq!(ask("query_id=a%0Ab").unwrap_err().code, 36);
         assert_eq!(ask("session_id=a&session_timeout=99999").unwrap_err().code, 374);
+    }
+
+    #[test]
+    fn a_form_s_fields_are_held_to_what_an_address_s_are() {
+        let mut ask = ask("").unwrap();
+        let id = ask.query_id.clone();
+        let format = "TSV SETTINGS max_execution_time=777".to_owned();
+        assert_eq!(ask.field("default_format", format).unwrap_err().code, 73);
+        assert_eq!(ask.field("query_id", "a\nb".to_owned()).unwrap_err().code, 36);
+        assert_eq!(ask.field("query_id", "a".repeat(257)).unwrap_err().code, 36);
+        assert_eq!((ask.default_format(), ask.query_id == id), ("TabSeparated", true));
     }
 
     #[test]

@@ -55,10 +55,13 @@ fn statement(sql: &[u8]) {
     if let Some((start, end, name)) = parsed.format() {
         assert!(start < end && end <= sql.len() && !name.is_empty());
     }
+    let _refused = parsed.assignments(usize::MAX);
     let outside = parsed.outside(usize::MAX);
     for hidden in [&b"/* ' /* */ \" */"[..], b"-- ' `\n", b"\t\n"] {
         let commented = [hidden, sql].concat();
-        assert_eq!(Statement::new(&commented).outside(usize::MAX), outside, "behind a comment");
+        let commented = Statement::new(&commented);
+        assert_eq!(commented.outside(usize::MAX), outside, "behind a comment");
+        assert_eq!(commented.unplaced(usize::MAX), parsed.unplaced(usize::MAX), "behind a comment");
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod access;
 mod ask;
+mod assignments;
 mod body;
 mod child;
 mod codec;
@@ -20,6 +21,7 @@ mod engine;
 pub(crate) mod fuzz;
 pub mod install;
 mod kill;
+mod lexer;
 mod reader;
 mod reply;
 mod rows;

@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 
 use super::engine::Exception;
+use super::statement::is_outside_function;
 
 /// Name of the profile under which readers' statements run.
 const PROFILE: &str = "reader";
@@ -36,7 +37,6 @@ const BOUNDS: &[(&str, u64, Freedom)] = &[
     ("function_sleep_max_microseconds_per_block", 3_000_000, Freedom::None),
     ("use_query_cache", 0, Freedom::None),
     ("allow_introspection_functions", 0, Freedom::None),
-    // Values would be evaluated as expressions, out of sight of what looks for names that reach outside.
     ("input_format_values_interpret_expressions", 0, Freedom::None),
     ("input_format_values_deduce_templates_of_expressions", 0, Freedom::None),
 ];
@@ -85,14 +85,22 @@ const OUTSIDE: &[&str] = &[
     "additional_result_filter",
     "additional_table_filters",
     "allow_experimental_eval_table_function",
+    "disk",
     "format_avro_schema_registry_url",
     "format_schema",
     "format_schema_source",
     "format_template_resultset",
     "format_template_row",
+    // Expressions in a body are SQL that nobody has looked through.
+    "input_format_values_deduce_templates_of_expressions",
+    "input_format_values_interpret_expressions",
     "output_format_schema",
     "parallel_replicas_custom_key",
 ];
+
+/// Of `VALUES`, literals are taken and no expressions, for the writer too; [`OUTSIDE`] keeps it so.
+pub(super) const VALUES_ARE_DATA: &str = "SET input_format_values_interpret_expressions = 0, \
+     input_format_values_deduce_templates_of_expressions = 0";
 
 /// Whether a reader may lower a bound.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -134,7 +142,11 @@ pub(super) fn may_set(name: &str, value: &str, reader: bool) -> Result<(), Excep
         let text = format!("The setting {name} {why}");
         Err(Exception::new(super::wire::code::ACCESS_DENIED, "ACCESS_DENIED", text))
     };
-    if OUTSIDE.contains(&name) || name.contains('\\') {
+    // A parameter can give a function's name, for `{name:Identifier}`; an escape can spell any.
+    let bare = value.trim_matches(['\'', '"', '`']).to_ascii_lowercase();
+    let names_function =
+        name.starts_with("param_") && (is_outside_function(&bare) || bare.contains(['\\', '$']));
+    if OUTSIDE.contains(&name) || name.contains('\\') || names_function {
         return denied("reaches outside of the store, which is not served");
     }
     if !reader {

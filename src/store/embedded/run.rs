@@ -14,7 +14,7 @@ use hyper::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 
 use super::access::Role;
-use super::ask::Ask;
+use super::ask::{Ask, is_word};
 use super::body::{self, External, RawBody};
 use super::codec::{Encoder, exception_of};
 use super::engine::{Class, Connection, Counts, Exception, Parameters};
@@ -22,7 +22,7 @@ use super::reader;
 use super::reply::{Cancel, PIECE, Reply};
 use super::rows;
 use super::session::{Lease, Sessions, quote_name};
-use super::statement::{Shape, Statement};
+use super::statement::{Shape, Statement, is_outside_function};
 use super::wire::{self, code};
 
 /// Bytes of a statement, without an insert's data.
@@ -103,15 +103,9 @@ impl Job {
             return Err(Exception::new(code::SYNTAX_ERROR, "SYNTAX_ERROR", "Syntax error: Empty query"));
         }
         let shape = statement.shape();
-        let checked = match &shape {
-            // The data is not SQL, but for VALUES, whose expressions are.
-            Shape::Insert { data, format, .. } if format.as_deref() != Some("Values") => *data,
-            _ => usize::MAX,
-        };
-        if let Some(name) = statement.outside(checked) {
-            let text = format!("{name} reaches outside of the store, which is not served");
-            return Err(Exception::new(code::ACCESS_DENIED, "ACCESS_DENIED", text));
-        }
+        // What stands behind an insert's head is data: `confined` holds for VALUES too, whose expressions are not evaluated.
+        let checked = if let Shape::Insert { data, .. } = &shape { *data } else { usize::MAX };
+        self.confined(&statement, checked)?;
         let tables = external_tables(&mut self.ask, externals)?;
         self.may_set(&statement, checked)?;
         let mut lease =
@@ -139,7 +133,7 @@ impl Job {
             _ => {
                 drop(body);
                 let end = statement.end();
-                self.check(lease.connection(), &text[..end], &shape)?;
+                self.check(lease.connection(), &statement, &text[..end], &shape)?;
                 if shape == Shape::Rows {
                     return rows::run(self, lease, &statement, &text, reply, began);
                 }
@@ -148,15 +142,46 @@ impl Job {
         }
     }
 
+    /// Refuses what reaches outside of the store, and what may not be what it seems.
+    fn confined(&self, statement: &Statement<'_>, limit: usize) -> Result<(), Exception> {
+        if let Some(what) = statement.unplaced(limit) {
+            let text = format!("Syntax error: {what} is not taken here");
+            return Err(Exception::new(code::SYNTAX_ERROR, "SYNTAX_ERROR", text));
+        }
+        if statement.moves_files(limit) {
+            let text = "INTO OUTFILE and FROM INFILE are not allowed";
+            return Err(Exception::new(code::INTO_OUTFILE_NOT_ALLOWED, "INTO_OUTFILE_NOT_ALLOWED", text));
+        }
+        let by_parameter = || {
+            let mut values = self.ask.parameters.iter().map(|(_, value)| value.to_ascii_lowercase());
+            // The engine may read an escape in a value.
+            let outside = |name: &String| is_outside_function(name) || name.contains('\\');
+            statement.takes_names(limit).then(|| values.find(outside)).flatten()
+        };
+        match statement.outside(limit).or_else(by_parameter) {
+            Some(name) => {
+                let text = format!("{name} reaches outside of the store, which is not served");
+                Err(Exception::new(code::ACCESS_DENIED, "ACCESS_DENIED", text))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Refuses what the role or the method may not do, and more than one statement.
-    fn check(&self, connection: &mut Connection, sql: &[u8], shape: &Shape) -> Result<(), Exception> {
+    fn check(
+        &self,
+        connection: &mut Connection,
+        statement: &Statement<'_>,
+        sql: &[u8],
+        shape: &Shape,
+    ) -> Result<(), Exception> {
         let analysis = connection.analyse(sql);
         if analysis.statements > 1 {
             let text = "Syntax error (Multi-statements are not allowed)";
             return Err(Exception::new(code::SYNTAX_ERROR, "SYNTAX_ERROR", text));
         }
-        if *shape == Shape::Rows && analysis.class == Class::Control {
-            let text = "INTO OUTFILE is not allowed";
+        if analysis.class == Class::Control && !statement.may_control() {
+            let text = "Statements that write to files are not allowed";
             return Err(Exception::new(code::INTO_OUTFILE_NOT_ALLOWED, "INTO_OUTFILE_NOT_ALLOWED", text));
         }
         // What does not parse is left to the engine, for its message; it cannot run.
@@ -169,8 +194,12 @@ impl Job {
     /// Refuses settings that reach outside, or that a reader may not choose, in the address and in the statement.
     fn may_set(&self, statement: &Statement<'_>, limit: usize) -> Result<(), Exception> {
         let reader = self.role == Role::Reader;
-        let given = self.ask.settings.iter().cloned().chain(statement.assignments(limit));
-        given.into_iter().try_for_each(|(name, value)| reader::may_set(&name, &value, reader))
+        let within = statement.assignments(limit).map_err(|word| {
+            let text = format!("Syntax error: {word} among settings");
+            Exception::new(code::SYNTAX_ERROR, "SYNTAX_ERROR", text)
+        })?;
+        let mut given = self.ask.settings.iter().cloned().chain(within);
+        given.try_for_each(|(name, value)| reader::may_set(&name, &value, reader))
     }
 
     fn may_change(&self) -> Result<(), Exception> {
@@ -275,6 +304,10 @@ fn insert(
     parameters: &Parameters,
     data: &mut dyn Read,
 ) -> Result<Counts, Exception> {
+    // It goes into the statement as it is.
+    if !is_word(format) {
+        return Err(Exception::new(73, "UNKNOWN_FORMAT", format_args!("Unknown format {format}")));
+    }
     let mut insert = connection.insert(head, format, parameters)?;
     let mut piece = vec![0; PIECE];
     loop {
@@ -328,6 +361,11 @@ fn external_tables(ask: &mut Ask, externals: Vec<External>) -> Result<Vec<Table>
 fn load(connection: &mut Connection, tables: &[Table]) -> Result<(), Exception> {
     for table in tables {
         let name = quote_name(&table.name);
+        let structure = Statement::new(table.structure.as_bytes());
+        if structure.unplaced(usize::MAX).is_some() || !structure.is_enclosed() {
+            let text = format!("The structure of {name} is not a list of columns");
+            return Err(Exception::new(code::BAD_ARGUMENTS, "BAD_ARGUMENTS", text));
+        }
         let create = format!("CREATE TEMPORARY TABLE {name} ({}\n) ENGINE = Memory", table.structure);
         if let Some(outside) = Statement::new(create.as_bytes()).outside(usize::MAX) {
             let text = format!("{outside} reaches outside of the store, which is not served");

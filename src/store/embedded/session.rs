@@ -82,6 +82,8 @@ impl Sessions {
     fn open(&self, role: Role) -> Result<Connection, Exception> {
         let mut connection =
             self.engine.connect().map_err(|error| Exception::new(1001, "STD_EXCEPTION", error))?;
+        // For both: what is in a body shall not be run, out of sight of what looks for names that reach outside.
+        connection.execute(reader::VALUES_ARE_DATA)?;
         if role == Role::Reader {
             connection.execute("SET ROLE reader")?;
             for statement in reader::preamble() {
@@ -144,11 +146,18 @@ impl Lease {
     /// Puts the request's database and settings in force.
     fn apply(&mut self, ask: &Ask, role: Role) -> Result<(), Exception> {
         if self.session.is_some() {
-            self.remember(ask)?;
+            self.remember(ask, role)?;
         }
         let connection = self.connection();
-        if let Some(role) = &ask.role {
-            connection.execute(&format!("SET ROLE {}", quote_name(role)))?;
+        match &ask.role {
+            None => {}
+            Some(own) if role == Role::Reader && own == "reader" => {}
+            // The engine has one user, with both roles: it would grant the other.
+            Some(other) if role == Role::Reader => {
+                let text = format!("footfall_reader: Role {other} is not granted");
+                return Err(Exception::new(code::ACCESS_DENIED, "ACCESS_DENIED", text));
+            }
+            Some(chosen) => connection.execute(&format!("SET ROLE {}", quote_name(chosen)))?,
         }
         if let Some(database) = &ask.database {
             connection.execute(&format!("USE {}", quote_name(database)))?;
@@ -166,14 +175,14 @@ impl Lease {
     }
 
     /// Notes how to undo what `apply` does.
-    fn remember(&mut self, ask: &Ask) -> Result<(), Exception> {
+    fn remember(&mut self, ask: &Ask, role: Role) -> Result<(), Exception> {
         let mut undo = Vec::new();
         if ask.database.is_some() {
             let database =
                 self.strings("SELECT currentDatabase()")?.into_iter().flatten().next().unwrap_or_default();
             undo.push(format!("USE {}", quote_name(&database)));
         }
-        if ask.role.is_some() {
+        if ask.role.is_some() && role == Role::Writer {
             undo.push("SET ROLE DEFAULT".to_owned());
         }
         if !ask.settings.is_empty() {

@@ -1,8 +1,10 @@
 //! The engine's configuration: written beside the data at every start, so that what runs is what this file says.
 //!
-//! Two roles are all there is. `writer` has every right inside of the store and none that reaches outside of it: no
-//! `file`, `url`, `s3`, `remote`, no users, no backups. `reader` may look at what its databases hold. ClickHouse itself
-//! enforces both. `reader` says what a reader's statement may use.
+//! Two roles are all there is. `writer` has every right inside of the store and no grant that reaches outside of it: no table
+//! functions `file`, `url`, `s3`, `remote`, no users, no backups. `reader` may look at what its databases hold. ClickHouse
+//! enforces these grants; for the function `file`, engines that read files and `INTO OUTFILE` it has none, which `statement`
+//! makes up for. The engine's one user has both roles, so that the process itself keeps a reader from the writer's.
+//! `reader` says what a reader's statement may use.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};

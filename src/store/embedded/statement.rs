@@ -1,30 +1,11 @@
 //! Reads just enough SQL to serve it over HTTP: where a statement ends, which format it asks for, where an insert's
-//! data starts, and which names it uses that reach outside of the store.
+//! data starts, and which names it uses that reach outside of the store. `assignments` reads its settings.
 //!
-//! The grammar is ClickHouse's business, and its own parser has the last word (`Connection::analyse`); nothing here
-//! decides that a statement is harmless.
+//! The grammar is ClickHouse's business, and its grants decide what a role may do. But it has no grants for the function `file`,
+//! for engines that read files and for settings that name them: for these, what is refused here is what there is. So a text whose
+//! tokens are in doubt (see `lexer`) is refused whatever it says.
 
-/// A piece of SQL, without white space and comments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Token {
-    kind: Kind,
-    start: usize,
-    end: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A keyword or a name.
-    Word,
-    /// A name in quotes.
-    Quoted,
-    /// A text or a heredoc.
-    Text,
-    Open,
-    Close,
-    Semicolon,
-    Other,
-}
+use super::lexer::{Kind, Token, tokens};
 
 /// What kind of statement it is, by how it must be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,14 +32,14 @@ pub(super) enum Shape {
 /// A statement and what matters of it here.
 pub(super) struct Statement<'a> {
     sql: &'a [u8],
-    tokens: Vec<Token>,
+    pub(super) tokens: Vec<Token>,
+    unplaced: Option<(usize, &'static str)>,
 }
 
-/// Names of functions, engines and dictionary sources that read or write outside of the store whatever the grants say.
-/// ClickHouse's grants stop table functions such as `url` and `s3`; they do not stop these.
-/// `eval` runs a text as a query, which nothing here has looked through.
+/// Functions that read or write outside of the store whatever the grants say, wherever their names stand: a function is also
+/// called by passing its name to `arrayMap` or `APPLY`. ClickHouse's grants stop table functions such as `url` and `s3`; they
+/// do not stop these. `eval` runs a text as a query, which nothing here has looked through.
 const OUTSIDE_FUNCTIONS: &[&str] = &["file", "catboostevaluate", "executable", "eval"];
-const OUTSIDE_PREFIXES: &[&str] = &["ai"];
 const INSIDE_ENGINES: &[&str] = &[
     "aggregatingmergetree",
     "atomic",
@@ -91,11 +72,44 @@ const INSIDE_ENGINES: &[&str] = &[
     "view",
 ];
 const INSIDE_SOURCES: &[&str] = &["clickhouse", "null"];
+/// How statements begin that change the session, the server or what of a table is in use.
+const CONTROLS: &[&str] = &[
+    "ALTER", "ATTACH", "BEGIN", "COMMIT", "CREATE", "DETACH", "DROP", "KILL", "ROLLBACK", "SET", "SYSTEM",
+    "USE", "WATCH",
+];
 
 impl<'a> Statement<'a> {
-    /// Cuts `sql` into tokens, up to the first `;` that ends the statement.
+    /// Cuts `sql` into tokens, all of it.
     pub(super) fn new(sql: &'a [u8]) -> Self {
-        Self { sql, tokens: tokens(sql) }
+        let found = tokens(sql);
+        Self { sql, tokens: found.all, unplaced: found.unplaced }
+    }
+
+    /// What stands before `limit` that ClickHouse may read in another way than this does, if anything.
+    pub(super) fn unplaced(&self, limit: usize) -> Option<&'static str> {
+        self.unplaced.filter(|(at, _)| *at < limit).map(|(_, what)| what)
+    }
+
+    /// Whether all brackets that close were opened within it, and no `;` ends it: then it stays where it is put.
+    pub(super) fn is_enclosed(&self) -> bool {
+        let mut depth = 0_usize;
+        self.tokens.iter().all(|token| match token.kind {
+            Kind::Open => {
+                depth += 1;
+                true
+            }
+            Kind::Close => {
+                depth = depth.wrapping_sub(1);
+                depth != usize::MAX
+            }
+            kind => kind != Kind::Semicolon,
+        })
+    }
+
+    /// Whether it moves rows from or to a file by `FROM INFILE` or `INTO OUTFILE`.
+    pub(super) fn moves_files(&self, limit: usize) -> bool {
+        let mut words = (0..self.tokens.len()).take_while(|index| self.tokens[*index].start < limit);
+        words.any(|index| matches!(self.word(index).as_str(), "INFILE" | "OUTFILE"))
     }
 
     /// Whether there is nothing but white space and comments.
@@ -103,7 +117,7 @@ impl<'a> Statement<'a> {
         self.tokens.first().is_none_or(|token| token.kind == Kind::Semicolon)
     }
 
-    /// Where the statement ends: behind its last token, a closing `;` not counted.
+    /// Where the statement ends: behind its last token, `;` at the end not counted.
     pub(super) fn end(&self) -> usize {
         self.tokens.iter().rev().find(|token| token.kind != Kind::Semicolon).map_or(0, |token| token.end)
     }
@@ -121,7 +135,13 @@ impl<'a> Statement<'a> {
         }
     }
 
-    /// The last `FORMAT name` that ends the statement but for `SETTINGS`: where it starts and ends, and the name.
+    /// Whether it may be one that changes the session or the server. What writes to files is of the same class to the engine.
+    pub(super) fn may_control(&self) -> bool {
+        CONTROLS.contains(&self.word(0).as_str())
+    }
+
+    /// The last `FORMAT name` outside of brackets that stands at the end or before `SETTINGS`: where it starts and ends, and
+    /// the name.
     pub(super) fn format(&self) -> Option<(usize, usize, String)> {
         let mut depth = 0_usize;
         let mut found = None;
@@ -158,83 +178,40 @@ impl<'a> Statement<'a> {
                 continue;
             }
             let name = self.name(token);
-            let called = self.tokens.get(index + 1).is_some_and(|next| next.kind == Kind::Open);
-            let word = |back: usize| index.checked_sub(back).map(|at| self.word(at)).unwrap_or_default();
-            let applied = word(1) == "APPLY" || (before_open(&self.tokens, index) && word(2) == "APPLY");
-            let outside_function = OUTSIDE_FUNCTIONS.contains(&name.as_str())
-                || (OUTSIDE_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && is_ai(&name));
             // An escape in a quoted name could spell any of them.
-            let escaped = token.kind == Kind::Quoted && name.contains('\\');
-            if (called || applied) && (outside_function || escaped) {
+            let function = is_outside_function(&name) && !(depth == 0 && self.is_column(index));
+            if function || (token.kind == Kind::Quoted && name.contains('\\')) {
                 return Some(name);
             }
-            // In parentheses `engine` is a column.
+            // In brackets `engine` is a column.
             if depth == 0 && self.is_engine(index) && !INSIDE_ENGINES.contains(&name.as_str()) {
                 return Some(name);
             }
-            if before_open(&self.tokens, index)
-                && word(2) == "SOURCE"
-                && !INSIDE_SOURCES.contains(&name.as_str())
-            {
+            let source =
+                index >= 2 && self.tokens[index - 1].kind == Kind::Open && self.word(index - 2) == "SOURCE";
+            if source && !INSIDE_SOURCES.contains(&name.as_str()) {
                 return Some(name);
             }
         }
         None
     }
 
-    /// Every setting before `limit` that `SET` or a `SETTINGS` of any depth gives a value, and the first token of the value. A name
-    /// without one is a flag that is raised.
-    pub(super) fn assignments(&self, limit: usize) -> Vec<(String, String)> {
-        let mut found = Vec::new();
-        for index in (0..self.tokens.len()).take_while(|index| self.tokens[*index].start < limit) {
-            let begins = self.word(index) == "SETTINGS" || (index == 0 && self.word(0) == "SET");
-            let mut at = index + 1;
-            if !begins {
-                continue;
-            }
-            while let Some(token) =
-                self.tokens.get(at).filter(|token| matches!(token.kind, Kind::Word | Kind::Quoted))
-            {
-                let name = self.name(token);
-                if self.word(at + 1) == "=" {
-                    let value = self.tokens.get(at + 2).map(|value| self.text(value)).unwrap_or_default();
-                    found.push((name, value));
-                    at = self.past_value(at + 2);
-                } else if self.word(at + 1) == "." {
-                    // No setting here has parts; what follows shall not hide behind one.
-                    found.push((format!("{name}."), String::new()));
-                    break;
-                } else if name.contains('_') && matches!(self.word(at + 1).as_str(), "," | "") {
-                    // A table may be called `settings`; no setting of one word is a flag.
-                    found.push((name, "1".to_owned()));
-                    at += 1;
-                } else {
-                    break;
-                }
-                if self.word(at) != "," {
-                    break;
-                }
-                at += 1;
-            }
-        }
-        found
+    /// Whether a name before `limit` is given by a parameter, which `{name:Identifier}` does.
+    pub(super) fn takes_names(&self, limit: usize) -> bool {
+        let mut words = (1..self.tokens.len()).take_while(|index| self.tokens[*index].start < limit);
+        words.any(|index| self.word(index) == "IDENTIFIER" && self.word(index - 1) == ":")
     }
 
-    /// The first token behind a setting's value that stands outside of its brackets: a comma, if another setting follows.
-    fn past_value(&self, mut at: usize) -> usize {
-        let mut depth = 0_usize;
-        while let Some(token) = self.tokens.get(at) {
-            match token.kind {
-                Kind::Open => depth += 1,
-                Kind::Close if depth == 0 => break,
-                Kind::Close => depth -= 1,
-                Kind::Semicolon => break,
-                _ if depth == 0 && self.word(at) == "," => break,
-                _ => {}
-            }
-            at += 1;
-        }
-        at
+    /// Whether the name outside of brackets stands alone between its neighbours, as a column of a report does: an argument stands
+    /// in brackets, what is called has them behind it, and what `APPLY` and `WITH name AS` take stands behind and before these.
+    fn is_column(&self, index: usize) -> bool {
+        let word = |at: Option<usize>| at.map(|at| self.word(at)).unwrap_or_default();
+        let before = word(index.checked_sub(1));
+        let behind = self.word(index + 1);
+        let ends = index + 1 == self.tokens.len() || self.kind(index + 1) == Some(Kind::Semicolon);
+        let stands = ends
+            || matches!(behind.as_str(), "," | "FROM" | "WHERE" | "GROUP" | "ORDER" | "HAVING" | "LIMIT");
+        stands && matches!(before.as_str(), "AS" | "BY" | "," | "SELECT")
     }
 
     /// Whether the token names the engine of a table or database: it stands behind `ENGINE` or `ENGINE =`.
@@ -293,12 +270,18 @@ impl<'a> Statement<'a> {
         Some(Shape::Insert { head: end, format: None, data: self.sql.len() })
     }
 
-    fn text(&self, token: &Token) -> String {
+    /// The kind of a token, if there is one.
+    pub(super) fn kind(&self, index: usize) -> Option<Kind> {
+        self.tokens.get(index).map(|token| token.kind)
+    }
+
+    /// The token as it stands.
+    pub(super) fn text(&self, token: &Token) -> String {
         String::from_utf8_lossy(&self.sql[token.start..token.end]).into_owned()
     }
 
     /// The token in upper case; empty when there is none or it is quoted.
-    fn word(&self, index: usize) -> String {
+    pub(super) fn word(&self, index: usize) -> String {
         match self.tokens.get(index) {
             Some(token) if matches!(token.kind, Kind::Word | Kind::Other) => {
                 self.text(token).to_ascii_uppercase()
@@ -308,7 +291,7 @@ impl<'a> Statement<'a> {
     }
 
     /// A name in lower case and without its quotes.
-    fn name(&self, token: &Token) -> String {
+    pub(super) fn name(&self, token: &Token) -> String {
         let bytes = &self.sql[token.start..token.end];
         // Cut as bytes: a quote that never closes may end within a character, or in what is none.
         let name = if token.kind == Kind::Quoted { &bytes[1..bytes.len().max(2) - 1] } else { bytes };
@@ -316,14 +299,12 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// ClickHouse's functions that ask a language model over HTTP.
-fn is_ai(name: &str) -> bool {
-    ["classify", "generate", "generatecontent", "embed", "extract", "translate"]
-        .contains(&name.strip_prefix("ai").unwrap_or_default())
-}
-
-fn before_open(tokens: &[Token], index: usize) -> bool {
-    index >= 1 && tokens[index - 1].kind == Kind::Open
+/// Whether a name, in lower case, is that of a function that reaches outside of the store.
+pub(super) fn is_outside_function(name: &str) -> bool {
+    // ClickHouse's functions that ask a language model over HTTP.
+    let asks_a_model =
+        |rest| ["classify", "generate", "generatecontent", "embed", "extract", "translate"].contains(&rest);
+    OUTSIDE_FUNCTIONS.contains(&name) || name.strip_prefix("ai").is_some_and(asks_a_model)
 }
 
 /// ClickHouse skips blanks and one line end behind the format's name; what follows is data.
@@ -338,133 +319,6 @@ fn skip_to_data(sql: &[u8], mut at: usize) -> usize {
         at += 1;
     }
     at
-}
-
-fn tokens(sql: &[u8]) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let mut at = 0;
-    while at < sql.len() {
-        let start = at;
-        let rest = &sql[at..];
-        let kind = match sql[at] {
-            byte if byte.is_ascii_whitespace() || byte == 0x0b => {
-                at += 1;
-                continue;
-            }
-            0xe2 if rest.starts_with("\u{2018}".as_bytes()) => {
-                at = find(rest, "\u{2019}".as_bytes()).map_or(sql.len(), |end| at + end + 3);
-                Kind::Text
-            }
-            0xe2 if rest.starts_with("\u{201c}".as_bytes()) => {
-                at = find(rest, "\u{201d}".as_bytes()).map_or(sql.len(), |end| at + end + 3);
-                Kind::Other
-            }
-            // White space of Unicode; ClickHouse takes nothing else outside of quotes.
-            0x80.. => {
-                at += 1;
-                continue;
-            }
-            b'-' if rest.starts_with(b"--") => {
-                at = line_end(sql, at);
-                continue;
-            }
-            b'#' if rest.starts_with(b"# ") || rest.starts_with(b"#!") => {
-                at = line_end(sql, at);
-                continue;
-            }
-            b'/' if rest.starts_with(b"/*") => {
-                at = comment_end(sql, at);
-                continue;
-            }
-            quote @ (b'\'' | b'"' | b'`') => {
-                at = quoted_end(sql, at);
-                if quote == b'\'' { Kind::Text } else { Kind::Quoted }
-            }
-            b'$' => {
-                at = heredoc_end(sql, at);
-                if at == start + 1 { Kind::Other } else { Kind::Text }
-            }
-            byte if byte.is_ascii_alphanumeric() || byte == b'_' => {
-                while sql.get(at).is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$')) {
-                    at += 1;
-                }
-                Kind::Word
-            }
-            byte => {
-                at += 1;
-                match byte {
-                    b'(' | b'[' | b'{' => Kind::Open,
-                    b')' | b']' | b'}' => Kind::Close,
-                    b';' => Kind::Semicolon,
-                    _ => Kind::Other,
-                }
-            }
-        };
-        tokens.push(Token { kind, start, end: at });
-    }
-    tokens
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    memchr::memmem::find(haystack, needle)
-}
-
-fn line_end(sql: &[u8], at: usize) -> usize {
-    memchr::memchr(b'\n', &sql[at..]).map_or(sql.len(), |end| at + end + 1)
-}
-
-/// Behind the comment that starts there; comments nest in ClickHouse.
-fn comment_end(sql: &[u8], start: usize) -> usize {
-    let mut at = start + 2;
-    let mut depth = 1;
-    while depth > 0 && at < sql.len() {
-        let step = match &sql[at..] {
-            [b'/', b'*', ..] => {
-                depth += 1;
-                2
-            }
-            [b'*', b'/', ..] => {
-                depth -= 1;
-                2
-            }
-            _ => 1,
-        };
-        at += step;
-    }
-    at
-}
-
-/// Behind the closing quote; a quote is doubled or escaped inside.
-fn quoted_end(sql: &[u8], start: usize) -> usize {
-    let quote = sql[start];
-    let mut at = start + 1;
-    while at < sql.len() {
-        if sql[at] == b'\\' {
-            at += 2;
-        } else if sql[at] == quote {
-            if sql.get(at + 1) != Some(&quote) {
-                return at + 1;
-            }
-            at += 2;
-        } else {
-            at += 1;
-        }
-    }
-    sql.len()
-}
-
-/// Behind `$tag$ … $tag$`, or behind the `$` when it is none.
-fn heredoc_end(sql: &[u8], start: usize) -> usize {
-    let body = &sql[start + 1..];
-    let Some(length) = body.iter().position(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'_')) else {
-        return start + 1;
-    };
-    if body[length] != b'$' {
-        return start + 1;
-    }
-    let tag = &sql[start..start + length + 2];
-    let inside = start + tag.len();
-    find(&sql[inside..], tag).map_or(start + 1, |end| inside + end + tag.len())
 }
 
 #[cfg(test)]
@@ -534,14 +388,23 @@ mod tests {
             "CREATE DATABASE d ENGINE = Filesystem('/')",
             "CREATE DICTIONARY d (a Int) PRIMARY KEY a SOURCE(HTTP(url 'http://x'))",
             "SELECT aiGenerate('x')",
-            "SELECT \u{2018}'\u{2019}, file('/etc/passwd'), \u{2018}'\u{2019}",
             "SELECT 1 /* /* */ ' */, file('/etc/passwd') --'",
-            "SELECT file\u{a0}('/etc/passwd')",
+            "SELECT arrayMap(file, ['/etc/passwd'])",
+            "SELECT arrayMap(`file`, ['/etc/passwd'])",
+            "SELECT arrayMap(`f\\x69le`, ['/etc/passwd'])",
+            "SELECT arrayMap(aiGenerate, ['x'])",
+            "CREATE FUNCTION f AS x -> file(x)",
+            "WITH file AS f SELECT arrayMap(f, ['/etc/passwd'])",
+            "SELECT file f, arrayMap(f, ['/etc/passwd'])",
+            "SELECT file format, arrayMap(format, ['/etc/passwd'])",
+            "SELECT '/etc/passwd' APPLY file, 1",
+            "SELECT 1 AS file, arrayMap(file, ['/etc/passwd'])",
         ] {
             assert!(Statement::new(sql.as_bytes()).outside(usize::MAX).is_some(), "{sql}");
         }
         for sql in [
-            "SELECT file, airport('x') FROM t WHERE name = 'file(1)'",
+            "SELECT value AS file, count() FROM t GROUP BY file ORDER BY file, value, file LIMIT 5",
+            "SELECT files, airport('x'), `file.name` FROM t WHERE name = 'file(1)' -- file",
             "CREATE TABLE t (a String) ENGINE = MergeTree ORDER BY a",
             "CREATE TABLE t (engine LowCardinality(String)) ENGINE = MergeTree ORDER BY engine",
             "CREATE DICTIONARY d (a Int) PRIMARY KEY a SOURCE(CLICKHOUSE(TABLE 't'))",
@@ -554,6 +417,7 @@ mod tests {
     fn a_quote_that_never_closes_and_ends_in_no_character_is_read_without_a_panic() {
         for sql in [&b"SELECT \"a\x91"[..], b"SELECT `\xff", b"SELECT \"", b"SELECT `\xe2\x80"] {
             assert_eq!(Statement::new(sql).outside(usize::MAX), None);
+            assert!(Statement::new(sql).unplaced(usize::MAX).is_some());
         }
     }
 

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::{Target, VisitsError};
 use crate::event::COLUMNS;
 use crate::spool::{SEGMENTS_COLUMNS, fingerprint};
+use crate::store::books::text_of;
 
 /// Events whose copies are removed by one statement.
 const BATCH: usize = 1_000;
@@ -170,10 +171,10 @@ async fn book(target: &Target, books: &BTreeMap<(i64, &str), Going>, going: &str
         books.iter().filter(|(_, going)| going.rows > 0)
     {
         let site = text(site);
-        let time = |ms: &i64| format!("fromUnixTimestamp64Milli({ms}, 'UTC')");
-        let (first, last) = (time(first), time(last));
-        prints.push(format!("(toDate({day}), {site}, 0, {number}, {rows}, {fingerprint}, {first}, {last})"));
-        lines.push(format!("(toDate({day}), {site}, '{ENTRY}', {rows}, toDate(65535))"));
+        // Literals, since the embedded store evaluates no expressions among values: a number is a time in its own unit.
+        let day = text_of(u16::try_from(*day).unwrap_or(u16::MAX));
+        prints.push(format!("('{day}', {site}, 0, {number}, {rows}, {fingerprint}, {first}, {last})"));
+        lines.push(format!("('{day}', {site}, '{ENTRY}', {rows}, '{}')", text_of(u16::MAX)));
     }
     let columns = SEGMENTS_COLUMNS.join(", ");
     for insert in [

@@ -221,6 +221,148 @@ fn not_even_the_writer_reaches_outside_of_the_store() {
     }
 }
 
+/// A form with fields, without a table.
+fn form(fields: &[(&str, &str)]) -> String {
+    let part = |(name, value): &(&str, &str)| {
+        format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    fields.iter().map(part).collect::<String>() + "--b--\r\n"
+}
+
+#[test]
+fn no_other_wording_gets_a_file_past_the_checks() {
+    let store = with_data();
+    let file = store.directory.path().join("outside");
+    std::fs::write(&file, "SECRETFILE").unwrap();
+    let path = file.display();
+    for sql in [
+        format!("SELECT \u{201c}file\u{201d}('{path}')"),
+        format!("SELECT arrayMap(\u{201c}file\u{201d}, ['{path}'])"),
+        format!("SELECT 1, // '\nfile('{path}')"),
+        format!("SELECT 1, # '\nfile('{path}')"),
+        format!("SELECT 1, \u{2212}\u{2212} '\nfile('{path}')"),
+        format!("SELECT arrayMap(file, ['{path}'])"),
+        format!("SELECT arrayMap(`file`, ['{path}'])"),
+        format!("SELECT arrayMap(`f\\x69le`, ['{path}'])"),
+        format!("SELECT arrayMap(x -> file(x), ['{path}'])"),
+        format!("SELECT $ $'$ $, file('{path}'), $ $'$ $"),
+        format!("SELECT x'41'', file('{path}') --'"),
+        format!("SELECT 1e--file('{path}')"),
+        format!("SELECT 1 FORMAT Protobuf SETTINGS \u{201c}output_format_schema\u{201d} = '{path}.written'"),
+        format!(
+            "SELECT 1 FORMAT Protobuf SETTINGS max_threads = 1, // '\noutput_format_schema = '{path}.written'"
+        ),
+        format!(
+            "SELECT 1 FORMAT Protobuf SETTINGS max_threads = 1 ?, output_format_schema = '{path}.written'"
+        ),
+        format!("//\nSELECT 'x' INTO OUTFILE '{path}' TRUNCATE FORMAT TSV"),
+        format!("SELECT 'x' INTO /**/ OUTFILE '{path}' TRUNCATE"),
+        format!("INSERT INTO footfall.t (s) FROM INFILE '{path}' FORMAT LineAsString"),
+        format!("INSERT INTO footfall.t VALUES (3, file('{path}'))"),
+        "CREATE TABLE footfall.f (a String) ENGINE = \u{201c}File\u{201d}('TSV')".to_owned(),
+        format!(
+            "CREATE TABLE footfall.f (a Int8) ENGINE = MergeTree ORDER BY a SETTINGS disk = disk(type = local, path = '{path}.d/')"
+        ),
+    ] {
+        for user in ["", READER, "user=footfall_reader&session_id=s", "session_id=s"] {
+            let answer = store.ask(user, &sql);
+            assert_ne!(answer.status, 200, "{sql} as {user}: {}", answer.text());
+            assert!(!answer.text().contains("SECRETFILE"), "{sql} as {user}: {}", answer.text());
+        }
+    }
+    let mapped = format!("SELECT arrayMap({{f:Identifier}}, ['{path}'])");
+    for parameter in ["param_f=file", "param_f=FILE", "param_f=f%5Cx69le"] {
+        for user in ["", READER] {
+            let answer = store.ask(&format!("{user}&{parameter}"), &mapped);
+            assert!(answer.status != 200 && !answer.text().contains("SECRETFILE"), "{}", answer.text());
+        }
+    }
+    assert_eq!(store.refusal("session_id=p", "SET param_f = 'file'"), (403, 497));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "SECRETFILE");
+    assert_eq!(store.text("SELECT count() FROM footfall.t"), "1\n");
+}
+
+#[test]
+fn expressions_among_values_are_not_evaluated() {
+    let store = with_data();
+    let file = store.directory.path().join("outside");
+    std::fs::write(&file, "SECRETFILE").unwrap();
+    let row = format!("(7, file('{}'))", file.display());
+    for format in ["VALUES", "FORMAT Values", "FORMAT VALUES", "format vAlUeS"] {
+        let query = encode(&format!("INSERT INTO footfall.t {format}"));
+        assert_ne!(store.ask(&format!("query={query}"), &row).status, 200, "{format}");
+        let whole = format!("INSERT INTO footfall.t {format} {row}");
+        assert_ne!(store.ask("", &whole).status, 200, "{whole}");
+    }
+    for setting in
+        ["input_format_values_interpret_expressions", "input_format_values_deduce_templates_of_expressions"]
+    {
+        let query = encode("INSERT INTO footfall.t VALUES");
+        assert_ne!(store.ask(&format!("query={query}&{setting}=1"), &row).status, 200);
+        assert_eq!(store.refusal("session_id=v", format!("SET {setting} = 1")), (403, 497));
+        let sql = format!("INSERT INTO footfall.t SETTINGS {setting} = 1 VALUES {row}");
+        assert_eq!(store.refusal("", sql), (403, 497));
+    }
+    let form = form(&[("default_format", "VALUES"), ("query", "INSERT INTO footfall.t")]);
+    let header = "Content-Type: multipart/form-data; boundary=b\r\n";
+    assert!(
+        !http::post(store.address(), "/", header, form.as_bytes()).unwrap().text().contains("SECRETFILE")
+    );
+    store.text("INSERT INTO footfall.t VALUES (8, 'it''s'), (9, ''), (10, 'a\\'b');");
+    assert_eq!(store.text("SELECT count(), countIf(s LIKE '%SECRET%') FROM footfall.t"), "4\t0\n");
+}
+
+#[test]
+fn a_form_brings_no_settings_within_a_format() {
+    let store = with_data();
+    let header = "Content-Type: multipart/form-data; boundary=b\r\n";
+    let injected = "TSV SETTINGS max_execution_time=777";
+    for user in ["", READER] {
+        let form =
+            form(&[("default_format", injected), ("query", "SELECT getSetting('max_execution_time')")]);
+        let answer = http::post(store.address(), &format!("/?{user}"), header, form.as_bytes()).unwrap();
+        assert_eq!(refusal(&answer), (404, 73), "{}", answer.text());
+        let table =
+            "--b\r\nContent-Disposition: form-data; name=\"x\"; filename=\"x\"\r\n\r\n1\n\r\n--b--\r\n";
+        for (structure, format) in [
+            ("a String", injected),
+            ("a String) ENGINE = Memory AS SELECT s AS a FROM footfall.t --", "TSV"),
+            ("a String // '", "TSV"),
+        ] {
+            let path = format!(
+                "/?{user}&x_structure={}&x_format={}&query={}",
+                encode(structure),
+                encode(format),
+                encode("SELECT * FROM x")
+            );
+            let answer = http::post(store.address(), &path, header, table.as_bytes()).unwrap();
+            assert_ne!(answer.status, 200, "{structure} {format}: {}", answer.text());
+        }
+    }
+}
+
+#[test]
+fn a_reader_gets_no_other_role() {
+    let store = with_data();
+    let secret = "SELECT s FROM private.t";
+    for parameters in
+        ["role=writer", "role=reader&role=writer", "role=default", "role=", "session_id=r&role=writer"]
+    {
+        let answer = store.ask(&format!("{READER}&{parameters}"), secret);
+        assert_ne!(answer.status, 200, "{parameters}: {}", answer.text());
+        assert!(!answer.text().contains("secret"), "{parameters}: {}", answer.text());
+    }
+    let header = "Content-Type: multipart/form-data; boundary=b\r\n";
+    let form = form(&[("role", "writer"), ("query", secret)]);
+    let answer = http::post(store.address(), &format!("/?{READER}"), header, form.as_bytes()).unwrap();
+    assert_eq!(refusal(&answer), (403, 497));
+    assert_eq!(store.text_with(&format!("{READER}&role=reader"), "SELECT s FROM footfall.t"), "public\n");
+    let session = format!("{READER}&session_id=q");
+    assert_eq!(store.text_with(&format!("{session}&role=reader"), "SELECT s FROM footfall.t"), "public\n");
+    assert_ne!(store.ask(&session, secret).status, 200);
+    assert_eq!(store.text_with("role=reader", "SELECT s FROM footfall.t"), "public\n");
+}
+
 #[test]
 fn unknown_users_and_pages_are_turned_away() {
     let store = store();
