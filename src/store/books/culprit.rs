@@ -15,6 +15,10 @@ const COMBINED: usize = 20;
 /// a little, since their times overlap.
 const TOUCHED: f64 = 0.5;
 
+/// Words of 64 sums that are looked at to tell whether a number is the sum of some segments, a quarter of a second's work: 10,000
+/// segments and a million events. What is beyond counts as none.
+const MAX_WORDS: usize = 1 << 28;
+
 /// A number of events and their fingerprint; both may be negative, modulo 2^64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(super) struct Sum {
@@ -78,6 +82,27 @@ pub(super) fn one_or_two(segments: &[Shipped], difference: Sum) -> Option<Vec<Cu
         }
     }
     None
+}
+
+/// Whether a number of events is that of some segments together, each taken once at most.
+pub(super) fn is_sum_of_some(sizes: &[u64], wanted: u64) -> bool {
+    let Ok(wanted) = usize::try_from(wanted) else { return false };
+    let words = wanted / 64 + 1;
+    if words.saturating_mul(sizes.len()) > MAX_WORDS {
+        return false;
+    }
+    // A bit for each sum that can be had so far.
+    let mut sums = vec![0_u64; words];
+    sums[0] = 1;
+    for size in sizes.iter().filter_map(|size| usize::try_from(*size).ok()).filter(|size| *size <= wanted) {
+        let (whole, bits) = (size / 64, size % 64);
+        for word in (whole..words).rev() {
+            let below = if bits > 0 && word > whole { sums[word - whole - 1] >> (64 - bits) } else { 0 };
+            // Downwards, so that none is taken twice; a size of 0 changes nothing.
+            sums[word] |= sums[word - whole] << bits | below;
+        }
+    }
+    sums[wanted / 64] >> (wanted % 64) & 1 == 1
 }
 
 /// How far the store's events received in a segment's time are from what was shipped in it, in events.
@@ -233,6 +258,18 @@ mod tests {
         assert_eq!(names(one_or_two(&segments, swapped)), Some(vec![(6, -1), (9, 1)]));
         let three = of(&|number| u64::from(![3, 4, 5].contains(&number)));
         assert_eq!(names(one_or_two(&segments, three)), None);
+    }
+
+    #[test]
+    fn a_number_is_a_sum_of_segments_that_are_each_taken_once() {
+        let sizes = [3, 70, 128, 200];
+        let sums: Vec<u64> = (0..16_u64)
+            .map(|taken| sizes.iter().enumerate().map(|(at, size)| size * (taken >> at & 1)).sum())
+            .collect();
+        for wanted in 0..500 {
+            assert_eq!(is_sum_of_some(&sizes, wanted), sums.contains(&wanted), "{wanted}");
+        }
+        assert!(!is_sum_of_some(&[1; 10], u64::MAX), "more than is looked at");
     }
 
     #[test]

@@ -179,19 +179,21 @@ impl Proof<'_> {
     }
 
     /// Whether what is stored of a day and site is what the segments brought, event for event, though the books count more: a store
-    /// that forgets the token of an insert in a power cut takes a segment's books twice, which cannot be told apart in a sum. They
-    /// cannot be more than doubled by it.
+    /// that forgets the token of an insert in a power cut takes a segment's books twice, which cannot be told apart in a sum. Then
+    /// what is too much is the sum of some segments. Where the segments do not tell of the whole day, what the books count beside
+    /// them may be events that were there and are lost.
     pub(super) async fn outweighs(&self, key: &Key, actual: Sum, booked: u64) -> Result<bool, BooksError> {
         let totals = |totals: &BTreeMap<Key, Totals>| totals.get(key).copied().unwrap_or_default();
         let (before, after) = (totals(&self.before), totals(&self.after));
-        if after.shipped.events == 0 || booked.cast_signed() > 2 * after.shipped.events {
+        if after.shipped.events == 0 {
             return Ok(false);
         }
-        if [before.expected(), after.expected()].contains(&actual) {
-            return Ok(true);
-        }
         let segments = shipped(self.client, key).await?;
-        Ok(self.choices(key, &segments, before, after).contains(&actual))
+        let is_right = [before.expected(), after.expected()].contains(&actual)
+            || self.choices(key, &segments, before, after).contains(&actual);
+        let excess = booked.saturating_sub(before.shipped.events.unsigned_abs());
+        let sizes: Vec<_> = segments.iter().map(|segment| segment.sum.events.unsigned_abs()).collect();
+        Ok(is_right && culprit::is_sum_of_some(&sizes, excess) && tell_of_all(self.client, key.0).await?)
     }
 
     /// Says what is wrong with each of these days and sites, given what is stored of them.
@@ -313,6 +315,20 @@ pub(super) async fn totals(
         totals.insert((number(&row, day)?, site.clone()), Totals { shipped, removed });
     }
     Ok(totals)
+}
+
+/// Whether the segments tell of the whole of a day: each collector that shipped on it has a segment of a day before, or its very first
+/// one. What was put together from another segment has that one's number, once.
+async fn tell_of_all(client: &Client, day: u16) -> Result<bool, BooksError> {
+    let sql = "SELECT count() FROM (SELECT min(day) AS since, min(number) AS lowest, max(number) AS highest FROM segments \
+               WHERE collector IN (SELECT collector FROM segments WHERE day = toDate({day:UInt16}) AND collector != 0) \
+               GROUP BY collector) WHERE since >= toDate({day:UInt16}) AND lowest > 0 AND NOT (lowest = highest AND lowest IN ( \
+               SELECT number FROM segments WHERE day BETWEEN toDate({day:UInt16}) - 1 AND toDate({day:UInt16}) AND collector IN ( \
+               SELECT collector FROM segments WHERE collector != 0 AND (day < toDate({day:UInt16}) OR number = 0))))";
+    match rows(client, sql, &[("day", day.to_string())]).await?.as_slice() {
+        [row] if row.len() == 1 => Ok(number::<u64>(row, &row[0])? == 0),
+        answer => Err(super::answer(&answer.concat())),
+    }
 }
 
 /// What each segment brought to a day and site.
