@@ -15,6 +15,8 @@ const PROFILE: &str = "reader";
 
 /// What a reader's statement may use: setting, value, and whether a reader may choose less.
 ///
+/// `sql/roles.sql` has the same for a server.
+///
 /// An analyst's query over years takes seconds; what takes a minute or 4 GiB is a mistake or an attack. Bounds that only mistakes
 /// and attacks meet (depths, elements, untracked memory) stand at the engine's own defaults and are held there.
 const BOUNDS: &[(&str, u64, Freedom)] = &[
@@ -190,5 +192,19 @@ mod tests {
             assert_eq!(may_set(name, value, true).is_ok(), allowed, "{name} = {value}");
         }
         assert!(may_set("readonly", "0", false).is_ok() && may_set("format_schema", "x", false).is_err());
+    }
+
+    #[test]
+    fn the_roles_of_a_server_have_the_same_bounds() {
+        let file = include_str!("../../../sql/roles.sql");
+        let (_, profile) = file.split_once("PROFILE IF NOT EXISTS footfall_reader SETTINGS\n").unwrap();
+        let mut settings: Vec<&str> = profile.split_once(';').unwrap().0.split(',').map(str::trim).collect();
+        settings.retain(|setting| *setting != "readonly = 2 CONST");
+        let bounds = BOUNDS.iter().map(|(name, value, freedom)| match freedom {
+            Freedom::Less => format!("{name} = {value} MIN 1 MAX {value}"),
+            Freedom::None => format!("{name} = {value} CONST"),
+        });
+        let held = OUTSIDE.iter().map(|name| format!("{name} CONST"));
+        assert_eq!(settings, bounds.chain(held).collect::<Vec<_>>());
     }
 }

@@ -7,6 +7,7 @@ mod clients;
 mod durability;
 mod encodings;
 mod roles;
+mod server_roles;
 mod sessions;
 mod statements;
 mod streams;
