@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
-use super::{Entry, Fingerprint, Ledger, LedgerError, Role};
+use super::{Entry, Fingerprint, Ledger, LedgerError, Role, token};
 
 /// Letters of an `Authorization` header at most that are looked at: a token, a name of somebody, and base64 around both.
 const MAX_HEADER: usize = 1024;
@@ -60,8 +60,8 @@ struct Held {
     bearer: Arc<Bearer>,
 }
 
-/// What tells one state of the file from another: a renamed file has another inode.
-type Seen = Option<(u64, u64, i64, i64)>;
+/// What tells one state of the file from another: a renamed file has another inode, one whose rights were mended another time of change.
+type Seen = Option<(u64, u64, [i64; 4])>;
 
 impl Gate {
     /// A gate that knows no token.
@@ -71,8 +71,8 @@ impl Gate {
 
     /// The tokens of this file, as far as it can be read.
     pub fn open(ledger: Ledger) -> (Arc<Self>, Result<usize, LedgerError>) {
-        let gate = Self { held: ArcSwap::default(), seen: Mutex::new(look(&ledger)), ledger: Some(ledger) };
-        let read = gate.read().map(|changes| changes.len());
+        let gate = Self { held: ArcSwap::default(), seen: Mutex::new(None), ledger: Some(ledger) };
+        let read = gate.follow().map(|changes| changes.len());
         (Arc::new(gate), read)
     }
 
@@ -89,10 +89,14 @@ impl Gate {
     pub fn follow(&self) -> Result<Vec<Change>, LedgerError> {
         let Some(ledger) = &self.ledger else { return Ok(Vec::new()) };
         let now = look(ledger);
-        if std::mem::replace(&mut *self.seen.lock(), now) == now {
+        let mut seen = self.seen.lock();
+        if *seen == now {
             return Ok(Vec::new());
         }
-        self.read()
+        // What could not be read now is read the next time.
+        let changes = self.read()?;
+        *seen = now;
+        Ok(changes)
     }
 
     fn read(&self) -> Result<Vec<Change>, LedgerError> {
@@ -106,6 +110,17 @@ impl Gate {
         });
         self.held.store(Arc::new(held.collect()));
         Ok(changes)
+    }
+
+    /// Whether a request means to show a token. What a browser adds by itself, the `Basic` of another site behind the same name, does not.
+    pub fn is_meant(headers: &HeaderMap) -> bool {
+        headers.get_all(AUTHORIZATION).iter().any(|value| {
+            let text = value.to_str().ok().filter(|text| text.len() <= MAX_HEADER);
+            let is_basic = text.is_some_and(|text| {
+                text.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic "))
+            });
+            !is_basic || presented(text).is_some_and(|password| password.starts_with(token::PREFIX))
+        })
     }
 
     /// Whose token the request shows: `Authorization: Bearer TOKEN`, or `Basic` with the token as password under any name,
@@ -160,7 +175,7 @@ fn changes(before: &[Held], after: &[Entry]) -> Vec<Change> {
 
 fn look(ledger: &Ledger) -> Seen {
     let about = fs::metadata(ledger.path()).ok()?;
-    Some((about.ino(), about.len(), about.mtime(), about.mtime_nsec()))
+    Some((about.ino(), about.len(), [about.mtime(), about.mtime_nsec(), about.ctime(), about.ctime_nsec()]))
 }
 
 #[cfg(test)]
@@ -246,6 +261,33 @@ mod tests {
         assert_eq!(told, ["-anna", "+boris"]);
         assert!(gate.identify(&headers(&format!("Bearer {}", anna.expose()))).is_err());
         assert!(gate.identify(&headers(&format!("Bearer {}", boris.expose()))).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_read_is_read_when_its_rights_are_mended() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let ledger = Ledger::new(directory.path());
+        let token = add(&ledger, "anna", None);
+        let path = ledger.path().to_owned();
+        let (gate, _) = Gate::open(ledger);
+        let rights = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        Ledger::new(directory.path()).revoke("anna").unwrap();
+        rights(0o666);
+        assert!(gate.follow().is_err());
+        assert!(gate.follow().is_err(), "the change is not forgotten");
+        rights(0o600);
+        assert_eq!(gate.follow().unwrap().len(), 1);
+        assert!(gate.identify(&headers(&format!("Bearer {}", token.expose()))).is_err());
+    }
+
+    #[test]
+    fn what_a_browser_adds_by_itself_shows_no_token() {
+        let basic = |text: &str| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text));
+        assert!(!Gate::is_meant(&headers(&basic("staging:swordfish"))));
+        for meant in [basic("x:ff_"), "Bearer swordfish".to_owned(), "Digest x".to_owned()] {
+            assert!(Gate::is_meant(&headers(&meant)), "{meant}");
+        }
     }
 
     #[test]

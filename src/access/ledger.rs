@@ -189,6 +189,9 @@ impl Ledger {
         let private =
             |path: &Path| File::options().write(true).create(true).truncate(false).mode(0o600).open(path);
         let lock = private(&self.path.with_extension("lock")).map_err(self.io("cannot be locked"))?;
+        // An administrator's `sudo` must not take them from the collector.
+        let owner = fs::metadata(directory).map_err(self.io("cannot be looked at"))?;
+        hand_over(&lock, &owner).map_err(self.io("cannot be given to the owner of its directory"))?;
         lock.lock().map_err(self.io("cannot be locked"))?;
         let mut entries = self.read()?;
         let result = change(&mut entries)?;
@@ -199,6 +202,7 @@ impl Ledger {
             // One that a killed command left may have another owner's rights.
             let _ = fs::remove_file(&staged);
             let mut file = private(&staged)?;
+            hand_over(&file, &owner)?;
             file.write_all(text.as_bytes())?;
             file.write_all(b"\n")?;
             file.sync_all()?;
@@ -212,6 +216,14 @@ impl Ledger {
     fn io(&self, doing: &'static str) -> impl Fn(io::Error) -> LedgerError {
         move |source| LedgerError::Io { path: self.path.clone(), doing, source }
     }
+}
+
+/// Gives a file to the owner of the directory that it lies in, if it is another's.
+fn hand_over(file: &File, owner: &fs::Metadata) -> io::Result<()> {
+    if file.metadata()?.uid() == owner.uid() {
+        return Ok(());
+    }
+    std::os::unix::fs::fchown(file, Some(owner.uid()), Some(owner.gid()))
 }
 
 fn fit(name: &str) -> bool {

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
 /// How every token begins, so that scanners of source code and logs can find one that was spilt.
-const PREFIX: &str = "ff_";
+pub(super) const PREFIX: &str = "ff_";
 /// Random bytes of a token.
 const BYTES: usize = 32;
 /// Letters of a token: the prefix and 32 bytes in base64.

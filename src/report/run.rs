@@ -275,7 +275,7 @@ impl Reports {
         Ok((read_rows(&bytes, &ask.report.columns)?, cost))
     }
 
-    /// Under filters even a total may be of one visitor: then nothing is shown.
+    /// Under filters even a total may be of one visitor, and so may an hour of a series: such rows are not shown.
     fn withhold(&self, answer: &mut Answer) {
         let report = answer.ask.report;
         let folds = report.takes("k") || report.purpose == Purpose::Diagnostics;
@@ -283,10 +283,17 @@ impl Reports {
             return;
         }
         let Some(at) = report.columns.iter().position(|column| column.name == "visitors") else { return };
-        let visitors: u64 = answer.rows.iter().filter_map(|row| row[at].as_u64()).sum();
-        if visitors < u64::from(self.k) {
+        let before = answer.rows.len();
+        answer.rows.retain(|row| {
+            row[at].as_u64().is_none_or(|visitors| visitors == 0 || visitors >= u64::from(self.k))
+        });
+        let is_empty = answer.rows.iter().all(|row| row[at].as_u64() == Some(0));
+        if answer.rows.len() < before && is_empty {
             answer.rows.clear();
             answer.notes.push(format!("fewer than {} visitors pass these filters: nothing is shown", self.k));
+        } else if answer.rows.len() < before {
+            let of = format!("rows with fewer than {} visitors are not shown under filters", self.k);
+            answer.notes.push(of);
         }
     }
 
@@ -378,10 +385,13 @@ impl Answer {
     }
 }
 
-/// A value of CSV, quoted where RFC 4180 asks for it.
+/// A value of CSV, quoted where RFC 4180 asks for it. A visitor's text that a spreadsheet would take for a formula gets an apostrophe.
 fn field(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
+        Value::String(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => {
+            format!("\"'{}\"", text.replace('"', "\"\""))
+        }
         Value::String(text) if text.contains(['"', ',', '\n', '\r']) => {
             format!("\"{}\"", text.replace('"', "\"\""))
         }
@@ -471,6 +481,15 @@ mod tests {
         let (names, row) = text.split_once("\r\n").unwrap();
         assert_eq!(names, "channel,visitors,visits,share,views_per_visit,bounce_rate,visit_duration");
         assert_eq!(row, "\"a\"\"b,c\nd\",1,2,50.5,,0,x\r\n");
+    }
+
+    #[test]
+    fn csv_gives_a_spreadsheet_no_formula_of_a_visitor_s() {
+        for text in ["=HYPERLINK(\"https://evil.example\")", "+1", "-1", "@sum", "\t=1", "\r=1"] {
+            let field = field(&json!(text));
+            assert!(field.starts_with("\"'") && field.ends_with('"'), "{field}");
+        }
+        assert_eq!(field(&json!(-1)), "-1", "numbers are numbers");
     }
 
     #[test]

@@ -101,7 +101,12 @@ impl Door {
         }
         match identify(&self.shared.gate, &self.shared.tries, request.headers(), address)? {
             Some(bearer) => Ok(Who::Bearer(bearer)),
-            None if !self.needs_token => Ok(Who::Local),
+            // Under a rebound name a page of another site asks what is open to everybody, and gets no more than that.
+            None if !self.needs_token
+                && (!open || page::refuse_foreign(request, &self.shared.hosts, false).is_ok()) =>
+            {
+                Ok(Who::Local)
+            }
             None if open => Ok(Who::Stranger),
             None => Err(Shut::NoToken),
         }

@@ -150,8 +150,7 @@ impl<C: Collect> Visit<C> {
     async fn beacon(&self, request: Request<Incoming>) -> Answer {
         let start = Instant::now();
         let (head, body) = request.into_parts();
-        // Browsers send no such header here: what is asked of them costs them nothing more.
-        let sender = match head.headers.contains_key(AUTHORIZATION) {
+        let sender = match head.headers.contains_key(AUTHORIZATION) && Gate::is_meant(&head.headers) {
             false => None,
             true => match self.sender(&head.headers) {
                 Ok(sender) => Some(sender),

@@ -12,19 +12,28 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 
 use super::ServerError;
 use super::bounds::{MAX_HEAD, MAX_STREAMS};
 use super::door::Door;
+use super::share::Shares;
 use super::tls::Certificates;
 use crate::access::{Who, page};
 
 /// Open connections on one of these listeners: scrapers, a browser or two.
 const MAX_CONNECTIONS: usize = 256;
-/// For a request's headers to come.
+/// Those of one address: a proxy speaks for many, and nobody may take all.
+const MAX_OF_AN_ADDRESS: usize = MAX_CONNECTIONS / 2;
+/// For a request's headers to come, and for the first byte of a connection.
 const HEAD: Duration = Duration::from_secs(10);
+/// A connection on which nothing comes, or nothing can be sent, for so long is ended; the longest report is over before.
+const IDLE: Duration = Duration::from_secs(120);
+/// A connection is ended after this in any case: who pings keeps none for ever.
+const LONGEST: Duration = Duration::from_secs(3600);
 /// After the system refused a connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -95,10 +104,9 @@ impl Side {
     {
         let answer = Arc::new(answer);
         let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let shares = Arc::new(Shares::new(MAX_OF_AN_ADDRESS));
         let mut connections = tokio::task::JoinSet::new();
         loop {
-            // The semaphore is never closed.
-            let Ok(place) = room.clone().acquire_owned().await else { return };
             let (stream, remote) = match self.listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -107,29 +115,55 @@ impl Side {
                 }
             };
             while connections.try_join_next().is_some() {}
+            // Turned away, and not kept waiting: those who wait would take the descriptors.
+            let Ok(place) = room.clone().try_acquire_owned() else { continue };
+            let Some(share) = shares.take(remote.ip()) else { continue };
             let (answer, certificates) = (answer.clone(), certificates.clone());
             connections.spawn(async move {
                 let service = service_fn(move |request| {
                     let answer = answer(request, remote.ip());
                     async move { Ok::<_, Infallible>(answer.await) }
                 });
-                let mut builder = auto::Builder::new(TokioExecutor::new());
-                builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MAX_HEAD);
-                builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);
-                // A client that breaks off is no news.
-                match certificates {
-                    None => drop(builder.serve_connection(TokioIo::new(stream), service).await),
-                    Some(certificates) => {
-                        let opened = tokio::time::timeout(HEAD, certificates.acceptor().accept(stream)).await;
-                        if let Ok(Ok(stream)) = opened {
-                            drop(builder.serve_connection(TokioIo::new(stream), service).await);
+                let talk = async {
+                    // What version is spoken shows in the first bytes, for which nobody else waits with an end.
+                    let spoken = tokio::time::timeout(HEAD, stream.peek(&mut [0])).await;
+                    if !matches!(spoken, Ok(Ok(1))) {
+                        return;
+                    }
+                    match certificates {
+                        None => converse(stream, service).await,
+                        Some(certificates) => {
+                            let opened =
+                                tokio::time::timeout(HEAD, certificates.acceptor().accept(stream)).await;
+                            if let Ok(Ok(stream)) = opened {
+                                converse(stream, service).await;
+                            }
                         }
                     }
-                }
-                drop(place);
+                };
+                let _ = tokio::time::timeout(LONGEST, talk).await;
+                drop((place, share));
             });
         }
     }
+}
+
+/// Serves one connection; a client that breaks off is no news.
+async fn converse<S, V, B>(stream: S, service: V)
+where
+    S: AsyncRead + AsyncWrite + Send + 'static,
+    V: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
+        + Send
+        + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_read_timeout(Some(IDLE));
+    stream.set_write_timeout(Some(IDLE));
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MAX_HEAD);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);
+    drop(builder.serve_connection(TokioIo::new(Box::pin(stream)), service).await);
 }
 
 async fn pause(error: &io::Error) {

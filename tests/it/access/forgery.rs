@@ -230,6 +230,17 @@ fn without_a_proxy_a_server_may_name_the_visitor_as_forwarded_for() {
 }
 
 #[test]
+fn the_password_of_a_site_that_is_not_public_yet_is_none_of_ours() {
+    let mut collector = Collector::new("");
+    collector.start();
+    // `staging:swordfish`, which browsers send along to everything under the site's name.
+    for number in 0..20 {
+        let answer = send(&collector, "Authorization: Basic c3RhZ2luZzpzd29yZGZpc2g=\r\n", &beacon(number));
+        assert_eq!(answer.status, 204, "{}", answer.text());
+    }
+}
+
+#[test]
 fn one_sender_s_key_has_a_limit_of_its_own() {
     let mut collector = Collector::new("[limits]\nrate = 0\nsender_rate = 1\nsender_burst = 5\n");
     let [one, other] = ["one", "other"].map(|name| add(&collector, &[name, "--role", "sender"]));

@@ -102,6 +102,16 @@ fn pages_of_other_sites_and_rebound_names_get_nothing_from_loopback() {
         {
             assert_eq!(ask(host, ""), 403, "{host}");
         }
+        if listener == collector.admin {
+            let ready = |host: &str| {
+                let request = format!("GET /readyz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+                http::exchange(listener, request.as_bytes()).unwrap()
+            };
+            let rebound = ready("evil.example");
+            assert_eq!(rebound.status, 200, "probes name what they like");
+            assert!(rebound.json()["checks"].is_null(), "{}", rebound.text());
+            assert!(ready("localhost").json()["checks"].is_object());
+        }
         // An absolute form names its host itself.
         let absolute = format!(
             "GET http://evil.example/metrics HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"

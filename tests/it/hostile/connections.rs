@@ -1,13 +1,13 @@
 //! Connections by the thousand: idle, half-open, gone, and behind the PROXY protocol.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
 use super::{PATIENCE, Siege, VISITOR, Visitor, Visits, connect_from, good_request};
-use crate::common::eventually;
+use crate::common::{Collector, eventually, http};
 
 fn open(siege: &Siege) -> usize {
     let metrics = siege.collector.metrics();
@@ -29,6 +29,27 @@ fn one_address_cannot_take_all_connections() {
         held
     });
     assert!((200..210).contains(&held), "{held} connections are open: 200 of one address, and the visitor's");
+}
+
+#[test]
+fn silent_connections_keep_nobody_from_the_operator_s_listeners() {
+    let mut collector = Collector::new("");
+    collector.start();
+    for listener in [collector.admin, collector.reports] {
+        let silent: Vec<_> =
+            (0..400).map(|_| connect_from(Ipv4Addr::new(127, 0, 0, 9), listener).unwrap()).collect();
+        let answer = http::get(listener, "/").unwrap();
+        assert!(answer.status < 500, "{}", answer.text());
+        for mut stream in silent {
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            // Ended by the other side, whichever way; a timeout would be an error of another kind.
+            let ended = stream.read(&mut [0]);
+            assert!(
+                matches!(&ended, Ok(0))
+                    || ended.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
+            );
+        }
+    }
 }
 
 #[test]
