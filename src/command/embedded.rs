@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Error, Exit};
 use crate::store::DATABASE;
-use crate::store::embedded::{Embedded, Limits, Options, install};
+use crate::store::embedded::{Confined, Embedded, Limits, Options, Users, confine, install};
 
 /// How long a predecessor has to close: its drain and a little more.
 const PREDECESSOR: Duration = Duration::from_secs(60);
@@ -59,11 +59,26 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
     }
     // A collector that is started again at once finds the store of the one before still closing.
     let patience = if arguments.with_parent.is_some() { PREDECESSOR } else { Duration::ZERO };
+    let users = Users::open(arguments.listen, arguments.password_file.as_deref())
+        .map_err(crate::store::embedded::Error::from)?;
+    let (data, library) = (std::path::absolute(&arguments.data)?, std::path::absolute(install::find()?)?);
+    std::fs::create_dir_all(&data)
+        .map_err(|source| crate::store::embedded::Error::Data { path: data.clone(), source })?;
+    // The engine leaves files where it runs.
+    std::env::set_current_dir(&data)?;
+    // Now, that there is one thread: those that are started later inherit it.
+    match confine(&data, &library).map_err(crate::store::embedded::Error::from)? {
+        Confined::Fully => tracing::info!("the store is confined to its directory"),
+        held => tracing::warn!(
+            ?held,
+            "this kernel does not confine the store to its directory in full (Landlock)"
+        ),
+    }
     let options = Options {
-        data: arguments.data,
+        data,
         listen: arguments.listen,
-        library: install::find()?,
-        password_file: arguments.password_file,
+        library,
+        users,
         limits: Limits { memory: arguments.memory, readable: arguments.readable },
         patience,
     };

@@ -4,12 +4,12 @@
 //! and [`Users::open`] refuses anything else. Browsers are kept out either way, since any page may send requests to a
 //! loopback address.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
-use hyper::HeaderMap;
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, HOST, ORIGIN};
+use hyper::{HeaderMap, Uri};
 use sha2::{Digest as _, Sha256};
 
 use super::engine::Exception;
@@ -56,8 +56,16 @@ pub enum AccessError {
 }
 
 /// The users and, if there is a password file, the hashes of their passwords.
-pub(super) struct Users {
+#[derive(Clone)]
+pub struct Users {
     passwords: Option<Vec<(Role, [u8; 32])>>,
+}
+
+impl std::fmt::Debug for Users {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not even hashes of passwords go into a log.
+        f.debug_struct("Users").field("passwords", &self.passwords.is_some()).finish()
+    }
 }
 
 impl Users {
@@ -65,7 +73,7 @@ impl Users {
     ///
     /// # Errors
     /// When `listen` is not loopback and there is no file, or the file is wrong.
-    pub(super) fn open(listen: SocketAddr, file: Option<&Path>) -> Result<Self, AccessError> {
+    pub fn open(listen: SocketAddr, file: Option<&Path>) -> Result<Self, AccessError> {
         let Some(path) = file else {
             let loopback = listen.ip().is_loopback();
             return if loopback { Ok(Self { passwords: None }) } else { Err(AccessError::Open(listen)) };
@@ -113,22 +121,39 @@ impl Users {
         }
     }
 
-    /// Refuses what a browser sends on behalf of a page of another site.
+    /// Refuses what a browser sends on behalf of a page of another site, also of one that has pointed a name of its own at this
+    /// address (DNS rebinding): without passwords a request must be addressed to an IP address or `localhost`.
     ///
     /// # Errors
     /// With `ACCESS_DENIED`.
-    pub(super) fn refuse_pages(headers: &HeaderMap) -> Result<(), Exception> {
+    pub(super) fn refuse_pages(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Exception> {
+        let denied = |text: &str| Err(Exception::new(code::ACCESS_DENIED, "ACCESS_DENIED", text));
         let foreign =
             headers.get("sec-fetch-site").is_some_and(|site| site != "none" && site != "same-origin");
-        if foreign || headers.contains_key("origin") {
-            return Err(Exception::new(
-                code::ACCESS_DENIED,
-                "ACCESS_DENIED",
-                "Requests of web pages are not taken",
-            ));
+        if foreign || headers.contains_key(ORIGIN) {
+            return denied("Requests of web pages are not taken");
+        }
+        // Who must know a password may call the store by any name: a page that rebinds one does not know it.
+        if self.passwords.is_some() {
+            return Ok(());
+        }
+        let mut hosts = headers.get_all(HOST).iter().map(|host| host.to_str().unwrap_or_default());
+        let named = uri.authority().is_some_and(|authority| !is_this_machine(authority.as_str()));
+        if named || !headers.contains_key(HOST) || hosts.any(|host| !is_this_machine(host)) {
+            return denied("Without a --password-file only requests to an IP address or localhost are taken");
         }
         Ok(())
     }
+}
+
+/// Whether an authority names a machine by its address or by `localhost`, which no page can point elsewhere.
+fn is_this_machine(authority: &str) -> bool {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    bare.parse::<IpAddr>().is_ok() || host.eq_ignore_ascii_case("localhost")
 }
 
 fn role(user: &str) -> Option<Role> {
@@ -239,8 +264,26 @@ mod tests {
 
     #[test]
     fn a_page_s_request_is_refused() {
-        assert!(Users::refuse_pages(&headers(&[("origin", "https://evil.example")])).is_err());
-        assert!(Users::refuse_pages(&headers(&[("sec-fetch-site", "cross-site")])).is_err());
-        assert!(Users::refuse_pages(&HeaderMap::new()).is_ok());
+        let open = Users::open(loopback(), None).unwrap();
+        let closed = with_file("footfall_writer:a\n").unwrap();
+        let taken = |users: &Users, uri: &str, pairs: &[(&'static str, &'static str)]| {
+            users.refuse_pages(&uri.parse().unwrap(), &headers(pairs)).is_ok()
+        };
+        for users in [&open, &closed] {
+            assert!(!taken(users, "/", &[("host", "localhost"), ("origin", "https://evil.example")]));
+            assert!(!taken(users, "/", &[("host", "localhost"), ("sec-fetch-site", "cross-site")]));
+        }
+        for host in ["127.0.0.1:8123", "[::1]:8123", "LOCALHOST:1", "192.0.2.7"] {
+            assert!(taken(&open, "/", &[("host", host)]), "{host}");
+        }
+        for host in
+            ["evil.example:8123", "localhost.evil.example", "127.0.0.1.evil.example", "", "localhost@evil"]
+        {
+            assert!(!taken(&open, "/", &[("host", host)]), "{host}");
+            // Passwords stand in the way of such a page.
+            assert!(taken(&closed, "/", &[("host", host)]), "{host}");
+        }
+        assert!(!taken(&open, "/", &[]));
+        assert!(!taken(&open, "http://evil.example/", &[("host", "localhost")]));
     }
 }

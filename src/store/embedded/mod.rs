@@ -8,7 +8,7 @@
 //!
 //! Clients cannot tell it from a ClickHouse server of the same version, within the bounds that `docs/embedded.md`
 //! lists. It refuses to share its data directory, to be reached from elsewhere without passwords, and to read or write
-//! anything outside of its data.
+//! anything outside of its data: by ClickHouse's grants, by `statement` where there are none, and by the kernel (`confine`).
 
 mod access;
 mod ask;
@@ -16,6 +16,7 @@ mod assignments;
 mod body;
 mod child;
 mod codec;
+mod confine;
 mod engine;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -43,11 +44,11 @@ use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-pub use access::{READER, WRITER};
+pub use access::{AccessError, READER, Users, WRITER};
 pub use child::{Child, ChildError};
+pub use confine::{ConfineError, Confined, confine};
 pub use settings::Limits;
 
-use access::{AccessError, Users};
 use engine::{Engine, EngineError};
 use kill::Killer;
 use run::Store;
@@ -81,6 +82,9 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// The kernel.
+    #[error(transparent)]
+    Confine(#[from] ConfineError),
     /// The users.
     #[error(transparent)]
     Access(#[from] AccessError),
@@ -104,8 +108,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// The engine's library.
     pub library: PathBuf,
-    /// Users and passwords; needed when `listen` is not loopback.
-    pub password_file: Option<PathBuf>,
+    /// Who may come. They are read before the process is confined, which then reads no password file.
+    pub users: Users,
     /// What the engine may use.
     pub limits: Limits,
     /// How long to wait for another process to leave the directory.
@@ -139,7 +143,6 @@ impl Embedded {
     /// # Errors
     /// When the directory is in use, the engine does not start, or the address cannot be bound.
     pub async fn open(options: &Options) -> Result<Self, Error> {
-        let users = Users::open(options.listen, options.password_file.as_deref())?;
         // The engine takes a relative path for one within its own directory as soon as it makes a table.
         let data = std::path::absolute(&options.data)
             .map_err(|source| Error::Data { path: options.data.clone(), source })?;
@@ -157,7 +160,7 @@ impl Embedded {
         let store = Store { sessions, version, timezone, running: Mutex::new(HashSet::new()), temporary };
         let service = Service {
             store: Arc::new(store),
-            users,
+            users: options.users.clone(),
             killer: Killer::new(engine.connect()?),
             statements: Arc::new(Semaphore::new(server::MAX_STATEMENTS)),
             readers: Arc::new(Semaphore::new(server::MAX_READERS)),

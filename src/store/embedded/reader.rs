@@ -87,20 +87,24 @@ const OUTSIDE: &[&str] = &[
     "additional_result_filter",
     "additional_table_filters",
     "allow_experimental_eval_table_function",
-    "disk",
     "format_avro_schema_registry_url",
     "format_schema",
     "format_schema_source",
     "format_template_resultset",
     "format_template_row",
-    // Expressions in a body are SQL that nobody has looked through.
-    "input_format_values_deduce_templates_of_expressions",
-    "input_format_values_interpret_expressions",
     "output_format_schema",
     "parallel_replicas_custom_key",
 ];
 
-/// Of `VALUES`, literals are taken and no expressions, for the writer too; [`OUTSIDE`] keeps it so.
+/// The same of the embedded store alone: `disk` is a table's setting, and the others are bounds of a server's reader. Expressions
+/// in a body are SQL that nobody has looked through.
+const OUTSIDE_HERE: &[&str] = &[
+    "disk",
+    "input_format_values_deduce_templates_of_expressions",
+    "input_format_values_interpret_expressions",
+];
+
+/// Of `VALUES`, literals are taken and no expressions, for the writer too; [`OUTSIDE_HERE`] keeps it so.
 pub(super) const VALUES_ARE_DATA: &str = "SET input_format_values_interpret_expressions = 0, \
      input_format_values_deduce_templates_of_expressions = 0";
 
@@ -148,7 +152,7 @@ pub(super) fn may_set(name: &str, value: &str, reader: bool) -> Result<(), Excep
     let bare = value.trim_matches(['\'', '"', '`']).to_ascii_lowercase();
     let names_function =
         name.starts_with("param_") && (is_outside_function(&bare) || bare.contains(['\\', '$']));
-    if OUTSIDE.contains(&name) || name.contains('\\') || names_function {
+    if OUTSIDE.contains(&name) || OUTSIDE_HERE.contains(&name) || name.contains('\\') || names_function {
         return denied("reaches outside of the store, which is not served");
     }
     if !reader {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -114,7 +114,7 @@ pub(super) async fn serve(listener: TcpListener, service: Arc<Service>, shutdown
 
 impl Service {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<ReplyBody> {
-        if let Err(error) = Users::refuse_pages(request.headers()) {
+        if let Err(error) = self.users.refuse_pages(request.uri(), request.headers()) {
             return self.refuse(&Ask::default(), &error).await;
         }
         let get = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -204,7 +204,8 @@ impl Service {
 fn plain(status: StatusCode, text: &'static str) -> Response<ReplyBody> {
     let mut response = Response::new(ReplyBody::Whole(Some(bytes::Bytes::from_static(text.as_bytes()))));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=UTF-8"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=UTF-8"));
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

@@ -3,7 +3,7 @@
 //! Two roles are all there is. `writer` has every right inside of the store and no grant that reaches outside of it: no table
 //! functions `file`, `url`, `s3`, `remote`, no users, no backups. `reader` may look at what its databases hold. ClickHouse
 //! enforces these grants; for the function `file`, engines that read files and `INTO OUTFILE` it has none, which `statement`
-//! makes up for. The engine's one user has both roles, so that the process itself keeps a reader from the writer's.
+//! and `confine` make up for. The engine's one user has both roles, so that the process itself keeps a reader from the writer's.
 //! `reader` says what a reader's statement may use.
 
 use std::path::{Path, PathBuf};

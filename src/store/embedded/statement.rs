@@ -2,8 +2,8 @@
 //! data starts, and which names it uses that reach outside of the store. `assignments` reads its settings.
 //!
 //! The grammar is ClickHouse's business, and its grants decide what a role may do. But it has no grants for the function `file`,
-//! for engines that read files and for settings that name them: for these, what is refused here is what there is. So a text whose
-//! tokens are in doubt (see `lexer`) is refused whatever it says.
+//! for engines that read files and for settings that name them: for these, what is refused here is the first bound, and the kernel's is
+//! the second (see `confine`). So a text whose tokens are in doubt (see `lexer`) is refused whatever it says.
 
 use super::lexer::{Kind, Token, tokens};
 

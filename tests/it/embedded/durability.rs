@@ -117,13 +117,13 @@ fn bad_input_leaves_the_store_serving() {
     let requests: Vec<Vec<u8>> = vec![
         b"\x16\x03\x01\x02\x00\x01".to_vec(),
         b"GET / HTTP/1.1\r\n\r\n".to_vec(),
-        format!("GET /?query={long} HTTP/1.1\r\nHost: x\r\n\r\n").into_bytes(),
-        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nSELEC".to_vec(),
-        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_vec(),
-        b"POST /?query=%ff%fe HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".to_vec(),
-        b"POST /?decompress=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc".to_vec(),
-        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n\0\0\0\0".to_vec(),
-        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\n'$$/*`\"".to_vec(),
+        format!("GET /?query={long} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes(),
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nSELEC".to_vec(),
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_vec(),
+        b"POST /?query=%ff%fe HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        b"POST /?decompress=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc".to_vec(),
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n\0\0\0\0".to_vec(),
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\n\r\n'$$/*`\"".to_vec(),
     ];
     for request in requests {
         let mut stream = TcpStream::connect(store.address()).unwrap();

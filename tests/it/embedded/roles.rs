@@ -376,6 +376,34 @@ fn unknown_users_and_pages_are_turned_away() {
 }
 
 #[test]
+fn a_page_that_rebinds_its_name_gets_no_answer() {
+    let store = store();
+    for (host, status) in
+        [("evil.example", 403), ("127.0.0.1.evil.example", 403), ("localhost", 200), ("[::1]:1", 200)]
+    {
+        for path in ["/ping", "/", "/?query=SELECT%201", "/replicas_status"] {
+            let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            let answer = http::exchange(store.address(), request.as_bytes()).unwrap();
+            assert_eq!(answer.status, status, "{host} {path}: {}", answer.text());
+        }
+    }
+    let request = format!("GET /ping HTTP/1.1\r\nHost: {}\r\n\r\n", store.address());
+    let answer = http::exchange(store.address(), request.as_bytes()).unwrap();
+    assert_eq!(answer.header("content-type"), Some("text/plain; charset=UTF-8"));
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[test]
+fn a_store_leaves_no_file_outside_of_its_directory() {
+    let store = with_data();
+    store.text("SELECT sum(a) FROM footfall.t GROUP BY s");
+    let entries = std::fs::read_dir(store.directory.path()).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["store", "store.log"]);
+}
+
+#[test]
 fn with_a_password_file_only_those_in_it_may_come() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("passwords");

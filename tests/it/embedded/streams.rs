@@ -12,7 +12,8 @@ const MEMORY: u64 = 800 << 20;
 
 fn open(store: &Running, path: &str, body: &str) -> TcpStream {
     let mut stream = TcpStream::connect(store.address()).unwrap();
-    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let head =
+        format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     stream.write_all(head.as_bytes()).unwrap();
     stream
 }
@@ -49,7 +50,7 @@ fn a_result_of_a_gigabyte_leaves_in_bounded_memory() {
     let sql = "SELECT number FROM numbers(125000000) FORMAT RowBinary";
     let mut stream = TcpStream::connect(store.address()).unwrap();
     let head = format!(
-        "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{sql}",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{sql}",
         sql.len()
     );
     stream.write_all(head.as_bytes()).unwrap();
@@ -70,7 +71,7 @@ fn an_insert_of_200_megabytes_comes_in_bounded_memory() {
     let path = format!("/?query={}", encode("INSERT INTO t FORMAT RowBinary"));
     let mut stream = TcpStream::connect(store.address()).unwrap();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
         rows.len() * times
     );
     stream.write_all(head.as_bytes()).unwrap();
@@ -171,7 +172,7 @@ fn an_insert_whose_body_breaks_off_writes_nothing() {
     ];
     for head in heads {
         let mut stream = TcpStream::connect(store.address()).unwrap();
-        stream.write_all(format!("POST {path} HTTP/1.1\r\nHost: x\r\n{head}").as_bytes()).unwrap();
+        stream.write_all(format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n{head}").as_bytes()).unwrap();
         stream.write_all(&rows).unwrap();
         std::thread::sleep(Duration::from_millis(200));
         drop(stream);
