@@ -9,13 +9,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const root = new URL("../../", import.meta.url);
-const program = process.env.TEST_BIN || new URL("target/debug/footfall", root).pathname;
+export const program = process.env.TEST_BIN || new URL("target/debug/footfall", root).pathname;
 const files = new URL("src/command/demo/site/", root);
 
 /** The address that the proxy says visitors have: TEST-NET-3 of RFC 5737. */
 export const ADDRESS = "203.0.113.77";
 
-const freePort = () =>
+export const freePort = () =>
   new Promise((resolve) => {
     const server = listen().listen(0, "127.0.0.1", () => {
       const { port } = server.address();

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::super::{Common, Error, serve};
@@ -18,6 +21,9 @@ use crate::server::admin::Side;
 /// Where `footfall geo install` puts place files, unless told otherwise.
 const PLACES: [&str; 3] = ["geo/city-ipv4.mmdb", "geo/city-ipv6.mmdb", "geo/asn.mmdb"];
 
+/// The one script that pages hold themselves: the queue for calls that come before the statistics script. Browsers know it by this.
+const QUEUE: &str = "sha256-5mHOCe9VO2ohrfDmU/Qg3f6WouIG/EZzrXfhi1OJlUs=";
+
 /// Serves until told to end.
 pub(super) fn run(address: SocketAddr, common: &Common) -> Result<(), Error> {
     let load = || common.read().map(with_clinic);
@@ -25,10 +31,12 @@ pub(super) fn run(address: SocketAddr, common: &Common) -> Result<(), Error> {
     serve::serve(&serve::Arguments::quiet(), load, async move || {
         let listener = Side::bind(address).await?;
         let address = listener.address();
-        let collector = format!("http://{}", reachable(config.listen));
+        let collector = reachable(config.listen);
+        let policy = policy(collector);
         announce(address, &config)?;
         tokio::spawn(listener.serve(move |request| {
-            let answer = answer(&request, &collector);
+            let mut answer = answer(&request, &format!("http://{collector}"));
+            secure(answer.headers_mut(), &policy);
             async move { answer }
         }));
         Ok(())
@@ -56,6 +64,26 @@ fn with_clinic(mut config: Config) -> Config {
 /// An address that a browser on this machine can ask.
 fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }
+}
+
+/// What the clinic's pages may load and ask: their own files and the collector, and nothing that stands in a page but the queue.
+fn policy(collector: SocketAddr) -> HeaderValue {
+    // A policy cannot name an IPv6 address; the scheme is the narrowest that it can.
+    let collector = if collector.is_ipv6() { "http:".to_owned() } else { format!("http://{collector}") };
+    let policy = format!(
+        "default-src 'none'; script-src 'self' '{QUEUE}' {collector}; connect-src {collector}; style-src 'self'; \
+         img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    );
+    HeaderValue::from_str(&policy).expect("an address is printable ASCII")
+}
+
+/// Adds what every answer of the clinic carries, as a site that takes care would.
+fn secure(headers: &mut HeaderMap, policy: &HeaderValue) {
+    headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    // No stricter: where visitors come from is what the demonstration shows.
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin"));
 }
 
 fn announce(address: SocketAddr, config: &Config) -> std::io::Result<()> {
@@ -90,4 +118,47 @@ fn answer(request: &Request<Incoming>, collector: &str) -> Response<Full<Bytes>>
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+
+    #[test]
+    fn the_policy_lets_the_pages_scripts_run_and_nothing_else_that_stands_in_them() {
+        for path in ["/", "/doctors", "/booking", "/news", "/privacy", "/nowhere"] {
+            let page = str::from_utf8(site::page(path).unwrap().1).unwrap();
+            let own: Vec<_> = page.split("<script>").skip(1).collect();
+            let [own] = own[..] else { panic!("{} scripts in {path}", own.len()) };
+            let hash = Sha256::digest(own.split_once("</script>").unwrap().0);
+            let hash = base64::engine::general_purpose::STANDARD.encode(hash);
+            assert_eq!(format!("sha256-{hash}"), QUEUE, "{path}");
+            for inline in
+                [" style=", "<style", " onclick=", " onload=", " onerror=", " onsubmit=", "javascript:"]
+            {
+                assert!(!page.contains(inline), "{inline} in {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_answer_of_the_clinic_is_guarded() {
+        let mut headers = HeaderMap::new();
+        secure(&mut headers, &policy("127.0.0.1:8080".parse().unwrap()));
+        let of = |name| headers.get(name).unwrap().to_str().unwrap();
+        let policy_sent = of(CONTENT_SECURITY_POLICY);
+        assert!(
+            policy_sent.contains(" http://127.0.0.1:8080; connect-src http://127.0.0.1:8080;"),
+            "{policy_sent}"
+        );
+        assert!(policy_sent.contains("default-src 'none'") && policy_sent.contains("frame-ancestors 'none'"));
+        assert!(!policy_sent.contains("unsafe"), "{policy_sent}");
+        assert_eq!(of(X_CONTENT_TYPE_OPTIONS), "nosniff");
+        assert_eq!(of(REFERRER_POLICY), "strict-origin-when-cross-origin");
+        let six = policy("[::1]:8080".parse().unwrap());
+        assert!(six.to_str().unwrap().contains("connect-src http:;"));
+    }
 }

@@ -1,0 +1,75 @@
+// The demonstration as `footfall demo` serves it: its pages run, and are counted, under the policy that they come with.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { launch } from "../../script/test/support.mjs";
+import { freePort, program, sleep } from "./footfall.mjs";
+
+let browser, child, directory, site;
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), "footfall-demo-"));
+  const [collector, admin, reports, store, clinic] = await Promise.all(Array.from({ length: 5 }, freePort));
+  // The store never comes: the collector takes beacons without it.
+  await writeFile(
+    join(directory, "footfall.toml"),
+    `listen = "127.0.0.1:${collector}"
+admin = "127.0.0.1:${admin}"
+reports = "127.0.0.1:${reports}"
+data = "${directory}/data"
+key = "${directory}/key"
+key_on_disk = true
+[store]
+url = "http://127.0.0.1:${store}"
+`,
+  );
+  site = `http://127.0.0.1:${clinic}`;
+  const { TEST_BIN: _, ...env } = process.env;
+  child = spawn(program, ["demo", "--config", "footfall.toml", "--site", `127.0.0.1:${clinic}`], { cwd: directory, env, stdio: "ignore" });
+  browser = await launch();
+  const end = Date.now() + 60_000;
+  const ready = (address) => fetch(address).then(({ ok }) => ok, () => false);
+  while (!((await ready(site)) && (await ready(`http://127.0.0.1:${collector}/s.js`)))) {
+    if (child.exitCode !== null || Date.now() > end) throw new Error("the demonstration does not start");
+    await sleep(50);
+  }
+});
+after(async () => {
+  await browser?.close();
+  child?.kill("SIGKILL");
+  await rm(directory, { recursive: true, force: true });
+});
+
+test("the clinic's pages are counted under their policy, and what is put into them does not run", async () => {
+  const page = await (await browser.newContext()).newPage();
+  const [said, taken] = [[], []];
+  page.on("console", (message) => said.push(message.text()));
+  page.on("response", (response) => response.request().method() === "POST" && taken.push(response.status()));
+  for (const path of ["/", "/doctors", "/booking", "/news", "/privacy", "/nowhere"]) {
+    const before = taken.length;
+    const answer = await page.goto(site + path);
+    assert.match(answer.headers()["content-security-policy"], /frame-ancestors 'none'/);
+    const end = Date.now() + 20_000;
+    while (taken.length === before && Date.now() < end) await sleep(50);
+    assert.ok(taken.length > before, `${path} sent no beacon: ${said.join("; ")}`);
+    assert.equal(await page.evaluate(() => document.documentElement.lang), "en", `${path}: the clinic's own script runs`);
+  }
+  assert.ok(taken.every((status) => status < 300), taken.join(" "));
+  assert.deepEqual(said.filter((text) => /Content Security Policy/.test(text)), []);
+
+  await page.goto(`${site}/doctors`);
+  const face = await page.evaluate(() => getComputedStyle(document.querySelector(".face")).backgroundColor);
+  assert.equal(face, "rgb(217, 119, 87)");
+  const ran = await page.evaluate(async () => {
+    document.body.insertAdjacentHTML("beforeend", `<img src="/none" onerror="window.ran = 1">`);
+    const script = document.createElement("script");
+    script.textContent = "window.ran = 2";
+    document.body.append(script);
+    await new Promise((done) => setTimeout(done, 500));
+    return window.ran;
+  });
+  assert.equal(ran, undefined);
+});
