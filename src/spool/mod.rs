@@ -192,6 +192,8 @@ struct Shared {
     sealed_changed: Notify,
     /// Segments on their way from `retry/` to those that wait.
     taking_up: Mutex<Vec<Name>>,
+    /// Halves that are in their place and are not known to wait there yet.
+    placed: Mutex<Vec<Name>>,
     /// Bytes in `aside/`.
     aside_bytes: AtomicU64,
     recent: Recent,
@@ -258,6 +260,7 @@ impl Spool {
             sealed: Mutex::new(sealed.into()),
             sealed_changed: Notify::new(),
             taking_up: Mutex::default(),
+            placed: Mutex::default(),
             aside_bytes: aside.into(),
             recent,
             active_events: AtomicU64::new(found.events()),

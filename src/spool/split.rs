@@ -51,13 +51,14 @@ impl Spool {
     pub(crate) fn end_splits(&self) -> Result<(), SpoolError> {
         let shared = &self.shared;
         let (disk, directory) = (&*shared.disk, &*shared.directory);
-        let mut placed = Vec::new();
+        let mut placed = shared.placed.lock();
         let ended = complete(disk, directory, &mut placed);
-        for name in placed {
+        while let Some(&name) = placed.first() {
             if let Some(part) = recovery::take_in(disk, directory, name)? {
                 shared.queue.on_disk.fetch_add(part.bytes, Ordering::Relaxed);
                 shared.push_in_order(part);
             }
+            placed.remove(0);
         }
         ended.map_err(|source| SpoolError::io("end a split in", directory, source))
     }

@@ -117,10 +117,6 @@ async fn find(
 }
 
 async fn keep_one(target: &Target, stretch: Stretch, copied: &[Copied]) -> Result<(), VisitsError> {
-    let alike: Vec<_> = copied.iter().filter(|event| event.is_alike()).collect();
-    if !alike.is_empty() {
-        write_earlier(target, stretch, &alike).await?;
-    }
     let mut going = String::new();
     let mut books = BTreeMap::<(i64, &str), Going>::new();
     for event in copied {
@@ -136,7 +132,13 @@ async fn keep_one(target: &Target, stretch: Stretch, copied: &[Copied]) -> Resul
         }
     }
     let going = going.trim_end_matches(',');
+    // Booked first, under a token that follows from what goes: a round that is killed after it books the same again, which changes
+    // nothing, whether the earlier row is there by then or not.
     book(target, &books, going).await?;
+    let alike: Vec<_> = copied.iter().filter(|event| event.is_alike()).collect();
+    if !alike.is_empty() {
+        write_earlier(target, stretch, &alike).await?;
+    }
     let delete = format!(
         "DELETE FROM {} WHERE {} AND (site, page_load, seq, toUnixTimestamp64Milli(received)) IN ({going})",
         target.local("events"),
