@@ -218,7 +218,6 @@ const NOBODY: &[&str] = &[
     "SELECT * FROM s3('http://127.0.0.1:1/bucket/a', 'TSV', 'a String')",
     "SELECT * FROM mysql('127.0.0.1:1', 'a', 'b', 'c', 'd')",
     "SELECT * FROM postgresql('127.0.0.1:1', 'a', 'b', 'c', 'd')",
-    "SELECT * FROM sqlite('/etc/passwd', 't')",
     "SELECT * FROM system.users",
     "SELECT * FROM system.grants",
     "SELECT * FROM system.quotas",
