@@ -6,11 +6,6 @@ use std::borrow::Cow;
 
 use super::{Beacon, Event, Hints, Malformed, Page, What};
 
-/// A transparent GIF of 1×1 px, 43 bytes (GIF89a specification).
-pub const GIF: &[u8] =
-    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\
-    \x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
-
 /// Reads the query and the `Referer` header as a beacon of one view. Each request is a page load of its own, named by
 /// `page_load`.
 ///

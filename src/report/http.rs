@@ -8,7 +8,7 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -68,13 +68,18 @@ fn told(text: Result<String, ReportError>, name: &str) -> Response<Body> {
     };
     let status = match &error {
         ReportError::UnknownReport { .. } => StatusCode::NOT_FOUND,
+        ReportError::Busy => StatusCode::SERVICE_UNAVAILABLE,
         error if error.is_request() => StatusCode::BAD_REQUEST,
         _ => StatusCode::BAD_GATEWAY,
     };
     if !error.is_request() {
         tracing::error!(error = &error as &dyn std::error::Error, report = name, "a report failed");
     }
-    failure(status, &error.to_string())
+    let mut response = failure(status, &error.to_string());
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
 }
 
 /// Whether `who` may read this report, of any site.

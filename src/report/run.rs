@@ -1,10 +1,12 @@
 //! What is asked for in, an [`Answer`] out: parses requests, runs the query, and says what the reader must know of the
 //! answer. It knows neither terminals nor HTTP.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
 
 use super::catalogue::{self, Column, Purpose, Report};
 use super::filter::{Filter, FilterError};
@@ -22,6 +24,8 @@ pub struct Reports {
     site: Option<String>,
     /// The sites that may be named to who asks; `None` when all may.
     kept_to: Option<Vec<String>>,
+    /// For reports that are made at once.
+    places: Arc<Semaphore>,
 }
 
 /// A request as users write it.
@@ -122,6 +126,9 @@ pub enum ReportError {
     /// More filters than any use.
     #[error("at most {MAX_FILTERS} filters")]
     TooManyFilters,
+    /// Others are being made, and take long.
+    #[error("{MOST_AT_ONCE} other reports are being made; try again in a moment")]
+    Busy,
     /// The store did not answer, or refused.
     #[error("the store did not answer")]
     Store(#[from] clickhouse::error::Error),
@@ -133,10 +140,14 @@ pub enum ReportError {
 impl ReportError {
     /// Whether the request was wrong, and not the store.
     pub fn is_request(&self) -> bool {
-        !matches!(self, Self::Store(_) | Self::Nonsense(_) | Self::NamelessZone)
+        !matches!(self, Self::Store(_) | Self::Nonsense(_) | Self::NamelessZone | Self::Busy)
     }
 }
 
+/// Reports that are made at once: each holds its rows in the memory of the process that takes beacons.
+const MOST_AT_ONCE: usize = 4;
+/// How long a report waits for its turn.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Rows shown when no limit is given.
 const DEFAULT_ROWS: u32 = 20;
 /// Most rows of one answer, which is held in memory: a year of hours fits.
@@ -157,7 +168,15 @@ impl Reports {
             [one] => Some((*one).to_owned()),
             _ => None,
         };
-        Ok(Self { client, zone, zone_name, k: super::K, site, kept_to: None })
+        Ok(Self {
+            client,
+            zone,
+            zone_name,
+            k: super::K,
+            site,
+            kept_to: None,
+            places: Arc::new(Semaphore::new(MOST_AT_ONCE)),
+        })
     }
 
     /// The same, folding rows of fewer than `k` visitors.
@@ -225,6 +244,9 @@ impl Reports {
     /// # Errors
     /// When the store cannot be reached or refuses.
     pub async fn run(&self, ask: Ask) -> Result<Answer, ReportError> {
+        // It is never closed: an error is that of the time.
+        let place = tokio::time::timeout(LONGEST_WAIT, self.places.acquire()).await;
+        let _place = place.map_err(|_| ReportError::Busy)?;
         let began = Instant::now();
         let (rows, mut cost) = self.rows(&ask).await?;
         cost.elapsed = began.elapsed();

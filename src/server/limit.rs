@@ -1,4 +1,5 @@
-//! How many beacons one address or one sender may send, and how many wrong tokens one address may show: a token bucket in bounded memory that knows no address.
+//! How many beacons one address or one sender may send, and how many wrong tokens one address may show: a token bucket in
+//! bounded memory that knows no address.
 //!
 //! The generic cell rate algorithm (ITU-T I.371) needs a single time for each bucket: when it will be full again. The
 //! buckets are a fixed table of such times; an address finds its own through a hash that is keyed with randomness of this

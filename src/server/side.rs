@@ -27,13 +27,13 @@ use crate::access::{Who, page};
 /// Open connections on one of these listeners: scrapers, a browser or two.
 const MAX_CONNECTIONS: usize = 256;
 /// Those of one address: a proxy speaks for many, and nobody may take all.
-const MAX_OF_AN_ADDRESS: usize = MAX_CONNECTIONS / 2;
+const MAX_OF_AN_ADDRESS: usize = MAX_CONNECTIONS / 4;
 /// For a request's headers to come, and for the first byte of a connection.
 const HEAD: Duration = Duration::from_secs(10);
 /// A connection on which nothing comes, or nothing can be sent, for so long is ended; the longest report is over before.
 const IDLE: Duration = Duration::from_secs(120);
-/// A connection is ended after this in any case: who pings keeps none for ever.
-const LONGEST: Duration = Duration::from_secs(3600);
+/// A connection is ended after this in any case: who sends a byte now and then keeps none for ever.
+const LONGEST: Duration = Duration::from_secs(600);
 /// After the system refused a connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
