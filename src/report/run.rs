@@ -505,6 +505,17 @@ mod tests {
         assert_eq!(row, "\"a\"\"b,c\nd\",1,2,50.5,,0,x\r\n");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_report_for_which_there_is_no_place_is_refused_after_a_while() {
+        let store = crate::config::Store::Embedded { listen: ([127, 0, 0, 1], 1).into() };
+        let zone = TimeZone::get("Europe/Moscow").unwrap();
+        let reports = Reports::new(Client::new(&store), zone, &["clinic"]).unwrap();
+        let held = reports.places.acquire_many(MOST_AT_ONCE as u32).await.unwrap();
+        assert!(matches!(reports.run(answer(Vec::new()).ask).await, Err(ReportError::Busy)));
+        drop(held);
+        assert!(matches!(reports.run(answer(Vec::new()).ask).await, Err(ReportError::Store(_))));
+    }
+
     #[test]
     fn csv_gives_a_spreadsheet_no_formula_of_a_visitor_s() {
         for text in ["=HYPERLINK(\"https://evil.example\")", "+1", "-1", "@sum", "\t=1", "\r=1"] {
