@@ -143,7 +143,14 @@ impl Watcher {
     }
 
     fn spawn(&self) -> std::io::Result<std::process::Child> {
-        Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        // Settings may hold secrets, and the store can read its own environment.
+        for (name, _) in std::env::vars_os() {
+            if is_setting(&name) {
+                command.env_remove(name);
+            }
+        }
+        command
             .arg("embedded")
             .arg("--data")
             .arg(&self.data)
@@ -210,4 +217,19 @@ fn ping(address: SocketAddr) -> bool {
         Ok(answer.starts_with(b"HTTP/1.1 200") && answer.ends_with(b"Ok.\n"))
     };
     ask().unwrap_or(false)
+}
+/// Whether a variable of the environment is one of the collector's settings; the engine's path is for the store.
+fn is_setting(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b"FOOTFALL_") && name != "FOOTFALL_LIBCHDB"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_setting;
+
+    #[test]
+    fn settings_stay_with_the_collector_and_the_engines_path_goes_along() {
+        assert!(is_setting("FOOTFALL_STORE_PASSWORD".as_ref()) && is_setting("FOOTFALL_KEY".as_ref()));
+        assert!(!is_setting("FOOTFALL_LIBCHDB".as_ref()) && !is_setting("PATH".as_ref()));
+    }
 }
