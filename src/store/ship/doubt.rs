@@ -65,9 +65,10 @@ fn question(unload: &Unload, distinct: &HashSet<&Identity>) -> Option<String> {
         .collect();
     let moment = |ms: &i64| format!("fromUnixTimestamp64Milli({ms}, 'UTC')");
     let (first, last) = (moment(received.start()), moment(received.end()));
-    // Another collector may have taken a copy of an event, at another time. Spools of the first version have no times of receipt.
+    // Another collector may have taken a copy of an event, at another time; the closing of a day may have set a row's time back by a
+    // millisecond, to keep one of several. Spools of the first version have no times of receipt.
     let own = if unload.tells_receipt() {
-        format!("AND received BETWEEN {first} AND {last} ")
+        format!("AND received BETWEEN {first} - INTERVAL 1 SECOND AND {last} ")
     } else {
         String::new()
     };
