@@ -19,7 +19,7 @@ const PAGE_LOAD: std::ops::Range<usize> = 24..32;
 /// The last frame of its batch.
 const LAST: u8 = 1;
 
-/// The events of one beacon: all of them or none.
+/// The events of one beacon, received at one time: all of them or none.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
     /// Site id.
@@ -28,7 +28,8 @@ pub struct Frame<'a> {
     pub page_load: u64,
     /// Number of each event, in the order of the rows.
     pub seqs: &'a [u32],
-    /// As many rows, encoded by [`Row::encode`](crate::event::Row::encode).
+    /// As many rows, encoded by [`Row::encode`](crate::event::Row::encode), with one time of receipt: by that of the first the store
+    /// is asked for all of them.
     pub rows: &'a [u8],
 }
 

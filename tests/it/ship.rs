@@ -19,6 +19,8 @@ use tokio::sync::oneshot;
 use crate::common::{Store, StoreProcess, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(90);
+/// Events that [`Shipping::ship_one`] ships. What comes after them may lie in any number of segments, the first of them small.
+const SHIPPED_FIRST: usize = 3;
 
 fn limits() -> SpoolLimits {
     SpoolLimits {
@@ -30,8 +32,7 @@ fn limits() -> SpoolLimits {
     }
 }
 
-fn row(page_load: u64, seq: u32, out: &mut Vec<u8>) {
-    let received = Milliseconds(jiff::Timestamp::now().as_millisecond());
+fn row(page_load: u64, seq: u32, received: Milliseconds, out: &mut Vec<u8>) {
     let row = Row {
         page_load,
         seq,
@@ -82,9 +83,11 @@ impl Shipping {
         let mut acks = Vec::new();
         for _ in 0..beacons {
             let page_load = fastrand::u64(..);
+            // The events of a beacon are received at one time.
+            let received = Milliseconds(jiff::Timestamp::now().as_millisecond());
             let mut rows = Vec::new();
             for seq in 0..3 {
-                row(page_load, seq, &mut rows);
+                row(page_load, seq, received, &mut rows);
                 self.appended.push((page_load, seq));
             }
             let frame = Frame { site: "clinic", page_load, seqs: &[0, 1, 2], rows: &rows };
@@ -286,7 +289,7 @@ fn an_insert_whose_answer_was_lost_is_sent_again_and_stored_once() {
     proxy.lose.store(true, Ordering::SeqCst);
     shipping.append(500);
     eventually("answers were lost", PATIENCE, || proxy.lost.load(Ordering::SeqCst) >= 4);
-    assert!(store.store.events().len() > 100, "the store had them all the same");
+    assert!(store.store.events().len() > SHIPPED_FIRST, "the store had them all the same");
     proxy.lose.store(false, Ordering::SeqCst);
     shipping.wait_until_shipped();
     shipping.assert_exactly_once(store.store);
@@ -302,7 +305,7 @@ fn a_store_that_forgot_the_token_of_a_lost_answer_in_a_power_cut_has_each_event_
     proxy.lose.store(true, Ordering::SeqCst);
     shipping.append(500);
     eventually("answers were lost", PATIENCE, || proxy.lost.load(Ordering::SeqCst) >= 1);
-    eventually("the store has them all the same", PATIENCE, || store.store.events().len() > 100);
+    eventually("the store has them all the same", PATIENCE, || store.store.events().len() > SHIPPED_FIRST);
     store.kill();
     store.forget_tokens();
     store.start();
@@ -321,11 +324,12 @@ fn a_segment_in_doubt_is_asked_for_though_another_was_put_before_it() {
     shipping.append(1);
     let directory = shipping.directory.path().join("spool");
     eventually("the segment is set aside", PATIENCE, || inspect(&directory).unwrap().aside.len() == 3);
+    shipping.wait_until_shipped();
     store.store.query("ALTER TABLE events DROP CONSTRAINT none").unwrap();
     proxy.lose.store(true, Ordering::SeqCst);
     shipping.append(300);
     eventually("answers were lost", PATIENCE, || proxy.lost.load(Ordering::SeqCst) >= 1);
-    eventually("the store has them all the same", PATIENCE, || store.store.events().len() > 100);
+    eventually("the store has them all the same", PATIENCE, || store.store.events().len() > SHIPPED_FIRST);
     store.kill();
     store.forget_tokens();
     let aside = inspect(&directory).unwrap().aside;
