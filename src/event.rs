@@ -6,6 +6,7 @@
 
 pub mod assemble;
 mod column;
+pub(crate) mod row_binary;
 
 use column::Column;
 

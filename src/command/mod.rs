@@ -57,7 +57,7 @@ enum Command {
     Report(report::Arguments),
     /// Ask the store in SQL, read-only.
     Query(query::Arguments),
-    /// Look at the spool.
+    /// Look at the spool, and decide on what was set aside.
     Spool(spool::Arguments),
     /// Say who may see reports and metrics or send from a server; sign a site's name.
     Token(token::Arguments),
@@ -161,10 +161,16 @@ pub fn run() -> ExitCode {
 fn report(error: &Error) {
     let mut out = std::io::stderr().lock();
     // Nothing can be done for a standard error that is closed; the exit code still tells.
-    let _ = writeln!(out, "footfall: {}", error.cause);
+    let mut said = error.cause.to_string();
+    let _ = writeln!(out, "footfall: {said}");
     let mut cause = error.cause.source();
     while let Some(error) = cause {
-        let _ = writeln!(out, "  because: {error}");
+        let text = error.to_string();
+        // Some errors print their cause themselves.
+        if !said.ends_with(&text) {
+            let _ = writeln!(out, "  because: {text}");
+        }
+        said = text;
         cause = error.source();
     }
 }

@@ -1,5 +1,6 @@
 //! How a column's value is written: as ClickHouse RowBinary for the spool and the store, as JSON for people; and read back.
 
+use super::row_binary::{put_length, put_text, take, take_length, take_text};
 use super::{BotCategory, Day, Device, Kind, Milliseconds, Pairs};
 
 /// A value of a column: how RowBinary and JSON write it.
@@ -77,8 +78,7 @@ impl Column for Day {
 
 impl Column for &str {
     fn encode(&self, out: &mut Vec<u8>) {
-        varint(self.len(), out);
-        out.extend_from_slice(self.as_bytes());
+        put_text(self, out);
     }
 
     fn to_json(&self) -> serde_json::Value {
@@ -86,13 +86,13 @@ impl Column for &str {
     }
 
     fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
-        take_text(bytes).map(Into::into)
+        text(bytes).map(Into::into)
     }
 }
 
 impl Column for Pairs<'_> {
     fn encode(&self, out: &mut Vec<u8>) {
-        varint(self.len(), out);
+        put_length(self.len(), out);
         for (name, value) in *self {
             name.encode(out);
             value.encode(out);
@@ -107,66 +107,36 @@ impl Column for Pairs<'_> {
         let pairs = take_length(bytes)?;
         let mut object = serde_json::Map::new();
         for _ in 0..pairs {
-            let name = take_text(bytes)?;
-            object.insert(name, take_text(bytes)?.into());
+            let name = text(bytes)?;
+            object.insert(name, text(bytes)?.into());
         }
         Some(object.into())
     }
 }
 
-impl Column for Kind {
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.push(*self as u8);
-    }
+macro_rules! named {
+    ($($type:ty),*) => {
+        $(impl Column for $type {
+            fn encode(&self, out: &mut Vec<u8>) {
+                out.push(*self as u8);
+            }
 
-    fn to_json(&self) -> serde_json::Value {
-        self.name().into()
-    }
+            fn to_json(&self) -> serde_json::Value {
+                self.name().into()
+            }
 
-    fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
-        // A number that no variant has is shown as it is.
-        take(bytes).map(|[number]| {
-            let known = Self::ALL.into_iter().find(|known| *known as u8 == *number);
-            known.map_or_else(|| (*number).into(), |known| known.to_json())
-        })
-    }
+            fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
+                // A number that no variant has is shown as it is.
+                take(bytes).map(|[number]| {
+                    let known = Self::ALL.into_iter().find(|known| *known as u8 == *number);
+                    known.map_or_else(|| (*number).into(), |known| known.to_json())
+                })
+            }
+        })*
+    };
 }
 
-impl Column for Device {
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.push(*self as u8);
-    }
-
-    fn to_json(&self) -> serde_json::Value {
-        self.name().into()
-    }
-
-    fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
-        // A number that no variant has is shown as it is.
-        take(bytes).map(|[number]| {
-            let known = Self::ALL.into_iter().find(|known| *known as u8 == *number);
-            known.map_or_else(|| (*number).into(), |known| known.to_json())
-        })
-    }
-}
-
-impl Column for BotCategory {
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.push(*self as u8);
-    }
-
-    fn to_json(&self) -> serde_json::Value {
-        self.name().into()
-    }
-
-    fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
-        // A number that no variant has is shown as it is.
-        take(bytes).map(|[number]| {
-            let known = Self::ALL.into_iter().find(|known| *known as u8 == *number);
-            known.map_or_else(|| (*number).into(), |known| known.to_json())
-        })
-    }
-}
+named!(Kind, Device, BotCategory);
 
 impl<T: Column> Column for Option<T> {
     fn encode(&self, out: &mut Vec<u8>) {
@@ -191,52 +161,7 @@ impl<T: Column> Column for Option<T> {
     }
 }
 
-/// Appends an unsigned LEB128 number, as RowBinary writes lengths.
-fn varint(mut number: usize, out: &mut Vec<u8>) {
-    while number >= 0x80 {
-        out.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-fn take<'a, const N: usize>(bytes: &mut &'a [u8]) -> Option<&'a [u8; N]> {
-    let (taken, rest) = bytes.split_first_chunk()?;
-    *bytes = rest;
-    Some(taken)
-}
-
-/// A length; five groups of seven bits are more than any row has.
-fn take_length(bytes: &mut &[u8]) -> Option<usize> {
-    let mut length = 0;
-    for group in 0..5 {
-        let [byte] = *take(bytes)?;
-        length |= usize::from(byte & 0x7f) << (7 * group);
-        if byte < 0x80 {
-            return Some(length);
-        }
-    }
-    None
-}
-
-/// A text. ClickHouse takes any bytes; what is no UTF-8 is shown with marks in its place.
-fn take_text(bytes: &mut &[u8]) -> Option<String> {
-    let length = take_length(bytes)?;
-    let (text, rest) = bytes.split_at_checked(length)?;
-    *bytes = rest;
-    Some(String::from_utf8_lossy(text).into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_are_leb128() {
-        for (number, bytes) in [(0, vec![0]), (127, vec![127]), (128, vec![0x80, 1]), (300, vec![0xac, 2])] {
-            let mut out = Vec::new();
-            varint(number, &mut out);
-            assert_eq!(out, bytes);
-        }
-    }
+/// A text for people: what is no UTF-8 is shown with marks in its place.
+fn text(bytes: &mut &[u8]) -> Option<String> {
+    take_text(bytes).map(|text| String::from_utf8_lossy(text).into_owned())
 }

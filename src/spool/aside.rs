@@ -125,25 +125,16 @@ impl Examined {
         self.tables = header.tables.iter().map(|it| (it.name.clone(), it.columns.clone())).collect();
         let layout = header.table(Kind::Events).filter(|_| rows).and_then(Layout::of);
         let bytes = self.bytes;
-        let damage = walk(file, header, start..bytes, |frame| {
+        let mut held = Contents::default();
+        self.damage = walk(file, header, start..bytes, |frame| {
             self.frames += 1;
-            match frame.kind {
-                Kind::Events => {
-                    self.events += u64::from(frame.count);
-                    self.books.add_rows(frame.site, frame.count, frame.rows, header.created);
-                    self.rows.extend(layout.iter().flat_map(|layout| decode(layout, frame)));
-                }
-                Kind::Audit => self.audit += u64::from(frame.count),
-                Kind::Dropped => {
-                    if let Some(count) = tally::decode_dropped(frame.rows) {
-                        self.books.add(frame.site, count);
-                    }
-                }
-                Kind::Books => {}
-                Kind::Seal => self.sealed = true,
+            self.sealed |= frame.kind == Kind::Seal;
+            held.add(frame, header.created);
+            if frame.kind == Kind::Events {
+                self.rows.extend(layout.iter().flat_map(|layout| decode(layout, frame)));
             }
         })?;
-        self.damage = damage;
+        (self.events, self.audit, self.books) = (held.events, held.audit, held.books);
         Ok(())
     }
 }
@@ -279,6 +270,25 @@ pub(crate) struct Contents {
     pub(crate) books: Tally,
 }
 
+impl Contents {
+    /// Adds what a frame holds. `created`, in Unix ms, stands for the time of receipt where a row is too short to tell.
+    fn add(&mut self, frame: &Whole<'_>, created: i64) {
+        match frame.kind {
+            Kind::Events => {
+                self.events += u64::from(frame.count);
+                self.books.add_rows(frame.site, frame.count, frame.rows, created);
+            }
+            Kind::Audit => self.audit += u64::from(frame.count),
+            Kind::Dropped => {
+                if let Some(count) = tally::decode_dropped(frame.rows) {
+                    self.books.add(frame.site, count);
+                }
+            }
+            Kind::Books | Kind::Seal => {}
+        }
+    }
+}
+
 /// Makes a sealed segment of encoded frames, for the tables of another one's header; says what is in it.
 pub(crate) fn build(
     disk: &dyn Disk,
@@ -289,15 +299,7 @@ pub(crate) fn build(
 ) -> io::Result<Contents> {
     let header = Header { name, salt: random() as u32, ..like.clone() };
     let mut held = Contents::default();
-    frame::stamp(&mut frames, header.salt, 0, |frame| match frame.kind {
-        Kind::Events => {
-            held.events += u64::from(frame.count);
-            held.books.add_rows(frame.site, frame.count, frame.rows, header.created);
-        }
-        Kind::Audit => held.audit += u64::from(frame.count),
-        Kind::Dropped => held.books.add(frame.site, tally::decode_dropped(frame.rows).unwrap_or_default()),
-        Kind::Books | Kind::Seal => {}
-    });
+    frame::stamp(&mut frames, header.salt, 0, |frame| held.add(frame, header.created));
     let new = directory.join(format!("{name}{NEW}"));
     let bytes = header.encode();
     let file = disk.create(&new)?;
@@ -329,7 +331,8 @@ fn find(directory: &Path, name: Name) -> Result<PathBuf, SpoolError> {
         aside.join(format!("{name}{SALVAGED}")),
     ];
     let found = places.iter().find(|path| path.exists());
-    found
-        .cloned()
-        .ok_or_else(|| SpoolError::io("find", &aside.join(name.file()), io::ErrorKind::NotFound.into()))
+    found.cloned().ok_or_else(|| {
+        let what = "no such segment waits or was set aside; `footfall spool list` shows those there are";
+        SpoolError::io("find", &aside.join(name.file()), io::Error::new(io::ErrorKind::NotFound, what))
+    })
 }

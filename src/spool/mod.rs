@@ -137,7 +137,7 @@ pub(crate) use recent::Identity;
 pub(crate) use unload::{Part, Unload, UnloadError};
 
 use crate::config::{MAX_SEAL_ROWS, SpoolLimits};
-use crate::event::{Dropped, Milliseconds};
+use crate::event::{Dropped, Milliseconds, row_binary};
 use frame::Kind;
 use queue::Queue;
 use recent::Recent;
@@ -316,7 +316,7 @@ impl Spool {
     pub fn append_audit(&self, action: &str, detail: &str) -> Result<Ack, SpoolError> {
         let mut rows = now_ms().to_le_bytes().to_vec();
         for text in [action, detail] {
-            tally::encode_text(text, &mut rows);
+            row_binary::put_text(text, &mut rows);
         }
         let frame = Frame { site: "", page_load: 0, seqs: &[], rows: &rows };
         self.shared.queue.push(Kind::Audit, 1, &frame)

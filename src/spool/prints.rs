@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::frame::{Kind, Whole};
 use super::segment::Name;
 use super::tally;
-use crate::event::Milliseconds;
+use crate::event::{Milliseconds, row_binary};
 
 /// Columns of table `segments`, in the order of [`Prints::encode`].
 pub(crate) const COLUMNS: &[&str] =
@@ -101,7 +101,7 @@ impl Prints {
 
 fn encode_row(day: u16, site: &str, name: Name, print: &Print, out: &mut Vec<u8>) {
     out.extend_from_slice(&day.to_le_bytes());
-    tally::encode_text(site, out);
+    row_binary::put_text(site, out);
     for number in [name.collector, name.number, print.events, print.fingerprint] {
         out.extend_from_slice(&number.to_le_bytes());
     }

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 
 use super::disk::Disk;
+use super::error::is_no_space;
 use super::recovery::{RECENT_ROWS, write_whole};
 use super::segment::Name;
 
@@ -41,7 +42,7 @@ impl Recent {
         let directory = spool.join(DIRECTORY);
         // On a full disk it may not be there yet; then it is made when there is something to keep.
         let found = match disk.create_directory(&directory).and_then(|()| disk.list(&directory)) {
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => Vec::new(),
+            Err(error) if is_no_space(&error) => Vec::new(),
             found => found?,
         };
         for unfinished in found.iter().filter(|file| file.ends_with(".new")) {

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use crate::event::row_binary::{put_text, take, take_text};
 use crate::event::{Dropped, Milliseconds};
 
 /// Columns of table `books`, in the order of [`Tally::encode`].
@@ -139,14 +140,14 @@ impl Tally {
     pub(crate) fn decode(&mut self, mut rows: &[u8]) -> Option<()> {
         while !rows.is_empty() {
             let day = u16::from_le_bytes(*take(&mut rows)?);
-            let site = take_text(&mut rows)?;
+            let site = std::str::from_utf8(take_text(&mut rows)?).ok()?;
             let entry = take_text(&mut rows)?;
             let events = u64::from_le_bytes(*take(&mut rows)?);
             let expires = u16::from_le_bytes(*take(&mut rows)?);
             let mut count = Count { day, expires, ..Count::default() };
-            match Dropped::ALL.into_iter().find(|reason| reason.name() == entry) {
+            match Dropped::ALL.into_iter().find(|reason| reason.name().as_bytes() == entry) {
                 Some(reason) => count.dropped[reason as usize] = events,
-                None if entry == STORED => count.stored = events,
+                None if entry == STORED.as_bytes() => count.stored = events,
                 None => return None,
             }
             self.add(site, count);
@@ -157,8 +158,8 @@ impl Tally {
 
 fn encode_row(site: &str, count: &Count, entry: &str, events: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&count.day.to_le_bytes());
-    encode_text(site, out);
-    encode_text(entry, out);
+    put_text(site, out);
+    put_text(entry, out);
     out.extend_from_slice(&events.to_le_bytes());
     out.extend_from_slice(&count.expires.to_le_bytes());
 }
@@ -188,42 +189,6 @@ pub(crate) fn received(rows: &[u8]) -> Option<i64> {
 /// The day of a time, as ClickHouse's `Date` counts; days that it cannot hold become its first or last.
 pub(crate) fn day_of(time: Milliseconds) -> u16 {
     u16::try_from(time.0.div_euclid(MS_PER_DAY).clamp(0, u16::MAX.into())).expect("it was clamped")
-}
-
-/// Appends a text in RowBinary: its length as unsigned LEB128, its bytes.
-pub(crate) fn encode_text(text: &str, out: &mut Vec<u8>) {
-    let mut len = text.len();
-    while len >= 0x80 {
-        out.push(len as u8 | 0x80);
-        len >>= 7;
-    }
-    out.push(len as u8);
-    out.extend_from_slice(text.as_bytes());
-}
-
-fn take<'a, const N: usize>(rows: &mut &'a [u8]) -> Option<&'a [u8; N]> {
-    let (taken, rest) = rows.split_first_chunk()?;
-    *rows = rest;
-    Some(taken)
-}
-
-fn take_text<'a>(rows: &mut &'a [u8]) -> Option<&'a str> {
-    let (mut len, mut shift) = (0, 0);
-    loop {
-        let [byte] = *take(rows)?;
-        len |= usize::from(byte & 0x7f) << shift;
-        shift += 7;
-        if byte < 0x80 {
-            break;
-        }
-        // Four groups of seven bits are more than a frame can hold.
-        if shift > 21 {
-            return None;
-        }
-    }
-    let (text, rest) = rows.split_at_checked(len)?;
-    *rows = rest;
-    std::str::from_utf8(text).ok()
 }
 
 #[cfg(test)]

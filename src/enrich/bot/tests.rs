@@ -1,3 +1,5 @@
+//! Bots by their user agents: found, named, sorted, and not taken for people or the other way round.
+
 use super::*;
 use woothee::parser::Parser;
 

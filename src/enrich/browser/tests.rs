@@ -1,3 +1,5 @@
+//! Browsers, systems and devices by their user agents and client hints.
+
 use super::*;
 use crate::enrich::table;
 

@@ -40,6 +40,7 @@ pub(super) struct Statement<'a> {
 /// called by passing its name to `arrayMap` or `APPLY`. ClickHouse's grants stop table functions such as `url` and `s3`; they
 /// do not stop these. `eval` runs a text as a query, which nothing here has looked through.
 const OUTSIDE_FUNCTIONS: &[&str] = &["file", "catboostevaluate", "executable", "eval"];
+/// Engines, in lower case, that keep what they hold in the store.
 const INSIDE_ENGINES: &[&str] = &[
     "aggregatingmergetree",
     "atomic",
@@ -71,6 +72,7 @@ const INSIDE_ENGINES: &[&str] = &[
     "versionedcollapsingmergetree",
     "view",
 ];
+/// Where a dictionary may take its rows from.
 const INSIDE_SOURCES: &[&str] = &["clickhouse", "null"];
 /// How statements begin that change the session, the server or what of a table is in use.
 const CONTROLS: &[&str] = &[

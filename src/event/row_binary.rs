@@ -1,0 +1,59 @@
+//! Lengths, texts and numbers as ClickHouse's RowBinary has them, for whoever writes or reads encoded rows.
+
+/// Appends a length as unsigned LEB128.
+pub(crate) fn put_length(mut length: usize, out: &mut Vec<u8>) {
+    while length > 0x7f {
+        out.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+}
+
+/// Appends a text: its length and its bytes.
+pub(crate) fn put_text(text: &str, out: &mut Vec<u8>) {
+    put_length(text.len(), out);
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Takes bytes of a fixed number. None: there are not so many.
+pub(crate) fn take<'a, const N: usize>(bytes: &mut &'a [u8]) -> Option<&'a [u8; N]> {
+    let (taken, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(taken)
+}
+
+/// Takes a length; five groups of seven bits are more than any row has.
+pub(crate) fn take_length(bytes: &mut &[u8]) -> Option<usize> {
+    let mut length = 0;
+    for group in 0..5 {
+        let [byte] = *take(bytes)?;
+        length |= usize::from(byte & 0x7f) << (7 * group);
+        if byte < 0x80 {
+            return Some(length);
+        }
+    }
+    None
+}
+
+/// Takes a text, whose bytes ClickHouse does not ask to be UTF-8.
+pub(crate) fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = take_length(bytes)?;
+    let (text, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_leb128() {
+        for (number, bytes) in [(0, vec![0]), (127, vec![127]), (128, vec![0x80, 1]), (300, vec![0xac, 2])] {
+            let mut out = Vec::new();
+            put_length(number, &mut out);
+            assert_eq!(out, bytes);
+            assert_eq!(take_length(&mut &*out), Some(number));
+        }
+    }
+}
