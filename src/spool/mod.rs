@@ -131,6 +131,7 @@ pub use recovery::{RECENT_ROWS, Recovered};
 pub use sealed::Sealed;
 pub use segment::Name;
 pub use status::SpoolStatus;
+pub(crate) use tally::day_of;
 pub use tally::{Count, STORED, Tally};
 
 pub(crate) use recent::Identity;
@@ -408,7 +409,7 @@ fn counted(disk: &dyn Disk, directory: &Path) -> Option<Name> {
 
 /// Today in UTC, days since 1970-01-01.
 pub(crate) fn today() -> u16 {
-    tally::day_of(Milliseconds(now_ms()))
+    day_of(Milliseconds(now_ms()))
 }
 
 /// Unix time in ms.

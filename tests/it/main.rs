@@ -12,6 +12,7 @@ mod books;
 mod bots;
 mod browser;
 mod burst;
+mod closing;
 mod common;
 mod embedded;
 mod faults;

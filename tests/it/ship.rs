@@ -427,7 +427,7 @@ impl Proxy {
 }
 
 /// Copies until the end, or until there is something to copy and `cut` says so.
-fn copy(mut from: TcpStream, mut to: TcpStream, cut: impl Fn() -> bool) {
+pub(crate) fn copy(mut from: TcpStream, mut to: TcpStream, cut: impl Fn() -> bool) {
     let mut buffer = vec![0; 64 << 10];
     loop {
         match from.read(&mut buffer) {

@@ -123,7 +123,7 @@ async fn a_database_of_the_first_release_keeps_every_figure_and_its_closed_days_
     let applied = schema::migrate(&older.client, &zone).await.unwrap();
     assert_eq!(
         (applied.now, applied.before),
-        (vec!["0008_bots", "0009_segments", "0010_synced"], FIRST.len())
+        (vec!["0008_bots", "0009_segments", "0010_synced", "0011_kept"], FIRST.len())
     );
     assert_eq!(older.figures(), before);
     assert_eq!(older.close().await, 0, "nothing changed, so that no day is due");

@@ -46,6 +46,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0008_bots",
     "0009_segments",
     "0010_synced",
+    "0011_kept",
 ];
 
 /// Which files are applied.
