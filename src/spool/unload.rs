@@ -3,6 +3,7 @@
 //! Both passes run on the calling thread, which may block. The store is told nothing about a segment before it is known
 //! to be whole: an insert broken off in its middle is the one thing that no token mends.
 
+use std::borrow::Cow;
 use std::io;
 use std::ops::{Range, RangeInclusive};
 
@@ -10,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::disk::DiskFile;
 use super::frame::{Kind, Whole};
+use super::layout::Layout;
 use super::prints::{self, Prints};
 use super::recent::Identity;
 use super::segment::{Header, Name, Reader, Step, Table};
@@ -147,8 +149,14 @@ impl Unload {
         }
     }
 
-    /// Hands the rows of a part to `send`, chunk by chunk, until that says that it takes no more.
-    pub(crate) fn rows(&self, part: &Part, mut send: impl FnMut(Bytes) -> bool) -> Result<(), UnloadError> {
+    /// Hands the rows of a part to `send`, chunk by chunk, until that says that it takes no more. Of the events those are left out that are
+    /// `held`, which tells of each in their order, or of none.
+    pub(crate) fn rows(
+        &self,
+        part: &Part,
+        held: &[bool],
+        mut send: impl FnMut(Bytes) -> bool,
+    ) -> Result<(), UnloadError> {
         let books_at = self.sealed.seal.books_at;
         let (kind, range) = match part.source {
             Source::Prints => {
@@ -160,13 +168,20 @@ impl Unload {
         };
         let mut chunk = BytesMut::with_capacity(CHUNK);
         let mut wanted = true;
+        let layout = self.header.table(Kind::Events).filter(|_| held.contains(&true)).and_then(Layout::of);
+        let mut held = held.iter().copied();
         let mut each = |frame: &Whole<'_>| {
             if frame.kind == kind {
-                if chunk.len() + frame.rows.len() > CHUNK && !chunk.is_empty() {
+                let held: Vec<bool> = match kind {
+                    Kind::Events => held.by_ref().take(frame.count as usize).collect(),
+                    _ => Vec::new(),
+                };
+                let rows = without(frame, &held, layout.as_ref());
+                if chunk.len() + rows.len() > CHUNK && !chunk.is_empty() {
                     let full = std::mem::replace(&mut chunk, BytesMut::with_capacity(CHUNK));
                     wanted = send(full.freeze());
                 }
-                chunk.extend_from_slice(frame.rows);
+                chunk.extend_from_slice(&rows);
             }
             wanted
         };
@@ -202,6 +217,27 @@ impl Unload {
             }
         }
     }
+}
+
+/// The rows of a frame but for those that are held. A frame of columns that this version does not know stays whole: rather a copy,
+/// which is taken out when the day closes, than a row that is lost.
+fn without<'a>(frame: &Whole<'a>, held: &[bool], layout: Option<&Layout>) -> Cow<'a, [u8]> {
+    if !held.contains(&true) {
+        return frame.rows.into();
+    }
+    if !held.contains(&false) {
+        return Cow::default();
+    }
+    let Some(lengths) = layout.and_then(|layout| layout.lengths(frame.rows, frame.count)) else {
+        return frame.rows.into();
+    };
+    let (mut rest, mut left) = (frame.rows, Vec::new());
+    for (length, held) in lengths.into_iter().zip(held) {
+        let (row, after) = rest.split_at(length);
+        left.extend_from_slice(if *held { &[] } else { row });
+        rest = after;
+    }
+    left.into()
 }
 
 impl Part {

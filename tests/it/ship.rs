@@ -32,16 +32,9 @@ fn limits() -> SpoolLimits {
     }
 }
 
-fn row(page_load: u64, seq: u32, received: Milliseconds, out: &mut Vec<u8>) {
-    let row = Row {
-        page_load,
-        seq,
-        time: received,
-        received,
-        expires: Day(u16::MAX),
-        site: "clinic",
-        ..Row::default()
-    };
+fn row(page_load: u64, seq: u32, time: Milliseconds, received: Milliseconds, out: &mut Vec<u8>) {
+    let row =
+        Row { page_load, seq, time, received, expires: Day(u16::MAX), site: "clinic", ..Row::default() };
     row.encode(out);
 }
 
@@ -80,14 +73,18 @@ impl Shipping {
 
     /// Appends beacons of three events and waits for their acks.
     pub(crate) fn append(&mut self, beacons: u64) {
+        self.append_at(beacons, || (jiff::Timestamp::now().as_millisecond(), [0; 3]));
+    }
+
+    /// Appends beacons of three events with the time at which each is received, and the ages of its events, in ms.
+    fn append_at(&mut self, beacons: u64, mut times: impl FnMut() -> (i64, [i64; 3])) {
         let mut acks = Vec::new();
         for _ in 0..beacons {
             let page_load = fastrand::u64(..);
-            // The events of a beacon are received at one time.
-            let received = Milliseconds(jiff::Timestamp::now().as_millisecond());
+            let (received, ages) = times();
             let mut rows = Vec::new();
-            for seq in 0..3 {
-                row(page_load, seq, received, &mut rows);
+            for (seq, age) in (0..).zip(ages) {
+                row(page_load, seq, Milliseconds(received - age), Milliseconds(received), &mut rows);
                 self.appended.push((page_load, seq));
             }
             let frame = Frame { site: "clinic", page_load, seqs: &[0, 1, 2], rows: &rows };
@@ -341,6 +338,69 @@ fn a_segment_in_doubt_is_asked_for_though_another_was_put_before_it() {
     proxy.lose.store(false, Ordering::SeqCst);
     shipping.wait_until_shipped();
     shipping.assert_exactly_once(store.store);
+}
+
+/// The start of this month, Unix ms, and what ClickHouse calls the partition before it.
+fn month() -> (i64, String) {
+    let start =
+        jiff::Timestamp::now().to_zoned(TimeZone::UTC).start_of_day().unwrap().first_of_month().unwrap();
+    let before = start.checked_sub(jiff::Span::new().months(1)).unwrap();
+    (start.timestamp().as_millisecond(), before.strftime("%Y%m").to_string())
+}
+
+/// Beacons that are received in the first hour of the month, each with events on both sides of its beginning, or on one alone.
+fn around(month: i64) -> impl FnMut() -> (i64, [i64; 3]) {
+    let hour = 3_600_000;
+    let mut kinds = [[0, hour, 0], [2 * hour, 0, 3 * hour], [0; 3], [4 * hour; 3]].into_iter().cycle();
+    move || (month + hour / 2 + fastrand::i64(0..1_000), kinds.next().unwrap())
+}
+
+#[test]
+fn of_a_segment_of_two_months_of_which_the_store_holds_one_only_the_other_is_sent() {
+    let (_directory, mut store) = store();
+    let proxy = Proxy::before(store.store.listen);
+    let mut shipping = Shipping::to(proxy.listen);
+    shipping.ship_one();
+    let (start, before) = month();
+    proxy.lose.store(true, Ordering::SeqCst);
+    shipping.append_at(200, around(start));
+    eventually("answers were lost", PATIENCE, || proxy.lost.load(Ordering::SeqCst) >= 1);
+    eventually("the store has them all the same", PATIENCE, || store.store.events().len() > SHIPPED_FIRST);
+    store.kill();
+    store.forget_tokens();
+    store.start();
+    let half = format!("SELECT count() FROM events WHERE toYYYYMM(time) = {before}");
+    assert!(store.store.number(&half) > 0);
+    store.store.query(&format!("ALTER TABLE events DROP PARTITION '{before}'")).unwrap();
+    assert!(store.store.events().len() > SHIPPED_FIRST, "the other month is there still");
+    proxy.lose.store(false, Ordering::SeqCst);
+    shipping.wait_until_shipped();
+    shipping.assert_exactly_once(store.store);
+    assert!(shipping.balance().balances());
+}
+
+/// So what is left of a segment may be sent though its first insert is under way.
+#[test]
+fn the_store_takes_a_token_once_for_each_month_whatever_comes_with_it() {
+    let (_directory, store) = store();
+    let shipping = Shipping::to(store.store.listen);
+    let (start, _) = month();
+    let insert = |times: &[i64]| {
+        let mut rows = Vec::new();
+        for (seq, time) in (0..).zip(times) {
+            row(1, seq, Milliseconds(start + time), Milliseconds(start + 1), &mut rows);
+        }
+        shipping.runtime.block_on(async {
+            let mut insert = shipping.client.insert("events", &COLUMNS.join(", "), "segment");
+            insert.send(rows.into()).await.unwrap();
+            insert.end().await.unwrap();
+        });
+        store.store.events().len()
+    };
+    assert_eq!(insert(&[-1]), 1, "what is left of it");
+    assert_eq!(insert(&[-1, 0, 1]), 3, "the whole, late");
+    assert_eq!(insert(&[-1, 0, 1]), 3);
+    assert_eq!(insert(&[0, 1]), 3);
 }
 
 #[test]

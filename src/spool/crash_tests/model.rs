@@ -58,7 +58,7 @@ pub(super) fn held(spool: &Spool, sealed: Sealed) -> Result<Held, UnloadError> {
     let mut held = Held::default();
     for part in unload.parts() {
         let mut bytes = Vec::new();
-        unload.rows(&part, |chunk| {
+        unload.rows(&part, &[], |chunk| {
             bytes.extend_from_slice(&chunk);
             true
         })?;

@@ -188,14 +188,18 @@ impl Shipper {
         let spool = self.spool.clone();
         let unload = blocking(move || Unload::open(&spool, sealed)).await.map_err(unreadable)?;
         let unload = Arc::new(unload);
-        let is_stored = sealed.in_doubt && self.is_stored(&unload).await?;
+        let held = if sealed.in_doubt { self.held(&unload).await? } else { Vec::new() };
+        let stored = held.iter().filter(|held| **held).count();
         self.spool.doubt(sealed.name);
+        if stored > 0 {
+            let rows = sealed.events();
+            tracing::info!(segment = %sealed.name, stored, rows, "events of it are in the store already");
+        }
+        let held = Arc::new(held);
         for part in unload.parts() {
-            if is_stored && part.is_events() {
-                tracing::info!(segment = %sealed.name, "its events are in the store already");
-                continue;
+            if !part.is_events() || stored == 0 || stored < held.len() {
+                self.insert(&unload, part, held.clone()).await?;
             }
-            self.insert(&unload, part).await?;
         }
         let spool = self.spool.clone();
         blocking(move || {
@@ -213,7 +217,9 @@ impl Shipper {
         Ok(())
     }
 
-    async fn insert(&self, unload: &Arc<Unload>, part: Part) -> Result<(), ShipError> {
+    /// Inserts a part of a segment but for the events that the store holds. What is left goes under the same token, of which ClickHouse
+    /// takes one insert for each month: should the first one be under way still, whichever of the two comes second is dropped.
+    async fn insert(&self, unload: &Arc<Unload>, part: Part, held: Arc<Vec<bool>>) -> Result<(), ShipError> {
         let mut insert = self
             .client
             .insert(&part.table, &part.columns, &part.token)
@@ -231,7 +237,7 @@ impl Shipper {
         let (chunks, mut read) = mpsc::channel::<Bytes>(READ_AHEAD);
         let reader = {
             let (unload, part) = (unload.clone(), part.clone());
-            blocking(move || unload.rows(&part, |chunk| chunks.blocking_send(chunk).is_ok()))
+            blocking(move || unload.rows(&part, &held, |chunk| chunks.blocking_send(chunk).is_ok()))
         };
         let sender = async {
             while let Some(chunk) = read.recv().await {
