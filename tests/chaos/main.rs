@@ -8,7 +8,8 @@
 //!
 //! A load generator sends beacons without a pause, repeats each until it gets a 204, and notes what was acknowledged in
 //! a ledger of its own, synced. Meanwhile processes are killed with `kill -9` and frozen, the store is stopped, the way to
-//! it refuses, hangs, cuts inserts or loses answers of inserts that were applied, the disk is filled, the clock is set. At the
+//! it refuses, hangs, cuts inserts or loses answers of inserts that were applied, the disk is filled, the clock is set, the store refuses
+//! some rows for what is in them until an operator has them tried again. At the
 //! end all is made well, the spool drains, and the store is held against the ledger by page load and number, and `footfall
 //! verify` against its own books. A seed gives the same faults in the same order; their moments are the machine's.
 
@@ -144,6 +145,7 @@ fn faults(arguments: &Arguments, stage: &mut Stage, rng: &mut Rng) {
         || outage.is_some()
         || !weathers.was_dealt()
         || !blows.was_dealt()
+        || stage.outcome.retried == 0
     {
         if Instant::now() >= changes_at {
             let long = if stage.outcome.kills() >= arguments.kills / 2 { outage.take() } else { None };
@@ -188,6 +190,8 @@ const BLOWS: &[(Strike, usize)] = &[
     (Strike::FreezeCollector, 1),
     (Strike::FreezeStore, 1),
     (Strike::SetClock, 1),
+    (Strike::RefuseRows, 2),
+    (Strike::Retry, 2),
 ];
 
 /// Kinds of faults in random order, each as often as it should come, dealt again when all were.

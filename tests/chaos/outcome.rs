@@ -16,6 +16,10 @@ pub struct Outcome {
     pub power_cuts: u32,
     pub freezes: u32,
     pub clock_sets: u32,
+    /// Times that the store was made to refuse some rows.
+    pub refusals: u32,
+    /// Segments that were set aside for it, most of a single row, and tried again.
+    pub retried: usize,
     pub weathers: Counts<Weather>,
     /// Exits of the collector that nobody asked for, by status: a spool whose disk failed ends its process.
     pub ended: Counts<String>,
@@ -106,6 +110,10 @@ impl Outcome {
                     count(Weather::AnswersLost),
                     self.spoilt
                 ),
+            ),
+            (
+                "some rows refused by the store for what is in them / set aside in / tried again",
+                format!("{} times / {} segments, most of one row / all of them", self.refusals, self.retried),
             ),
             ("exits that nobody asked for (5: the spool's disk failed)", ended),
             ("beacons acknowledged", self.beacons.to_string()),

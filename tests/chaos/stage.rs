@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use footfall::spool::inspect;
 
 use crate::clock::{self, Clock};
 use crate::common::process::{self, Signal};
@@ -22,6 +23,11 @@ const CLOCK_MAX: i64 = 3 * 24 * 3_600;
 const UNBALANCED: i32 = 4;
 /// Between two looks at the processes.
 const LOOK: Duration = Duration::from_millis(10);
+/// Between two attempts to change what rows the store takes, or to have segments tried again.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// What makes the store refuse about one beacon a second at the default rate: some segments have such rows, and some have none.
+const CONSTRAINT: &str = "ADD CONSTRAINT IF NOT EXISTS chaos CHECK page_load % 503 != 0";
+const NO_CONSTRAINT: &str = "DROP CONSTRAINT IF EXISTS chaos";
 
 /// What a run's circumstances are for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +52,8 @@ pub enum Strike {
     FreezeCollector,
     FreezeStore,
     SetClock,
+    RefuseRows,
+    Retry,
 }
 
 impl Strike {
@@ -61,6 +69,8 @@ impl Strike {
             Self::FreezeCollector => Blow::FreezeCollector(short),
             Self::FreezeStore => Blow::FreezeStore(short),
             Self::SetClock => Blow::SetClock(rng.i64(-CLOCK_MAX..=CLOCK_MAX)),
+            Self::RefuseRows => Blow::RefuseRows,
+            Self::Retry => Blow::Retry,
         }
     }
 }
@@ -79,6 +89,10 @@ pub enum Blow {
     FreezeStore(Duration),
     /// Seconds ahead of the true time.
     SetClock(i64),
+    /// From now on the store refuses some rows for what is in them.
+    RefuseRows,
+    /// Once some were set aside: the store takes all rows again, and an operator has those shipped after all.
+    Retry,
 }
 
 /// Everything that runs.
@@ -92,6 +106,19 @@ pub struct Stage {
     weather: Weather,
     store_gone: Option<Instant>,
     restart_at: Instant,
+    refusal: Refusal,
+    ask_at: Instant,
+}
+
+/// How far the store is with refusing rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    None,
+    /// To begin as soon as the store answers.
+    Wanted,
+    Begun,
+    /// To end as soon as the store answers; then all that was set aside is to be tried again.
+    Unwanted,
 }
 
 impl Stage {
@@ -124,6 +151,8 @@ impl Stage {
             weather: Weather::Calm,
             store_gone: None,
             restart_at: Instant::now(),
+            refusal: Refusal::None,
+            ask_at: Instant::now(),
         }
     }
 
@@ -155,6 +184,36 @@ impl Stage {
         } else if Instant::now() >= self.restart_at {
             self.collector.spawn();
         }
+        if Instant::now() >= self.ask_at {
+            self.change_refusal();
+            self.ask_at = Instant::now() + ASK_AGAIN;
+        }
+    }
+
+    /// Does what is left to do of beginning or ending the refusal of rows. A store that is away is asked again.
+    fn change_refusal(&mut self) {
+        let alter = |change: &str| {
+            self.store.runs() && self.store().query(&format!("ALTER TABLE events {change}")).is_ok()
+        };
+        match self.refusal {
+            Refusal::Wanted if alter(CONSTRAINT) => {
+                self.outcome.refusals += 1;
+                self.refusal = Refusal::Begun;
+            }
+            Refusal::Unwanted if alter(NO_CONSTRAINT) => {
+                let aside = self.aside();
+                if self.collector.command(&["spool", "retry", "--all"]).status.success() {
+                    self.outcome.retried += aside;
+                    self.refusal = Refusal::None;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// How many segments lie aside.
+    fn aside(&self) -> usize {
+        inspect(&self.collector.data().join("spool")).map_or(0, |inventory| inventory.aside.len())
     }
 
     fn note_memory(&mut self) {
@@ -230,6 +289,18 @@ impl Stage {
                 }
                 0
             }
+            Blow::RefuseRows => {
+                if self.refusal == Refusal::None {
+                    self.refusal = Refusal::Wanted;
+                }
+                0
+            }
+            Blow::Retry => {
+                if self.refusal == Refusal::Begun && self.aside() > 0 {
+                    self.refusal = Refusal::Unwanted;
+                }
+                0
+            }
         }
     }
 
@@ -292,12 +363,15 @@ impl Stage {
     /// Makes everything well again and waits until beacons are taken and the store answers.
     pub fn calm(&mut self, patience: Duration) -> Result<(), String> {
         self.change(Weather::Calm);
+        self.refusal = Refusal::Unwanted;
         self.outcome.spoilt = self.proxy.spoilt();
         if let Some(clock) = &self.clock {
             clock.set(0);
         }
         let end = Instant::now() + patience;
-        while !(self.store.store.pings()
+        while !(self.refusal == Refusal::None
+            && self.aside() == 0
+            && self.store.store.pings()
             && http::get(self.collector.admin, "/readyz").is_ok_and(|it| it.status == 200))
         {
             if Instant::now() > end {
@@ -305,6 +379,9 @@ impl Stage {
                     "not everything is well {patience:?} after the last fault:\n{}",
                     self.collector.log()
                 ));
+            }
+            if self.refusal == Refusal::None && self.aside() > 0 {
+                self.refusal = Refusal::Unwanted;
             }
             self.tend(RESTART);
         }
