@@ -184,7 +184,11 @@ pub(super) fn walk(
 /// # Errors
 /// When it was not set aside, when it is discarded, when nothing of it can be read, or when the disk fails.
 pub fn retry(directory: &Path, name: Name) -> Result<Retried, SpoolError> {
-    let disk = &RealDisk;
+    retry_on(&RealDisk, directory, name)
+}
+
+/// The same, on any disk.
+pub(crate) fn retry_on(disk: &dyn Disk, directory: &Path, name: Name) -> Result<Retried, SpoolError> {
     let (aside, retry) = (directory.join(ASIDE), directory.join(RETRY));
     let path = aside.join(name.file());
     let failed = |source| SpoolError::io("try again", &path, source);

@@ -11,7 +11,7 @@ const SURVIVALS: [u8; 3] = [0, 4, 8];
 const DRAWS: u64 = 2;
 
 /// All that a spool does in its life, a few times: five segments are sealed, two are shipped, one is sent twice, one set
-/// aside, and it is opened three times.
+/// aside, one split, of which a half is set aside; both are tried again; and it is opened four times.
 fn script() -> Vec<Step> {
     use Step::*;
     vec![
@@ -34,6 +34,11 @@ fn script() -> Vec<Step> {
         Dropped,
         Append(vec![2, 2]),
         Reopen,
+        Split,
+        Ship,
+        SetAside,
+        Reopen,
+        Retry,
         Ship,
         Ship,
     ]

@@ -35,6 +35,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Ship),
         1 => Just(Step::ShipAndLoseTheAnswer),
         1 => Just(Step::SetAside),
+        1 => Just(Step::Split),
+        1 => Just(Step::Retry),
         1 => Just(Step::Reopen),
         3 => (0..60_u64, fault()).prop_map(|(after, fault)| Step::Fault { after, fault }),
     ]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::super::aside::{RETRY, retry_on};
 use super::super::segment::{Header, Reader, Step as FrameStep};
 use super::super::test_disk::{Fault, TestDisk};
 use super::super::tests::{append, limits, rows, until, wait};
@@ -89,6 +90,10 @@ pub(super) enum Step {
     /// It is stored, and the collector does not hear of it.
     ShipAndLoseTheAnswer,
     SetAside,
+    /// The store refuses rows of the oldest sealed segment, of which it has none.
+    Split,
+    /// An operator has everything that was set aside tried again.
+    Retry,
     Reopen,
     Fault {
         after: u64,
@@ -119,6 +124,8 @@ pub(super) struct World {
     /// What the store took, each token once.
     store: BTreeMap<Name, Held>,
     set_aside: bool,
+    /// A segment was split: its halves go by names of their own.
+    split: bool,
 }
 
 impl World {
@@ -139,6 +146,7 @@ impl World {
             dropped_waiting: 0,
             store: BTreeMap::new(),
             set_aside: false,
+            split: false,
         }
     }
 
@@ -180,6 +188,20 @@ impl World {
                     // Where it fails the segment is where it was.
                     let _ = spool.set_aside(&sealed, "a test");
                 }
+            }
+            Step::Split => {
+                if let Some(sealed) = spool.oldest_sealed().filter(|it| !self.store.contains_key(&it.name)) {
+                    self.split = true;
+                    // Where it fails it is ended the next time, or the segment is where it was.
+                    let _ = spool.split(&sealed);
+                }
+            }
+            Step::Retry => {
+                for name in recovery::names(&self.disk, &aside()).unwrap_or_default() {
+                    let _ = retry_on(&self.disk, Path::new(DIRECTORY), name);
+                }
+                // As the shipper does once a second.
+                let _ = spool.end_splits().and_then(|()| spool.take_up());
             }
             // The writer seals in its own time, after it has acknowledged.
             Step::Settle => until(|| {
@@ -279,11 +301,16 @@ impl World {
             let known = all.entry(sealed.name).or_insert_with(|| held.clone());
             assert_eq!(*known, held, "segment {} has the same rows wherever it is: {notes:?}", sealed.name);
         }
-        let Some(set_aside) = self.read_aside() else { return };
-        for (name, held) in set_aside {
-            all.entry(name).or_insert(held);
+        for place in [recovery::ASIDE, RETRY] {
+            let Some(set_aside) = self.read(&Path::new(DIRECTORY).join(place)) else { return };
+            for (name, held) in set_aside {
+                all.entry(name).or_insert(held);
+            }
         }
-        let events: Vec<_> = all.values().flat_map(|held| &held.events).copied().collect();
+        let mut events: Vec<_> = all.values().flat_map(|held| &held.events).copied().collect();
+        if self.split {
+            events.sort_unstable();
+        }
         let mut beacons = events.clone();
         beacons.dedup();
         let distinct: BTreeSet<_> = beacons.iter().copied().collect();
@@ -309,12 +336,16 @@ impl World {
         self.compare_status(&spool);
     }
 
-    /// What was set aside, and asserts that nothing was that nobody asked for. None: the disk fails.
-    fn read_aside(&self) -> Option<Vec<(Name, Held)>> {
+    /// What was set aside, or is to be tried again, and asserts that nothing was that nobody asked for. None: the disk fails.
+    fn read(&self, directory: &Path) -> Option<Vec<(Name, Held)>> {
         let mut found = Vec::new();
-        for name in recovery::names(&self.disk, &aside()).ok()? {
+        let names = match recovery::names(&self.disk, directory) {
+            Err(SpoolError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Vec::new(),
+            names => names.ok()?,
+        };
+        for name in names {
             assert!(self.set_aside, "a crash is no damage, but segment {name} was set aside");
-            let file = self.disk.read(&aside().join(name.file())).ok()?;
+            let file = self.disk.read(&directory.join(name.file())).ok()?;
             let (header, start) = Header::read(&*file).ok()?.expect("it was whole");
             let mut reader = Reader::new(&*file, header.salt, start..file.length().ok()?);
             let mut held = Held::default();
