@@ -110,9 +110,31 @@ fn read_text(disk: &dyn Disk, path: &Path) -> io::Result<String> {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::aside::{Retried, retry_on};
     use super::super::test_disk::{Fault, TestDisk};
     use super::super::tests::{append, limits, wait};
     use super::*;
+
+    #[test]
+    fn a_whole_segment_that_a_failing_disk_does_not_give_back_is_not_taken_for_a_damaged_one() {
+        for after in 0.. {
+            let disk = TestDisk::default();
+            let directory = Path::new("/spool");
+            let spool = Spool::open_on(Arc::new(disk.clone()), directory, &limits()).unwrap().0;
+            wait(append(&spool, 1, &[0, 1]).unwrap()).unwrap();
+            spool.close();
+            let sealed = spool.oldest_sealed().unwrap();
+            spool.set_aside(&sealed, "a test").unwrap();
+            let error = Fault::Error { kind: io::ErrorKind::Other, done: false, lasting: false };
+            disk.fault_after(after, error);
+            let told = retry_on(&disk, directory, sealed.name);
+            assert!(!matches!(told, Ok(Retried::Salvaged { .. })), "after {after} operations");
+            if !disk.fault_came() {
+                assert!(after > 8, "it takes more operations than that");
+                break;
+            }
+        }
+    }
 
     #[test]
     fn a_segment_whose_taking_up_a_failing_disk_cut_short_is_taken_up_the_next_time() {

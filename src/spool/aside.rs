@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::disk::{Disk, DiskFile, RealDisk};
 use super::frame::{self, Frame, Kind, Whole};
 use super::layout::Layout;
-use super::recovery::{self, ASIDE, NEW, REASON};
+use super::recovery::{self, ASIDE, Damage, NEW, REASON};
 use super::segment::{Header, Name, Reader, Step};
 use super::tally::{self, Tally};
 use super::{SpoolError, discard, random, writer};
@@ -213,7 +213,7 @@ pub(crate) fn retry_on(disk: &dyn Disk, directory: &Path, name: Name) -> Result<
         }
     })
     .map_err(failed)?;
-    if damage.is_empty() && is_consistent(disk, &path, events) {
+    if damage.is_empty() && is_consistent(disk, &path, events).map_err(failed)? {
         let put_back = || {
             disk.rename(&path, &retry.join(name.file()))?;
             disk.sync_directory(&retry)?;
@@ -245,8 +245,12 @@ pub(super) fn make_retry(disk: &dyn Disk, directory: &Path) -> io::Result<()> {
 }
 
 /// Whether a segment's seal, where it has one, says what is in it.
-fn is_consistent(disk: &dyn Disk, path: &Path, events: u64) -> bool {
-    recovery::scan(disk, path, None).is_ok_and(|scan| scan.events == events)
+fn is_consistent(disk: &dyn Disk, path: &Path, events: u64) -> io::Result<bool> {
+    match recovery::scan(disk, path, None) {
+        Ok(scan) => Ok(scan.events == events),
+        Err(Damage::Damaged(_)) => Ok(false),
+        Err(Damage::Io(error)) => Err(error),
+    }
 }
 
 /// Appends a copy of a frame, to be stamped anew.
