@@ -3,15 +3,15 @@
 //! It is written as a whole (staged, synced, renamed) under a lock, readable by its owner alone, and refused when others may
 //! write it. A missing file is one without tokens. It is small by its bound, so that comparing with all of them is cheap.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Fingerprint, Role};
+use super::{Fingerprint, Role, private};
 
 /// Name of the file in the data directory.
 const FILE: &str = "tokens.json";
@@ -184,46 +184,19 @@ impl Ledger {
         &self,
         change: impl FnOnce(&mut Vec<Entry>) -> Result<T, LedgerError>,
     ) -> Result<T, LedgerError> {
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(directory).map_err(self.io("its directory cannot be made"))?;
-        let private =
-            |path: &Path| File::options().write(true).create(true).truncate(false).mode(0o600).open(path);
-        let lock = private(&self.path.with_extension("lock")).map_err(self.io("cannot be locked"))?;
-        // An administrator's `sudo` must not take them from the collector.
-        let owner = fs::metadata(directory).map_err(self.io("cannot be looked at"))?;
-        hand_over(&lock, &owner).map_err(self.io("cannot be given to the owner of its directory"))?;
-        lock.lock().map_err(self.io("cannot be locked"))?;
+        let failed = |(doing, source)| self.io(doing)(source);
+        let lock = private::lock(&self.path).map_err(failed)?;
         let mut entries = self.read()?;
         let result = change(&mut entries)?;
         let written = Written { tokens: entries.iter().map(line).collect() };
         let text = serde_json::to_string_pretty(&written).expect("texts and lists are always JSON");
-        let staged = self.path.with_extension("new");
-        let write = || {
-            // One that a killed command left may have another owner's rights.
-            let _ = fs::remove_file(&staged);
-            let mut file = private(&staged)?;
-            hand_over(&file, &owner)?;
-            file.write_all(text.as_bytes())?;
-            file.write_all(b"\n")?;
-            file.sync_all()?;
-            fs::rename(&staged, &self.path)?;
-            File::open(directory)?.sync_all()
-        };
-        write().map_err(self.io("cannot be written"))?;
+        private::replace(&lock, &self.path, &format!("{text}\n")).map_err(failed)?;
         Ok(result)
     }
 
     fn io(&self, doing: &'static str) -> impl Fn(io::Error) -> LedgerError {
         move |source| LedgerError::Io { path: self.path.clone(), doing, source }
     }
-}
-
-/// Gives a file to the owner of the directory that it lies in, if it is another's.
-fn hand_over(file: &File, owner: &fs::Metadata) -> io::Result<()> {
-    if file.metadata()?.uid() == owner.uid() {
-        return Ok(());
-    }
-    std::os::unix::fs::fchown(file, Some(owner.uid()), Some(owner.gid()))
 }
 
 fn fit(name: &str) -> bool {
@@ -259,6 +232,7 @@ fn line(entry: &Entry) -> Line {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

@@ -6,12 +6,13 @@
 //! ```
 //!
 //! [`ledger`] is the file, [`gate`] the copy of it that a running collector compares with, [`page`] what holds for browsers,
-//! [`signature`] the signed site names of `docs/wire.md`. Nothing here listens, limits rates or knows an address; the
+//! [`signature`] the signed site names of `docs/wire.md`, `private` how such a file is written. Nothing here listens, limits rates or knows an address; the
 //! `server` does. A token is printed once, when it is made, and is nowhere in a log, an error or an answer.
 
 pub mod gate;
 pub mod ledger;
 pub mod page;
+pub(crate) mod private;
 pub mod signature;
 mod token;
 
