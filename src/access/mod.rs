@@ -18,6 +18,7 @@ mod token;
 
 pub use gate::{Bearer, Change, Gate, Wrong};
 pub use ledger::{Entry, Ledger, LedgerError};
+pub(crate) use token::random;
 pub use token::{Fingerprint, Token};
 
 use std::sync::Arc;

@@ -27,19 +27,24 @@ impl Token {
     /// # Errors
     /// When the system gives no random numbers.
     pub fn random() -> Result<Self, getrandom::Error> {
-        let mut bytes = [0; BYTES];
-        getrandom::fill(&mut bytes)?;
-        let mut text = Zeroizing::new(String::with_capacity(LETTERS));
-        text.push_str(PREFIX);
-        URL_SAFE_NO_PAD.encode_string(bytes, &mut text);
-        bytes.zeroize();
-        Ok(Self(text))
+        random(PREFIX).map(Self)
     }
 
     /// The token, for the one place that prints it.
     pub fn expose(&self) -> &str {
         &self.0
     }
+}
+
+/// 256 random bits as letters, behind `prefix`.
+pub(crate) fn random(prefix: &str) -> Result<Zeroizing<String>, getrandom::Error> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes)?;
+    let mut text = Zeroizing::new(String::with_capacity(LETTERS));
+    text.push_str(prefix);
+    URL_SAFE_NO_PAD.encode_string(bytes, &mut text);
+    bytes.zeroize();
+    Ok(text)
 }
 
 impl fmt::Debug for Token {

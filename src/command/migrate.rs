@@ -19,14 +19,15 @@ pub struct Arguments {
 /// When the configuration is wrong, and when the store cannot be reached, refuses, or drifted from the files.
 pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
-    let client = Client::new(&config.store);
     let mut out = std::io::stdout().lock();
     if arguments.print {
+        let client = Client::new(&config.store);
         for statement in schema::print(client.database(), client.cluster()) {
             writeln!(out, "-- {}\n{};\n", statement.file, statement.sql)?;
         }
         return Ok(());
     }
+    let client = Client::writing(&config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let applied = runtime.block_on(schema::migrate(&client, &config.timezone))?;
     for file in &applied.now {

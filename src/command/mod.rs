@@ -109,6 +109,10 @@ pub enum Exit {
     Spool = 5,
 }
 
+/// What to do when the store does not know who asks: it says so, but not where its passwords are.
+const LOGIN: &str = "the passwords of the embedded store are in `store.passwords` in the data directory, which its owner alone may \
+                     read: run this as that user; those of a ClickHouse server are `store.user` and `store.password_file`";
+
 /// A failed command: its exit code and its cause.
 #[derive(Debug)]
 pub struct Error {
@@ -172,5 +176,8 @@ fn report(error: &Error) {
         }
         said = text;
         cause = error.source();
+    }
+    if said.contains("(AUTHENTICATION_FAILED)") {
+        let _ = writeln!(out, "  {LOGIN}");
     }
 }

@@ -29,7 +29,7 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
         "-" => std::io::read_to_string(std::io::stdin().lock())?,
         sql => sql.to_owned(),
     };
-    let mut query = Client::new(&config.store).reader().query(sql.trim_end().trim_end_matches(';'));
+    let mut query = Client::reading(&config).query(sql.trim_end().trim_end_matches(';'));
     for parameter in &arguments.param {
         let (name, value) = parameter
             .split_once('=')

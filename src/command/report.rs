@@ -67,7 +67,7 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
     let sites: Vec<&str> = config.sites.iter().map(|site| &*site.id).collect();
     let usage = |error| Error::new(Exit::Usage, error);
-    let reports = Reports::new(Client::new(&config.store).reader(), config.timezone.clone(), &sites)
+    let reports = Reports::new(Client::reading(&config), config.timezone.clone(), &sites)
         .map_err(|error| Error::new(Exit::Configuration, error))?
         .with_k(arguments.k);
     let ask = reports.parse(&raw(&arguments, name)).map_err(usage)?;

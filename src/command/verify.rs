@@ -38,7 +38,7 @@ pub struct Arguments {
 /// With exit code 4 when the books do not balance, 1 when the store or the spool cannot be read.
 pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
-    let client = Client::new(&config.store);
+    let client = Client::writing(&config)?;
     let directory = config.data.join(DIRECTORY);
     let first = arguments.from.map(number).transpose()?.unwrap_or(0);
     // A collector's clock may be ahead of ours.

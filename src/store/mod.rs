@@ -13,12 +13,9 @@ use clickhouse::Compression;
 use clickhouse::insert_formatted::InsertFormatted;
 use clickhouse::query::{BytesCursor, Query};
 
-use crate::config;
+use crate::config::{self, Config, Secret};
+use embedded::{Passwords, PasswordsError, READER, WRITER};
 
-/// The user, without a password, that the embedded store takes on loopback.
-const EMBEDDED_USER: &str = "footfall_writer";
-/// The same, who can change nothing.
-const EMBEDDED_READER: &str = "footfall_reader";
 /// The database of all tables, unless the configuration names another.
 pub const DATABASE: &str = "footfall";
 
@@ -28,15 +25,30 @@ pub struct Client {
     inner: clickhouse::Client,
     database: String,
     cluster: Option<String>,
-    embedded: bool,
+    /// The password, if any, of the embedded store's reader; none at all when the store is a server.
+    reader: Option<Secret>,
 }
 
 impl Client {
-    /// A client for the configured store. Nothing is sent yet.
+    /// A client that writes to the configured store, with the passwords of the one that `serve` starts.
+    ///
+    /// # Errors
+    /// When their file cannot be read.
+    pub fn writing(config: &Config) -> Result<Self, PasswordsError> {
+        Ok(Self::new(&config.store).with_passwords(&Passwords::read(config)?))
+    }
+
+    /// A client that reads alone. A file of passwords that the caller may not read does not matter unless the reader has one: then
+    /// the store says so.
+    pub fn reading(config: &Config) -> Self {
+        Self::new(&config.store).with_passwords(&Passwords::read(config).unwrap_or_default()).reader()
+    }
+
+    /// A client for the store, if it is embedded for one that asks for no password. Nothing is sent yet.
     pub fn new(store: &config::Store) -> Self {
         let (url, database, user, password, cluster) = match store {
             config::Store::Embedded { listen } => {
-                (format!("http://{listen}"), DATABASE.to_owned(), EMBEDDED_USER, "", None)
+                (format!("http://{listen}"), DATABASE.to_owned(), WRITER, "", None)
             }
             config::Store::Server { url, database, user, password, cluster } => {
                 (url.clone(), database.clone(), user.as_str(), password.expose(), cluster.clone())
@@ -49,19 +61,28 @@ impl Client {
         if !password.is_empty() {
             inner = inner.with_password(password);
         }
-        let embedded = matches!(store, config::Store::Embedded { .. });
-        Self { inner, database, cluster, embedded }
+        let reader = matches!(store, config::Store::Embedded { .. }).then(Secret::default);
+        Self { inner, database, cluster, reader }
+    }
+
+    /// The same with the passwords of the embedded store; a server's is a setting.
+    #[must_use]
+    pub fn with_passwords(mut self, passwords: &Passwords) -> Self {
+        if self.reader.is_some() {
+            self.inner = self.inner.with_password(passwords.writer().expose());
+            self.reader = Some(passwords.reader().clone());
+        }
+        self
     }
 
     /// The same store, for reading alone: whatever is asked through it, nothing is changed.
     #[must_use]
     pub fn reader(&self) -> Self {
         let mut reader = self.clone();
-        reader.inner = if self.embedded {
-            reader.inner.with_user(EMBEDDED_READER)
-        } else {
+        reader.inner = match &self.reader {
+            Some(password) => reader.inner.with_user(READER).with_password(password.expose()),
             // 2: settings may still be given with a query, `readonly` itself excepted.
-            reader.inner.with_setting("readonly", "2")
+            None => reader.inner.with_setting("readonly", "2"),
         };
         reader
     }

@@ -127,7 +127,7 @@ impl Stage {
         let mut store = StoreProcess::new(&directory.join("store"));
         store.start();
         let proxy = Proxy::before(store.store.listen, ports::free());
-        let way = crate::common::Store { listen: proxy.listen };
+        let way = crate::common::Store::at(proxy.listen);
         let collector = Collector::shipping_to(way, SETTINGS);
         let volume = Volume::mount(directory, &collector.data());
         let clock = Clock::new(directory);

@@ -9,7 +9,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A collector whose store does not exist.
 fn without_store(settings: &str) -> Collector {
-    Collector::shipping_to(Store { listen: ports::free() }, settings)
+    Collector::shipping_to(Store::at(ports::free()), settings)
 }
 
 fn post(target: &mut Http, body: &str) -> u16 {

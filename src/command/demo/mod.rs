@@ -119,7 +119,7 @@ async fn start_store(config: &Config) -> Result<Option<Child>, Error> {
 /// # Errors
 /// When the store cannot be reached or refuses.
 async fn fill(visitors: &Visitors, config: &Config) -> Result<(), Error> {
-    let client = Client::new(&config.store);
+    let client = Client::writing(config)?;
     schema::migrate(&client, &config.timezone).await?;
     let rows = send(visitors, config, &client).await?;
     let closed = close(&client, config).await?;

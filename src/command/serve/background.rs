@@ -51,12 +51,13 @@ pub(super) struct Background {
 }
 
 impl Background {
-    /// Starts them all.
+    /// Starts them all but the embedded store, which was started as `child`.
     pub(super) fn start(
         config: &Arc<Config>,
         client: &Client,
         collector: &Arc<Collector>,
         spool: &Arc<Spool>,
+        child: Option<Child>,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
         let (stop_store, store_stopped) = watch::channel(false);
@@ -69,7 +70,7 @@ impl Background {
         let days = close_days(config.clone(), client.clone(), there, shippable_sender, stopped.clone());
         let shipper = Shipper::new(spool.clone(), client.clone()).woken_by(back);
         let tasks = vec![tokio::spawn(days), tokio::spawn(ship(shipper, shippable, stopped))];
-        let embedded = start_embedded(config, store_stopped);
+        let embedded = child.map(|child| tokio::spawn(child.run(raised(store_stopped))));
         Self { stop, tasks, stop_store, embedded, store }
     }
 
@@ -93,12 +94,12 @@ impl Background {
 }
 
 /// Starts the embedded store, where it is configured.
-fn start_embedded(config: &Config, stopped: watch::Receiver<bool>) -> Option<JoinHandle<()>> {
+pub(super) fn start_embedded(config: &Config) -> Option<Child> {
     if !matches!(config.store, config::Store::Embedded { .. }) {
         return None;
     }
     match Child::start(config) {
-        Ok(child) => Some(tokio::spawn(child.run(raised(stopped)))),
+        Ok(child) => Some(child),
         Err(error) => {
             let error: &dyn std::error::Error = &error;
             tracing::error!(error, "there is no store; beacons are taken and wait in the spool");

@@ -1,8 +1,8 @@
 //! Who may speak to the store, and as what.
 //!
-//! Without a password file everybody who reaches the listener is trusted to be who they say: that is for loopback only,
-//! and [`Users::open`] refuses anything else. Browsers are kept out either way, since any page may send requests to a
-//! loopback address.
+//! Without a password file everybody who reaches the listener is trusted to be who they say, and with one the reader may be let in
+//! without a password: both are for loopback only, and [`Users::open`] refuses anything else. Browsers are kept out either way,
+//! since any page may send requests to a loopback address.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use base64::Engine as _;
 use hyper::header::{AUTHORIZATION, HOST, ORIGIN};
 use hyper::{HeaderMap, Uri};
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use super::engine::Exception;
 use super::wire::code;
@@ -45,6 +46,16 @@ pub enum AccessError {
         /// Why.
         source: std::io::Error,
     },
+    /// The listener is open to others, and so would the store be.
+    #[error("{}:{line}: footfall_reader has no password, but {listen} is not a loopback address: give it one", .path.display())]
+    Free {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// The listener.
+        listen: SocketAddr,
+    },
     /// A line of the file is wrong.
     #[error("{}:{line}: expected footfall_writer:PASSWORD or footfall_reader:PASSWORD", .path.display())]
     Line {
@@ -55,39 +66,47 @@ pub enum AccessError {
     },
 }
 
-/// The users and, if there is a password file, the hashes of their passwords.
+/// Who comes without a password, and the hashes of the others' passwords.
 #[derive(Clone)]
 pub struct Users {
-    passwords: Option<Vec<(Role, [u8; 32])>>,
+    free: Vec<Role>,
+    passwords: Vec<(Role, [u8; 32])>,
 }
 
 impl std::fmt::Debug for Users {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Not even hashes of passwords go into a log.
-        f.debug_struct("Users").field("passwords", &self.passwords.is_some()).finish()
+        f.debug_struct("Users").field("free", &self.free).finish_non_exhaustive()
     }
 }
 
 impl Users {
-    /// Users of a listener on `listen`. Only those in `file` may come, if it is given.
+    /// Users of a listener on `listen`. Only those in `file` may come, if it is given; a reader whose password is empty in it
+    /// comes without one.
     ///
     /// # Errors
-    /// When `listen` is not loopback and there is no file, or the file is wrong.
+    /// When `listen` is not loopback and there is no file or it lets the reader in without a password, or the file is wrong.
     pub fn open(listen: SocketAddr, file: Option<&Path>) -> Result<Self, AccessError> {
+        let loopback = listen.ip().is_loopback();
         let Some(path) = file else {
-            let loopback = listen.ip().is_loopback();
-            return if loopback { Ok(Self { passwords: None }) } else { Err(AccessError::Open(listen)) };
+            let open = Self { free: vec![Role::Writer, Role::Reader], passwords: Vec::new() };
+            return if loopback { Ok(open) } else { Err(AccessError::Open(listen)) };
         };
         let text = std::fs::read_to_string(path)
+            .map(Zeroizing::new)
             .map_err(|source| AccessError::Read { path: path.to_owned(), source })?;
-        let mut passwords = Vec::new();
-        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let wrong = || AccessError::Line { path: path.to_owned(), line: index + 1 };
-            let (user, password) = line.split_once(':').ok_or_else(wrong)?;
-            let role = role(user.trim()).filter(|_| !password.is_empty()).ok_or_else(wrong)?;
-            passwords.push((role, Sha256::digest(password).into()));
+        let mut users = Self { free: Vec::new(), passwords: Vec::new() };
+        for (line, entry) in entries(&text) {
+            let (role, password) = entry.ok_or_else(|| AccessError::Line { path: path.to_owned(), line })?;
+            if !password.is_empty() {
+                users.passwords.push((role, Sha256::digest(password).into()));
+            } else if loopback {
+                users.free.push(role);
+            } else {
+                return Err(AccessError::Free { path: path.to_owned(), line, listen });
+            }
         }
-        Ok(Self { passwords: Some(passwords) })
+        Ok(users)
     }
 
     /// Who sends the request with these headers and parameters of its URL.
@@ -110,11 +129,13 @@ impl Users {
             )
         };
         let role = role(&user).ok_or_else(failed)?;
-        let Some(passwords) = &self.passwords else { return Ok(role) };
+        if self.free.contains(&role) {
+            return Ok(role);
+        }
         // Hashes of equal length are compared whole, so that the time taken tells nothing of the password.
         let given: [u8; 32] = Sha256::digest(password.as_bytes()).into();
         let same = |known: &[u8; 32]| known.iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0;
-        if passwords.iter().any(|(known, hash)| *known == role && same(hash)) {
+        if self.passwords.iter().any(|(known, hash)| *known == role && same(hash)) {
             Ok(role)
         } else {
             Err(failed())
@@ -122,7 +143,7 @@ impl Users {
     }
 
     /// Refuses what a browser sends on behalf of a page of another site, also of one that has pointed a name of its own at this
-    /// address (DNS rebinding): without passwords a request must be addressed to an IP address or `localhost`.
+    /// address (DNS rebinding): while anybody comes without a password, a request must be addressed to an IP address or `localhost`.
     ///
     /// # Errors
     /// With `ACCESS_DENIED`.
@@ -134,13 +155,15 @@ impl Users {
             return denied("Requests of web pages are not taken");
         }
         // Who must know a password may call the store by any name: a page that rebinds one does not know it.
-        if self.passwords.is_some() {
+        if self.free.is_empty() {
             return Ok(());
         }
         let mut hosts = headers.get_all(HOST).iter().map(|host| host.to_str().unwrap_or_default());
         let named = uri.authority().is_some_and(|authority| !is_this_machine(authority.as_str()));
         if named || !headers.contains_key(HOST) || hosts.any(|host| !is_this_machine(host)) {
-            return denied("Without a --password-file only requests to an IP address or localhost are taken");
+            return denied(
+                "While users come without a password only requests to an IP address or localhost are taken",
+            );
         }
         Ok(())
     }
@@ -154,6 +177,19 @@ fn is_this_machine(authority: &str) -> bool {
     };
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     bare.parse::<IpAddr>().is_ok() || host.eq_ignore_ascii_case("localhost")
+}
+
+/// The lines of a password file that are not blank, numbered from 1: whose password it is, and the password. It may be empty for
+/// the reader alone; `None` is for a line that is wrong.
+pub(super) fn entries(text: &str) -> impl Iterator<Item = (usize, Option<(Role, &str)>)> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(index, line)| {
+        let entry = line.split_once(':').and_then(|(user, password)| {
+            let role = role(user.trim())?;
+            (role == Role::Reader || !password.is_empty()).then_some((role, password))
+        });
+        (index + 1, entry)
+    })
 }
 
 fn role(user: &str) -> Option<Role> {
@@ -218,10 +254,14 @@ mod tests {
     }
 
     fn with_file(text: &str) -> Result<Users, AccessError> {
+        with_file_on("0.0.0.0:8123", text)
+    }
+
+    fn with_file_on(listen: &str, text: &str) -> Result<Users, AccessError> {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("passwords");
         std::fs::write(&file, text).unwrap();
-        Users::open("0.0.0.0:8123".parse().unwrap(), Some(&file))
+        Users::open(listen.parse().unwrap(), Some(&file))
     }
 
     #[test]
@@ -258,18 +298,42 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_with_an_empty_password_comes_without_one_and_nobody_else_does() {
+        let users = with_file_on("127.0.0.1:8123", "footfall_writer:top secret\nfootfall_reader:\n").unwrap();
+        let admit = |user, password| users.admit(&HeaderMap::new(), (user, password));
+        assert_eq!(admit(Some("footfall_reader"), None), Ok(Role::Reader));
+        assert_eq!(admit(Some("footfall_reader"), Some("whatever")), Ok(Role::Reader));
+        assert_eq!(admit(Some("default"), Some("top secret")), Ok(Role::Writer));
+        for user in [None, Some(""), Some("default"), Some("footfall_writer"), Some("root")] {
+            for password in [None, Some(""), Some("top"), Some("footfall_reader")] {
+                assert_eq!(admit(user, password).unwrap_err().code, 516, "{user:?} {password:?}");
+            }
+        }
+        let free = with_file("footfall_writer:a\nfootfall_reader:\n");
+        assert!(matches!(free, Err(AccessError::Free { line: 2, .. })), "not beyond loopback");
+    }
+
+    #[test]
     fn a_wrong_line_is_named() {
-        assert!(matches!(with_file("footfall_writer:a\n\nroot:b\n"), Err(AccessError::Line { line: 3, .. })));
+        for (text, wrong) in
+            [("footfall_writer:a\n\nroot:b\n", 3), ("footfall_writer:\n", 1), ("footfall_reader", 1)]
+        {
+            for listen in ["0.0.0.0:8123", "127.0.0.1:8123"] {
+                let refused = with_file_on(listen, text);
+                assert!(matches!(refused, Err(AccessError::Line { line, .. }) if line == wrong), "{text}");
+            }
+        }
     }
 
     #[test]
     fn a_page_s_request_is_refused() {
         let open = Users::open(loopback(), None).unwrap();
+        let partly = with_file_on("127.0.0.1:8123", "footfall_writer:a\nfootfall_reader:\n").unwrap();
         let closed = with_file("footfall_writer:a\n").unwrap();
         let taken = |users: &Users, uri: &str, pairs: &[(&'static str, &'static str)]| {
             users.refuse_pages(&uri.parse().unwrap(), &headers(pairs)).is_ok()
         };
-        for users in [&open, &closed] {
+        for users in [&open, &partly, &closed] {
             assert!(!taken(users, "/", &[("host", "localhost"), ("origin", "https://evil.example")]));
             assert!(!taken(users, "/", &[("host", "localhost"), ("sec-fetch-site", "cross-site")]));
         }
@@ -280,6 +344,7 @@ mod tests {
             ["evil.example:8123", "localhost.evil.example", "127.0.0.1.evil.example", "", "localhost@evil"]
         {
             assert!(!taken(&open, "/", &[("host", host)]), "{host}");
+            assert!(!taken(&partly, "/", &[("host", host)]), "{host}");
             // Passwords stand in the way of such a page.
             assert!(taken(&closed, "/", &[("host", host)]), "{host}");
         }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::install::{self, InstallError};
+use super::passwords::{Passwords, PasswordsError};
 use super::server::DRAIN;
 use crate::config;
 
@@ -38,6 +39,9 @@ pub enum ChildError {
     /// The configuration names a server.
     #[error("the configuration names a ClickHouse server, not the embedded store")]
     NotEmbedded,
+    /// It would be open to everybody on this machine.
+    #[error(transparent)]
+    Passwords(#[from] PasswordsError),
     /// The engine is not installed.
     #[error(transparent)]
     Install(#[from] InstallError),
@@ -48,18 +52,21 @@ pub enum ChildError {
 
 /// The child and the thread that watches it. Dropping this ends both.
 pub struct Child {
+    passwords: Passwords,
     ready: watch::Receiver<bool>,
     stop: Arc<AtomicBool>,
     ended: Option<tokio::sync::oneshot::Receiver<()>>,
 }
 
 impl Child {
-    /// Starts the store that `config` describes. It need not be ready yet when this returns.
+    /// Starts the store that `config` describes, with passwords, which are made if there are none. It need not be ready yet when
+    /// this returns.
     ///
     /// # Errors
-    /// When `config` names a server, the engine is not installed, or no process can be started.
+    /// When `config` names a server, the file of passwords cannot be used, the engine is not installed, or no process can be started.
     pub fn start(config: &config::Config) -> Result<Self, ChildError> {
         let config::Store::Embedded { listen } = config.store else { return Err(ChildError::NotEmbedded) };
+        let passwords = Passwords::make(config)?;
         install::find()?;
         let program = std::env::current_exe().map_err(ChildError::Start)?;
         let (ready_sender, ready) = watch::channel(false);
@@ -68,6 +75,7 @@ impl Child {
         let watcher = Watcher {
             program,
             data: config.data.join("store"),
+            passwords: Passwords::file(&config.data),
             listen,
             ready: ready_sender,
             stop: Arc::clone(&stop),
@@ -82,7 +90,12 @@ impl Child {
                 let _nobody = ended_sender.send(());
             })
             .map_err(ChildError::Start)?;
-        Ok(Self { ready, stop, ended: Some(ended) })
+        Ok(Self { passwords, ready, stop, ended: Some(ended) })
+    }
+
+    /// What its users show to it.
+    pub fn passwords(&self) -> &Passwords {
+        &self.passwords
     }
 
     /// Whether the store answers, now and whenever that changes.
@@ -110,6 +123,8 @@ impl Drop for Child {
 struct Watcher {
     program: PathBuf,
     data: PathBuf,
+    /// The file, which the child reads before it shuts itself in.
+    passwords: PathBuf,
     listen: SocketAddr,
     ready: watch::Sender<bool>,
     stop: Arc<AtomicBool>,
@@ -154,6 +169,8 @@ impl Watcher {
             .arg("embedded")
             .arg("--data")
             .arg(&self.data)
+            .arg("--password-file")
+            .arg(&self.passwords)
             .args(["--listen", &self.listen.to_string()])
             .args(["--with-parent", &std::process::id().to_string()])
             .stdin(std::process::Stdio::null())

@@ -98,7 +98,9 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::process::Command;
 
+    use super::super::access::Users;
     use super::super::engine::Engine;
+    use super::super::passwords::Passwords;
     use super::super::settings::{self, Limits};
     use super::super::{install, session};
     use super::*;
@@ -116,6 +118,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("data")).unwrap();
         std::fs::write(directory.path().join("secret"), "SECRETFILE").unwrap();
+        let passwords = "footfall_writer:SECRETFILE\nfootfall_reader:\n";
+        std::fs::write(Passwords::file(directory.path()), passwords).unwrap();
         // In a process of its own: what is given up does not come back.
         let output = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", NAME, "--nocapture"])
@@ -135,6 +139,9 @@ mod tests {
 
     fn confined(directory: &Path) {
         let (data, secret) = (directory.join("data"), directory.join("secret"));
+        // As `footfall embedded` does: what it is to know of the passwords it reads before.
+        let passwords = Passwords::file(directory);
+        Users::open("127.0.0.1:0".parse().unwrap(), Some(&passwords)).unwrap();
         let library = std::path::absolute(install::find().unwrap()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let held = confine(&data, &library).unwrap();
@@ -143,7 +150,7 @@ mod tests {
             return;
         }
         // The process itself.
-        for path in [secret.as_path(), Path::new("/etc/passwd"), directory] {
+        for path in [secret.as_path(), &passwords, Path::new("/etc/passwd"), directory] {
             let error = std::fs::File::open(path).unwrap_err();
             assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied, "{}", path.display());
         }
@@ -161,9 +168,11 @@ mod tests {
         let engine = Engine::open(&library, &data.join("engine"), &config).unwrap();
         let mut connection = engine.connect().unwrap();
         let secret = session::quote(&secret.display().to_string());
+        let passwords = session::quote(&passwords.display().to_string());
         let written = session::quote(&directory.join("written").display().to_string());
         for sql in [
             format!("SELECT file({secret})"),
+            format!("SELECT file({passwords})"),
             format!("SELECT arrayMap(file, [{secret}])"),
             "SELECT file('/etc/passwd')".to_owned(),
             format!("SELECT 'x' INTO OUTFILE {written} FORMAT TSV"),

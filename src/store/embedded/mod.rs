@@ -23,6 +23,7 @@ pub(crate) mod fuzz;
 pub mod install;
 mod kill;
 mod lexer;
+mod passwords;
 mod reader;
 mod reply;
 mod rows;
@@ -47,6 +48,7 @@ use tokio::sync::Semaphore;
 pub use access::{AccessError, READER, Users, WRITER};
 pub use child::{Child, ChildError};
 pub use confine::{ConfineError, Confined, confine};
+pub use passwords::{Passwords, PasswordsError};
 pub use settings::Limits;
 
 use engine::{Engine, EngineError};

@@ -2,6 +2,7 @@
 
 mod forgery;
 mod pages;
+mod store;
 mod tokens;
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};

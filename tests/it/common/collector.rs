@@ -40,7 +40,9 @@ impl Collector {
     /// `[store]` and the listeners are set already. It does not run yet.
     pub fn new(settings: &str) -> Self {
         let store = ports::free();
-        Self::with_store(Store { listen: store }, &format!("listen = \"{store}\""), settings)
+        let mut collector = Self::with_store(Store::at(store), &format!("listen = \"{store}\""), settings);
+        collector.store = Store::with_passwords(store, collector.data().join("store.passwords"));
+        collector
     }
 
     /// A collector that ships to a store of its own standing.

@@ -18,20 +18,36 @@ const READY: Duration = Duration::from_secs(60);
 pub struct Store {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// The file of its passwords, if it asks for any.
+    passwords: Option<&'static Path>,
 }
 
 impl Store {
+    /// A store that was started by hand and asks for no password.
+    pub fn at(listen: SocketAddr) -> Self {
+        Self { listen, passwords: None }
+    }
+
+    /// The store of a collector, which asks for what is in this file.
+    pub fn with_passwords(listen: SocketAddr, file: PathBuf) -> Self {
+        // A test's process is short, and a store stays `Copy`.
+        Self { listen, passwords: Some(Box::leak(file.into_boxed_path())) }
+    }
+
+    /// The headers by which its writer is known.
+    pub fn writer(&self) -> String {
+        let text = self.passwords.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
+        let password =
+            text.lines().find_map(|line| line.strip_prefix("footfall_writer:")).unwrap_or_default();
+        format!("X-ClickHouse-User: footfall_writer\r\nX-ClickHouse-Key: {password}\r\n")
+    }
+
     /// Runs a query in database `footfall` and answers with the body, or with the exception's text.
     ///
     /// # Errors
     /// When the store cannot be reached or refuses the query.
     pub fn query(&self, sql: &str) -> io::Result<Vec<u8>> {
-        let answer = http::post(
-            self.listen,
-            "/?database=footfall",
-            "X-ClickHouse-User: footfall_writer\r\n",
-            sql.as_bytes(),
-        )?;
+        let answer = http::post(self.listen, "/?database=footfall", &self.writer(), sql.as_bytes())?;
         if answer.status == 200 {
             Ok(answer.body)
         } else {
@@ -90,7 +106,7 @@ pub struct StoreProcess {
 impl StoreProcess {
     /// A store that will keep its data in `data`; it does not run yet.
     pub fn new(data: &Path) -> Self {
-        Self { store: Store { listen: ports::free() }, data: data.to_owned(), child: None }
+        Self { store: Store::at(ports::free()), data: data.to_owned(), child: None }
     }
 
     /// Starts it and waits until it answers.

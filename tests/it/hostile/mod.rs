@@ -51,7 +51,7 @@ pub struct Outcome {
 impl Siege {
     /// A collector with these settings that trusts no proxy.
     pub fn new(settings: &str) -> Self {
-        let store = Store { listen: ports::free() };
+        let store = Store::at(ports::free());
         let top = if settings.contains("trusted_proxies") { "" } else { "trusted_proxies = []\n" };
         let mut collector = Collector::shipping_to(store, &format!("{top}{settings}"));
         collector.start();
