@@ -19,13 +19,10 @@ impl Spool {
     pub(crate) fn take_up(&self) -> Result<Vec<Name>, SpoolError> {
         let shared = &self.shared;
         let retry = shared.directory.join(RETRY);
-        let files = match shared.disk.list(&retry) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            listed => listed.map_err(|source| SpoolError::io("list", &retry, source))?,
-        };
+        let names = recovery::names_if_any(&*shared.disk, &retry)?;
         // Before any is moved: a disk may say that it failed to, and have done it.
         let mut moving = shared.taking_up.lock();
-        moving.extend(files.iter().filter_map(|file| Name::of_file(file)));
+        moving.extend(names);
         moving.sort_unstable_by_key(|name| (name.number, name.collector));
         moving.dedup();
         let mut taken = Vec::new();

@@ -205,10 +205,7 @@ fn traces(directory: &Path) -> Vec<Name> {
 
 fn aside(disk: &dyn Disk, directory: &Path, place: &str) -> Result<Vec<Aside>, SpoolError> {
     let directory = directory.join(place);
-    let names = match disk.list(&directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        _ => recovery::names(disk, &directory)?,
-    };
+    let names = recovery::names_if_any(disk, &directory)?;
     let names =
         names.into_iter().filter(|name| place == RETRY || !discard::is_recorded(disk, &directory, *name));
     Ok(names.map(|name| aside_one(disk, &directory, name, place == RETRY)).collect())

@@ -231,6 +231,7 @@ impl Spool {
             _ => SpoolError::io("lock", directory, source),
         })?;
         aside::sweep(&*disk, directory);
+        recovery::end_moves(&*disk, directory)?;
         split::complete(&*disk, directory, &mut Vec::new())
             .map_err(|source| SpoolError::io("end a split in", directory, source))?;
         let (mut start, mut sealed) = Start::look(&*disk, directory)?;

@@ -3,9 +3,11 @@
 //! [`inspect`](super::inspect) only looks and may do so beside a running collector; [`look`] and [`Found::mend`] repair, and
 //! need the lock.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use super::aside::RETRY;
 use super::disk::{Disk, DiskFile};
 use super::frame::Kind;
 use super::segment::{Header, Name, Reader, Seal, Step};
@@ -200,6 +202,14 @@ pub(crate) fn names(disk: &dyn Disk, directory: &Path) -> Result<Vec<Name>, Spoo
     let mut names: Vec<_> = files.iter().filter_map(|file| Name::of_file(file)).collect();
     names.sort_by_key(|name| (name.number, name.collector));
     Ok(names)
+}
+
+/// The same of a directory that there may not be.
+pub(crate) fn names_if_any(disk: &dyn Disk, directory: &Path) -> Result<Vec<Name>, SpoolError> {
+    match names(disk, directory) {
+        Err(error) if error.is_missing() => Ok(Vec::new()),
+        names => names,
+    }
 }
 
 /// What lies in a directory, and what is to be done about it.
@@ -410,6 +420,40 @@ fn move_aside(disk: &dyn Disk, directory: &Path, name: Name) -> Result<(), Spool
         disk.sync_directory(directory)
     };
     moved().map_err(|source| SpoolError::io("set aside", &to, source))
+}
+
+/// Leaves a segment in one place that a power cut left in two, as it moved from one to the other: in that from which it is shipped
+/// soonest. In the other it would outlive it, and be shipped again when it is tried again.
+pub(crate) fn end_moves(disk: &dyn Disk, directory: &Path) -> Result<(), SpoolError> {
+    let mut seen = BTreeMap::new();
+    for place in [directory.to_owned(), directory.join(RETRY), directory.join(ASIDE)] {
+        let mut is_changed = false;
+        for name in names_if_any(disk, &place)? {
+            let path = place.join(name.file());
+            let Some(other) = seen.get(&name) else {
+                seen.insert(name, path);
+                continue;
+            };
+            let failed = |source| SpoolError::io("end the move of", &path, source);
+            if is_same(disk, other, &path).map_err(failed)? {
+                disk.remove(&path).map_err(failed)?;
+                is_changed = true;
+            }
+        }
+        if is_changed {
+            disk.sync_directory(&place).map_err(|source| SpoolError::io("sync", &place, source))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether two files are one segment: each that is made draws a salt of its own.
+fn is_same(disk: &dyn Disk, one: &Path, other: &Path) -> io::Result<bool> {
+    let header = |path| Header::read(&*disk.read(path)?);
+    Ok(match (header(one)?, header(other)?) {
+        (Ok((one, _)), Ok((other, _))) => one.salt == other.salt,
+        _ => false,
+    })
 }
 
 /// Copies a segment as it is to `aside/`, under a name that is no segment's.

@@ -190,6 +190,7 @@ impl World {
                 }
             }
             Step::Split => {
+                take_up(&spool);
                 if let Some(sealed) = spool.oldest_sealed().filter(|it| !self.store.contains_key(&it.name)) {
                     self.split = true;
                     // Where it fails it is ended the next time, or the segment is where it was.
@@ -200,8 +201,7 @@ impl World {
                 for name in recovery::names(&self.disk, &aside()).unwrap_or_default() {
                     let _ = retry_on(&self.disk, Path::new(DIRECTORY), name);
                 }
-                // As the shipper does once a second.
-                let _ = spool.end_splits().and_then(|()| spool.take_up());
+                take_up(&spool);
             }
             // The writer seals in its own time, after it has acknowledged.
             Step::Settle => until(|| {
@@ -241,6 +241,7 @@ impl World {
 
     /// As the shipper does.
     fn ship(&mut self, spool: &Spool, confirm: bool) {
+        take_up(spool);
         let Some(sealed) = spool.oldest_sealed() else { return };
         // A disk that fails here is asked again, by the shipper; here, with the next step.
         let Ok(held) = held(spool, sealed) else { return };
@@ -339,10 +340,7 @@ impl World {
     /// What was set aside, or is to be tried again, and asserts that nothing was that nobody asked for. None: the disk fails.
     fn read(&self, directory: &Path) -> Option<Vec<(Name, Held)>> {
         let mut found = Vec::new();
-        let names = match recovery::names(&self.disk, directory) {
-            Err(SpoolError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Vec::new(),
-            names => names.ok()?,
-        };
+        let names = recovery::names_if_any(&self.disk, directory).ok()?;
         for name in names {
             assert!(self.set_aside, "a crash is no damage, but segment {name} was set aside");
             let file = self.disk.read(&directory.join(name.file())).ok()?;
@@ -388,6 +386,11 @@ impl World {
         }
         panic!("{seen}");
     }
+}
+
+/// As the shipper does at the start and once a second. Where it fails it is ended the next time.
+fn take_up(spool: &Spool) {
+    let _ = spool.end_splits().and_then(|()| spool.take_up());
 }
 
 /// What is sealed, oldest first.
