@@ -5,7 +5,6 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 
 use super::aside::RETRY;
 use super::discard::{DISCARDED, DISCARDING};
@@ -56,8 +55,7 @@ impl Spool {
         };
         match recovery::take_in(&*shared.disk, &shared.directory, name)? {
             Some(sealed) => {
-                shared.queue.on_disk.fetch_add(sealed.bytes, Ordering::Relaxed);
-                shared.push_in_order(sealed);
+                shared.take_in(sealed);
                 Ok(true)
             }
             None => {

@@ -143,9 +143,15 @@ impl Shared {
         }
     }
 
-    /// Puts a segment where its number has it among those that wait.
-    pub(crate) fn push_in_order(&self, segment: Sealed) {
+    /// Puts a segment where its number has it among those that wait, in the place of what had its name: that is no longer there,
+    /// though a failing disk may have kept anybody from noting it.
+    pub(crate) fn take_in(&self, segment: Sealed) {
         let mut sealed = self.sealed.lock();
+        let before =
+            sealed.iter().filter(|other| other.name == segment.name).map(|other| other.bytes).sum::<u64>();
+        sealed.retain(|other| other.name != segment.name);
+        // Wraps back to what it should be when there is less than before.
+        self.queue.on_disk.fetch_add(segment.bytes.wrapping_sub(before), Ordering::Relaxed);
         let order = |name: Name| (name.number, name.collector);
         let at = sealed.partition_point(|other| order(other.name) < order(segment.name));
         sealed.insert(at, segment);
