@@ -35,7 +35,7 @@ impl Spool {
         let (disk, directory) = (&*shared.disk, &*shared.directory);
         let failed = |source| SpoolError::io("split", &directory.join(sealed.name.file()), source);
         let made = make(disk, directory, sealed);
-        if decided(disk, directory).map_err(failed)?.is_empty() {
+        if !decided(disk, directory).map_err(failed)?.contains(&sealed.name) {
             // What was begun takes space.
             complete(disk, directory, &mut Vec::new()).map_err(failed)?;
             return made.map_err(failed);
@@ -94,7 +94,7 @@ pub(crate) fn complete(disk: &dyn Disk, directory: &Path, placed: &mut Vec<Name>
     };
     let decided = decided(disk, directory)?;
     for file in files {
-        match Name::of_file(&file).filter(|_| !decided.is_empty()) {
+        match Name::of_file(&file).filter(|name| is_part_of(&decided, *name)) {
             Some(name) => {
                 // Before it is moved: a disk may say that it failed to, and have done it.
                 placed.push(name);
@@ -106,8 +106,8 @@ pub(crate) fn complete(disk: &dyn Disk, directory: &Path, placed: &mut Vec<Name>
     if !decided.is_empty() {
         disk.sync_directory(directory)?;
         disk.sync_directory(&staged)?;
-        for file in decided {
-            disk.remove(&aside.join(file))?;
+        for name in decided {
+            disk.remove(&aside.join(format!("{name}{SPLIT}")))?;
         }
         disk.sync_directory(&aside)?;
     }
@@ -144,20 +144,26 @@ pub(crate) fn waiting(disk: &dyn Disk, directory: &Path) -> Result<Vec<Scanned>,
 /// Halves whose split was decided and not ended.
 fn undone(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<Name>> {
     match decided(disk, directory) {
-        Ok(files) if files.is_empty() => Ok(Vec::new()),
-        Ok(_) => {
+        Ok(decided) if decided.is_empty() => Ok(Vec::new()),
+        Ok(decided) => {
             let files = disk.list(&directory.join(HALVES))?;
-            Ok(files.iter().filter_map(|file| Name::of_file(file)).collect())
+            let names = files.iter().filter_map(|file| Name::of_file(file));
+            Ok(names.filter(|name| is_part_of(&decided, *name)).collect())
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }
 
-/// Files of segments whose halves take their place.
-fn decided(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<String>> {
+/// Segments whose parts take their place. One that was ended may come back in a power cut, when none of its parts is there any more.
+fn decided(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<Name>> {
     let files = disk.list(&directory.join(ASIDE))?;
-    Ok(files.into_iter().filter(|file| file.ends_with(SPLIT)).collect())
+    Ok(files.iter().filter_map(|file| Name::of_text(file.strip_suffix(SPLIT)?)).collect())
+}
+
+/// Whether a segment takes the place of one of these, with others.
+fn is_part_of(decided: &[Name], part: Name) -> bool {
+    decided.iter().any(|whole| part == *whole || HALF.iter().any(|half| part == derived(*whole, half)))
 }
 
 /// The frames of a segment in two parts with an event each at least, none where there is but one event. Frames stay whole unless there
@@ -259,14 +265,14 @@ mod tests {
         vec![(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2), (4, 0)]
     }
 
-    fn with_events(spool: &Spool) -> Option<Sealed> {
-        spool.shared.sealed.lock().iter().copied().find(|sealed| sealed.seal.events > 0)
+    fn full(spool: &Spool) -> Vec<Sealed> {
+        spool.shared.sealed.lock().iter().copied().filter(|sealed| sealed.seal.events > 0).collect()
     }
 
     #[test]
     fn halves_hold_every_event_once_and_no_number_is_missing() {
         let spool = open(&sealed()).unwrap();
-        let whole = with_events(&spool).unwrap();
+        let whole = full(&spool)[0];
         assert!(spool.split(&whole).unwrap());
         assert_eq!(events(&spool), all());
         let names: BTreeSet<_> = spool.shared.sealed.lock().iter().map(|sealed| sealed.name).collect();
@@ -285,7 +291,7 @@ mod tests {
         wait(append(&spool, 1, &[0, 1]).unwrap()).unwrap();
         wait(spool.append_audit("key turned", "{}").unwrap()).unwrap();
         spool.close();
-        let whole = with_events(&spool).unwrap();
+        let whole = full(&spool)[0];
         let books = |name: Name| {
             let path = Path::new(DIRECTORY).join(name.file());
             recovery::scan(&disk, &path, None).unwrap().tally
@@ -310,7 +316,7 @@ mod tests {
         for after in 0.. {
             let disk = sealed();
             let spool = open(&disk).unwrap();
-            let whole = with_events(&spool).unwrap();
+            let whole = full(&spool)[0];
             disk.fault_after(after, Fault::PowerCut);
             let done = spool.split(&whole);
             let is_over = !disk.is_off();
@@ -331,12 +337,50 @@ mod tests {
     }
 
     #[test]
+    fn what_an_error_left_of_a_split_decides_for_no_other() {
+        for first in 0.. {
+            for second in 0.. {
+                let disk = sealed();
+                let spool = open(&disk).unwrap();
+                wait(append(&spool, 5, &[0]).unwrap()).unwrap();
+                wait(append(&spool, 6, &[0]).unwrap()).unwrap();
+                spool.close();
+                let [one, other] = full(&spool)[..] else { panic!("two segments have events") };
+                disk.fault_after(
+                    first,
+                    Fault::Error { kind: io::ErrorKind::Other, done: true, lasting: false },
+                );
+                let _ = spool.split(&one);
+                if !disk.fault_came() {
+                    return;
+                }
+                disk.fault_after(second, Fault::PowerCut);
+                let _ = spool.split(&other);
+                drop(spool);
+                let is_over = !disk.is_off();
+                for survives in [true, false] {
+                    let spool = open(&disk.after_power_loss(|| survives)).unwrap();
+                    let events = events(&spool);
+                    let expected = [all(), vec![(5, 0), (6, 0)]].concat();
+                    assert_eq!(
+                        events, expected,
+                        "{first} and {second} operations; unsynced survives: {survives}"
+                    );
+                }
+                if is_over {
+                    break;
+                }
+            }
+        }
+    }
+
+    #[test]
     fn an_error_at_any_operation_of_a_split_leaves_every_event_once_and_nothing_lying_about() {
         for done in [true, false] {
             for after in 0.. {
                 let disk = sealed();
                 let spool = open(&disk).unwrap();
-                let whole = with_events(&spool).unwrap();
+                let whole = full(&spool)[0];
                 disk.fault_after(after, Fault::Error { kind: io::ErrorKind::Other, done, lasting: false });
                 let is_split = spool.split(&whole).is_ok_and(|is_split| is_split);
                 let came = disk.fault_came();
