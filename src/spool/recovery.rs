@@ -422,12 +422,12 @@ fn move_aside(disk: &dyn Disk, directory: &Path, name: Name) -> Result<(), Spool
     moved().map_err(|source| SpoolError::io("set aside", &to, source))
 }
 
-/// Leaves a segment in one place that a power cut left in two, as it moved from one to the other: in that from which it is shipped
-/// soonest. In the other it would outlive it, and be shipped again when it is tried again.
+/// Makes durable where each segment is seen to be, whatever a process that died had left unsynced; and leaves one in a single place
+/// that a power cut left in two, as it moved from one to the other: in that from which it is shipped soonest. In the other it would outlive
+/// it, and be shipped again when it is tried again.
 pub(crate) fn end_moves(disk: &dyn Disk, directory: &Path) -> Result<(), SpoolError> {
     let mut seen = BTreeMap::new();
     for place in [directory.to_owned(), directory.join(RETRY), directory.join(ASIDE)] {
-        let mut is_changed = false;
         for name in names_if_any(disk, &place)? {
             let path = place.join(name.file());
             let Some(other) = seen.get(&name) else {
@@ -437,11 +437,11 @@ pub(crate) fn end_moves(disk: &dyn Disk, directory: &Path) -> Result<(), SpoolEr
             let failed = |source| SpoolError::io("end the move of", &path, source);
             if is_same(disk, other, &path).map_err(failed)? {
                 disk.remove(&path).map_err(failed)?;
-                is_changed = true;
             }
         }
-        if is_changed {
-            disk.sync_directory(&place).map_err(|source| SpoolError::io("sync", &place, source))?;
+        match disk.sync_directory(&place) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            synced => synced.map_err(|source| SpoolError::io("sync", &place, source))?,
         }
     }
     Ok(())

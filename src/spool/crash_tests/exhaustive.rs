@@ -94,6 +94,36 @@ fn a_power_cut_while_a_segment_is_moved_leaves_it_in_one_place() {
     );
 }
 
+/// What was left unsynced by a process that died is built upon by the next one, until the power fails.
+#[test]
+fn a_power_cut_soon_after_a_move_that_was_cut_short_leaves_a_segment_in_one_place() {
+    // Drawn, since all of them take minutes.
+    const SOON: u64 = 80;
+    const CUTS: u64 = 4;
+    let ended = Fault::Error { kind: ErrorKind::Other, done: false, lasting: true };
+    for after in 0.. {
+        let mut random = fastrand::Rng::with_seed(after);
+        for draw in 0..CUTS {
+            let mut world = World::new(draw, 4, false);
+            world.take(&Step::Fault { after, fault: ended });
+            let mut came = false;
+            for step in &there_and_back() {
+                world.take(step);
+                if !came && world.disk.fault_came() {
+                    came = true;
+                    world.take(&Step::Fault { after: random.u64(..SOON), fault: Fault::PowerCut });
+                    world.take(&Step::Reopen);
+                }
+            }
+            world.take(&Step::Reopen);
+            if !came {
+                assert!(after > LEAST_OPERATIONS / 2);
+                return;
+            }
+        }
+    }
+}
+
 #[test]
 fn an_error_of_the_disk_at_any_operation_loses_and_doubles_nothing() {
     for done in [false, true] {
