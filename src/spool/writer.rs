@@ -138,7 +138,7 @@ struct Writer {
 /// fails.
 pub(crate) fn run(shared: &Arc<Shared>, active: Option<Active>, start: Start, watch: Watch) {
     // A panic must not leave anyone waiting for ever.
-    let guard = FailOnPanic(shared.clone());
+    let _guard = FailOnPanic(shared);
     let active = active.or_else(|| start::begin_when_there_is_space(shared, start));
     if let Some(active) = active {
         let mut writer = Writer { shared: shared.clone(), active, watch, pace: Pace::default() };
@@ -146,7 +146,6 @@ pub(crate) fn run(shared: &Arc<Shared>, active: Option<Active>, start: Start, wa
             shared.fail(&error);
         }
     }
-    std::mem::forget(guard);
 }
 
 impl Writer {
@@ -254,11 +253,13 @@ impl Writer {
 }
 
 /// Fails the spool if the writer's thread unwinds.
-struct FailOnPanic(Arc<Shared>);
+struct FailOnPanic<'a>(&'a Shared);
 
-impl Drop for FailOnPanic {
+impl Drop for FailOnPanic<'_> {
     fn drop(&mut self) {
-        self.0.fail(&SpoolError::Broken("its writer panicked".into()));
+        if std::thread::panicking() {
+            self.0.fail(&SpoolError::Broken("its writer panicked".into()));
+        }
     }
 }
 
