@@ -50,17 +50,16 @@ impl Spool {
         let shared = &self.shared;
         let (disk, directory) = (&*shared.disk, &*shared.directory);
         let mut placed = shared.placed.lock();
-        let ended = complete(disk, directory, &mut placed);
+        // None is taken in before all are in their place for good.
+        complete(disk, directory, &mut placed)
+            .map_err(|source| SpoolError::io("end a split in", directory, source))?;
         while let Some(&name) = placed.first() {
-            match recovery::take_in(disk, directory, name) {
-                Ok(part) => part.into_iter().for_each(|part| shared.take_in(part)),
-                // It could not be moved; the next time it is noted again.
-                Err(error) if error.is_missing() => {}
-                Err(error) => return Err(error),
+            if let Some(part) = recovery::take_in(disk, directory, name)? {
+                shared.take_in(part);
             }
             placed.remove(0);
         }
-        ended.map_err(|source| SpoolError::io("end a split in", directory, source))
+        Ok(())
     }
 }
 
@@ -101,7 +100,9 @@ pub(crate) fn complete(disk: &dyn Disk, directory: &Path, placed: &mut Vec<Name>
         match Name::of_file(&file).filter(|name| is_part_of(&decided, *name)) {
             Some(name) => {
                 // Before it is moved: a disk may say that it failed to, and have done it.
-                placed.push(name);
+                if !placed.contains(&name) {
+                    placed.push(name);
+                }
                 disk.rename(&staged.join(&file), &directory.join(&file))?;
             }
             None => disk.remove(&staged.join(&file))?,
