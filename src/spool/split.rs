@@ -35,14 +35,16 @@ impl Spool {
         let (disk, directory) = (&*shared.disk, &*shared.directory);
         let failed = |source| SpoolError::io("split", &directory.join(sealed.name.file()), source);
         let made = make(disk, directory, sealed);
-        if !decided(disk, directory).map_err(failed)?.contains(&sealed.name) {
-            // What was begun takes space.
-            complete(disk, directory, &mut Vec::new()).map_err(failed)?;
-            return made.map_err(failed);
+        if matches!(made, Ok(false)) {
+            return Ok(false);
         }
+        // Whatever a failing disk says of what it did: what has the name once the split is ended is what there is.
         self.forget(sealed);
+        shared.placed.lock().push(sealed.name);
         self.end_splits()?;
-        Ok(true)
+        made.or_else(|error| {
+            self.holds(derived(sealed.name, HALF[0])).then_some(true).ok_or_else(|| failed(error))
+        })
     }
 
     /// Takes in the halves of segments whose split was decided and could not be ended at once.
@@ -54,8 +56,11 @@ impl Spool {
         complete(disk, directory, &mut placed)
             .map_err(|source| SpoolError::io("end a split in", directory, source))?;
         while let Some(&name) = placed.first() {
-            if let Some(part) = recovery::take_in(disk, directory, name)? {
-                shared.take_in(part);
+            match recovery::take_in(disk, directory, name) {
+                Ok(part) => part.into_iter().for_each(|part| shared.take_in(part)),
+                // Somebody took the file away.
+                Err(error) if error.is_missing() => {}
+                Err(error) => return Err(error),
             }
             placed.remove(0);
         }

@@ -275,6 +275,8 @@ impl World {
                         until(|| spool.status().short.is_none() || spool.status().broken.is_some());
                     }
                     self.spool = Some(spool);
+                    // What was not durable is gone with the process that counted it.
+                    self.dropped_waiting = 0;
                     self.audit(&found.notes);
                     return;
                 }
