@@ -45,7 +45,7 @@ fn main() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = kept.unwrap_or_else(|| directory.path().join("store"));
     let store = start(&data);
-    let client = Client::new(&config::Store::Embedded { listen: store.listen });
+    let client = Client::new(&config::Store::embedded(store.listen));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     if runtime.block_on(count(&client)).is_none_or(|found| found == 0) {
         fill(directory.path(), store.listen, rows);
@@ -121,7 +121,7 @@ fn start(data: &Path) -> Store {
 fn fill(directory: &Path, listen: SocketAddr, rows: u32) {
     let settings = directory.join("footfall.toml");
     let text = format!(
-        "timezone = \"{ZONE}\"\n[store]\nurl = \"http://{listen}\"\ndatabase = \"footfall\"\nuser = \"footfall_writer\"\n\
+        "timezone = \"{ZONE}\"\n[store]\nurl = \"http://{listen}\"\ndatabase = \"footfall\"\nuser = \"footfall_collector\"\n\
          [[site]]\nid = \"clinic\"\nhosts = [\"clinic.example\"]\n"
     );
     std::fs::write(&settings, text).expect("settings can be written");

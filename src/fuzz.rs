@@ -18,7 +18,6 @@ use crate::privacy::{KeyRing, Places, Privacy, SystemClock};
 
 pub use crate::server::fuzz::forwarded_headers;
 pub use crate::spool::fuzz::spool_recovery;
-pub use crate::store::embedded::fuzz::{native_block, store_request};
 
 /// A target: its name, which is that of its directory under `fuzz/corpus`, and what it runs.
 pub type Target = (&'static str, fn(&[u8]));
@@ -33,8 +32,6 @@ pub const TARGETS: &[Target] = &[
     ("user_agent", user_agent),
     ("spool_recovery", spool_recovery),
     ("configuration", configuration),
-    ("store_request", store_request),
-    ("native_block", native_block),
 ];
 
 /// Longest text of a recognised browser that is kept, in bytes: what a stranger writes must not go to disk at length.

@@ -5,5 +5,7 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
+    // The embedded store is this same program, started again; in its process this call does not return.
+    clickhouse_embedded::run_engine_if_requested();
     footfall::command::run()
 }

@@ -43,7 +43,10 @@ fn check(common: &Common) -> Result<(), Error> {
 
 fn summary(config: &Config, out: &mut impl Write) -> std::io::Result<()> {
     let store = match &config.store {
-        Store::Embedded { listen } => format!("embedded, on {listen}"),
+        Store::Embedded { listen, native, .. } => {
+            let native = native.map_or_else(String::new, |native| format!(", native protocol on {native}"));
+            format!("embedded, on {listen}{native}")
+        }
         Store::Server { url, database, cluster, .. } => {
             let cluster = cluster.as_ref().map_or_else(String::new, |name| format!(", cluster {name}"));
             format!("{url}, database {database}{cluster}")

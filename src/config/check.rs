@@ -195,11 +195,10 @@ fn read_spool(value: Option<(Given, Place)>, problems: &mut Problems) -> SpoolLi
 }
 
 fn read_store(value: Option<(Given, Place)>, problems: &mut Problems) -> Store {
-    let embedded = |listen| Store::Embedded { listen };
     let default = SocketAddr::from(([127, 0, 0, 1], 8123));
     let value = match value {
-        None => return embedded(default),
-        Some((Given::Text(word), _)) if word == "embedded" => return embedded(default),
+        None => return Store::embedded(default),
+        Some((Given::Text(word), _)) if word == "embedded" => return Store::embedded(default),
         Some((Given::Text(url), place)) => {
             let url = (Given::Text(url), place.clone());
             (Given::Table(Values::from([("url".to_owned(), url)])), place)
@@ -207,16 +206,27 @@ fn read_store(value: Option<(Given, Place)>, problems: &mut Problems) -> Store {
         Some(table) => table,
     };
     let mut section = section("store", Some(value), problems);
-    let listen = section.read("listen", address);
+    let listen = section.read("listen", address).unwrap_or(default);
+    let native = section.read("native", address);
+    let unconfined = section.read("unconfined", flag).unwrap_or(false);
     let url = section.read("url", store_url);
     let database = section.read("database", identifier).unwrap_or_else(|| crate::store::DATABASE.to_owned());
     let user = section.read("user", text).unwrap_or_else(|| "default".to_owned());
     let password = section.read("password_file", secret_file).unwrap_or_default();
     let cluster = section.read("cluster", identifier);
-    section.finish(&["listen", "url", "database", "user", "password_file", "cluster"]);
+    section.finish(&[
+        "listen",
+        "native",
+        "unconfined",
+        "url",
+        "database",
+        "user",
+        "password_file",
+        "cluster",
+    ]);
     match url {
         Some(url) => Store::Server { url, database, user, password, cluster },
-        None => embedded(listen.unwrap_or(default)),
+        None => Store::Embedded { listen, native, unconfined },
     }
 }
 

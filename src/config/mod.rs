@@ -169,6 +169,10 @@ pub enum Store {
     Embedded {
         /// Address of its ClickHouse HTTP interface.
         listen: SocketAddr,
+        /// Address of its native protocol; absent means that it is not served.
+        native: Option<SocketAddr>,
+        /// Serve all its users even where the kernel cannot confine the engine.
+        unconfined: bool,
     },
     /// A ClickHouse server or cluster.
     Server {
@@ -183,6 +187,13 @@ pub enum Store {
         /// Cluster name; absent means no `ON CLUSTER`.
         cluster: Option<String>,
     },
+}
+
+impl Store {
+    /// The embedded store at this address, with everything else as it is by default.
+    pub fn embedded(listen: SocketAddr) -> Self {
+        Self::Embedded { listen, native: None, unconfined: false }
+    }
 }
 
 /// A text that is never printed and is wiped when dropped.

@@ -14,7 +14,7 @@ use clickhouse::insert_formatted::InsertFormatted;
 use clickhouse::query::{BytesCursor, Query};
 
 use crate::config::{self, Config, Secret};
-use embedded::{Passwords, PasswordsError, READER, WRITER};
+use embedded::{ANALYST, COLLECTOR, Passwords, PasswordsError, REPORTS};
 
 /// The database of all tables, unless the configuration names another.
 pub const DATABASE: &str = "footfall";
@@ -25,8 +25,8 @@ pub struct Client {
     inner: clickhouse::Client,
     database: String,
     cluster: Option<String>,
-    /// The password, if any, of the embedded store's reader; none at all when the store is a server.
-    reader: Option<Secret>,
+    /// The user that reads from the embedded store, and its password; absent when the store is a server.
+    reader: Option<(&'static str, Secret)>,
 }
 
 impl Client {
@@ -38,17 +38,21 @@ impl Client {
         Ok(Self::new(&config.store).with_passwords(&Passwords::read(config)?))
     }
 
-    /// A client that reads alone. A file of passwords that the caller may not read does not matter unless the reader has one: then
-    /// the store says so.
+    /// A client that only reads. A caller who may not read the file of passwords comes as the analyst, who needs none on loopback
+    /// unless the operator requires one: then the store refuses.
     pub fn reading(config: &Config) -> Self {
-        Self::new(&config.store).with_passwords(&Passwords::read(config).unwrap_or_default()).reader()
+        let client = Self::new(&config.store);
+        match Passwords::read(config) {
+            Ok(passwords) => client.with_passwords(&passwords).reader(),
+            Err(_) => Self { reader: client.reader.map(|_| (ANALYST, Secret::default())), ..client }.reader(),
+        }
     }
 
     /// A client for the store, if it is embedded for one that asks for no password. Nothing is sent yet.
     pub fn new(store: &config::Store) -> Self {
         let (url, database, user, password, cluster) = match store {
-            config::Store::Embedded { listen } => {
-                (format!("http://{listen}"), DATABASE.to_owned(), WRITER, "", None)
+            config::Store::Embedded { listen, .. } => {
+                (format!("http://{listen}"), DATABASE.to_owned(), COLLECTOR, "", None)
             }
             config::Store::Server { url, database, user, password, cluster } => {
                 (url.clone(), database.clone(), user.as_str(), password.expose(), cluster.clone())
@@ -61,7 +65,7 @@ impl Client {
         if !password.is_empty() {
             inner = inner.with_password(password);
         }
-        let reader = matches!(store, config::Store::Embedded { .. }).then(Secret::default);
+        let reader = matches!(store, config::Store::Embedded { .. }).then(|| (REPORTS, Secret::default()));
         Self { inner, database, cluster, reader }
     }
 
@@ -69,8 +73,9 @@ impl Client {
     #[must_use]
     pub fn with_passwords(mut self, passwords: &Passwords) -> Self {
         if self.reader.is_some() {
-            self.inner = self.inner.with_password(passwords.writer().expose());
-            self.reader = Some(passwords.reader().clone());
+            let of = |user| passwords.get(user).cloned().unwrap_or_default();
+            self.inner = self.inner.with_password(of(COLLECTOR).expose());
+            self.reader = Some((REPORTS, of(REPORTS)));
         }
         self
     }
@@ -80,7 +85,7 @@ impl Client {
     pub fn reader(&self) -> Self {
         let mut reader = self.clone();
         reader.inner = match &self.reader {
-            Some(password) => reader.inner.with_user(READER).with_password(password.expose()),
+            Some((user, password)) => reader.inner.with_user(*user).with_password(password.expose()),
             // 2: settings may still be given with a query, `readonly` itself excepted.
             None => reader.inner.with_setting("readonly", "2"),
         };

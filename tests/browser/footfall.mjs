@@ -39,7 +39,7 @@ policy = "2026-11-22"
 trusted_proxies = ["127.0.0.0/8"]
 [store]
 url = "http://127.0.0.1:${store}"
-user = "footfall_writer"
+user = "footfall_collector"
 [[site]]
 id = "clinic"
 hosts = ["127.0.0.1"]
@@ -83,7 +83,7 @@ cookies = { ab = "value", consent = "presence" }
     async rows(sql) {
       const answer = await fetch(`http://127.0.0.1:${store}/?database=footfall`, {
         method: "POST",
-        headers: { "x-clickhouse-user": "footfall_writer" },
+        headers: { "x-clickhouse-user": "footfall_collector" },
         body: `${sql} FORMAT JSONEachRow`,
       });
       const text = await answer.text();

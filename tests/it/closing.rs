@@ -115,7 +115,7 @@ fn close(shipping: &Shipping, listen: SocketAddr, now: Timestamp) -> bool {
     let client = Client::new(&Settings::Server {
         url: format!("http://{listen}"),
         database: "footfall".into(),
-        user: "footfall_writer".into(),
+        user: "admin".into(),
         password: Secret::new(String::new()),
         cluster: None,
     });

@@ -69,7 +69,7 @@ fn client(process: &StoreProcess, database: &str) -> Client {
     Client::new(&Address::Server {
         url: format!("http://{}", process.store.listen),
         database: database.to_owned(),
-        user: "footfall_writer".to_owned(),
+        user: "admin".to_owned(),
         password: Secret::default(),
         cluster: None,
     })

@@ -161,7 +161,7 @@ fn client(address: SocketAddr) -> Client {
     Client::new(&config::Store::Server {
         url: format!("http://{address}"),
         database: "footfall".into(),
-        user: "footfall_writer".into(),
+        user: "admin".into(),
         password: Secret::new(String::new()),
         cluster: None,
     })

@@ -32,7 +32,7 @@ impl Older {
         let client = Client::new(&Address::Server {
             url: format!("http://{}", process.store.listen),
             database: "footfall".to_owned(),
-            user: "footfall_writer".to_owned(),
+            user: "admin".to_owned(),
             password: Secret::default(),
             cluster: None,
         });

@@ -28,7 +28,7 @@ use crate::config::{Config, Retention, Store};
 use crate::event::COLUMNS;
 use crate::spool::STORED;
 use crate::store::books::text_of;
-use crate::store::embedded::Child;
+use crate::store::embedded::EmbeddedStore;
 use crate::store::visits::Materialiser;
 use crate::store::{Client, schema};
 
@@ -92,26 +92,22 @@ pub fn run(arguments: &Arguments, common: &Common) -> Result<(), Error> {
         let own = start_store(&config).await?;
         let filled = fill(&visitors, &config).await;
         if let Some(store) = own {
-            store.run(std::future::ready(())).await;
+            tokio::task::spawn_blocking(move || store.stop()).await?;
         }
         filled
     })
 }
 
 /// Starts the embedded store, unless it runs already or the configuration names a server.
-async fn start_store(config: &Config) -> Result<Option<Child>, Error> {
-    let Store::Embedded { listen } = config.store else { return Ok(None) };
+async fn start_store(config: &Config) -> Result<Option<EmbeddedStore>, Error> {
+    let Store::Embedded { listen, .. } = config.store else { return Ok(None) };
     if tokio::net::TcpStream::connect(listen).await.is_ok() {
         return Ok(None);
     }
-    let child = Child::start(config)?;
-    let mut ready = child.readiness();
-    let answers = ready.wait_for(|ready| *ready);
-    match tokio::time::timeout(STORE_START, answers).await {
-        Ok(Ok(_)) => {}
-        _ => return Err(format!("the embedded store does not start on {listen}; see its log above").into()),
-    }
-    Ok(Some(child))
+    let store = EmbeddedStore::start(config)?;
+    tokio::task::spawn_blocking(move || store.wait_until_ready(STORE_START).map(|()| Some(store)))
+        .await?
+        .map_err(Error::from)
 }
 
 /// Fills the configured store: tables, rows, closed days.

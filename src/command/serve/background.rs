@@ -15,7 +15,7 @@ use super::audit;
 use crate::config::{self, Config};
 use crate::server::collect::Collector;
 use crate::spool::Spool;
-use crate::store::embedded::Child;
+use crate::store::embedded::EmbeddedStore;
 use crate::store::schema::SchemaError;
 use crate::store::ship::Shipper;
 use crate::store::visits::Materialiser;
@@ -45,22 +45,20 @@ pub(super) type StoreState = Arc<Mutex<Result<String, String>>>;
 pub(super) struct Background {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
-    stop_store: watch::Sender<bool>,
-    embedded: Option<JoinHandle<()>>,
+    embedded: Option<EmbeddedStore>,
     store: StoreState,
 }
 
 impl Background {
-    /// Starts them all but the embedded store, which was started as `child`.
+    /// Starts them all, except the embedded store, which runs already.
     pub(super) fn start(
         config: &Arc<Config>,
         client: &Client,
         collector: &Arc<Collector>,
         spool: &Arc<Spool>,
-        child: Option<Child>,
+        embedded: Option<EmbeddedStore>,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let (stop_store, store_stopped) = watch::channel(false);
         let (shippable_sender, shippable) = watch::channel(false);
         let store = Arc::new(Mutex::new(Err("not asked yet".to_owned())));
         let (there, back) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -70,8 +68,7 @@ impl Background {
         let days = close_days(config.clone(), client.clone(), there, shippable_sender, stopped.clone());
         let shipper = Shipper::new(spool.clone(), client.clone()).woken_by(back);
         let tasks = vec![tokio::spawn(days), tokio::spawn(ship(shipper, shippable, stopped))];
-        let embedded = child.map(|child| tokio::spawn(child.run(raised(store_stopped))));
-        Self { stop, tasks, stop_store, embedded, store }
+        Self { stop, tasks, embedded, store }
     }
 
     /// What is known of the store.
@@ -86,20 +83,20 @@ impl Background {
         for task in self.tasks {
             let _ = task.await;
         }
-        let _ = self.stop_store.send(true);
         if let Some(embedded) = self.embedded {
-            let _ = embedded.await;
+            // An error is a panic, which was printed by itself.
+            let _ = tokio::task::spawn_blocking(move || embedded.stop()).await;
         }
     }
 }
 
 /// Starts the embedded store, where it is configured.
-pub(super) fn start_embedded(config: &Config) -> Option<Child> {
+pub(super) fn start_embedded(config: &Config) -> Option<EmbeddedStore> {
     if !matches!(config.store, config::Store::Embedded { .. }) {
         return None;
     }
-    match Child::start(config) {
-        Ok(child) => Some(child),
+    match EmbeddedStore::start(config) {
+        Ok(store) => Some(store),
         Err(error) => {
             let error: &dyn std::error::Error = &error;
             tracing::error!(error, "there is no store; beacons are taken and wait in the spool");

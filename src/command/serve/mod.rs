@@ -119,11 +119,11 @@ impl Running {
         announce(&config, &addresses, &server, format)?;
 
         let config = Arc::new(config);
-        let child = background::start_embedded(&config);
-        let passwords = child.as_ref().map(|child| child.passwords().clone()).unwrap_or_default();
+        let embedded = background::start_embedded(&config);
+        let passwords = embedded.as_ref().map(|store| store.passwords().clone()).unwrap_or_default();
         let client = Client::new(&config.store).with_passwords(&passwords);
         let draining = Arc::new(AtomicBool::new(false));
-        let background = Background::start(&config, &client, &collector, &spool, child);
+        let background = Background::start(&config, &client, &collector, &spool, embedded);
         let checks = health::checks(&config, &collector, &spool, background.store_state(), draining.clone());
         let sources = health::sources(&config, &collector, Box::new(server.metrics()));
         let answers = Admin::new(recorder, sources, checks);

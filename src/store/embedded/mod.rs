@@ -1,241 +1,223 @@
-//! The embedded store: the ClickHouse engine as a library behind ClickHouse's own HTTP interface.
+//! The embedded store: ClickHouse in a child process, with the users of `sql/roles.sql`.
 //!
-//! ```text
-//! connection ─► server ─► access ─► ask ─► run ─┬► session ─► engine (libchdb)
-//!                          (who)   (what)       ├► body ─► codec ─► insert
-//!                                               └► rows ─► codec ─► reply ─► connection
-//! ```
-//!
-//! Clients cannot tell it from a ClickHouse server of the same version, within the bounds that `docs/embedded.md`
-//! lists. It refuses to share its data directory, to be reached from elsewhere without passwords, and to read or write
-//! anything outside of its data: by ClickHouse's grants, by `statement` where there are none, and by the kernel (`confine`).
+//! `clickhouse-embedded` does the work. This module says what Footfall wants of it: where the engine and the data lie, who may
+//! log in, and with which password. It refuses to serve people where the kernel cannot confine the engine.
 
-mod access;
-mod ask;
-mod assignments;
-mod body;
-mod child;
-mod codec;
-mod confine;
-mod engine;
-#[cfg(any(test, fuzzing))]
-pub(crate) mod fuzz;
-pub mod install;
-mod kill;
-mod lexer;
 mod passwords;
-mod reader;
-mod reply;
-mod rows;
-mod run;
-mod server;
-mod session;
-mod settings;
-mod statement;
-mod wire;
+mod roles;
 
-use std::collections::HashSet;
-use std::fs::File;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use clickhouse_embedded::install::{self, InstallError};
+use clickhouse_embedded::{Access, Confinement, NotReady, Options, Server, StartError, sandbox};
 
-pub use access::{AccessError, READER, Users, WRITER};
-pub use child::{Child, ChildError};
-pub use confine::{ConfineError, Confined, confine};
+use crate::config::{self, Config};
 pub use passwords::{Passwords, PasswordsError};
-pub use settings::Limits;
+pub use roles::{ANALYST, COLLECTOR, REPORTS};
 
-use engine::{Engine, EngineError};
-use kill::Killer;
-use run::Store;
-use server::Service;
-use session::Sessions;
+/// Names the engine's library and skips the cache directory.
+const LIBRARY: &str = "FOOTFALL_LIBCHDB";
+/// The name of the cache directory, and of the server for its clients.
+const PROGRAM: &str = "footfall";
+/// How long a predecessor has to close its data: as long as it may take to end, and more.
+const PREDECESSOR: Duration = Duration::from_secs(60);
 
-/// Between two tries to take the directory.
-const LOCK_LOOK: Duration = Duration::from_millis(20);
-/// Threads for what blocks and is no statement, such as closing sessions.
-const SPARE_THREADS: usize = 8;
-
-/// Why the store does not start.
+/// Why there is no engine to run.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Another process has the directory.
-    #[error("{} is in use by another footfall process", .0.display())]
-    InUse(PathBuf),
-    /// A file of the data directory.
-    #[error("cannot use {}", .path.display())]
-    Data {
-        /// The file or directory.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The address.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The kernel.
+pub enum EngineError {
+    /// It was not fetched yet.
+    #[error("the ClickHouse engine is not at {}: run `footfall embedded --install`, or name it in {LIBRARY}", .0.display())]
+    Missing(PathBuf),
+    /// The variable names something else.
+    #[error("{LIBRARY} names {}, which is not a file", .0.display())]
+    NotAFile(PathBuf),
+    /// There is neither `HOME` nor `XDG_CACHE_HOME`.
+    #[error("no cache directory: set HOME or XDG_CACHE_HOME, or name the engine in {LIBRARY}")]
+    NoCache,
+    /// It cannot be fetched.
     #[error(transparent)]
-    Confine(#[from] ConfineError),
-    /// The users.
+    Install(#[from] InstallError),
+}
+
+/// Why the embedded store does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// The configuration names a server.
+    #[error("the configuration names a ClickHouse server, not the embedded store")]
+    NotEmbedded,
+    /// The passwords cannot be used.
     #[error(transparent)]
-    Access(#[from] AccessError),
-    /// The engine.
+    Passwords(#[from] PasswordsError),
+    /// There is no engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The process that started this one is gone.
-    #[error("the process that started this one is gone")]
-    Orphan,
-    /// The engine started and does not answer.
-    #[error("the ClickHouse engine does not answer: {0}")]
-    Answer(String),
+    /// What was asked for contradicts itself.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// It does not answer.
+    #[error("{source}; its address is `{setting}`")]
+    NotReady {
+        /// The setting or argument that moves it elsewhere.
+        setting: &'static str,
+        /// Why.
+        source: NotReady,
+    },
 }
 
-/// What to serve, and where.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The directory of the data; made when it is not there.
-    pub data: PathBuf,
-    /// The address of the HTTP interface.
-    pub listen: SocketAddr,
-    /// The engine's library.
-    pub library: PathBuf,
-    /// Who may come. They are read before the process is confined, which then reads no password file.
-    pub users: Users,
-    /// What the engine may use.
-    pub limits: Limits,
-    /// How long to wait for another process to leave the directory.
-    pub patience: Duration,
-}
-
-/// A store that is open and not served yet.
-pub struct Embedded {
-    engine: Arc<Engine>,
-    service: Arc<Service>,
-    listener: TcpListener,
-    /// Holds the directory for as long as this process lives.
-    _lock: File,
-}
-
-impl Embedded {
-    /// A runtime with a thread for each statement that may run at once, and no more.
-    ///
-    /// # Errors
-    /// When the system starts no thread.
-    pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .max_blocking_threads(server::MAX_STATEMENTS + SPARE_THREADS)
-            .enable_all()
-            .build()
-    }
-
-    /// Opens the data and binds the address.
-    ///
-    /// # Errors
-    /// When the directory is in use, the engine does not start, or the address cannot be bound.
-    pub async fn open(options: &Options) -> Result<Self, Error> {
-        // The engine takes a relative path for one within its own directory as soon as it makes a table.
-        let data = std::path::absolute(&options.data)
-            .map_err(|source| Error::Data { path: options.data.clone(), source })?;
-        let lock = lock(&data, options.patience).await?;
-        // Bound before the engine starts, so that a client that comes early waits instead of being refused.
-        let listener = server::bind(options.listen)
-            .await
-            .map_err(|source| Error::Listen { address: options.listen, source })?;
-        let config = settings::write(&data, &options.limits)
-            .map_err(|source| Error::Data { path: data.clone(), source })?;
-        let engine = Arc::new(Engine::open(&options.library, &data.join("engine"), &config)?);
-        let (version, timezone) = greet(&engine)?;
-        let temporary = data.join("tmp");
-        let sessions = Sessions::new(Arc::clone(&engine));
-        let store = Store { sessions, version, timezone, running: Mutex::new(HashSet::new()), temporary };
-        let service = Service {
-            store: Arc::new(store),
-            users: options.users.clone(),
-            killer: Killer::new(engine.connect()?),
-            statements: Arc::new(Semaphore::new(server::MAX_STATEMENTS)),
-            readers: Arc::new(Semaphore::new(server::MAX_READERS)),
-        };
-        tracing::info!(library = engine.version(), clickhouse = service.store.version, "the store is open");
-        Ok(Self { engine, service: Arc::new(service), listener, _lock: lock })
-    }
-
-    /// Where it listens: the port that the system chose, when port 0 was asked for.
-    ///
-    /// # Errors
-    /// When the socket is gone.
-    pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-
-    /// Serves until `shutdown` resolves and what runs has ended, then closes the engine.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        server::serve(self.listener, Arc::clone(&self.service), shutdown).await;
-        self.service.store.sessions.clear();
-        drop(self.service);
-        match Arc::try_unwrap(self.engine) {
-            Ok(engine) => engine.stop(),
-            // A statement was left behind: the process ends with it, and the data is safe without a farewell.
-            Err(_) => tracing::warn!("the engine is left running"),
-        }
-    }
-}
-
-/// Takes the directory for this process.
-async fn lock(data: &Path, patience: Duration) -> Result<File, Error> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        |source| Error::Data { path, source }
-    };
-    std::fs::create_dir_all(data).map_err(failed(data))?;
-    let path = data.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed(&path))?;
-    let until = Instant::now() + patience;
-    loop {
-        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(file),
-            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < until => {
-                tokio::time::sleep(LOCK_LOOK).await;
-            }
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(Error::InUse(data.to_owned())),
-            Err(error) => return Err(Error::Data { path, source: error.into() }),
-        }
-    }
-}
-
-/// ClickHouse's version and time zone.
-fn greet(engine: &Engine) -> Result<(String, String), Error> {
-    let mut connection = engine.connect()?;
-    let answer = connection
-        .query(b"SELECT version(), timezone()", "TabSeparated", &[])
-        .map_err(|error| Error::Answer(error.message))?;
-    let text = String::from_utf8_lossy(answer.bytes()).trim().to_owned();
-    let (version, timezone) = text.split_once('\t').ok_or_else(|| Error::Answer(text.clone()))?;
-    Ok((version.to_owned(), timezone.to_owned()))
-}
-
-/// Has the system end this process when `parent`, which started it, is gone.
+/// The engine's library.
 ///
 /// # Errors
-/// When the parent is gone already.
-pub fn end_with(parent: u32) -> Result<(), Error> {
-    #[cfg(target_os = "linux")]
-    {
-        let signal = rustix::process::Signal::TERM;
-        rustix::process::set_parent_process_death_signal(Some(signal))
-            .map_err(|error| Error::Answer(error.to_string()))?;
+/// When it was not installed.
+pub fn library() -> Result<PathBuf, EngineError> {
+    match named()? {
+        Some(path) => Ok(path),
+        None => Some(install::path_in(&cache()?)?).filter(|path| path.is_file()).ok_or_else(|| {
+            EngineError::Missing(install::path_in(&cache().unwrap_or_default()).unwrap_or_default())
+        }),
     }
-    // Asked after the signal is set: a parent that went before it would never cause one.
-    if std::os::unix::process::parent_id() == parent { Ok(()) } else { Err(Error::Orphan) }
+}
+
+/// The engine's library, fetched first if it is missing.
+///
+/// # Errors
+/// When it cannot be fetched.
+pub fn install() -> Result<PathBuf, EngineError> {
+    match named()? {
+        Some(path) => Ok(path),
+        None => Ok(install::install(&cache()?)?),
+    }
+}
+
+fn named() -> Result<Option<PathBuf>, EngineError> {
+    let path = std::env::var_os(LIBRARY).filter(|path| !path.is_empty()).map(PathBuf::from);
+    match path {
+        Some(path) if !path.is_file() => Err(EngineError::NotAFile(path)),
+        path => Ok(path),
+    }
+}
+
+fn cache() -> Result<PathBuf, EngineError> {
+    install::cache_directory(PROGRAM).ok_or(EngineError::NoCache)
+}
+
+/// Where the embedded store is served, and how.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The directory of its data.
+    pub data: PathBuf,
+    /// The address of the HTTP interface.
+    pub http: SocketAddr,
+    /// The address of the native protocol, if it is served.
+    pub native: Option<SocketAddr>,
+    /// Bytes that all statements together may hold; 0 means half of the machine's memory.
+    pub memory: u64,
+    /// Serve all users even where the kernel cannot confine the engine.
+    pub unconfined: bool,
+    /// What the engine logs, in ClickHouse's words.
+    pub log_level: String,
+    /// How long to wait for another process to release the data directory.
+    pub lock_timeout: Duration,
+}
+
+/// What a store needs for the users whose passwords are given; without passwords, all users come without one.
+///
+/// # Errors
+/// When there is no engine.
+pub fn options(settings: Settings, passwords: Option<&Passwords>) -> Result<Options, EngineError> {
+    let library = library()?;
+    let confined = sandbox::is_available();
+    let everybody = confined || settings.unconfined;
+    if !confined {
+        let said = "this kernel cannot confine the engine to its data directory (Landlock)";
+        if everybody {
+            tracing::warn!(
+                "{said}; all users are served because `store.unconfined` is set: their statements may read files of this system"
+            );
+        } else {
+            tracing::warn!(
+                "{said}; only the collector and the reports are served, unless `store.unconfined = true` is set"
+            );
+        }
+    }
+    Ok(Options {
+        native: settings.native,
+        display_name: PROGRAM.to_owned(),
+        access: access(passwords, everybody),
+        confinement: if confined { Confinement::Required } else { Confinement::BestEffort },
+        memory: settings.memory,
+        // What was confirmed survives a power cut.
+        merge_tree: [("fsync_after_insert", "1"), ("fsync_part_directory", "1")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+        log_level: settings.log_level,
+        lock_timeout: settings.lock_timeout,
+        ..Options::new(library, settings.data, settings.http)
+    })
+}
+
+/// The users: each role of `sql/roles.sql`, and the user of reports and commands.
+fn access(passwords: Option<&Passwords>, everybody: bool) -> Access {
+    let mut access = roles::access();
+    access.users.retain(|user| everybody || [COLLECTOR, REPORTS].contains(&user.name.as_str()));
+    if let Some(passwords) = passwords {
+        // A user whom the file does not name cannot log in.
+        access.users.retain(|user| passwords.get(&user.name).is_some());
+        for user in &mut access.users {
+            let password =
+                passwords.get(&user.name).map(config::Secret::expose).filter(|password| !password.is_empty());
+            user.password_sha256 = password.map(clickhouse_embedded::sha256_hex);
+        }
+    }
+    access
+}
+
+/// The store of a collector, and what its users show to it.
+pub struct EmbeddedStore {
+    server: Server,
+    passwords: Passwords,
+}
+
+impl EmbeddedStore {
+    /// Starts the store that `config` describes, with passwords, which are made if there are none. It need not be ready when this
+    /// returns.
+    ///
+    /// # Errors
+    /// When `config` names a server, the file of passwords cannot be used, or there is no engine.
+    pub fn start(config: &Config) -> Result<Self, EmbeddedError> {
+        let config::Store::Embedded { listen, native, unconfined } = config.store else {
+            return Err(EmbeddedError::NotEmbedded);
+        };
+        let passwords = Passwords::make(config)?;
+        let settings = Settings {
+            data: config.data.join("store"),
+            http: listen,
+            native,
+            memory: 0,
+            unconfined,
+            log_level: "none".to_owned(),
+            lock_timeout: PREDECESSOR,
+        };
+        Ok(Self { server: Server::start(options(settings, Some(&passwords))?)?, passwords })
+    }
+
+    /// What its users show to it.
+    pub fn passwords(&self) -> &Passwords {
+        &self.passwords
+    }
+
+    /// Waits until the store answers. It blocks.
+    ///
+    /// # Errors
+    /// When it does not start, or does not answer in time.
+    pub fn wait_until_ready(&self, timeout: Duration) -> Result<(), EmbeddedError> {
+        let failed = |source| EmbeddedError::NotReady { setting: "store.listen", source };
+        self.server.wait_until_ready(timeout).map_err(failed)
+    }
+
+    /// Ends the store and waits for its end. It blocks.
+    pub fn stop(self) {
+        self.server.stop();
+    }
 }

@@ -1,13 +1,15 @@
-//! The passwords of the store that `serve` starts, `DATA/store.passwords`: made once, kept, and read by whoever asks that store.
+//! The passwords of the embedded store, `DATA/store.passwords`: made once, kept, and read by each program that asks the store.
 //!
 //! ```text
-//! footfall_writer:PASSWORD
-//! footfall_reader:            nothing behind the colon: whoever is on this machine may read
+//! footfall_collector:PASSWORD
+//! footfall_reports:PASSWORD
+//! footfall_analyst:            nothing behind the colon: everybody on this machine may read
 //! ```
 //!
-//! Only its owner may read the file; one that others may read is refused. What is in it stays: a password is added where one is
-//! missing, and none is changed or taken away. No password is printed, and none is written anywhere else.
+//! Only its owner may read the file; one that others may read is refused. A password in it stays: one is added where it is
+//! missing, and none is changed. No password is printed, and none is written anywhere else.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -15,14 +17,16 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::access::{READER, Role, WRITER, entries};
+use super::roles::{self, ANALYST};
 use crate::access::{private, random};
 use crate::config::{Config, Secret, Store};
 
-/// Name of the file in the data directory: beside the store's own, which the store's process may read.
+/// Name of the file in the data directory: beside the store's own directory, which the engine may read.
 const FILE: &str = "store.passwords";
-/// Bytes of the file at most: two users, and room for passwords that an operator adds.
+/// Bytes of the file at most: some users, and room for long passwords of an operator's choice.
 const MAX_BYTES: u64 = 64 << 10;
+/// Users of earlier versions. Their lines are removed.
+const FORMER: [&str; 2] = ["footfall_writer", "footfall_reader"];
 
 /// Why the passwords cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,13 +38,13 @@ pub enum PasswordsError {
         path: PathBuf,
         /// What was tried.
         doing: &'static str,
-        /// What the system said.
+        /// What the system returned.
         source: io::Error,
     },
-    /// It is somebody else's.
-    #[error("{}: its owner alone may read it; run this as the user that the collector runs as", .0.display())]
-    Foreign(PathBuf),
-    /// Others know what is in it, or choose it.
+    /// It belongs to another user of the system.
+    #[error("{}: only its owner may read it; run this command as the user that the collector runs as", .0.display())]
+    NotOwner(PathBuf),
+    /// Others may know or choose the passwords.
     #[error(
         "{}: others may read or change it; make it `chmod 600`, or remove it, so that `footfall serve` makes new passwords when it is started again",
         .0.display()
@@ -48,10 +52,10 @@ pub enum PasswordsError {
     Open(PathBuf),
     /// It is not what this program writes.
     #[error(
-        "{path}{what}; mend it, or remove it, so that `footfall serve` makes new passwords when it is started again",
+        "{path}{what}; correct it, or remove it, so that `footfall serve` makes new passwords when it is started again",
         path = path.display()
     )]
-    Damaged {
+    Malformed {
         /// The file.
         path: PathBuf,
         /// Where, and what is wrong.
@@ -62,12 +66,9 @@ pub enum PasswordsError {
     Random(#[source] getrandom::Error),
 }
 
-/// What its users show to the store that `serve` starts; empty for who comes without a password.
+/// The password of each user of the embedded store; an empty one for a user that comes without.
 #[derive(Clone, Default)]
-pub struct Passwords {
-    writer: Secret,
-    reader: Secret,
-}
+pub struct Passwords(BTreeMap<String, Secret>);
 
 impl std::fmt::Debug for Passwords {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -81,58 +82,57 @@ impl Passwords {
         data.join(FILE)
     }
 
-    /// Those of the embedded store. Where there is no file there are none: a store that was started by hand asks for none.
+    /// The passwords of the embedded store. Without a file there are none: a store that was started by hand asks for none.
     ///
     /// # Errors
-    /// When the caller may not read the file, others may too, or it is damaged.
+    /// When the caller may not read the file, others may too, or it is malformed.
     pub fn read(config: &Config) -> Result<Self, PasswordsError> {
         if matches!(config.store, Store::Server { .. }) {
             return Ok(Self::default());
         }
-        let path = Self::file(&config.data);
-        Ok(read(&path)?.map_or_else(Self::default, |text| Self::of(&text)))
+        Ok(Self::read_file(&Self::file(&config.data))?.unwrap_or_default())
     }
 
-    /// The same for who starts the store: makes the file, or what is missing in it. The reader needs a password where tokens are
-    /// asked for on loopback, and beyond it.
+    /// The passwords in a file; `None` when there is no file.
     ///
     /// # Errors
-    /// As above, or when the file cannot be written.
+    /// When the caller may not read the file, others may too, or it is malformed.
+    pub fn read_file(path: &Path) -> Result<Option<Self>, PasswordsError> {
+        Ok(read(path)?.map(|text| Self::from_text(&text)))
+    }
+
+    /// The passwords for starting the store: makes the file, or what is missing in it. The analyst needs a password where tokens
+    /// are required on loopback, and beyond loopback; all others always do.
+    ///
+    /// # Errors
+    /// As [`Self::read`], or when the file cannot be written.
     pub(super) fn make(config: &Config) -> Result<Self, PasswordsError> {
-        let Store::Embedded { listen } = config.store else { return Ok(Self::default()) };
+        let Store::Embedded { listen, .. } = config.store else { return Ok(Self::default()) };
         let path = Self::file(&config.data);
-        let reader_too = config.access.loopback_tokens || !listen.ip().is_loopback();
-        let missing = |before: &str| completed(before, reader_too).map_err(PasswordsError::Random);
+        let analyst_too = config.access.loopback_tokens || !listen.ip().is_loopback();
+        let complete = |before: &str| completed(before, analyst_too).map_err(PasswordsError::Random);
         if let Some(before) = read(&path)?
-            && missing(&before)?.lines().eq(before.lines())
+            && complete(&before)?.lines().eq(before.lines())
         {
-            // Nothing is: a full disk holds up no start but the first.
-            return Ok(Self::of(&before));
+            // Nothing is missing, and nothing is written: a full disk prevents no start but the first.
+            return Ok(Self::from_text(&before));
         }
         let failed = |(doing, source)| PasswordsError::Io { path: path.clone(), doing, source };
         let lock = private::lock(&path).map_err(failed)?;
         // Another process may have made it meanwhile.
-        let text = missing(&read(&path)?.unwrap_or_default())?;
+        let text = complete(&read(&path)?.unwrap_or_default())?;
         private::replace(&lock, &path, &text).map_err(failed)?;
-        Ok(Self::of(&text))
+        Ok(Self::from_text(&text))
     }
 
-    /// The writer's.
-    pub(in crate::store) fn writer(&self) -> &Secret {
-        &self.writer
+    /// The password of a user; `None` for one that the file does not name.
+    pub fn get(&self, user: &str) -> Option<&Secret> {
+        self.0.get(user)
     }
 
-    /// The reader's.
-    pub(in crate::store) fn reader(&self) -> &Secret {
-        &self.reader
-    }
-
-    /// The first of each user; of a reader who may come without one, none.
-    fn of(text: &str) -> Self {
-        let secret = |password: Option<&str>| Secret::new(password.unwrap_or_default().to_owned());
-        let free = of(text, Role::Reader).any(str::is_empty);
-        let reader = of(text, Role::Reader).next().filter(|_| !free);
-        Self { writer: secret(of(text, Role::Writer).next()), reader: secret(reader) }
+    fn from_text(text: &str) -> Self {
+        let entries = lines(text).filter_map(|(_, entry)| entry);
+        Self(entries.map(|(user, password)| (user.to_owned(), Secret::new(password.to_owned()))).collect())
     }
 }
 
@@ -143,7 +143,7 @@ fn read(path: &Path) -> Result<Option<Zeroizing<String>>, PasswordsError> {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            return Err(PasswordsError::Foreign(path.to_owned()));
+            return Err(PasswordsError::NotOwner(path.to_owned()));
         }
         Err(error) => return Err(fail(error)),
     };
@@ -151,44 +151,58 @@ fn read(path: &Path) -> Result<Option<Zeroizing<String>>, PasswordsError> {
     if about.mode() & 0o077 != 0 {
         return Err(PasswordsError::Open(path.to_owned()));
     }
-    let damaged = |what: String| PasswordsError::Damaged { path: path.to_owned(), what };
+    let malformed = |what: String| PasswordsError::Malformed { path: path.to_owned(), what };
     if about.len() > MAX_BYTES {
-        return Err(damaged(format!(" is over {MAX_BYTES} bytes")));
+        return Err(malformed(format!(" is over {MAX_BYTES} bytes")));
     }
     let mut text = Zeroizing::new(String::with_capacity(usize::try_from(MAX_BYTES).unwrap_or_default()));
     file.take(MAX_BYTES).read_to_string(&mut text).map_err(fail)?;
-    if let Some((line, _)) = entries(&text).find(|(_, entry)| entry.is_none()) {
-        return Err(damaged(format!(":{line}: expected {WRITER}:PASSWORD or {READER}:PASSWORD")));
+    if let Some((line, _)) = lines(&text).find(|(_, entry)| entry.is_none()) {
+        return Err(malformed(format!(
+            ":{line}: expected USER:PASSWORD with one of the users {}",
+            roles::names().join(", ")
+        )));
     }
     Ok(Some(text))
 }
 
-/// A user's passwords in a text.
-fn of(text: &str, role: Role) -> impl Iterator<Item = &str> {
-    let entries = entries(text).filter_map(|(_, entry)| entry);
-    entries.filter(move |(known, _)| *known == role).map(|(_, password)| password)
+/// The lines that are not blank, numbered from 1, each with a user and its password; `None` for a line that is wrong. Only the
+/// analyst may come without a password. Lines of users of earlier versions are passed over.
+fn lines(text: &str) -> impl Iterator<Item = (usize, Option<(&str, &str)>)> {
+    let known = roles::names();
+    text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !is_former(line)).map(
+        move |(index, line)| {
+            let entry = line.split_once(':').filter(|(user, password)| {
+                known.iter().any(|name| name == user) && (*user == ANALYST || !password.is_empty())
+            });
+            (index + 1, entry)
+        },
+    )
+}
+
+fn is_former(line: &str) -> bool {
+    line.split_once(':').is_some_and(|(user, _)| FORMER.contains(&user))
 }
 
 /// The text with what is missing in it.
-fn completed(before: &str, reader_too: bool) -> Result<Zeroizing<String>, getrandom::Error> {
-    let mut text = Zeroizing::new(String::with_capacity(before.len() + 256));
-    for line in before.lines() {
-        // Who needs a password is not let in without one.
-        if !(reader_too && of(line, Role::Reader).any(str::is_empty)) {
+fn completed(before: &str, analyst_too: bool) -> Result<Zeroizing<String>, getrandom::Error> {
+    let names = roles::names();
+    let mut text = Zeroizing::new(String::with_capacity(before.len() + 128 * names.len()));
+    let needs_one = |user: &str, password: &str| user == ANALYST && password.is_empty() && analyst_too;
+    for line in before.lines().filter(|line| !is_former(line)) {
+        if !line.split_once(':').is_some_and(|(user, password)| needs_one(user, password)) {
             text.push_str(line);
             text.push('\n');
         }
     }
-    let mut add = |user: &str, password: &str| {
-        for part in [user, ":", password, "\n"] {
-            text.push_str(part);
+    for name in names {
+        let there = lines(&text).filter_map(|(_, entry)| entry).any(|(user, _)| user == name);
+        if !there {
+            let password = if name == ANALYST && !analyst_too { Zeroizing::default() } else { random("")? };
+            for part in [name.as_str(), ":", &password, "\n"] {
+                text.push_str(part);
+            }
         }
-    };
-    if of(before, Role::Writer).next().is_none() {
-        add(WRITER, &random("")?);
-    }
-    if !of(before, Role::Reader).any(|password| !(reader_too && password.is_empty())) {
-        if reader_too { add(READER, &random("")?) } else { add(READER, "") }
     }
     Ok(text)
 }
@@ -198,54 +212,60 @@ mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 
+    use super::super::{COLLECTOR, REPORTS};
     use super::*;
 
     fn config(data: &Path, settings: &str) -> Config {
         Config::check("footfall.toml", &format!("data = {data:?}\n{settings}"), &[]).unwrap()
     }
 
-    fn shown(passwords: &Passwords) -> (String, String) {
-        (passwords.writer.expose().to_owned(), passwords.reader.expose().to_owned())
+    fn shown(passwords: &Passwords) -> Vec<(String, String)> {
+        passwords.0.iter().map(|(user, password)| (user.clone(), password.expose().to_owned())).collect()
+    }
+
+    fn of(passwords: &Passwords, user: &str) -> String {
+        passwords.get(user).unwrap().expose().to_owned()
     }
 
     #[test]
     fn passwords_are_made_once_for_their_owner_alone_and_never_printed() {
         let directory = tempfile::tempdir().unwrap();
         let config = config(&directory.path().join("data"), "");
-        assert_eq!(shown(&Passwords::read(&config).unwrap()), (String::new(), String::new()));
+        assert_eq!(shown(&Passwords::read(&config).unwrap()), []);
         let made = Passwords::make(&config).unwrap();
-        let (writer, reader) = shown(&made);
-        assert_eq!((writer.len(), reader.as_str()), (43, ""), "256 bits, and none for the reader");
+        for (user, password) in shown(&made) {
+            let length = if user == ANALYST { 0 } else { 43 };
+            assert_eq!(password.len(), length, "{user}: 256 bits, and none for the analyst");
+        }
+        assert_eq!(shown(&made).len(), roles::names().len());
         let file = Passwords::file(&config.data);
-        let text = fs::read_to_string(&file).unwrap();
-        assert_eq!(text, format!("footfall_writer:{writer}\nfootfall_reader:\n"));
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
         for again in [Passwords::make(&config).unwrap(), Passwords::read(&config).unwrap()] {
             assert_eq!(shown(&again), shown(&made));
         }
-        assert!(!format!("{made:?}").contains(&writer));
+        assert!(!format!("{made:?}").contains(&of(&made, COLLECTOR)));
         let other = self::config(&directory.path().join("other"), "");
-        assert_ne!(Passwords::make(&other).unwrap().writer.expose(), writer);
+        assert_ne!(of(&Passwords::make(&other).unwrap(), COLLECTOR), of(&made, COLLECTOR));
     }
 
     #[test]
-    fn the_reader_gets_one_where_tokens_are_asked_for_and_beyond_loopback_and_the_writer_s_stays() {
+    fn the_analyst_gets_one_where_tokens_are_required_and_beyond_loopback() {
         let directory = tempfile::tempdir().unwrap();
         for (name, settings) in
             [("a", "[access]\nloopback_tokens = true\n"), ("b", "[store]\nlisten = \"0.0.0.0:8123\"\n")]
         {
             let data = directory.path().join(name);
-            let before = shown(&Passwords::make(&config(&data, "")).unwrap());
-            let after = shown(&Passwords::make(&config(&data, settings)).unwrap());
-            assert_eq!((after.0.as_str(), before.1.as_str(), after.1.len()), (before.0.as_str(), "", 43));
-            assert_ne!(after.0, after.1);
-            let kept = shown(&Passwords::make(&config(&data, "")).unwrap());
-            assert_eq!(kept, after, "none is taken away");
+            let before = Passwords::make(&config(&data, "")).unwrap();
+            let after = Passwords::make(&config(&data, settings)).unwrap();
+            assert_eq!(of(&after, COLLECTOR), of(&before, COLLECTOR));
+            assert_eq!((of(&before, ANALYST).len(), of(&after, ANALYST).len()), (0, 43));
+            let kept = Passwords::make(&config(&data, "")).unwrap();
+            assert_eq!(shown(&kept), shown(&after), "none is taken away");
         }
     }
 
     #[test]
-    fn what_an_operator_wrote_is_kept_and_what_is_missing_added() {
+    fn what_an_operator_wrote_is_kept_and_what_is_missing_is_added() {
         let directory = tempfile::tempdir().unwrap();
         let config = config(directory.path(), "");
         let file = Passwords::file(&config.data);
@@ -254,13 +274,21 @@ mod tests {
             fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
             Passwords::make(&config)
         };
-        let both = "footfall_writer:one\n\nfootfall_reader:two";
-        assert_eq!(shown(&make(both).unwrap()), ("one".to_owned(), "two".to_owned()));
-        assert_eq!(fs::read_to_string(&file).unwrap(), both);
-        assert_eq!(shown(&make("footfall_writer:one").unwrap()), ("one".to_owned(), String::new()));
-        assert_eq!(fs::read_to_string(&file).unwrap(), "footfall_writer:one\nfootfall_reader:\n");
-        assert_eq!(make("footfall_reader:two\n").unwrap().writer.expose().len(), 43);
-        for (text, line) in [("footfall_writer:\n", 1), ("footfall_writer:one\n\nroot:two\n", 3), ("x", 1)] {
+        let made = make("footfall_collector:one\n\nfootfall_analyst:two").unwrap();
+        assert_eq!((of(&made, COLLECTOR), of(&made, ANALYST)), ("one".to_owned(), "two".to_owned()));
+        assert_eq!(of(&made, REPORTS).len(), 43);
+        assert!(
+            fs::read_to_string(&file)
+                .unwrap()
+                .starts_with("footfall_collector:one\n\nfootfall_analyst:two\n")
+        );
+        // An earlier version's users are gone, and their lines with them.
+        let made = make("footfall_writer:old\nfootfall_reader:\n").unwrap();
+        assert_eq!(of(&made, COLLECTOR).len(), 43);
+        assert!(!fs::read_to_string(&file).unwrap().contains("footfall_writer"));
+        for (text, line) in
+            [("footfall_collector:\n", 1), ("footfall_collector:one\n\nroot:two\n", 3), ("x", 1)]
+        {
             let error = make(text).unwrap_err().to_string();
             assert!(error.contains(&format!("store.passwords:{line}: expected")), "{error}");
             assert_eq!(fs::read_to_string(&file).unwrap(), text, "and stays");
@@ -282,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn two_that_make_it_at_once_agree() {
+    fn two_processes_that_make_it_at_once_agree() {
         let directory = tempfile::tempdir().unwrap();
         let config = config(directory.path(), "");
         let made: Vec<_> = std::thread::scope(|scope| {

@@ -138,7 +138,7 @@ fn the_password_is_in_its_file_alone_which_the_store_itself_cannot_read() {
         "SELECT * FROM default.`../store.passwords`".to_owned(),
         "SELECT * FROM file('../../store.passwords', 'LineAsString')".to_owned(),
     ] {
-        for headers in [collector.store.writer(), READER.to_owned()] {
+        for headers in [collector.store.login(), READER.to_owned()] {
             let answer = ask(&collector, "", &headers, sql.as_bytes());
             assert_ne!(answer.status, 200, "{sql}");
             assert!(!answer.text().contains(&secret), "{sql}: {}", answer.text());

@@ -1,11 +1,12 @@
 //! The store as analysts reach it: ClickHouse's HTTP interface. And a store in a process of its own.
 
-use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+use clickhouse_embedded::{Server, User};
+use footfall::store::embedded::{self, COLLECTOR, Settings};
 
 use super::process::{Signal, signal};
 use super::{eventually, http, ports};
@@ -13,11 +14,16 @@ use super::{eventually, http, ports};
 /// How long a store may take to answer its first ping on a machine that is busy with other tests.
 const READY: Duration = Duration::from_secs(60);
 
+/// The user of tests that may do everything.
+pub const ADMIN: &str = "admin";
+
 /// A ClickHouse HTTP interface.
 #[derive(Debug, Clone, Copy)]
 pub struct Store {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Who asks.
+    user: &'static str,
     /// The file of its passwords, if it asks for any.
     passwords: Option<&'static Path>,
 }
@@ -25,21 +31,21 @@ pub struct Store {
 impl Store {
     /// A store that was started by hand and asks for no password.
     pub fn at(listen: SocketAddr) -> Self {
-        Self { listen, passwords: None }
+        Self { listen, user: COLLECTOR, passwords: None }
     }
 
     /// The store of a collector, which asks for what is in this file.
     pub fn with_passwords(listen: SocketAddr, file: PathBuf) -> Self {
         // A test's process is short, and a store stays `Copy`.
-        Self { listen, passwords: Some(Box::leak(file.into_boxed_path())) }
+        Self { listen, user: COLLECTOR, passwords: Some(Box::leak(file.into_boxed_path())) }
     }
 
-    /// The headers by which its writer is known.
-    pub fn writer(&self) -> String {
+    /// The headers with which it is asked.
+    pub fn login(&self) -> String {
         let text = self.passwords.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
         let password =
-            text.lines().find_map(|line| line.strip_prefix("footfall_writer:")).unwrap_or_default();
-        format!("X-ClickHouse-User: footfall_writer\r\nX-ClickHouse-Key: {password}\r\n")
+            text.lines().find_map(|line| line.strip_prefix(self.user)?.strip_prefix(':')).unwrap_or_default();
+        format!("X-ClickHouse-User: {}\r\nX-ClickHouse-Key: {password}\r\n", self.user)
     }
 
     /// Runs a query in database `footfall` and answers with the body, or with the exception's text.
@@ -47,7 +53,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be reached or refuses the query.
     pub fn query(&self, sql: &str) -> io::Result<Vec<u8>> {
-        let answer = http::post(self.listen, "/?database=footfall", &self.writer(), sql.as_bytes())?;
+        let answer = http::post(self.listen, "/?database=footfall", &self.login(), sql.as_bytes())?;
         if answer.status == 200 {
             Ok(answer.body)
         } else {
@@ -95,63 +101,73 @@ impl Store {
     }
 }
 
-/// `footfall embedded` in a process of its own.
+/// The embedded store in a process of its own, with its users and one more who may do everything.
 pub struct StoreProcess {
-    /// Its interface.
+    /// Its interface, as [`ADMIN`].
     pub store: Store,
+    native: Option<SocketAddr>,
     data: PathBuf,
-    child: Option<Child>,
+    server: Option<Server>,
 }
 
 impl StoreProcess {
     /// A store that will keep its data in `data`; it does not run yet.
     pub fn new(data: &Path) -> Self {
-        Self { store: Store::at(ports::free()), data: data.to_owned(), child: None }
+        let store = Store { listen: ports::free(), user: ADMIN, passwords: None };
+        Self { store, native: None, data: data.to_owned(), server: None }
+    }
+
+    /// The same with the native protocol, and the address of that.
+    pub fn with_native(data: &Path) -> (Self, SocketAddr) {
+        let native = ports::free();
+        let mut store = Self::new(data);
+        store.native = Some(native);
+        (store, native)
     }
 
     /// Starts it and waits until it answers.
     pub fn start(&mut self) {
         self.spawn();
-        eventually("the store answers", READY, || self.store.pings());
+        let server = self.server.as_ref().expect("it was just started");
+        server.wait_until_ready(READY).expect("the store answers");
     }
 
     /// Starts it without waiting.
     pub fn spawn(&mut self) {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.data.with_extension("log"))
-            .expect("a log file");
-        // A relative directory, as the default is: the engine takes such a path for one within its own.
-        let (parent, name) = (self.data.parent(), self.data.file_name());
-        let child = Command::new(env!("CARGO_BIN_EXE_footfall"))
-            .args(["embedded", "--listen", &self.store.listen.to_string(), "--data"])
-            .arg(name.expect("the directory has a name"))
-            .current_dir(parent.expect("the directory lies in another"))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a log file can be shared"))
-            .stderr(log)
-            .spawn()
-            .expect("footfall starts");
-        self.child = Some(child);
+        let settings = Settings {
+            data: self.data.clone(),
+            http: self.store.listen,
+            native: self.native,
+            memory: 0,
+            unconfined: false,
+            log_level: "none".to_owned(),
+            lock_timeout: READY,
+        };
+        let mut options = embedded::options(settings, None).expect("the engine is installed");
+        options.program = Some(env!("CARGO_BIN_EXE_footfall").into());
+        options.access.users.push(User::new(ADMIN).grant("GRANT ALL ON *.*"));
+        self.server = Some(Server::start(options).expect("the store starts"));
     }
 
     /// Whether it was started and not killed.
     pub fn runs(&self) -> bool {
-        self.child.is_some()
+        self.server.is_some()
     }
 
-    /// Its process id.
+    /// The id of the engine's process.
     pub fn pid(&self) -> u32 {
-        self.child.as_ref().expect("the store was started").id()
+        let process = || self.server.as_ref().expect("the store was started").process_id();
+        eventually("the engine's process runs", READY, || process().is_some());
+        process().expect("it was just there")
     }
 
     /// Ends it at once, as `kill -9` does.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
+        let Some(server) = self.server.take() else { return };
+        if let Some(pid) = server.process_id() {
+            signal(pid, Signal::KILL);
         }
+        server.stop();
     }
 
     /// Removes the engine's memory of insert tokens, which it never syncs, as a cut of the power may. It must not run.

@@ -1,24 +1,27 @@
 //! The embedded store as its clients meet it: a real engine behind real sockets.
 //!
-//! The engine is found as `footfall embedded` finds it: `footfall embedded --install` fetches it once.
+//! The engine is found as `footfall embedded` finds it: `footfall embedded --install` fetches it once. What ClickHouse does by
+//! itself is not tested here; who may do what, and what Footfall promises besides, is.
 
+mod attacks;
 mod bounds;
 mod clients;
+mod command;
 mod durability;
-mod encodings;
 mod roles;
-mod server_roles;
-mod sessions;
-mod statements;
-mod streams;
+mod sockets;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use footfall::config;
+use footfall::store::{Client, schema};
+use jiff::tz::TimeZone;
 use tempfile::TempDir;
 
 use crate::common::http::{Answer, post};
-use crate::common::{StoreProcess, eventually, http};
+use crate::common::store::ADMIN;
+use crate::common::{StoreProcess, eventually};
 
 /// A running store in a directory of its own.
 pub struct Running {
@@ -34,18 +37,45 @@ pub fn store() -> Running {
     Running { process, directory }
 }
 
+/// Starts a store, has the collector make its tables, and puts two events and a foreign database into it.
+pub fn inhabited() -> Running {
+    let store = store();
+    let client = store.collector();
+    let zone = TimeZone::get("Europe/Berlin").expect("a known zone");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(schema::migrate(&client, &zone)).expect("the collector makes its tables");
+    for sql in [
+        "INSERT INTO footfall.events (site, page_load, path, kind, error_message, visitor, expires) VALUES \
+         ('clinic', 1, '/a', 'view', '', 4711, '2140-01-01'), ('clinic', 2, '/b', 'error', 'broken', 4711, '2140-01-01')",
+        "INSERT INTO footfall.audit (time, action, detail) VALUES (now(), 'AUDITSECRET', '')",
+        "CREATE DATABASE private",
+        "CREATE TABLE private.t (s String) ENGINE = MergeTree ORDER BY s",
+        "INSERT INTO private.t VALUES ('TABLESECRET')",
+    ] {
+        store.text(sql);
+    }
+    store
+}
+
 impl Running {
     pub fn address(&self) -> SocketAddr {
         self.process.store.listen
     }
 
-    /// `POST /?parameters` with a statement, as the writer.
-    #[track_caller]
-    pub fn ask(&self, parameters: &str, statement: impl AsRef<[u8]>) -> Answer {
-        post(self.address(), &format!("/?{parameters}"), "", statement.as_ref()).expect("the store answers")
+    /// The client of a collector.
+    pub fn collector(&self) -> Client {
+        Client::new(&config::Store::embedded(self.address()))
     }
 
-    /// The text that a statement returns; it must succeed.
+    /// `POST /?parameters` with a statement, as the administrator unless the parameters name a user.
+    #[track_caller]
+    pub fn ask(&self, parameters: &str, statement: impl AsRef<[u8]>) -> Answer {
+        let user = if parameters.contains("user=") { String::new() } else { format!("&user={ADMIN}") };
+        post(self.address(), &format!("/?{parameters}{user}"), "", statement.as_ref())
+            .expect("the store answers")
+    }
+
+    /// The text that a statement of the administrator returns; it must succeed.
     #[track_caller]
     pub fn text(&self, statement: impl AsRef<[u8]>) -> String {
         self.text_with("", statement)
@@ -58,33 +88,12 @@ impl Running {
         answer.text()
     }
 
-    /// Status and ClickHouse's code of a statement that must fail.
-    #[track_caller]
-    pub fn refusal(&self, parameters: &str, statement: impl AsRef<[u8]>) -> (u16, u32) {
-        refusal(&self.ask(parameters, statement))
-    }
-
     /// Waits for a statement with `sleepEachRow` in it to run.
     pub fn wait_until_it_sleeps(&self) {
         let sql = "SELECT count() FROM system.processes WHERE query LIKE '%sleepEachRow%'";
         // The question has the word in it, too.
         eventually("the slow statement runs", Duration::from_secs(60), || self.text(sql) != "1\n");
     }
-
-    /// `GET` with a whole query string.
-    #[track_caller]
-    pub fn get(&self, path: &str) -> Answer {
-        http::get(self.address(), path).expect("the store answers")
-    }
-}
-
-/// Status and ClickHouse's code of an answer that tells of a failure.
-#[track_caller]
-pub fn refusal(answer: &Answer) -> (u16, u32) {
-    let code = answer.header("x-clickhouse-exception-code").and_then(|code| code.parse().ok());
-    let code = code.unwrap_or_else(|| panic!("it did not fail: {} {}", answer.status, answer.text()));
-    assert!(answer.text().starts_with(&format!("Code: {code}. DB::Exception: ")), "{}", answer.text());
-    (answer.status, code)
 }
 
 /// A text for a URL.

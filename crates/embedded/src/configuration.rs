@@ -1,0 +1,490 @@
+//! What to serve, where and to whom; and the ClickHouse configuration that follows from it.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+/// The user of the engine's own session. Clients cannot use this name: its only session is taken.
+const SESSION_USER: &str = "default";
+/// Connections that the servers hold open together.
+const MAX_CONNECTIONS: u32 = 512;
+/// Statements that run at once.
+const MAX_STATEMENTS: u32 = 100;
+
+/// What to serve, where and to whom.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The engine's library, as [`crate::install`] returns it.
+    pub library: PathBuf,
+    /// The program that calls [`crate::run_engine_if_requested`]; `None` means this one.
+    pub program: Option<PathBuf>,
+    /// The directory of the data. It is created when it does not exist.
+    pub data: PathBuf,
+    /// The address of the HTTP interface.
+    pub http: SocketAddr,
+    /// The address of the native protocol; its IP address must be that of `http`.
+    pub native: Option<SocketAddr>,
+    /// The name that the server tells its clients.
+    pub display_name: String,
+    /// Users, profiles and quotas.
+    pub access: Access,
+    /// Whether the process must be confined.
+    pub confinement: Confinement,
+    /// Bytes that all statements together may hold; 0 means half of the machine's memory.
+    pub memory: u64,
+    /// Settings of MergeTree tables, such as `("fsync_after_insert", "1")`.
+    pub merge_tree: Vec<(String, String)>,
+    /// What ClickHouse logs to standard error: `none`, `fatal`, `error`, `warning`, `information`, `debug` or `trace`. From
+    /// `error` on a log contains the text of statements.
+    pub log_level: String,
+    /// How long to wait for another process to release the data directory.
+    pub lock_timeout: Duration,
+}
+
+/// Users, profiles and quotas, as ClickHouse's `users.xml` has them.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// Who may log in.
+    pub users: Vec<User>,
+    /// Sets of settings that users refer to. All users have the settings of the profile `default`, if there is one.
+    pub profiles: Vec<Profile>,
+    /// Bounds on statements in a period, which users refer to.
+    pub quotas: Vec<Quota>,
+}
+
+/// A user.
+#[derive(Clone)]
+pub struct User {
+    /// The name.
+    pub name: String,
+    /// The SHA-256 of the password in hexadecimal digits; `None` lets everybody in who can connect.
+    pub password_sha256: Option<String>,
+    /// The name of a profile.
+    pub profile: Option<String>,
+    /// The name of a quota.
+    pub quota: Option<String>,
+    /// `GRANT` statements without `TO`.
+    pub grants: Vec<String>,
+    /// Rows that the user sees, where it does not see all rows of a table.
+    pub row_filters: Vec<RowFilter>,
+}
+
+/// The rows of a table that a user sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowFilter {
+    /// The database.
+    pub database: String,
+    /// The table.
+    pub table: String,
+    /// An SQL expression that is true for the rows that the user sees.
+    pub condition: String,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not even hashes of passwords are printed.
+        f.debug_struct("User").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A set of settings.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// The name.
+    pub name: String,
+    /// The settings.
+    pub settings: Vec<Setting>,
+}
+
+/// A setting of a profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The name.
+    pub name: String,
+    /// The value; `None` keeps ClickHouse's default.
+    pub value: Option<String>,
+    /// What a user may change it to.
+    pub constraint: Constraint,
+}
+
+/// What a user may change a setting to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Constraint {
+    /// Anything.
+    Free,
+    /// Nothing else.
+    Constant,
+    /// From the first to the second.
+    Range(String, String),
+}
+
+/// Bounds on statements in a period, for each user.
+#[derive(Debug, Clone)]
+pub struct Quota {
+    /// The name.
+    pub name: String,
+    /// The period.
+    pub period: Duration,
+    /// Statements in a period; 0 means no bound.
+    pub queries: u64,
+    /// Seconds of running in a period; 0 means no bound.
+    pub execution_time: u64,
+}
+
+/// Whether the engine's process must be confined to its data directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confinement {
+    /// Start only where the kernel confines the files of a process.
+    Required,
+    /// Confine as far as the kernel can.
+    BestEffort,
+}
+
+/// Why options cannot be served.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OptionsError {
+    /// A user without a password beyond loopback.
+    #[error("user {user} has no password, and {address} is not a loopback address")]
+    NoPassword {
+        /// The user.
+        user: String,
+        /// The listener.
+        address: SocketAddr,
+    },
+    /// Two addresses of different hosts.
+    #[error("the native protocol must listen on the same IP address as HTTP: {native} is not on {http}")]
+    TwoHosts {
+        /// The native protocol's address.
+        native: SocketAddr,
+        /// HTTP's address.
+        http: SocketAddr,
+    },
+    /// Port 0, or one port twice.
+    #[error("{0}: each listener needs a port of its own, and not 0")]
+    Port(SocketAddr),
+    /// A name that users may not have.
+    #[error("a user cannot be named {0:?}: use letters, digits and underscores, and not `default`")]
+    UserName(String),
+}
+
+impl Options {
+    /// Options without a user, for a library and an address.
+    pub fn new(library: PathBuf, data: PathBuf, http: SocketAddr) -> Self {
+        Self {
+            library,
+            program: None,
+            data,
+            http,
+            native: None,
+            display_name: "clickhouse".to_owned(),
+            access: Access::default(),
+            confinement: Confinement::Required,
+            memory: 0,
+            merge_tree: Vec::new(),
+            log_level: "none".to_owned(),
+            lock_timeout: Duration::ZERO,
+        }
+    }
+
+    /// Checks that the options can be served.
+    ///
+    /// # Errors
+    /// [`OptionsError`], the first that is found.
+    pub fn check(&self) -> Result<(), OptionsError> {
+        if let Some(native) = self.native
+            && native.ip() != self.http.ip()
+        {
+            return Err(OptionsError::TwoHosts { native, http: self.http });
+        }
+        for address in self.listeners() {
+            if address.port() == 0 || self.listeners().filter(|other| *other == address).count() > 1 {
+                return Err(OptionsError::Port(address));
+            }
+        }
+        for user in &self.access.users {
+            let plain = user.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            let starts = user.name.starts_with(|first: char| first.is_ascii_alphabetic());
+            if !plain || !starts || user.name == SESSION_USER {
+                return Err(OptionsError::UserName(user.name.clone()));
+            }
+            if user.password_sha256.is_none() && !self.http.ip().is_loopback() {
+                return Err(OptionsError::NoPassword { user: user.name.clone(), address: self.http });
+            }
+        }
+        Ok(())
+    }
+
+    /// HTTP, and the native protocol if it is served.
+    pub(crate) fn listeners(&self) -> impl Iterator<Item = SocketAddr> {
+        std::iter::once(self.http).chain(self.native)
+    }
+
+    /// The server's configuration; `users` is where ClickHouse finds the users, and `instance` names this start.
+    pub(crate) fn config_xml(&self, users: &str, instance: &str) -> String {
+        let host = self.http.ip();
+        let http = self.http.port();
+        let native =
+            self.native.map_or_else(String::new, |native| format!("<tcp_port>{}</tcp_port>", native.port()));
+        let memory = self.memory;
+        let name = escape(&self.display_name);
+        let merge_tree: String =
+            self.merge_tree.iter().map(|(name, value)| element(name, &escape(value))).collect();
+        let handlers = handlers(self.access.users.iter().any(|user| user.password_sha256.is_none()));
+        format!(
+            r"<clickhouse>
+  <users_config>{users}</users_config>
+  <display_name>{name}</display_name>
+  <macros><instance>{instance}</instance></macros>
+  <listen_host>{host}</listen_host>
+  <http_port>{http}</http_port>{native}
+  <max_connections>{MAX_CONNECTIONS}</max_connections>
+  <max_concurrent_queries>{MAX_STATEMENTS}</max_concurrent_queries>
+  <!-- 0: half of the machine's memory; the program and the page cache need the rest. -->
+  <max_server_memory_usage>{memory}</max_server_memory_usage>
+  <max_server_memory_usage_to_ram_ratio>0.5</max_server_memory_usage_to_ram_ratio>
+  <!-- Marks of about 10 billion rows; the server's default of 5 GiB is for larger machines. -->
+  <mark_cache_size>268435456</mark_cache_size>
+  <index_mark_cache_size>67108864</index_mark_cache_size>
+  <primary_index_cache_size>268435456</primary_index_cache_size>
+  <uncompressed_cache_size>0</uncompressed_cache_size>
+  <!-- Rows that do not fit into memory go to the disk, of all statements together. -->
+  <max_temporary_data_on_disk_size>4294967296</max_temporary_data_on_disk_size>
+  <!-- Threads that are kept when there is nothing to do. -->
+  <max_thread_pool_free_size>16</max_thread_pool_free_size>
+  <!-- No host may be connected to, no log table grows, and no crash is reported to anybody. -->
+  <remote_url_allow_hosts></remote_url_allow_hosts>
+  <send_crash_reports><enabled>false</enabled></send_crash_reports>
+  <access_control_improvements>
+    <users_without_row_policies_can_read_rows>true</users_without_row_policies_can_read_rows>
+    <on_cluster_queries_require_cluster_grant>true</on_cluster_queries_require_cluster_grant>
+    <select_from_system_db_requires_grant>true</select_from_system_db_requires_grant>
+    <select_from_information_schema_requires_grant>true</select_from_information_schema_requires_grant>
+    <settings_constraints_replace_previous>true</settings_constraints_replace_previous>
+    <table_engines_require_grant>true</table_engines_require_grant>
+    <enable_read_write_grants>true</enable_read_write_grants>
+  </access_control_improvements>
+{handlers}  <merge_tree>{merge_tree}</merge_tree>
+</clickhouse>
+"
+        )
+    }
+
+    /// The users; `health` is the password of the user with which the supervisor asks whether the server works.
+    pub(crate) fn users_xml(&self, health: &str) -> String {
+        let mut xml = String::from("<clickhouse>\n  <profiles>\n    <default>");
+        let default = self.access.profiles.iter().find(|profile| profile.name == "default");
+        xml += &default.map_or_else(String::new, settings);
+        // A bare expression is no statement, as on a server; nothing of statements is kept.
+        xml += "<implicit_select>0</implicit_select><log_queries>0</log_queries></default>\n";
+        // The engine's own session: it starts a server a statement, and keeps the one place that this user has.
+        xml += "    <session><max_sessions_for_user>1</max_sessions_for_user></session>\n";
+        for profile in self.access.profiles.iter().filter(|profile| profile.name != "default") {
+            let _ = writeln!(xml, "    {}", element(&profile.name, &settings(profile)));
+        }
+        xml += "  </profiles>\n  <quotas>\n    <default/>\n";
+        let statements = self.listeners().count();
+        let _ = writeln!(
+            xml,
+            "    <session><interval><duration>2000000000</duration><queries>{statements}</queries></interval></session>"
+        );
+        for quota in &self.access.quotas {
+            let interval = format!(
+                "<interval><duration>{}</duration><queries>{}</queries><execution_time>{}</execution_time></interval>",
+                quota.period.as_secs(),
+                quota.queries,
+                quota.execution_time
+            );
+            let _ = writeln!(xml, "    {}", element(&quota.name, &interval));
+        }
+        xml += "  </quotas>\n  <users>\n";
+        let session = User::new(SESSION_USER).grant("GRANT SYSTEM LISTEN ON *.*");
+        xml += &user(
+            &User { profile: Some("session".into()), quota: Some("session".into()), ..session },
+            "127.0.0.1",
+        );
+        xml += &user(&User::new(HEALTH_USER).with_password(health), "::/0");
+        for each in &self.access.users {
+            xml += &user(each, if each.password_sha256.is_some() { "::/0" } else { LOOPBACK });
+        }
+        xml + "  </users>\n</clickhouse>\n"
+    }
+}
+
+/// The user with which the supervisor asks whether the server works. It has no grant.
+pub(crate) const HEALTH_USER: &str = "supervisor";
+/// Where users without a password may come from.
+const LOOPBACK: &str = "loopback";
+
+impl User {
+    /// A user without a password, profile, quota or grant.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            password_sha256: None,
+            profile: None,
+            quota: None,
+            grants: Vec::new(),
+            row_filters: Vec::new(),
+        }
+    }
+
+    /// The same with a password.
+    #[must_use]
+    pub fn with_password(mut self, password: &str) -> Self {
+        self.password_sha256 = Some(sha256_hex(password));
+        self
+    }
+
+    /// The same with one grant more: a `GRANT` statement without `TO`.
+    #[must_use]
+    pub fn grant(mut self, grant: &str) -> Self {
+        self.grants.push(grant.to_owned());
+        self
+    }
+}
+
+/// The SHA-256 of a text, in hexadecimal digits.
+pub fn sha256_hex(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn user(user: &User, networks: &str) -> String {
+    let password = match &user.password_sha256 {
+        Some(hash) => element("password_sha256_hex", hash),
+        None => element("no_password", ""),
+    };
+    let networks = match networks {
+        LOOPBACK => "<ip>127.0.0.0/8</ip><ip>::1</ip>".to_owned(),
+        network => element("ip", network),
+    };
+    let grants: String = user.grants.iter().map(|grant| element("query", &escape(grant))).collect();
+    let filters: String = user
+        .row_filters
+        .iter()
+        .map(|filter| {
+            let condition = element("filter", &escape(&filter.condition));
+            element(&filter.database, &element(&filter.table, &condition))
+        })
+        .collect();
+    let inner = [
+        password,
+        element("networks", &networks),
+        element("profile", user.profile.as_deref().unwrap_or("default")),
+        element("quota", user.quota.as_deref().unwrap_or("default")),
+        // Without this element a user would have every right.
+        element("grants", if grants.is_empty() { "<query>GRANT USAGE ON *.*</query>" } else { &grants }),
+        element("databases", &filters),
+    ];
+    format!("    {}\n", element(&user.name, &inner.concat()))
+}
+
+fn settings(profile: &Profile) -> String {
+    let values = profile
+        .settings
+        .iter()
+        .filter_map(|setting| setting.value.as_ref().map(|value| element(&setting.name, &escape(value))));
+    let constraints = profile.settings.iter().filter_map(|setting| match &setting.constraint {
+        Constraint::Free => None,
+        Constraint::Constant => Some(element(&setting.name, "<const/>")),
+        Constraint::Range(least, most) => {
+            Some(element(&setting.name, &format!("<min>{}</min><max>{}</max>", escape(least), escape(most))))
+        }
+    });
+    format!("{}{}", values.collect::<String>(), element("constraints", &constraints.collect::<String>()))
+}
+
+/// Who may ask what by HTTP. Pages of other sites are refused: any page may send requests to a loopback address. While a user
+/// comes without a password, the request must also be addressed to an IP address or `localhost`, because a page can point a
+/// name of its own at this machine.
+fn handlers(host_must_be_local: bool) -> String {
+    const REFUSED: &str = "<handler><type>static</type><status>403</status>\
+         <response_content>requests of web pages are refused</response_content></handler>";
+    let host = if host_must_be_local {
+        r"<headers><Host>regex:(?i)(localhost|[0-9.]+|\[[0-9a-f:.]+\])(:[0-9]+)?</Host></headers>"
+    } else {
+        ""
+    };
+    let mut xml = String::from("  <http_handlers>\n");
+    for headers in
+        ["<Origin>regex:.+</Origin>", "<Sec-Fetch-Site>regex:(?i)(cross-site|same-site)</Sec-Fetch-Site>"]
+    {
+        let _ = writeln!(xml, "    <rule><headers>{headers}</headers>{REFUSED}</rule>");
+    }
+    // What probes and people ask first; it needs no user.
+    let greeting = "<handler><type>static</type><response_content>Ok.&#10;</response_content></handler>";
+    let _ = writeln!(
+        xml,
+        "    <rule><url>/</url><empty_query_string/>{host}<methods>GET,HEAD</methods>{greeting}</rule>"
+    );
+    for (url, handler) in [
+        ("/ping", "<type>ping</type>"),
+        ("/replicas_status", "<type>replicas_status</type>"),
+        (
+            r"regex:/(query)?(\?.*)?",
+            "<type>dynamic_query_handler</type><query_param_name>query</query_param_name>",
+        ),
+    ] {
+        let _ = writeln!(
+            xml,
+            "    <rule><url>{url}</url>{host}<methods>GET,HEAD,POST,OPTIONS</methods><handler>{handler}</handler></rule>"
+        );
+    }
+    xml + "  </http_handlers>\n"
+}
+
+fn element(name: &str, inner: &str) -> String {
+    format!("<{name}>{inner}</{name}>")
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(http: &str) -> Options {
+        Options::new("lib.so".into(), "data".into(), http.parse().unwrap())
+    }
+
+    #[test]
+    fn beyond_loopback_every_user_needs_a_password() {
+        let mut open = options("0.0.0.0:8123");
+        open.access.users.push(User::new("reader"));
+        assert!(open.check().unwrap_err().to_string().contains("user reader has no password"));
+        open.access.users[0].password_sha256 = Some(sha256_hex("x"));
+        assert_eq!(open.check(), Ok(()));
+        let mut local = options("127.0.0.1:8123");
+        local.access.users.push(User::new("reader"));
+        assert_eq!(local.check(), Ok(()));
+    }
+
+    #[test]
+    fn addresses_and_names_that_cannot_be_served_are_refused() {
+        assert_eq!(options("127.0.0.1:0").check(), Err(OptionsError::Port("127.0.0.1:0".parse().unwrap())));
+        for (native, expected) in
+            [("127.0.0.2:9000", "same IP address"), ("127.0.0.1:8123", "a port of its own")]
+        {
+            let both = Options { native: Some(native.parse().unwrap()), ..options("127.0.0.1:8123") };
+            assert!(both.check().unwrap_err().to_string().contains(expected), "{native}");
+        }
+        for name in ["default", "", "a b", "x<y", "1st"] {
+            let mut named = options("127.0.0.1:8123");
+            named.access.users.push(User::new(name));
+            assert!(matches!(named.check(), Err(OptionsError::UserName(_))), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn values_cannot_break_out_of_their_elements() {
+        let mut options = options("127.0.0.1:8123");
+        options.access.users.push(User::new("reader").grant("GRANT SELECT ON `a<b>&c`.*"));
+        let xml = options.users_xml("secret");
+        assert!(xml.contains("<query>GRANT SELECT ON `a&lt;b&gt;&amp;c`.*</query>"), "{xml}");
+        assert!(!xml.contains("secret"), "only its hash");
+    }
+}

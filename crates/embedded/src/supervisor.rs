@@ -1,0 +1,394 @@
+//! Starts the engine's process, watches it, starts it again when it ends, and stops it.
+//!
+//! One thread does all of it. The engine's process stops when its standard input ends, so it ends with this process, however
+//! this process ends.
+
+use std::fmt;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::configuration::{Confinement, Options, OptionsError};
+use crate::engine::{Report, Task, USERS, VARIABLE};
+use crate::health;
+
+/// Between two looks at the process.
+const LOOK: Duration = Duration::from_millis(20);
+/// Between two pings of a server that has answered before.
+const PING: Duration = Duration::from_secs(1);
+/// A process that listens and answers nothing for so long hangs, and is killed. A machine that is busy or frozen for a
+/// minute must not lose its server.
+const HANG: Duration = Duration::from_secs(120);
+/// The first pause before a restart; doubled at each failure.
+const BACKOFF: Duration = Duration::from_millis(100);
+/// The longest pause.
+const BACKOFF_MAX: Duration = Duration::from_secs(10);
+/// A server that was ready for so long has not failed to start.
+const SETTLED: Duration = Duration::from_secs(60);
+/// How long the process has for its orderly end. ClickHouse waits 5 s for statements that run, then closes its tables.
+const END: Duration = Duration::from_secs(20);
+
+/// Why the supervisor cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The options contradict each other.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// A path cannot be made absolute, or the system gave no thread or random numbers.
+    #[error("cannot start the supervisor of ClickHouse")]
+    System(#[from] std::io::Error),
+}
+
+/// Why the server is not ready.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotReady {
+    /// The last attempt failed for this reason. Further attempts follow.
+    #[error("ClickHouse does not start: {0}")]
+    Failed(String),
+    /// It did not answer in time.
+    #[error("ClickHouse did not answer within {0:?}")]
+    Timeout(Duration),
+    /// It was stopped.
+    #[error("ClickHouse was stopped")]
+    Stopped,
+}
+
+/// A supervised server. Dropping it stops the server and waits for its end.
+pub struct Server {
+    shared: Arc<Shared>,
+    supervisor: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("ready", &self.is_ready()).finish_non_exhaustive()
+    }
+}
+
+/// What the supervisor's thread and its owner share.
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    ready: bool,
+    stop: bool,
+    process: Option<u32>,
+    /// Why the last attempt failed, until the server is ready.
+    failure: Option<String>,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
+        self.changed.notify_all();
+    }
+}
+
+impl Server {
+    /// Starts the server and its supervision. It need not be ready when this returns.
+    ///
+    /// # Errors
+    /// When the options contradict each other, or the system gives no thread. A server that does not start is no error here:
+    /// it is tried again, and [`Self::wait_until_ready`] returns the reason.
+    pub fn start(mut options: Options) -> Result<Self, StartError> {
+        options.check()?;
+        options.data = std::path::absolute(&options.data)?;
+        options.library = std::path::absolute(&options.library)?;
+        let program = options.program.clone().map_or_else(std::env::current_exe, Ok)?;
+        let shared = Arc::new(Shared::default());
+        let supervisor = Supervisor { options, program, shared: Arc::clone(&shared) };
+        let supervisor =
+            std::thread::Builder::new().name("clickhouse".to_owned()).spawn(move || supervisor.run())?;
+        Ok(Self { shared, supervisor: Some(supervisor) })
+    }
+
+    /// Whether the server answers.
+    pub fn is_ready(&self) -> bool {
+        self.shared.state().ready
+    }
+
+    /// The id of the engine's process, while there is one.
+    pub fn process_id(&self) -> Option<u32> {
+        self.shared.state().process
+    }
+
+    /// Waits until the server answers.
+    ///
+    /// # Errors
+    /// When an attempt to start it failed, when the time is over, or when it was stopped. The supervisor goes on meanwhile.
+    pub fn wait_until_ready(&self, timeout: Duration) -> Result<(), NotReady> {
+        let waiting = |state: &mut State| !state.ready && !state.stop && state.failure.is_none();
+        let state = self.shared.state();
+        let (state, _) = self
+            .shared
+            .changed
+            .wait_timeout_while(state, timeout, waiting)
+            .unwrap_or_else(PoisonError::into_inner);
+        match &*state {
+            State { ready: true, .. } => Ok(()),
+            State { stop: true, .. } => Err(NotReady::Stopped),
+            State { failure: Some(reason), .. } => Err(NotReady::Failed(reason.clone())),
+            _ => Err(NotReady::Timeout(timeout)),
+        }
+    }
+
+    /// Asks the server to end without waiting for it.
+    pub fn begin_stop(&self) {
+        self.shared.change(|state| state.stop = true);
+    }
+
+    /// Stops the server and waits for its end: what runs has some seconds, then the process is killed. What ClickHouse
+    /// confirmed is safe either way.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.begin_stop();
+        if let Some(supervisor) = self.supervisor.take() {
+            // A panic of the thread was printed by itself.
+            let _panicked = supervisor.join();
+        }
+    }
+}
+
+struct Supervisor {
+    options: Options,
+    program: PathBuf,
+    shared: Arc<Shared>,
+}
+
+/// One start of the engine's process.
+struct Process {
+    child: Child,
+    /// Its end is the order to stop.
+    orders: Option<ChildStdin>,
+    reports: Receiver<Report>,
+    /// The name of this start, which only this server knows.
+    instance: String,
+    password: String,
+}
+
+/// How a process ended.
+enum End {
+    Stopped,
+    Failed(String),
+}
+
+impl Supervisor {
+    fn run(&self) {
+        let mut pause = BACKOFF;
+        let mut told = None;
+        loop {
+            let began = Instant::now();
+            let end = match self.spawn() {
+                Ok(process) => self.watch(process),
+                Err(error) => End::Failed(format!("cannot start {}: {error}", self.program.display())),
+            };
+            let End::Failed(reason) = end else { return };
+            if began.elapsed() > SETTLED {
+                pause = BACKOFF;
+            }
+            // The same reason again and again, such as a port that is taken, is logged once.
+            if told.as_ref() == Some(&reason) {
+                tracing::debug!(reason, "the embedded ClickHouse ended; starting it again");
+            } else {
+                tracing::error!(reason, "the embedded ClickHouse ended; starting it again");
+                told = Some(reason.clone());
+            }
+            self.shared.change(|state| state.failure = Some(reason));
+            if self.stop_requested_within(pause) {
+                return;
+            }
+            pause = (pause * 2).min(BACKOFF_MAX);
+        }
+    }
+
+    /// Waits, but not longer than until a stop is requested; returns whether it was.
+    fn stop_requested_within(&self, pause: Duration) -> bool {
+        let state = self.shared.state();
+        let waited = self.shared.changed.wait_timeout_while(state, pause, |state| !state.stop);
+        waited.unwrap_or_else(PoisonError::into_inner).0.stop
+    }
+
+    fn spawn(&self) -> std::io::Result<Process> {
+        let (instance, password) = (random()?, random()?);
+        let options = &self.options;
+        let task = Task {
+            library: options.library.clone(),
+            data: options.data.clone(),
+            listeners: options.listeners().collect(),
+            config: options.config_xml(USERS, &instance),
+            users: options.users_xml(&password),
+            log_level: options.log_level.clone(),
+            confinement_required: options.confinement == Confinement::Required,
+            lock_timeout: options.lock_timeout,
+        };
+        let mut command = Command::new(&self.program);
+        // Statements can read the engine's environment, and a program's own may hold secrets. `TZ` is ClickHouse's time zone.
+        command.env_clear().env(VARIABLE, "1");
+        if let Some(zone) = std::env::var_os("TZ") {
+            command.env("TZ", zone);
+        }
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut orders = child.stdin.take();
+        if let Some(orders) = &mut orders {
+            let mut line = serde_json::to_vec(&task)?;
+            line.push(b'\n');
+            // A process that ends before it has read this is noticed below.
+            let _ended = orders.write_all(&line);
+        }
+        let (sender, reports) = channel();
+        if let Some(output) = child.stdout.take() {
+            std::thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    let Ok(report) = serde_json::from_str(&line) else { continue };
+                    if sender.send(report).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        self.shared.change(|state| state.process = Some(child.id()));
+        Ok(Process { child, orders, reports, instance, password })
+    }
+
+    /// Watches a process until it has ended, by itself or because a stop was requested.
+    fn watch(&self, mut process: Process) -> End {
+        let end = self.watch_until_end(&mut process);
+        self.shared.change(|state| {
+            state.ready = false;
+            state.process = None;
+        });
+        end
+    }
+
+    fn watch_until_end(&self, process: &mut Process) -> End {
+        let mut listens = false;
+        let mut next_ping = Instant::now();
+        let mut last_answer = Instant::now();
+        let mut failure = None;
+        loop {
+            if self.shared.state().stop {
+                stop(process);
+                return End::Stopped;
+            }
+            match process.reports.recv_timeout(LOOK) {
+                Ok(Report::Listening) => {
+                    listens = true;
+                    last_answer = Instant::now();
+                }
+                Ok(Report::Confined { fully, partly }) => tell_confinement(fully, partly),
+                Ok(Report::Failed(reason)) => failure = Some(reason),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOOK),
+            }
+            if failure.is_some() {
+                // It has nothing to serve: what failed is told, and the process, which may sit at its prompt, is ended.
+                stop(process);
+            }
+            if let Ok(Some(status)) = process.child.try_wait() {
+                return End::Failed(self.reason(process, failure, status));
+            }
+            if listens && Instant::now() >= next_ping {
+                let answers = self.answers(process);
+                next_ping = Instant::now() + if answers { PING } else { LOOK };
+                if answers {
+                    last_answer = Instant::now();
+                } else if last_answer.elapsed() > HANG {
+                    kill(&mut process.child);
+                    return End::Failed(format!("it did not answer for {HANG:?} and was killed"));
+                }
+            }
+        }
+    }
+
+    /// Why a process ended: what it reported last, or how the system says that it ended.
+    fn reason(&self, process: &Process, failure: Option<String>, status: std::process::ExitStatus) -> String {
+        let later = std::iter::from_fn(|| match process.reports.recv_timeout(LOOK) {
+            Ok(report) => Some(report),
+            Err(_) => None,
+        });
+        let reported = later.filter_map(|report| match report {
+            Report::Failed(reason) => Some(reason),
+            _ => None,
+        });
+        failure.or_else(|| reported.last()).unwrap_or_else(|| status.to_string())
+    }
+
+    /// Whether the server answers; the first answer must come from the process that was started here.
+    fn answers(&self, process: &Process) -> bool {
+        let http = self.options.http;
+        let was_ready = self.shared.state().ready;
+        let answers = if was_ready {
+            health::pings(http)
+        } else {
+            health::serves(http, &process.password, &process.instance)
+        };
+        if answers != was_ready {
+            self.shared.change(|state| {
+                state.ready = answers;
+                state.failure = None;
+            });
+            if answers {
+                tracing::info!(%http, "the embedded ClickHouse is ready");
+            } else {
+                tracing::warn!(%http, "the embedded ClickHouse does not answer");
+            }
+        }
+        answers
+    }
+}
+
+fn tell_confinement(fully: bool, partly: bool) {
+    if fully {
+        tracing::info!("the embedded ClickHouse is confined to its data directory");
+    } else {
+        tracing::warn!(
+            files = partly,
+            connections = false,
+            "this kernel does not confine the embedded ClickHouse fully (Landlock)"
+        );
+    }
+}
+
+/// Asks the process to end, and kills it when it does not.
+fn stop(process: &mut Process) {
+    drop(process.orders.take());
+    let deadline = Instant::now() + END;
+    while Instant::now() < deadline {
+        if !matches!(process.child.try_wait(), Ok(None)) {
+            return;
+        }
+        std::thread::sleep(LOOK);
+    }
+    tracing::warn!(after = ?END, "the embedded ClickHouse does not end and is killed");
+    kill(&mut process.child);
+}
+
+fn kill(child: &mut Child) {
+    // Either call fails only when there is nothing left to kill.
+    let _gone = child.kill();
+    let _gone = child.wait();
+}
+
+/// 256 random bits in hexadecimal digits.
+fn random() -> std::io::Result<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,4 +1,0 @@
-//! Runs `footfall::fuzz::native_block`, which says what must hold.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| footfall::fuzz::native_block(data));

@@ -1,0 +1,192 @@
+//! The users of the embedded store: one for each role of `sql/roles.sql`, with its grants, its profile and its quota.
+//!
+//! The file is the only place where a role is described. It is read by its shape: a statement of another shape fails the tests.
+
+use std::time::Duration;
+
+use clickhouse_embedded::{Access, Constraint, Profile, Quota, RowFilter, Setting, User};
+
+/// The user that writes: the collector itself.
+pub const COLLECTOR: &str = "footfall_collector";
+/// The user of analysts.
+pub const ANALYST: &str = "footfall_analyst";
+/// The user with which reports and commands read. It has the operator's rights and bounds, and exists in the embedded store alone.
+pub const REPORTS: &str = "footfall_reports";
+/// The role whose rights [`REPORTS`] has.
+const OPERATOR: &str = "footfall_operator";
+
+/// The roles, on a server and here.
+const FILE: &str = include_str!("../../../sql/roles.sql");
+/// Settings of every user: an answer to an insert means that it is stored, and a repeated insert does not count twice in the
+/// tables that are derived from its table.
+const DEFAULTS: [(&str, &str); 3] = [
+    ("async_insert", "0"),
+    ("deduplicate_blocks_in_dependent_materialized_views", "1"),
+    ("max_execution_time", "0"),
+];
+
+/// The names of all users, the one of reports and commands included.
+pub(super) fn names() -> Vec<String> {
+    access().users.into_iter().map(|user| user.name).collect()
+}
+
+/// Users without passwords, profiles and quotas.
+pub(super) fn access() -> Access {
+    let mut access = Access::default();
+    let defaults = DEFAULTS.map(|(name, value)| Setting {
+        name: name.to_owned(),
+        value: Some(value.to_owned()),
+        constraint: Constraint::Free,
+    });
+    access.profiles.push(Profile { name: "default".to_owned(), settings: defaults.to_vec() });
+    for statement in statements(FILE) {
+        read(&statement, &mut access);
+    }
+    if let Some(operator) = access.users.iter().find(|user| user.name == OPERATOR) {
+        // Reports are bounded by Footfall itself, in number and time.
+        let reports = User { name: REPORTS.to_owned(), quota: None, ..operator.clone() };
+        access.users.push(reports);
+    }
+    access
+}
+
+/// The statements that concern the embedded store, each on one line.
+fn statements(file: &str) -> Vec<String> {
+    file.split(";\n")
+        .filter_map(|text| {
+            let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+            let elsewhere = |line: &str| line.starts_with("-- server:") || line.starts_with("-- cluster:");
+            let sql: Vec<&str> = lines().filter(|line| !line.starts_with("--")).collect();
+            (!sql.is_empty() && !lines().any(elsewhere)).then(|| sql.join(" "))
+        })
+        .collect()
+}
+
+/// Adds what a statement says; one of an unknown shape adds nothing.
+fn read(statement: &str, access: &mut Access) -> bool {
+    let strip = |head: &str| statement.strip_prefix(head);
+    let known = if let Some(rest) = strip("CREATE SETTINGS PROFILE IF NOT EXISTS ") {
+        profile(rest).map(|profile| access.profiles.push(profile))
+    } else if let Some(rest) = strip("CREATE ROLE IF NOT EXISTS ") {
+        let (name, profile) = rest.split_once(" SETTINGS PROFILE ").unwrap_or((rest, ""));
+        let profile = Some(profile.trim_matches('\'').to_owned()).filter(|profile| !profile.is_empty());
+        access.users.push(User { profile, ..User::new(name) });
+        Some(())
+    } else if let Some(rest) = strip("CREATE ROW POLICY IF NOT EXISTS ") {
+        row_policy(rest, access)
+    } else if let Some(rest) = strip("CREATE QUOTA IF NOT EXISTS ") {
+        quota(rest, access)
+    } else {
+        statement.starts_with("GRANT ").then_some(()).and_then(|()| grant(statement, access))
+    };
+    known.is_some()
+}
+
+/// `NAME SETTINGS name = value CONST, name = value MIN least MAX most, name CONST, …`
+fn profile(text: &str) -> Option<Profile> {
+    let (name, settings) = text.split_once(" SETTINGS ")?;
+    let settings = settings.split(',').map(|setting| {
+        let words: Vec<&str> = setting.split_whitespace().collect();
+        let (name, value, constraint) = match words[..] {
+            [name, "CONST"] => (name, None, Constraint::Constant),
+            [name, "=", value] => (name, Some(value), Constraint::Free),
+            [name, "=", value, "CONST"] => (name, Some(value), Constraint::Constant),
+            [name, "=", value, "MIN", least, "MAX", most] => {
+                (name, Some(value), Constraint::Range(least.to_owned(), most.to_owned()))
+            }
+            _ => return None,
+        };
+        Some(Setting { name: name.to_owned(), value: value.map(str::to_owned), constraint })
+    });
+    Some(Profile { name: name.to_owned(), settings: settings.collect::<Option<_>>()? })
+}
+
+/// `GRANT … TO role, role`
+fn grant(statement: &str, access: &mut Access) -> Option<()> {
+    let (grant, roles) = statement.rsplit_once(" TO ")?;
+    for role in roles.split(", ") {
+        user(access, role)?.grants.push(grant.to_owned());
+    }
+    Some(())
+}
+
+/// `NAME ON database.table USING condition TO role`
+fn row_policy(text: &str, access: &mut Access) -> Option<()> {
+    let (_, rest) = text.split_once(" ON ")?;
+    let (table, rest) = rest.split_once(" USING ")?;
+    let (condition, role) = rest.rsplit_once(" TO ")?;
+    let (database, table) = table.split_once('.')?;
+    user(access, role)?.row_filters.push(RowFilter {
+        database: database.to_owned(),
+        table: table.to_owned(),
+        condition: condition.to_owned(),
+    });
+    Some(())
+}
+
+/// `NAME KEYED BY user_name FOR INTERVAL 1 hour MAX queries = N, execution_time = S TO role, role`
+fn quota(text: &str, access: &mut Access) -> Option<()> {
+    let (name, rest) = text.split_once(" KEYED BY user_name FOR INTERVAL 1 hour MAX ")?;
+    let (bounds, roles) = rest.rsplit_once(" TO ")?;
+    let bound = |name: &str| {
+        bounds.split(", ").find_map(|bound| bound.strip_prefix(name)?.strip_prefix(" = ")?.parse().ok())
+    };
+    let (queries, execution_time) = (bound("queries")?, bound("execution_time")?);
+    access.quotas.push(Quota {
+        name: name.to_owned(),
+        period: Duration::from_secs(3_600),
+        queries,
+        execution_time,
+    });
+    for role in roles.split(", ") {
+        user(access, role)?.quota = Some(name.to_owned());
+    }
+    Some(())
+}
+
+fn user<'a>(access: &'a mut Access, name: &str) -> Option<&'a mut User> {
+    access.users.iter_mut().find(|user| user.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_statement_of_the_file_is_understood() {
+        let mut access = Access::default();
+        for statement in statements(FILE) {
+            assert!(read(&statement, &mut access), "{statement}");
+        }
+        let roles = ["collector", "operator", "analyst", "viewer", "sre", "privacy"];
+        let users: Vec<&str> = access.users.iter().map(|user| user.name.as_str()).collect();
+        assert_eq!(users, roles.map(|role| format!("footfall_{role}")));
+        assert_eq!(names().last().map(String::as_str), Some(REPORTS));
+    }
+
+    #[test]
+    fn what_concerns_a_server_or_a_cluster_alone_is_left_out() {
+        let grants: Vec<String> = access().users.into_iter().flat_map(|user| user.grants).collect();
+        for absent in ["REMOTE", "CLUSTER", "Distributed", "_local"] {
+            assert!(!grants.iter().any(|grant| grant.contains(absent)), "{absent}");
+        }
+        let collector = access().users.into_iter().find(|user| user.name == COLLECTOR).unwrap();
+        for absent in ["SYSTEM SHUTDOWN", "DICTIONARY", "ON *.*"] {
+            assert!(!collector.grants.iter().any(|grant| grant.contains(absent)), "{absent}");
+        }
+    }
+
+    #[test]
+    fn who_reads_is_bounded_and_the_collector_is_not() {
+        let access = access();
+        let of = |name: &str| access.users.iter().find(|user| user.name == name).unwrap();
+        assert_eq!((&of(COLLECTOR).profile, &of(COLLECTOR).quota), (&None, &None));
+        for role in [ANALYST, "footfall_sre", "footfall_viewer", OPERATOR] {
+            assert_eq!(of(role).profile.as_deref(), Some("footfall_reading"), "{role}");
+            assert_eq!(of(role).quota.as_deref(), Some("footfall_reading"), "{role}");
+        }
+        assert_eq!(of(REPORTS).profile.as_deref(), Some("footfall_reading"));
+        assert!(of("footfall_viewer").grants.is_empty());
+        assert_eq!(of("footfall_sre").row_filters.len(), 1);
+    }
+}
