@@ -26,4 +26,5 @@ mod serve;
 mod server;
 mod ship;
 mod spool;
+mod unit_file;
 mod upgrade;
