@@ -14,6 +14,7 @@ mod browser;
 mod burst;
 mod closing;
 mod common;
+mod dockerfile;
 mod embedded;
 mod faults;
 mod hostile;
