@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod alerts;
 mod aside;
 mod bad_input;
 mod books;
