@@ -4,13 +4,14 @@ CARGO ?= cargo
 PYTHON ?= python3
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/footfall
 VENV := $(CACHE)/venv
+PROMTOOL := $(or $(shell command -v promtool 2>/dev/null),$(CACHE)/promtool/promtool)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: run test fuzz bench chaos script lists suites help fmt lint unit script-test browser-test doc deny deps-node deps-python deps-browser deps-chaos chaos-test engine geo clean
+.PHONY: run test fuzz bench chaos script lists suites help fmt lint unit alerts script-test browser-test doc deny deps-node deps-python deps-browser deps-chaos deps-promtool chaos-test engine geo clean
 
 help:
 	@echo "make run     start the collector, the embedded store and a demonstration site"
-	@echo "make test    everything that must pass: format, lints, unit, integration, browser and doc tests"
+	@echo "make test    everything that must pass: format, lints, alert rules, unit, integration, browser and doc tests"
 	@echo "make bench   measure speed and memory; results go to benches/RESULTS.md"
 	@echo "make chaos   a thousand kills and other faults under load; results go to benches/RESULTS.md"
 	@echo "make fuzz    throw random bytes at everything that reads strangers' bytes, FUZZ_SECONDS (60) for each target"
@@ -28,7 +29,7 @@ run:
 
 # --- test ------------------------------------------------------------------------------------------------------------
 
-test: fmt lint deny engine geo unit chaos-test script-test browser-test doc
+test: fmt lint deny alerts engine geo unit chaos-test script-test browser-test doc
 	@echo "make test: all parts passed"
 
 fmt:
@@ -41,6 +42,11 @@ lint:
 deny:
 	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked
 	cargo deny check bans licenses sources
+
+# The alert rules parse, and each one fires and stays quiet when it should.
+alerts: deps-promtool
+	$(PROMTOOL) check rules dist/prometheus/alerts.yml
+	$(PROMTOOL) test rules dist/prometheus/alerts.test.yml
 
 # The ClickHouse engine and the place files, as `make run` fetches them.
 engine:
@@ -80,6 +86,12 @@ deps-browser:
 # The clock that is set; without it, and without the right to mount, those faults are left out and the run says so.
 deps-chaos:
 	@[ -n "$$(find /usr/lib -name libfaketimeMT.so.1 2>/dev/null)" ] || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends libfaketime; }
+
+# promtool alone is taken out of Debian's package: installing the package would start a Prometheus server.
+deps-promtool:
+	@[ -x "$(PROMTOOL)" ] || { $(SUDO) apt-get update -q && mkdir -p $(CACHE)/promtool && cd $(CACHE)/promtool && \
+		apt-get download -q prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool > promtool.new && \
+		chmod 755 promtool.new && mv promtool.new promtool && rm prometheus_*.deb; }
 
 deps-python: $(VENV)/requirements
 

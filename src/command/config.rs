@@ -48,7 +48,8 @@ fn summary(config: &Config, out: &mut impl Write) -> std::io::Result<()> {
             format!("embedded, on {listen}{native}")
         }
         Store::Server { url, database, cluster, .. } => {
-            let cluster = cluster.as_ref().map_or_else(String::new, |name| format!(", cluster {name}"));
+            let cluster =
+                cluster.as_ref().map_or_else(String::new, |name| format!(", cluster {name} (experimental)"));
             format!("{url}, database {database}{cluster}")
         }
     };
@@ -69,4 +70,20 @@ fn summary(config: &Config, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "  {heading:<8} {:<13} of {date}{old}: {source} {version}, {licence}", list.name)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_says_that_a_cluster_is_experimental() {
+        let text =
+            "[store]\nurl = \"http://clickhouse:8123\"\ncluster = \"main\"\ncluster_experimental = true\n";
+        let config = Config::check("footfall.toml", text, &[]).unwrap();
+        let mut out = Vec::new();
+        summary(&config, &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains("database footfall, cluster main (experimental)\n"), "{out}");
+    }
 }

@@ -213,7 +213,7 @@ fn read_store(value: Option<(Given, Place)>, problems: &mut Problems) -> Store {
     let database = section.read("database", identifier).unwrap_or_else(|| crate::store::DATABASE.to_owned());
     let user = section.read("user", text).unwrap_or_else(|| "default".to_owned());
     let password = section.read("password_file", secret_file).unwrap_or_default();
-    let cluster = section.read("cluster", identifier);
+    let cluster = read_cluster(&mut section);
     section.finish(&[
         "listen",
         "native",
@@ -223,11 +223,27 @@ fn read_store(value: Option<(Given, Place)>, problems: &mut Problems) -> Store {
         "user",
         "password_file",
         "cluster",
+        "cluster_experimental",
     ]);
     match url {
         Some(url) => Store::Server { url, database, user, password, cluster },
         None => Store::Embedded { listen, native, unconfined },
     }
+}
+
+/// The cluster's name. It is refused unless the operator says that losing events is acceptable.
+fn read_cluster(section: &mut Section<'_>) -> Option<String> {
+    let place = section.place("cluster");
+    let experimental = section.read("cluster_experimental", flag).unwrap_or(false);
+    let cluster = section.read("cluster", identifier)?;
+    if !experimental {
+        section.problems.note(
+            &place?,
+            "store.cluster is refused: a collector that ships to a cluster loses events today. Take it out and \
+             ship to one server, or set store.cluster_experimental = true to try it with events that may be lost",
+        );
+    }
+    Some(cluster)
 }
 
 fn read_sites(value: Option<(Given, Place)>, problems: &mut Problems) -> Sites {

@@ -184,7 +184,7 @@ pub enum Store {
         user: String,
         /// Password; never printed.
         password: Secret,
-        /// Cluster name; absent means no `ON CLUSTER`.
+        /// Cluster name; absent means no `ON CLUSTER`. Experimental: a cluster loses events today.
         cluster: Option<String>,
     },
 }
@@ -249,6 +249,7 @@ mod tests {
             [store]
             url = "http://clickhouse:8123/"
             cluster = "main"
+            cluster_experimental = true
             [[site]]
             id = "clinic"
             hosts = ["Clinic.example", "*.clinic.example"]
@@ -268,6 +269,37 @@ mod tests {
         assert_eq!(config.trusted_proxies.len(), 2);
         let Store::Server { url, cluster, .. } = config.store else { panic!("not a server") };
         assert_eq!((url.as_str(), cluster.as_deref()), ("http://clickhouse:8123", Some("main")));
+    }
+
+    #[test]
+    fn a_cluster_is_refused_unless_its_loss_of_events_is_accepted() {
+        let text = "[store]\nurl = \"http://clickhouse:8123\"\ncluster = \"main\"\n";
+        let refusal = "store.cluster is refused: a collector that ships to a cluster loses events today";
+        for (more, environment) in [
+            ("", &[][..]),
+            ("cluster_experimental = false\n", &[]),
+            ("", &[("FOOTFALL_STORE_CLUSTER_EXPERIMENTAL", "false")]),
+        ] {
+            let error = check(&format!("{text}{more}"), environment).unwrap_err();
+            assert!(error.contains(&format!("line 3: {refusal}")), "{error}");
+            assert!(error.contains("set store.cluster_experimental = true"), "{error}");
+        }
+        let error =
+            check("store = \"http://clickhouse:8123\"", &[("FOOTFALL_STORE_CLUSTER", "main")]).unwrap_err();
+        assert!(error.contains(&format!("FOOTFALL_STORE_CLUSTER: {refusal}")), "{error}");
+
+        let error = check(&format!("{text}cluster_experimental = 7\n"), &[]).unwrap_err();
+        assert!(error.contains("line 4: store.cluster_experimental must be true or false"), "{error}");
+        for (more, environment) in [
+            ("cluster_experimental = true\n", &[][..]),
+            ("", &[("FOOTFALL_STORE_CLUSTER_EXPERIMENTAL", "true")]),
+        ] {
+            let Store::Server { cluster, .. } = check(&format!("{text}{more}"), environment).unwrap().store
+            else {
+                panic!("not a server")
+            };
+            assert_eq!(cluster.as_deref(), Some("main"));
+        }
     }
 
     #[test]

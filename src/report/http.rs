@@ -36,7 +36,7 @@ pub async fn answer<B>(reports: &Reports, request: Request<B>, who: &Who) -> Res
     let mut response = match request.uri().path().trim_end_matches('/') {
         "" => index(reports, who),
         "/api/reports" => respond(StatusCode::OK, "application/json", list(who).to_string()),
-        "/api/audit" if !who.may(Right::Audit) || who.sites().is_some() => failure(
+        "/api/audit" if !may_read_audit(who) => failure(
             StatusCode::FORBIDDEN,
             "the audit is for role privacy, with a token that is not kept to sites",
         ),
@@ -88,6 +88,11 @@ fn readable(report: &Report, who: &Who) -> bool {
         Purpose::Audience => Right::Audience,
         Purpose::Diagnostics => Right::Diagnostics,
     })
+}
+
+/// Whether `who` may read the audit, which is of all sites.
+fn may_read_audit(who: &Who) -> bool {
+    who.may(Right::Audit) && who.sites().is_none()
 }
 
 /// Why there is no report.
@@ -181,28 +186,47 @@ fn list(who: &Who) -> Value {
     json!({"reports": readable.map(describe).collect::<Vec<_>>()})
 }
 
-/// A page that says what is here.
+/// The front page: a link to each report that `who` may read, for each site that they may see.
 fn index(reports: &Reports, who: &Who) -> Response<Body> {
-    let item = |report: &Report| {
+    let reports = reports.kept_to(who.sites());
+    let readable: Vec<&Report> = catalogue::all().iter().filter(|report| readable(report, who)).collect();
+    let sites = if readable.is_empty() { &[] } else { reports.sites() };
+    let sections: String = sites.iter().map(|site| section(site, &readable)).collect();
+    let audit = if may_read_audit(who) { " <a href=\"/api/audit\">The audit</a> is here too." } else { "" };
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>Footfall reports</title></head>\n\
+         <body>\n<h1>Footfall reports</h1>\n\
+         <p>Each report is at <code>/api/reports/NAME?site=SITE&amp;from=7d</code>, as JSON, or with \
+         <code>&amp;format=csv</code> or <code>&amp;format=table</code>; \
+         <code>&amp;filter=country%3DRU</code> narrows it. <a href=\"/api/reports\">The list</a> describes each.{audit} \
+         Days are days of {}.</p>\n{sections}<p>{}</p>\n</body>\n</html>\n",
+        escape(reports.timezone()),
+        escape(catalogue::CREDIT)
+    );
+    respond(StatusCode::OK, "text/html; charset=utf-8", page)
+}
+
+/// One site's part of the front page.
+fn section(site: &str, readable: &[&Report]) -> String {
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("site", site)
+        .append_pair("format", "table")
+        .finish();
+    let item = |report: &&Report| {
         format!(
-            "<li><a href=\"/api/reports/{0}?format=table\">{1}</a> <small>{2}</small>\n",
-            report.name,
-            report.title,
+            "<li><a href=\"{}\">{}</a> <small>{}</small></li>\n",
+            escape(&format!("/api/reports/{}?{query}", report.name)),
+            escape(report.title),
             report.purpose.name()
         )
     };
-    let items: String = catalogue::all().iter().filter(|report| readable(report, who)).map(item).collect();
-    let page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Footfall reports</title>\n\
-         <h1>Footfall reports</h1>\n\
-         <p>Each report is at <code>/api/reports/NAME?site=SITE&amp;from=7d</code>, as JSON, or with \
-         <code>&amp;format=csv</code> or <code>&amp;format=table</code>; \
-         <code>&amp;filter=country%3DRU</code> narrows it. <a href=\"/api/reports\">The list</a> describes each. \
-         Days are days of {}.</p>\n<ul>\n{items}</ul>\n<p>{}</p>\n</html>\n",
-        reports.timezone(),
-        catalogue::CREDIT
-    );
-    respond(StatusCode::OK, "text/html; charset=utf-8", page)
+    let items: String = readable.iter().map(item).collect();
+    format!("<h2>{}</h2>\n<ul>\n{items}</ul>\n", escape(site))
+}
+
+/// A text as HTML, in an element or in an attribute within double quotes.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn failure(status: StatusCode, what: &str) -> Response<Body> {
@@ -216,4 +240,35 @@ fn respond(status: StatusCode, kind: &'static str, body: String) -> Response<Bod
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     page::secure(headers, false);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::store::Client;
+
+    async fn front_page(sites: &[&str], who: &Who) -> String {
+        let store = crate::config::Store::Embedded { listen: ([127, 0, 0, 1], 1).into() };
+        let reports = Reports::new(Client::new(&store), TimeZone::UTC, sites).unwrap();
+        let page = index(&reports, who).into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(page.to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_front_page_escapes_what_is_written_into_it() {
+        let page = front_page(&["<b>\"&x"], &Who::Local).await;
+        assert!(page.contains("<h2>&lt;b&gt;&quot;&amp;x</h2>"), "{page}");
+        assert!(page.contains("/api/reports/pages?site=%3Cb%3E%22%26x&amp;format=table\""), "{page}");
+        assert!(!page.contains("<b>"), "{page}");
+    }
+
+    #[tokio::test]
+    async fn a_stranger_s_front_page_names_no_site_and_no_report() {
+        let page = front_page(&["clinic"], &Who::Stranger).await;
+        assert!(!page.contains("clinic") && !page.contains("href=\"/api/reports/"), "{page}");
+        assert!(!page.contains("/api/audit"), "{page}");
+    }
 }

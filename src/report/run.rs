@@ -21,7 +21,8 @@ pub struct Reports {
     zone: TimeZone,
     zone_name: String,
     k: u32,
-    site: Option<String>,
+    /// The configured sites, in order.
+    sites: Vec<String>,
     /// The sites that may be named to who asks; `None` when all may.
     kept_to: Option<Vec<String>>,
     /// For reports that are made at once.
@@ -158,22 +159,20 @@ const MAX_FILTERS: usize = 32;
 const OTHER: &str = "(other)";
 
 impl Reports {
-    /// Reports over `client`, with days in `zone`. `sites` are those that may be left unnamed when there is one.
+    /// Reports over `client`, with days in `zone`. `sites` are the configured ones: a single one may be left unnamed.
     ///
     /// # Errors
     /// When the zone has no name that ClickHouse knows.
     pub fn new(client: Client, zone: TimeZone, sites: &[&str]) -> Result<Self, ReportError> {
         let zone_name = zone.iana_name().ok_or(ReportError::NamelessZone)?.to_owned();
-        let site = match sites {
-            [one] => Some((*one).to_owned()),
-            _ => None,
-        };
+        let mut sites: Vec<String> = sites.iter().map(|site| (*site).to_owned()).collect();
+        sites.sort_unstable();
         Ok(Self {
             client,
             zone,
             zone_name,
             k: super::K,
-            site,
+            sites,
             kept_to: None,
             places: Arc::new(Semaphore::new(MOST_AT_ONCE)),
         })
@@ -189,12 +188,20 @@ impl Reports {
     /// The same, for somebody who may see these sites alone. It names no other; that no other is read is the caller's to see to.
     #[must_use]
     pub(super) fn kept_to(&self, sites: Option<&[String]>) -> Self {
-        let site = match sites {
-            Some([one]) => Some(one.clone()),
-            Some(_) => None,
-            None => self.site.clone(),
-        };
-        Self { site, kept_to: sites.map(<[String]>::to_vec), ..self.clone() }
+        Self { kept_to: sites.map(<[String]>::to_vec), ..self.clone() }
+    }
+
+    /// The sites that reports are offered for: those that the reader is kept to, else the configured ones.
+    pub(super) fn sites(&self) -> &[String] {
+        self.kept_to.as_deref().unwrap_or(&self.sites)
+    }
+
+    /// The site of a request that names none, when there is only one.
+    fn only_site(&self) -> Option<String> {
+        match self.sites() {
+            [one] => Some(one.clone()),
+            _ => None,
+        }
     }
 
     /// The store.
@@ -217,7 +224,7 @@ impl Reports {
             name: raw.report.clone(),
             nearest: catalogue::nearest(&raw.report),
         })?;
-        let site = raw.site.clone().filter(|site| !site.is_empty()).or_else(|| self.site.clone());
+        let site = raw.site.clone().filter(|site| !site.is_empty()).or_else(|| self.only_site());
         if raw.filters.len() > MAX_FILTERS {
             return Err(ReportError::TooManyFilters);
         }

@@ -112,14 +112,12 @@ pub(super) fn render(threads: &[&Counts], connections: &Connections, out: &mut S
     );
     for (route, name) in Route::NAMES.iter().enumerate() {
         for (index, status) in STATUSES.iter().enumerate() {
-            let count = sum(&|counts| &counts.requests[route][index]);
-            if count > 0 {
-                text.sample(
-                    "footfall_requests_total",
-                    &format!("{{route=\"{name}\",status=\"{status}\"}}"),
-                    count,
-                );
-            }
+            // Also those at 0: an alert on `increase` cannot see the first step of a series that begins with 1.
+            text.sample(
+                "footfall_requests_total",
+                &format!("{{route=\"{name}\",status=\"{status}\"}}"),
+                sum(&|counts| &counts.requests[route][index]),
+            );
         }
     }
     let stored = sum(&|counts| &counts.stored);
@@ -210,6 +208,7 @@ mod tests {
         for line in [
             "footfall_requests_total{route=\"beacon\",status=\"204\"} 2",
             "footfall_requests_total{route=\"other\",status=\"404\"} 1",
+            "footfall_requests_total{route=\"beacon\",status=\"503\"} 0",
             "footfall_events_received_total 12",
             "footfall_events_accepted_total 9",
             "footfall_events_dropped_total{reason=\"bot\"} 3",

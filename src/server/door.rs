@@ -126,6 +126,9 @@ pub(super) fn identify(
     })
 }
 
+/// Why requests are refused, as label `reason` of `footfall_access_refused_total` says it.
+pub const REFUSED_REASONS: [&str; 5] = ["token", "tries", "role", "page", "host"];
+
 impl Shut {
     /// The answer to it. It is counted; a request without a token is how each browser begins, and is not.
     pub(super) fn answer<B: From<String>>(self) -> Response<B> {
@@ -154,6 +157,7 @@ impl Shut {
             }
         };
         if let Some(reason) = reason {
+            debug_assert!(REFUSED_REASONS.contains(&reason), "{reason} is not exported from the start");
             metrics::counter!("footfall_access_refused_total", "reason" => reason).increment(1);
         }
         let mut answer = Response::new(B::from(format!("{}\n", json!({ "error": what }))));

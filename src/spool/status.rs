@@ -42,13 +42,4 @@ impl Spool {
             broken: shared.broken.get().cloned(),
         }
     }
-
-    /// Sets the gauges of what waits and for how long.
-    pub(crate) fn record_gauges(&self) {
-        let status = self.status();
-        metrics::gauge!("footfall_spool_bytes").set(status.bytes as f64);
-        metrics::gauge!("footfall_spool_segments").set(status.sealed as f64);
-        metrics::gauge!("footfall_spool_rows").set(status.events as f64);
-        metrics::gauge!("footfall_spool_oldest_seconds").set(status.oldest.unwrap_or_default().as_secs_f64());
-    }
 }

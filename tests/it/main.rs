@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod alerts;
 mod aside;
 mod bad_input;
 mod books;
@@ -14,6 +15,7 @@ mod browser;
 mod burst;
 mod closing;
 mod common;
+mod dockerfile;
 mod embedded;
 mod faults;
 mod hostile;
@@ -26,4 +28,5 @@ mod serve;
 mod server;
 mod ship;
 mod spool;
+mod unit_file;
 mod upgrade;

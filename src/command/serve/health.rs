@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::enrich::lists;
 use crate::server::admin::{Check, Finding, Source};
 use crate::server::collect::Collector;
+use crate::server::door::REFUSED_REASONS;
 use crate::spool::Spool;
 
 /// Ends of the buckets of times, s: from a sync of a fast disk to an insert that a loaded store takes its time for.
@@ -33,15 +34,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "Segments set aside because the store refuses them or they are damaged.",
     ),
     ("footfall_segments_split_total", "Segments split in two because the store refuses some of their rows."),
-    ("footfall_access_refused_total", "Requests that did not pass the door of a listener, by reason."),
 ];
-const GAUGES: &[(&str, &str)] = &[
-    ("footfall_spool_bytes", "Bytes in the spool."),
-    ("footfall_spool_free_bytes", "Bytes left on the spool's file system."),
-    ("footfall_spool_segments", "Sealed segments that wait to be shipped."),
-    ("footfall_spool_rows", "Rows of events in the spool."),
-    ("footfall_spool_oldest_seconds", "The lag: age of the oldest segment that the store has not confirmed."),
-];
+const REFUSED: (&str, &str) =
+    ("footfall_access_refused_total", "Requests that did not pass the door of a listener, by reason.");
+const GAUGES: &[(&str, &str)] = &[("footfall_spool_free_bytes", "Bytes left on the spool's file system.")];
 const HISTOGRAMS: &[(&str, &str)] = &[
     ("footfall_spool_sync_seconds", "Time to write and sync a batch."),
     ("footfall_spool_batch_frames", "Beacons made durable by one sync."),
@@ -58,6 +54,13 @@ pub(super) fn recorder() -> Result<PrometheusHandle, Error> {
     metrics::set_global_recorder(recorder)?;
     for &(name, help) in COUNTERS {
         metrics::describe_counter!(name, help);
+        // Exported as 0 from the start: an alert on `increase` cannot see the first step of a series that begins with 1.
+        metrics::counter!(name).absolute(0);
+    }
+    let (name, help) = REFUSED;
+    metrics::describe_counter!(name, help);
+    for reason in REFUSED_REASONS {
+        metrics::counter!(name, "reason" => reason).absolute(0);
     }
     for &(name, help) in GAUGES {
         metrics::describe_gauge!(name, help);
@@ -69,9 +72,15 @@ pub(super) fn recorder() -> Result<PrometheusHandle, Error> {
 }
 
 /// Metrics that are written when they are asked for.
-pub(super) fn sources(config: &Arc<Config>, collector: &Arc<Collector>, edge: Source) -> Vec<Source> {
-    let (config, collector) = (config.clone(), collector.clone());
+pub(super) fn sources(
+    config: &Arc<Config>,
+    collector: &Arc<Collector>,
+    spool: &Arc<Spool>,
+    edge: Source,
+) -> Vec<Source> {
+    let (config, collector, spool) = (config.clone(), collector.clone(), spool.clone());
     let rest = Box::new(move |out: &mut String| {
+        spool_gauges(out, &spool);
         let key = collector.privacy().keys().status();
         gauge(out, "footfall_key_age_seconds", "Age of the key in force.", key.age.as_secs_f64());
         gauge(out, "footfall_key_epoch_seconds", "When the key came into force, Unix time.", key.epoch);
@@ -101,6 +110,23 @@ pub(super) fn tell_list_ages() {
             "over a year old, so that new bots count as visitors: install a newer release, or run `make lists` and build"
         );
     }
+}
+
+/// Taken when asked for and not by the shipper, which does nothing before the store has answered for the first time.
+fn spool_gauges(out: &mut String, spool: &Spool) {
+    let status = spool.status();
+    let oldest = status.oldest.unwrap_or_default().as_secs_f64();
+    gauge(out, "footfall_spool_bytes", "Bytes in the spool.", status.bytes);
+    gauge(
+        out,
+        "footfall_spool_max_bytes",
+        "Bytes of the spool at which beacons are refused.",
+        status.max_bytes,
+    );
+    gauge(out, "footfall_spool_segments", "Sealed segments that wait to be shipped.", status.sealed);
+    gauge(out, "footfall_spool_rows", "Rows of events in the spool.", status.events);
+    let help = "The lag: age of the oldest segment that the store has not confirmed.";
+    gauge(out, "footfall_spool_oldest_seconds", help, oldest);
 }
 
 fn list_ages(out: &mut String) {

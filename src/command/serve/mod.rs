@@ -125,7 +125,7 @@ impl Running {
         let draining = Arc::new(AtomicBool::new(false));
         let background = Background::start(&config, &client, &collector, &spool, embedded);
         let checks = health::checks(&config, &collector, &spool, background.store_state(), draining.clone());
-        let sources = health::sources(&config, &collector, Box::new(server.metrics()));
+        let sources = health::sources(&config, &collector, &spool, Box::new(server.metrics()));
         let answers = Admin::new(recorder, sources, checks);
         let doors = Doors::new(&config, gate.clone());
         gates::tell(&gate, &doors, &[admin.address(), reports.address()], server.certificates().is_some());

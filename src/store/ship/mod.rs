@@ -41,8 +41,6 @@ const DRAIN: Duration = Duration::from_secs(5);
 const READ_AHEAD: usize = 2;
 /// How often it is looked whether an operator wants a segment tried again.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often the gauges are set when nothing happens.
-const GAUGES_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a segment was not shipped.
 #[derive(Debug, thiserror::Error)]
@@ -102,21 +100,11 @@ impl Shipper {
     /// Ships until `shutdown` resolves; then tries what is sealed once more, for at most five seconds. To have
     /// everything shipped at a stop, close the spool first: that seals what is open.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
-        {
-            let mut shutdown = std::pin::pin!(shutdown);
-            let mut gauges = tokio::time::interval(GAUGES_EVERY);
-            let spool = self.spool.clone();
-            let mut forever = std::pin::pin!(self.ship_forever());
-            loop {
-                tokio::select! {
-                    () = &mut shutdown => break,
-                    () = &mut forever => break,
-                    _ = gauges.tick() => spool.record_gauges(),
-                }
-            }
+        tokio::select! {
+            () = shutdown => {}
+            () = self.ship_forever() => {}
         }
         let _ = tokio::time::timeout(DRAIN, self.drain()).await;
-        self.spool.record_gauges();
     }
 
     async fn ship_forever(&mut self) {

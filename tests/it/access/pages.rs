@@ -1,7 +1,12 @@
 //! What a browser can be made to do: pages of other sites, rebound names, frames, scripts in what is echoed.
 
-use super::get;
-use crate::common::{Answer, Collector, http};
+use std::time::Duration;
+
+use super::{add, get, get_as, wait_for};
+use crate::common::{Answer, Collector, good_beacon, http};
+
+/// How long the embedded store may take to make its tables on a machine that is busy with other tests.
+const STORED: Duration = Duration::from_secs(90);
 
 const PAYLOADS: [&str; 5] = [
     "<script>alert(1)</script>",
@@ -158,5 +163,71 @@ fn nothing_of_a_request_comes_back_as_html() {
         assert!(answer.status >= 400 && !answer.text().contains(payload), "{}", answer.text());
         let pixel = get(collector.listen, &format!("/b.gif?s={bad}&u={bad}"), "");
         assert!(pixel.status >= 400 && !pixel.text().contains(payload), "{}", pixel.text());
+    }
+}
+
+/// Two sites, the second without any event.
+const TWO_SITES: &str = "[[site]]\nid = \"clinic\"\nhosts = [\"clinic.example\"]\n\
+                         [[site]]\nid = \"zoo.example\"\nhosts = [\"zoo.example\"]\n";
+
+/// The addresses of a page's links, as a browser reads them.
+fn links(page: &str) -> Vec<String> {
+    let links = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    links.map(|link| link.replace("&amp;", "&")).collect()
+}
+
+/// The reports that a page links to for a site.
+fn reports_of<'l>(links: &'l [String], site: &str) -> Vec<&'l String> {
+    links.iter().filter(|link| link.contains(&format!("?site={site}&"))).collect()
+}
+
+#[test]
+fn every_link_of_the_reports_front_page_answers() {
+    for (settings, sites) in [("", &["clinic"][..]), (TWO_SITES, &["clinic", "zoo.example"])] {
+        let mut collector = Collector::new(settings);
+        collector.start();
+        assert_eq!(collector.beacon(&good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);
+        collector.wait_for_events(1, STORED);
+        let links = links(&get(collector.reports, "/", "").text());
+        assert!(links.iter().any(|link| link == "/api/reports"), "{links:?}");
+        for site in sites {
+            let count = reports_of(&links, site).len();
+            assert_eq!(count, footfall::report::catalogue::all().len(), "{site}: {links:?}");
+        }
+        for link in &links {
+            let answer = get(collector.reports, link, "");
+            assert_eq!(answer.status, 200, "{link}: {}", answer.text());
+        }
+        let pages = get(collector.reports, reports_of(&links, "clinic")[3], "").text();
+        assert!(pages.starts_with("Pages") && pages.contains("clinic"), "{pages}");
+    }
+}
+
+#[test]
+fn a_token_s_front_page_links_only_what_the_token_may_read() {
+    let mut collector = Collector::new(&format!("[access]\nloopback_tokens = true\n{TWO_SITES}"));
+    let tokens = [
+        add(&collector, &["zoologist", "--role", "analyst", "--site", "zoo.example"]),
+        add(&collector, &["engineer", "--role", "sre"]),
+        add(&collector, &["officer", "--role", "privacy"]),
+    ];
+    collector.start();
+    wait_for(&collector, "/", &tokens[0], 200);
+    // An event is stored only when all tables are there.
+    assert_eq!(collector.beacon(&good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);
+    collector.wait_for_events(1, STORED);
+    for (token, clinic, zoo, audit) in
+        [(&tokens[0], false, true, false), (&tokens[1], true, true, false), (&tokens[2], false, false, true)]
+    {
+        let page = get_as(collector.reports, "/", token).text();
+        let links = links(&page);
+        assert_eq!(page.contains("clinic"), clinic, "{page}");
+        assert_eq!(!reports_of(&links, "clinic").is_empty(), clinic, "{page}");
+        assert_eq!(!reports_of(&links, "zoo.example").is_empty(), zoo, "{page}");
+        assert_eq!(links.iter().any(|link| link == "/api/audit"), audit, "{page}");
+        for link in &links {
+            let answer = get_as(collector.reports, link, token);
+            assert_eq!(answer.status, 200, "{link}: {}", answer.text());
+        }
     }
 }
