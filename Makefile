@@ -7,7 +7,7 @@ VENV := $(CACHE)/venv
 PROMTOOL := $(or $(shell command -v promtool 2>/dev/null),$(CACHE)/promtool/promtool)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: run test fuzz bench chaos script lists suites help fmt lint unit alerts script-test browser-test doc deny deps-node deps-python deps-browser deps-chaos deps-promtool chaos-test engine geo clean
+.PHONY: run test fuzz bench chaos script lists suites help fmt lint unit alerts script-test browser-test doc deny deps-node deps-clients deps-python deps-browser deps-chaos deps-promtool chaos-test engine geo clean
 
 help:
 	@echo "make run     start the collector, the embedded store and a demonstration site"
@@ -33,10 +33,10 @@ test: fmt lint deny alerts engine geo unit chaos-test script-test browser-test d
 	@echo "make test: all parts passed"
 
 fmt:
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 
 lint:
-	$(CARGO) clippy --locked --all-targets --test chaos -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets --test chaos -- -D warnings
 
 # Licences, sources and banned crates; advisories need a database that is fetched: `cargo deny check advisories`.
 deny:
@@ -55,8 +55,8 @@ engine:
 geo:
 	$(CARGO) run --locked -q -- geo install --dir geo
 
-unit: engine geo deps-python
-	TEST_PYTHON=$(VENV)/bin/python $(CARGO) test --locked
+unit: engine geo deps-python deps-clients
+	TEST_PYTHON=$(VENV)/bin/python $(CARGO) test --locked --workspace
 
 # The short form of `make chaos`.
 chaos-test: engine deps-chaos
@@ -71,11 +71,16 @@ browser-test: engine deps-node deps-browser
 	cd script && npm run test:browser
 
 doc:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --workspace
 
 # --- what the tests need ---------------------------------------------------------------------------------------------
 
 deps-node: script/node_modules/.package-lock.json
+
+deps-clients: tests/clients/node_modules/.package-lock.json
+
+tests/clients/node_modules/.package-lock.json: tests/clients/package-lock.json
+	cd tests/clients && npm ci
 
 script/node_modules/.package-lock.json: script/package-lock.json
 	cd script && npm ci

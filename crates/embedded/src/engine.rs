@@ -15,9 +15,12 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use libloading::Library;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::{Deserialize, Serialize};
 
 use crate::sandbox::{self, Enforced};
@@ -27,6 +30,10 @@ use crate::terminal::{self, Terminal};
 pub(crate) const VARIABLE: &str = "CLICKHOUSE_EMBEDDED_ENGINE";
 /// Between two attempts to take the data directory.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
+/// How long an engine that serves may take to exit: 5 s for statements that run, and the closing of its tables.
+pub(crate) const EXIT: Duration = Duration::from_secs(15);
+/// Between two attempts to have it exit.
+const EXIT_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes of the task at most: the configuration with all users.
 const TASK_MAX: u64 = 4 << 20;
 /// `file(path)` reads any file of the process, and no grant covers it. A function of the same name that always fails takes
@@ -107,7 +114,7 @@ fn run(reports: &mut Reports) -> Result<(), String> {
     let data = &task.data;
     let engine = data.join("engine");
     std::fs::create_dir_all(&engine).map_err(file(&engine))?;
-    let _lock = lock(data, task.lock_timeout)?;
+    let _lock = lock(data, task.lock_timeout, &orders)?;
     replace_functions(&engine)?;
     for address in &task.listeners {
         TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
@@ -151,22 +158,42 @@ fn run(reports: &mut Reports) -> Result<(), String> {
         rustix::stdio::dup2_stderr(&far).map_err(|error| error.to_string())?;
     }
     drop(far);
-    std::thread::spawn(move || obey(orders, keyboard));
+    let serves = Arc::new(AtomicBool::new(false));
+    let served = Arc::clone(&serves);
+    std::thread::spawn(move || obey(orders, keyboard, &served));
     let mut to_supervisor = Reports(reports.0.try_clone().map_err(text("standard output"))?);
     std::thread::spawn(move || {
         let failed = start_servers(&mut terminal, (config, users), task.listeners.len());
+        serves.store(failed.is_ok(), Ordering::Release);
         to_supervisor.send(&failed.map_or_else(Report::Failed, |()| Report::Listening));
         terminal.drain();
     });
     call(&task.library, &arguments)
 }
 
-/// Waits for the end of the orders, which is the order to stop or the end of the supervisor, and has the engine exit.
-fn obey(mut orders: BufReader<File>, mut keyboard: File) {
+/// Waits for the end of the orders, which is the order to stop or the end of the supervisor, and ends the process.
+///
+/// A server exits in order: the line is typed again until the engine has read it, because what is typed while it draws its prompt
+/// is lost. An engine that still starts, or does not end, is killed as by `kill -9`: what was confirmed is on disk.
+fn obey(mut orders: BufReader<File>, mut keyboard: File, serves: &AtomicBool) {
     let mut ignored = Vec::new();
     let _end = orders.read_to_end(&mut ignored);
-    // Ctrl-E and Ctrl-U empty the line; then the orderly exit.
-    let _gone = keyboard.write_all(b"\x05\x15exit\n");
+    let deadline = Instant::now() + EXIT;
+    while serves.load(Ordering::Acquire) && Instant::now() < deadline {
+        // Ctrl-E and Ctrl-U empty the line before.
+        if keyboard.write_all(b"\x05\x15exit\n").is_err() {
+            break;
+        }
+        std::thread::sleep(EXIT_PAUSE);
+    }
+    let _gone = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+}
+
+/// Whether the orders have ended.
+fn is_over(orders: &BufReader<File>) -> bool {
+    let mut polled = [PollFd::new(orders.get_ref(), PollFlags::IN)];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    rustix::event::poll(&mut polled, Some(&at_once)).is_ok() && polled[0].revents().contains(PollFlags::HUP)
 }
 
 /// Closes the pipes with the configuration, which the engine has read, and starts HTTP and, with a second listener, the native
@@ -188,7 +215,7 @@ fn start_servers(terminal: &mut Terminal, pipes: (OwnedFd, OwnedFd), listeners: 
 }
 
 /// Takes the data directory for this process.
-fn lock(data: &Path, timeout: Duration) -> Result<File, String> {
+fn lock(data: &Path, timeout: Duration, orders: &BufReader<File>) -> Result<File, String> {
     let path = data.join("lock");
     let file =
         File::options().create(true).truncate(false).write(true).open(&path).map_err(self::file(&path))?;
@@ -196,6 +223,7 @@ fn lock(data: &Path, timeout: Duration) -> Result<File, String> {
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) if is_over(orders) => return Err("stopped".to_owned()),
             Err(std::fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
                 std::thread::sleep(LOCK_PAUSE)
             }

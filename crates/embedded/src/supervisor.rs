@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::configuration::{Confinement, Options, OptionsError};
-use crate::engine::{Report, Task, USERS, VARIABLE};
+use crate::engine::{EXIT, Report, Task, USERS, VARIABLE};
 use crate::health;
 
 /// Between two looks at the process.
@@ -29,8 +29,8 @@ const BACKOFF: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(10);
 /// A server that was ready for so long has not failed to start.
 const SETTLED: Duration = Duration::from_secs(60);
-/// How long the process has for its orderly end. ClickHouse waits 5 s for statements that run, then closes its tables.
-const END: Duration = Duration::from_secs(20);
+/// How long the process has for its end, before it is killed from here.
+const END: Duration = EXIT.saturating_add(Duration::from_secs(5));
 
 /// Why the supervisor cannot start.
 #[derive(Debug, thiserror::Error)]

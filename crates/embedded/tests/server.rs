@@ -17,7 +17,12 @@ fn main() {
         ("a_data_directory_serves_one_process", a_data_directory_serves_one_process),
         ("a_killed_engine_is_started_again", a_killed_engine_is_started_again),
         ("an_engine_ends_with_the_program_that_started_it", an_engine_ends_with_the_program_that_started_it),
+        (
+            "a_server_that_is_stopped_at_any_moment_of_its_start_ends",
+            a_server_that_is_stopped_at_any_moment_of_its_start_ends,
+        ),
         ("no_statement_reads_a_file", no_statement_reads_a_file),
+        ("the_null_device_stays_as_it_is", the_null_device_stays_as_it_is),
         ("the_session_of_the_engine_is_closed_to_clients", the_session_of_the_engine_is_closed_to_clients),
         ("a_library_that_cannot_be_loaded_is_named", a_library_that_cannot_be_loaded_is_named),
     ];
@@ -171,6 +176,31 @@ fn an_engine_ends_with_the_program_that_started_it() {
     program.kill().unwrap();
     program.wait().unwrap();
     eventually("the engine ends", || !Path::new(&format!("/proc/{engine}")).exists());
+}
+
+fn a_server_that_is_stopped_at_any_moment_of_its_start_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = options(directory.path());
+    for pause in (0..400).step_by(20) {
+        let server = Server::start(options.clone()).unwrap();
+        eventually("a process", || server.process_id().is_some());
+        let engine = server.process_id().unwrap();
+        std::thread::sleep(Duration::from_millis(pause));
+        let began = Instant::now();
+        server.stop();
+        println!("stopped {pause} ms after its start, ended {:?} later", began.elapsed());
+        assert!(!Path::new(&format!("/proc/{engine}")).exists(), "it goes on after {pause} ms");
+    }
+    start(&options).stop();
+}
+
+/// The engine makes the file of its history private, and would do so with a device.
+fn the_null_device_stays_as_it_is() {
+    let mode = || std::os::unix::fs::MetadataExt::mode(&std::fs::metadata("/dev/null").unwrap());
+    let before = mode();
+    let directory = tempfile::tempdir().unwrap();
+    start(&options(directory.path())).stop();
+    assert_eq!(mode(), before);
 }
 
 fn no_statement_reads_a_file() {

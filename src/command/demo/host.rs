@@ -1,8 +1,9 @@
 //! The demonstration as a whole: `serve` with a site `clinic`, and the clinic's pages beside it.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -15,11 +16,14 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use super::super::{Common, Error, serve};
 use super::{clinic, site};
-use crate::config::{Config, HostPattern, Site};
+use crate::config::{Config, HostPattern, Site, Store};
 use crate::server::admin::Side;
 
 /// Where `footfall geo install` puts place files, unless told otherwise.
 const PLACES: [&str; 3] = ["geo/city-ipv4.mmdb", "geo/city-ipv6.mmdb", "geo/asn.mmdb"];
+
+/// How long the store of a demonstration that was just ended may hold its port.
+const PREDECESSOR: Duration = Duration::from_secs(3);
 
 /// The one script that pages hold themselves: the queue for calls that come before the statistics script. Browsers know it by this.
 const QUEUE: &str = "sha256-5mHOCe9VO2ohrfDmU/Qg3f6WouIG/EZzrXfhi1OJlUs=";
@@ -28,6 +32,7 @@ const QUEUE: &str = "sha256-5mHOCe9VO2ohrfDmU/Qg3f6WouIG/EZzrXfhi1OJlUs=";
 pub(super) fn run(address: SocketAddr, common: &Common) -> Result<(), Error> {
     let load = || common.read().map(with_clinic);
     let config = common.load().map(with_clinic)?;
+    check_store_addresses(&config)?;
     serve::serve(&serve::Arguments::quiet(), load, async move || {
         let listener = Side::bind(address).await?;
         let address = listener.address();
@@ -41,6 +46,28 @@ pub(super) fn run(address: SocketAddr, common: &Common) -> Result<(), Error> {
         }));
         Ok(())
     })
+}
+
+/// Refuses to start where the embedded store could not listen. A collector would take beacons without its store; a demonstration
+/// would have nothing to show.
+fn check_store_addresses(config: &Config) -> Result<(), Error> {
+    let Store::Embedded { listen, native, .. } = config.store else { return Ok(()) };
+    for (setting, address) in [("listen", Some(listen)), ("native", native)] {
+        let Some(address) = address else { continue };
+        let deadline = Instant::now() + PREDECESSOR;
+        while let Err(error) = TcpListener::bind(address) {
+            if Instant::now() > deadline {
+                let variable = setting.to_uppercase();
+                let text = format!(
+                    "the embedded store cannot listen on {address}: {error}; set `store.{setting}` in footfall.toml, \
+                     or FOOTFALL_STORE_{variable}, to a free address"
+                );
+                return Err(text.into());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    Ok(())
 }
 
 /// The configuration with the clinic among its sites, and with place files if some were installed.

@@ -47,7 +47,11 @@ impl Collector {
 
     /// A collector that ships to a store of its own standing.
     pub fn shipping_to(store: Store, settings: &str) -> Self {
-        Self::with_store(store, &format!("url = \"http://{}\"", store.listen), settings)
+        Self::with_store(
+            store,
+            &format!("url = \"http://{}\"\nuser = \"footfall_collector\"", store.listen),
+            settings,
+        )
     }
 
     fn with_store(store: Store, address: &str, settings: &str) -> Self {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clickhouse_embedded::{Server, User};
-use footfall::store::embedded::{self, COLLECTOR, Settings};
+use footfall::store::embedded::{self, ANALYST, COLLECTOR, Settings};
 
 use super::process::{Signal, signal};
 use super::{eventually, http, ports};
@@ -16,6 +16,8 @@ const READY: Duration = Duration::from_secs(60);
 
 /// The user of tests that may do everything.
 pub const ADMIN: &str = "admin";
+/// A user of tests with the bounds of the analyst, who reads every table of the database `footfall`.
+pub const READER: &str = "reader";
 
 /// A ClickHouse HTTP interface.
 #[derive(Debug, Clone, Copy)]
@@ -101,7 +103,7 @@ impl Store {
     }
 }
 
-/// The embedded store in a process of its own, with its users and one more who may do everything.
+/// The embedded store in a process of its own, with its users and two more: [`ADMIN`] and [`READER`].
 pub struct StoreProcess {
     /// Its interface, as [`ADMIN`].
     pub store: Store,
@@ -146,6 +148,9 @@ impl StoreProcess {
         let mut options = embedded::options(settings, None).expect("the engine is installed");
         options.program = Some(env!("CARGO_BIN_EXE_footfall").into());
         options.access.users.push(User::new(ADMIN).grant("GRANT ALL ON *.*"));
+        let analyst = options.access.users.iter().find(|user| user.name == ANALYST);
+        let reader = User { name: READER.to_owned(), ..analyst.expect("the analyst is a user").clone() };
+        options.access.users.push(reader.grant("GRANT SELECT, SHOW ON footfall.*"));
         self.server = Some(Server::start(options).expect("the store starts"));
     }
 

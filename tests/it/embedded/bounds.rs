@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{inhabited, store};
+use crate::common::http;
 
 const ANALYST: &str = "user=footfall_analyst";
 
@@ -155,7 +156,10 @@ fn statements_that_would_use_up_the_machine_end_while_the_collector_is_answered(
             .iter()
             .map(|bomb| {
                 let store = &store;
-                scope.spawn(move || store.ask(&format!("{ANALYST}&max_execution_time=10"), bomb))
+                scope.spawn(move || {
+                    let path = format!("/?{ANALYST}&max_execution_time=10");
+                    http::post(store.address(), &path, "", bomb.as_bytes())
+                })
             })
             .collect();
         // The collector's inserts go on beside them.
@@ -169,13 +173,12 @@ fn statements_that_would_use_up_the_machine_end_while_the_collector_is_answered(
         }
         assert!(inserted > 0);
         for (bomb, running) in bombs.iter().zip(running) {
-            let answer = running.join().unwrap();
             let short: String = bomb.chars().take(80).collect();
-            assert!(
-                answer.status != 200 || answer.text().contains("DB::Exception"),
-                "{short}: {}",
-                answer.status
-            );
+            // ClickHouse cuts the connection where a statement fails behind its first rows.
+            if let Ok(answer) = running.join().unwrap() {
+                let failed = answer.status != 200 || answer.text().contains("DB::Exception");
+                assert!(failed, "{short}: {}", answer.status);
+            }
         }
     });
     assert_eq!(store.text_with(ANALYST, "SELECT 1"), "1\n");

@@ -230,7 +230,6 @@ fn the_sre_sees_what_is_broken_and_no_pseudonym() {
         "distribution_queue",
         "errors",
         "metrics",
-        "asynchronous_metrics",
         "events",
         "disks",
     ] {

@@ -65,8 +65,10 @@ fn noise(length: usize) -> Vec<u8> {
 fn twenty_kinds_of_abuse_leave_the_engine_running() {
     let mut store = Abused::new();
     store.running.text("CREATE TABLE t (a UInt64, s String) ENGINE = MergeTree ORDER BY a");
-    let insert =
-        format!("POST /?user=admin&query={} HTTP/1.1\r\nHost: x\r\n", encode("INSERT INTO t FORMAT TSV"));
+    let insert = format!(
+        "POST /?user=admin&query={} HTTP/1.1\r\nHost: localhost\r\n",
+        encode("INSERT INTO t FORMAT TSV")
+    );
     for (address, names) in [
         (
             store.running.address(),
@@ -111,7 +113,7 @@ fn twenty_kinds_of_abuse_leave_the_engine_running() {
         store.survives(names[4]);
     }
     let mut stream = connect(store.native);
-    send(&mut stream, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    send(&mut stream, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let _answer = stream.read(&mut [0; 1_000]);
     store.survives("native: an HTTP request");
     for head in ["Content-Length: 100000\r\n\r\n1\ta\n", "Transfer-Encoding: chunked\r\n\r\n4\r\n1\ta\n\r\n"]
@@ -129,20 +131,26 @@ fn twenty_kinds_of_abuse_leave_the_engine_running() {
         let sql = "SELECT number, randomString(100) FROM numbers(10000000)";
         send(
             &mut stream,
-            format!("POST /?user=admin HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{sql}", sql.len())
-                .as_bytes(),
+            format!(
+                "POST /?user=admin HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{sql}",
+                sql.len()
+            )
+            .as_bytes(),
         );
         let _some = stream.read(&mut [0; 100]);
         reset(stream);
     }
     store.survives("a reset in the middle of a result");
     for request in [
-        "POST /?user=admin HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\nhello".to_owned(),
-        format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(2_000_000)),
-        format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "X-Header: y\r\n".repeat(100_000)),
-        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nSELEC".to_owned(),
-        "POST /?user=admin&decompress=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc".to_owned(),
-        "POST /?user=admin&query=%ff%fe HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".to_owned(),
+        "POST /?user=admin HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\nhello"
+            .to_owned(),
+        format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "a".repeat(2_000_000)),
+        format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X-Header: y\r\n".repeat(100_000)),
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nSELEC"
+            .to_owned(),
+        "POST /?user=admin&decompress=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc"
+            .to_owned(),
+        "POST /?user=admin&query=%ff%fe HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".to_owned(),
     ] {
         let mut stream = store.http();
         send(&mut stream, request.as_bytes());
@@ -153,6 +161,14 @@ fn twenty_kinds_of_abuse_leave_the_engine_running() {
     let deep = format!("SELECT {}1{}", "(".repeat(5_000), ")".repeat(5_000));
     assert_ne!(store.running.ask("", deep).status, 200);
     store.survives("a statement that is nested too deeply");
+    for _ in 0..20 {
+        let mut stream = store.http();
+        send(&mut stream, &"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(50).into_bytes());
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let _answer = stream.read(&mut [0; 1_000]);
+        reset(stream);
+    }
+    store.survives("requests in one go and a half-closed connection");
     let idle: Vec<_> = (0..400).map(|_| store.http()).collect();
     store.survives("400 idle connections");
     idle.into_iter().for_each(reset);
@@ -190,7 +206,7 @@ fn a_client_that_goes_away_ends_its_statement() {
     let mut stream = TcpStream::connect(store.address()).unwrap();
     let sql = "SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1 /* endless */";
     let request = format!(
-        "POST /?user=footfall_analyst HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{sql}",
+        "POST /?user=footfall_analyst HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{sql}",
         sql.len()
     );
     stream.write_all(request.as_bytes()).unwrap();
