@@ -24,7 +24,7 @@ CREATE SETTINGS PROFILE IF NOT EXISTS footfall_reading SETTINGS
     max_threads = 4 MIN 1 MAX 4,
     max_concurrent_queries_for_user = 32 CONST,
     max_concurrent_queries_for_all_users = 64 CONST,
-    max_block_size = 65409 MIN 1 MAX 65409,
+    max_block_size = 65409 MIN 1 MAX 1048576,
     max_ast_depth = 1000 CONST,
     max_ast_elements = 50000 CONST,
     max_expanded_ast_elements = 500000 CONST,

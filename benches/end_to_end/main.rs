@@ -9,8 +9,9 @@
 //! Each server runs alone, in a process of its own, and the servers take turns for several rounds. CPU a request is the
 //! main figure: generator and server share the machine's cores, so that requests a second say as much about the
 //! generator. `BENCH_SECONDS` (5), `BENCH_ROUNDS` (3), `BENCH_CONNECTIONS` (64), `BENCH_RATE` (20000, for latency at a
-//! steady rate), `BENCH_GEO` (files, separated by commas), `BENCH_BARE` (shape of the yardstick) change a run. Everything
-//! stays on loopback and in temporary directories, which lie where `TMPDIR` says: it should be a real disk.
+//! steady rate), `BENCH_GEO` (files, separated by commas), `BENCH_BARE` (shape of the yardstick) change a run.
+//! `BENCH_AGAINST` names the program of another build, which takes its turns too. Everything stays on loopback and in
+//! temporary directories, which lie where `TMPDIR` says: it should be a real disk.
 
 #![allow(missing_docs, unreachable_pub)]
 
@@ -89,6 +90,9 @@ fn main() {
     // The first is the yardstick; the runtime that most servers have follows for comparison.
     let mut subjects = vec![Subject::Bare(settings.bare), Subject::Bare(Shape::Workers), Subject::Footfall];
     subjects.dedup();
+    if subject::other_build().is_some() {
+        subjects.push(Subject::OtherBuild);
+    }
     if nginx_is_installed() {
         subjects.insert(subjects.len() - 1, Subject::Nginx);
     } else {

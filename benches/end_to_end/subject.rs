@@ -1,7 +1,7 @@
 //! What is measured: a server in a process of its own, and how to start and end it.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,13 @@ pub enum Subject {
     Nginx,
     /// Footfall with everything on.
     Footfall,
+    /// The same of another build, which `BENCH_AGAINST` names.
+    OtherBuild,
+}
+
+/// The program of another build of Footfall to compare with.
+pub fn other_build() -> Option<PathBuf> {
+    std::env::var_os("BENCH_AGAINST").map(PathBuf::from)
 }
 
 impl Subject {
@@ -30,6 +37,7 @@ impl Subject {
             }
             Self::Nginx => "nginx, access log".to_owned(),
             Self::Footfall => "Footfall".to_owned(),
+            Self::OtherBuild => "Footfall, the other build".to_owned(),
         }
     }
 
@@ -38,7 +46,8 @@ impl Subject {
         match self {
             Self::Bare(shape) => Server::bare(shape),
             Self::Nginx => Server::nginx(),
-            Self::Footfall => Server::footfall(sites),
+            Self::Footfall => Server::footfall(sites, None),
+            Self::OtherBuild => Server::footfall(sites, other_build().as_deref()),
         }
     }
 }
@@ -88,7 +97,7 @@ impl Server {
         Self { listen, first_accepted, kind: Kind::Nginx(child, directory) }
     }
 
-    fn footfall(sites: usize) -> Self {
+    fn footfall(sites: usize, program: Option<&Path>) -> Self {
         let mut settings = geo_setting();
         for site in 0..sites {
             let id = if site == 0 { "clinic".to_owned() } else { format!("site-{site}") };
@@ -98,6 +107,9 @@ impl Server {
             );
         }
         let mut collector = Collector::new(&settings);
+        if let Some(program) = program {
+            collector = collector.program(program);
+        }
         let started = Instant::now();
         collector.spawn();
         let listen = collector.listen;

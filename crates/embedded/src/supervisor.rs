@@ -319,10 +319,7 @@ impl Supervisor {
 
     /// Why a process ended: what it reported last, or how the system says that it ended.
     fn reason(&self, process: &Process, failure: Option<String>, status: std::process::ExitStatus) -> String {
-        let later = std::iter::from_fn(|| match process.reports.recv_timeout(LOOK) {
-            Ok(report) => Some(report),
-            Err(_) => None,
-        });
+        let later = std::iter::from_fn(|| process.reports.recv_timeout(LOOK).ok());
         let reported = later.filter_map(|report| match report {
             Report::Failed(reason) => Some(reason),
             _ => None,

@@ -1,5 +1,8 @@
 //! The real engine under supervision. The library is found as `install` leaves it; without it the tests fail and say so.
 
+// A test that cannot go on fails, and says where.
+#![allow(clippy::unwrap_used)]
+
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -16,6 +16,8 @@ const READY: Duration = Duration::from_secs(60);
 
 /// The user of tests that may do everything.
 pub const ADMIN: &str = "admin";
+/// The same with a password, and the password.
+pub const ADMIN_WITH_PASSWORD: (&str, &str) = ("admin_with_password", "it's a secret");
 /// A user of tests with the bounds of the analyst, who reads every table of the database `footfall`.
 pub const READER: &str = "reader";
 
@@ -103,7 +105,7 @@ impl Store {
     }
 }
 
-/// The embedded store in a process of its own, with its users and two more: [`ADMIN`] and [`READER`].
+/// The embedded store in a process of its own, with its users and those of tests: [`ADMIN`], [`ADMIN_WITH_PASSWORD`], [`READER`].
 pub struct StoreProcess {
     /// Its interface, as [`ADMIN`].
     pub store: Store,
@@ -147,7 +149,10 @@ impl StoreProcess {
         };
         let mut options = embedded::options(settings, None).expect("the engine is installed");
         options.program = Some(env!("CARGO_BIN_EXE_footfall").into());
-        options.access.users.push(User::new(ADMIN).grant("GRANT ALL ON *.*"));
+        let (name, password) = ADMIN_WITH_PASSWORD;
+        for admin in [User::new(ADMIN), User::new(name).with_password(password)] {
+            options.access.users.push(admin.grant("GRANT ALL ON *.*"));
+        }
         let analyst = options.access.users.iter().find(|user| user.name == ANALYST);
         let reader = User { name: READER.to_owned(), ..analyst.expect("the analyst is a user").clone() };
         options.access.users.push(reader.grant("GRANT SELECT, SHOW ON footfall.*"));

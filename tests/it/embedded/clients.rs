@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::{Running, store};
 use crate::common::StoreProcess;
-use crate::common::store::{ADMIN, READER};
+use crate::common::store::{ADMIN_WITH_PASSWORD, READER};
 
 /// Runs a program of `tests/clients` with the addresses and users of a store.
 #[track_caller]
@@ -15,11 +15,12 @@ fn run(interpreter: &str, program: &str) {
     let store = Running { process, directory };
     store.text("CREATE DATABASE footfall");
     let http = store.address();
+    let (user, password) = ADMIN_WITH_PASSWORD;
     let output = Command::new(interpreter)
         .arg(format!("{}/tests/clients/{program}", env!("CARGO_MANIFEST_DIR")))
         .envs([("HOST", http.ip().to_string()), ("HTTP_PORT", http.port().to_string())])
-        .envs([("NATIVE_PORT", native.port().to_string()), ("ADMIN_USER", ADMIN.to_owned())])
-        .envs([("ADMIN_PASSWORD", ""), ("READER_USER", READER), ("READER_PASSWORD", "")])
+        .envs([("NATIVE_PORT", native.port().to_string()), ("ADMIN_USER", user.to_owned())])
+        .envs([("ADMIN_PASSWORD", password), ("READER_USER", READER), ("READER_PASSWORD", "")])
         .output()
         .unwrap_or_else(|error| panic!("{interpreter}: {error}"));
     let said =
