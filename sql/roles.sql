@@ -3,8 +3,8 @@
 -- On a server, run this file once after `footfall migrate`, as a user who may grant. It may be run again: what exists stays, and
 -- what is new is added. Replace the collector's password. On a cluster, add ON CLUSTER to each statement.
 -- For a person, create a user with a name of its own and grant a role to it:
---   CREATE USER anna IDENTIFIED WITH sha256_password BY '…' SETTINGS PROFILE 'footfall_reading' DEFAULT ROLE footfall_analyst;
---   GRANT footfall_analyst TO anna;
+--   CREATE USER anna IDENTIFIED WITH sha256_password BY '…' SETTINGS PROFILE 'footfall_reading' DEFAULT ROLE footfall_analyst
+--   GRANT footfall_analyst TO anna
 -- A user must not bear a role's name: `GRANT … TO name` would then mean the user.
 --
 -- The embedded store has a user for each role, with the role's name; src/store/embedded/roles.rs renders them from this file and

@@ -342,7 +342,7 @@ async fn a_made_up_clinic_takes_few_bytes_an_event_and_its_rollups_agree_with_it
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(
         file,
-        "timezone = \"Europe/Berlin\"\n[store]\nurl = \"http://{}\"\nuser = \"footfall_writer\"",
+        "timezone = \"Europe/Berlin\"\n[store]\nurl = \"http://{}\"\nuser = \"footfall_collector\"",
         berlin.process.store.listen
     )
     .unwrap();

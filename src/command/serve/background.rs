@@ -45,6 +45,8 @@ pub(super) type StoreState = Arc<Mutex<Result<String, String>>>;
 pub(super) struct Background {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    /// Asks the store whether it is there.
+    watch: JoinHandle<()>,
     embedded: Option<EmbeddedStore>,
     store: StoreState,
 }
@@ -64,11 +66,11 @@ impl Background {
         let (there, back) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         tokio::spawn(turn_keys(collector.clone(), spool.clone()));
         tokio::spawn(reread_places(collector.clone()));
-        tokio::spawn(watch_store(client.clone(), store.clone(), there.clone(), back.clone()));
+        let watch = tokio::spawn(watch_store(client.clone(), store.clone(), there.clone(), back.clone()));
         let days = close_days(config.clone(), client.clone(), there, shippable_sender, stopped.clone());
         let shipper = Shipper::new(spool.clone(), client.clone()).woken_by(back);
         let tasks = vec![tokio::spawn(days), tokio::spawn(ship(shipper, shippable, stopped))];
-        Self { stop, tasks, embedded, store }
+        Self { stop, tasks, watch, embedded, store }
     }
 
     /// What is known of the store.
@@ -83,6 +85,8 @@ impl Background {
         for task in self.tasks {
             let _ = task.await;
         }
+        // A store that ends on purpose is not reported as one that is away.
+        self.watch.abort();
         if let Some(embedded) = self.embedded {
             // An error is a panic, which was printed by itself.
             let _ = tokio::task::spawn_blocking(move || embedded.stop()).await;
