@@ -141,3 +141,23 @@ fn what_cannot_start_says_why() {
     assert_eq!(output.status.code(), Some(3), "{told}");
     assert!(told.contains("line 1") && told.contains("nonsense"), "{told}");
 }
+
+#[test]
+fn a_demonstration_whose_store_has_no_port_ends_and_names_the_setting() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    for setting in ["LISTEN", "NATIVE"] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_footfall"));
+        command.args(["demo", "--site", &ports::free().to_string()]).current_dir(directory.path());
+        for name in ["LISTEN", "ADMIN", "REPORTS", "STORE_LISTEN"] {
+            command.env(format!("FOOTFALL_{name}"), ports::free().to_string());
+        }
+        let output = command.env(format!("FOOTFALL_STORE_{setting}"), address.to_string()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let named = format!("store.{}", setting.to_lowercase());
+        assert!(said.contains(&address.to_string()) && said.contains(&named), "{said}");
+        assert!(output.stdout.is_empty(), "it says that all is well: {output:?}");
+    }
+}

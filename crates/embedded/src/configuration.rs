@@ -14,6 +14,9 @@ const MAX_CONNECTIONS: u32 = 512;
 /// Statements that run at once.
 const MAX_STATEMENTS: u32 = 100;
 
+/// How long a server may answer nothing: a machine that is busy or frozen for a minute must not lose its server.
+const HANG: Duration = Duration::from_secs(120);
+
 /// What to serve, where and to whom.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -42,6 +45,8 @@ pub struct Options {
     pub log_level: String,
     /// How long to wait for another process to release the data directory.
     pub lock_timeout: Duration,
+    /// A server that answers nothing for so long hangs: it is killed and started again.
+    pub hang_timeout: Duration,
 }
 
 /// Users, profiles and quotas, as ClickHouse's `users.xml` has them.
@@ -186,6 +191,7 @@ impl Options {
             merge_tree: Vec::new(),
             log_level: "none".to_owned(),
             lock_timeout: Duration::ZERO,
+            hang_timeout: HANG,
         }
     }
 

@@ -20,9 +20,6 @@ use crate::health;
 const LOOK: Duration = Duration::from_millis(20);
 /// Between two pings of a server that has answered before.
 const PING: Duration = Duration::from_secs(1);
-/// A process that listens and answers nothing for so long hangs, and is killed. A machine that is busy or frozen for a
-/// minute must not lose its server.
-const HANG: Duration = Duration::from_secs(120);
 /// The first pause before a restart; doubled at each failure.
 const BACKOFF: Duration = Duration::from_millis(100);
 /// The longest pause.
@@ -309,9 +306,11 @@ impl Supervisor {
                 next_ping = Instant::now() + if answers { PING } else { LOOK };
                 if answers {
                     last_answer = Instant::now();
-                } else if last_answer.elapsed() > HANG {
+                } else if last_answer.elapsed() > self.options.hang_timeout {
                     kill(&mut process.child);
-                    return End::Failed(format!("it did not answer for {HANG:?} and was killed"));
+                    let reason =
+                        format!("it did not answer for {:?} and was killed", self.options.hang_timeout);
+                    return End::Failed(reason);
                 }
             }
         }

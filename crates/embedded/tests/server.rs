@@ -24,6 +24,12 @@ fn main() {
             "a_server_that_is_stopped_at_any_moment_of_its_start_ends",
             a_server_that_is_stopped_at_any_moment_of_its_start_ends,
         ),
+        (
+            "an_engine_that_hangs_is_killed_and_started_again",
+            an_engine_that_hangs_is_killed_and_started_again,
+        ),
+        ("a_full_disk_fails_inserts_and_loses_nothing", a_full_disk_fails_inserts_and_loses_nothing),
+        ("a_server_starts_again_and_again", a_server_starts_again_and_again),
         ("no_statement_reads_a_file", no_statement_reads_a_file),
         ("the_null_device_stays_as_it_is", the_null_device_stays_as_it_is),
         ("the_session_of_the_engine_is_closed_to_clients", the_session_of_the_engine_is_closed_to_clients),
@@ -195,6 +201,80 @@ fn a_server_that_is_stopped_at_any_moment_of_its_start_ends() {
         assert!(!Path::new(&format!("/proc/{engine}")).exists(), "it goes on after {pause} ms");
     }
     start(&options).stop();
+}
+
+fn an_engine_that_hangs_is_killed_and_started_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { hang_timeout: Duration::from_secs(1), ..options(directory.path()) };
+    let server = start(&options);
+    let hanging = server.process_id().unwrap();
+    let process = rustix::process::Pid::from_raw(i32::try_from(hanging).unwrap()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
+    eventually("it is not ready", || !server.is_ready());
+    eventually("another process is ready", || server.is_ready() && server.process_id() != Some(hanging));
+    assert!(!Path::new(&format!("/proc/{hanging}")).exists());
+    server.stop();
+}
+
+/// On a file system of its own, which only root can mount.
+fn a_full_disk_fails_inserts_and_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let mount = |arguments: &[&str]| {
+        let path = directory.path().to_str().unwrap();
+        std::process::Command::new(arguments[0])
+            .args(&arguments[1..])
+            .arg(path)
+            .status()
+            .is_ok_and(|status| status.success())
+    };
+    if !mount(&["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs"]) {
+        println!("no file system can be mounted here: a full disk is not tested");
+        return;
+    }
+    let data = directory.path().join("data");
+    let filler = directory.path().join("filler");
+    let options = options(&data);
+    let admin = |sql: &str| query(options.http, "admin", "secret", sql);
+    let server = start(&options);
+    admin("CREATE TABLE default.t (a UInt64) ENGINE = MergeTree ORDER BY a").unwrap();
+    admin("INSERT INTO default.t SELECT number FROM numbers(1000)").unwrap();
+    let mut file = std::fs::File::create(&filler).unwrap();
+    while std::io::Write::write_all(&mut file, &[0; 64 << 10]).is_ok() {}
+    let refused = admin("INSERT INTO default.t SELECT rand64() FROM numbers(1000000)").unwrap_err();
+    println!("an insert on a full disk: {}", refused.lines().next().unwrap_or_default());
+    assert_eq!(admin("SELECT count() FROM default.t").unwrap(), "1000\n");
+    server.stop();
+    // A start on a full disk may fail; it is tried again until there is space.
+    let server = Server::start(options.clone()).unwrap();
+    println!("a start on a full disk: {:?}", server.wait_until_ready(Duration::from_secs(5)));
+    drop(file);
+    std::fs::remove_file(&filler).unwrap();
+    eventually("the server is ready", || server.is_ready());
+    assert_eq!(admin("SELECT count() FROM default.t").unwrap(), "1000\n");
+    admin("INSERT INTO default.t SELECT number FROM numbers(1000)").unwrap();
+    assert_eq!(admin("SELECT count() FROM default.t").unwrap(), "2000\n");
+    server.stop();
+    assert!(mount(&["umount"]));
+}
+
+/// `RESTARTS` says how often; every second end is a kill.
+fn a_server_starts_again_and_again() {
+    let count: u64 = std::env::var("RESTARTS").map_or(10, |count| count.parse().unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    let options = options(directory.path());
+    let admin = |sql: &str| query(options.http, "admin", "secret", sql);
+    for restart in 0..count {
+        let server = start(&options);
+        admin("CREATE TABLE IF NOT EXISTS default.t (a UInt64) ENGINE = MergeTree ORDER BY a").unwrap();
+        admin(&format!("INSERT INTO default.t VALUES ({restart})")).unwrap();
+        if restart % 2 == 1 {
+            kill(server.process_id().unwrap());
+        }
+        server.stop();
+    }
+    let server = start(&options);
+    assert_eq!(admin("SELECT count(), uniqExact(a) FROM default.t").unwrap(), format!("{count}\t{count}\n"));
+    server.stop();
 }
 
 /// The engine makes the file of its history private, and would do so with a device.

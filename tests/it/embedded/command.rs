@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::store;
 use crate::common::http::{self, Answer};
 use crate::common::process::{self, Signal, signal};
-use crate::common::{eventually, ports};
+use crate::common::{Collector, eventually, good_beacon, ports};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -197,4 +197,41 @@ fn without_landlock_people_are_served_only_when_the_operator_says_so() {
     };
     assert_eq!(statuses(&[]), [true, true, false, false, false]);
     assert_eq!(statuses(&["--unconfined"]), [true; 5]);
+}
+
+#[test]
+fn without_landlock_a_collector_stores_and_reports_and_serves_no_people() {
+    let directory = tempfile::tempdir().unwrap();
+    let wrapper = directory.path().join("footfall");
+    let launcher = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/without_landlock.py");
+    let script =
+        format!("#!/bin/sh\nexec python3 '{launcher}' '{}' \"$@\"\n", env!("CARGO_BIN_EXE_footfall"));
+    std::fs::write(&wrapper, script).unwrap();
+    std::fs::set_permissions(&wrapper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut collector = Collector::new("").program(&wrapper);
+    let analyst = |collector: &Collector| {
+        http::post(collector.store.listen, "/", &key("footfall_analyst", ""), b"SELECT 1").unwrap().status
+            == 200
+    };
+    collector.start();
+    assert_eq!(collector.beacon(&good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);
+    collector.wait_for_events(1, PATIENCE);
+    assert!(!analyst(&collector), "the analyst is served");
+    for arguments in [
+        &["report", "overview", "--site", "clinic", "--k", "1"][..],
+        &["query", "SELECT count() FROM events"],
+        &["verify"],
+    ] {
+        let output = collector.command(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    }
+    let log = collector.log();
+    assert!(log.contains("only the collector and the reports are served"), "{log}");
+    assert!(collector.terminate().success());
+    let settings = collector.path("footfall.toml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(&settings, text.replacen("[store]", "[store]\nunconfined = true", 1)).unwrap();
+    collector.start();
+    collector.wait_for_events(1, PATIENCE);
+    assert!(analyst(&collector), "{}", collector.log());
 }
