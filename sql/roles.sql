@@ -1,7 +1,7 @@
 -- Roles in ClickHouse: each may do what its work needs and no more (clause 5.4 of the policy).
 --
--- On a server, run this file once after `footfall migrate`, as a user who may grant. It may be run again: what exists stays, and
--- what is new is added. Replace the collector's password. On a cluster, add ON CLUSTER to each statement.
+-- On a server, run this file once after `footfall migrate`, as a user who may grant. It may be run again: what is new is added, and
+-- what exists stays as it is, bounds included. Replace the collector's password. On a cluster, add ON CLUSTER to each statement.
 -- For a person, create a user with a name of its own and grant a role to it:
 --   CREATE USER anna IDENTIFIED WITH sha256_password BY '…' SETTINGS PROFILE 'footfall_reading' DEFAULT ROLE footfall_analyst
 --   GRANT footfall_analyst TO anna
@@ -110,7 +110,7 @@ GRANT SELECT ON footfall.daily_closed_local TO footfall_analyst;
 CREATE ROLE IF NOT EXISTS footfall_viewer SETTINGS PROFILE 'footfall_reading';
 
 -- The SRE reads errors, failed resources, missing pages and loading times, without any pseudonym; bookkeeping; and how the store
--- is. Neither the audit nor the texts of others' statements, which hold what people looked for.
+-- is. Neither the audit nor the texts of others' statements and errors, which hold what people looked for and what rows hold.
 CREATE ROLE IF NOT EXISTS footfall_sre SETTINGS PROFILE 'footfall_reading';
 GRANT SELECT(time, received, expires, site, host, path, kind, name, policy, browser, browser_version, engine, os, os_version, device, bot, bot_category, spoofed, data_centre, country, asn, network, ip_version, error_message, error_source, error_line, error_column, error_stack, error_group, lcp_ms, inp_ms, cls, fcp_ms, ttfb_ms, dns_ms, connect_ms, tls_ms, load_ms) ON footfall.events TO footfall_sre;
 CREATE ROW POLICY IF NOT EXISTS footfall_sre ON footfall.events USING kind IN ('error', 'resource', 'vitals', 'missing') TO footfall_sre;
@@ -123,10 +123,12 @@ GRANT SELECT ON footfall.settings TO footfall_sre;
 GRANT SELECT ON system.parts TO footfall_sre, footfall_operator;
 GRANT SELECT ON system.parts_columns TO footfall_sre, footfall_operator;
 GRANT SELECT ON system.merges TO footfall_sre, footfall_operator;
-GRANT SELECT ON system.mutations TO footfall_sre, footfall_operator;
+GRANT SELECT ON system.mutations TO footfall_operator;
+GRANT SELECT(database, table, mutation_id, create_time, parts_to_do, is_done, is_killed, latest_fail_time) ON system.mutations TO footfall_sre;
 GRANT SELECT ON system.replicas TO footfall_sre, footfall_operator;
 GRANT SELECT ON system.distribution_queue TO footfall_sre, footfall_operator;
-GRANT SELECT ON system.errors TO footfall_sre, footfall_operator;
+GRANT SELECT ON system.errors TO footfall_operator;
+GRANT SELECT(name, code, value, last_error_time, remote) ON system.errors TO footfall_sre;
 GRANT SELECT ON system.metrics TO footfall_sre, footfall_operator;
 GRANT SELECT ON system.asynchronous_metrics TO footfall_sre, footfall_operator;
 GRANT SELECT ON system.events TO footfall_sre, footfall_operator;
@@ -138,6 +140,8 @@ GRANT SELECT(type, event_time, query_duration_ms, query_kind, user, read_rows, r
 CREATE ROLE IF NOT EXISTS footfall_privacy SETTINGS PROFILE 'footfall_privacy';
 GRANT SELECT ON footfall.audit TO footfall_privacy;
 GRANT SELECT, ALTER UPDATE, ALTER DELETE ON footfall.events TO footfall_privacy;
+-- A change that fails halfway holds up all later ones of the table until it is taken back: KILL MUTATION.
+GRANT SELECT ON system.mutations TO footfall_privacy;
 -- cluster: the shards' table
 GRANT SELECT, ALTER UPDATE, ALTER DELETE ON footfall.events_local TO footfall_privacy;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clickhouse_embedded::Server;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Error;
+use super::{Error, serve};
 use crate::store::embedded::{self, EmbeddedError, Passwords, Settings};
 
 /// How long the first start may take: tables of a large store are opened.
@@ -57,6 +57,7 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
         }
         return Ok(());
     }
+    let _log = serve::log::init_warnings();
     let passwords = match &arguments.password_file {
         Some(path) => {
             let missing = || format!("the password file {} does not exist", path.display());
@@ -95,8 +96,14 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
         Ok(())
     });
     server.begin_stop();
-    // It waits for the thread above, so that the last handle, and with it the store, goes here.
-    drop(runtime);
-    drop(server);
+    let stopping = runtime.spawn_blocking(move || drop(server));
+    runtime.block_on(async {
+        tokio::select! {
+            _ = stopping => {}
+            // Asked a second time: the engine's process sees that this one is gone, and ends by itself.
+            _ = terminate.recv() => std::process::exit(1),
+            _ = interrupt.recv() => std::process::exit(1),
+        }
+    });
     outcome
 }

@@ -165,7 +165,7 @@ pub struct SpoolLimits {
 /// Where events go.
 #[derive(Debug, Clone)]
 pub enum Store {
-    /// The engine of `footfall embedded`, started as a child process; on loopback unless told otherwise.
+    /// ClickHouse in a child process that this program starts; on loopback unless told otherwise.
     Embedded {
         /// Address of its ClickHouse HTTP interface.
         listen: SocketAddr,

@@ -73,9 +73,9 @@ impl Client {
     #[must_use]
     pub fn with_passwords(mut self, passwords: &Passwords) -> Self {
         if self.reader.is_some() {
-            let of = |user| passwords.get(user).cloned().unwrap_or_default();
-            self.inner = self.inner.with_password(of(COLLECTOR).expose());
-            self.reader = Some((REPORTS, of(REPORTS)));
+            let password_of = |user| passwords.get(user).cloned().unwrap_or_default();
+            self.inner = self.inner.with_password(password_of(COLLECTOR).expose());
+            self.reader = Some((REPORTS, password_of(REPORTS)));
         }
         self
     }

@@ -11,11 +11,16 @@ use sha2::{Digest as _, Sha256};
 const SESSION_USER: &str = "default";
 /// Connections that the servers hold open together.
 const MAX_CONNECTIONS: u32 = 512;
-/// Statements that run at once.
-const MAX_STATEMENTS: u32 = 100;
+/// Statements that run at once: one for each connection. Bounds for some users belong into their profiles; a smaller bound here
+/// would have them shut out the others.
+const MAX_STATEMENTS: u32 = MAX_CONNECTIONS;
+/// Seconds within which the head of a request must come, so that connections that say nothing do not hold their places.
+const HEAD_SECONDS: u32 = 10;
 
-/// How long a server may answer nothing: a machine that is busy or frozen for a minute must not lose its server.
-const HANG: Duration = Duration::from_secs(120);
+/// How long an engine may take to listen, unless told otherwise.
+const START_TIMEOUT: Duration = Duration::from_secs(600);
+/// How long a server may be silent: a machine that is busy or frozen for a minute must not lose its server.
+const HANG_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What to serve, where and to whom.
 #[derive(Debug, Clone)]
@@ -45,7 +50,9 @@ pub struct Options {
     pub log_level: String,
     /// How long to wait for another process to release the data directory.
     pub lock_timeout: Duration,
-    /// A server that answers nothing for so long hangs: it is killed and started again.
+    /// How long an engine may take from its confinement to its first listener: large stores load many tables.
+    pub start_timeout: Duration,
+    /// A server that is silent for so long hangs: it is killed and started again.
     pub hang_timeout: Duration,
 }
 
@@ -63,7 +70,7 @@ pub struct Access {
 /// A user.
 #[derive(Clone)]
 pub struct User {
-    /// The name.
+    /// Unique; letters, digits and underscores, as all names here.
     pub name: String,
     /// The SHA-256 of the password in hexadecimal digits; `None` lets everybody in who can connect.
     pub password_sha256: Option<String>,
@@ -170,9 +177,28 @@ pub enum OptionsError {
     /// Port 0, or one port twice.
     #[error("{0}: each listener needs a port of its own, and not 0")]
     Port(SocketAddr),
-    /// A name that users may not have.
-    #[error("a user cannot be named {0:?}: use letters, digits and underscores, and not `default`")]
-    UserName(String),
+    /// A name that cannot be used.
+    #[error(
+        "the {kind} {name:?} cannot be used: names are unique, of letters, digits and underscores, and not {reserved}"
+    )]
+    Name {
+        /// What bears it.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// The names that this crate uses itself.
+        reserved: &'static str,
+    },
+    /// A user refers to a profile or quota that does not exist.
+    #[error("user {user} refers to the {kind} {name:?}, which does not exist")]
+    Unknown {
+        /// The user.
+        user: String,
+        /// What it refers to.
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
 }
 
 impl Options {
@@ -191,7 +217,8 @@ impl Options {
             merge_tree: Vec::new(),
             log_level: "none".to_owned(),
             lock_timeout: Duration::ZERO,
-            hang_timeout: HANG,
+            start_timeout: START_TIMEOUT,
+            hang_timeout: HANG_TIMEOUT,
         }
     }
 
@@ -210,17 +237,14 @@ impl Options {
                 return Err(OptionsError::Port(address));
             }
         }
-        for user in &self.access.users {
-            let plain = user.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-            let starts = user.name.starts_with(|first: char| first.is_ascii_alphabetic());
-            if !plain || !starts || user.name == SESSION_USER {
-                return Err(OptionsError::UserName(user.name.clone()));
+        self.access.check()?;
+        let open = self.access.users.iter().find(|user| user.password_sha256.is_none());
+        match open {
+            Some(user) if !self.http.ip().is_loopback() => {
+                Err(OptionsError::NoPassword { user: user.name.clone(), address: self.http })
             }
-            if user.password_sha256.is_none() && !self.http.ip().is_loopback() {
-                return Err(OptionsError::NoPassword { user: user.name.clone(), address: self.http });
-            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// HTTP, and the native protocol if it is served.
@@ -248,6 +272,7 @@ impl Options {
   <http_port>{http}</http_port>{native}
   <max_connections>{MAX_CONNECTIONS}</max_connections>
   <max_concurrent_queries>{MAX_STATEMENTS}</max_concurrent_queries>
+  <keep_alive_timeout>{HEAD_SECONDS}</keep_alive_timeout>
   <!-- 0: half of the machine's memory; the program and the page cache need the rest. -->
   <max_server_memory_usage>{memory}</max_server_memory_usage>
   <max_server_memory_usage_to_ram_ratio>0.5</max_server_memory_usage_to_ram_ratio>
@@ -284,7 +309,11 @@ impl Options {
         let default = self.access.profiles.iter().find(|profile| profile.name == "default");
         xml += &default.map_or_else(String::new, settings);
         // A bare expression is no statement, as on a server; nothing of statements is kept.
-        xml += "<implicit_select>0</implicit_select><log_queries>0</log_queries></default>\n";
+        let _ = writeln!(
+            xml,
+            "<implicit_select>0</implicit_select><log_queries>0</log_queries>\
+             <http_headers_read_timeout>{HEAD_SECONDS}</http_headers_read_timeout></default>"
+        );
         // The engine's own session: it starts a server a statement, and keeps the one place that this user has.
         xml += "    <session><max_sessions_for_user>1</max_sessions_for_user></session>\n";
         for profile in self.access.profiles.iter().filter(|profile| profile.name != "default") {
@@ -316,6 +345,53 @@ impl Options {
             xml += &user(each, if each.password_sha256.is_some() { "::/0" } else { LOOPBACK });
         }
         xml + "  </users>\n</clickhouse>\n"
+    }
+}
+
+impl Access {
+    /// Checks all names: they become elements of XML.
+    fn check(&self) -> Result<(), OptionsError> {
+        let users: Vec<&str> = self.users.iter().map(|user| user.name.as_str()).collect();
+        let profiles: Vec<&str> = self.profiles.iter().map(|profile| profile.name.as_str()).collect();
+        let quotas: Vec<&str> = self.quotas.iter().map(|quota| quota.name.as_str()).collect();
+        let filters = self.users.iter().flat_map(|user| &user.row_filters);
+        let tables: Vec<&str> =
+            filters.flat_map(|filter| [filter.database.as_str(), &filter.table]).collect();
+        let settings: Vec<&str> = self
+            .profiles
+            .iter()
+            .flat_map(|profile| &profile.settings)
+            .map(|setting| setting.name.as_str())
+            .collect();
+        for (kind, names, reserved, unique) in [
+            ("user", &users, "`default` or `supervisor`", true),
+            ("profile", &profiles, "`session`", true),
+            ("quota", &quotas, "`default` or `session`", true),
+            ("table or database", &tables, "empty", false),
+            ("setting", &settings, "empty", false),
+        ] {
+            for (index, name) in names.iter().enumerate() {
+                let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+                let starts = name.starts_with(|first: char| first.is_ascii_alphabetic());
+                let taken =
+                    unique && (reserved.contains(&format!("`{name}`")) || names[..index].contains(name));
+                if !plain || !starts || taken {
+                    return Err(OptionsError::Name { kind, name: (*name).to_owned(), reserved });
+                }
+            }
+        }
+        for user in &self.users {
+            for (kind, name, known) in
+                [("profile", &user.profile, &profiles), ("quota", &user.quota, &quotas)]
+            {
+                if let Some(name) = name.as_deref().filter(|name| *name != "default" && !known.contains(name))
+                {
+                    let (user, name) = (user.name.clone(), name.to_owned());
+                    return Err(OptionsError::Unknown { user, kind, name });
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -478,11 +554,21 @@ mod tests {
             let both = Options { native: Some(native.parse().unwrap()), ..options("127.0.0.1:8123") };
             assert!(both.check().unwrap_err().to_string().contains(expected), "{native}");
         }
-        for name in ["default", "", "a b", "x<y", "1st"] {
+        for names in
+            [&["default"][..], &["supervisor"], &[""], &["a b"], &["x<y"], &["1st"], &["twice", "twice"]]
+        {
             let mut named = options("127.0.0.1:8123");
-            named.access.users.push(User::new(name));
-            assert!(matches!(named.check(), Err(OptionsError::UserName(_))), "{name:?}");
+            named.access.users.extend(names.iter().map(|name| User::new(name)));
+            assert!(matches!(named.check(), Err(OptionsError::Name { kind: "user", .. })), "{names:?}");
         }
+        let mut lost = options("127.0.0.1:8123");
+        lost.access.users.push(User { profile: Some("none".to_owned()), ..User::new("reader") });
+        assert!(lost.check().unwrap_err().to_string().contains("the profile \"none\", which does not exist"));
+        let filter =
+            RowFilter { database: "a".to_owned(), table: "b><c".to_owned(), condition: "1".to_owned() };
+        let mut filtered = options("127.0.0.1:8123");
+        filtered.access.users.push(User { row_filters: vec![filter], ..User::new("reader") });
+        assert!(matches!(filtered.check(), Err(OptionsError::Name { kind: "table or database", .. })));
     }
 
     #[test]

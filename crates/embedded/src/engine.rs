@@ -31,7 +31,7 @@ pub(crate) const VARIABLE: &str = "CLICKHOUSE_EMBEDDED_ENGINE";
 /// Between two attempts to take the data directory.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// How long an engine that serves may take to exit: 5 s for statements that run, and the closing of its tables.
-pub(crate) const EXIT: Duration = Duration::from_secs(15);
+pub(crate) const EXIT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Between two attempts to have it exit.
 const EXIT_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes of the task at most: the configuration with all users.
@@ -101,10 +101,10 @@ impl Reports {
 }
 
 fn run(reports: &mut Reports) -> Result<(), String> {
-    let mut orders =
+    let mut control =
         BufReader::new(File::from(io::stdin().as_fd().try_clone_to_owned().map_err(text("standard input"))?));
     let mut line = String::new();
-    orders.by_ref().take(TASK_MAX).read_line(&mut line).map_err(text("standard input"))?;
+    control.by_ref().take(TASK_MAX).read_line(&mut line).map_err(text("standard input"))?;
     let task: Task =
         serde_json::from_str(&line).map_err(|error| format!("the task is not understood: {error}"))?;
     drop(line);
@@ -114,7 +114,7 @@ fn run(reports: &mut Reports) -> Result<(), String> {
     let data = &task.data;
     let engine = data.join("engine");
     std::fs::create_dir_all(&engine).map_err(file(&engine))?;
-    let _lock = lock(data, task.lock_timeout, &orders)?;
+    let _lock = lock(data, task.lock_timeout, &control)?;
     replace_functions(&engine)?;
     for address in &task.listeners {
         TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
@@ -122,7 +122,7 @@ fn run(reports: &mut Reports) -> Result<(), String> {
     // The engine leaves files where it runs.
     std::env::set_current_dir(data).map_err(file(data))?;
 
-    let (mut terminal, far) = terminal::open().map_err(text("a terminal"))?;
+    let (mut terminal, replica) = terminal::open().map_err(text("a terminal"))?;
     let keyboard = terminal.keyboard().map_err(text("a terminal"))?;
     let (users, users_writer) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| error.to_string())?;
@@ -151,34 +151,39 @@ fn run(reports: &mut Reports) -> Result<(), String> {
     // From here on there are threads; all are confined.
     feed(config_writer, config_text);
     feed(users_writer, task.users);
-    rustix::stdio::dup2_stdin(&far).map_err(|error| error.to_string())?;
-    rustix::stdio::dup2_stdout(&far).map_err(|error| error.to_string())?;
+    rustix::stdio::dup2_stdin(&replica).map_err(|error| error.to_string())?;
+    rustix::stdio::dup2_stdout(&replica).map_err(|error| error.to_string())?;
     if task.log_level == "none" {
         // What the engine prints there besides its log is for the person at the terminal.
-        rustix::stdio::dup2_stderr(&far).map_err(|error| error.to_string())?;
+        rustix::stdio::dup2_stderr(&replica).map_err(|error| error.to_string())?;
     }
-    drop(far);
+    drop(replica);
     let serves = Arc::new(AtomicBool::new(false));
     let served = Arc::clone(&serves);
-    std::thread::spawn(move || obey(orders, keyboard, &served));
+    std::thread::spawn(move || wait_for_stop(control, keyboard, &served));
+    let listening = Arc::clone(&serves);
     let mut to_supervisor = Reports(reports.0.try_clone().map_err(text("standard output"))?);
     std::thread::spawn(move || {
         let failed = start_servers(&mut terminal, (config, users), task.listeners.len());
-        serves.store(failed.is_ok(), Ordering::Release);
+        listening.store(failed.is_ok(), Ordering::Release);
         to_supervisor.send(&failed.map_or_else(Report::Failed, |()| Report::Listening));
         terminal.drain();
     });
-    call(&task.library, &arguments)
+    call(&task.library, &arguments)?;
+    if serves.load(Ordering::Acquire) {
+        return Ok(());
+    }
+    Err("the engine ended before it served, as it does when it cannot load its tables; its log says why, at the level `error`".to_owned())
 }
 
-/// Waits for the end of the orders, which is the order to stop or the end of the supervisor, and ends the process.
+/// Waits for the end of standard input, which is the order to stop or the end of the supervisor, and ends the process.
 ///
 /// A server exits in order: the line is typed again until the engine has read it, because what is typed while it draws its prompt
 /// is lost. An engine that still starts, or does not end, is killed as by `kill -9`: what was confirmed is on disk.
-fn obey(mut orders: BufReader<File>, mut keyboard: File, serves: &AtomicBool) {
+fn wait_for_stop(mut control: BufReader<File>, mut keyboard: File, serves: &AtomicBool) {
     let mut ignored = Vec::new();
-    let _end = orders.read_to_end(&mut ignored);
-    let deadline = Instant::now() + EXIT;
+    let _end = control.read_to_end(&mut ignored);
+    let deadline = Instant::now() + EXIT_TIMEOUT;
     while serves.load(Ordering::Acquire) && Instant::now() < deadline {
         // Ctrl-E and Ctrl-U empty the line before.
         if keyboard.write_all(b"\x05\x15exit\n").is_err() {
@@ -189,9 +194,9 @@ fn obey(mut orders: BufReader<File>, mut keyboard: File, serves: &AtomicBool) {
     let _gone = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
 }
 
-/// Whether the orders have ended.
-fn is_over(orders: &BufReader<File>) -> bool {
-    let mut polled = [PollFd::new(orders.get_ref(), PollFlags::IN)];
+/// Whether standard input has ended.
+fn is_over(control: &BufReader<File>) -> bool {
+    let mut polled = [PollFd::new(control.get_ref(), PollFlags::IN)];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     rustix::event::poll(&mut polled, Some(&at_once)).is_ok() && polled[0].revents().contains(PollFlags::HUP)
 }
@@ -215,7 +220,7 @@ fn start_servers(terminal: &mut Terminal, pipes: (OwnedFd, OwnedFd), listeners: 
 }
 
 /// Takes the data directory for this process.
-fn lock(data: &Path, timeout: Duration, orders: &BufReader<File>) -> Result<File, String> {
+fn lock(data: &Path, timeout: Duration, control: &BufReader<File>) -> Result<File, String> {
     let path = data.join("lock");
     let file =
         File::options().create(true).truncate(false).write(true).open(&path).map_err(self::file(&path))?;
@@ -223,7 +228,7 @@ fn lock(data: &Path, timeout: Duration, orders: &BufReader<File>) -> Result<File
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(std::fs::TryLockError::WouldBlock) if is_over(orders) => return Err("stopped".to_owned()),
+            Err(std::fs::TryLockError::WouldBlock) if is_over(control) => return Err("stopped".to_owned()),
             Err(std::fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
                 std::thread::sleep(LOCK_PAUSE)
             }

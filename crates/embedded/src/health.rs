@@ -1,40 +1,68 @@
 //! Whether the server works: two requests over HTTP, written by hand so that the supervisor needs no client library.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::configuration::HEALTH_USER;
 
-/// How long an answer may take.
+/// How long an answer may take, from the connection to its last byte.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes of an answer that are read.
-const ANSWER_MAX: u64 = 8 << 10;
+const ANSWER_MAX: usize = 8 << 10;
 
-/// Whether something answers `/ping` as ClickHouse does.
-pub(crate) fn pings(address: SocketAddr) -> bool {
-    get(address, "/ping", "").is_some_and(|body| body == "Ok.\n")
+/// How a server reacts to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It answers as it should.
+    Right,
+    /// It lives, but answers otherwise: it resets the connection because it has too many, or refuses the statement.
+    Wrong,
+    /// Nobody listens, or nothing comes.
+    Silence,
 }
 
-/// Whether the server that was started as `instance` runs statements. Another server on the same port does not know the name.
-pub(crate) fn serves(address: SocketAddr, password: &str, instance: &str) -> bool {
+/// Asks `/ping`.
+pub(crate) fn ping(address: SocketAddr) -> Answer {
+    judge(get(address, "/ping", ""), "Ok.")
+}
+
+/// Asks for the name of this start, with a statement.
+pub(crate) fn ask_instance(address: SocketAddr, password: &str, instance: &str) -> Answer {
     let headers = format!("X-ClickHouse-User: {HEALTH_USER}\r\nX-ClickHouse-Key: {password}\r\n");
-    get(address, "/?query=SELECT%20getMacro('instance')", &headers)
-        .is_some_and(|body| body.trim_end() == instance)
+    judge(get(address, "/?query=SELECT%20getMacro('instance')", &headers), instance)
 }
 
-/// The body of a 200 answer.
-fn get(address: SocketAddr, target: &str, headers: &str) -> Option<String> {
-    let mut stream = TcpStream::connect_timeout(&reachable(address), TIMEOUT).ok()?;
-    stream.set_read_timeout(Some(TIMEOUT)).ok()?;
-    stream.set_write_timeout(Some(TIMEOUT)).ok()?;
+fn judge(answer: io::Result<String>, right: &str) -> Answer {
+    match answer {
+        Ok(answer) => {
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+            let succeeded = head.split(' ').nth(1) == Some("200");
+            if succeeded && body.trim_end() == right { Answer::Right } else { Answer::Wrong }
+        }
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Answer::Wrong,
+        Err(_) => Answer::Silence,
+    }
+}
+
+/// Head and body of the answer.
+fn get(address: SocketAddr, target: &str, headers: &str) -> io::Result<String> {
+    let deadline = Instant::now() + TIMEOUT;
+    let mut stream = TcpStream::connect_timeout(&reachable(address), TIMEOUT)?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     // HTTP/1.0: the answer ends with the connection and is not chunked.
-    let request = format!("GET {target} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n");
-    stream.write_all(request.as_bytes()).ok()?;
-    let mut answer = String::new();
-    stream.take(ANSWER_MAX).read_to_string(&mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    head.split(' ').nth(1).filter(|status| *status == "200").map(|_| body.to_owned())
+    write!(stream, "GET {target} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n")?;
+    let mut answer = Vec::new();
+    let mut piece = [0; 1024];
+    while answer.len() < ANSWER_MAX {
+        let left = deadline.saturating_duration_since(Instant::now());
+        stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+        match stream.read(&mut piece)? {
+            0 => break,
+            length => answer.extend_from_slice(&piece[..length]),
+        }
+    }
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// An address that this machine can connect to.

@@ -24,18 +24,12 @@
 //! It refuses to share a data directory, to serve a user without a password beyond loopback, and to run unconfined where
 //! confinement is required.
 
-#[forbid(unsafe_code)]
 mod configuration;
 mod engine;
-#[forbid(unsafe_code)]
 mod health;
-#[forbid(unsafe_code)]
 pub mod install;
-#[forbid(unsafe_code)]
 pub mod sandbox;
-#[forbid(unsafe_code)]
 mod supervisor;
-#[forbid(unsafe_code)]
 mod terminal;
 
 pub use configuration::{

@@ -77,6 +77,14 @@ pub fn confine(data: &Path, library: &Path) -> Result<Enforced, SandboxError> {
     };
     // The newest version that these rules are written for; an older kernel enforces what it knows of them.
     let abi = ABI::V6;
+    // Nothing there is a program, a device or a socket.
+    let own = AccessFs::from_all(abi)
+        & !(AccessFs::Execute
+            | AccessFs::MakeChar
+            | AccessFs::MakeBlock
+            | AccessFs::MakeSock
+            | AccessFs::MakeFifo
+            | AccessFs::IoctlDev);
     let status = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(abi))?
@@ -84,7 +92,7 @@ pub fn confine(data: &Path, library: &Path) -> Result<Enforced, SandboxError> {
         .handle_access(AccessNet::ConnectTcp)?
         .scope(Scope::from_all(abi))?
         .create()?
-        .add_rule(PathBeneath::new(PathFd::new(data)?, AccessFs::from_all(abi)))?
+        .add_rule(PathBeneath::new(PathFd::new(data)?, own))?
         .add_rule(PathBeneath::new(PathFd::new(library)?, AccessFs::ReadFile))?
         .add_rules(path_beneath_rules(SYSTEM, AccessFs::ReadFile | AccessFs::ReadDir))?
         .add_rules(path_beneath_rules(["/dev/null"], AccessFs::ReadFile | AccessFs::WriteFile))?

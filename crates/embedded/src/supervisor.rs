@@ -4,7 +4,10 @@
 //! this process ends.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -13,21 +16,19 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::configuration::{Confinement, Options, OptionsError};
-use crate::engine::{EXIT, Report, Task, USERS, VARIABLE};
-use crate::health;
+use crate::engine::{EXIT_TIMEOUT, Report, Task, USERS, VARIABLE};
+use crate::health::{self, Answer};
 
 /// Between two looks at the process.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Between two pings of a server that has answered before.
-const PING: Duration = Duration::from_secs(1);
+const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// The first pause before a restart; doubled at each failure.
 const BACKOFF: Duration = Duration::from_millis(100);
 /// The longest pause.
 const BACKOFF_MAX: Duration = Duration::from_secs(10);
-/// A server that was ready for so long has not failed to start.
-const SETTLED: Duration = Duration::from_secs(60);
 /// How long the process has for its end, before it is killed from here.
-const END: Duration = EXIT.saturating_add(Duration::from_secs(5));
+const KILL_AFTER: Duration = EXIT_TIMEOUT.saturating_add(Duration::from_secs(5));
 
 /// Why the supervisor cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,9 @@ pub enum StartError {
     /// The options contradict each other.
     #[error(transparent)]
     Options(#[from] OptionsError),
+    /// This process is the engine's own: its `main` did not call [`crate::run_engine_if_requested`] first.
+    #[error("this program must call `clickhouse_embedded::run_engine_if_requested()` first in `main`")]
+    EngineProcess,
     /// A path cannot be made absolute, or the system gave no thread or random numbers.
     #[error("cannot start the supervisor of ClickHouse")]
     System(#[from] std::io::Error),
@@ -100,12 +104,21 @@ impl Server {
     /// When the options contradict each other, or the system gives no thread. A server that does not start is no error here:
     /// it is tried again, and [`Self::wait_until_ready`] returns the reason.
     pub fn start(mut options: Options) -> Result<Self, StartError> {
+        if std::env::var_os(VARIABLE).is_some() {
+            return Err(StartError::EngineProcess);
+        }
         options.check()?;
         options.data = std::path::absolute(&options.data)?;
         options.library = std::path::absolute(&options.library)?;
-        let program = options.program.clone().map_or_else(std::env::current_exe, Ok)?;
+        let own = std::env::current_exe()?;
+        let program = match options.program.clone() {
+            Some(program) => program,
+            // The file that runs, also after an upgrade has put another one in its place.
+            None if cfg!(target_os = "linux") => PathBuf::from("/proc/self/exe"),
+            None => own.clone(),
+        };
         let shared = Arc::new(Shared::default());
-        let supervisor = Supervisor { options, program, shared: Arc::clone(&shared) };
+        let supervisor = Supervisor { options, program, name: own, shared: Arc::clone(&shared) };
         let supervisor =
             std::thread::Builder::new().name("clickhouse".to_owned()).spawn(move || supervisor.run())?;
         Ok(Self { shared, supervisor: Some(supervisor) })
@@ -166,6 +179,8 @@ impl Drop for Server {
 struct Supervisor {
     options: Options,
     program: PathBuf,
+    /// How the process is listed.
+    name: PathBuf,
     shared: Arc<Shared>,
 }
 
@@ -173,9 +188,9 @@ struct Supervisor {
 struct Process {
     child: Child,
     /// Its end is the order to stop.
-    orders: Option<ChildStdin>,
+    control: Option<ChildStdin>,
     reports: Receiver<Report>,
-    /// The name of this start, which only this server knows.
+    /// A name that changes at each start, by which the server is told from another one on the same port.
     instance: String,
     password: String,
 }
@@ -183,29 +198,29 @@ struct Process {
 /// How a process ended.
 enum End {
     Stopped,
-    Failed(String),
+    Failed { reason: String, was_ready: bool },
 }
 
 impl Supervisor {
     fn run(&self) {
         let mut pause = BACKOFF;
-        let mut told = None;
+        let mut last_logged = None;
         loop {
-            let began = Instant::now();
             let end = match self.spawn() {
                 Ok(process) => self.watch(process),
-                Err(error) => End::Failed(format!("cannot start {}: {error}", self.program.display())),
+                Err(error) => {
+                    let reason = format!("cannot start {}: {error}", self.program.display());
+                    End::Failed { reason, was_ready: false }
+                }
             };
-            let End::Failed(reason) = end else { return };
-            if began.elapsed() > SETTLED {
-                pause = BACKOFF;
+            let End::Failed { reason, was_ready } = end else { return };
+            if was_ready {
+                (pause, last_logged) = (BACKOFF, None);
             }
-            // The same reason again and again, such as a port that is taken, is logged once.
-            if told.as_ref() == Some(&reason) {
-                tracing::debug!(reason, "the embedded ClickHouse ended; starting it again");
-            } else {
+            // A start that fails for the same reason again and again, such as a port that is taken, is logged once.
+            if last_logged.as_ref() != Some(&reason) {
                 tracing::error!(reason, "the embedded ClickHouse ended; starting it again");
-                told = Some(reason.clone());
+                last_logged = Some(reason.clone());
             }
             self.shared.change(|state| state.failure = Some(reason));
             if self.stop_requested_within(pause) {
@@ -237,17 +252,19 @@ impl Supervisor {
         };
         let mut command = Command::new(&self.program);
         // Statements can read the engine's environment, and a program's own may hold secrets. `TZ` is ClickHouse's time zone.
-        command.env_clear().env(VARIABLE, "1");
+        command.env_clear().env(VARIABLE, "1").arg0(&self.name);
         if let Some(zone) = std::env::var_os("TZ") {
             command.env("TZ", zone);
         }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let mut orders = child.stdin.take();
-        if let Some(orders) = &mut orders {
-            let mut line = serde_json::to_vec(&task)?;
-            line.push(b'\n');
-            // A process that ends before it has read this is noticed below.
-            let _ended = orders.write_all(&line);
+        let mut line = serde_json::to_vec(&task)?;
+        line.push(b'\n');
+        let control = child.stdin.take();
+        if let Some(Ok(mut task_pipe)) =
+            control.as_ref().map(|pipe| pipe.as_fd().try_clone_to_owned()).map(|pipe| pipe.map(File::from))
+        {
+            // A pipe holds less than a task, and a program that does not read it must not block the supervisor.
+            std::thread::spawn(move || drop(task_pipe.write_all(&line)));
         }
         let (sender, reports) = channel();
         if let Some(output) = child.stdout.take() {
@@ -261,64 +278,72 @@ impl Supervisor {
             });
         }
         self.shared.change(|state| state.process = Some(child.id()));
-        Ok(Process { child, orders, reports, instance, password })
+        Ok(Process { child, control, reports, instance, password })
     }
 
     /// Watches a process until it has ended, by itself or because a stop was requested.
     fn watch(&self, mut process: Process) -> End {
-        let end = self.watch_until_end(&mut process);
+        let mut was_ready = false;
+        let reason = self.watch_until_end(&mut process, &mut was_ready);
         self.shared.change(|state| {
             state.ready = false;
             state.process = None;
         });
-        end
+        reason.map_or(End::Stopped, |reason| End::Failed { reason, was_ready })
     }
 
-    fn watch_until_end(&self, process: &mut Process) -> End {
+    /// Why the process ended; `None` when a stop was requested.
+    fn watch_until_end(&self, process: &mut Process, was_ready: &mut bool) -> Option<String> {
+        let Options { start_timeout, hang_timeout, .. } = self.options;
+        let mut failure = None;
         let mut listens = false;
         let mut next_ping = Instant::now();
-        let mut last_answer = Instant::now();
-        let mut failure = None;
+        // The last sign of life, and how long the next one may take.
+        let (mut last_sign, mut patience) = (None, start_timeout);
         loop {
             if self.shared.state().stop {
                 stop(process);
-                return End::Stopped;
+                return None;
             }
-            match process.reports.recv_timeout(LOOK) {
+            match process.reports.recv_timeout(POLL_INTERVAL) {
+                Ok(Report::Confined { fully, partly }) => {
+                    log_confinement(fully, partly);
+                    last_sign = Some(Instant::now());
+                }
                 Ok(Report::Listening) => {
                     listens = true;
-                    last_answer = Instant::now();
+                    (last_sign, patience) = (Some(Instant::now()), hang_timeout);
                 }
-                Ok(Report::Confined { fully, partly }) => tell_confinement(fully, partly),
                 Ok(Report::Failed(reason)) => failure = Some(reason),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOOK),
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(POLL_INTERVAL),
             }
             if failure.is_some() {
-                // It has nothing to serve: what failed is told, and the process, which may sit at its prompt, is ended.
+                // It serves nothing and may sit at its prompt.
                 stop(process);
             }
             if let Ok(Some(status)) = process.child.try_wait() {
-                return End::Failed(self.reason(process, failure, status));
+                return Some(self.reason(process, failure, status));
             }
             if listens && Instant::now() >= next_ping {
-                let answers = self.answers(process);
-                next_ping = Instant::now() + if answers { PING } else { LOOK };
-                if answers {
-                    last_answer = Instant::now();
-                } else if last_answer.elapsed() > self.options.hang_timeout {
-                    kill(&mut process.child);
-                    let reason =
-                        format!("it did not answer for {:?} and was killed", self.options.hang_timeout);
-                    return End::Failed(reason);
+                let answer = self.ping(process);
+                *was_ready |= answer == Answer::Right;
+                next_ping =
+                    Instant::now() + if answer == Answer::Right { PING_INTERVAL } else { POLL_INTERVAL };
+                if answer != Answer::Silence {
+                    last_sign = Some(Instant::now());
                 }
+            }
+            if last_sign.is_some_and(|sign| sign.elapsed() > patience) {
+                kill(&mut process.child);
+                return Some(format!("it did not answer for {patience:?} and was killed"));
             }
         }
     }
 
     /// Why a process ended: what it reported last, or how the system says that it ended.
     fn reason(&self, process: &Process, failure: Option<String>, status: std::process::ExitStatus) -> String {
-        let later = std::iter::from_fn(|| process.reports.recv_timeout(LOOK).ok());
+        let later = std::iter::from_fn(|| process.reports.recv_timeout(POLL_INTERVAL).ok());
         let reported = later.filter_map(|report| match report {
             Report::Failed(reason) => Some(reason),
             _ => None,
@@ -326,31 +351,32 @@ impl Supervisor {
         failure.or_else(|| reported.last()).unwrap_or_else(|| status.to_string())
     }
 
-    /// Whether the server answers; the first answer must come from the process that was started here.
-    fn answers(&self, process: &Process) -> bool {
+    /// Asks the server; the first right answer must come from the process that was started here.
+    fn ping(&self, process: &Process) -> Answer {
         let http = self.options.http;
         let was_ready = self.shared.state().ready;
-        let answers = if was_ready {
-            health::pings(http)
+        let answer = if was_ready {
+            health::ping(http)
         } else {
-            health::serves(http, &process.password, &process.instance)
+            health::ask_instance(http, &process.password, &process.instance)
         };
-        if answers != was_ready {
+        let ready = answer == Answer::Right;
+        if ready != was_ready {
             self.shared.change(|state| {
-                state.ready = answers;
+                state.ready = ready;
                 state.failure = None;
             });
-            if answers {
+            if ready {
                 tracing::info!(%http, "the embedded ClickHouse is ready");
             } else {
                 tracing::warn!(%http, "the embedded ClickHouse does not answer");
             }
         }
-        answers
+        answer
     }
 }
 
-fn tell_confinement(fully: bool, partly: bool) {
+fn log_confinement(fully: bool, partly: bool) {
     if fully {
         tracing::info!("the embedded ClickHouse is confined to its data directory");
     } else {
@@ -364,15 +390,15 @@ fn tell_confinement(fully: bool, partly: bool) {
 
 /// Asks the process to end, and kills it when it does not.
 fn stop(process: &mut Process) {
-    drop(process.orders.take());
-    let deadline = Instant::now() + END;
+    drop(process.control.take());
+    let deadline = Instant::now() + KILL_AFTER;
     while Instant::now() < deadline {
         if !matches!(process.child.try_wait(), Ok(None)) {
             return;
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL_INTERVAL);
     }
-    tracing::warn!(after = ?END, "the embedded ClickHouse does not end and is killed");
+    tracing::warn!(after = ?KILL_AFTER, "the embedded ClickHouse does not end and is killed");
     kill(&mut process.child);
 }
 

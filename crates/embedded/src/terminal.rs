@@ -25,12 +25,12 @@ pub(crate) struct Terminal {
 
 /// Opens a pseudo terminal: this program's end, and the engine's end.
 pub(crate) fn open() -> io::Result<(Terminal, OwnedFd)> {
-    let near = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
-    rustix::pty::grantpt(&near)?;
-    rustix::pty::unlockpt(&near)?;
-    let name = rustix::pty::ptsname(&near, Vec::new())?;
-    let far = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
-    Ok((Terminal { file: File::from(near), output: Vec::new() }, far))
+    let controller = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+    rustix::pty::grantpt(&controller)?;
+    rustix::pty::unlockpt(&controller)?;
+    let name = rustix::pty::ptsname(&controller, Vec::new())?;
+    let replica = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
+    Ok((Terminal { file: File::from(controller), output: Vec::new() }, replica))
 }
 
 impl Terminal {
@@ -92,11 +92,11 @@ mod tests {
 
     #[test]
     fn what_one_end_writes_the_other_reads_up_to_the_prompt() {
-        let (mut terminal, far) = open().unwrap();
-        let mut far = File::from(far);
-        far.write_all(b"hello\r\n:) ").unwrap();
+        let (mut terminal, replica) = open().unwrap();
+        let mut replica = File::from(replica);
+        replica.write_all(b"hello\r\n:) ").unwrap();
         assert!(terminal.read_until_prompt(|_| true).unwrap().contains("hello"));
-        drop(far);
+        drop(replica);
         terminal.drain();
     }
 }

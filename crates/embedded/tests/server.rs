@@ -30,7 +30,9 @@ fn main() {
         ),
         ("a_full_disk_fails_inserts_and_loses_nothing", a_full_disk_fails_inserts_and_loses_nothing),
         ("a_server_starts_again_and_again", a_server_starts_again_and_again),
+        ("a_confined_process_keeps_to_its_directory", a_confined_process_keeps_to_its_directory),
         ("no_statement_reads_a_file", no_statement_reads_a_file),
+        ("an_engine_that_cannot_load_its_tables_says_so", an_engine_that_cannot_load_its_tables_says_so),
         ("the_null_device_stays_as_it_is", the_null_device_stays_as_it_is),
         ("the_session_of_the_engine_is_closed_to_clients", the_session_of_the_engine_is_closed_to_clients),
         ("a_library_that_cannot_be_loaded_is_named", a_library_that_cannot_be_loaded_is_named),
@@ -277,6 +279,48 @@ fn a_server_starts_again_and_again() {
     server.stop();
 }
 
+/// This program starts itself once more, confined: what is given up does not come back.
+fn a_confined_process_keeps_to_its_directory() {
+    const CONFINED: &str = "TEST_CONFINED";
+    if let Some(directory) = std::env::var_os(CONFINED) {
+        return confined(Path::new(&directory));
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::copy("/bin/true", data.join("program")).unwrap();
+    std::fs::write(directory.path().join("secret"), "SECRETFILE").unwrap();
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .arg("a_confined_process")
+        .env(CONFINED, directory.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(!directory.path().join("written").exists());
+}
+
+fn confined(directory: &Path) {
+    let data = directory.join("data");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let enforced = sandbox::confine(&data, &library()).unwrap();
+    if enforced == sandbox::Enforced::Not {
+        return println!("this kernel has no Landlock: nothing is tested");
+    }
+    let denied = |kind: std::io::ErrorKind| kind == std::io::ErrorKind::PermissionDenied;
+    for path in [directory.join("secret").as_path(), Path::new("/etc/passwd"), directory] {
+        assert!(denied(std::fs::File::open(path).unwrap_err().kind()), "{}", path.display());
+    }
+    assert!(denied(std::fs::write(directory.join("written"), "x").unwrap_err().kind()));
+    for program in [data.join("program"), "/bin/true".into()] {
+        let error = std::process::Command::new(&program).status().unwrap_err();
+        assert!(denied(error.kind()), "{}: {error}", program.display());
+    }
+    std::fs::write(data.join("own"), "x").unwrap();
+    if enforced == sandbox::Enforced::Fully {
+        assert!(denied(TcpStream::connect(listener.local_addr().unwrap()).unwrap_err().kind()));
+    }
+}
+
 /// The engine makes the file of its history private, and would do so with a device.
 fn the_null_device_stays_as_it_is() {
     let mode = || std::os::unix::fs::MetadataExt::mode(&std::fs::metadata("/dev/null").unwrap());
@@ -331,6 +375,17 @@ fn the_session_of_the_engine_is_closed_to_clients() {
     }
     assert!(query(options.http, "supervisor", "", "SELECT 1").unwrap_err().contains("AUTHENTICATION_FAILED"));
     server.stop();
+}
+
+fn an_engine_that_cannot_load_its_tables_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let metadata = directory.path().join("engine/metadata");
+    std::fs::create_dir_all(&metadata).unwrap();
+    std::fs::write(metadata.join("broken.sql"), "this is no statement").unwrap();
+    let server = Server::start(options(directory.path())).unwrap();
+    let Err(NotReady::Failed(reason)) = server.wait_until_ready(PATIENCE) else { panic!("it is ready") };
+    println!("{reason}");
+    assert!(reason.contains("the engine"), "{reason}");
 }
 
 fn a_library_that_cannot_be_loaded_is_named() {

@@ -23,7 +23,7 @@ use crate::server::admin::Side;
 const PLACES: [&str; 3] = ["geo/city-ipv4.mmdb", "geo/city-ipv6.mmdb", "geo/asn.mmdb"];
 
 /// How long the store of a demonstration that was just ended may hold its port.
-const PREDECESSOR: Duration = Duration::from_secs(3);
+const PORT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The one script that pages hold themselves: the queue for calls that come before the statistics script. Browsers know it by this.
 const QUEUE: &str = "sha256-5mHOCe9VO2ohrfDmU/Qg3f6WouIG/EZzrXfhi1OJlUs=";
@@ -54,7 +54,7 @@ fn check_store_addresses(config: &Config) -> Result<(), Error> {
     let Store::Embedded { listen, native, .. } = config.store else { return Ok(()) };
     for (setting, address) in [("listen", Some(listen)), ("native", native)] {
         let Some(address) = address else { continue };
-        let deadline = Instant::now() + PREDECESSOR;
+        let deadline = Instant::now() + PORT_TIMEOUT;
         while let Err(error) = TcpListener::bind(address) {
             if Instant::now() > deadline {
                 let variable = setting.to_uppercase();

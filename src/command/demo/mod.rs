@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use traffic::{Paths, Rows, Sources, Traffic};
 
-use super::{Common, Error};
+use super::{Common, Error, serve};
 use crate::config::{Config, Retention, Store};
 use crate::event::COLUMNS;
 use crate::spool::STORED;
@@ -81,6 +81,7 @@ pub fn run(arguments: &Arguments, common: &Common) -> Result<(), Error> {
         return host::run(arguments.site, common);
     }
     let config = common.load()?;
+    let _log = serve::log::init_warnings();
     let visitors = Visitors {
         visitors: arguments.visitors.unwrap_or(VISITORS),
         days: arguments.days.unwrap_or(DAYS),

@@ -39,6 +39,11 @@ pub(super) enum Level {
     Debug,
 }
 
+/// Logs what somebody should do something about, as text, for commands other than `serve`.
+pub(in crate::command) fn init_warnings() -> WorkerGuard {
+    init(Format::Text, Level::Warn)
+}
+
 /// Begins to log; the guard, dropped at the end, writes what waits.
 pub(super) fn init(format: Format, level: Level) -> WorkerGuard {
     let own = match level {
@@ -47,7 +52,10 @@ pub(super) fn init(format: Format, level: Level) -> WorkerGuard {
         Level::Info => LevelFilter::INFO,
         Level::Debug => LevelFilter::DEBUG,
     };
-    let targets = Targets::new().with_default(own.min(LevelFilter::WARN)).with_target("footfall", own);
+    let targets = Targets::new()
+        .with_default(own.min(LevelFilter::WARN))
+        .with_target("footfall", own)
+        .with_target("clickhouse_embedded", own);
     let (writer, guard) =
         NonBlockingBuilder::default().buffered_lines_limit(MOST_WAITING).finish(std::io::stderr());
     let layer = fmt::layer().with_writer(writer).with_target(false);

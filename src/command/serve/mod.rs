@@ -11,7 +11,7 @@ mod background;
 mod gates;
 mod health;
 mod host;
-mod log;
+pub(super) mod log;
 
 use std::io::Write;
 use std::sync::Arc;

@@ -22,7 +22,7 @@ const LIBRARY: &str = "FOOTFALL_LIBCHDB";
 /// The name of the cache directory, and of the server for its clients.
 const PROGRAM: &str = "footfall";
 /// How long a predecessor has to close its data: as long as it may take to end, and more.
-const PREDECESSOR: Duration = Duration::from_secs(60);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why there is no engine to run.
 #[derive(Debug, thiserror::Error)]
@@ -71,12 +71,11 @@ pub enum EmbeddedError {
 /// # Errors
 /// When it was not installed.
 pub fn library() -> Result<PathBuf, EngineError> {
-    match named()? {
-        Some(path) => Ok(path),
-        None => Some(install::path_in(&cache()?)?).filter(|path| path.is_file()).ok_or_else(|| {
-            EngineError::Missing(install::path_in(&cache().unwrap_or_default()).unwrap_or_default())
-        }),
+    if let Some(path) = named()? {
+        return Ok(path);
     }
+    let path = install::path_in(&cache()?)?;
+    if path.is_file() { Ok(path) } else { Err(EngineError::Missing(path)) }
 }
 
 /// The engine's library, fetched first if it is missing.
@@ -128,10 +127,10 @@ pub struct Settings {
 pub fn options(settings: Settings, passwords: Option<&Passwords>) -> Result<Options, EngineError> {
     let library = library()?;
     let confined = sandbox::is_available();
-    let everybody = confined || settings.unconfined;
+    let serve_all_users = confined || settings.unconfined;
     if !confined {
         let said = "this kernel cannot confine the engine to its data directory (Landlock)";
-        if everybody {
+        if serve_all_users {
             tracing::warn!(
                 "{said}; all users are served because `store.unconfined` is set: their statements may read files of this system"
             );
@@ -144,7 +143,7 @@ pub fn options(settings: Settings, passwords: Option<&Passwords>) -> Result<Opti
     Ok(Options {
         native: settings.native,
         display_name: PROGRAM.to_owned(),
-        access: access(passwords, everybody),
+        access: access(passwords, serve_all_users),
         confinement: if confined { Confinement::Required } else { Confinement::BestEffort },
         memory: settings.memory,
         // What was confirmed survives a power cut.
@@ -158,9 +157,9 @@ pub fn options(settings: Settings, passwords: Option<&Passwords>) -> Result<Opti
 }
 
 /// The users: each role of `sql/roles.sql`, and the user of reports and commands.
-fn access(passwords: Option<&Passwords>, everybody: bool) -> Access {
+fn access(passwords: Option<&Passwords>, serve_all_users: bool) -> Access {
     let mut access = roles::access();
-    access.users.retain(|user| everybody || [COLLECTOR, REPORTS].contains(&user.name.as_str()));
+    access.users.retain(|user| serve_all_users || [COLLECTOR, REPORTS].contains(&user.name.as_str()));
     if let Some(passwords) = passwords {
         // A user whom the file does not name cannot log in.
         access.users.retain(|user| passwords.get(&user.name).is_some());
@@ -197,7 +196,7 @@ impl EmbeddedStore {
             memory: 0,
             unconfined,
             log_level: "none".to_owned(),
-            lock_timeout: PREDECESSOR,
+            lock_timeout: LOCK_TIMEOUT,
         };
         Ok(Self { server: Server::start(options(settings, Some(&passwords))?)?, passwords })
     }

@@ -25,8 +25,9 @@ use crate::config::{Config, Secret, Store};
 const FILE: &str = "store.passwords";
 /// Bytes of the file at most: some users, and room for long passwords of an operator's choice.
 const MAX_BYTES: u64 = 64 << 10;
-/// Users of earlier versions. Their lines are removed.
-const FORMER: [&str; 2] = ["footfall_writer", "footfall_reader"];
+/// Users of earlier versions. Their lines are removed; a password of the reader becomes the analyst's.
+const FORMER: [&str; 2] = ["footfall_writer", FORMER_READER];
+const FORMER_READER: &str = "footfall_reader";
 
 /// Why the passwords cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -173,7 +174,7 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, Option<(&str, &str)>)> {
     text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !is_former(line)).map(
         move |(index, line)| {
             let entry = line.split_once(':').filter(|(user, password)| {
-                known.iter().any(|name| name == user) && (*user == ANALYST || !password.is_empty())
+                known.contains(user) && (*user == ANALYST || !password.is_empty())
             });
             (index + 1, entry)
         },
@@ -195,11 +196,16 @@ fn completed(before: &str, analyst_too: bool) -> Result<Zeroizing<String>, getra
             text.push('\n');
         }
     }
+    let reader = before.lines().find_map(|line| line.strip_prefix(FORMER_READER)?.strip_prefix(':'));
     for name in names {
         let there = lines(&text).filter_map(|(_, entry)| entry).any(|(user, _)| user == name);
         if !there {
-            let password = if name == ANALYST && !analyst_too { Zeroizing::default() } else { random("")? };
-            for part in [name.as_str(), ":", &password, "\n"] {
+            let password = match reader.filter(|password| name == ANALYST && !password.is_empty()) {
+                Some(password) => Zeroizing::new(password.to_owned()),
+                None if name == ANALYST && !analyst_too => Zeroizing::default(),
+                None => random("")?,
+            };
+            for part in [name, ":", &password, "\n"] {
                 text.push_str(part);
             }
         }
@@ -286,6 +292,9 @@ mod tests {
         let made = make("footfall_writer:old\nfootfall_reader:\n").unwrap();
         assert_eq!(of(&made, COLLECTOR).len(), 43);
         assert!(!fs::read_to_string(&file).unwrap().contains("footfall_writer"));
+        assert_eq!(of(&made, ANALYST), "");
+        let made = make("footfall_writer:old\nfootfall_reader:secret\n").unwrap();
+        assert_eq!(of(&made, ANALYST), "secret", "what needed a password still needs it");
         for (text, line) in
             [("footfall_collector:\n", 1), ("footfall_collector:one\n\nroot:two\n", 3), ("x", 1)]
         {

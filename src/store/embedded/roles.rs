@@ -2,6 +2,7 @@
 //!
 //! The file is the only place where a role is described. It is read by its shape: a statement of another shape fails the tests.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use clickhouse_embedded::{Access, Constraint, Profile, Quota, RowFilter, Setting, User};
@@ -25,13 +26,20 @@ const DEFAULTS: [(&str, &str); 3] = [
     ("max_execution_time", "0"),
 ];
 
+/// Users without passwords, profiles and quotas, as the file has them.
+static ACCESS: LazyLock<Access> = LazyLock::new(parse);
+
 /// The names of all users, the one of reports and commands included.
-pub(super) fn names() -> Vec<String> {
-    access().users.into_iter().map(|user| user.name).collect()
+pub(super) fn names() -> Vec<&'static str> {
+    ACCESS.users.iter().map(|user| user.name.as_str()).collect()
 }
 
 /// Users without passwords, profiles and quotas.
 pub(super) fn access() -> Access {
+    ACCESS.clone()
+}
+
+fn parse() -> Access {
     let mut access = Access::default();
     let defaults = DEFAULTS.map(|(name, value)| Setting {
         name: name.to_owned(),
@@ -40,7 +48,8 @@ pub(super) fn access() -> Access {
     });
     access.profiles.push(Profile { name: "default".to_owned(), settings: defaults.to_vec() });
     for statement in statements(FILE) {
-        read(&statement, &mut access);
+        // The file is part of the program, and a test reads all of it.
+        assert!(read(&statement, &mut access), "sql/roles.sql: {statement}");
     }
     if let Some(operator) = access.users.iter().find(|user| user.name == OPERATOR) {
         // Reports are bounded by Footfall itself, in number and time.
@@ -62,7 +71,7 @@ fn statements(file: &str) -> Vec<String> {
         .collect()
 }
 
-/// Adds what a statement says; one of an unknown shape adds nothing.
+/// Adds what a statement says, and returns whether its shape is known.
 fn read(statement: &str, access: &mut Access) -> bool {
     let strip = |head: &str| statement.strip_prefix(head);
     let known = if let Some(rest) = strip("CREATE SETTINGS PROFILE IF NOT EXISTS ") {
@@ -161,7 +170,7 @@ mod tests {
         let roles = ["collector", "operator", "analyst", "viewer", "sre", "privacy"];
         let users: Vec<&str> = access.users.iter().map(|user| user.name.as_str()).collect();
         assert_eq!(users, roles.map(|role| format!("footfall_{role}")));
-        assert_eq!(names().last().map(String::as_str), Some(REPORTS));
+        assert_eq!(names().last(), Some(&REPORTS));
     }
 
     #[test]

@@ -27,6 +27,7 @@ const SECRETS: [&str; 3] = ["SECRETFILE", "root:", "TABLESECRET"];
 const PERMITTED: &[(&str, &str)] = &[
     ("SELECT 1 SETTINGS max_execution_time = DEFAULT", "the quota"),
     ("SELECT 1 SETTINGS readonly = DEFAULT", "grants"),
+    ("SELECT 1 SETTINGS max_concurrent_queries_for_user = DEFAULT", "the bound of connections"),
     ("SELECT 1 SETTINGS max_threads = 1, max_memory_usage = DEFAULT", "max_server_memory_usage"),
     ("SELECT * FROM (SELECT 1 SETTINGS max_memory_usage = 0)", "max_server_memory_usage"),
     ("SELECT 1 SETTINGS format_schema = DEFAULT", "the default is empty"),

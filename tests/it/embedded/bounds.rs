@@ -211,3 +211,21 @@ fn readers_leave_room_for_the_collector() {
         assert!(statuses.iter().any(|status| *status != 200), "80 readers at once are too many");
     });
 }
+
+#[test]
+fn no_setting_of_a_reader_takes_the_places_of_inserts() {
+    let store = inhabited();
+    let lifted = "SELECT sleepEachRow(1) FROM numbers(3) FORMAT Null SETTINGS max_concurrent_queries_for_user = DEFAULT, \
+                  max_concurrent_queries_for_all_users = DEFAULT, max_execution_time = DEFAULT";
+    std::thread::scope(|scope| {
+        let many: Vec<_> = (0..150).map(|_| scope.spawn(|| store.ask(ANALYST, lifted).status)).collect();
+        store.wait_until_it_sleeps();
+        for number in 0..10 {
+            let sql = format!("INSERT INTO footfall.audit (time, action) VALUES (now(), 'beside {number}')");
+            store.text_with("user=footfall_collector", sql);
+            assert_eq!(store.text_with("user=footfall_collector", "SELECT 1"), "1\n");
+        }
+        let statuses: Vec<u16> = many.into_iter().map(|reader| reader.join().unwrap()).collect();
+        assert!(statuses.iter().filter(|status| **status == 200).count() > 100, "{statuses:?}");
+    });
+}

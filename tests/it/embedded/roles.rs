@@ -1,5 +1,7 @@
 //! What each role of `sql/roles.sql` may do, acted out by the embedded store's users, which are rendered from that file.
 
+use std::time::Duration;
+
 use footfall::event::{COLUMNS, Day, Milliseconds, Row};
 use footfall::store::books::Balance;
 use footfall::store::schema;
@@ -9,6 +11,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 use super::{Running, encode, inhabited, store};
+use crate::common::eventually;
 
 /// A user of the store.
 struct Actor<'a> {
@@ -221,28 +224,24 @@ fn the_sre_sees_what_is_broken_and_no_pseudonym() {
     for table in ["books", "segments", "migrations", "days"] {
         sre.can(&format!("SELECT count() FROM footfall.{table}"));
     }
-    for table in [
-        "parts",
-        "parts_columns",
-        "merges",
-        "mutations",
-        "replicas",
-        "distribution_queue",
-        "errors",
-        "metrics",
-        "events",
-        "disks",
-    ] {
+    for table in
+        ["parts", "parts_columns", "merges", "replicas", "distribution_queue", "metrics", "events", "disks"]
+    {
         sre.can(&format!("SELECT count() FROM system.{table}"));
     }
     assert_ne!(
         sre.can("SELECT count() FROM system.parts WHERE database = 'footfall' AND table = 'events'"),
         "0\n"
     );
+    sre.can("SELECT database, table, is_done FROM system.mutations");
+    sre.can("SELECT name, code, value FROM system.errors");
     sre.may_not(NOBODY);
     sre.may_not(READERS);
     sre.may_not(&[
         AUDIT,
+        "SELECT command FROM system.mutations",
+        "SELECT latest_fail_reason FROM system.mutations",
+        "SELECT last_error_message FROM system.errors",
         "SELECT * FROM footfall.events",
         "SELECT visitor FROM footfall.events",
         "SELECT address FROM footfall.events",
@@ -316,4 +315,25 @@ fn the_privacy_officer_changes_rows_of_events_and_nothing_else() {
     officer.can("ALTER TABLE footfall.events DELETE WHERE page_load = 1 SETTINGS mutations_sync = 2");
     officer.can("DELETE FROM footfall.events WHERE page_load = 2");
     assert_eq!(officer.can("SELECT count() FROM footfall.events"), "0\n");
+}
+
+#[test]
+fn a_change_of_the_privacy_officer_that_fails_can_be_taken_back_and_holds_up_nobody_for_good() {
+    let store = inhabited();
+    let officer = Actor::new(&store, "footfall_privacy");
+    let change = "ALTER TABLE footfall.events UPDATE path = toString(toUInt8(path)) WHERE 1";
+    assert_ne!(store.ask(&officer.user, change).status, 200);
+    let failed = "SELECT count() FROM system.mutations WHERE table = 'events' AND latest_fail_reason != '' AND NOT is_done";
+    eventually("it fails", Duration::from_secs(60), || officer.can(failed) == "1\n");
+    let delete = "DELETE FROM footfall.events WHERE page_load = 2";
+    assert_ne!(
+        store.ask("user=footfall_collector", delete).status,
+        200,
+        "it holds up nothing: the test is void"
+    );
+    officer.can("KILL MUTATION WHERE table = 'events' AND NOT is_done");
+    eventually("the collector deletes", Duration::from_secs(60), || {
+        store.ask("user=footfall_collector", delete).status == 200
+    });
+    assert_eq!(store.text("SELECT count() FROM footfall.events"), "1\n");
 }
