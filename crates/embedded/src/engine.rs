@@ -122,58 +122,77 @@ fn run(reports: &mut Reports) -> Result<(), String> {
     // The engine leaves files where it runs.
     std::env::set_current_dir(data).map_err(file(data))?;
 
-    let (mut terminal, replica) = terminal::open().map_err(text("a terminal"))?;
-    let keyboard = terminal.keyboard().map_err(text("a terminal"))?;
-    let (users, users_writer) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| error.to_string())?;
-    let (config, config_writer) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| error.to_string())?;
+    let (terminal, replica) = terminal::open().map_err(text("a terminal"))?;
+    let (users, users_writer) = pipe()?;
+    let (config, config_writer) = pipe()?;
     let config_text = task.config.replace(USERS, &path_of(&users));
-    let mut arguments = vec![
-        "clickhouse".to_owned(),
-        format!("--config-file={}", path_of(&config)),
-        format!("--path={}", engine.display()),
-        format!("--log-level={}", task.log_level),
-        // A file of its own: the engine makes its history private, whatever file that is.
-        format!("--history_file={}", data.join("history").display()),
-    ];
-    // Suggestions would use up the statements that the session has.
-    arguments.extend(["--interactive", "--disable_suggestion"].map(str::to_owned));
-
-    let enforced = sandbox::confine(data, &task.library)
-        .map_err(|error| with_causes("cannot confine the engine's process", &error))?;
-    if enforced == Enforced::Not && task.confinement_required {
-        return Err("this kernel does not confine processes (Landlock), and that is required".to_owned());
-    }
-    reports
-        .send(&Report::Confined { fully: enforced == Enforced::Fully, partly: enforced == Enforced::Partly });
+    let arguments = arguments(&task, &engine, &config);
+    confine(&task, reports)?;
 
     // From here on there are threads; all are confined.
     feed(config_writer, config_text);
     feed(users_writer, task.users);
-    rustix::stdio::dup2_stdin(&replica).map_err(|error| error.to_string())?;
-    rustix::stdio::dup2_stdout(&replica).map_err(|error| error.to_string())?;
-    if task.log_level == "none" {
-        // What the engine prints there besides its log is for the person at the terminal.
-        rustix::stdio::dup2_stderr(&replica).map_err(|error| error.to_string())?;
-    }
-    drop(replica);
+    use_terminal(replica, task.log_level == "none").map_err(text("a terminal"))?;
     let serves = Arc::new(AtomicBool::new(false));
-    let served = Arc::clone(&serves);
-    std::thread::spawn(move || wait_for_stop(control, keyboard, &served));
-    let listening = Arc::clone(&serves);
-    let mut to_supervisor = Reports(reports.0.try_clone().map_err(text("standard output"))?);
+    let (serves_at_end, listening) = (Arc::clone(&serves), Arc::clone(&serves));
+    let keyboard = terminal.keyboard().map_err(text("a terminal"))?;
+    std::thread::spawn(move || wait_for_stop(control, keyboard, &serves_at_end));
+    let mut reports = Reports(reports.0.try_clone().map_err(text("standard output"))?);
+    let listeners = task.listeners.len();
     std::thread::spawn(move || {
-        let failed = start_servers(&mut terminal, (config, users), task.listeners.len());
-        listening.store(failed.is_ok(), Ordering::Release);
-        to_supervisor.send(&failed.map_or_else(Report::Failed, |()| Report::Listening));
+        let mut terminal = terminal;
+        let started = start_servers(&mut terminal, (config, users), listeners);
+        listening.store(started.is_ok(), Ordering::Release);
+        reports.send(&started.map_or_else(Report::Failed, |()| Report::Listening));
         terminal.drain();
     });
     call(&task.library, &arguments)?;
     if serves.load(Ordering::Acquire) {
         return Ok(());
     }
-    Err("the engine ended before it served, as it does when it cannot load its tables; its log says why, at the level `error`".to_owned())
+    let reason = "as it does when it cannot load its tables; its log says why, at the level `error`";
+    Err(format!("the engine ended before it served, {reason}"))
+}
+
+/// What a person would type to start the session.
+fn arguments(task: &Task, engine: &Path, config: &OwnedFd) -> Vec<String> {
+    vec![
+        "clickhouse".to_owned(),
+        format!("--config-file={}", path_of(config)),
+        format!("--path={}", engine.display()),
+        format!("--log-level={}", task.log_level),
+        // A file of its own: the engine makes its history private, whatever file that is.
+        format!("--history_file={}", task.data.join("history").display()),
+        "--interactive".to_owned(),
+        // Suggestions would use up the statements that the session has.
+        "--disable_suggestion".to_owned(),
+    ]
+}
+
+fn confine(task: &Task, reports: &mut Reports) -> Result<(), String> {
+    let enforced = sandbox::confine(&task.data, &task.library)
+        .map_err(|error| with_causes("cannot confine the engine's process", &error))?;
+    if enforced == Enforced::Not && task.confinement_required {
+        return Err("this kernel does not confine processes (Landlock), and that is required".to_owned());
+    }
+    let (fully, partly) = (enforced == Enforced::Fully, enforced == Enforced::Partly);
+    reports.send(&Report::Confined { fully, partly });
+    Ok(())
+}
+
+/// Makes the terminal this process's standard input and output. What a silent engine prints as an error beside its log is for the
+/// person at the terminal, too.
+fn use_terminal(replica: OwnedFd, silent: bool) -> io::Result<()> {
+    rustix::stdio::dup2_stdin(&replica)?;
+    rustix::stdio::dup2_stdout(&replica)?;
+    if silent {
+        rustix::stdio::dup2_stderr(&replica)?;
+    }
+    Ok(())
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), String> {
+    rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| format!("a pipe: {error}"))
 }
 
 /// Waits for the end of standard input, which is the order to stop or the end of the supervisor, and ends the process.

@@ -28,6 +28,7 @@ mod configuration;
 mod engine;
 mod health;
 pub mod install;
+mod rendering;
 pub mod sandbox;
 mod supervisor;
 mod terminal;

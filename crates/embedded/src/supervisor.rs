@@ -9,8 +9,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -260,22 +260,14 @@ impl Supervisor {
         let mut line = serde_json::to_vec(&task)?;
         line.push(b'\n');
         let control = child.stdin.take();
-        if let Some(Ok(mut task_pipe)) =
-            control.as_ref().map(|pipe| pipe.as_fd().try_clone_to_owned()).map(|pipe| pipe.map(File::from))
-        {
+        if let Some(control) = &control {
             // A pipe holds less than a task, and a program that does not read it must not block the supervisor.
-            std::thread::spawn(move || drop(task_pipe.write_all(&line)));
+            let mut pipe = File::from(control.as_fd().try_clone_to_owned()?);
+            std::thread::spawn(move || drop(pipe.write_all(&line)));
         }
         let (sender, reports) = channel();
         if let Some(output) = child.stdout.take() {
-            std::thread::spawn(move || {
-                for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    let Ok(report) = serde_json::from_str(&line) else { continue };
-                    if sender.send(report).is_err() {
-                        return;
-                    }
-                }
-            });
+            std::thread::spawn(move || pass_on(output, &sender));
         }
         self.shared.change(|state| state.process = Some(child.id()));
         Ok(Process { child, control, reports, instance, password })
@@ -373,6 +365,17 @@ impl Supervisor {
             }
         }
         answer
+    }
+}
+
+/// Passes on what the engine's process reports, until its end or that of the supervisor.
+fn pass_on(output: ChildStdout, reports: &Sender<Report>) {
+    for line in BufReader::new(output).lines().map_while(Result::ok) {
+        if let Ok(report) = serde_json::from_str(&line)
+            && reports.send(report).is_err()
+        {
+            return;
+        }
     }
 }
 
