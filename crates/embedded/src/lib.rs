@@ -39,3 +39,8 @@ pub use configuration::{
 };
 pub use engine::run_engine_if_requested;
 pub use supervisor::{NotReady, Server, StartError};
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
