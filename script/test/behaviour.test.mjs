@@ -500,7 +500,8 @@ describe("delivery", () => {
       assert.deepEqual(site.of("event")[0].p, { what: "kept" });
       const times = site.requests.slice(0, refusals + 1).map(({ at }) => at);
       for (const [index, at] of times.slice(1).entries()) {
-        assert.ok(at - times[index] >= 1_000, "it waits as long as it is asked to");
+        // A busy machine notes a request's arrival some ms late.
+        assert.ok(at - times[index] >= 950, `it waits as long as it is asked to: ${at - times[index]} ms`);
       }
     });
   });
