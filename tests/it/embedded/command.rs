@@ -163,12 +163,13 @@ fn a_statement_that_runs_at_the_end_ends_well() {
     let listen = store.listen;
     let slow = std::thread::spawn(move || {
         let sql =
-            b"SELECT count() FROM numbers(200) WHERE sleepEachRow(0.01) = 0 SETTINGS max_block_size = 1";
+            b"SELECT count() FROM numbers(300) WHERE sleepEachRow(0.01) = 0 SETTINGS max_block_size = 1";
         http::post(listen, "/?user=footfall_analyst", "", sql).unwrap()
     });
-    std::thread::sleep(Duration::from_millis(500));
+    // It has begun by now, and ends within the 5 s that the engine waits.
+    std::thread::sleep(Duration::from_secs(1));
     store.end();
-    assert_eq!(slow.join().unwrap().text(), "200\n");
+    assert_eq!(slow.join().unwrap().text(), "300\n");
     assert!(TcpStream::connect(listen).is_err());
 }
 
