@@ -83,7 +83,7 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
     let waiting = server.clone();
     let outcome = runtime.block_on(async {
         let started = runtime.spawn_blocking(move || waiting.wait_until_ready(START));
-        let failed = |source| EmbeddedError::NotReady { setting: "--listen", source };
+        let failed = |reason| EmbeddedError::NotReady { settings: "`--listen` and `--native`", reason };
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),

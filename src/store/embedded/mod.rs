@@ -57,13 +57,23 @@ pub enum EmbeddedError {
     #[error(transparent)]
     Start(#[from] StartError),
     /// It does not answer.
-    #[error("{source}; its address is `{setting}`")]
+    #[error("{reason}{}", hint(reason, settings))]
     NotReady {
-        /// The setting or argument that moves it elsewhere.
-        setting: &'static str,
-        /// Why.
-        source: NotReady,
+        /// The settings or arguments of its addresses.
+        settings: &'static str,
+        /// Printed here, so it is no source.
+        reason: NotReady,
     },
+}
+
+/// What to change when an address is taken; empty for every other reason.
+fn hint(reason: &NotReady, settings: &str) -> String {
+    match reason {
+        NotReady::Failed(reason) if reason.starts_with("cannot listen on") => {
+            format!("; choose others by {settings}")
+        }
+        _ => String::new(),
+    }
 }
 
 /// The engine's library.
@@ -211,7 +221,8 @@ impl EmbeddedStore {
     /// # Errors
     /// When it does not start, or does not answer in time.
     pub fn wait_until_ready(&self, timeout: Duration) -> Result<(), EmbeddedError> {
-        let failed = |source| EmbeddedError::NotReady { setting: "store.listen", source };
+        let failed =
+            |reason| EmbeddedError::NotReady { settings: "`store.listen` and `store.native`", reason };
         self.server.wait_until_ready(timeout).map_err(failed)
     }
 
