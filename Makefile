@@ -45,8 +45,8 @@ deny:
 
 # The alert rules parse, and each one fires and stays quiet when it should.
 alerts: deps-promtool
-	$(PROMTOOL) check rules dist/prometheus/alerts.yml
-	$(PROMTOOL) test rules dist/prometheus/alerts.test.yml
+	$(PROMTOOL) check rules deploy/prometheus/alerts.yml
+	$(PROMTOOL) test rules deploy/prometheus/alerts.test.yml
 
 # The ClickHouse engine and the place files, as `make run` fetches them.
 engine:

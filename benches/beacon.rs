@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use footfall::beacon::{Beacon, json};
 use footfall::config::Site;
 use footfall::enrich::{Browsers, Client, HintHeaders};
-use footfall::event::assemble::{self, Context};
+use footfall::ingest::assemble::{self, Context};
 use footfall::privacy::{Place, Who};
 
 const USER_AGENT: &[u8] =

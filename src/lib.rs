@@ -17,13 +17,15 @@
 #[forbid(unsafe_code)]
 pub mod access;
 #[forbid(unsafe_code)]
-pub mod beacon;
+pub mod app;
 #[forbid(unsafe_code)]
-mod cache;
+pub mod beacon;
 #[forbid(unsafe_code)]
 pub mod command;
 #[forbid(unsafe_code)]
 pub mod config;
+#[forbid(unsafe_code)]
+pub mod demo;
 #[forbid(unsafe_code)]
 pub mod enrich;
 #[forbid(unsafe_code)]
@@ -31,9 +33,13 @@ pub mod event;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
+#[forbid(unsafe_code)]
+pub mod ingest;
 pub mod privacy;
 #[forbid(unsafe_code)]
 pub mod report;
+#[forbid(unsafe_code)]
+mod secret;
 #[forbid(unsafe_code)]
 pub mod server;
 #[forbid(unsafe_code)]

@@ -5,21 +5,20 @@
 //! footfall token add ─► ledger (DATA/tokens.json, hashes only) ─► gate (in memory, follows the file) ─► Who
 //! ```
 //!
-//! [`ledger`] is the file, [`gate`] the copy of it that a running collector compares with, [`page`] what holds for browsers,
-//! [`signature`] the signed site names of `docs/wire.md`, `private` how such a file is written. Nothing here listens, limits rates or knows an address; the
+//! [`token_file`] is the file, [`token_verifier`] the copy of it that a running collector compares with, [`same_origin`] what holds for browsers,
+//! [`signature`] the signed site names of `docs/wire.md`, Nothing here listens, limits rates or knows an address; the
 //! `server` does. A token is printed once, when it is made, and is nowhere in a log, an error or an answer.
 
-pub mod gate;
-pub mod ledger;
-pub mod page;
-pub(crate) mod private;
+pub mod same_origin;
 pub mod signature;
 mod token;
+pub mod token_file;
+pub mod token_verifier;
 
-pub use gate::{Bearer, Change, Gate, Wrong};
-pub use ledger::{Entry, Ledger, LedgerError};
 pub(crate) use token::random;
 pub use token::{Fingerprint, Token};
+pub use token_file::{Entry, Ledger, LedgerError};
+pub use token_verifier::{Bearer, Change, Gate, Wrong};
 
 use std::sync::Arc;
 

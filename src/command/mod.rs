@@ -3,7 +3,6 @@
 //! A command answers with an [`Error`] that carries its exit code; [`run`] prints it, cause by cause.
 
 pub mod config;
-pub mod demo;
 pub mod embedded;
 pub mod explain;
 pub mod geo;
@@ -11,7 +10,6 @@ pub mod key;
 pub mod migrate;
 pub mod query;
 pub mod report;
-pub mod serve;
 pub mod spool;
 pub mod token;
 pub mod verify;
@@ -24,6 +22,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
+use crate::{app as serve, demo};
 
 /// A privacy-preserving web analytics collector.
 #[derive(Debug, Parser)]
@@ -88,7 +87,7 @@ impl Common {
     }
 
     /// The same, for who goes on with another configuration when it fails.
-    fn read(&self) -> Result<Config, ConfigError> {
+    pub(crate) fn read(&self) -> Result<Config, ConfigError> {
         Config::load(self.config_file())
     }
 }

@@ -12,7 +12,7 @@ use crate::event::Dropped;
 use crate::spool::{
     Discarded, Examined, Inventory, Name, Retried, SegmentState, discard, examine, inspect, retry,
 };
-use crate::store::books::text_of;
+use crate::store::reconcile::text_of;
 
 /// Look at the spool, and decide on what was set aside.
 #[derive(Debug, clap::Args)]

@@ -11,7 +11,7 @@ use super::{Common, Error, Exit};
 use crate::event::Dropped;
 use crate::spool::{DIRECTORY, today};
 use crate::store::Client;
-use crate::store::books::{Balance, Finding, Key, Line, number_of, text_of};
+use crate::store::reconcile::{Balance, Finding, Key, Line, number_of, text_of};
 
 /// Another collector's segment may be on its way while we look: so often is looked again before it counts as a fault.
 const TRIES: u32 = 4;

@@ -15,6 +15,7 @@
 //!
 //! with 4 bytes of an IPv4 address and the first 8 of an IPv6 address.
 
+pub(crate) mod cache;
 mod clock;
 pub mod consent;
 mod cookies;

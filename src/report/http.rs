@@ -16,7 +16,7 @@ use super::audit;
 use super::catalogue::{self, Purpose, Report};
 use super::run::{RawAsk, ReportError, Reports};
 use super::table;
-use crate::access::{Right, Who, page};
+use crate::access::{Right, Who, same_origin};
 
 /// What the listener answers with: reports are bounded in rows, so their answers are whole.
 pub type Body = Full<Bytes>;
@@ -238,7 +238,7 @@ fn respond(status: StatusCode, kind: &'static str, body: String) -> Response<Bod
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    page::secure(headers, false);
+    same_origin::secure(headers, false);
     response
 }
 

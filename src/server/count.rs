@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
-use super::collect::Taken;
 use crate::event::Dropped;
+use crate::ingest::collector::Taken;
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

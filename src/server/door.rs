@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::address::Trusted;
 use super::limit::Limiter;
-use crate::access::page::{self, Foreign};
+use crate::access::same_origin::{self, Foreign};
 use crate::access::{Bearer, Gate, Who, Wrong};
 use crate::config::Config;
 use crate::privacy::Peer;
@@ -94,7 +94,7 @@ impl Door {
         let open = OPEN.contains(&request.uri().path());
         // A rebound name brings no token along: the browser keeps it for the name it was given to.
         let any_host = open || (self.needs_token && !self.loopback);
-        page::refuse_foreign(request, &self.shared.hosts, any_host).map_err(Shut::Foreign)?;
+        same_origin::refuse_foreign(request, &self.shared.hosts, any_host).map_err(Shut::Foreign)?;
         let mut address = remote;
         if self.shared.trusted.contains(address) {
             address = self.shared.trusted.client(address, request.headers());
@@ -103,7 +103,7 @@ impl Door {
             Some(bearer) => Ok(Who::Bearer(bearer)),
             // Under a rebound name a page of another site asks what is open to everybody, and gets no more than that.
             None if !self.needs_token
-                && (!open || page::refuse_foreign(request, &self.shared.hosts, false).is_ok()) =>
+                && (!open || same_origin::refuse_foreign(request, &self.shared.hosts, false).is_ok()) =>
             {
                 Ok(Who::Local)
             }

@@ -15,7 +15,6 @@ use super::address::{self, Remote, Trusted};
 use super::answer::{self, Answer, Body, Early, Waiting};
 use super::body::Bodies;
 use super::bounds::Bounds;
-use super::collect::{By, Refused};
 use super::cors::{self, Origins};
 use super::count::{Counts, Route};
 use super::door::{self, Shut};
@@ -23,7 +22,8 @@ use super::limit::Limiter;
 use super::progress::{Phase, Progress};
 use super::script::Script;
 use super::{Collect, body};
-use crate::access::{Bearer, Gate, Role, page};
+use crate::access::{Bearer, Gate, Role, same_origin};
+use crate::ingest::collector::{By, Refused};
 use crate::privacy::Peer;
 
 /// The visitor's address, as a sender names it; proxies leave it alone.
@@ -124,7 +124,7 @@ impl<C: Collect> Visit<C> {
         };
         let mut answer = if head { without_body(answer) } else { answer };
         if self.edge.tls && matches!(route, Route::Script | Route::Other) {
-            answer.headers_mut().insert(STRICT_TRANSPORT_SECURITY, page::HSTS);
+            answer.headers_mut().insert(STRICT_TRANSPORT_SECURITY, same_origin::HSTS);
         }
         (route, answer)
     }

@@ -22,7 +22,7 @@ use super::bounds::{MAX_HEAD, MAX_STREAMS};
 use super::door::Door;
 use super::share::Shares;
 use super::tls::Certificates;
-use crate::access::{Who, page};
+use crate::access::{Who, same_origin};
 
 /// Open connections on one of these listeners: scrapers, a browser or two.
 const MAX_CONNECTIONS: usize = 256;
@@ -79,7 +79,7 @@ impl Side {
                     Ok(answer) => answer.await,
                     Err(shut) => shut.answer(),
                 };
-                page::secure(response.headers_mut(), tls);
+                same_origin::secure(response.headers_mut(), tls);
                 response
             }
         };

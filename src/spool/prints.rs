@@ -1,7 +1,7 @@
 //! What a segment holds, told apart from every other segment: for each day and site the number of events, a fingerprint of
 //! which events they are, and when they were received.
 //!
-//! Nothing is decided here; [`store::books`](crate::store::books) holds the fingerprints against the store's.
+//! Nothing is decided here; [`store::books`](crate::store::reconcile) holds the fingerprints against the store's.
 
 use std::collections::BTreeMap;
 

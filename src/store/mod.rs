@@ -3,11 +3,11 @@
 //! The client speaks ClickHouse's HTTP interface and nothing else, so that the embedded store and a server differ by
 //! their address alone. Passwords are sent, never printed.
 
-pub mod books;
+pub mod days;
 pub mod embedded;
+pub mod reconcile;
 pub mod schema;
 pub mod ship;
-pub mod visits;
 
 use clickhouse::Compression;
 use clickhouse::insert_formatted::InsertFormatted;

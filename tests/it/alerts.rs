@@ -1,12 +1,12 @@
-//! `dist/prometheus/alerts.yml`: each metric that a rule reads is exported from the start, also without a store. That the rules parse and fire is
+//! `deploy/prometheus/alerts.yml`: each metric that a rule reads is exported from the start, also without a store. That the rules parse and fire is
 //! tested by promtool, in `make test`.
 
 use std::collections::BTreeSet;
 
 use crate::common::{Collector, Store, good_beacon, ports};
 
-const RULES: &str = include_str!("../../dist/prometheus/alerts.yml");
-const TESTS: &str = include_str!("../../dist/prometheus/alerts.test.yml");
+const RULES: &str = include_str!("../../deploy/prometheus/alerts.yml");
+const TESTS: &str = include_str!("../../deploy/prometheus/alerts.test.yml");
 
 /// The metrics that an expression names.
 fn metrics(expression: &str) -> impl Iterator<Item = &str> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use footfall::event::{Day, Milliseconds, Row};
 use footfall::spool::{Durability, FINGERPRINT_SQL, Frame, discard, fingerprint};
-use footfall::store::books::{Balance, Finding};
-use footfall::store::visits::Materialiser;
+use footfall::store::days::Materialiser;
+use footfall::store::reconcile::{Balance, Finding};
 
 use crate::common::{Collector, StoreProcess, eventually, seed};
 use crate::load::{Ledger, Plan, Running};

@@ -8,7 +8,7 @@ use footfall::config::{Secret, Store as Settings};
 use footfall::event::{Day, Milliseconds, Row};
 use footfall::spool::{Durability, Frame};
 use footfall::store::Client;
-use footfall::store::visits::Materialiser;
+use footfall::store::days::Materialiser;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};

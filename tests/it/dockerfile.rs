@@ -1,8 +1,8 @@
-//! `dist/Dockerfile`, as far as it can be checked without a container engine.
+//! `deploy/Dockerfile`, as far as it can be checked without a container engine.
 
 use std::collections::BTreeMap;
 
-const DOCKERFILE: &str = include_str!("../../dist/Dockerfile");
+const DOCKERFILE: &str = include_str!("../../deploy/Dockerfile");
 
 /// A stage: the image that it begins with, and its instructions.
 #[derive(Clone)]

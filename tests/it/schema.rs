@@ -6,7 +6,7 @@ use std::process::Command;
 use bytes::Bytes;
 use footfall::config::{Secret, Store as Address};
 use footfall::event::{BotCategory, COLUMNS, Day, Device, Kind, Milliseconds, Row};
-use footfall::store::visits::{Closed, Materialiser};
+use footfall::store::days::{Closed, Materialiser};
 use footfall::store::{Client, schema};
 use jiff::Timestamp;
 use jiff::civil::Time;

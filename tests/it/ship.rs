@@ -10,7 +10,7 @@ use std::time::Duration;
 use footfall::config::{self, Secret, SpoolLimits};
 use footfall::event::{COLUMNS, Day, Dropped, Milliseconds, Row};
 use footfall::spool::{Durability, Frame, Name, Spool, inspect, retry};
-use footfall::store::books::Balance;
+use footfall::store::reconcile::Balance;
 use footfall::store::ship::Shipper;
 use footfall::store::{Client, schema};
 use jiff::tz::TimeZone;

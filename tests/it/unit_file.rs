@@ -1,4 +1,4 @@
-//! `dist/footfall.service`: the collector and its embedded store work under the unit's system call rules, and the install steps in its
+//! `deploy/footfall.service`: the collector and its embedded store work under the unit's system call rules, and the install steps in its
 //! head put the engine where the unit looks for it.
 
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::common::{Collector, good_beacon};
 
-const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/dist/footfall.service");
+const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/footfall.service");
 const RUN_CONFINED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/unit_file/run_confined.py");
 const GROUPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/unit_file/syscall_groups.txt");
 const FOOTFALL: &str = env!("CARGO_BIN_EXE_footfall");

@@ -17,7 +17,7 @@ use super::{Common, Error};
 use crate::beacon::{Beacon, Event, Hints, Page, ScriptError, Text, What};
 use crate::config::{Config, HostPattern, Site};
 use crate::enrich::{Browsers, Client, HintHeaders, Rules};
-use crate::event::assemble::{self, Context};
+use crate::ingest::assemble::{self, Context};
 use crate::privacy::{KeyRing, Peer, Places, Privacy, SystemClock, scrub};
 
 /// Longest line that is read, in bytes.

@@ -20,8 +20,8 @@ use foldhash::quality::RandomState;
 use woothee::woothee::VALUE_UNKNOWN;
 
 use crate::beacon::Hints;
-use crate::cache::Cache;
 use crate::event::{BotCategory, Device};
+use crate::privacy::cache::Cache;
 pub use hints::HintHeaders;
 
 /// Bytes of a user agent that are read: the longest of real browsers, with all their in-app additions, have about 500.

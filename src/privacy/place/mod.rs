@@ -20,7 +20,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
-use crate::cache::Cache;
+use crate::privacy::cache::Cache;
 use file::Mapped;
 pub(crate) use record::Record;
 

@@ -18,8 +18,9 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::roles::{self, ANALYST};
-use crate::access::{private, random};
+use crate::access::random;
 use crate::config::{Config, Secret, Store};
+use crate::secret::private_file as private;
 
 /// Name of the file in the data directory: beside the store's own directory, which the engine may read.
 const FILE: &str = "store.passwords";

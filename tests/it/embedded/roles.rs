@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use footfall::event::{COLUMNS, Day, Milliseconds, Row};
-use footfall::store::books::Balance;
+use footfall::store::days::Materialiser;
+use footfall::store::reconcile::Balance;
 use footfall::store::schema;
-use footfall::store::visits::Materialiser;
 use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;

@@ -10,7 +10,7 @@ mod tables;
 use footfall::config;
 use footfall::event::COLUMNS;
 use footfall::report::{Answer, RawAsk, Reports};
-use footfall::store::visits::Materialiser;
+use footfall::store::days::Materialiser;
 use footfall::store::{Client, schema};
 use jiff::tz::TimeZone;
 use serde_json::Value;

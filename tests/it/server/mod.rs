@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use footfall::beacon::Malformed;
 use footfall::config::{DropBots, HostPattern, Limits, NamePatterns, Retention, Site, Sites};
+use footfall::ingest::collector::{By, Refused, Taken};
 use footfall::privacy::Peer;
 use footfall::server::bounds::Bounds;
-use footfall::server::collect::{By, Refused, Taken};
 use footfall::server::{Collect, Options, Server};
 use hyper::HeaderMap;
 use tokio::sync::Semaphore;

@@ -1,0 +1,266 @@
+//! Puts rows together from what the stages before found out: a checked beacon, pseudonyms, a browser.
+//!
+//! Everything a page sent in free text passes `privacy::scrub` here, so that a [`Row`] holds nothing raw.
+
+use std::borrow::Cow;
+
+use crate::beacon::{Beacon, Malformed, ScriptError, Text, Vitals, What};
+use crate::config::{NamePatterns, Retention, Site};
+use crate::enrich::{self, Browser};
+use crate::event::{BotCategory, Day, Milliseconds, Row};
+use crate::privacy::scrub::{self, Address};
+use crate::privacy::{Place, Who};
+
+/// Longest stored value of a property, in bytes.
+const MAX_PROP: usize = 512;
+/// Longest stored name of a property, in bytes.
+const MAX_PROP_NAME: usize = 64;
+/// Longest stored name of an event, campaign or slot, in bytes.
+const MAX_NAME: usize = 128;
+/// Longest stored error message, in bytes.
+const MAX_MESSAGE: usize = 512;
+/// Longest stored stack, in bytes.
+const MAX_STACK: usize = 2_048;
+
+/// What a visit is called that was made up to show its referrer's address to whoever reads the reports.
+pub const REFERRER_SPAM: &str = "referrer spam";
+
+/// What all events of one beacon share.
+pub struct Context<'a> {
+    /// The site, which allows the page's host.
+    pub site: &'a Site,
+    /// Version of the privacy policy in force.
+    pub policy: &'a str,
+    /// When the beacon came, Unix ms.
+    pub received: i64,
+    /// Pseudonyms and place.
+    pub who: &'a Who,
+    /// What the user agent came to.
+    pub browser: &'a Browser,
+    /// Allow-listed cookies.
+    pub cookies: &'a [(&'a str, &'a str)],
+}
+
+/// Why a beacon does not become rows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// An address is none.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// The page is not one of the site's.
+    #[error("the page's host is not one of the site's hosts")]
+    ForeignHost,
+}
+
+/// Hands each event that `wanted` wants, by its number in the page load and what its bot is for, to `take` as a row.
+///
+/// # Errors
+/// When an address is malformed or on a foreign host; then no event was asked for.
+pub fn rows(
+    context: &Context<'_>,
+    beacon: &Beacon<'_>,
+    mut wanted: impl FnMut(u32, BotCategory) -> bool,
+    mut take: impl FnMut(&Row<'_>),
+) -> Result<(), Unfit> {
+    let visited = visited(context.site, beacon)?;
+    let mut pages = visited.iter().map(|visited| shared(context, beacon, visited));
+    let mut page = Row::default();
+    for (seq, event) in (beacon.first..).zip(&beacon.events) {
+        if event.page.is_some() {
+            page = pages.next().expect("each page that was sent was visited");
+        }
+        if wanted(seq, page.bot_category) {
+            let time = Milliseconds(context.received - i64::from(event.age_ms));
+            fill(Row { seq, time, kind: event.what.kind(), ..page.clone() }, &event.what, &mut take);
+        }
+    }
+    Ok(())
+}
+
+/// The pages of a beacon, in their order, each checked.
+fn visited<'a>(site: &Site, beacon: &'a Beacon<'_>) -> Result<Vec<Visited<'a>>, Unfit> {
+    let mut visited = Vec::with_capacity(1);
+    for (index, event) in beacon.events.iter().enumerate() {
+        let Some(sent) = &event.page else { continue };
+        let page = scrub::address(&sent.url, &site.query)
+            .map_err(|error| Malformed::new(format!("e[{index}].u"), error.to_string()))?;
+        if !site.allows(&page.host) {
+            return Err(Unfit::ForeignHost);
+        }
+        visited.push(Visited::new(page, &sent.referrer));
+    }
+    Ok(visited)
+}
+
+/// A page and where its visitor came from, scrubbed.
+struct Visited<'a> {
+    page: Address<'a>,
+    referrer: Option<Address<'a>>,
+}
+
+impl<'a> Visited<'a> {
+    fn new(page: Address<'a>, referrer: &'a str) -> Self {
+        // A referrer that is no web address, such as `about:client` or an app's, is as good as none.
+        let keep_no_parameter = const { &NamePatterns::none() };
+        let referrer =
+            if referrer.is_empty() { None } else { scrub::address(referrer, keep_no_parameter).ok() };
+        Self { page, referrer }
+    }
+}
+
+/// The columns that do not depend on the kind of event.
+fn shared<'a>(context: &Context<'a>, beacon: &'a Beacon<'_>, visited: &'a Visited<'_>) -> Row<'a> {
+    let Context { site, who, browser, .. } = context;
+    let place: &Place = &who.place;
+    let page = &visited.page;
+    let referrer_host = visited.referrer.as_ref().map_or("", |referrer| &*referrer.host);
+    let source = enrich::source(referrer_host, &page.host, &page.campaign, page.click_id);
+    let (bot, bot_category) = bot(&browser.bot, browser.bot_category, referrer_host);
+    Row {
+        page_load: beacon.page_load,
+        received: Milliseconds(context.received),
+        expires: expires(context.received, site.retention),
+        site: &site.id,
+        host: &page.host,
+        path: &page.path,
+        query: &page.query,
+        visitor: who.visitor,
+        address: who.address,
+        epoch: who.epoch,
+        policy: context.policy,
+        referrer_host: referrer_host.strip_prefix("www.").unwrap_or(referrer_host),
+        referrer_path: visited.referrer.as_ref().map_or("", |referrer| &*referrer.path),
+        source: source.name,
+        channel: source.channel,
+        utm_source: &page.campaign.source,
+        utm_medium: &page.campaign.medium,
+        utm_campaign: &page.campaign.campaign,
+        utm_content: &page.campaign.content,
+        utm_term: &page.campaign.term,
+        click_id: page.click_id,
+        browser: &browser.name,
+        browser_version: &browser.version,
+        engine: browser.engine,
+        os: &browser.os,
+        os_version: &browser.os_version,
+        device: browser.device,
+        bot,
+        bot_category,
+        spoofed: browser.spoofed,
+        data_centre: enrich::is_data_centre(place.asn()),
+        language: &beacon.language,
+        timezone: &beacon.timezone,
+        screen_width: beacon.screen_width,
+        screen_height: beacon.screen_height,
+        country: place.country(),
+        region: place.region(),
+        city: place.city(),
+        asn: place.asn(),
+        network: place.network(),
+        ip_version: who.ip_version,
+        cookies_enabled: beacon.cookies_enabled,
+        cookies: context.cookies,
+        ..Row::default()
+    }
+}
+
+/// Name and category of a page's bot: the browser's own, or those of a visit made up for the sake of its referrer.
+pub(crate) fn bot<'a>(name: &'a str, category: BotCategory, referrer_host: &str) -> (&'a str, BotCategory) {
+    if name.is_empty() && enrich::is_spam_referrer(referrer_host) {
+        (REFERRER_SPAM, BotCategory::Other)
+    } else {
+        (name, category)
+    }
+}
+
+/// The last day on which a row received at `received` may be kept.
+fn expires(received: i64, retention: Retention) -> Day {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+    match retention {
+        Retention::Unlimited => Day(u16::MAX),
+        Retention::Days(days) => {
+            let today = u16::try_from(received / DAY_MS).unwrap_or(u16::MAX);
+            Day(today.saturating_add(days))
+        }
+    }
+}
+
+/// Fills in the columns of the kind and hands the row on. The scrubbed texts live as long as this call.
+fn fill(mut row: Row<'_>, what: &What<'_>, take: &mut impl FnMut(&Row<'_>)) {
+    match what {
+        What::View | What::Missing => take(&row),
+        What::Leave { engaged_ms, scroll_depth } => {
+            row.engaged_ms = *engaged_ms;
+            row.scroll_depth = *scroll_depth;
+            take(&row);
+        }
+        What::Event { name, props } => {
+            let scrubbed = scrub_props(props);
+            let pairs: Vec<(&str, &str)> = scrubbed.iter().map(|(name, value)| (&**name, &**value)).collect();
+            let name = scrub::text(name, MAX_NAME);
+            take(&Row { name: &name, props: &pairs, ..row });
+        }
+        What::Ad { action, ad, slot } => {
+            let (ad, slot) = (scrub::text(ad, MAX_NAME), scrub::text(slot, MAX_NAME));
+            take(&Row { name: action.name(), ad: &ad, slot: &slot, ..row });
+        }
+        What::Outbound { url } | What::Download { url } => take(&Row { name: &target(url), ..row }),
+        What::Resource { url, tag } => {
+            let props = [("tag", &**tag)];
+            take(&Row { name: &target(url), props: if tag.is_empty() { &[] } else { &props }, ..row });
+        }
+        What::Error(error) => fill_error(row, error, take),
+        What::Vitals(vitals) => take(&fill_vitals(row, *vitals)),
+    }
+}
+
+fn fill_error(row: Row<'_>, error: &ScriptError<'_>, take: &mut impl FnMut(&Row<'_>)) {
+    let message = scrub::text(&error.message, MAX_MESSAGE);
+    let stack = scrub::text(&error.stack, MAX_STACK);
+    let source = if error.source.is_empty() { Cow::Borrowed("") } else { target(&error.source) };
+    take(&Row {
+        error_message: &message,
+        error_source: &source,
+        error_line: error.line,
+        error_column: error.column,
+        error_stack: &stack,
+        error_group: enrich::error_group(&message, &source),
+        ..row
+    });
+}
+
+fn fill_vitals(row: Row<'_>, vitals: Vitals) -> Row<'_> {
+    Row {
+        lcp_ms: vitals.lcp_ms,
+        inp_ms: vitals.inp_ms,
+        cls: vitals.cls,
+        fcp_ms: vitals.fcp_ms,
+        ttfb_ms: vitals.ttfb_ms,
+        dns_ms: vitals.dns_ms,
+        connect_ms: vitals.connect_ms,
+        tls_ms: vitals.tls_ms,
+        load_ms: vitals.load_ms,
+        ..row
+    }
+}
+
+fn scrub_props<'a>(props: &'a [(Text<'_>, Text<'_>)]) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+    let scrub = |(name, value): &'a (Text<'_>, Text<'_>)| {
+        (scrub::text(name, MAX_PROP_NAME), scrub::text(value, MAX_PROP))
+    };
+    props.iter().map(scrub).collect()
+}
+
+/// Host and path of a link, file or script, scrubbed; of other addresses only the scheme, since `mailto:` and `data:`
+/// hold what they name.
+fn target(url: &str) -> Cow<'_, str> {
+    match scrub::address(url, const { &NamePatterns::none() }) {
+        Ok(address) => Cow::Owned(format!("{}{}", address.host, address.path)),
+        Err(_) => {
+            let scheme = url.split(':').next().unwrap_or_default();
+            let plain =
+                scheme.len() < url.len() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            Cow::Borrowed(if plain && scheme.len() <= 32 { &url[..=scheme.len()] } else { "" })
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Files that hold secrets, written so that their owner alone can read them.
+
+pub(crate) mod private_file;

@@ -1,0 +1,148 @@
+//! Days of the operator's zone as instants: where a day begins and ends, and when it can be closed. No I/O.
+
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp, ToSpan};
+
+/// Seconds of the step in which events are counted: the offset of every zone in use is a multiple of it.
+pub(crate) const QUARTER: i64 = 15 * 60;
+/// How long after a day's last visitor is forgotten it is closed: the longest gap within a visit, and five minutes
+/// for what is still in spools.
+const SETTLE: i64 = 35 * 60;
+
+/// One day of the operator's zone. Instants are Unix seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Day {
+    pub(crate) date: Date,
+    pub(crate) starts: i64,
+    pub(crate) ends: i64,
+    /// A quarter of an hour at or after the turn of the key that follows the day's end: no event from then on bears a
+    /// pseudonym of this day.
+    pub(crate) until: i64,
+}
+
+impl Day {
+    /// The first moment at which it can be closed.
+    pub(crate) fn closes(&self) -> i64 {
+        self.until + SETTLE
+    }
+}
+
+/// The operator's calendar.
+#[derive(Debug, Clone)]
+pub(crate) struct Calendar {
+    pub(crate) zone: TimeZone,
+    pub(crate) rotate_at: Time,
+}
+
+impl Calendar {
+    /// The day at a Unix time in seconds.
+    pub(crate) fn day_at(&self, second: i64) -> Option<Day> {
+        let zoned = Timestamp::from_second(second).ok()?.to_zoned(self.zone.clone());
+        self.day(zoned.date())
+    }
+
+    /// The day of a date; none at the ends of time.
+    pub(crate) fn day(&self, date: Date) -> Option<Day> {
+        let next = date.tomorrow().ok()?;
+        let starts = self.instant(date, Time::midnight())?;
+        let ends = self.instant(next, Time::midnight())?;
+        let mut turn = self.instant(next, self.rotate_at)?;
+        if turn < ends {
+            turn = self.instant(next.tomorrow().ok()?, self.rotate_at)?;
+        }
+        let until =
+            turn.div_euclid(QUARTER) * QUARTER + if turn.rem_euclid(QUARTER) == 0 { 0 } else { QUARTER };
+        Some(Day { date, starts, ends, until })
+    }
+
+    /// All days that hold `first` or come after it and can be closed at `now`, in order.
+    pub(crate) fn closable(&self, first: i64, now: i64) -> impl Iterator<Item = Day> {
+        let mut next = self.day_at(first);
+        std::iter::from_fn(move || {
+            let day = next.take().filter(|day| day.closes() <= now)?;
+            next = day.date.checked_add(Span::new().days(1)).ok().and_then(|date| self.day(date));
+            Some(day)
+        })
+    }
+
+    /// A local time as Unix seconds; one that the clocks jump over counts as long after the jump as it was meant to
+    /// be after its start, and of one that comes twice the first counts.
+    fn instant(&self, date: Date, time: Time) -> Option<i64> {
+        Some(date.to_datetime(time).to_zoned(self.zone.clone()).ok()?.timestamp().as_second())
+    }
+}
+
+/// Days since 1970-01-01, as ClickHouse counts them.
+pub(crate) fn number(date: Date) -> i32 {
+    (date - Date::constant(1970, 1, 1)).get_days()
+}
+
+/// The date of a number of days since 1970-01-01.
+pub(crate) fn date(number: u16) -> Option<Date> {
+    Date::constant(1970, 1, 1).checked_add(i64::from(number).days()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn berlin(rotate_at: &str) -> Calendar {
+        Calendar {
+            zone: TimeZone::get("Europe/Berlin").expect("a zone"),
+            rotate_at: rotate_at.parse().expect("a time"),
+        }
+    }
+
+    fn second(text: &str) -> i64 {
+        text.parse::<Timestamp>().expect("a time").as_second()
+    }
+
+    #[test]
+    fn a_day_is_as_long_as_its_clocks_say() {
+        let day = |date: &str| berlin("04:00").day(date.parse().expect("a date")).expect("a day");
+        let hours = |date: &str| (day(date).ends - day(date).starts) / 3600;
+        assert_eq!(hours("2026-03-28"), 24);
+        assert_eq!(hours("2026-03-29"), 23);
+        assert_eq!(hours("2026-10-25"), 25);
+    }
+
+    #[test]
+    fn a_day_closes_after_the_turn_of_the_key_that_follows_its_end() {
+        let day = berlin("04:00").day_at(second("2026-11-20T12:00:00Z")).expect("a day");
+        assert_eq!(day.starts, second("2026-11-19T23:00:00Z"));
+        assert_eq!(day.ends, second("2026-11-20T23:00:00Z"));
+        assert_eq!(day.until, second("2026-11-21T03:00:00Z"));
+        assert_eq!(day.closes(), second("2026-11-21T03:35:00Z"));
+    }
+
+    #[test]
+    fn a_key_that_turns_at_midnight_closes_the_day_at_once_and_an_odd_minute_rounds_up() {
+        let day = |rotate_at: &str| berlin(rotate_at).day_at(second("2026-11-20T12:00:00Z")).expect("a day");
+        assert_eq!(day("00:00").until, day("00:00").ends);
+        assert_eq!(day("00:01").until, day("00:01").ends + QUARTER);
+    }
+
+    #[test]
+    fn a_turn_that_the_clocks_jump_over_is_still_after_midnight() {
+        let day = berlin("02:30").day("2026-03-28".parse().expect("a date")).expect("a day");
+        assert_eq!(day.until, second("2026-03-29T01:30:00Z"));
+    }
+
+    #[test]
+    fn only_days_whose_visitors_are_forgotten_are_closable() {
+        let calendar = berlin("04:00");
+        let first = second("2026-11-18T05:00:00Z");
+        let days = |now: &str| {
+            calendar.closable(first, second(now)).map(|day| day.date.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(days("2026-11-20T03:34:59Z"), ["2026-11-18"]);
+        assert_eq!(days("2026-11-20T03:35:00Z"), ["2026-11-18", "2026-11-19"]);
+    }
+
+    #[test]
+    fn dates_are_numbered_as_clickhouse_does() {
+        assert_eq!(number("2026-11-22".parse().expect("a date")), 20_779);
+        assert_eq!(date(20_779).expect("a date").to_string(), "2026-11-22");
+    }
+}
