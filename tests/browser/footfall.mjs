@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const root = new URL("../../", import.meta.url);
 export const program = process.env.TEST_BIN || new URL("target/debug/footfall", root).pathname;
-const files = new URL("src/command/demo/site/", root);
+const files = new URL("src/demo/site/", root);
 
 /** The address that the proxy says visitors have: TEST-NET-3 of RFC 5737. */
 export const ADDRESS = "203.0.113.77";
