@@ -92,7 +92,7 @@ impl Common {
     }
 }
 
-/// Exit codes; `docs/operations.md` lists them.
+/// Exit codes; `docs/operations/running.md` lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {

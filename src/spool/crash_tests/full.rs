@@ -204,7 +204,7 @@ fn a_long_outage_makes_no_segment_for_each_moment_of_it() {
     spool.shared.sealed.lock().pop_front();
     until(|| spool.status().sealed == many);
     assert_eq!(spool.shared.sealed.lock().back().unwrap().seal.events, 5, "all of it in one");
-    assert_eq!(size_of::<Sealed>(), 72, "as `docs/operations.md` says");
+    assert_eq!(size_of::<Sealed>(), 72, "as `docs/operations/spool.md` says");
 }
 
 /// A spool with two sealed segments.
