@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::disk::{Disk, DiskFile, Space};
-use super::frame::{HEADER_LEN, Kind};
-use super::recovery::{self, ASIDE};
-use super::segment::{Header, Name, Reader, Step};
+use crate::spool::log::disk::{Disk, DiskFile, Space};
+use crate::spool::log::frame::{HEADER_LEN, Kind};
+use crate::spool::log::recovery::{self, ASIDE};
+use crate::spool::log::segment::{Header, Name, Reader, Step};
 
 const SALT: u32 = 0x5a17_0001;
 const NAME: Name = Name { collector: 1, number: 1 };

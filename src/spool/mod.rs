@@ -78,36 +78,17 @@
 //! What is shipped leaves a fingerprint too (`prints`), and every number of a collector is shipped, if need be as a segment without
 //! a frame, so that a hole in the numbers means that a file was taken from the disk.
 
-mod ack;
-mod again;
-mod aside;
+mod accounting;
 #[cfg(test)]
 mod crash_tests;
-mod discard;
-mod disk;
-mod error;
-mod frame;
+mod delivery;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
-mod inventory;
-mod layout;
-mod prints;
-mod queue;
-mod recent;
-mod recovery;
-mod sealed;
-mod segment;
-mod space;
-mod split;
-mod start;
-mod status;
-mod tally;
-#[cfg(test)]
-pub(crate) mod test_disk;
+mod inspect;
+mod log;
+mod quarantine;
 #[cfg(test)]
 mod tests;
-mod unload;
-mod writer;
 
 use std::collections::VecDeque;
 use std::io;
@@ -119,40 +100,45 @@ use std::time::SystemTime;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-pub use ack::Ack;
-pub use aside::{Examined, Gap, Retried, examine, retry};
-pub use discard::{Discarded, Loss, discard};
-pub use disk::{Disk, DiskFile, RealDisk, Space};
-pub use error::SpoolError;
-pub use frame::{Frame, MAX_FRAME_LEN};
-pub use inventory::{Aside, Inventory, Leftover, SegmentState, SegmentStatus, inspect};
-pub use prints::{FINGERPRINT_SQL, Print, Prints, fingerprint};
-pub use recovery::{RECENT_ROWS, Recovered};
-pub use sealed::Sealed;
-pub use segment::Name;
-pub use status::SpoolStatus;
-pub(crate) use tally::day_of;
-pub use tally::{Count, STORED, Tally};
-
-pub(crate) use recent::Identity;
-pub(crate) use unload::{Part, Unload, UnloadError};
+pub(crate) use accounting::counts::day_of;
+pub use accounting::counts::{Count, STORED, Tally};
+pub use accounting::digests::{FINGERPRINT_SQL, Print, Prints, fingerprint};
+pub(crate) use accounting::shipped_ids::Identity;
+pub use delivery::queue::Sealed;
+pub(crate) use delivery::shipment::{Part, Unload, UnloadError};
+pub use delivery::status::SpoolStatus;
+pub use inspect::{Aside, Inventory, Leftover, SegmentState, SegmentStatus, inspect};
+pub use log::disk::{Disk, DiskFile, RealDisk, Space};
+pub use log::error::SpoolError;
+pub use log::frame::{Frame, MAX_FRAME_LEN};
+pub use log::recovery::{RECENT_ROWS, Recovered};
+pub use log::segment::Name;
+#[cfg(test)]
+pub(crate) use log::test_disk;
+pub use log::writer::ack::Ack;
+pub use quarantine::discard::{Discarded, Loss, discard};
+pub use quarantine::requeue::{Examined, Gap, Retried, examine, retry};
 
 use crate::config::{MAX_SEAL_ROWS, SpoolLimits};
 use crate::event::{Dropped, Milliseconds, row_binary};
-use frame::Kind;
-use queue::Queue;
-use recent::Recent;
-use recovery::Found;
-use space::Watch;
-use start::Start;
-use writer::Active;
+use accounting::shipped_ids::Recent;
+use accounting::{counts, digests};
+use log::frame::Kind;
+use log::recovery::{self, Found};
+use log::start::Start;
+use log::writer::queue::{self, Queue};
+use log::writer::space::Watch;
+use log::writer::thread::{self, Active};
+#[cfg(test)]
+use log::{frame, segment};
+use quarantine::{discard, requeue, split};
 
 /// Columns of table `audit`.
 pub(crate) const AUDIT_COLUMNS: &[&str] = &["time", "action", "detail"];
 /// Columns of table `books`.
-pub(crate) const BOOKS_COLUMNS: &[&str] = tally::COLUMNS;
+pub(crate) const BOOKS_COLUMNS: &[&str] = counts::COLUMNS;
 /// Columns of table `segments`.
-pub(crate) const SEGMENTS_COLUMNS: &[&str] = prints::COLUMNS;
+pub(crate) const SEGMENTS_COLUMNS: &[&str] = digests::COLUMNS;
 /// The most rows that a segment can have: just under the bound it may get one more batch.
 pub(crate) const MAX_SEGMENT_ROWS: u64 = MAX_SEAL_ROWS as u64 + (queue::MAX_WAITING / MIN_ROW_LEN) as u64;
 /// Each column of a row takes a byte at least.
@@ -230,7 +216,7 @@ impl Spool {
             io::ErrorKind::WouldBlock => SpoolError::Locked(directory.to_owned()),
             _ => SpoolError::io("lock", directory, source),
         })?;
-        aside::sweep(&*disk, directory);
+        requeue::sweep(&*disk, directory);
         recovery::end_moves(&*disk, directory)?;
         split::complete(&*disk, directory, &mut Vec::new())
             .map_err(|source| SpoolError::io("end a split in", directory, source))?;
@@ -246,7 +232,7 @@ impl Spool {
         let found = start.found();
         let sealed_events = sealed.iter().map(|segment| segment.seal.events).sum::<u64>();
         let (recovered, recent) = what_is_known(&*disk, directory, found, sealed_events)?;
-        let aside = inventory::aside_bytes(&*disk, directory)?;
+        let aside = inspect::aside_bytes(&*disk, directory)?;
         let on_disk = sealed.iter().map(|segment| segment.bytes).sum::<u64>()
             + aside
             + found.bytes()
@@ -280,7 +266,7 @@ impl Spool {
             .name("spool".into())
             .spawn({
                 let shared = shared.clone();
-                move || writer::run(&shared, active, start, watch)
+                move || thread::run(&shared, active, start, watch)
             })
             .map_err(|source| SpoolError::io("start the writer of", directory, source))?;
         let spool = Self { shared, writer: Mutex::new(Some(writer)), _lock: lock };

@@ -5,12 +5,12 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::*;
 use crate::event::{Day, Milliseconds, Row};
+use crate::spool::*;
 
 const RECEIVED: Milliseconds = Milliseconds(1_700_000_000_000);
 
-pub(super) fn limits() -> SpoolLimits {
+pub(crate) fn limits() -> SpoolLimits {
     SpoolLimits {
         seal_rows: 1000,
         seal_bytes: 1 << 20,
@@ -21,7 +21,7 @@ pub(super) fn limits() -> SpoolLimits {
 }
 
 /// The rows of events `seqs` of a page load.
-pub(super) fn rows(page_load: u64, seqs: &[u32]) -> Vec<u8> {
+pub(crate) fn rows(page_load: u64, seqs: &[u32]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for seq in seqs {
         let row = Row { page_load, seq: *seq, received: RECEIVED, expires: Day(20_000), ..Row::default() };
@@ -30,13 +30,13 @@ pub(super) fn rows(page_load: u64, seqs: &[u32]) -> Vec<u8> {
     bytes
 }
 
-pub(super) fn append(spool: &Spool, page_load: u64, seqs: &[u32]) -> Result<Ack, SpoolError> {
+pub(crate) fn append(spool: &Spool, page_load: u64, seqs: &[u32]) -> Result<Ack, SpoolError> {
     let frame = Frame { site: "clinic", page_load, seqs, rows: &rows(page_load, seqs) };
     spool.append(frame, Durability::Synced)
 }
 
 /// Waits for an ack by asking again and again: there is no runtime here.
-pub(super) fn wait(ack: Ack) -> Result<(), SpoolError> {
+pub(crate) fn wait(ack: Ack) -> Result<(), SpoolError> {
     let mut ack = pin!(ack);
     let began = Instant::now();
     loop {
@@ -49,7 +49,7 @@ pub(super) fn wait(ack: Ack) -> Result<(), SpoolError> {
 }
 
 /// Waits until something is so that the writer brings about.
-pub(super) fn until(mut so: impl FnMut() -> bool) {
+pub(crate) fn until(mut so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !so() {
         assert!(began.elapsed() < Duration::from_secs(30), "it never comes");

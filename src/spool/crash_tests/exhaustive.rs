@@ -2,8 +2,8 @@
 
 use std::io::ErrorKind;
 
-use super::super::test_disk::Fault;
 use super::model::{Step, World};
+use crate::spool::log::test_disk::Fault;
 
 /// Shares of eight of what was not synced that a power cut leaves on the disk: none, half by chance, all.
 const SURVIVALS: [u8; 3] = [0, 4, 8];

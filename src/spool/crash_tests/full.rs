@@ -4,12 +4,12 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use super::super::segment::Seal;
-use super::super::test_disk::{Fault, TestDisk};
-use super::super::tests::{append, limits, until, wait};
-use super::super::*;
 use super::model::{DIRECTORY, aside, held, open, sealed};
 use crate::config::Store;
+use crate::spool::log::segment::Seal;
+use crate::spool::log::test_disk::{Fault, TestDisk};
+use crate::spool::tests::{append, limits, until, wait};
+use crate::spool::*;
 use crate::store::Client;
 use crate::store::ship::Shipper;
 
@@ -188,7 +188,7 @@ fn a_long_outage_makes_no_segment_for_each_moment_of_it() {
     let disk = TestDisk::default();
     let limits = SpoolLimits { seal_after: Duration::from_millis(1), ..limits() };
     let (spool, _) = open(&disk, &limits).unwrap();
-    let many = writer::MANY_SEALED;
+    let many = thread::MANY_SEALED;
     spool.shared.sealed.lock().extend((0..many).map(|number| Sealed {
         name: Name { collector: 0, number: number as u64 },
         seal: Seal::default(),

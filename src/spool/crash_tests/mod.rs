@@ -15,7 +15,7 @@ use std::io::ErrorKind;
 
 use proptest::prelude::*;
 
-use super::test_disk::Fault;
+use crate::spool::log::test_disk::Fault;
 use model::{Step, World};
 
 fn fault() -> impl Strategy<Value = Fault> {

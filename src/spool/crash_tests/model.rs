@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::super::aside::{RETRY, retry_on};
-use super::super::segment::{Header, Reader, Step as FrameStep};
-use super::super::test_disk::{Fault, TestDisk};
-use super::super::tests::{append, limits, rows, until, wait};
-use super::super::*;
+use crate::spool::log::segment::{Header, Reader, Step as FrameStep};
+use crate::spool::log::test_disk::{Fault, TestDisk};
+use crate::spool::quarantine::requeue::{RETRY, retry_on};
+use crate::spool::tests::{append, limits, rows, until, wait};
+use crate::spool::*;
 
 pub(super) const DIRECTORY: &str = "/spool";
 /// Segments are sealed at this many rows, so that a short script has several.

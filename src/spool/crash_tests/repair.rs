@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 
-use super::super::test_disk::{Fault, TestDisk};
-use super::super::tests::{append, limits, rows, until, wait};
-use super::super::*;
 use super::model::{DIRECTORY, aside, held, open, sealed};
-use crate::spool::segment::Header;
+use crate::spool::log::segment::Header;
+use crate::spool::log::test_disk::{Fault, TestDisk};
+use crate::spool::tests::{append, limits, rows, until, wait};
+use crate::spool::*;
 
 /// Draws of chance at each operation: which sectors and names of an interrupted repair are on the disk.
 const DRAWS: u64 = 16;

@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::super::segment::Header;
-use super::super::test_disk::{Fault, TestDisk};
-use super::super::tests::{append, limits, rows, until, wait};
-use super::super::*;
 use super::model::{DIRECTORY, aside, held, open, sealed};
+use crate::spool::log::segment::Header;
+use crate::spool::log::test_disk::{Fault, TestDisk};
+use crate::spool::tests::{append, limits, rows, until, wait};
+use crate::spool::*;
 use std::io::ErrorKind;
 
 /// Path of the segment with the highest number: the active one.

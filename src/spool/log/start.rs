@@ -8,12 +8,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use super::disk::Disk;
-use super::recovery::{self, Found, write_whole};
-use super::segment::Name;
-use super::space::LOOK_EVERY;
-use super::writer::Active;
-use super::{COUNTED, IDENTITY, Sealed, Shared, SpoolError, counted, random};
+use crate::spool::log::disk::Disk;
+use crate::spool::log::recovery::{self, Found, write_whole};
+use crate::spool::log::segment::Name;
+use crate::spool::log::writer::space::LOOK_EVERY;
+use crate::spool::log::writer::thread::Active;
+use crate::spool::{COUNTED, IDENTITY, Sealed, Shared, SpoolError, counted, random};
 
 /// A spool on its way to be writing.
 pub(crate) struct Start {

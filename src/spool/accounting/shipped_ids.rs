@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
-use super::disk::Disk;
-use super::error::is_no_space;
-use super::recovery::{RECENT_ROWS, write_whole};
-use super::segment::Name;
+use crate::spool::log::disk::Disk;
+use crate::spool::log::error::is_no_space;
+use crate::spool::log::recovery::{RECENT_ROWS, write_whole};
+use crate::spool::log::segment::Name;
 
 /// Files that are kept: a quiet site has a segment for each event, and each file takes a block of the disk and is read at the start.
 const MOST_FILES: usize = 1_024;
@@ -145,8 +145,8 @@ fn decode(bytes: &[u8]) -> Option<Vec<Identity>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_disk::TestDisk;
     use super::*;
+    use crate::spool::log::test_disk::TestDisk;
 
     const SPOOL: &str = "/spool";
 

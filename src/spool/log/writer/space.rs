@@ -6,8 +6,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::SpoolError;
-use super::disk::Disk;
+use crate::spool::SpoolError;
+use crate::spool::log::disk::Disk;
 
 /// How old a look may be: a disk that others fill is noticed, and space that came is used, within a second. Tests do not wait that long.
 pub(crate) const LOOK_EVERY: Duration =

@@ -9,13 +9,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::aside::{self, Contents, RETRY, SALVAGED};
-use super::disk::{Disk, RealDisk};
-use super::frame::Kind;
-use super::recovery::{self, ASIDE, REASON, Scan};
-use super::segment::{Header, Name};
-use super::tally::{Count, Tally};
-use super::{SpoolError, now_ms};
+use crate::spool::accounting::counts::{Count, Tally};
+use crate::spool::log::disk::{Disk, RealDisk};
+use crate::spool::log::frame::Kind;
+use crate::spool::log::recovery::{self, ASIDE, REASON, Scan};
+use crate::spool::log::segment::{Header, Name};
+use crate::spool::quarantine::requeue::{self, Contents, RETRY, SALVAGED};
+use crate::spool::{SpoolError, now_ms};
 
 /// Ending of the record of a discarded segment that the audit does not know yet.
 pub(crate) const DISCARDING: &str = ".discarding";
@@ -120,7 +120,7 @@ pub enum Discarded {
 }
 
 /// Keeps on record what is not among the whole frames of a segment that was set aside. Returns the events, if its seal tells.
-pub(super) fn record_loss(
+pub(crate) fn record_loss(
     disk: &dyn Disk,
     aside: &Path,
     name: Name,
@@ -197,7 +197,7 @@ fn contents(directory: &Path, name: Name) -> Result<Option<Contents>, SpoolError
         if let Some(held) = sealed_contents(&RealDisk, &path) {
             return Ok(Some(held));
         }
-        let found = aside::examine(directory, name, false)?;
+        let found = requeue::examine(directory, name, false)?;
         // Of a damaged segment without a seal nobody knows what lay in its gaps.
         let known = found.unreadable.is_none();
         return Ok(known.then_some(Contents {
@@ -223,18 +223,18 @@ fn hand_on_audit(disk: &dyn Disk, directory: &Path, name: Name) -> io::Result<Op
     };
     let Ok((header, start)) = Header::read(&*file)? else { return Ok(None) };
     let mut frames = Vec::new();
-    aside::walk(&*file, &header, start..file.length()?, |frame| {
+    requeue::walk(&*file, &header, start..file.length()?, |frame| {
         if frame.kind == Kind::Audit {
-            aside::copy(frame, &mut frames);
+            requeue::copy(frame, &mut frames);
         }
     })?;
     if frames.is_empty() {
         return Ok(None);
     }
-    aside::make_retry(disk, directory)?;
+    requeue::make_retry(disk, directory)?;
     // The same name each time, and with it the same token: should we die before the record is written, it is shipped once.
-    let segment = aside::derived(name, "audit");
-    let handed_on = aside::build(disk, &directory.join(RETRY), &header, segment, frames)?;
+    let segment = requeue::derived(name, "audit");
+    let handed_on = requeue::build(disk, &directory.join(RETRY), &header, segment, frames)?;
     Ok(Some((segment, handed_on.audit)))
 }
 
@@ -252,7 +252,7 @@ fn remove(disk: &dyn Disk, aside: &Path, name: Name, endings: &[&str]) -> io::Re
 }
 
 /// Whether what a segment held is on record as discarded.
-pub(super) fn is_recorded(disk: &dyn Disk, aside: &Path, name: Name) -> bool {
+pub(crate) fn is_recorded(disk: &dyn Disk, aside: &Path, name: Name) -> bool {
     record(disk, aside, name).is_some_and(|record| record.held)
 }
 
@@ -268,7 +268,7 @@ fn read(disk: &dyn Disk, path: &Path) -> Option<Record> {
 }
 
 /// What segments lost to damage and nobody has discarded.
-pub(super) fn losses(disk: &dyn Disk, directory: &Path) -> Vec<Loss> {
+pub(crate) fn losses(disk: &dyn Disk, directory: &Path) -> Vec<Loss> {
     let aside = directory.join(ASIDE);
     let files = disk.list(&aside).unwrap_or_default();
     let names = files.iter().filter_map(|file| Name::of_text(file.strip_suffix(LOST)?));
@@ -287,7 +287,7 @@ pub(super) fn losses(disk: &dyn Disk, directory: &Path) -> Vec<Loss> {
 }
 
 /// The books of all segments that were discarded.
-pub(super) fn discarded(directory: &Path) -> Vec<Tally> {
+pub(crate) fn discarded(directory: &Path) -> Vec<Tally> {
     let aside = directory.join(ASIDE);
     let files = RealDisk.list(&aside).unwrap_or_default();
     let records = files.iter().filter(|file| file.ends_with(DISCARDING) || file.ends_with(DISCARDED));
@@ -296,9 +296,9 @@ pub(super) fn discarded(directory: &Path) -> Vec<Tally> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{append, limits, wait};
-    use super::super::{Retried, Spool, inspect, retry};
     use super::*;
+    use crate::spool::tests::{append, limits, wait};
+    use crate::spool::{Retried, Spool, inspect, retry};
 
     /// A directory with a segment of three beacons of two events each and an audit row, which was set aside.
     fn set_aside() -> (tempfile::TempDir, Name) {

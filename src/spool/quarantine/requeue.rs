@@ -3,7 +3,7 @@
 //! The commands work beside a running collector. What is to be tried again is put into `retry/`, where the collector finds it within
 //! a second, or when it starts. What is whole keeps its name, so that the store knows its token. What is damaged is never
 //! shipped under its own name: its whole frames become a new segment, whose name is made from the old one, so that doing it twice
-//! makes the same name; the damaged file stays aside, with a record of what is lost. What is deleted, and when, is [`discard`](super::discard)'s.
+//! makes the same name; the damaged file stays aside, with a record of what is lost. What is deleted, and when, is [`discard`](crate::spool::quarantine::discard)'s.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,15 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::disk::{Disk, DiskFile, RealDisk};
-use super::frame::{self, Frame, Kind, Whole};
-use super::layout::Layout;
-use super::recovery::{self, ASIDE, Damage, NEW, REASON};
-use super::segment::{Header, Name, Reader, Step};
-use super::tally::{self, Tally};
-use super::{SpoolError, discard, random, writer};
+use crate::spool::accounting::counts::{self, Tally};
+use crate::spool::accounting::row_layout::Layout;
+use crate::spool::log::disk::{Disk, DiskFile, RealDisk};
+use crate::spool::log::frame::{self, Frame, Kind, Whole};
+use crate::spool::log::recovery::{self, ASIDE, Damage, NEW, REASON};
+use crate::spool::log::segment::{Header, Name, Reader, Step};
+use crate::spool::log::writer::thread;
+use crate::spool::quarantine::discard;
+use crate::spool::{SpoolError, random};
 
 /// Where the collector looks for segments that are to be tried again.
 pub(crate) const RETRY: &str = "retry";
@@ -152,7 +154,7 @@ fn decode(layout: &Layout, frame: &Whole<'_>) -> Vec<serde_json::Value> {
 }
 
 /// Shows every whole frame of a range to `see`, also behind damage, and says where it is damaged.
-pub(super) fn walk(
+pub(crate) fn walk(
     file: &dyn DiskFile,
     header: &Header,
     range: std::ops::Range<u64>,
@@ -239,7 +241,7 @@ pub(crate) fn retry_on(disk: &dyn Disk, directory: &Path, name: Name) -> Result<
 }
 
 /// Makes `retry/` where there is none.
-pub(super) fn make_retry(disk: &dyn Disk, directory: &Path) -> io::Result<()> {
+pub(crate) fn make_retry(disk: &dyn Disk, directory: &Path) -> io::Result<()> {
     disk.create_directory(&directory.join(RETRY))?;
     disk.sync_directory(directory)
 }
@@ -288,7 +290,7 @@ impl Contents {
             }
             Kind::Audit => self.audit += u64::from(frame.count),
             Kind::Dropped => {
-                if let Some(count) = tally::decode_dropped(frame.rows) {
+                if let Some(count) = counts::decode_dropped(frame.rows) {
                     self.books.add(frame.site, count);
                 }
             }
@@ -315,14 +317,14 @@ pub(crate) fn build(
     file.write_at(&frames, bytes.len() as u64)?;
     let end = (bytes.len() + frames.len()) as u64;
     // Seals and syncs.
-    writer::seal(&*file, header.salt, end, 1, (held.events, held.audit, &held.books))?;
+    thread::seal(&*file, header.salt, end, 1, (held.events, held.audit, &held.books))?;
     disk.rename(&new, &directory.join(name.file()))?;
     disk.sync_directory(directory)?;
     Ok(held)
 }
 
 /// Deletes what a process that died was still making, here or in `retry/`. What cannot be deleted does no harm.
-pub(super) fn sweep(disk: &dyn Disk, directory: &Path) {
+pub(crate) fn sweep(disk: &dyn Disk, directory: &Path) {
     for place in [ASIDE, RETRY].map(|place| directory.join(place)) {
         for file in disk.list(&place).unwrap_or_default().iter().filter(|file| file.ends_with(NEW)) {
             let _ = disk.remove(&place.join(file));

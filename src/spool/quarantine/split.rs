@@ -8,13 +8,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::aside::{build, copy, derived};
-use super::disk::{Disk, DiskFile};
-use super::frame::{self, Frame, Kind, Whole};
-use super::layout::Layout;
-use super::recovery::{self, ASIDE, Damage, Scan};
-use super::segment::{Header, Name, Reader, Step};
-use super::{Sealed, Spool, SpoolError};
+use crate::spool::accounting::row_layout::Layout;
+use crate::spool::log::disk::{Disk, DiskFile};
+use crate::spool::log::frame::{self, Frame, Kind, Whole};
+use crate::spool::log::recovery::{self, ASIDE, Damage, Scan};
+use crate::spool::log::segment::{Header, Name, Reader, Step};
+use crate::spool::quarantine::requeue::{build, copy, derived};
+use crate::spool::{Sealed, Spool, SpoolError};
 
 /// Where halves are made.
 const HALVES: &str = "halves";
@@ -231,10 +231,10 @@ fn row_halves(header: &Header, frame: &Whole<'_>) -> Option<[Vec<u8>; 2]> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_disk::{Fault, TestDisk};
-    use super::super::tests::{append, limits, until, wait};
-    use super::super::*;
     use super::*;
+    use crate::spool::log::test_disk::{Fault, TestDisk};
+    use crate::spool::tests::{append, limits, until, wait};
+    use crate::spool::*;
     use std::collections::BTreeSet;
 
     const DIRECTORY: &str = "/spool";

@@ -1,18 +1,19 @@
 //! What a directory holds: whole segments as they are, torn tails cut, damaged segments set aside; nothing deleted.
 //!
-//! [`inspect`](super::inspect) only looks and may do so beside a running collector; [`look`] and [`Found::mend`] repair, and
+//! [`inspect`](crate::spool::inspect) only looks and may do so beside a running collector; [`look`] and [`Found::mend`] repair, and
 //! need the lock.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use super::aside::RETRY;
-use super::disk::{Disk, DiskFile};
-use super::frame::Kind;
-use super::segment::{Header, Name, Reader, Seal, Step};
-use super::tally::{self, Tally};
-use super::{Sealed, SpoolError, writer};
+use crate::spool::accounting::counts::{self, Tally};
+use crate::spool::log::disk::{Disk, DiskFile};
+use crate::spool::log::frame::Kind;
+use crate::spool::log::segment::{Header, Name, Reader, Seal, Step};
+use crate::spool::log::writer::thread;
+use crate::spool::quarantine::requeue::RETRY;
+use crate::spool::{Sealed, SpoolError};
 
 /// Where damaged and refused segments go.
 pub(crate) const ASIDE: &str = "aside";
@@ -142,7 +143,7 @@ impl Scan {
                 }
                 Kind::Audit => self.audit += u64::from(frame.count),
                 Kind::Dropped => {
-                    let count = tally::decode_dropped(frame.rows)
+                    let count = counts::decode_dropped(frame.rows)
                         .ok_or_else(|| Damage::Damaged("a frame of counts is too short".into()))?;
                     self.tally.add(frame.site, count);
                 }
@@ -378,7 +379,7 @@ fn finish(
     }
     let file = disk.open(&path).map_err(failed)?;
     let counts = (scan.events, scan.audit, &scan.tally);
-    let (seal, bytes) = writer::seal(&*file, header.salt, *end, scan.next_batch, counts).map_err(failed)?;
+    let (seal, bytes) = thread::seal(&*file, header.salt, *end, scan.next_batch, counts).map_err(failed)?;
     if length > end {
         notes.push(format!("segment {name}: cut {} bytes of a torn tail", length - end));
     }

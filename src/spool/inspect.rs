@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::aside::RETRY;
-use super::disk::{Disk, RealDisk};
-use super::recovery::{self, ASIDE, Damage, REASON};
-use super::segment::{Header, Name, Reader, Step};
-use super::split;
-use super::{Loss, Prints, SpoolError, Tally, discard};
+use crate::spool::log::disk::{Disk, RealDisk};
+use crate::spool::log::recovery::{self, ASIDE, Damage, REASON};
+use crate::spool::log::segment::{Header, Name, Reader, Step};
+use crate::spool::quarantine::requeue::RETRY;
+use crate::spool::quarantine::split;
+use crate::spool::{Loss, Prints, SpoolError, Tally, discard};
 
 /// Everything in a spool's directory.
 #[derive(Debug, Clone, Serialize)]
@@ -177,7 +177,7 @@ pub fn inspect(directory: &Path) -> Result<Inventory, SpoolError> {
         leftovers: leftovers(disk, directory),
         lost: discard::losses(disk, directory),
         discarded: discard::discarded(directory),
-        counted: super::counted(disk, directory),
+        counted: crate::spool::counted(disk, directory),
         known,
     })
 }
@@ -249,6 +249,6 @@ fn length(disk: &dyn Disk, path: &Path) -> io::Result<u64> {
 /// Whether the lock is held. Tried on a handle of our own that is closed at once, and shared, so that nobody is hindered
 /// for longer than this takes.
 fn is_locked(directory: &Path) -> bool {
-    let Ok(file) = std::fs::File::open(directory.join(super::LOCK)) else { return false };
+    let Ok(file) = std::fs::File::open(directory.join(crate::spool::LOCK)) else { return false };
     matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
 }

@@ -9,13 +9,13 @@ use std::ops::{Range, RangeInclusive};
 
 use bytes::{Bytes, BytesMut};
 
-use super::disk::DiskFile;
-use super::frame::{Kind, Whole};
-use super::layout::Layout;
-use super::prints::{self, Prints};
-use super::recent::Identity;
-use super::segment::{Header, Name, Reader, Step, Table};
-use super::{Sealed, Spool, SpoolError};
+use crate::spool::accounting::digests::{self, Prints};
+use crate::spool::accounting::row_layout::Layout;
+use crate::spool::accounting::shipped_ids::Identity;
+use crate::spool::log::disk::DiskFile;
+use crate::spool::log::frame::{Kind, Whole};
+use crate::spool::log::segment::{Header, Name, Reader, Step, Table};
+use crate::spool::{Sealed, Spool, SpoolError};
 
 /// Rows are handed on in chunks of about this many bytes.
 pub(crate) const CHUNK: usize = 1 << 20;
@@ -126,9 +126,9 @@ impl Unload {
         };
         let prints = Part {
             source: Source::Prints,
-            table: prints::TABLE.to_owned(),
-            columns: prints::COLUMNS.join(", "),
-            token: self.token(prints::TABLE),
+            table: digests::TABLE.to_owned(),
+            columns: digests::COLUMNS.join(", "),
+            token: self.token(digests::TABLE),
         };
         [
             frames(Kind::Events, seal.events),

@@ -3,10 +3,11 @@
 use std::io;
 use std::sync::atomic::Ordering;
 
-use super::disk::DiskFile;
-use super::recent::Identity;
-use super::segment::{Name, Seal};
-use super::{Shared, Spool, SpoolError, inventory, recovery};
+use crate::spool::accounting::shipped_ids::Identity;
+use crate::spool::log::disk::DiskFile;
+use crate::spool::log::recovery;
+use crate::spool::log::segment::{Name, Seal};
+use crate::spool::{Shared, Spool, SpoolError, inspect};
 
 /// A segment that waits to be shipped.
 #[derive(Debug, Clone, Copy)]
@@ -136,7 +137,7 @@ impl Shared {
     /// Brings up to date what is held in `aside/`: segments, reasons, and what a failure left there.
     pub(crate) fn count_aside(&self) {
         // A disk that does not say leaves the count as it was, until the next start.
-        if let Ok(now) = inventory::aside_bytes(&*self.disk, &self.directory) {
+        if let Ok(now) = inspect::aside_bytes(&*self.disk, &self.directory) {
             let before = self.aside_bytes.swap(now, Ordering::Relaxed);
             // Wraps back to what it should be when there is less than before.
             self.queue.on_disk.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);

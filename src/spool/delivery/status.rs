@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Spool, SpoolError, now_ms};
+use crate::spool::{Spool, SpoolError, now_ms};
 
 /// How full the spool is.
 #[derive(Debug, Clone)]

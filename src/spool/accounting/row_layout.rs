@@ -2,8 +2,8 @@
 //!
 //! A segment of a version that had columns which this one does not know cannot be taken apart; its frames still can be told.
 
-use super::segment::Table;
 use crate::event::{ReadColumn, reader};
+use crate::spool::log::segment::Table;
 
 /// The columns of encoded rows of table `events`.
 pub(crate) struct Layout(Vec<(String, ReadColumn)>);
@@ -42,7 +42,7 @@ impl Layout {
 mod tests {
     use super::*;
     use crate::event::{COLUMNS, Kind, Row};
-    use crate::spool::frame;
+    use crate::spool::log::frame;
 
     #[test]
     fn rows_are_taken_apart_where_they_were_put_together() {

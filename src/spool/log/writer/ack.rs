@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use super::SpoolError;
+use crate::spool::SpoolError;
 
 const WAITING: u8 = 0;
 const SYNCED: u8 = 1;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::MAX_FRAME_LEN;
+use crate::spool::MAX_FRAME_LEN;
 
 /// Why the spool did not take something.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::SpoolError;
-use super::ack::{Ack, Batch};
-use super::frame::{self, Frame, Kind, MAX_FRAME_LEN};
 use crate::event::Dropped;
+use crate::spool::SpoolError;
+use crate::spool::log::frame::{self, Frame, Kind, MAX_FRAME_LEN};
+use crate::spool::log::writer::ack::{Ack, Batch};
 
 /// Bound on what waits in memory while the disk is slow: a second of full load.
 pub(crate) const MAX_WAITING: usize = 32 << 20;

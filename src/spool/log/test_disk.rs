@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::disk::{Disk, DiskFile, Space};
+use crate::spool::log::disk::{Disk, DiskFile, Space};
 
 /// What a disk writes whole or not at all. Small, so that a test's short files have many.
 const SECTOR: usize = 32;

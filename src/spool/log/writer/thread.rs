@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::disk::{Disk, DiskFile};
-use super::frame::{self, Frame, Kind};
-use super::queue::{Load, Work};
-use super::segment::{Header, Name, Seal};
-use super::space::{LOOK_EVERY, Watch};
-use super::start::{self, Start};
-use super::tally::{self, Tally};
-use super::{Sealed, Shared, SpoolError, now_ms, random};
+use crate::spool::accounting::counts::{self, Tally};
+use crate::spool::log::disk::{Disk, DiskFile};
+use crate::spool::log::frame::{self, Frame, Kind};
+use crate::spool::log::segment::{Header, Name, Seal};
+use crate::spool::log::start::{self, Start};
+use crate::spool::log::writer::queue::{Load, Work};
+use crate::spool::log::writer::space::{LOOK_EVERY, Watch};
+use crate::spool::{Sealed, Shared, SpoolError, now_ms, random};
 
 /// The name under which the next segment is prepared; never read.
 pub(crate) const NEXT: &str = "next";
@@ -83,7 +83,7 @@ impl Active {
             }
             Kind::Audit => *audit += u64::from(frame.count),
             Kind::Dropped => {
-                let count = tally::decode_dropped(frame.rows).expect("the writer encoded it");
+                let count = counts::decode_dropped(frame.rows).expect("the writer encoded it");
                 tally.add(frame.site, count);
             }
             Kind::Books | Kind::Seal => {}
@@ -185,7 +185,7 @@ impl Writer {
         let Load { mut frames, count, dropped, .. } = load;
         let now = now_ms();
         for (site, reasons) in &dropped {
-            let rows = tally::encode_dropped(tally::day_of(crate::event::Milliseconds(now)), reasons);
+            let rows = counts::encode_dropped(counts::day_of(crate::event::Milliseconds(now)), reasons);
             let frame = Frame { site, page_load: 0, seqs: &[], rows: &rows };
             frame::encode(Kind::Dropped, 0, &frame, &mut frames);
         }
@@ -285,7 +285,7 @@ impl Pace {
     }
 
     /// Sleeps as long as frames keep coming in, within bounds.
-    fn wait(&self, queue: &super::queue::Queue) {
+    fn wait(&self, queue: &crate::spool::log::writer::queue::Queue) {
         let Some(began) = self.began.filter(|_| self.last >= Self::BUSY) else { return };
         let mut before = 0;
         while began.elapsed() + Self::STEP < Self::LONGEST {

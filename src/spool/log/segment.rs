@@ -1,14 +1,14 @@
 //! One segment file: its name, its header, its seal, and a reader that goes from frame to frame in bounded memory.
 //!
-//! Nothing here writes to a disk; [`writer`](super::writer) and [`recovery`](super::recovery) do.
+//! Nothing here writes to a disk; [`writer`](crate::spool::log::writer::thread) and [`recovery`](crate::spool::log::recovery) do.
 
 use std::fmt;
 use std::io;
 use std::ops::Range;
 
-use super::disk::DiskFile;
-use super::frame::{self, Frame, HEADER_LEN, Kind, MAX_FRAME_LEN, Parsed, Whole};
 use crate::event;
+use crate::spool::log::disk::DiskFile;
+use crate::spool::log::frame::{self, Frame, HEADER_LEN, Kind, MAX_FRAME_LEN, Parsed, Whole};
 
 /// First bytes of every segment file.
 const MAGIC: &[u8; 8] = b"FOOTSPOL";
@@ -87,8 +87,8 @@ impl Header {
     pub(crate) fn new(name: Name, created: i64, salt: u32) -> Self {
         let tables = [
             (Kind::Events, "events", event::COLUMNS),
-            (Kind::Audit, "audit", super::AUDIT_COLUMNS),
-            (Kind::Books, "books", super::BOOKS_COLUMNS),
+            (Kind::Audit, "audit", crate::spool::AUDIT_COLUMNS),
+            (Kind::Books, "books", crate::spool::BOOKS_COLUMNS),
         ]
         .map(|(kind, name, columns)| Table {
             kind,

@@ -6,11 +6,11 @@
 use std::io;
 use std::path::Path;
 
-use super::aside::RETRY;
-use super::discard::{DISCARDED, DISCARDING};
-use super::recovery::{self, ASIDE};
-use super::segment::Name;
-use super::{Disk, Spool, SpoolError};
+use crate::spool::log::recovery::{self, ASIDE};
+use crate::spool::log::segment::Name;
+use crate::spool::quarantine::discard::{DISCARDED, DISCARDING};
+use crate::spool::quarantine::requeue::RETRY;
+use crate::spool::{Disk, Spool, SpoolError};
 
 impl Spool {
     /// Takes up what lies in `retry/`; returns the names. A segment that turns out damaged goes aside again. What a failing disk cuts
@@ -105,10 +105,10 @@ fn read_text(disk: &dyn Disk, path: &Path) -> io::Result<String> {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::aside::{Retried, retry_on};
-    use super::super::test_disk::{Fault, TestDisk};
-    use super::super::tests::{append, limits, wait};
     use super::*;
+    use crate::spool::log::test_disk::{Fault, TestDisk};
+    use crate::spool::quarantine::requeue::{Retried, retry_on};
+    use crate::spool::tests::{append, limits, wait};
 
     #[test]
     fn a_whole_segment_that_a_failing_disk_does_not_give_back_is_not_taken_for_a_damaged_one() {

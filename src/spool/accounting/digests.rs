@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use super::frame::{Kind, Whole};
-use super::segment::Name;
-use super::tally;
 use crate::event::{Milliseconds, row_binary};
+use crate::spool::accounting::counts;
+use crate::spool::log::frame::{Kind, Whole};
+use crate::spool::log::segment::Name;
 
 /// Columns of table `segments`, in the order of [`Prints::encode`].
 pub(crate) const COLUMNS: &[&str] =
@@ -53,7 +53,7 @@ impl Prints {
     /// Adds a frame of events. `created`, in Unix ms, stands for the time of receipt where a row is too short to tell.
     pub(crate) fn add(&mut self, frame: &Whole<'_>, created: i64) {
         if frame.kind == Kind::Events {
-            self.add_events(frame.site, tally::received(frame.rows).unwrap_or(created), frame.identities());
+            self.add_events(frame.site, counts::received(frame.rows).unwrap_or(created), frame.identities());
         }
     }
 
@@ -64,7 +64,7 @@ impl Prints {
         received: i64,
         identities: impl Iterator<Item = (u64, u32)>,
     ) {
-        let key = (tally::day_of(Milliseconds(received)), site.into());
+        let key = (counts::day_of(Milliseconds(received)), site.into());
         let empty = Print { events: 0, fingerprint: 0, first: received, last: received };
         let print = self.0.entry(key).or_insert(empty);
         for (page_load, seq) in identities {
@@ -93,7 +93,7 @@ impl Prints {
         }
         if out.is_empty() {
             let none = Print { events: 0, fingerprint: 0, first: created, last: created };
-            encode_row(tally::day_of(Milliseconds(created)), "", name, &none, &mut out);
+            encode_row(counts::day_of(Milliseconds(created)), "", name, &none, &mut out);
         }
         out
     }
