@@ -1,18 +1,19 @@
-// What a beacon says of the browser, once for all its events.
+// What a beacon says about the browser, once for all its events.
 
-import { tag } from "./tag";
+import { settings } from "./settings";
+import type { BrowserFields } from "./wire";
 
-let hints: object;
+let clientHints: object;
 
-/** Asks for the client hints, where the browser has any; the first beacon takes them if they are there by then. */
-export const askForHints = (): unknown =>
+/** Requests client hints where the browser has them. Beacons sent before the answer have none. */
+export const requestClientHints = (): unknown =>
   navigator.userAgentData
     ?.getHighEntropyValues(["fullVersionList", "platformVersion", "model", "formFactors"])
-    // What a refusal is answered with does not matter.
-    .then((answer) => (hints = answer), Date.now);
+    // A rejection must not reach the page. Any function that returns will do.
+    .then((hints) => (clientHints = hints), Date.now);
 
-/** The fields of the browser. */
-export const browser = () => ({
+/** Returns the fields of the browser as they are now. */
+export const browserFields = (): BrowserFields => ({
   w: screen.width,
   h: screen.height,
   g: navigator.language,
@@ -20,7 +21,6 @@ export const browser = () => ({
   c: navigator.cookieEnabled,
   t: navigator.maxTouchPoints,
   b: navigator.webdriver,
-  // The cookies that the tag names, as they are now.
-  ck: document.cookie.match(RegExp(`(^| )(${tag.cookies})=[^;]*`, "g")),
-  ch: hints,
+  ck: document.cookie.match(RegExp(`(^| )(${settings.cookies})=[^;]*`, "g")),
+  ch: clientHints,
 });

@@ -1,41 +1,43 @@
-// The statistics script. It counts nothing before it may, and whatever happens in it, the page does not notice.
+// The statistics script. It counts nothing before it may, and no error of it reaches the page.
 //
-// queue → beacon of browser + events. What makes events: view, ad, click, error, vitals. `tag` holds the settings and
-// `refusal` the visitor's word.
+// Modules import downwards only, in this order; test/imports.test.mjs checks it:
+//
+//   main → events/ → queue → browser, consent → page → settings, guard, wire
 
-import { findAds } from "./ad";
-import { askForHints } from "./browser";
-import { tellEvent, watchClicks } from "./click";
-import { watchErrors } from "./error";
-import { remember } from "./refusal";
-import { on, safely } from "./safely";
-import { tag } from "./tag";
-import { path, view, watchViews } from "./view";
-import { watchVitals } from "./vitals";
+import { requestClientHints } from "./browser";
+import { setOptOut } from "./consent";
+import { observeAds } from "./events/ads";
+import { observeClicks, trackEvent } from "./events/clicks";
+import { observeErrors } from "./events/errors";
+import { observeViews, trackView } from "./events/views";
+import { observeVitals } from "./events/vitals";
+import { guard, listen } from "./guard";
+import { path } from "./page";
+import { settings } from "./settings";
 
-/** Begins to count, once, unless the visitor refuses or has not seen the page yet. */
-const start = safely(() => {
+/** Starts counting, once, unless the visitor refuses or has not seen the page yet. */
+const start = guard(() => {
   if (!path) {
-    view();
+    trackView();
     if (path) {
-      watchViews();
-      watchClicks();
-      watchErrors();
-      findAds();
-      new MutationObserver(findAds).observe(document, { childList: true, subtree: true });
-      watchVitals();
-      askForHints();
+      observeViews();
+      observeClicks();
+      observeErrors();
+      observeAds();
+      new MutationObserver(observeAds).observe(document, { childList: true, subtree: true });
+      observeVitals();
+      requestClientHints();
     }
   }
 });
 
-const waiting = self.footfall?.q as any;
-const footfall: Footfall = (self.footfall = safely(tellEvent));
-footfall.optOut = remember(34_560_000);
-footfall.optIn = remember(0);
+const earlyCalls = self.footfall?.q as any;
+const footfall: Footfall = (self.footfall = guard(trackEvent));
+footfall.optOut = setOptOut(34_560_000);
+footfall.optIn = setOptOut(0);
 footfall.consent = start;
-if (!("consent" in tag)) {
-  on("prerenderingchange", start);
+if (!("consent" in settings)) {
+  listen("prerenderingchange", start);
   start();
 }
-waiting?.map((call: [string]) => footfall(...call));
+earlyCalls?.map((call: [string]) => footfall(...call));

@@ -1,76 +1,78 @@
-// Events wait here until the collector has answered for them.
+// The queue of events. An event leaves it when the collector has answered the beacon that carried it.
 //
-// The queue is in the order of the events' numbers and `first` is the number of its head; every beacon starts at the
-// head. A beacon sent again thus keeps its numbers, and an answer for the events up to some number settles all before.
+// Each event has a number within its page load. The queue is ordered by number, and `firstNumber` is the number of its
+// head. Every beacon starts at the head, so a beacon that is sent again repeats the same numbers.
 
-import { browser } from "./browser";
-import { later } from "./safely";
-import { api, tag } from "./tag";
-import { r, u } from "./view";
+import { browserFields } from "./browser";
+import { schedule } from "./guard";
+import { referrer, url } from "./page";
+import { endpoint, settings } from "./settings";
+import type { Beacon, EventFields } from "./wire";
 
-/** How long events gather before they are sent, s, and the first pause after a failure. The answer about client hints
- * is awaited no longer than this. */
-const GATHER = 0.25;
-/** Characters that wait at most; an event beyond is dropped. At two bytes each they fit a beacon of 64 KiB. */
-const FULL = 3e4;
-/** The last place in the queue: a beacon has at most 100 events. */
-const LAST = 99;
-/** Failures of one page load that are told of: a page that fails in a loop fails once. */
-const MOST_FAILURES = 20;
-/** Random id of this page load; it also spreads the moments at which browsers try again. */
-const load = Math.random();
+/** Seconds during which events gather before they are sent, and the first pause after a failure. */
+const GATHER_SECONDS = 0.25;
+/** Characters that may wait; an event beyond is dropped. At two bytes each they fit a beacon of 64 KiB. */
+const MAX_CHARACTERS = 3e4;
+/** The last index of the queue: a beacon has at most 100 events. */
+const LAST_INDEX = 99;
+/** Failures that a page load may report. A page that fails in a loop must not fill the queue. */
+const MAX_FAILURES = 20;
+/** The random id of this page load. It also spreads retries of many browsers over time. */
+const pageLoad = Math.random();
 
-/** The events in waiting, copied, so that the page cannot change them. */
+/** The events that wait. They are copies, so the page cannot change them. */
 const queue: object[] = [];
+/** The failures reported so far, to report each once. */
 const failures: string[] = [];
-let first = 0;
-let flying = 0;
-let pause = GATHER;
+let firstNumber = 0;
+/** How many events are in the beacon that is in flight. */
+let inFlight = 0;
+let pauseSeconds = GATHER_SECONDS;
 let timer: number;
 
 export const now = Date.now;
 
-/** Takes an event of this kind, if there is a page to be counted; a failure only if the same was not taken before. */
-export const tell = (k: string, fields?: object, failure?: unknown): void => {
-  const event = JSON.stringify({ k, ...fields, u, r });
-  if (!u || queue[LAST] || (JSON.stringify(queue) + event).length > FULL) return;
-  if (failure && (failures.includes(event) || failures.push(event) > MOST_FAILURES)) return;
+/** Adds an event if a page is counted and the queue has room. A failure that was reported before is dropped. */
+export const enqueue = <Kind extends keyof EventFields>(k: Kind, fields?: EventFields[Kind], isFailure?: unknown): void => {
+  const event = JSON.stringify({ k, ...fields, u: url, r: referrer });
+  if (!url || queue[LAST_INDEX] || (JSON.stringify(queue) + event).length > MAX_CHARACTERS) return;
+  if (isFailure && (failures.includes(event) || failures.push(event) > MAX_FAILURES)) return;
   queue.push({ at: now(), ...JSON.parse(event) });
-  wait();
+  scheduleFlush();
 };
 
-/** Sends what waits: when no beacon is under way, or when the page is `leaving` and there is more than is under way. */
-export const send = (leaving?: unknown): void => {
+/** Sends the queue. While a beacon is in flight it does so only if the page is `closing` and more events wait. */
+export const flush = (closing?: unknown): void => {
   timer = 0;
-  if (!u || !queue[flying] || (flying && !leaving)) return;
-  flying = queue.length;
-  const end = first + flying;
+  if (!url || !queue[inFlight] || (inFlight && !closing)) return;
+  inFlight = queue.length;
+  const end = firstNumber + inFlight;
   const body = JSON.stringify({
     v: 1,
-    s: tag.site,
-    l: load,
-    o: first,
+    s: settings.site,
+    l: pageLoad,
+    o: firstNumber,
     at: now(),
-    ...browser(),
+    ...browserFields(),
     e: queue,
-  });
-  /** Settles the beacon unless it `failed`; then sends what is left, after this many s or more. */
-  const settle = (failed: unknown, after?: unknown): void => {
-    flying = 0;
-    pause = failed ? pause * 2 : GATHER;
-    for (; !failed && first < end; first++) queue.shift();
-    wait(after);
+  } satisfies Beacon);
+  /** Removes the events that were sent unless sending `failed`, and sends the rest after `retryAfter` seconds or more. */
+  const complete = (failed: unknown, retryAfter?: unknown): void => {
+    inFlight = 0;
+    pauseSeconds = failed ? pauseSeconds * 2 : GATHER_SECONDS;
+    for (; !failed && firstNumber < end; firstNumber++) queue.shift();
+    scheduleFlush(retryAfter);
   };
-  // Older browsers end a fetch with its page.
-  if (leaving) settle(!navigator.sendBeacon(api, body));
+  // Older browsers abort a fetch when its page closes.
+  if (closing) complete(!navigator.sendBeacon(endpoint, body));
   else
-    fetch(api, { method: "POST", body, keepalive: true }).then(
-      (answer) => settle(answer.status > 428, answer.headers.get("retry-after")),
-      settle,
+    fetch(endpoint, { method: "POST", body, keepalive: true }).then(
+      (response) => complete(response.status > 428, response.headers.get("retry-after")),
+      complete,
     );
 };
 
-/** Sends after a pause of this many s or more, unless that is arranged already. */
-const wait = (s?: unknown): void => {
-  timer ||= later(send, (1 + load) * Math.max(pause, (s as number) | 0));
+/** Schedules `flush` in this many seconds or more, unless it is scheduled already. */
+const scheduleFlush = (seconds?: unknown): void => {
+  timer ||= schedule(flush, (1 + pageLoad) * Math.max(pauseSeconds, (seconds as number) | 0));
 };

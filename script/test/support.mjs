@@ -1,4 +1,4 @@
-// A collector that keeps what it is sent, and pages to try the script on.
+// A collector that records the beacons it receives, and pages that carry the script.
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -7,7 +7,7 @@ import { chromium } from "playwright-core";
 
 const script = await readFile(new URL("../dist/s.js", import.meta.url));
 
-/** Chromium as an ordinary machine without a screen can run it. */
+/** Starts Chromium without a screen. */
 export const launch = () =>
   chromium.launch({
     executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
@@ -19,18 +19,18 @@ export const launch = () =>
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
-      // Playwright keeps pages out of this cache unless told.
+      // Playwright disables the back/forward cache by default.
       "--enable-features=BackForwardCache",
     ],
     ignoreDefaultArgs: ["--disable-back-forward-cache"],
   });
 
-/** A page's text around `body`; `tag` are the attributes of the script element. */
+/** Returns a page with `body`; `tag` are further attributes of the script element, `before` comes ahead of it. */
 export const html = (body, { tag = "", before = "" } = {}) =>
   `<!doctype html><html lang="en"><meta charset="utf-8"><title>t</title><link rel="icon" href="data:,">${before}
   <script defer src="/s.js" data-site="clinic" ${tag}></script><body>${body}`;
 
-/** Serves `pages` (path → text or function) and takes beacons. */
+/** Serves `pages` (path → text, or `{status, headers, text}`) and accepts beacons. `state.answer` decides each answer; null breaks the connection. */
 export async function serve(pages) {
   const beacons = [];
   const requests = [];
@@ -72,19 +72,25 @@ export async function serve(pages) {
     requests,
     state,
     events,
-    /** The events of a kind, once there are `count`; fails after `limit` ms. */
-    async wait(kind, count = 1, limit = 8_000) {
+    /**
+     * Returns the events of a kind once there are `count`; fails after `limit` ms.
+     *
+     * Like the collector, it counts an event once by its page load and number: a page that closes repeats the beacon in flight.
+     */
+    async waitFor(kind, count = 1, limit = 8_000) {
       const end = performance.now() + limit;
       for (;;) {
-        const found = events().filter((event) => event.k === kind);
+        const distinct = new Map(events().map((event) => [`${event.load} ${event.seq}`, event]));
+        const found = [...distinct.values()].filter((event) => event.k === kind);
         if (found.length >= count) return found;
         if (performance.now() > end) {
-          throw new Error(`${count} × ${kind} did not come; there are ${JSON.stringify(events())}`);
+          throw new Error(`expected ${count} events of kind ${kind}; received ${JSON.stringify(events())}`);
         }
         await sleep(20);
       }
     },
-    of: (kind) => events().filter((event) => event.k === kind),
+    /** Returns the events of a kind received so far, repeated ones included. */
+    received: (kind) => events().filter((event) => event.k === kind),
     close: () => {
       server.closeAllConnections();
       server.close();

@@ -1,0 +1,48 @@
+// Advertising blocks: elements with `data-footfall-ad` (clause 3.3).
+//
+// An impression is a block that is rendered, once per block. It is viewable, by the definition of the Media Rating
+// Council, when half of its pixels (30 % of a block over 242,500 px²) were in a visible page for 1 s without a break.
+
+import { guard, schedule } from "../guard";
+import { enqueue } from "../queue";
+import type { EventFields } from "../wire";
+
+/** Area in px² above which 30 % of the pixels suffice. */
+const LARGE_AREA = 242_500;
+const VIEWABLE_SECONDS = 1;
+
+/** The `data-*` attributes of the element or its nearest ancestor that has `data-footfall-<name>`. */
+export const closestDataset = (element: Element, name: string): DOMStringMap =>
+  element.closest<HTMLElement>(`[data-footfall-${name}]`)?.dataset || {};
+
+let observer: IntersectionObserver;
+
+/** Enqueues what happened to the advertising block around this element, if there is one. */
+export const trackAd = (n: EventFields["ad"]["n"], element: Element): void => {
+  const { footfallAd: ad, footfallSlot: slot } = closestDataset(element, "ad");
+  if (ad) enqueue("ad", { n, ad, slot });
+};
+
+/** Finds advertising blocks and observes them. Called at the start, when the page changes, and when it is hidden or shown. */
+export const observeAds = guard(() => {
+  if (document.querySelector("[data-footfall-missing]")) enqueue("missing", {}, 1);
+  [...document.querySelectorAll("[data-footfall-ad]")].map(
+    guard((block: any) => {
+      block.$step ||= (trackAd("impression", block), 1);
+      if (document.hidden) updateVisibility({ target: block });
+      // Observing it again reports its size again: an empty block may have been filled.
+      observer ||= new IntersectionObserver((entries) => entries.map(updateVisibility), { threshold: [0.3, 0.5] });
+      observer.unobserve(block);
+      observer.observe(block);
+    }),
+  );
+});
+
+/** Starts the block's timer when enough of it is visible, and stops the timer otherwise. */
+const updateVisibility = ({ target: block, intersectionRatio }: any): void => {
+  const area = block.offsetWidth * block.offsetHeight;
+  block.$timer =
+    area && intersectionRatio >= (area > LARGE_AREA ? 0.3 : 0.5)
+      ? block.$timer || schedule(() => block.$step++ < 2 && trackAd("viewable", block), VIEWABLE_SECONDS)
+      : clearTimeout(block.$timer);
+};

@@ -1,0 +1,74 @@
+// The wire format, version 1, as far as the script sends it. Field names are short because each beacon repeats them.
+// `docs/wire.md` has types, limits and defaults. This file holds types only, so nothing of it reaches the bundle.
+
+/** What a beacon says about the browser, once for all its events. */
+export interface BrowserFields {
+  /** screen width, CSS px */
+  w: number;
+  /** screen height, CSS px */
+  h: number;
+  /** preferred language */
+  g: string;
+  /** time zone */
+  z: string;
+  /** cookies enabled */
+  c: boolean;
+  /** touch points */
+  t: number;
+  /** under automation */
+  b: boolean;
+  /** cookies that the settings name, each as `name=value` */
+  ck: string[] | null;
+  /** client hints */
+  ch: object | undefined;
+}
+
+/** The body of a POST to the collector. */
+export interface Beacon extends BrowserFields {
+  /** version of the format */
+  v: 1;
+  /** site, or its signed name */
+  s: string | undefined;
+  /** page load: a random fraction below 1 */
+  l: number;
+  /** offset: the number of the first event within its page load */
+  o: number;
+  /** time of sending, ms of the page's clock */
+  at: number;
+  /** events */
+  e: object[];
+}
+
+/** What every event has. */
+export interface CommonFields {
+  /** kind */
+  k: keyof EventFields;
+  /** time of the event, ms of the page's clock */
+  at: number;
+  /** address of the page */
+  u: string;
+  /** referrer */
+  r: string;
+}
+
+/** The fields of each kind of event, beside the common ones. */
+export interface EventFields {
+  view: {};
+  missing: {};
+  /** engaged time in ms; scroll depth in % */
+  leave: { ms: number; sd: number };
+  /** name; properties */
+  event: { n: string; p: unknown };
+  /** action; campaign; slot */
+  ad: { n: "impression" | "viewable" | "click"; ad: string; slot: string | undefined };
+  /** address of the link */
+  outbound: { n: string };
+  /** address of the file */
+  download: { n: string };
+  /** message; script file, line and column; stack */
+  error: { m: string; f: string; ln: number; col: number; st: string | undefined };
+  /** address and name of the element that failed to load */
+  resource: { n: string; tag: string };
+  /** the browser's performance entries by their type */
+  vitals: Record<string, unknown>;
+}
