@@ -13,39 +13,35 @@
 //! beacon means that its events are on disk, synced, and will reach ClickHouse exactly once. And nothing here calls a
 //! third party at run time.
 
-// One file may: `privacy/place/file.rs`. The engine's library is called by `crates/embedded`.
-#[forbid(unsafe_code)]
-pub mod access;
-#[forbid(unsafe_code)]
-pub mod app;
-#[forbid(unsafe_code)]
-pub mod beacon;
-#[forbid(unsafe_code)]
-pub mod command;
-#[forbid(unsafe_code)]
-pub mod config;
-#[forbid(unsafe_code)]
-pub mod demo;
-#[forbid(unsafe_code)]
-pub mod enrich;
-#[forbid(unsafe_code)]
+// The modules stand in the order of their imports: a module imports only from those above it.
+
+mod error_chain;
+
 pub mod event;
+pub mod secret;
+
+pub mod beacon;
+pub mod config;
+
+pub mod access;
+pub mod privacy;
+pub mod spool;
+
+pub mod enrich;
+pub mod store;
+
+pub mod ingest;
+pub mod report;
+
+pub mod demo;
+pub mod server;
+
+pub mod app;
+pub mod command;
+
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
-#[forbid(unsafe_code)]
-pub mod ingest;
-pub mod privacy;
-#[forbid(unsafe_code)]
-pub mod report;
-#[forbid(unsafe_code)]
-mod secret;
-#[forbid(unsafe_code)]
-pub mod server;
-#[forbid(unsafe_code)]
-pub mod spool;
-#[forbid(unsafe_code)]
-pub mod store;
 
 #[cfg(test)]
 mod tests {

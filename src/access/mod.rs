@@ -15,7 +15,6 @@ mod token;
 pub mod token_file;
 pub mod token_verifier;
 
-pub(crate) use token::random;
 pub use token::{Fingerprint, Token};
 pub use token_file::{Entry, Ledger, LedgerError};
 pub use token_verifier::{Bearer, Change, Gate, Wrong};

@@ -6,17 +6,14 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
+
+use crate::secret::random::{self, TOKEN_LETTERS};
 
 /// How every token begins, so that scanners of source code and logs can find one that was spilt.
 pub(super) const PREFIX: &str = "ff_";
-/// Random bytes of a token.
-const BYTES: usize = 32;
-/// Letters of a token: the prefix and 32 bytes in base64.
-const LETTERS: usize = PREFIX.len() + 43;
+const LETTERS: usize = PREFIX.len() + TOKEN_LETTERS;
 
 /// A token itself. It is shown once and wiped when dropped.
 pub struct Token(Zeroizing<String>);
@@ -27,24 +24,13 @@ impl Token {
     /// # Errors
     /// When the system gives no random numbers.
     pub fn random() -> Result<Self, getrandom::Error> {
-        random(PREFIX).map(Self)
+        random::token(PREFIX).map(Self)
     }
 
     /// The token, for the one place that prints it.
     pub fn expose(&self) -> &str {
         &self.0
     }
-}
-
-/// 256 random bits as letters, behind `prefix`.
-pub(crate) fn random(prefix: &str) -> Result<Zeroizing<String>, getrandom::Error> {
-    let mut bytes = [0; BYTES];
-    getrandom::fill(&mut bytes)?;
-    let mut text = Zeroizing::new(String::with_capacity(LETTERS));
-    text.push_str(prefix);
-    URL_SAFE_NO_PAD.encode_string(bytes, &mut text);
-    bytes.zeroize();
-    Ok(text)
 }
 
 impl fmt::Debug for Token {

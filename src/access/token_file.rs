@@ -3,16 +3,13 @@
 //! It is written as a whole (staged, synced, renamed) under a lock, readable by its owner alone, and refused when others may
 //! write it. A missing file is one without tokens. It is small by its bound, so that comparing with all of them is cheap.
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Fingerprint, Role};
-use crate::secret::private_file as private;
+use crate::secret::private_file::{self, OthersMay, PrivateFileError};
 
 /// Name of the file in the data directory.
 const FILE: &str = "tokens.json";
@@ -50,19 +47,9 @@ impl Entry {
 /// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    /// It cannot be read or written.
-    #[error("{path}: {doing}", path = path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What was tried.
-        doing: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Somebody else could add a token.
-    #[error("{}: others may write to it; make it `chmod 600`", .0.display())]
-    Writable(PathBuf),
+    /// It cannot be read or written, or others could add a token.
+    #[error(transparent)]
+    File(#[from] PrivateFileError),
     /// It is not what this program writes.
     #[error("{path}: {what}; restore it from a copy, or remove it and add tokens anew", path = path.display())]
     Damaged {
@@ -126,21 +113,10 @@ impl Ledger {
     /// # Errors
     /// When it cannot be read, others may write to it, or it is damaged.
     pub fn read(&self) -> Result<Vec<Entry>, LedgerError> {
-        let mut file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(self.io("cannot be read")(source)),
+        let Some(text) = private_file::read(&self.path, OthersMay::Read, MAX_BYTES)? else {
+            return Ok(Vec::new());
         };
-        let about = file.metadata().map_err(self.io("cannot be read"))?;
-        if about.mode() & 0o022 != 0 {
-            return Err(LedgerError::Writable(self.path.clone()));
-        }
-        let mut text = String::new();
         let damaged = |what: String| LedgerError::Damaged { path: self.path.clone(), what };
-        if about.len() > MAX_BYTES {
-            return Err(damaged(format!("is over {MAX_BYTES} bytes")));
-        }
-        io::Read::read_to_string(&mut file, &mut text).map_err(self.io("cannot be read"))?;
         let written: Written = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
         if written.tokens.len() > MAX_TOKENS {
             return Err(damaged(format!("holds over {MAX_TOKENS} tokens")));
@@ -185,18 +161,13 @@ impl Ledger {
         &self,
         change: impl FnOnce(&mut Vec<Entry>) -> Result<T, LedgerError>,
     ) -> Result<T, LedgerError> {
-        let failed = |(doing, source)| self.io(doing)(source);
-        let lock = private::lock(&self.path).map_err(failed)?;
+        let lock = private_file::lock(&self.path)?;
         let mut entries = self.read()?;
         let result = change(&mut entries)?;
         let written = Written { tokens: entries.iter().map(line).collect() };
         let text = serde_json::to_string_pretty(&written).expect("texts and lists are always JSON");
-        private::replace(&lock, &self.path, &format!("{text}\n")).map_err(failed)?;
+        lock.replace(&format!("{text}\n"))?;
         Ok(result)
-    }
-
-    fn io(&self, doing: &'static str) -> impl Fn(io::Error) -> LedgerError {
-        move |source| LedgerError::Io { path: self.path.clone(), doing, source }
     }
 }
 
@@ -234,7 +205,7 @@ fn line(entry: &Entry) -> Line {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     use super::*;
     use crate::access::Token;
@@ -274,7 +245,7 @@ mod tests {
         let mode = || fs::metadata(ledger.path()).unwrap().mode() & 0o777;
         assert_eq!(mode(), 0o600);
         fs::set_permissions(ledger.path(), fs::Permissions::from_mode(0o660)).unwrap();
-        assert!(matches!(ledger.read(), Err(LedgerError::Writable(_))));
+        assert!(matches!(ledger.read(), Err(LedgerError::File(PrivateFileError::Exposed { .. }))));
     }
 
     #[test]

@@ -4,8 +4,6 @@
 //! nothing. A file that becomes unreadable leaves in force what was read before and says so; at the start it leaves nothing
 //! in force, which closes the doors and keeps the beacons.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -17,6 +15,7 @@ use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
 use crate::access::{Entry, Fingerprint, Ledger, LedgerError, Role, token};
+use crate::secret::file_version::FileVersion;
 
 /// Letters of an `Authorization` header at most that are looked at: a token, a name of somebody, and base64 around both.
 const MAX_HEADER: usize = 1024;
@@ -51,7 +50,8 @@ pub enum Change {
 pub struct Gate {
     ledger: Option<Ledger>,
     held: ArcSwap<Vec<Held>>,
-    seen: Mutex<Seen>,
+    /// Of the file that was read last; `None` when there was no file.
+    seen: Mutex<Option<FileVersion>>,
 }
 
 #[derive(Debug)]
@@ -59,9 +59,6 @@ struct Held {
     entry: Entry,
     bearer: Arc<Bearer>,
 }
-
-/// What tells one state of the file from another: a renamed file has another inode, one whose rights were mended another time of change.
-type Seen = Option<(u64, u64, [i64; 4])>;
 
 impl Gate {
     /// A gate that knows no token.
@@ -88,7 +85,7 @@ impl Gate {
     /// When it cannot be used: what was in force stays in force.
     pub fn follow(&self) -> Result<Vec<Change>, LedgerError> {
         let Some(ledger) = &self.ledger else { return Ok(Vec::new()) };
-        let now = look(ledger);
+        let now = FileVersion::from_path(ledger.path()).ok();
         let mut seen = self.seen.lock();
         if *seen == now {
             return Ok(Vec::new());
@@ -173,13 +170,10 @@ fn changes(before: &[Held], after: &[Entry]) -> Vec<Change> {
     revoked.chain(added.cloned().map(Change::Added)).collect()
 }
 
-fn look(ledger: &Ledger) -> Seen {
-    let about = fs::metadata(ledger.path()).ok()?;
-    Some((about.ino(), about.len(), [about.mtime(), about.mtime_nsec(), about.ctime(), about.ctime_nsec()]))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::access::Token;
 

@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
+use crate::error_chain::{causes, error_chain};
 use crate::{app as serve, demo};
 
 /// A privacy-preserving web analytics collector.
@@ -164,19 +165,11 @@ pub fn run() -> ExitCode {
 fn report(error: &Error) {
     let mut out = std::io::stderr().lock();
     // Nothing can be done for a standard error that is closed; the exit code still tells.
-    let mut said = error.cause.to_string();
-    let _ = writeln!(out, "footfall: {said}");
-    let mut cause = error.cause.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        // Some errors print their cause themselves.
-        if !said.ends_with(&text) {
-            let _ = writeln!(out, "  because: {text}");
-        }
-        said = text;
-        cause = error.source();
+    let _ = writeln!(out, "footfall: {}", error.cause);
+    for cause in causes(&*error.cause) {
+        let _ = writeln!(out, "  because: {cause}");
     }
-    if said.contains("(AUTHENTICATION_FAILED)") {
+    if error_chain(&*error.cause).contains("(AUTHENTICATION_FAILED)") {
         let _ = writeln!(out, "  {LOGIN}");
     }
 }

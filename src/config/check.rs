@@ -10,7 +10,8 @@ use jiff::tz::TimeZone;
 
 use super::read::{Given, Place, Problems, Section, bytes, duration, flag, number, parsed, text};
 use super::site::{self, Site, Sites};
-use super::{Access, Config, Limits, Secret, SpoolLimits, Store, Tls};
+use super::{Access, Config, Limits, SpoolLimits, Store, Tls};
+use crate::secret::Secret;
 
 /// Rows of one segment at most; one segment is one insert block of the store.
 pub const MAX_SEAL_ROWS: u32 = 500_000;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::secret::Secret;
 pub use check::MAX_SEAL_ROWS;
 pub use read::Problems;
 pub use site::{CookieRule, DropBots, HostPattern, NamePatterns, Retention, Signatures, Site, Sites};
@@ -196,28 +197,6 @@ impl Store {
     }
 }
 
-/// A text that is never printed and is wiped when dropped.
-#[derive(Clone, Default, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a secret.
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The secret itself, for the one place that sends it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -379,10 +358,5 @@ mod tests {
     fn broken_toml_is_reported_with_its_line() {
         let error = check("data = \"x\"\nlisten = \n", &[]).unwrap_err();
         assert!(error.contains("line 2"), "{error}");
-    }
-
-    #[test]
-    fn a_secret_is_never_printed() {
-        assert_eq!(format!("{:?}", Secret::new("swordfish".to_owned())), "[redacted]");
     }
 }

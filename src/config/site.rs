@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::Secret;
 use super::read::{Given, Section, text};
 use crate::event::BotCategory;
+use crate::secret::Secret;
 
 /// Sites kept for 400 days unless they say otherwise: a year and the same month of the year before.
 const DEFAULT_RETENTION: Retention = Retention::Days(400);

@@ -1,3 +1,12 @@
-//! Files that hold secrets, written so that their owner alone can read them.
+//! Secrets in memory, random tokens, and the files that hold secrets or coordinate processes.
+//!
+//! It owns the one implementation of each: private files, file locks, file versions. What the files contain is defined
+//! by the modules that use them.
 
-pub(crate) mod private_file;
+pub(crate) mod file_lock;
+pub(crate) mod file_version;
+pub mod private_file;
+pub(crate) mod random;
+mod redacted;
+
+pub use redacted::Secret;

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
@@ -19,6 +19,8 @@ use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Tls;
+use crate::error_chain::error_chain;
+use crate::secret::file_version::FileVersion;
 
 /// How often the files are looked at.
 pub const LOOK: Duration = Duration::from_secs(10);
@@ -124,7 +126,9 @@ impl Certificates {
                     tracing::info!(certificate = %self.files.certificate.display(), "the certificate was read again");
                 }
                 // The two files are rarely replaced at once: the next look may find a pair.
-                Err(error) => tracing::warn!(error = %chain(&error), "the certificate in use stays in use"),
+                Err(error) => {
+                    tracing::warn!(error = %error_chain(&error), "the certificate in use stays in use")
+                }
             }
         }
     }
@@ -133,14 +137,9 @@ impl Certificates {
         &self.acceptor
     }
 
-    fn versions(&self) -> [Option<(SystemTime, u64)>; 2] {
-        [&self.files.certificate, &self.files.key].map(|file| version(file))
+    fn versions(&self) -> [Option<FileVersion>; 2] {
+        [&self.files.certificate, &self.files.key].map(|file| FileVersion::from_path(file).ok())
     }
-}
-
-fn version(file: &Path) -> Option<(SystemTime, u64)> {
-    let metadata = std::fs::metadata(file).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
 }
 
 fn read(files: &Tls) -> Result<CertifiedKey, TlsError> {
@@ -165,15 +164,4 @@ fn read(files: &Tls) -> Result<CertifiedKey, TlsError> {
             Err(TlsError::Mismatch { certificate: files.certificate.clone(), key: files.key.clone(), source })
         }
     }
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::secret::file_lock::FileLock;
 use crate::spool::log::disk::{Disk, RealDisk};
 use crate::spool::log::recovery::{self, ASIDE, Damage, REASON};
 use crate::spool::log::segment::{Header, Name, Reader, Step};
@@ -171,7 +172,7 @@ pub fn inspect(directory: &Path) -> Result<Inventory, SpoolError> {
     known.extend(segments.iter().filter_map(|segment| Name::of_text(&segment.name)));
     Ok(Inventory {
         directory: directory.to_owned(),
-        in_use: is_locked(directory),
+        in_use: FileLock::is_held(&directory.join(crate::spool::LOCK)),
         segments,
         aside: [aside(disk, directory, ASIDE)?, aside(disk, directory, RETRY)?].concat(),
         leftovers: leftovers(disk, directory),
@@ -244,11 +245,4 @@ fn aside_one(disk: &dyn Disk, directory: &Path, name: Name, again: bool) -> Asid
 
 fn length(disk: &dyn Disk, path: &Path) -> io::Result<u64> {
     disk.read(path)?.length()
-}
-
-/// Whether the lock is held. Tried on a handle of our own that is closed at once, and shared, so that nobody is hindered
-/// for longer than this takes.
-fn is_locked(directory: &Path) -> bool {
-    let Ok(file) = std::fs::File::open(directory.join(crate::spool::LOCK)) else { return false };
-    matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
 }

@@ -13,7 +13,8 @@ use clickhouse::Compression;
 use clickhouse::insert_formatted::InsertFormatted;
 use clickhouse::query::{BytesCursor, Query};
 
-use crate::config::{self, Config, Secret};
+use crate::config::{self, Config};
+use crate::secret::Secret;
 use embedded::{ANALYST, COLLECTOR, Passwords, PasswordsError, REPORTS};
 
 /// The database of all tables, unless the configuration names another.

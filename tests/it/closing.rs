@@ -4,8 +4,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use footfall::config::{Secret, Store as Settings};
+use footfall::config::Store as Settings;
 use footfall::event::{Day, Milliseconds, Row};
+use footfall::secret::Secret;
 use footfall::spool::{Durability, Frame};
 use footfall::store::Client;
 use footfall::store::days::Materialiser;

@@ -4,8 +4,9 @@ use std::io::Write;
 use std::process::Command;
 
 use bytes::Bytes;
-use footfall::config::{Secret, Store as Address};
+use footfall::config::Store as Address;
 use footfall::event::{BotCategory, COLUMNS, Day, Device, Kind, Milliseconds, Row};
+use footfall::secret::Secret;
 use footfall::store::days::{Closed, Materialiser};
 use footfall::store::{Client, schema};
 use jiff::Timestamp;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use footfall::config::{self, Secret, SpoolLimits};
+use footfall::config::{self, SpoolLimits};
 use footfall::event::{COLUMNS, Day, Dropped, Milliseconds, Row};
+use footfall::secret::Secret;
 use footfall::spool::{Durability, Frame, Name, Spool, inspect, retry};
 use footfall::store::reconcile::Balance;
 use footfall::store::ship::Shipper;

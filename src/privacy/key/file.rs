@@ -28,6 +28,8 @@ use zeroize::Zeroizing;
 
 use super::KeyError;
 use crate::privacy::mac::KEY_BYTES;
+use crate::secret::file_lock::FileLock;
+use crate::secret::file_version::FileVersion;
 
 const FORMAT: &[u8; 15] = b"footfall key 1\n";
 const CHECKSUM: usize = 8;
@@ -50,12 +52,6 @@ pub(super) type Secret = Box<Zeroizing<[u8; KEY_BYTES]>>;
 pub(super) struct KeyFile {
     directory: PathBuf,
 }
-
-/// Held while the file is read and replaced; another collector with the same directory waits.
-pub(super) struct Lock(#[expect(dead_code, reason = "closing it is what unlocks")] File);
-
-/// Which file a key came from and when it was written, to notice that another process replaced it or wrote over it.
-pub(super) type Identity = (u64, u64, i64, i64);
 
 impl KeyFile {
     /// Makes the directory if need be and checks that it may hold a key.
@@ -85,22 +81,17 @@ impl KeyFile {
     }
 
     /// Waits for other collectors that use the directory.
-    pub(super) fn lock(&self) -> Result<Lock, KeyError> {
+    pub(super) fn lock(&self) -> Result<FileLock, KeyError> {
         let path = self.directory.join("lock");
-        let lock = || {
-            let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
-            rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)?;
-            Ok(Lock(file))
-        };
-        lock().map_err(|source| KeyError::Io { action: "lock", path: path.clone(), source })
+        FileLock::acquire(&path).map_err(|source| KeyError::Io { action: "lock", path: path.clone(), source })
     }
 
     /// The key in the file, if there is a whole one; what is damaged is wiped, with a word in the log.
-    pub(super) fn read(&self, _lock: &Lock) -> Result<Option<(Stored, Identity)>, KeyError> {
+    pub(super) fn read(&self, _lock: &FileLock) -> Result<Option<(Stored, FileVersion)>, KeyError> {
         match self.read_one(&self.path())? {
-            Found::Whole(stored, identity) => {
+            Found::Whole(stored, version) => {
                 wipe(&self.next_path())?;
-                return Ok(Some((stored, identity)));
+                return Ok(Some((stored, version)));
             }
             Found::Damaged(why) => {
                 tracing::warn!(path = %self.path().display(), "the key file {why}: it is wiped, ids start anew");
@@ -110,9 +101,9 @@ impl KeyFile {
             Found::Nothing | Found::Wiped => {}
         }
         match self.read_one(&self.next_path())? {
-            Found::Whole(stored, identity) => {
+            Found::Whole(stored, version) => {
                 self.rename()?;
-                Ok(Some((stored, identity)))
+                Ok(Some((stored, version)))
             }
             Found::Nothing => Ok(None),
             Found::Damaged(_) | Found::Wiped => {
@@ -126,7 +117,7 @@ impl KeyFile {
     ///
     /// Where there is no space for a second file the new key is written over the old one, which takes none: a full disk must
     /// not keep an old key alive. A crash in the middle of it leaves no whole key, which ends the new epoch early.
-    pub(super) fn replace(&self, _lock: &Lock, stored: &Stored) -> Result<Identity, KeyError> {
+    pub(super) fn replace(&self, _lock: &FileLock, stored: &Stored) -> Result<FileVersion, KeyError> {
         match self.write_beside(stored) {
             Err(KeyError::Io { source, .. }) if is_no_space(&source) && self.path().exists() => {
                 tracing::warn!(path = %self.path().display(), "there is no space for a new key file: the old one is written over");
@@ -134,41 +125,41 @@ impl KeyFile {
                 self.write_over(stored)
             }
             written => {
-                let identity = written?;
+                let version = written?;
                 overwrite(&self.path())?;
                 self.rename()?;
-                Ok(identity)
+                Ok(version)
             }
         }
     }
 
-    fn write_beside(&self, stored: &Stored) -> Result<Identity, KeyError> {
+    fn write_beside(&self, stored: &Stored) -> Result<FileVersion, KeyError> {
         let path = self.next_path();
         wipe(&path)?;
         let write = || {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
             file.write_all(encode(stored).as_slice())?;
             file.sync_all()?;
-            identity(&file)
+            FileVersion::from_file(&file)
         };
         write().map_err(|source| KeyError::Io { action: "write", path: path.clone(), source })
     }
 
-    fn write_over(&self, stored: &Stored) -> Result<Identity, KeyError> {
+    fn write_over(&self, stored: &Stored) -> Result<FileVersion, KeyError> {
         let path = self.path();
         let write = || {
             let mut file = open(&path, OpenOptions::new().write(true))?;
             file.write_all(encode(stored).as_slice())?;
             file.set_len(LENGTH as u64)?;
             file.sync_all()?;
-            identity(&file)
+            FileVersion::from_file(&file)
         };
         write().map_err(|source| KeyError::Io { action: "write over", path: path.clone(), source })
     }
 
-    /// Which file is there now; `None` when there is none.
-    pub(super) fn identity(&self) -> Option<Identity> {
-        fs::metadata(self.path()).ok().map(|metadata| identity_of(&metadata))
+    /// The version of the file; `None` when there is no file.
+    pub(super) fn version(&self) -> Option<FileVersion> {
+        FileVersion::from_path(&self.path()).ok()
     }
 
     fn path(&self) -> PathBuf {
@@ -213,7 +204,7 @@ impl KeyFile {
             return Err(KeyError::Newer(path.to_owned()));
         }
         Ok(match decode(&bytes[..length]) {
-            Some(stored) => Found::Whole(stored, identity(&file).map_err(fail)?),
+            Some(stored) => Found::Whole(stored, FileVersion::from_file(&file).map_err(fail)?),
             None => Found::Damaged("is damaged"),
         })
     }
@@ -223,7 +214,7 @@ enum Found {
     Nothing,
     Wiped,
     Damaged(&'static str),
-    Whole(Stored, Identity),
+    Whole(Stored, FileVersion),
 }
 
 fn encode(stored: &Stored) -> Box<Zeroizing<[u8; LENGTH]>> {
@@ -290,14 +281,6 @@ fn overwrite(path: &Path) -> Result<bool, KeyError> {
 /// Opens a file that must not be a link to elsewhere.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32).open(path)
-}
-
-fn identity(file: &File) -> io::Result<Identity> {
-    file.metadata().map(|metadata| identity_of(&metadata))
-}
-
-fn identity_of(metadata: &fs::Metadata) -> Identity {
-    (metadata.dev(), metadata.ino(), metadata.mtime(), metadata.mtime_nsec())
 }
 
 fn is_no_space(error: &io::Error) -> bool {

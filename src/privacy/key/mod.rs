@@ -33,7 +33,9 @@ use zeroize::Zeroizing;
 use super::clock::Clock;
 use super::epoch::Schedule;
 use super::mac::{KEY_BYTES, Mac};
-use file::{Identity, KeyFile, Stored};
+use crate::secret::file_lock::FileLock;
+use crate::secret::file_version::FileVersion;
+use file::{KeyFile, Stored};
 use page::Page;
 
 /// A key made further ahead than this by the clock would outlive its day: no day is longer.
@@ -67,8 +69,8 @@ impl KeyRing {
         let now = clock.now();
         let (key, turn) = match file.read(&lock)? {
             None => (make(&file, &lock, &schedule, seconds(now), now)?, None),
-            Some((stored, identity)) => {
-                let key = Key::new(stored, identity, &schedule)?;
+            Some((stored, version)) => {
+                let key = Key::new(stored, version, &schedule)?;
                 if key.is_due(now) {
                     let next = make(&file, &lock, &schedule, key.next_epoch(schedule.last_turn(now)), now)?;
                     let turn = Turn { ended: key.fingerprint, began: next.fingerprint, epoch: next.epoch };
@@ -94,7 +96,7 @@ impl KeyRing {
         let now = self.clock.now();
         let (due, changed) = {
             let current = self.current.load();
-            (current.is_due(now), self.file.identity().is_some_and(|found| found != current.identity))
+            (current.is_due(now), self.file.version().is_some_and(|found| found != current.version))
         };
         if !due && !changed {
             return None;
@@ -145,12 +147,12 @@ impl KeyRing {
         why: Why,
     ) -> Result<Option<Turn>, KeyError> {
         let lock = self.file.lock()?;
-        let (identity, next_epoch, due, ended) = {
+        let (version, next_epoch, due, ended) = {
             let current = self.current.load();
             let begins = begins(&self.schedule);
-            (current.identity, current.next_epoch(begins), current.is_due(now), current.fingerprint)
+            (current.version, current.next_epoch(begins), current.is_due(now), current.fingerprint)
         };
-        let stored = self.file.read(&lock)?.filter(|(_, found)| *found != identity);
+        let stored = self.file.read(&lock)?.filter(|(_, found)| *found != version);
         let adopted = stored.map(|(stored, found)| Key::new(stored, found, &self.schedule)).transpose()?;
         let next = match adopted {
             Some(key) if why == Why::Due && !key.is_due(now) && key.epoch >= next_epoch => key,
@@ -185,11 +187,11 @@ pub(super) struct Key {
     since: Timestamp,
     next_turn: Timestamp,
     fingerprint: Fingerprint,
-    identity: Identity,
+    version: FileVersion,
 }
 
 impl Key {
-    fn new(stored: Stored, identity: Identity, schedule: &Schedule) -> Result<Self, KeyError> {
+    fn new(stored: Stored, version: FileVersion, schedule: &Schedule) -> Result<Self, KeyError> {
         let page = Page::new(stored.key)?;
         let code = Mac::new(page.state()).part(b"fingerprint").finish();
         Ok(Self {
@@ -198,7 +200,7 @@ impl Key {
             since: stored.since,
             next_turn: schedule.next_turn(stored.since),
             fingerprint: Fingerprint((code >> 32) as u32),
-            identity,
+            version,
         })
     }
 
@@ -308,7 +310,7 @@ pub enum KeyError {
 /// Makes a key and puts it in the file.
 fn make(
     file: &KeyFile,
-    lock: &file::Lock,
+    lock: &FileLock,
     schedule: &Schedule,
     epoch: u32,
     now: Timestamp,
@@ -318,8 +320,8 @@ fn make(
     // The file holds whole seconds: a key must look the same before and after a restart.
     let since = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let stored = Stored { epoch, since, key };
-    let identity = file.replace(lock, &stored)?;
-    Key::new(stored, identity, schedule)
+    let version = file.replace(lock, &stored)?;
+    Key::new(stored, version, schedule)
 }
 
 /// Unix time in whole seconds, within an epoch's range: 1970 to 2106.

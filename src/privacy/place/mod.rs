@@ -11,9 +11,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
 use std::net::IpAddr;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +19,7 @@ use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
 use crate::privacy::cache::Cache;
+use crate::secret::file_version::FileVersion;
 use file::Mapped;
 pub(crate) use record::Record;
 
@@ -111,46 +110,43 @@ impl Places {
 struct PlaceFile {
     path: PathBuf,
     current: ArcSwapOption<Database>,
-    seen: Mutex<Option<Stamp>>,
+    seen: Mutex<PlaceFileState>,
 }
 
-/// What changes when a file does.
+/// What the last check found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    length: u64,
-    changed_s: i64,
-    changed_ns: i64,
+enum PlaceFileState {
+    NotChecked,
+    Missing,
+    Present(FileVersion),
 }
 
 impl PlaceFile {
     fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), current: ArcSwapOption::empty(), seen: Mutex::new(None) }
+        Self {
+            path: path.to_owned(),
+            current: ArcSwapOption::empty(),
+            seen: Mutex::new(PlaceFileState::NotChecked),
+        }
     }
 
     fn reload_if_changed(&self) -> bool {
         let mut seen = self.seen.lock();
-        let stamp = fs::metadata(&self.path).map(|metadata| Stamp {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            length: metadata.len(),
-            changed_s: metadata.mtime(),
-            changed_ns: metadata.mtime_nsec(),
-        });
         let path = self.path.display();
-        let stamp = match stamp {
-            Ok(stamp) if *seen == Some(stamp) => return false,
-            Ok(stamp) => stamp,
+        let found = match FileVersion::from_path(&self.path) {
+            Ok(version) => PlaceFileState::Present(version),
             Err(error) => {
-                // Said when it goes missing, not with every look.
-                if seen.replace(Stamp::MISSING) != Some(Stamp::MISSING) {
+                // Logged when the file goes missing, not at every check.
+                if std::mem::replace(&mut *seen, PlaceFileState::Missing) != PlaceFileState::Missing {
                     tracing::warn!(%path, %error, "a place file cannot be read; `footfall geo install` fetches the default ones");
                 }
                 return false;
             }
         };
-        *seen = Some(stamp);
+        if *seen == found {
+            return false;
+        }
+        *seen = found;
         match file::open(&self.path) {
             Ok(reader) => {
                 let about = reader.metadata();
@@ -165,11 +161,6 @@ impl PlaceFile {
             }
         }
     }
-}
-
-impl Stamp {
-    /// Of no file.
-    const MISSING: Self = Self { device: 0, inode: 0, length: 0, changed_s: 0, changed_ns: 0 };
 }
 
 /// A file in use, and the records of it that were decoded.

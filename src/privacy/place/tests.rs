@@ -1,5 +1,6 @@
 //! Places out of small files made here, in each layout, and out of the default files where they are installed.
 
+use std::fs;
 use std::path::PathBuf;
 
 use mmdb_writer::{Value, Writer};

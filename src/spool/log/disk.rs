@@ -10,8 +10,10 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-/// Tries at the lock before it is taken to be another collector's.
-const LOCK_TRIES: u32 = 10;
+use crate::secret::file_lock::FileLock;
+
+/// How long the lock may be held before it counts as another collector's. `spool status` takes it for a moment.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// A directory tree that remembers what was synced.
 pub trait Disk: Debug + Send + Sync {
@@ -113,16 +115,7 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
-        // `spool status` holds it for a moment when it looks who has it.
-        for _ in 0..LOCK_TRIES {
-            if file.try_lock().is_ok() {
-                return Ok(Box::new(file));
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        file.try_lock()?;
-        Ok(Box::new(file))
+        Ok(Box::new(FileLock::try_acquire(path, LOCK_TIMEOUT)?))
     }
 }
 

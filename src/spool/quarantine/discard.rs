@@ -380,13 +380,8 @@ mod tests {
         let record = file(directory.path(), name, DISCARDING);
         let before = std::fs::read(&record).unwrap();
         let again = discard(directory.path(), name, "twice").unwrap_err();
-        assert!(chain(&again).contains("discarded before"), "{again:?}");
+        assert!(crate::error_chain::error_chain(&again).contains("discarded before"), "{again:?}");
         assert_eq!(std::fs::read(&record).unwrap(), before);
-    }
-
-    fn chain(error: &dyn std::error::Error) -> String {
-        let source = error.source().map(chain).unwrap_or_default();
-        format!("{error}: {source}")
     }
 
     #[test]

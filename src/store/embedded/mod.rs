@@ -14,6 +14,7 @@ use clickhouse_embedded::install::{self, InstallError};
 use clickhouse_embedded::{Access, Confinement, NotReady, Options, Server, StartError, sandbox};
 
 use crate::config::{self, Config};
+use crate::secret::Secret;
 pub use passwords::{Passwords, PasswordsError};
 pub use roles::{ANALYST, COLLECTOR, REPORTS};
 
@@ -175,7 +176,7 @@ fn access(passwords: Option<&Passwords>, serve_all_users: bool) -> Access {
         access.users.retain(|user| passwords.get(&user.name).is_some());
         for user in &mut access.users {
             let password =
-                passwords.get(&user.name).map(config::Secret::expose).filter(|password| !password.is_empty());
+                passwords.get(&user.name).map(Secret::expose).filter(|password| !password.is_empty());
             user.password_sha256 = password.map(clickhouse_embedded::sha256_hex);
         }
     }

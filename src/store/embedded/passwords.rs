@@ -10,48 +10,27 @@
 //! missing, and none is changed. No password is printed, and none is written anywhere else.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::roles::{self, ANALYST};
-use crate::access::random;
-use crate::config::{Config, Secret, Store};
-use crate::secret::private_file as private;
+use crate::config::{Config, Store};
+use crate::secret::Secret;
+use crate::secret::private_file::{self, OthersMay, PrivateFileError};
+use crate::secret::random;
 
 /// Name of the file in the data directory: beside the store's own directory, which the engine may read.
 const FILE: &str = "store.passwords";
 /// Bytes of the file at most: some users, and room for long passwords of an operator's choice.
 const MAX_BYTES: u64 = 64 << 10;
-/// Users of earlier versions. Their lines are removed; a password of the reader becomes the analyst's.
-const FORMER: [&str; 2] = ["footfall_writer", FORMER_READER];
-const FORMER_READER: &str = "footfall_reader";
 
 /// Why the passwords cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordsError {
-    /// It cannot be read or written.
-    #[error("{path}: {doing}", path = path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What was tried.
-        doing: &'static str,
-        /// What the system returned.
-        source: io::Error,
-    },
-    /// It belongs to another user of the system.
-    #[error("{}: only its owner may read it; run this command as the user that the collector runs as", .0.display())]
-    NotOwner(PathBuf),
-    /// Others may know or choose the passwords.
-    #[error(
-        "{}: others may read or change it; make it `chmod 600`, or remove it, so that `footfall serve` makes new passwords when it is started again",
-        .0.display()
-    )]
-    Open(PathBuf),
+    /// It cannot be read or written, or others may know or choose the passwords.
+    #[error(transparent)]
+    File(#[from] PrivateFileError),
     /// It is not what this program writes.
     #[error(
         "{path}{what}; correct it, or remove it, so that `footfall serve` makes new passwords when it is started again",
@@ -119,11 +98,10 @@ impl Passwords {
             // Nothing is missing, and nothing is written: a full disk prevents no start but the first.
             return Ok(Self::from_text(&before));
         }
-        let failed = |(doing, source)| PasswordsError::Io { path: path.clone(), doing, source };
-        let lock = private::lock(&path).map_err(failed)?;
+        let lock = private_file::lock(&path)?;
         // Another process may have made it meanwhile.
         let text = complete(&read(&path)?.unwrap_or_default())?;
-        private::replace(&lock, &path, &text).map_err(failed)?;
+        lock.replace(&text)?;
         Ok(Self::from_text(&text))
     }
 
@@ -140,25 +118,8 @@ impl Passwords {
 
 /// The file's text, checked; `None` when there is no file.
 fn read(path: &Path) -> Result<Option<Zeroizing<String>>, PasswordsError> {
-    let fail = |source| PasswordsError::Io { path: path.to_owned(), doing: "cannot be read", source };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            return Err(PasswordsError::NotOwner(path.to_owned()));
-        }
-        Err(error) => return Err(fail(error)),
-    };
-    let about = file.metadata().map_err(fail)?;
-    if about.mode() & 0o077 != 0 {
-        return Err(PasswordsError::Open(path.to_owned()));
-    }
+    let Some(text) = private_file::read(path, OthersMay::Nothing, MAX_BYTES)? else { return Ok(None) };
     let malformed = |what: String| PasswordsError::Malformed { path: path.to_owned(), what };
-    if about.len() > MAX_BYTES {
-        return Err(malformed(format!(" is over {MAX_BYTES} bytes")));
-    }
-    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(MAX_BYTES).unwrap_or_default()));
-    file.take(MAX_BYTES).read_to_string(&mut text).map_err(fail)?;
     if let Some((line, _)) = lines(&text).find(|(_, entry)| entry.is_none()) {
         return Err(malformed(format!(
             ":{line}: expected USER:PASSWORD with one of the users {}",
@@ -169,21 +130,15 @@ fn read(path: &Path) -> Result<Option<Zeroizing<String>>, PasswordsError> {
 }
 
 /// The lines that are not blank, numbered from 1, each with a user and its password; `None` for a line that is wrong. Only the
-/// analyst may come without a password. Lines of users of earlier versions are passed over.
+/// analyst may come without a password.
 fn lines(text: &str) -> impl Iterator<Item = (usize, Option<(&str, &str)>)> {
     let known = roles::names();
-    text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !is_former(line)).map(
-        move |(index, line)| {
-            let entry = line.split_once(':').filter(|(user, password)| {
-                known.contains(user) && (*user == ANALYST || !password.is_empty())
-            });
-            (index + 1, entry)
-        },
-    )
-}
-
-fn is_former(line: &str) -> bool {
-    line.split_once(':').is_some_and(|(user, _)| FORMER.contains(&user))
+    text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(move |(index, line)| {
+        let entry = line
+            .split_once(':')
+            .filter(|(user, password)| known.contains(user) && (*user == ANALYST || !password.is_empty()));
+        (index + 1, entry)
+    })
 }
 
 /// The text with what is missing in it.
@@ -191,21 +146,17 @@ fn completed(before: &str, analyst_too: bool) -> Result<Zeroizing<String>, getra
     let names = roles::names();
     let mut text = Zeroizing::new(String::with_capacity(before.len() + 128 * names.len()));
     let needs_one = |user: &str, password: &str| user == ANALYST && password.is_empty() && analyst_too;
-    for line in before.lines().filter(|line| !is_former(line)) {
+    for line in before.lines() {
         if !line.split_once(':').is_some_and(|(user, password)| needs_one(user, password)) {
             text.push_str(line);
             text.push('\n');
         }
     }
-    let reader = before.lines().find_map(|line| line.strip_prefix(FORMER_READER)?.strip_prefix(':'));
     for name in names {
         let there = lines(&text).filter_map(|(_, entry)| entry).any(|(user, _)| user == name);
         if !there {
-            let password = match reader.filter(|password| name == ANALYST && !password.is_empty()) {
-                Some(password) => Zeroizing::new(password.to_owned()),
-                None if name == ANALYST && !analyst_too => Zeroizing::default(),
-                None => random("")?,
-            };
+            let password =
+                if name == ANALYST && !analyst_too { Zeroizing::default() } else { random::token("")? };
             for part in [name, ":", &password, "\n"] {
                 text.push_str(part);
             }
@@ -217,7 +168,7 @@ fn completed(before: &str, analyst_too: bool) -> Result<Zeroizing<String>, getra
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     use super::super::{COLLECTOR, REPORTS};
     use super::*;
@@ -289,13 +240,6 @@ mod tests {
                 .unwrap()
                 .starts_with("footfall_collector:one\n\nfootfall_analyst:two\n")
         );
-        // An earlier version's users are gone, and their lines with them.
-        let made = make("footfall_writer:old\nfootfall_reader:\n").unwrap();
-        assert_eq!(of(&made, COLLECTOR).len(), 43);
-        assert!(!fs::read_to_string(&file).unwrap().contains("footfall_writer"));
-        assert_eq!(of(&made, ANALYST), "");
-        let made = make("footfall_writer:old\nfootfall_reader:secret\n").unwrap();
-        assert_eq!(of(&made, ANALYST), "secret", "what needed a password still needs it");
         for (text, line) in
             [("footfall_collector:\n", 1), ("footfall_collector:one\n\nroot:two\n", 3), ("x", 1)]
         {
@@ -314,7 +258,10 @@ mod tests {
         for mode in [0o640, 0o604, 0o620, 0o602] {
             fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
             for refused in [Passwords::make(&config), Passwords::read(&config)] {
-                assert!(matches!(&refused, Err(PasswordsError::Open(path)) if *path == file), "{mode:o}");
+                assert!(
+                    matches!(&refused, Err(PasswordsError::File(PrivateFileError::Exposed { path, .. })) if *path == file),
+                    "{mode:o}"
+                );
             }
         }
     }

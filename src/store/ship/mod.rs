@@ -20,6 +20,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use super::Client;
+use crate::error_chain::error_chain;
 use crate::spool::{MAX_SEGMENT_ROWS, Name, Part, Sealed, Spool, SpoolError, Unload, UnloadError};
 
 /// Rows that ClickHouse is asked to take as one block, so that an insert is stored whole or not at all.
@@ -156,7 +157,7 @@ impl Shipper {
     async fn drain(&mut self) {
         while let Some(sealed) = self.spool.oldest_sealed() {
             if let Err(error) = self.ship(sealed).await {
-                tracing::warn!(segment = %sealed.name, error = chain(&error), "left for the next start");
+                tracing::warn!(segment = %sealed.name, error = error_chain(&error), "left for the next start");
                 return;
             }
         }
@@ -264,16 +265,6 @@ fn unreadable(error: UnloadError) -> ShipError {
 fn jittered(pause: Duration) -> Duration {
     let random = getrandom::u32().unwrap_or(u32::MAX);
     pause / 2 + (pause / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| {
-        let cause = cause.to_string();
-        // Some errors print their cause themselves.
-        if text.ends_with(&cause) { text } else { format!("{text}: {cause}") }
-    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use clickhouse::error::Error;
 
-use super::{FIRST_PAUSE, ShipError, Shipper, blocking, chain};
+use super::{FIRST_PAUSE, ShipError, Shipper, blocking};
+use crate::error_chain::error_chain;
 use crate::spool::{Part, Sealed, SpoolError};
 
 /// A segment is set aside when the store has refused its content, or it could not be read, this many times.
@@ -38,7 +39,7 @@ impl Shipper {
             ShipError::Store { .. } | ShipError::Spool(_) => false,
         };
         if !given_up {
-            tracing::warn!(segment = %sealed.name, pause = ?self.pause, error = chain(&error), "not shipped");
+            tracing::warn!(segment = %sealed.name, pause = ?self.pause, error = error_chain(&error), "not shipped");
             return self.rest().await;
         }
         let done = match self.split(sealed, &error).await {
@@ -55,7 +56,7 @@ impl Shipper {
 
     /// Lets go of a segment whose file somebody has taken: `verify` knows its number.
     fn forget(&mut self, sealed: Sealed, error: &SpoolError) {
-        tracing::error!(segment = %sealed.name, rows = sealed.events(), error = chain(error), "lost: its file is gone");
+        tracing::error!(segment = %sealed.name, rows = sealed.events(), error = error_chain(error), "lost: its file is gone");
         self.spool.forget(&sealed);
         (self.pause, self.refusals) = (FIRST_PAUSE, None);
     }
@@ -74,7 +75,7 @@ impl Shipper {
         let spool = self.spool.clone();
         match blocking(move || spool.set_aside(&sealed, &reason)).await {
             Ok(()) => {
-                tracing::error!(segment = %sealed.name, rows = sealed.events(), error = chain(error), "set aside");
+                tracing::error!(segment = %sealed.name, rows = sealed.events(), error = error_chain(error), "set aside");
                 metrics::counter!("footfall_segments_set_aside_total").increment(1);
                 self.alone += 1;
                 true
@@ -97,14 +98,14 @@ impl Shipper {
             Ok(true) => {}
             Ok(false) => return Split::Impossible,
             Err(error) => {
-                tracing::warn!(segment = %sealed.name, error = chain(&error), "it is not known what the store has of it");
+                tracing::warn!(segment = %sealed.name, error = error_chain(&error), "it is not known what the store has of it");
                 return Split::Undecided;
             }
         }
         let spool = self.spool.clone();
         match blocking(move || spool.split(&sealed)).await {
             Ok(true) => {
-                tracing::warn!(segment = %sealed.name, rows = sealed.events(), error = chain(error), "split in two");
+                tracing::warn!(segment = %sealed.name, rows = sealed.events(), error = error_chain(error), "split in two");
                 metrics::counter!("footfall_segments_split_total").increment(1);
                 Split::Done
             }
