@@ -87,7 +87,8 @@ fn run_with(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Ou
 #[test]
 fn the_manual_shows_the_install_step_of_the_unit() {
     let unit = std::fs::read_to_string(UNIT).unwrap();
-    let manual = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations/install.md")).unwrap();
+    let manual =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations/install.md")).unwrap();
     let steps = install_commands(&unit);
     let step =
         steps.iter().find(|line| line.contains("embedded --install")).expect("a step installs the engine");
