@@ -64,7 +64,7 @@ chaos-test: engine deps-chaos
 
 script-test: deps-node deps-browser
 	cd script && npm test
-	node --test src/enrich/lists/lists.test.mjs
+	node --test tools/lists/lists.test.mjs
 
 browser-test: engine deps-node deps-browser
 	$(CARGO) build --locked
@@ -112,7 +112,7 @@ script: deps-node
 
 # The lists of bots that come from packages: fetched anew, to be looked at with `git diff` and committed.
 lists:
-	node src/enrich/lists/refresh.mjs
+	node tools/lists/refresh.mjs
 
 # User agents with known answers, for measuring the browser stage; their licences are not ours, so they stay in the cache.
 suites: deps-python

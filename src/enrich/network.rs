@@ -1,6 +1,6 @@
 //! Whether an autonomous system is one of data centres: visitors do not live there, servers and VPN exits do.
 //!
-//! The table is `lists/data-centres.tsv`; who belongs into it stands in `lists/hosting.tsv`. Networks that carry people's
+//! The table is `lists/data-centres.tsv`; who belongs into it stands in `tools/lists/hosting.tsv`. Networks that carry people's
 //! traffic onwards, such as iCloud Private Relay's, are none of it. This is a mark on an event, and never a reason to drop one.
 
 use std::sync::LazyLock;

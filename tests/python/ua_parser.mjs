@@ -1,4 +1,4 @@
-// A second opinion for `suites.py`: user agents as a JSON array in, what `ua-parser-js` makes of them out.
+// The second parser for `suites.py`: reads user agents as a JSON array and prints the results of `ua-parser-js`.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -1,6 +1,6 @@
 //! The lists that others keep: what bots are called, who spams referrers, which networks are data centres.
 //!
-//! They lie here as data and are built in; `make lists` writes them anew, see `refresh.mjs`. The head of each says where it
+//! They lie here as data and are built in; `make lists` writes them anew, see `tools/lists/refresh.mjs`. The head of each says where it
 //! comes from and how old it is, so that the product can say so too. This module reads heads and lines, and knows nothing
 //! of what a line means.
 

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { crawlers } from "./crawlers.mjs";
-import { addSystems, dataCentres } from "./data-centres.mjs";
+import { crawlerRows } from "./crawlers.mjs";
+import { addSystems, dataCentreRows } from "./data-centres.mjs";
 import { isAnchored, literals } from "./literals.mjs";
-import { spammers } from "./spam.mjs";
+import { spamHosts } from "./referrer-spam.mjs";
 
 const entry = (pattern, tags, instances = [], description = "") => ({ pattern, tags, instances, description });
 
-test("an expression that only escapes is its text", () => {
+test("an expression of escapes alone becomes its text", () => {
   assert.deepEqual(literals("Mail\\.RU_Bot\\/"), ["Mail.RU_Bot/"]);
 });
 
@@ -19,19 +19,19 @@ test("classes of letters, alternatives and optional parts become several texts",
   assert.deepEqual(literals("Fetch(?:er)?!"), ["Fetcher!", "Fetch!"]);
 });
 
-test("what repeats, negates or looks around is no text", () => {
+test("an expression with repetition, negation or look-around is not literal", () => {
   for (const pattern of ["a.b", "a+", "a*", "[^a]b", "\\d", "(?!a)b", "a{2}", "(a", "a)", "a|"]) {
     assert.equal(literals(pattern), undefined, pattern);
   }
 });
 
-test("an anchor is told from an escaped sign", () => {
+test("an anchor is distinguished from an escaped sign", () => {
   assert.ok(isAnchored("^curl") && isAnchored("Labs$"));
   assert.ok(!isAnchored("a\\^b") && !isAnchored("[^a]"));
 });
 
-test("the first category of the order counts, and a generous tag is not believed", () => {
-  const { rows } = crawlers([
+test("the first category in order counts, and the tag seo needs a word of SEO", () => {
+  const { rows } = crawlerRows([
     entry("Searchy\\/", ["search-engine", "ai-crawler"]),
     entry("RankTool", ["seo"]),
     entry("PaymentHook", ["seo"]),
@@ -46,7 +46,7 @@ test("the first category of the order counts, and a generous tag is not believed
 });
 
 test("a name is the spelling that crawlers send, without a version's slash or an address", () => {
-  const { rows } = crawlers([
+  const { rows } = crawlerRows([
     entry("[cC]laude[bB]ot", ["ai-crawler"], ["claudebot", "ClaudeBot/1.0"]),
     entry("Riddler \\(http:\\/\\/riddler\\.io", ["scanner"]),
     entry("Mediapartners \\(Googlebot\\)", ["advertising"]),
@@ -54,19 +54,19 @@ test("a name is the spelling that crawlers send, without a version's slash or an
   assert.deepEqual([...new Set(rows.map(([, name]) => name))].sort(), ["ClaudeBot", "Mediapartners (Googlebot)", "Riddler"]);
 });
 
-test("texts that are too short or that people send are left out and told", () => {
-  const { rows, skipped } = crawlers([entry("^ab\\/", ["seo"]), entry("^Silk\\/", ["seo"]), entry("a.b", ["seo"])]);
+test("texts that are too short or that people's programs send are skipped with a reason", () => {
+  const { rows, skipped } = crawlerRows([entry("^ab\\/", ["seo"]), entry("^Silk\\/", ["seo"]), entry("a.b", ["seo"])]);
   assert.deepEqual(rows, []);
-  assert.deepEqual(skipped.map(({ why }) => why), ["too short", "people's programs send it", "not literal"]);
+  assert.deepEqual(skipped.map(({ reason }) => reason), ["too short", "matches people's programs", "not literal"]);
 });
 
-test("systems are read with their quoted names", () => {
+test("systems are parsed with quoted names", () => {
   const systems = new Map();
   addSystems(systems, '1.0.0.0,1.0.0.255,13335,"Cloudflare, Inc."\n1.0.4.0,1.0.7.255,7,"""Some"" Ltd"\n::,::1,38803,Gtelecom\n');
   assert.deepEqual([...systems], [[13335, "Cloudflare, Inc."], [7, '"Some" Ltd'], [38803, "Gtelecom"]]);
 });
 
-test("a data centre is told by its name, its trade or its number, and who sells access is none", () => {
+test("a data centre is found by its name, its trade or its number, and a company that sells access is not one", () => {
   const table = ["# head", "name\tacme cloud\tAcme", "word\thosting\t", "not\ttelecom\t", "asn\t5\tFive", "never\t9\tAcme's offices"];
   const systems = new Map([
     [9, "Acme Cloud, Offices"],
@@ -77,13 +77,13 @@ test("a data centre is told by its name, its trade or its number, and who sells 
     [4, "Fast   Hosting Ltd."],
     [3, "Webshosting"],
   ]);
-  const { rows, idle } = dataCentres([...table, "name\tgone\tGone"].join("\n"), systems);
+  const { rows, unmatched } = dataCentreRows([...table, "name\tgone\tGone"].join("\n"), systems);
   assert.deepEqual(rows, [[4, "Fast Hosting Ltd."], [5, "Five"], [8, "Acme"]]);
-  assert.deepEqual(idle, ["gone"]);
+  assert.deepEqual(unmatched, ["gone"]);
 });
 
-test("hosts of spam are taken once, in order, without what lies below another or belongs to many", () => {
-  const { hosts, left } = spammers("! a comment\n\nb.example\nA.example \nb.example\nwww.b.example\nucoz.ru\nnonsense\n");
+test("spam hosts are sorted and distinct, without hosts below other ones and without shared hosts", () => {
+  const { hosts, excluded } = spamHosts("! a comment\n\nb.example\nA.example \nb.example\nwww.b.example\nucoz.ru\nnonsense\n");
   assert.deepEqual(hosts, ["a.example", "b.example"]);
-  assert.deepEqual(left, ["ucoz.ru"]);
+  assert.deepEqual(excluded, ["ucoz.ru"]);
 });

@@ -1,33 +1,33 @@
-// Turns the regular expressions of a list of crawlers into the literal texts they stand for.
+// Converts regular expressions of a crawler list into literal texts.
 //
-// Nearly all of them are literal but for their escapes; some spell a letter both ways or offer alternatives. What says more
-// than that (look-around, repetition, negated classes) is no literal, and the caller is told so.
+// Most of them are literal texts with escapes. Some have classes of letters, alternatives or optional parts, which become
+// several texts. Expressions with look-around, repetition or negated classes are not literal.
 
-/** Most texts one expression may become; none of the real ones comes near it. */
-const MOST_TEXTS = 16;
+/** Texts that one expression may become. Real expressions stay far below. */
+const MAX_TEXTS = 16;
 
 /**
- * The texts of which one occurs wherever `pattern` matches, or `undefined` when it is not made of literals.
+ * Returns texts of which at least one occurs wherever `pattern` matches, or `undefined` if the expression is not literal.
  *
- * An anchor is dropped, so that a text may be found where the expression would not match: the caller has to look at short ones.
+ * Anchors are dropped, so a text may also occur where the expression does not match. Callers should reject short texts.
  */
 export function literals(pattern) {
   const reader = { pattern, at: 0 };
-  const texts = alternatives(reader);
+  const texts = parseAlternatives(reader);
   if (texts === undefined || reader.at < pattern.length || texts.some((text) => text === "")) return undefined;
   const distinct = [...new Set(texts)].filter((text) => !texts.some((other) => other !== text && text.includes(other)));
-  return distinct.length <= MOST_TEXTS ? distinct : undefined;
+  return distinct.length <= MAX_TEXTS ? distinct : undefined;
 }
 
-/** Whether `pattern` says where in the user agent it has to stand. */
+/** Whether `pattern` is bound to the start or the end of the user agent. */
 export function isAnchored(pattern) {
   return /(^|[^\\[])[\^$]/.test(pattern);
 }
 
-function alternatives(reader) {
+function parseAlternatives(reader) {
   const all = [];
   for (;;) {
-    const texts = sequence(reader);
+    const texts = parseSequence(reader);
     if (texts === undefined) return undefined;
     all.push(...texts);
     if (reader.pattern[reader.at] !== "|") return all;
@@ -35,23 +35,23 @@ function alternatives(reader) {
   }
 }
 
-function sequence(reader) {
+function parseSequence(reader) {
   let texts = [""];
   while (reader.at < reader.pattern.length && !"|)".includes(reader.pattern[reader.at])) {
-    let choices = atom(reader);
+    let choices = parseAtom(reader);
     if (choices === undefined) return undefined;
     if (reader.pattern[reader.at] === "?") {
       reader.at += 1;
       choices = [...choices, ""];
     }
     texts = texts.flatMap((text) => choices.map((choice) => text + choice));
-    if (texts.length > MOST_TEXTS) return undefined;
+    if (texts.length > MAX_TEXTS) return undefined;
   }
   return texts;
 }
 
-/** What the next character, class or group stands for. */
-function atom(reader) {
+/** Returns the texts of the next character, class or group. */
+function parseAtom(reader) {
   const { pattern } = reader;
   const character = pattern[reader.at];
   reader.at += 1;
@@ -72,7 +72,7 @@ function atom(reader) {
         if (pattern[reader.at + 1] !== ":") return undefined;
         reader.at += 2;
       }
-      const texts = alternatives(reader);
+      const texts = parseAlternatives(reader);
       if (pattern[reader.at] !== ")") return undefined;
       reader.at += 1;
       return texts;

@@ -1,8 +1,8 @@
-// Hosts of referrer spam, from a list of a host a line.
+// Hosts of referrer spam, from a list with one host per line.
 
 /**
- * Not taken, although the public list has them: under these many sites or shops of people live, or people come from there.
- * What is left out here costs a false referrer; what is wrongly taken costs a true visitor.
+ * Hosts of the public list that are excluded: many independent sites or shops are below them, or real visitors come from them.
+ * An excluded spammer costs one false referrer. A wrongly listed host would cost real visits.
  */
 const NOT_SPAM = new Set([
   "adf.ly", "ci.ua", "dailystorm.ru", "delo.fund", "falcoware.com", "free-games-download.falcoware.com",
@@ -15,19 +15,19 @@ const NOT_SPAM = new Set([
   "vladtime.ru", "wallabag.malooma.bzh", "weburlopener.com", "workona.com", "ww2awards.info", "yougame.biz",
 ]);
 
-/** Hosts in order, each once and none below another, and those that were left out on purpose. */
-export function spammers(text) {
-  const given = text
+/** Returns the sorted hosts without duplicates and without hosts below other ones, and the hosts excluded by `NOT_SPAM`. */
+export function spamHosts(text) {
+  const listed = text
     .split(/\r?\n/)
     .map((line) => line.trim().toLowerCase())
     .filter((line) => /^[a-z\d][a-z\d.-]*\.[a-z\d-]+$/.test(line));
-  const left = [...new Set(given.filter((host) => NOT_SPAM.has(host)))];
-  const taken = new Set(given.filter((host) => !NOT_SPAM.has(host)));
-  const hosts = [...taken].filter((host) => !parents(host).some((parent) => taken.has(parent)));
-  return { hosts: hosts.sort(), left };
+  const excluded = [...new Set(listed.filter((host) => NOT_SPAM.has(host)))];
+  const spam = new Set(listed.filter((host) => !NOT_SPAM.has(host)));
+  const hosts = [...spam].filter((host) => !parentDomains(host).some((parent) => spam.has(parent)));
+  return { hosts: hosts.sort(), excluded };
 }
 
-function parents(host) {
+function parentDomains(host) {
   const labels = host.split(".");
   return labels.slice(1).map((_, index) => labels.slice(index + 1).join("."));
 }

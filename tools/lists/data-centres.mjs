@@ -1,32 +1,32 @@
-// Which autonomous systems are data centres: those registered under a name of `hosting.tsv`.
+// Finds the autonomous systems that are data centres, by the rules of `hosting.tsv`.
 
 /**
- * Rows `[number, name]` in the order of the numbers, and the keys that found nothing.
+ * Returns rows `[number, name]`, sorted by number, and the keys of rules that matched nothing.
  *
- * `table` is the text of `hosting.tsv`; `systems` maps numbers to the names they are registered under.
+ * `table` is the text of `hosting.tsv`; `systems` maps each number to the name it is registered under.
  */
-export function dataCentres(table, systems) {
-  const rules = read(table);
-  const found = new Set();
+export function dataCentreRows(table, systems) {
+  const rules = parseRules(table);
+  const matched = new Set();
   const rows = [];
   for (const [number, registered] of [...systems].sort(([a], [b]) => a - b)) {
-    const rule = rules.never.has(String(number)) ? undefined : ruleFor(rules, number, words(registered));
+    const rule = rules.never.has(String(number)) ? undefined : findRule(rules, number, normalize(registered));
     if (rule === undefined) continue;
-    found.add(rule);
-    // One that only tells its trade is called as it is registered.
+    matched.add(rule);
+    // A rule for a trade has no name; the registered name is used.
     rows.push([number, rule.name || registered.replace(/\s+/g, " ").trim()]);
   }
-  return { rows, idle: rules.all.filter((rule) => !found.has(rule)).map((rule) => rule.key) };
+  return { rows, unmatched: rules.all.filter((rule) => !matched.has(rule)).map((rule) => rule.key) };
 }
 
-/** The systems of a CSV file of ranges: first and last address, number, name. */
+/** Adds the systems of a CSV file to the map. Its columns are first address, last address, number and name. */
 export function addSystems(systems, csv) {
   for (const [, number, quoted, bare] of csv.matchAll(/^[^,]*,[^,]*,(\d+),(?:"((?:[^"]|"")*)"|([^\r\n]*))\r?$/gm)) {
     systems.set(Number(number), quoted?.replaceAll('""', '"') ?? bare);
   }
 }
 
-function read(table) {
+function parseRules(table) {
   const rules = { name: [], word: [], not: [], asn: new Map(), never: new Set(), all: [] };
   for (const line of table.split("\n").filter((line) => line !== "" && !line.startsWith("#"))) {
     const [kind, key, name = ""] = line.split("\t");
@@ -39,7 +39,7 @@ function read(table) {
   return rules;
 }
 
-function ruleFor(rules, number, registered) {
+function findRule(rules, number, registered) {
   const has = ({ key }) => registered.includes(` ${key} `);
   const numbered = rules.asn.get(String(number));
   return (
@@ -49,7 +49,7 @@ function ruleFor(rules, number, registered) {
   );
 }
 
-/** In lower case, words alone, each with a space on both sides. */
-function words(text) {
+/** Returns the words in lower case without punctuation, each with a space on both sides. */
+function normalize(text) {
   return ` ${text.toLowerCase().replace(/[^\p{L}\d]+/gu, " ").trim()} `;
 }
