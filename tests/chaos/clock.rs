@@ -1,4 +1,4 @@
-//! The collector's clock, set by Debian's `libfaketime` between it and the system; without that library clocks stay right.
+//! Sets the collector's clock with Debian's `libfaketime`. Without that library, the clock is not changed.
 
 use std::path::{Path, PathBuf};
 
@@ -6,13 +6,14 @@ use crate::common::Collector;
 
 const LIBRARY: &str = "libfaketimeMT.so.1";
 
-/// What a collector's clock is ahead of the true one by.
-pub struct Clock {
+/// A clock for a collector that can be set.
+pub struct AdjustableClock {
+    /// Contains the offset from the true time in seconds; `libfaketime` reads it once a second.
     offset: PathBuf,
 }
 
-impl Clock {
-    /// A clock that can be set, kept in `directory`; none without the library.
+impl AdjustableClock {
+    /// Keeps the offset in a file in `directory`. Returns `None` if the library is not installed.
     pub fn new(directory: &Path) -> Option<Self> {
         library()?;
         let clock = Self { offset: directory.join("clock") };
@@ -20,9 +21,9 @@ impl Clock {
         Some(clock)
     }
 
-    /// Gives it to a collector that does not run yet.
-    pub fn worn_by(&self, collector: Collector) -> Collector {
-        let library = library().expect("it was there when the clock was made");
+    /// Makes a collector that does not run yet use this clock.
+    pub fn install_in(&self, collector: Collector) -> Collector {
+        let library = library().expect("`new` has found it");
         collector
             .environment("LD_PRELOAD", library)
             .environment("FAKETIME_TIMESTAMP_FILE", &self.offset)
@@ -30,7 +31,7 @@ impl Clock {
             .environment("FAKETIME_DONT_FAKE_MONOTONIC", "1")
     }
 
-    /// Sets it so many seconds ahead of the true time, or behind.
+    /// Sets the offset from the true time; a negative one sets the clock back.
     pub fn set(&self, seconds: i64) {
         let new = self.offset.with_extension("new");
         std::fs::write(&new, format!("{seconds:+}\n")).expect("the clock's file can be written");
@@ -38,8 +39,8 @@ impl Clock {
     }
 }
 
-/// Removes what the library of a killed process left behind.
-pub fn forget(pid: u32) {
+/// Removes the shared memory that the library leaves behind when its process is killed.
+pub fn remove_leftovers(pid: u32) {
     for name in [format!("faketime_shm_{pid}"), format!("sem.faketime_sem_{pid}")] {
         let _ = std::fs::remove_file(Path::new("/dev/shm").join(name));
     }

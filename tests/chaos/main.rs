@@ -1,32 +1,38 @@
-//! Chaos: the real collector and the real store under load, with faults at random moments. What was acknowledged is stored once.
+//! Chaos test: a real collector and a real store under load, with faults at random moments.
+//!
+//! Every acknowledged event must be stored exactly once.
 //!
 //! ```text
 //! cargo test --test chaos                                       a short run
-//! cargo test --release --test chaos -- --kills 1000 --write     a full one, kept in benches/RESULTS.md
+//! cargo test --release --test chaos -- --kills 1000 --write     a full run, written to benches/RESULTS.md
 //! cargo test --test chaos -- --seed 7                           the same faults in the same order
 //! ```
 //!
-//! A load generator sends beacons without a pause, repeats each until it gets a 204, and notes what was acknowledged in
-//! a ledger of its own, synced. Meanwhile processes are killed with `kill -9` and frozen, the store is stopped, the way to
-//! it refuses, hangs, cuts inserts or loses answers of inserts that were applied, the disk is filled, the clock is set, the store refuses
-//! some rows for what is in them until an operator has them tried again. At the
-//! end all is made well, the spool drains, and the store is held against the ledger by page load and number, and `footfall
-//! verify` against its own books. A seed gives the same faults in the same order; their moments are the machine's.
+//! A load generator repeats each beacon until it gets a 204. It notes acknowledged events in a synced ledger of its own.
+//! Meanwhile the test injects faults:
+//!
+//! - it kills processes with `kill -9`, freezes them, and stops the store;
+//! - a proxy before the store refuses requests, hangs, cuts inserts, or loses the responses of applied inserts;
+//! - it fills the disk and sets the clock;
+//! - it makes the store refuse some rows, and requeues their segments later.
+//!
+//! At the end it removes all faults and waits until the spool is empty. Then it compares the store with the ledger by
+//! page load and number, and runs `footfall verify`. A seed repeats the faults and their order, but not their moments.
 
 #![allow(missing_docs, unreachable_pub, clippy::print_stderr)]
 
 mod clock;
 #[path = "../it/common/mod.rs"]
 mod common;
+mod disk;
 #[path = "../load/mod.rs"]
 mod load;
-mod outcome;
 mod proxy;
 #[path = "../../benches/record.rs"]
 #[allow(dead_code)]
 mod record;
-mod stage;
-mod volume;
+mod results;
+mod test_bed;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -37,24 +43,24 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use common::good_beacon;
 use load::{Ledger, Plan, Running};
-use stage::{Stage, Strike, Weather};
+use test_bed::{Condition, FaultKind, TestBed};
 
-/// How long everything may take to be well, and the spool to drain, after the last fault.
-const PATIENCE: Duration = Duration::from_secs(300);
-/// In calm weather the books are held against the store at one in so many blows, with the load going on.
+/// After the last fault, the system must recover and ship everything within this time.
+const TIMEOUT: Duration = Duration::from_secs(300);
+/// Under normal conditions, `footfall verify` runs before one in this many faults, while the load continues.
 const VERIFY_EVERY: u32 = 8;
-/// A beacon that failed is sent again after up to so long, so that the collector may have shipped it by then, or died again.
+/// The longest pause before a failed beacon is repeated. By then the collector may have shipped it, or been killed again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
-/// The most that the collector's memory may come to: the design's bound at full load.
+/// The bound of the collector's memory under full load, in bytes. Source: the design's table of sizes.
 const MEMORY_MAX: u64 = 150 << 20;
 
-/// The collector and its store under faults, and the audit afterwards.
+/// Runs a collector and its store under faults and checks that no event is lost or stored twice.
 #[derive(Debug, Parser)]
-struct Arguments {
-    /// Processes to kill before the run ends.
+struct ChaosArguments {
+    /// Number of processes to kill.
     #[arg(long, default_value_t = 12)]
     kills: u32,
-    /// Faults to repeat; drawn and printed when it is not given.
+    /// Repeats the faults of an earlier run. By default a seed is drawn and printed.
     #[arg(long)]
     seed: Option<u64>,
     /// Beacons a second.
@@ -63,28 +69,28 @@ struct Arguments {
     /// Events in each beacon.
     #[arg(long, default_value_t = 3)]
     events: u32,
-    /// Seconds of the one long outage of the store, in the middle of the run.
+    /// Seconds of the long outage of the store in the middle of the run.
     #[arg(long, default_value_t = 5)]
     outage: u64,
-    /// Keep the figures in benches/RESULTS.md.
+    /// Write the figures to benches/RESULTS.md.
     #[arg(long)]
     write: bool,
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = ChaosArguments::parse();
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
     println!("repeat this run's faults with --seed {seed}");
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
-    let mut stage = Stage::set(directory.path());
-    stage.outcome.seed = seed;
-    let result = run(&arguments, &mut stage, directory.path(), Rng::with_seed(seed));
-    println!("{}", stage.outcome.table());
+    let mut bed = TestBed::start(directory.path());
+    bed.results.seed = seed;
+    let result = run(&arguments, &mut bed, directory.path(), Rng::with_seed(seed));
+    println!("{}", bed.results.table());
     if let Err(problem) = &result {
         println!("{problem}");
     }
-    let held = result.is_ok() && stage.outcome.holds() && stage.outcome.memory <= MEMORY_MAX;
-    if held && arguments.write {
+    let passed = result.is_ok() && bed.results.is_exactly_once() && bed.results.memory <= MEMORY_MAX;
+    if passed && arguments.write {
         let text = format!(
             "## Faults\n\n{}.\n`cargo test --release --test chaos -- --kills {} --rate {} --events {} --outage {} --seed {seed} --write`:\n\n{}",
             record::circumstances(),
@@ -92,29 +98,29 @@ fn main() -> ExitCode {
             arguments.rate,
             arguments.events,
             arguments.outage,
-            stage.outcome.table()
+            bed.results.table()
         );
         record::keep("faults", &text);
     }
-    if held {
+    if passed {
         println!("chaos: 1 passed, 0 failed");
         ExitCode::SUCCESS
     } else {
-        println!("the collector's log ends with\n{}", tail(&stage.collector.log()));
+        println!("the collector's log ends with\n{}", tail(&bed.collector.log()));
         println!("chaos: 0 passed, 1 failed");
         ExitCode::FAILURE
     }
 }
 
 fn run(
-    arguments: &Arguments,
-    stage: &mut Stage,
+    arguments: &ChaosArguments,
+    bed: &mut TestBed,
     directory: &std::path::Path,
     mut rng: Rng,
 ) -> Result<(), String> {
-    let began = Instant::now();
+    let started = Instant::now();
     let plan = Plan {
-        target: stage.collector.listen,
+        target: bed.collector.listen,
         connections: 64,
         events: arguments.events,
         site: "clinic".to_owned(),
@@ -124,86 +130,86 @@ fn run(
     };
     let ledger = Ledger::kept_in(&directory.join("ledger")).map_err(|error| format!("no ledger: {error}"))?;
     let load = Running::start(plan, ledger);
-    faults(arguments, stage, &mut rng);
-    stage.calm(PATIENCE)?;
+    inject_faults(arguments, bed, &mut rng);
+    bed.recover(TIMEOUT)?;
     let (sent, ledger) = load.stop();
-    stage.outcome.beacons = sent.taken;
-    stage.outcome.refused = sent.refused.values().sum();
-    stage.outcome.broken = sent.broken;
-    audit(stage, ledger, &mut rng)?;
-    stage.outcome.elapsed = began.elapsed();
+    bed.results.beacons = sent.taken;
+    bed.results.refused = sent.refused.values().sum();
+    bed.results.broken = sent.broken;
+    check_store(bed, ledger, &mut rng)?;
+    bed.results.elapsed = started.elapsed();
     Ok(())
 }
 
-/// Faults until enough processes were killed and each kind of fault has had its turn.
-fn faults(arguments: &Arguments, stage: &mut Stage, rng: &mut Rng) {
+/// Injects faults until enough processes were killed and each condition and kind of fault has occurred.
+fn inject_faults(arguments: &ChaosArguments, bed: &mut TestBed, rng: &mut Rng) {
     let bar = progress(arguments.kills.into());
-    let (mut weathers, mut blows) = (Deck::of(WEATHERS), Deck::of(BLOWS));
+    let (mut conditions, mut faults) = (FaultDeck::new(CONDITIONS), FaultDeck::new(FAULTS));
     let mut changes_at = Instant::now();
     let mut outage = Some(Duration::from_secs(arguments.outage));
-    while stage.outcome.kills() < arguments.kills
+    while bed.results.kills() < arguments.kills
         || outage.is_some()
-        || !weathers.was_dealt()
-        || !blows.was_dealt()
-        || stage.outcome.retried == 0
+        || !conditions.is_exhausted_once()
+        || !faults.is_exhausted_once()
+        || bed.results.requeued == 0
     {
         if Instant::now() >= changes_at {
-            let long = if stage.outcome.kills() >= arguments.kills / 2 { outage.take() } else { None };
-            let (weather, lasts) = match long {
-                Some(lasts) => (Weather::StoreGone, lasts),
-                None => (weathers.next(rng), Duration::from_millis(rng.u64(200..4_000))),
+            let long = if bed.results.kills() >= arguments.kills / 2 { outage.take() } else { None };
+            let (condition, duration) = match long {
+                Some(duration) => (Condition::StoreStopped, duration),
+                None => (conditions.next(rng), Duration::from_millis(rng.u64(200..4_000))),
             };
-            if stage.can(weather) {
-                stage.change(weather);
-                changes_at = Instant::now() + lasts;
+            if bed.supports(condition) {
+                bed.set_condition(condition);
+                changes_at = Instant::now() + duration;
             }
         }
-        stage.tend(Duration::from_millis(rng.u64(5..900)));
-        if stage.is_calm() && rng.u32(0..VERIFY_EVERY) == 0 {
-            stage.verify();
+        bed.run_for(Duration::from_millis(rng.u64(5..900)));
+        if bed.is_normal() && rng.u32(0..VERIFY_EVERY) == 0 {
+            bed.verify();
         }
-        let blow = blows.next(rng).drawn(rng);
-        bar.inc(stage.strike(blow).into());
-        bar.set_message(format!("{} MiB", stage.outcome.memory >> 20));
+        let fault = faults.next(rng).draw(rng);
+        bar.inc(bed.inject(fault).into());
+        bar.set_message(format!("{} MiB", bed.results.memory >> 20));
     }
     bar.finish();
 }
 
-/// What it is like in turn. Calm comes as often as all the rest together.
-const WEATHERS: &[(Weather, usize)] = &[
-    (Weather::Calm, 6),
-    (Weather::InsertsRefused, 1),
-    (Weather::InsertsHang, 1),
-    (Weather::AnswersLost, 1),
-    (Weather::InsertsCut, 1),
-    (Weather::StoreGone, 1),
-    (Weather::DiskFull, 1),
+/// Conditions and how often each occurs. The normal one is as frequent as all others together.
+const CONDITIONS: &[(Condition, usize)] = &[
+    (Condition::Normal, 6),
+    (Condition::InsertsRefused, 1),
+    (Condition::InsertsHang, 1),
+    (Condition::AnswersLost, 1),
+    (Condition::InsertsCut, 1),
+    (Condition::StoreStopped, 1),
+    (Condition::DiskFull, 1),
 ];
 
-/// Most blows kill the collector: it is what gave the promise.
-const BLOWS: &[(Strike, usize)] = &[
-    (Strike::KillCollector, 20),
-    (Strike::KillStore, 4),
-    (Strike::KillBoth, 2),
-    (Strike::KillTwice, 4),
-    (Strike::CutPowerOfStore, 2),
-    (Strike::FreezeCollector, 1),
-    (Strike::FreezeStore, 1),
-    (Strike::SetClock, 1),
-    (Strike::RefuseRows, 2),
-    (Strike::Retry, 2),
+/// Faults and how often each occurs. Most of them kill the collector, since it acknowledges the beacons.
+const FAULTS: &[(FaultKind, usize)] = &[
+    (FaultKind::KillCollector, 20),
+    (FaultKind::KillStore, 4),
+    (FaultKind::KillBoth, 2),
+    (FaultKind::KillTwice, 4),
+    (FaultKind::CutPowerOfStore, 2),
+    (FaultKind::FreezeCollector, 1),
+    (FaultKind::FreezeStore, 1),
+    (FaultKind::SetClock, 1),
+    (FaultKind::RefuseRows, 2),
+    (FaultKind::Requeue, 2),
 ];
 
-/// Kinds of faults in random order, each as often as it should come, dealt again when all were.
-struct Deck<T: 'static> {
+/// Deals each kind of fault as often as its number says, in random order, and then starts again.
+struct FaultDeck<T: 'static> {
     kinds: &'static [(T, usize)],
     left: Vec<T>,
-    first: bool,
+    first_round: bool,
 }
 
-impl<T: Copy> Deck<T> {
-    fn of(kinds: &'static [(T, usize)]) -> Self {
-        Self { kinds, left: Vec::new(), first: true }
+impl<T: Copy> FaultDeck<T> {
+    fn new(kinds: &'static [(T, usize)]) -> Self {
+        Self { kinds, left: Vec::new(), first_round: true }
     }
 
     fn next(&mut self, rng: &mut Rng) -> T {
@@ -213,44 +219,44 @@ impl<T: Copy> Deck<T> {
             rng.shuffle(&mut self.left);
         }
         let kind = self.left.pop().expect("a deck is not empty");
-        self.first &= !self.left.is_empty();
+        self.first_round &= !self.left.is_empty();
         kind
     }
 
-    /// Whether each kind has come at least once.
-    fn was_dealt(&self) -> bool {
-        !self.first
+    /// Whether each kind was dealt at least once.
+    fn is_exhausted_once(&self) -> bool {
+        !self.first_round
     }
 }
 
-/// Waits until all that is spooled is stored, and compares the store with the ledger and with the books.
-fn audit(stage: &mut Stage, mut ledger: Ledger, rng: &mut Rng) -> Result<(), String> {
-    let store = stage.store();
-    // Segments are shipped in order: once this event is stored, so is everything that was acknowledged before it.
+/// Waits until the spool is shipped, compares the store with the ledger, and runs `footfall verify`.
+fn check_store(bed: &mut TestBed, mut ledger: Ledger, rng: &mut Rng) -> Result<(), String> {
+    let store = bed.store();
+    // Segments are shipped in order. Once this event is stored, all events acknowledged before it are stored too.
     let last = rng.u64(..);
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     let body = good_beacon("clinic", last, 0, "/last");
-    wait(stage, end, "a last beacon is taken", |stage| {
-        stage.collector.beacon(&body).is_ok_and(|answer| answer.status == 204)
+    wait(bed, end, "a last beacon is accepted", |bed| {
+        bed.collector.beacon(&body).is_ok_and(|answer| answer.status == 204)
     })?;
     ledger.note(last, 0, 1).map_err(|error| error.to_string())?;
     let arrived = format!("SELECT count() FROM events WHERE page_load = {last}");
-    wait(stage, end, "the last event is stored", |_| {
+    wait(bed, end, "the last event is stored", |_| {
         store.query(&arrived).is_ok_and(|count| count.starts_with(b"1"))
     })?;
     let difference = ledger.compare(store.events());
-    let outcome = &mut stage.outcome;
-    outcome.acknowledged = difference.acknowledged;
-    outcome.missing = difference.missing.len();
-    outcome.doubled = difference.twice.len();
-    outcome.unknown = difference.unknown.len();
-    outcome.removed = store.number("SELECT sum(removed) FROM days");
-    stage.verify();
-    if let Some(said) = &stage.outcome.unbalanced {
-        return Err(format!("footfall verify: {said}"));
+    let results = &mut bed.results;
+    results.acknowledged = difference.acknowledged;
+    results.missing = difference.missing.len();
+    results.doubled = difference.twice.len();
+    results.unknown = difference.unknown.len();
+    results.removed = store.number("SELECT sum(removed) FROM days");
+    bed.verify();
+    if let Some(output) = &bed.results.discrepancy {
+        return Err(format!("footfall verify: {output}"));
     }
-    if stage.outcome.memory > MEMORY_MAX {
-        return Err(format!("the collector's memory came to {} MiB", stage.outcome.memory >> 20));
+    if bed.results.memory > MEMORY_MAX {
+        return Err(format!("the collector used {} MiB of memory", bed.results.memory >> 20));
     }
     if !difference.is_none() {
         return Err(format!(
@@ -264,27 +270,27 @@ fn audit(stage: &mut Stage, mut ledger: Ledger, rng: &mut Rng) -> Result<(), Str
 }
 
 fn wait(
-    stage: &mut Stage,
+    bed: &mut TestBed,
     end: Instant,
     what: &str,
-    mut done: impl FnMut(&mut Stage) -> bool,
+    mut done: impl FnMut(&mut TestBed) -> bool,
 ) -> Result<(), String> {
-    while !done(stage) {
+    while !done(bed) {
         if Instant::now() > end {
-            return Err(format!("waited {PATIENCE:?} in vain: {what}"));
+            return Err(format!("not within {TIMEOUT:?}: {what}"));
         }
-        stage.tend(Duration::from_millis(100));
+        bed.run_for(Duration::from_millis(100));
     }
     Ok(())
 }
 
 fn progress(kills: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} kills, {elapsed} of {duration}, {msg}")
-        .expect("the template is right");
+        .expect("the template is valid");
     ProgressBar::new(kills).with_style(style)
 }
 
-/// The last lines of a log.
+/// The last 60 lines of a log.
 fn tail(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(60)..].join("\n")

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::common::{Collector, Store, good_beacon, ports};
+use crate::common::{Collector, StoreClient, good_beacon, ports};
 
 const RULES: &str = include_str!("../../deploy/prometheus/alerts.yml");
 const TESTS: &str = include_str!("../../deploy/prometheus/alerts.test.yml");
@@ -17,7 +17,7 @@ fn metrics(expression: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn each_metric_of_an_alert_is_exported_though_the_store_has_never_answered() {
-    let mut collector = Collector::shipping_to(Store::at(ports::free()), "");
+    let mut collector = Collector::shipping_to(StoreClient::without_password(ports::free()), "");
     collector.start();
     let exported = collector.metrics();
     let samples: BTreeSet<&str> = exported.lines().filter_map(|line| line.split(['{', ' ']).next()).collect();

@@ -1,7 +1,7 @@
-//! Bursts and backlogs: far more beacons than there is room for, and a spool that has grown while the store was away.
+//! Bursts and backlogs: more beacons than the spool has room for, and a spool that filled up while the store was down.
 //!
-//! Nothing here has a limit on time: what it took is printed, and what must hold is that nothing acknowledged is lost or
-//! stored twice, that memory stays bounded, and that beacons are taken again.
+//! Acknowledged events must be stored exactly once, memory must stay bounded, and beacons must be accepted again.
+//! Durations are only printed.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -16,32 +16,32 @@ use crate::common::{Collector, StoreProcess, eventually, good_beacon, seed};
 use crate::faults::{CATCH_UP, MEMORY_MAX, settle};
 use crate::load::{Ledger, Outcome, Plan, RETRY_PAUSE, Running};
 
-/// How long the burst goes on once the spool is full, at least.
-const OVERFULL: Duration = Duration::from_secs(8);
-/// Beacons that are offered for each that there is room for.
-const TIMES: u64 = 5;
+/// The burst continues for at least this time after the spool is full.
+const OVERLOAD_TIME: Duration = Duration::from_secs(8);
+/// The burst offers this many times the beacons for which the spool has room.
+const OVERLOAD_FACTOR: u64 = 5;
 
-/// What waits in a spool after a long outage, in bytes; less than there may be, since a debug build has to make and ship it.
+/// Bytes in the spool after a long outage. A debug build must write and ship them, so they are fewer than the default limit.
 const BACKLOG: usize = 150 << 20;
-/// Events of each beacon in it.
+/// Numbers of the events of each beacon in the backlog.
 const SEQS: [u32; 10] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
 
-/// A metric of the collector, once it has one of that name and labels.
+/// The value of a metric, or `None` before the collector has reported it.
 fn metric(collector: &Collector, name: &str) -> Option<f64> {
     collector.metrics().lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
 }
 
-/// Beacons that were answered with a status so far, by the collector's own count.
+/// The number of beacons that the collector has answered with this status.
 fn answered(collector: &Collector, status: u16) -> u64 {
     let name = format!("footfall_requests_total{{route=\"beacon\",status=\"{status}\"}}");
     metric(collector, &name).unwrap_or(0.0) as u64
 }
 
-/// Sends a beacon again and again until it is taken; says how often it was sent.
-fn insist(collector: &Collector, page_load: u64) -> u32 {
+/// Sends a beacon until it is accepted. Returns the number of attempts.
+fn send_until_accepted(collector: &Collector, page_load: u64) -> u32 {
     let body = good_beacon("clinic", page_load, 0, "/back");
     let mut sent = 0;
-    eventually("a beacon is taken", CATCH_UP, || {
+    eventually("a beacon is accepted", CATCH_UP, || {
         sent += 1;
         collector.beacon(&body).is_ok_and(|answer| answer.status == 204)
     });
@@ -49,8 +49,7 @@ fn insist(collector: &Collector, page_load: u64) -> u32 {
 }
 
 #[test]
-fn a_burst_of_five_times_what_there_is_room_for_loses_nothing_takes_no_memory_and_ends_when_the_store_is_back()
- {
+fn a_burst_beyond_the_spool_s_limit_loses_nothing_and_stays_within_memory() {
     let seed = seed();
     let mut rng = Rng::with_seed(seed);
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
@@ -60,10 +59,10 @@ fn a_burst_of_five_times_what_there_is_room_for_loses_nothing_takes_no_memory_an
     let mut collector = Collector::shipping_to(store.store, limits);
     collector.start();
     let before = rng.u64(..);
-    insist(&collector, before);
+    send_until_accepted(&collector, before);
     collector.wait_for_events(1, CATCH_UP);
     store.kill();
-    // The same seed would make the load draw the page loads that are drawn here.
+    // With the same seed, the load would use the same page loads as this test.
     let plan = Plan {
         target: collector.listen,
         connections: 256,
@@ -75,42 +74,45 @@ fn a_burst_of_five_times_what_there_is_room_for_loses_nothing_takes_no_memory_an
     };
     let load = Running::start(plan, Ledger::default());
     eventually("the spool is full", CATCH_UP, || answered(&collector, 503) > 0);
-    let full = Instant::now();
+    let full_since = Instant::now();
     let room = answered(&collector, 204);
     let offered = || answered(&collector, 204) + answered(&collector, 503);
-    eventually("the burst is as large as it should be", CATCH_UP, || {
-        full.elapsed() >= OVERFULL && offered() >= TIMES * room
+    eventually("the burst is large enough", CATCH_UP, || {
+        full_since.elapsed() >= OVERLOAD_TIME && offered() >= OVERLOAD_FACTOR * room
     });
     let (at_return, refused) = (answered(&collector, 204), answered(&collector, 503));
-    assert!(at_return < room + room / 4, "the spool took {at_return} beacons and was full after {room}");
+    assert!(
+        at_return < room + room / 4,
+        "the spool accepted {at_return} beacons though it was full after {room}"
+    );
 
     store.start();
-    let back = Instant::now();
+    let store_started = Instant::now();
     let first = rng.u64(..);
-    let tries = insist(&collector, first);
-    let waited = back.elapsed();
-    // The burst goes on into the drain.
+    let attempts = send_until_accepted(&collector, first);
+    let waited = store_started.elapsed();
+    // The burst continues while the spool drains.
     std::thread::sleep(Duration::from_secs(2));
     let (outcome, mut ledger) = load.stop();
     for page_load in [before, first] {
         ledger.note(page_load, 0, 1).expect("the ledger can be written");
     }
-    let most = process::peak_memory(collector.pid()).expect("the collector runs");
+    let peak = process::peak_memory(collector.pid()).expect("the collector runs");
     println!(
         "room for {room} beacons of 10 events; {refused} answers of 503 while it was full, {} times the room offered; \
-         {} taken in the end; 204 again {:.2} s after the store answered (try {tries}); memory at most {} MiB",
+         {} accepted in the end; 204 again {:.2} s after the store answered (attempt {attempts}); peak memory {} MiB",
         (at_return + refused) / room,
         outcome.taken,
         waited.as_secs_f64(),
-        most >> 20
+        peak >> 20
     );
     assert_eq!((outcome.broken, outcome.refused.keys().copied().collect()), (0, vec![503]), "{outcome:?}");
-    assert!(most < MEMORY_MAX, "the collector took {} MiB", most >> 20);
+    assert!(peak < MEMORY_MAX, "the collector used {} MiB", peak >> 20);
     settle(&collector, ledger, &mut rng);
 }
 
-/// Fills a spool with what an outage leaves, and notes every event.
-fn fill(directory: &Path, ledger: &mut Ledger, rng: &mut Rng) {
+/// Fills a spool with [`BACKLOG`] bytes of events and notes each event in the ledger.
+fn fill_spool(directory: &Path, ledger: &mut Ledger, rng: &mut Rng) {
     let limits = SpoolLimits {
         seal_rows: 100_000,
         seal_bytes: 32 << 20,
@@ -148,7 +150,7 @@ fn fill(directory: &Path, ledger: &mut Ledger, rng: &mut Rng) {
         }
         written += rows.len();
         let frame = Frame { site: "clinic", page_load, seqs: &SEQS, rows: &rows };
-        // Full in memory means that the disk is behind.
+        // An append fails while the disk is slower than this loop and the buffer is full.
         while spool.append(frame, Durability::Buffered).is_err() {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -157,8 +159,8 @@ fn fill(directory: &Path, ledger: &mut Ledger, rng: &mut Rng) {
     spool.close();
 }
 
-/// Prints what a load met, and fails unless every beacon of it was answered 204.
-fn tell(when: &str, outcome: &Outcome) {
+/// Prints a load's outcome. Fails unless each of its beacons was answered with 204.
+fn assert_all_accepted(when: &str, outcome: &Outcome) {
     let ms = |quantile| outcome.latency.quantile(quantile).as_secs_f64() * 1e3;
     println!(
         "{when}: {} beacons in {:.1} s, p50 {:.2} ms, p99 {:.2} ms",
@@ -171,7 +173,7 @@ fn tell(when: &str, outcome: &Outcome) {
 }
 
 #[test]
-fn a_collector_with_a_large_spool_takes_beacons_from_the_start_and_all_through_the_drain() {
+fn a_collector_with_a_large_spool_accepts_beacons_from_its_start_and_while_it_drains() {
     let seed = seed();
     let mut rng = Rng::with_seed(seed);
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
@@ -181,18 +183,18 @@ fn a_collector_with_a_large_spool_takes_beacons_from_the_start_and_all_through_t
     let migrated = collector.command(&["migrate"]);
     assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
     let mut ledger = Ledger::default();
-    fill(&collector.data().join("spool"), &mut ledger, &mut rng);
+    fill_spool(&collector.data().join("spool"), &mut ledger, &mut rng);
     let backlog = ledger.len();
 
-    let began = Instant::now();
+    let started = Instant::now();
     collector.spawn();
     let first = rng.u64(..);
     let body = good_beacon("clinic", first, 0, "/first");
     while !collector.beacon(&body).is_ok_and(|answer| answer.status == 204) {
-        assert!(began.elapsed() < CATCH_UP, "no beacon is taken:\n{}", collector.log());
+        assert!(started.elapsed() < CATCH_UP, "no beacon is accepted:\n{}", collector.log());
         std::thread::sleep(Duration::from_millis(2));
     }
-    println!("{} MiB in the spool: the first 204 after {:?}", BACKLOG >> 20, began.elapsed());
+    println!("{} MiB in the spool: the first 204 after {:?}", BACKLOG >> 20, started.elapsed());
     ledger.note(first, 0, 1).expect("the ledger can be written");
 
     let plan = Plan {
@@ -208,13 +210,13 @@ fn a_collector_with_a_large_spool_takes_beacons_from_the_start_and_all_through_t
     let waiting = || metric(&collector, "footfall_spool_segments").unwrap_or(f64::MAX);
     let shipped = || metric(&collector, "footfall_shipped_rows_total").unwrap_or(0.0);
     eventually("the backlog is stored", CATCH_UP, || shipped() >= backlog as f64 && waiting() <= 1.0);
-    let drained = began.elapsed();
+    let drained = started.elapsed();
     let (outcome, ledger) = load.stop();
-    tell("while it drained", &outcome);
+    assert_all_accepted("while it drained", &outcome);
     println!("{backlog} events drained in {drained:?} from the start");
     let load = Running::start(Plan { seed: (!seed).wrapping_add(1), ..plan }, ledger);
     std::thread::sleep(Duration::from_secs(5));
     let (outcome, ledger) = load.stop();
-    tell("afterwards", &outcome);
+    assert_all_accepted("afterwards", &outcome);
     settle(&collector, ledger, &mut rng);
 }

@@ -80,7 +80,7 @@ fn the_embedded_store_is_killed_ten_times_and_every_acknowledged_event_is_stored
         let pid = collector.store_pid().expect("the embedded store is a child of the collector");
         process::signal(pid, Signal::KILL);
         eventually(&format!("store {pid} is gone after kill {kill}"), Duration::from_secs(10), || {
-            !process::runs(pid)
+            !process::is_running(pid)
         });
     }
     let (outcome, ledger) = load.stop();

@@ -1,8 +1,8 @@
-//! Integration tests: real processes, real sockets, a real store.
+//! Integration tests with real processes, real sockets and a real store.
 
-// A test binary has no public interface: `pub` says what the modules offer each other.
+// A test binary has no public interface. `pub` marks what its modules use of each other.
 #![allow(unreachable_pub, missing_docs)]
-// A test that cannot go on fails, and says where.
+// A failed `unwrap` fails the test and names the line.
 #![allow(clippy::unwrap_used)]
 
 mod access;

@@ -3,16 +3,16 @@
 use std::io::Write;
 use std::time::Duration;
 
-use crate::common::{Collector, Http, Store, eventually, good_beacon, http, ports, process};
+use crate::common::{Collector, HttpConnection, StoreClient, eventually, good_beacon, http, ports, process};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A collector whose store does not exist.
 fn without_store(settings: &str) -> Collector {
-    Collector::shipping_to(Store::at(ports::free()), settings)
+    Collector::shipping_to(StoreClient::without_password(ports::free()), settings)
 }
 
-fn post(target: &mut Http, body: &str) -> u16 {
+fn post(target: &mut HttpConnection, body: &str) -> u16 {
     let request = format!(
         "POST /b HTTP/1.1\r\nHost: x\r\nUser-Agent: Mozilla/5.0 (Unheard-Of 77)\r\nX-Forwarded-For: 203.0.113.77\r\n\
          Content-Length: {}\r\n\r\n{body}",
@@ -76,7 +76,7 @@ fn how_old_the_built_in_lists_are_is_told_in_the_log_in_metrics_and_by_the_check
 fn new_sites_are_taken_up_without_dropping_a_connection() {
     let mut collector = without_store("");
     collector.start();
-    let mut open = Http::connect(collector.listen).unwrap();
+    let mut open = HttpConnection::connect(collector.listen).unwrap();
     let beacon = good_beacon("other", 1, 0, "/").replace("clinic.example", "other.example");
     assert_eq!(post(&mut open, &beacon), 403);
     let file = collector.path("footfall.toml");
@@ -95,7 +95,7 @@ fn new_sites_are_taken_up_without_dropping_a_connection() {
 fn what_it_writes_holds_no_address_and_no_user_agent() {
     let mut collector = without_store("");
     collector.start();
-    let mut http = Http::connect(collector.listen).unwrap();
+    let mut http = HttpConnection::connect(collector.listen).unwrap();
     for (body, status) in [
         (good_beacon("clinic", 5, 0, "/?token=s3cr3t77"), 204),
         (good_beacon("nobody", 5, 1, "/"), 403),

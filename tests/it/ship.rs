@@ -17,7 +17,7 @@ use footfall::store::{Client, schema};
 use jiff::tz::TimeZone;
 use tokio::sync::oneshot;
 
-use crate::common::{Store, StoreProcess, eventually};
+use crate::common::{StoreClient, StoreProcess, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Events that [`Shipping::ship_one`] ships. What comes after them may lie in any number of segments, the first of them small.
@@ -135,7 +135,7 @@ impl Shipping {
     }
 
     /// Every event is stored once, and no other.
-    fn assert_exactly_once(&self, store: Store) {
+    fn assert_exactly_once(&self, store: StoreClient) {
         let stored = store.events();
         let distinct: HashSet<_> = stored.iter().copied().collect();
         assert_eq!(distinct.len(), stored.len(), "no event is stored twice");
@@ -168,7 +168,7 @@ fn client(address: SocketAddr) -> Client {
     })
 }
 
-fn make_tables(store: Store) {
+fn make_tables(store: StoreClient) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(schema::migrate(&client(store.listen), &TimeZone::UTC)).unwrap();
 }

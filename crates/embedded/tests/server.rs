@@ -55,8 +55,12 @@ fn library() -> PathBuf {
     path
 }
 
+/// An address that stays free: outgoing connections and other tests use other addresses of the loopback network.
 fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    let mut random = [0; 3];
+    getrandom::fill(&mut random).unwrap();
+    let [a, b, c] = random.map(|byte| 1 + byte % 250);
+    TcpListener::bind(SocketAddr::from(([127, a, b, c], 0))).unwrap().local_addr().unwrap()
 }
 
 fn options(data: &Path) -> Options {

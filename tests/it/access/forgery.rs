@@ -5,13 +5,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::{add, bearer, get};
-use crate::common::{Answer, Collector, good_beacon, http};
+use crate::common::{Collector, HttpResponse, good_beacon, http};
 
 const BROWSER: &str =
     "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0\r\n";
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-fn send(collector: &Collector, headers: &str, body: &str) -> Answer {
+fn send(collector: &Collector, headers: &str, body: &str) -> HttpResponse {
     http::post(
         collector.listen,
         "/b",

@@ -8,19 +8,19 @@ mod tokens;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 
-use crate::common::{Answer, Collector, eventually, http};
+use crate::common::{Collector, HttpResponse, eventually, http};
 
 /// Longer than the collector takes to look at the file of tokens.
 const NOTICED: Duration = Duration::from_secs(20);
 
 /// `GET path` with further headers, each ended by CRLF, and a `Host` that is the address.
-pub fn get(target: SocketAddr, path: &str, headers: &str) -> Answer {
+pub fn get(target: SocketAddr, path: &str, headers: &str) -> HttpResponse {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n{headers}\r\n");
     http::exchange(target, request.as_bytes()).unwrap()
 }
 
 /// `GET path` with a token.
-pub fn get_as(target: SocketAddr, path: &str, token: &str) -> Answer {
+pub fn get_as(target: SocketAddr, path: &str, token: &str) -> HttpResponse {
     get(target, path, &bearer(token))
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{add, get, get_as, wait_for};
-use crate::common::{Answer, Collector, good_beacon, http};
+use crate::common::{Collector, HttpResponse, good_beacon, http};
 
 /// How long the embedded store may take to make its tables on a machine that is busy with other tests.
 const STORED: Duration = Duration::from_secs(90);
@@ -20,7 +20,7 @@ fn encode(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-fn assert_secure(answer: &Answer, what: &str) {
+fn assert_secure(answer: &HttpResponse, what: &str) {
     for (name, value) in [
         (
             "content-security-policy",

@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use super::{beyond_loopback, get};
-use crate::common::{Answer, Collector, Store, eventually, good_beacon, http, process};
+use crate::common::{Collector, HttpResponse, StoreClient, eventually, good_beacon, http, process};
 
 /// Longer than a store takes to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,18 +36,18 @@ fn start_and_store(collector: &mut Collector, count: u64) {
     collector.wait_for_events(count, PATIENCE);
 }
 
-fn ask(collector: &Collector, parameters: &str, headers: &str, sql: &[u8]) -> Answer {
+fn ask(collector: &Collector, parameters: &str, headers: &str, sql: &[u8]) -> HttpResponse {
     http::post(collector.store.listen, &format!("/?{parameters}"), headers, sql).unwrap()
 }
 
 /// Status and ClickHouse's code of a refusal.
-fn refusal(answer: &Answer) -> (u16, &str) {
+fn refusal(answer: &HttpResponse) -> (u16, &str) {
     (answer.status, answer.header("x-clickhouse-exception-code").unwrap_or("none"))
 }
 
 /// Refused for a wrong name or password (516), or, as `default`, because the engine's own session has the only place (700).
 #[track_caller]
-fn assert_refused(answer: &Answer, who: &str) {
+fn assert_refused(answer: &HttpResponse, who: &str) {
     let (status, code) = refusal(answer);
     assert!(status != 200 && ["516", "700"].contains(&code), "{who}: {}", answer.text());
 }
@@ -145,7 +145,7 @@ fn the_password_is_in_its_file_alone_which_the_store_itself_cannot_read() {
         "SELECT * FROM default.`../store.passwords`".to_owned(),
         "SELECT * FROM file('../../store.passwords', 'LineAsString')".to_owned(),
     ] {
-        for headers in [collector.store.login(), ANALYST.to_owned()] {
+        for headers in [collector.store.credentials(), ANALYST.to_owned()] {
             let answer = ask(&collector, "", &headers, sql.as_bytes());
             assert_ne!(answer.status, 200, "{sql}");
             assert!(!answer.text().contains(&secret), "{sql}: {}", answer.text());
@@ -229,7 +229,7 @@ fn beyond_loopback_no_user_comes_without_a_password() {
     let mut collector = Collector::new("");
     let listen = collector.store.listen;
     edit(&collector, &format!("listen = \"{listen}\""), &format!("listen = \"{address}\""));
-    collector.store = Store::with_passwords(address, file(&collector));
+    collector.store = StoreClient::with_password_file(address, file(&collector));
     start_and_store(&mut collector, 1);
     let reader = password(&collector, "footfall_analyst");
     for headers in ["", ANALYST, "X-ClickHouse-User: footfall_collector\r\n"] {

@@ -13,7 +13,7 @@ const TWO_SITES: &str = "[access]\nloopback_tokens = true\n\
     [[site]]\nid = \"clinic\"\nhosts = [\"clinic.example\"]\n\
     [[site]]\nid = \"library\"\nhosts = [\"library.example\"]\n";
 
-fn names(answer: &crate::common::Answer) -> Vec<String> {
+fn names(answer: &crate::common::HttpResponse) -> Vec<String> {
     let list = answer.json();
     list["reports"]
         .as_array()

@@ -10,7 +10,7 @@ mod wire;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::common::{Answer, Collector, Http, good_beacon, http, page_load_id};
+use crate::common::{Collector, HttpConnection, HttpResponse, good_beacon, http, page_load_id};
 use crate::load::Ledger;
 use case::{CANARY, Case, Expect, HEADER_CANARY, PAGE_LOAD, Request, beacon, on_page};
 
@@ -86,7 +86,7 @@ fn a_stranger_cannot_speak_for_a_client_and_a_trusted_proxy_can() {
 }
 
 /// Sends a case as a browser behind a trusted proxy would, or as it is.
-fn send(collector: &Collector, case: &Case, page_load: u64, index: usize) -> Option<Answer> {
+fn send(collector: &Collector, case: &Case, page_load: u64, index: usize) -> Option<HttpResponse> {
     let id = page_load_id(page_load);
     match &case.request {
         Request::Body(body) => post(collector, "", &replace(body, &id), index),
@@ -95,17 +95,17 @@ fn send(collector: &Collector, case: &Case, page_load: u64, index: usize) -> Opt
             post(collector, headers, body.as_bytes(), index)
         }
         Request::Raw(bytes) => {
-            let mut connection = Http::connect(collector.listen).expect("the collector listens");
+            let mut connection = HttpConnection::connect(collector.listen).expect("the collector listens");
             // It may close as soon as it has seen enough; what it said before is still to be read.
             let _ = connection.send(&replace(bytes, &id));
-            let _ = connection.end();
+            let _ = connection.shutdown_write();
             connection.answer().ok()
         }
     }
 }
 
 /// `POST /b` with a browser's headers but those that `headers` sets.
-fn post(collector: &Collector, headers: &str, body: &[u8], index: usize) -> Option<Answer> {
+fn post(collector: &Collector, headers: &str, body: &[u8], index: usize) -> Option<HttpResponse> {
     let mut text = headers.to_owned();
     let lower = headers.to_ascii_lowercase();
     let client = CLIENTS[index % CLIENTS.len()];
@@ -125,7 +125,7 @@ fn post(collector: &Collector, headers: &str, body: &[u8], index: usize) -> Opti
 }
 
 /// Whether the answer is the documented one and repeats nothing.
-fn judge(case: &Case, answer: Option<&Answer>) -> Result<(), String> {
+fn judge(case: &Case, answer: Option<&HttpResponse>) -> Result<(), String> {
     let Some(answer) = answer else {
         let closed_well = matches!(case.expect, Expect::NotHttp);
         return if closed_well { Ok(()) } else { Err(format!("no answer, expected {:?}", case.expect)) };

@@ -1,4 +1,4 @@
-//! `footfall serve` in a directory of its own, on ports of its own.
+//! `footfall serve` in its own directory and on its own ports.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -12,23 +12,22 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::process::{self, Signal};
-use super::{Answer, Store, eventually, http, ports};
+use super::{HttpResponse, StoreClient, eventually, http, ports};
 
-/// How long a collector with an embedded store may take to be ready on a machine that is busy with other tests.
-const READY: Duration = Duration::from_secs(90);
-/// How long a drain may take.
-const DRAIN: Duration = Duration::from_secs(60);
+/// A collector with an embedded store must be ready within this time, also while other tests use the machine.
+const READY_TIMEOUT: Duration = Duration::from_secs(90);
+/// A collector that was asked to end must have ended within this time.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A collector, its directory, and the store it was told to use.
+/// A collector process with its directory and its store.
 pub struct Collector {
-    /// Beacons and the script.
+    /// Where it accepts beacons and serves the script.
     pub listen: SocketAddr,
-    /// Metrics and health.
+    /// Where it serves metrics and health.
     pub admin: SocketAddr,
-    /// The reports.
+    /// Where it serves reports.
     pub reports: SocketAddr,
-    /// Its store's interface.
-    pub store: Store,
+    pub store: StoreClient,
     program: PathBuf,
     directory: TempDir,
     environment: Vec<(OsString, OsString)>,
@@ -36,17 +35,22 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// A collector for site `clinic` with an embedded store. `settings` are TOML: top-level keys first, then tables;
-    /// `[store]` and the listeners are set already. It does not run yet.
+    /// A collector for site `clinic` with an embedded store. It does not run yet.
+    ///
+    /// `settings` are TOML: top-level keys first, then tables. `[store]` and the listeners are already set.
     pub fn new(settings: &str) -> Self {
         let store = ports::free();
-        let mut collector = Self::with_store(Store::at(store), &format!("listen = \"{store}\""), settings);
-        collector.store = Store::with_passwords(store, collector.data().join("store.passwords"));
+        let mut collector = Self::with_store(
+            StoreClient::without_password(store),
+            &format!("listen = \"{store}\""),
+            settings,
+        );
+        collector.store = StoreClient::with_password_file(store, collector.data().join("store.passwords"));
         collector
     }
 
-    /// A collector that ships to a store of its own standing.
-    pub fn shipping_to(store: Store, settings: &str) -> Self {
+    /// A collector that ships to a store in another process.
+    pub fn shipping_to(store: StoreClient, settings: &str) -> Self {
         Self::with_store(
             store,
             &format!("url = \"http://{}\"\nuser = \"footfall_collector\"", store.listen),
@@ -54,7 +58,7 @@ impl Collector {
         )
     }
 
-    fn with_store(store: Store, address: &str, settings: &str) -> Self {
+    fn with_store(store: StoreClient, address: &str, settings: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let [listen, admin, reports] = std::array::from_fn(|_| ports::free());
         let collector = Self {
@@ -80,7 +84,7 @@ impl Collector {
         }
         let _ = write!(text, "{top}\n[store]\n{address}\n{tables}\n");
         if !tables.contains("[limits]") {
-            // The load comes from one machine; tests of the limit set their own.
+            // All load comes from one address. Tests of the rate limit set their own.
             text += "[limits]\nrate = 0\n";
         }
         if !tables.contains("[[site]]") {
@@ -90,29 +94,27 @@ impl Collector {
         collector
     }
 
-    /// A file or directory of this collector.
+    /// The path of a file in this collector's directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    /// Its data directory.
     pub fn data(&self) -> PathBuf {
         self.path("data")
     }
 
-    /// Uses another build of the program.
+    /// Runs another executable.
     pub fn program(mut self, program: &Path) -> Self {
         self.program = program.to_owned();
         self
     }
 
-    /// Adds a variable to its environment.
     pub fn environment(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.environment.push((name.into(), value.into()));
         self
     }
 
-    /// Starts it and waits until it takes beacons.
+    /// Starts it and waits until it accepts beacons.
     pub fn start(&mut self) {
         self.spawn();
         self.wait_until_ready();
@@ -120,11 +122,11 @@ impl Collector {
 
     /// Starts it without waiting.
     pub fn spawn(&mut self) {
-        assert!(self.child.is_none(), "the collector runs already");
+        assert!(self.child.is_none(), "the collector is already running");
         self.spawn_logging_to(self.log_file());
     }
 
-    /// Starts it with its log going somewhere else, and waits until it takes beacons.
+    /// Starts it with another destination for its log, and waits until it accepts beacons.
     pub fn start_logging_to(&mut self, log: impl Into<Stdio>) {
         self.spawn_logging_to(log);
         self.wait_until_ready();
@@ -149,21 +151,25 @@ impl Collector {
         self.child = Some(child);
     }
 
-    /// Waits until it takes beacons, and fails with its log when it ends instead.
+    /// Waits until it accepts beacons. Fails with its log if it ends first.
     pub fn wait_until_ready(&mut self) {
-        let end = Instant::now() + READY;
+        let end = Instant::now() + READY_TIMEOUT;
         loop {
             if http::get(self.admin, "/readyz").is_ok_and(|answer| answer.status == 200) {
                 return;
             }
             let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
             assert!(ended.is_none(), "the collector ended with {ended:?}:\n{}", self.log());
-            assert!(Instant::now() < end, "the collector is not ready after {READY:?}:\n{}", self.log());
+            assert!(
+                Instant::now() < end,
+                "the collector is not ready after {READY_TIMEOUT:?}:\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
-    /// Runs another command of the program on the same configuration and answers with its output.
+    /// Runs another command of the program with the same configuration and returns its output.
     pub fn command(&self, arguments: &[&str]) -> std::process::Output {
         Command::new(&self.program)
             .args(arguments)
@@ -175,29 +181,28 @@ impl Collector {
             .expect("footfall starts")
     }
 
-    /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("the collector was started").id()
     }
 
-    /// The process of its embedded store, once it runs.
+    /// The process id of its embedded store, or `None` while no store runs.
     pub fn store_pid(&self) -> Option<u32> {
         process::children(self.pid()).first().copied()
     }
 
-    /// Whether it was started and has not ended.
-    pub fn runs(&self) -> bool {
+    /// Whether it was started, and neither [`Self::kill`] nor [`Self::try_wait`] has seen its end.
+    pub fn is_running(&self) -> bool {
         self.child.is_some()
     }
 
-    /// How it ended, if it did so by itself.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
+    /// Its exit status, if it ended by itself.
+    pub fn try_wait(&mut self) -> Option<ExitStatus> {
         let status = self.child.as_mut()?.try_wait().expect("a child can be waited for")?;
         self.child = None;
         Some(status)
     }
 
-    /// Ends it at once, as `kill -9` does. Its embedded store is left to notice.
+    /// Ends it at once, as `kill -9` does. Its embedded store notices that and ends too.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -205,11 +210,11 @@ impl Collector {
         }
     }
 
-    /// Asks it to end, as a service manager does, and waits for it.
+    /// Asks it to end, as a service manager does, and waits until it has.
     pub fn terminate(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("the collector was started");
         process::signal(child.id(), Signal::TERM);
-        let end = Instant::now() + DRAIN;
+        let end = Instant::now() + DRAIN_TIMEOUT;
         loop {
             if let Some(status) = child.try_wait().expect("a child can be waited for") {
                 return status;
@@ -217,28 +222,27 @@ impl Collector {
             if Instant::now() > end {
                 let _ = child.kill();
                 let _ = child.wait();
-                panic!("the collector did not end within {DRAIN:?}:\n{}", self.log());
+                panic!("the collector did not end within {DRAIN_TIMEOUT:?}:\n{}", self.log());
             }
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
-    /// Sends one beacon as a browser does.
+    /// Sends one beacon with the headers of a browser.
     ///
     /// # Errors
-    /// When the collector cannot be reached or does not answer.
-    pub fn beacon(&self, body: &str) -> io::Result<Answer> {
+    /// Fails if the collector cannot be reached or does not answer.
+    pub fn beacon(&self, body: &str) -> io::Result<HttpResponse> {
         let headers = "Origin: https://clinic.example\r\nContent-Type: text/plain;charset=UTF-8\r\n\
                        User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0\r\n";
         http::post(self.listen, "/b", headers, body.as_bytes())
     }
 
-    /// Its log so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.path("log")).unwrap_or_default()).into_owned()
     }
 
-    /// Its metrics as Prometheus reads them.
+    /// Its metrics in Prometheus' text format.
     pub fn metrics(&self) -> String {
         http::get(self.admin, "/metrics").expect("the metrics are served").text()
     }
@@ -248,10 +252,10 @@ impl Collector {
         process::memory(self.pid()).expect("the collector runs")
     }
 
-    /// Waits until the store holds `count` events, counting each as often as it is stored.
+    /// Waits until the store holds at least `count` rows of events.
     #[track_caller]
-    pub fn wait_for_events(&self, count: u64, patience: Duration) {
-        eventually(&format!("{count} events are stored"), patience, || {
+    pub fn wait_for_events(&self, count: u64, timeout: Duration) {
+        eventually(&format!("{count} events are stored"), timeout, || {
             let stored = self.store.query("SELECT count() FROM events").unwrap_or_default();
             String::from_utf8_lossy(&stored).trim().parse::<u64>().is_ok_and(|stored| stored >= count)
         });
@@ -271,7 +275,7 @@ impl Drop for Collector {
     }
 }
 
-/// Settings before the first table, and the tables.
+/// Splits settings into the top-level keys and the tables.
 fn split(settings: &str) -> (&str, &str) {
     let table = settings.lines().find(|line| line.trim_start().starts_with('['));
     let at = table.map_or(settings.len(), |line| line.as_ptr() as usize - settings.as_ptr() as usize);

@@ -1,53 +1,49 @@
-//! HTTP/1.1 by hand: what a test sends is what goes over the wire, byte for byte.
+//! A small HTTP/1.1 client that sends exactly the bytes that a test gives it.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// The longest that a test waits for a server.
+/// A server that is silent for longer fails the test.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// An answer, taken apart.
+/// A parsed response.
 #[derive(Debug, Clone, Default)]
-pub struct Answer {
-    /// Status code.
+pub struct HttpResponse {
     pub status: u16,
-    /// Headers, names in lower case, in order.
+    /// Headers in their order on the wire; names are in lower case.
     pub headers: Vec<(String, String)>,
     /// The body, without its framing.
     pub body: Vec<u8>,
-    /// All bytes as they came.
+    /// All bytes, as they were received.
     pub raw: Vec<u8>,
 }
 
-impl Answer {
-    /// The first header of this name, in lower case.
+impl HttpResponse {
+    /// The value of the first header with this name, which must be in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON; `null` when it is not.
+    /// The body as JSON, or `null` if it cannot be parsed.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 }
 
-/// A connection.
-pub struct Http {
+/// One connection.
+pub struct HttpConnection {
     stream: TcpStream,
     read: Vec<u8>,
 }
 
-impl Http {
-    /// Opens one.
-    ///
+impl HttpConnection {
     /// # Errors
-    /// When nothing listens there.
+    /// Fails if nothing listens at `target`.
     pub fn connect(target: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(target)?;
         stream.set_nodelay(true)?;
@@ -56,37 +52,35 @@ impl Http {
         Ok(Self { stream, read: Vec::new() })
     }
 
-    /// Sends bytes as they are.
-    ///
     /// # Errors
-    /// When the server has closed the connection.
+    /// Fails if the server has closed the connection.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
 
-    /// Says that nothing more will be sent.
+    /// Closes the sending direction.
     ///
     /// # Errors
-    /// When the connection is gone.
-    pub fn end(&mut self) -> io::Result<()> {
+    /// Fails if the connection is closed.
+    pub fn shutdown_write(&mut self) -> io::Result<()> {
         self.stream.shutdown(std::net::Shutdown::Write)
     }
 
-    /// Reads everything up to the end, as it comes.
+    /// Reads all bytes until the server closes the connection.
     ///
     /// # Errors
-    /// When the connection breaks or stays silent.
-    pub fn rest(&mut self) -> io::Result<Vec<u8>> {
+    /// Fails if the connection is reset or silent for too long.
+    pub fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = std::mem::take(&mut self.read);
         self.stream.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
-    /// Reads one answer.
+    /// Reads one response.
     ///
     /// # Errors
-    /// When the connection ends or stays silent before a whole one has come.
-    pub fn answer(&mut self) -> io::Result<Answer> {
+    /// Fails if the connection ends or is silent for too long before the response is complete.
+    pub fn answer(&mut self) -> io::Result<HttpResponse> {
         loop {
             if let Some((answer, length)) = parse(&self.read, false)? {
                 self.read.drain(..length);
@@ -104,30 +98,30 @@ impl Http {
     }
 }
 
-/// Sends one request on a connection of its own.
+/// Sends one request on a new connection and reads the response.
 ///
 /// # Errors
-/// When the server cannot be reached or does not answer.
-pub fn exchange(target: SocketAddr, request: &[u8]) -> io::Result<Answer> {
-    let mut http = Http::connect(target)?;
-    // A server may answer before it has read everything and close: its answer is still to be read.
+/// Fails if the server cannot be reached or does not answer.
+pub fn exchange(target: SocketAddr, request: &[u8]) -> io::Result<HttpResponse> {
+    let mut http = HttpConnection::connect(target)?;
+    // A server may answer and close before it has read everything. Its response can still be read.
     let sent = http.send(request);
     http.answer().or_else(|error| sent.and(Err(error)))
 }
 
-/// `GET path`.
+/// Sends `GET path` on a new connection.
 ///
 /// # Errors
-/// When the server cannot be reached or does not answer.
-pub fn get(target: SocketAddr, path: &str) -> io::Result<Answer> {
+/// Fails if the server cannot be reached or does not answer.
+pub fn get(target: SocketAddr, path: &str) -> io::Result<HttpResponse> {
     exchange(target, format!("GET {path} HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n\r\n").as_bytes())
 }
 
-/// `POST path` with headers, each ended by CRLF, and a body.
+/// Sends `POST path` on a new connection. Each of the headers must end with CRLF.
 ///
 /// # Errors
-/// When the server cannot be reached or does not answer.
-pub fn post(target: SocketAddr, path: &str, headers: &str, body: &[u8]) -> io::Result<Answer> {
+/// Fails if the server cannot be reached or does not answer.
+pub fn post(target: SocketAddr, path: &str, headers: &str, body: &[u8]) -> io::Result<HttpResponse> {
     let mut request = format!(
         "POST {path} HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n",
         body.len()
@@ -137,18 +131,20 @@ pub fn post(target: SocketAddr, path: &str, headers: &str, body: &[u8]) -> io::R
     exchange(target, &request)
 }
 
-/// The answer at the start of `bytes` and its length; `ended` when no more will come.
-fn parse(bytes: &[u8], ended: bool) -> io::Result<Option<(Answer, usize)>> {
+/// Parses the response at the start of `bytes` and returns it with its length.
+///
+/// `ended` says that the server has closed the connection. Returns `None` if the response is incomplete.
+fn parse(bytes: &[u8], ended: bool) -> io::Result<Option<(HttpResponse, usize)>> {
     let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else { return Ok(None) };
     let head = String::from_utf8_lossy(&bytes[..end]);
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.get(9..12)).and_then(|code| code.parse().ok());
-    let status = status.ok_or_else(|| io::Error::other(format!("not an answer: {head}")))?;
+    let status = status.ok_or_else(|| io::Error::other(format!("not a response: {head}")))?;
     let headers: Vec<(String, String)> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    let mut answer = Answer { status, headers, ..Answer::default() };
+    let mut answer = HttpResponse { status, headers, ..HttpResponse::default() };
     let rest = &bytes[end + 4..];
     let bodiless = status == 204 || status == 304 || status < 200;
     let taken = if bodiless {
@@ -174,7 +170,9 @@ fn parse(bytes: &[u8], ended: bool) -> io::Result<Option<(Answer, usize)>> {
     }))
 }
 
-/// Collects the chunks at the start of `bytes`, if all are there, and says how long they were on the wire.
+/// Appends the chunks at the start of `bytes` to `body` and returns their length on the wire.
+///
+/// Returns `None` if the last chunk is missing.
 fn chunks(bytes: &[u8], body: &mut Vec<u8>) -> Option<usize> {
     let mut at = 0;
     loop {

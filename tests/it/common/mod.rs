@@ -1,9 +1,9 @@
-//! What integration tests share: a collector in a directory of its own, its store, plain HTTP, free ports.
+//! Shared by integration tests, chaos tests and benchmarks: collectors, stores, an HTTP client, free ports.
 //!
-//! Everything here is a real process and a real socket. Nothing is mocked, and nothing outlives its test: a process
-//! that a test started is ended when the test drops it, by its own id.
+//! Everything is a real process and a real socket; nothing is mocked. Dropping a [`Collector`] or a [`StoreProcess`]
+//! ends its process.
 
-// Each test module uses its own part of this.
+// Each user of this module needs only a part of it.
 #![allow(dead_code, unused_imports)]
 
 pub mod beacon;
@@ -15,22 +15,27 @@ pub mod store;
 
 pub use beacon::{good_beacon, page_load_id};
 pub use collector::Collector;
-pub use http::{Answer, Http};
-pub use store::{Store, StoreProcess};
+pub use http::{HttpConnection, HttpResponse};
+pub use store::{StoreClient, StoreProcess};
 
 use std::time::{Duration, Instant};
 
-/// Asks `done` until it says yes, and fails after `patience` with what was waited for.
+/// [`eventually`] checks its condition at least this often.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Waits until `done` returns true. Fails after `timeout` and names the condition.
 #[track_caller]
-pub fn eventually(what: &str, patience: Duration, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + patience;
+pub fn eventually(what: &str, timeout: Duration, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + timeout;
+    let mut pause = Duration::from_millis(1);
     while !done() {
-        assert!(Instant::now() < end, "waited {patience:?} in vain: {what}");
-        std::thread::sleep(Duration::from_millis(50));
+        assert!(Instant::now() < end, "not within {timeout:?}: {what}");
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-/// The seed of this run: `TEST_SEED` repeats one, otherwise a new one is drawn and printed.
+/// Returns the seed in `TEST_SEED`, or draws a new one, and prints it.
 pub fn seed() -> u64 {
     let seed = match std::env::var("TEST_SEED") {
         Ok(text) => text.parse().expect("TEST_SEED must be a number"),

@@ -1,4 +1,4 @@
-//! Processes by id: their memory, CPU time and children as /proc tells them, and signals.
+//! Reads memory, CPU time and children of a process from /proc, and sends signals.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,36 +6,36 @@ use std::time::Duration;
 pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
 
-/// Sends a signal; a process that has gone already is no error.
+/// Sends a signal. Does nothing if the process has ended.
 pub fn signal(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id is a positive number");
     let _ = kill_process(pid, signal);
 }
 
-/// Whether the process runs; one that has ended but was not waited for does not.
-pub fn runs(pid: u32) -> bool {
+/// Returns false for a process that has ended, also before its parent has waited for it.
+pub fn is_running(pid: u32) -> bool {
     stat(pid).is_some_and(|fields| fields.first().is_some_and(|state| state != "Z"))
 }
 
-/// Resident memory in bytes.
+/// Resident memory in bytes, or `None` if the process has ended.
 pub fn memory(pid: u32) -> Option<u64> {
     status(pid, "VmRSS:")
 }
 
-/// The most resident memory so far, in bytes.
+/// The highest resident memory so far, in bytes.
 pub fn peak_memory(pid: u32) -> Option<u64> {
     status(pid, "VmHWM:")
 }
 
-/// CPU time of all its threads so far, in user and in system mode, to 10 ms.
+/// CPU time of all threads in user and system mode. The resolution is 10 ms.
 pub fn cpu(pid: u32) -> Option<Duration> {
     let fields = stat(pid)?;
     let ticks = |index: usize| fields.get(index)?.parse::<u64>().ok();
-    // Fields 14 and 15 of proc_pid_stat(5); the state, field 3, is the first here.
+    // Fields 14 and 15 in proc_pid_stat(5). Index 0 here is field 3 there.
     Some(Duration::from_millis((ticks(11)? + ticks(12)?) * 1_000 / rustix::param::clock_ticks_per_second()))
 }
 
-/// Processes that this one started and that still run.
+/// The running child processes of `pid`.
 pub fn children(pid: u32) -> Vec<u32> {
     let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     let list = |thread: PathBuf| std::fs::read_to_string(thread.join("children")).unwrap_or_default();
@@ -43,7 +43,7 @@ pub fn children(pid: u32) -> Vec<u32> {
         .flatten()
         .flat_map(|thread| list(thread.path()).split_whitespace().map(str::to_owned).collect::<Vec<_>>())
         .filter_map(|pid| pid.parse().ok())
-        .filter(|pid| runs(*pid))
+        .filter(|pid| is_running(*pid))
         .collect()
 }
 
@@ -53,7 +53,7 @@ fn status(pid: u32, name: &str) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
-/// The fields of /proc/PID/stat from the state on; the name before it may hold anything.
+/// The fields of /proc/PID/stat from the state on. The name before the state may contain any character.
 fn stat(pid: u32) -> Option<Vec<String>> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let after_name = &text[text.rfind(')')? + 1..];

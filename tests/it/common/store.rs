@@ -1,4 +1,4 @@
-//! The store as analysts reach it: ClickHouse's HTTP interface. And a store in a process of its own.
+//! A client for a store's HTTP interface, and an embedded store that runs as a separate process.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,53 +11,50 @@ use footfall::store::embedded::{self, ANALYST, COLLECTOR, Settings};
 use super::process::{Signal, signal};
 use super::{eventually, http, ports};
 
-/// How long a store may take to answer its first ping on a machine that is busy with other tests.
-const READY: Duration = Duration::from_secs(60);
+/// A store must be ready within this time, also while other tests use the machine.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The user of tests that may do everything.
+/// A user with all rights and no password.
 pub const ADMIN: &str = "admin";
-/// The same with a password, and the password.
+/// Name and password of a user with all rights.
 pub const ADMIN_WITH_PASSWORD: (&str, &str) = ("admin_with_password", "it's a secret");
-/// A user of tests with the bounds of the analyst, who reads every table of the database `footfall`.
+/// A user with the analyst's limits who may read every table of the database `footfall`.
 pub const READER: &str = "reader";
 
-/// A ClickHouse HTTP interface.
+/// Sends queries to a ClickHouse HTTP interface.
 #[derive(Debug, Clone, Copy)]
-pub struct Store {
-    /// Where it listens.
+pub struct StoreClient {
     pub listen: SocketAddr,
-    /// Who asks.
     user: &'static str,
-    /// The file of its passwords, if it asks for any.
+    /// Lines of `user:password`; `None` if the store needs no passwords.
     passwords: Option<&'static Path>,
 }
 
-impl Store {
-    /// A store that was started by hand and asks for no password.
-    pub fn at(listen: SocketAddr) -> Self {
+impl StoreClient {
+    pub fn without_password(listen: SocketAddr) -> Self {
         Self { listen, user: COLLECTOR, passwords: None }
     }
 
-    /// The store of a collector, which asks for what is in this file.
-    pub fn with_passwords(listen: SocketAddr, file: PathBuf) -> Self {
-        // A test's process is short, and a store stays `Copy`.
+    /// A client that reads its password from `file` before each query.
+    pub fn with_password_file(listen: SocketAddr, file: PathBuf) -> Self {
+        // The leak keeps the type `Copy`; a test process is short.
         Self { listen, user: COLLECTOR, passwords: Some(Box::leak(file.into_boxed_path())) }
     }
 
-    /// The headers with which it is asked.
-    pub fn login(&self) -> String {
+    /// The headers with user and password, each ended by CRLF.
+    pub fn credentials(&self) -> String {
         let text = self.passwords.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
         let password =
             text.lines().find_map(|line| line.strip_prefix(self.user)?.strip_prefix(':')).unwrap_or_default();
         format!("X-ClickHouse-User: {}\r\nX-ClickHouse-Key: {password}\r\n", self.user)
     }
 
-    /// Runs a query in database `footfall` and answers with the body, or with the exception's text.
+    /// Runs a query in database `footfall` and returns the body.
     ///
     /// # Errors
-    /// When the store cannot be reached or refuses the query.
+    /// Fails if the store cannot be reached. If the store refuses the query, the error contains its message.
     pub fn query(&self, sql: &str) -> io::Result<Vec<u8>> {
-        let answer = http::post(self.listen, "/?database=footfall", &self.login(), sql.as_bytes())?;
+        let answer = http::post(self.listen, "/?database=footfall", &self.credentials(), sql.as_bytes())?;
         if answer.status == 200 {
             Ok(answer.body)
         } else {
@@ -65,28 +62,28 @@ impl Store {
         }
     }
 
-    /// The answer to a query, one text a row, as TabSeparated writes it.
+    /// Runs a query and returns its rows in the format TabSeparated.
     #[track_caller]
     pub fn rows(&self, sql: &str) -> Vec<String> {
         let body = self.query(sql).expect("the store answers");
         String::from_utf8(body).expect("the store answers in UTF-8").lines().map(str::to_owned).collect()
     }
 
-    /// The answer to a query of one number.
+    /// Runs a query and returns the number in its first row.
     #[track_caller]
     pub fn number(&self, sql: &str) -> u64 {
         let rows = self.rows(sql);
-        rows.first().and_then(|row| row.parse().ok()).unwrap_or_else(|| panic!("no number but {rows:?}"))
+        rows.first().and_then(|row| row.parse().ok()).unwrap_or_else(|| panic!("not a number: {rows:?}"))
     }
 
-    /// The answer to a query as JSON objects, one a row.
+    /// Runs a query and returns its rows as JSON objects.
     #[track_caller]
     pub fn objects(&self, sql: &str) -> Vec<serde_json::Value> {
         let rows = self.rows(&format!("{sql} FORMAT JSONEachRow"));
         rows.iter().map(|row| serde_json::from_str(row).expect("a row is JSON")).collect()
     }
 
-    /// Page load and number of every event, as often as it is stored.
+    /// Page load and number of every stored row of events, duplicates included.
     #[track_caller]
     pub fn events(&self) -> Vec<(u64, u32)> {
         let body =
@@ -99,29 +96,29 @@ impl Store {
         body.chunks_exact(12).map(event).collect()
     }
 
-    /// Whether it answers.
+    /// Whether it answers a ping.
     pub fn pings(&self) -> bool {
         http::get(self.listen, "/ping").is_ok_and(|answer| answer.status == 200)
     }
 }
 
-/// The embedded store in a process of its own, with its users and those of tests: [`ADMIN`], [`ADMIN_WITH_PASSWORD`], [`READER`].
+/// An embedded store in a separate process. It has the users [`ADMIN`], [`ADMIN_WITH_PASSWORD`] and [`READER`] besides its own.
 pub struct StoreProcess {
-    /// Its interface, as [`ADMIN`].
-    pub store: Store,
+    /// Sends queries as [`ADMIN`].
+    pub store: StoreClient,
     native: Option<SocketAddr>,
     data: PathBuf,
     server: Option<Server>,
 }
 
 impl StoreProcess {
-    /// A store that will keep its data in `data`; it does not run yet.
+    /// A store with its data in `data`. It does not run yet.
     pub fn new(data: &Path) -> Self {
-        let store = Store { listen: ports::free(), user: ADMIN, passwords: None };
+        let store = StoreClient { listen: ports::free(), user: ADMIN, passwords: None };
         Self { store, native: None, data: data.to_owned(), server: None }
     }
 
-    /// The same with the native protocol, and the address of that.
+    /// A store that also speaks the native protocol, and the address for that.
     pub fn with_native(data: &Path) -> (Self, SocketAddr) {
         let native = ports::free();
         let mut store = Self::new(data);
@@ -129,11 +126,11 @@ impl StoreProcess {
         (store, native)
     }
 
-    /// Starts it and waits until it answers.
+    /// Starts it and waits until it answers queries.
     pub fn start(&mut self) {
         self.spawn();
         let server = self.server.as_ref().expect("it was just started");
-        server.wait_until_ready(READY).expect("the store answers");
+        server.wait_until_ready(READY_TIMEOUT).expect("the store answers");
     }
 
     /// Starts it without waiting.
@@ -145,7 +142,7 @@ impl StoreProcess {
             memory: 0,
             unconfined: false,
             log_level: "none".to_owned(),
-            lock_timeout: READY,
+            lock_timeout: READY_TIMEOUT,
         };
         let mut options = embedded::options(settings, None).expect("the engine is installed");
         options.program = Some(env!("CARGO_BIN_EXE_footfall").into());
@@ -160,15 +157,15 @@ impl StoreProcess {
     }
 
     /// Whether it was started and not killed.
-    pub fn runs(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         self.server.is_some()
     }
 
-    /// The id of the engine's process.
+    /// Waits until the engine's process exists and returns its id.
     pub fn pid(&self) -> u32 {
         let process = || self.server.as_ref().expect("the store was started").process_id();
-        eventually("the engine's process runs", READY, || process().is_some());
-        process().expect("it was just there")
+        eventually("the engine's process runs", READY_TIMEOUT, || process().is_some());
+        process().expect("the engine's process just ran")
     }
 
     /// Ends it at once, as `kill -9` does.
@@ -180,7 +177,9 @@ impl StoreProcess {
         server.stop();
     }
 
-    /// Removes the engine's memory of insert tokens, which it never syncs, as a cut of the power may. It must not run.
+    /// Removes the deduplication tokens of inserts, as a power cut may: the engine never syncs them.
+    ///
+    /// The store must not be running.
     pub fn forget_tokens(&self) {
         for directory in directories(&self.data) {
             if directory.ends_with("deduplication_logs") {
@@ -189,12 +188,12 @@ impl StoreProcess {
         }
     }
 
-    /// Stops it in its tracks; connections stay open and nothing answers.
+    /// Suspends its process. Connections stay open, and nothing answers.
     pub fn freeze(&self) {
         signal(self.pid(), Signal::STOP);
     }
 
-    /// Lets it go on.
+    /// Resumes its process.
     pub fn thaw(&self) {
         signal(self.pid(), Signal::CONT);
     }
@@ -206,7 +205,7 @@ impl Drop for StoreProcess {
     }
 }
 
-/// All directories below one; links of databases to their tables are not followed.
+/// All directories below `path`. Symbolic links are not followed.
 fn directories(path: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(path) else { return Vec::new() };
     let below = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));

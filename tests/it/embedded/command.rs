@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::store;
-use crate::common::http::{self, Answer};
+use crate::common::http::{self, HttpResponse};
 use crate::common::process::{self, Signal, signal};
 use crate::common::{Collector, eventually, good_beacon, ports};
 
@@ -41,7 +41,7 @@ impl Embedded {
         store
     }
 
-    fn ask(&self, headers: &str, sql: &str) -> Answer {
+    fn ask(&self, headers: &str, sql: &str) -> HttpResponse {
         http::post(self.listen, "/", headers, sql.as_bytes()).unwrap()
     }
 
@@ -139,7 +139,7 @@ fn the_store_ends_with_the_process_that_started_it() {
     let store = Embedded::start(&directory.path().join("store"), &[]);
     let (engine, listen) = (store.engine(), store.listen);
     drop(store);
-    eventually("the engine ends", PATIENCE, || !process::runs(engine));
+    eventually("the engine ends", PATIENCE, || !process::is_running(engine));
     assert!(TcpStream::connect(listen).is_err());
 }
 

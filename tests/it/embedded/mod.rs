@@ -19,7 +19,7 @@ use footfall::store::{Client, schema};
 use jiff::tz::TimeZone;
 use tempfile::TempDir;
 
-use crate::common::http::{Answer, post};
+use crate::common::http::{HttpResponse, post};
 use crate::common::store::ADMIN;
 use crate::common::{StoreProcess, eventually};
 
@@ -69,7 +69,7 @@ impl Running {
 
     /// `POST /?parameters` with a statement, as the administrator unless the parameters name a user.
     #[track_caller]
-    pub fn ask(&self, parameters: &str, statement: impl AsRef<[u8]>) -> Answer {
+    pub fn ask(&self, parameters: &str, statement: impl AsRef<[u8]>) -> HttpResponse {
         let user = if parameters.contains("user=") { String::new() } else { format!("&user={ADMIN}") };
         post(self.address(), &format!("/?{parameters}{user}"), "", statement.as_ref())
             .expect("the store answers")

@@ -32,7 +32,7 @@ impl Abused {
     /// The same process answers over HTTP, and the native port takes connections.
     #[track_caller]
     fn survives(&mut self, abuse: &'static str) {
-        assert!(process::runs(self.pid), "{abuse} ended the engine");
+        assert!(process::is_running(self.pid), "{abuse} ended the engine");
         assert_eq!(self.running.text("SELECT 1"), "1\n", "after {abuse}");
         assert_eq!(self.running.process.pid(), self.pid, "{abuse} ended the engine, and another one runs");
         drop(connect(self.native));

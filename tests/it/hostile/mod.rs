@@ -1,8 +1,8 @@
-//! Hostile clients against the real collector over real sockets: what they do costs the others nothing.
+//! Hostile clients attack a real collector over real sockets, and other clients must not suffer.
 //!
-//! In each test a visitor from another address sends one good beacon after another, half of them on a connection of its
-//! own, while the attack runs. All of them must be answered with 204, and memory and descriptors of the collector must
-//! stay within bounds and come back. Latencies are printed, not judged: the machine has other things to do.
+//! While an attack runs, a client at another address sends valid beacons. Each of them must be answered with 204. The
+//! collector's memory must stay within a bound, and its file descriptors must be released afterwards. Latencies are
+//! only printed, since the machine is shared with other tests.
 
 mod connections;
 mod http1;
@@ -20,38 +20,37 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use crate::common::{Collector, Http, Store, eventually, good_beacon, ports, process};
+use crate::common::{Collector, HttpConnection, StoreClient, eventually, good_beacon, ports, process};
 
-/// Long enough for any bound of time that the collector keeps.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Address of the visitor whose beacons must get through.
-const VISITOR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-/// Memory that no attack may bring the collector to, in bytes. Idle, a debug build takes about 30 MB.
+/// Longer than any timeout of the collector.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Source address of the client that sends valid beacons.
+const CLIENT_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// The collector must use less memory than this, in bytes. An idle debug build uses about 30 MB.
 const MAX_MEMORY: u64 = 256 << 20;
-/// How long an attack goes on at least: a short one is repeated.
-const SHORTEST: Duration = Duration::from_secs(1);
-/// Descriptors that may be open more after an attack than before: the visitor's, and what ships and scrapes.
+/// An attack that is shorter is repeated.
+const SHORTEST_ATTACK: Duration = Duration::from_secs(1);
+/// After an attack, this many more descriptors may be open: those of the valid client, of shipping and of scraping.
 const SPARE_DESCRIPTORS: usize = 24;
 
-/// A collector under attack. It ships to nobody: beacons are taken all the same.
-pub struct Siege {
+/// A collector to attack. Its store does not exist; it accepts beacons all the same.
+pub struct TestTarget {
     pub collector: Collector,
     descriptors: usize,
 }
 
-/// What came of an attack.
+/// What the valid client saw during an attack.
 #[derive(Debug)]
-pub struct Outcome {
-    /// Good beacons that were answered 204 meanwhile.
+pub struct ClientStats {
+    /// Valid beacons that were answered with 204.
     pub answered: usize,
-    /// The longest that one of them took.
-    pub worst: Duration,
+    pub longest: Duration,
 }
 
-impl Siege {
-    /// A collector with these settings that trusts no proxy.
+impl TestTarget {
+    /// Starts a collector with these settings. Unless they say otherwise, it trusts no proxy.
     pub fn new(settings: &str) -> Self {
-        let store = Store::at(ports::free());
+        let store = StoreClient::without_password(ports::free());
         let top = if settings.contains("trusted_proxies") { "" } else { "trusted_proxies = []\n" };
         let mut collector = Collector::shipping_to(store, &format!("{top}{settings}"));
         collector.start();
@@ -59,66 +58,72 @@ impl Siege {
         Self { collector, descriptors }
     }
 
-    /// Where it listens.
-    pub fn target(&self) -> SocketAddr {
+    /// Where it listens for beacons.
+    pub fn address(&self) -> SocketAddr {
         self.collector.listen
     }
 
-    /// Runs an attack, over and over for a second, while good beacons are sent, and looks at what it left behind.
-    pub fn under<T>(&self, name: &str, attack: impl FnMut() -> T) -> (T, Outcome) {
-        self.during(name, Visits::KeptAndNew, attack)
+    /// Runs an attack for at least [`SHORTEST_ATTACK`] while valid beacons are sent, and calls [`Self::check`].
+    ///
+    /// Returns the result of the last repetition.
+    pub fn attack<T>(&self, name: &str, attack: impl FnMut() -> T) -> T {
+        self.attack_beside(name, ConnectionUse::KeptAndNew, attack)
     }
 
-    /// [`Siege::under`], with a visitor of another habit.
-    pub fn during<T>(&self, name: &str, visits: Visits, mut attack: impl FnMut() -> T) -> (T, Outcome) {
-        let visitor = Visitor::start(self.target(), &[], visits);
-        let begun = Instant::now();
+    /// Like [`Self::attack`]; the valid client uses `connections`.
+    pub fn attack_beside<T>(
+        &self,
+        name: &str,
+        connections: ConnectionUse,
+        mut attack: impl FnMut() -> T,
+    ) -> T {
+        let client = ValidClient::start(self.address(), &[], connections);
+        let started = Instant::now();
         let mut result = attack();
-        while begun.elapsed() < SHORTEST {
+        while started.elapsed() < SHORTEST_ATTACK {
             result = attack();
         }
-        let outcome = visitor.stop();
-        self.recovered(name, &outcome);
-        (result, outcome)
+        self.check(name, &client.stop());
+        result
     }
 
-    /// Sees that memory stayed within its bound and descriptors came back.
-    pub fn recovered(&self, name: &str, outcome: &Outcome) {
+    /// Fails if an attack made the collector use too much memory, or if it does not release descriptors.
+    pub fn check(&self, name: &str, stats: &ClientStats) {
         let pid = self.collector.pid();
         let peak = process::peak_memory(pid).unwrap();
         println!(
-            "{name}: {} good beacons answered, the worst in {:?}; memory at the peak {} MB",
-            outcome.answered,
-            outcome.worst,
+            "{name}: {} valid beacons answered, the longest took {:?}; peak memory {} MB",
+            stats.answered,
+            stats.longest,
             peak >> 20
         );
-        assert!(outcome.answered > 0, "{name}: no good beacon was sent");
+        assert!(stats.answered > 0, "{name}: no valid beacon was answered");
         assert!(peak < MAX_MEMORY, "{name}: {peak} bytes of memory");
-        eventually("descriptors come back", PATIENCE, || {
+        eventually("descriptors are released", TIMEOUT, || {
             descriptors(pid) <= self.descriptors + SPARE_DESCRIPTORS
         });
     }
 }
 
-/// Open descriptors of a process.
+/// The number of open file descriptors of a process.
 pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
-/// Connects from an address of this machine.
+/// Connects from this source address.
 pub fn connect_from(source: Ipv4Addr, target: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&SocketAddr::from((source, 0)).into())?;
     socket.connect(&target.into())?;
     let stream = TcpStream::from(socket);
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     Ok(stream)
 }
 
-/// The request of one good beacon.
-pub fn good_request() -> Vec<u8> {
+/// A request with one valid beacon.
+pub fn valid_request() -> Vec<u8> {
     let body = good_beacon("clinic", fastrand::u64(..), 0, "/");
     let head = format!(
         "POST /b HTTP/1.1\r\nHost: stats.example\r\nOrigin: https://clinic.example\r\nContent-Type: text/plain\r\n\
@@ -129,74 +134,74 @@ pub fn good_request() -> Vec<u8> {
     (head + &body).into_bytes()
 }
 
-/// Over which connections a visitor sends.
+/// The connections over which a valid client sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Visits {
-    /// One that was there before the attack.
+pub enum ConnectionUse {
+    /// One connection that is opened before the attack.
     Kept,
-    /// That one, and a new one for each second beacon.
+    /// The same, and a new connection for each second beacon.
     KeptAndNew,
 }
 
-/// Sends good beacons until it is stopped.
-pub struct Visitor {
+/// Sends valid beacons until it is stopped.
+pub struct ValidClient {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Outcome>,
+    thread: JoinHandle<ClientStats>,
 }
 
-impl Visitor {
-    /// Each of its connections begins with `first`.
-    pub fn start(target: SocketAddr, first: &[u8], visits: Visits) -> Self {
+impl ValidClient {
+    /// Sends `first` at the start of each connection.
+    pub fn start(target: SocketAddr, first: &[u8], connections: ConnectionUse) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, first) = (stop.clone(), first.to_vec());
         let thread = std::thread::spawn(move || {
-            let mut kept = visit(target, &first);
-            let mut outcome = Outcome { answered: 0, worst: Duration::ZERO };
-            // One more after the end, so that there is always one.
-            while !stopped.load(Ordering::Relaxed) || outcome.answered < 2 {
-                let begun = Instant::now();
-                send_good(&mut kept);
-                outcome.answered += 1;
-                if visits == Visits::KeptAndNew {
-                    send_good(&mut visit(target, &first));
-                    outcome.answered += 1;
+            let mut kept = connect(target, &first);
+            let mut stats = ClientStats { answered: 0, longest: Duration::ZERO };
+            // At least two beacons are sent, also when the attack is very short.
+            while !stopped.load(Ordering::Relaxed) || stats.answered < 2 {
+                let started = Instant::now();
+                send_valid(&mut kept);
+                stats.answered += 1;
+                if connections == ConnectionUse::KeptAndNew {
+                    send_valid(&mut connect(target, &first));
+                    stats.answered += 1;
                 }
-                outcome.worst = outcome.worst.max(begun.elapsed());
+                stats.longest = stats.longest.max(started.elapsed());
                 std::thread::sleep(Duration::from_millis(5));
             }
-            outcome
+            stats
         });
         Self { stop, thread }
     }
 
-    /// Ends it; fails if any beacon was not answered with 204.
-    pub fn stop(self) -> Outcome {
+    /// Stops it. Fails if a beacon was not answered with 204.
+    pub fn stop(self) -> ClientStats {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().expect("every good beacon is answered")
+        self.thread.join().expect("every valid beacon is answered")
     }
 }
 
-fn visit(target: SocketAddr, first: &[u8]) -> TcpStream {
-    let mut stream = connect_from(VISITOR, target).expect("the collector accepts connections");
+fn connect(target: SocketAddr, first: &[u8]) -> TcpStream {
+    let mut stream = connect_from(CLIENT_ADDRESS, target).expect("the collector accepts connections");
     stream.write_all(first).expect("the collector reads");
     stream
 }
 
-/// Sends one beacon and reads its answer, which has no body.
+/// Sends one beacon and reads the response, which has no body.
 #[track_caller]
-fn send_good(stream: &mut TcpStream) {
-    stream.write_all(&good_request()).expect("the collector reads");
+fn send_valid(stream: &mut TcpStream) {
+    stream.write_all(&valid_request()).expect("the collector reads");
     let mut answer = Vec::new();
     let mut chunk = [0; 1024];
     while !answer.ends_with(b"\r\n\r\n") {
-        let count = stream.read(&mut chunk).expect("a good beacon is answered");
-        assert!(count > 0, "a good beacon is answered, not {:?}", String::from_utf8_lossy(&answer));
+        let count = stream.read(&mut chunk).expect("a valid beacon is answered");
+        assert!(count > 0, "the connection ended after {:?}", String::from_utf8_lossy(&answer));
         answer.extend_from_slice(&chunk[..count]);
     }
     assert!(answer.starts_with(b"HTTP/1.1 204"), "{}", String::from_utf8_lossy(&answer));
 }
 
-/// Reads all answers of a connection to its end, as statuses; a reset ends it as well.
-pub fn statuses(http: &mut Http) -> Vec<u16> {
+/// Reads all responses until the connection ends or is reset, and returns their statuses.
+pub fn statuses(http: &mut HttpConnection) -> Vec<u16> {
     std::iter::from_fn(|| http.answer().ok().map(|answer| answer.status)).collect()
 }

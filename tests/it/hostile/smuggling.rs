@@ -1,30 +1,29 @@
-//! Requests whose end two readers may see in different places: each is refused, or read in the one way that leaves no
-//! second request in its body.
+//! Request smuggling: requests for which two servers may disagree where the body ends.
+//!
+//! The collector must refuse each of them, or read it so that the body contains no second request.
 
-use std::io::Write as _;
+use super::{TestTarget, statuses};
+use crate::common::HttpConnection;
 
-use super::{Siege, statuses};
-use crate::common::Http;
-
-/// What stands where a second request would be smuggled. It would be answered with 404.
+/// The smuggled request. If the collector read it as a request, it would answer with 404.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
 
 #[test]
-fn no_second_request_comes_out_of_a_body() {
-    let siege = Siege::new("");
+fn no_request_is_read_from_the_body_of_another() {
+    let target = TestTarget::new("");
     let length = SMUGGLED.len();
     let chunked = format!("0\r\n\r\n{SMUGGLED}");
     let both = chunked.len();
     let heads: Vec<(&str, String, &str)> = vec![
         ("both lengths", format!("Content-Length: {both}\r\nTransfer-Encoding: chunked\r\n"), &chunked),
         (
-            "both lengths, the other way round",
+            "both lengths, in the other order",
             "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n".into(),
             &chunked,
         ),
         ("two lengths", format!("Content-Length: 0\r\nContent-Length: {length}\r\n"), SMUGGLED),
         (
-            "two lengths, the other way round",
+            "two lengths, in the other order",
             format!("Content-Length: {length}\r\nContent-Length: 0\r\n"),
             SMUGGLED,
         ),
@@ -32,7 +31,7 @@ fn no_second_request_comes_out_of_a_body() {
         ("chunked, then identity", "Transfer-Encoding: chunked, identity\r\n".into(), &chunked),
         ("identity, then chunked", "Transfer-Encoding: identity, chunked\r\n".into(), &chunked),
         ("identity", "Transfer-Encoding: identity\r\n".into(), SMUGGLED),
-        ("a coding that nobody knows", "Transfer-Encoding: xchunked\r\n".into(), &chunked),
+        ("an unknown coding", "Transfer-Encoding: xchunked\r\n".into(), &chunked),
         ("two codings", "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n".into(), &chunked),
         ("a tab before the coding", "Transfer-Encoding:\tchunked\r\n".into(), &chunked),
         ("a vertical tab before the coding", "Transfer-Encoding: \x0bchunked\r\n".into(), &chunked),
@@ -52,49 +51,55 @@ fn no_second_request_comes_out_of_a_body() {
         ("a plus before the length", format!("Content-Length: +{length}\r\n"), SMUGGLED),
         ("a minus before the length", "Content-Length: -1\r\n".into(), SMUGGLED),
         ("a hexadecimal length", format!("Content-Length: 0x{length:x}\r\n"), SMUGGLED),
-        ("a length in words", "Content-Length: ten\r\n".into(), SMUGGLED),
+        ("a length that is a word", "Content-Length: ten\r\n".into(), SMUGGLED),
         ("an empty length", "Content-Length:\r\n".into(), SMUGGLED),
-        ("a length over all lengths", "Content-Length: 18446744073709551616\r\n".into(), SMUGGLED),
+        ("a length that overflows", "Content-Length: 18446744073709551616\r\n".into(), SMUGGLED),
         ("a length with a blank", "Content-Length: 1 0\r\n".into(), SMUGGLED),
         ("a NUL in a header", format!("X: a\0b\r\nContent-Length: {length}\r\n"), SMUGGLED),
         ("a NUL in a name", format!("X\0: a\r\nContent-Length: {length}\r\n"), SMUGGLED),
         ("a bare CR", format!("X: a\rContent-Length: 0\r\nContent-Length: {length}\r\n"), SMUGGLED),
         ("a line end without CR", format!("X: a\nContent-Length: {length}\r\n"), SMUGGLED),
         ("no colon", format!("Content-Length {length}\r\n"), SMUGGLED),
-        ("a name that is none", format!("Content\u{e4}Length: 0\r\nContent-Length: {length}\r\n"), SMUGGLED),
+        (
+            "an invalid header name",
+            format!("Content\u{e4}Length: 0\r\nContent-Length: {length}\r\n"),
+            SMUGGLED,
+        ),
     ];
-    siege.under("shapes of request smuggling", || {
-        for target in ["POST /b", "GET /", "GET /b.gif?s=clinic", "POST /b.gif"] {
+    target.attack("request smuggling", || {
+        for request_line in ["POST /b", "GET /", "GET /b.gif?s=clinic", "POST /b.gif"] {
             for (name, headers, body) in &heads {
-                let mut http = Http::connect(siege.target()).unwrap();
-                http.send(format!("{target} HTTP/1.1\r\nHost: x\r\n{headers}\r\n{body}").as_bytes()).unwrap();
-                let _ = http.end();
+                let mut http = HttpConnection::connect(target.address()).unwrap();
+                http.send(format!("{request_line} HTTP/1.1\r\nHost: x\r\n{headers}\r\n{body}").as_bytes())
+                    .unwrap();
+                let _ = http.shutdown_write();
                 let answered = statuses(&mut http);
-                assert!(!answered.contains(&404), "{target}, {name}: the body was heard: {answered:?}");
-                assert_eq!(answered.len(), 1, "{target}, {name}: {answered:?}");
+                assert!(
+                    !answered.contains(&404),
+                    "{request_line}, {name}: the body was read as a request: {answered:?}"
+                );
+                assert_eq!(answered.len(), 1, "{request_line}, {name}: {answered:?}");
             }
         }
     });
 }
 
-/// The same without any length: what follows is a request of its own and nothing is hidden.
+/// The opposite case: a request that follows a complete one must be answered.
 #[test]
-fn what_follows_a_whole_request_is_the_next_one() {
-    let siege = Siege::new("");
-    let mut http = Http::connect(siege.target()).unwrap();
+fn a_request_after_a_complete_one_is_answered() {
+    let target = TestTarget::new("");
+    let mut http = HttpConnection::connect(target.address()).unwrap();
     http.send(format!("POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{}}{SMUGGLED}").as_bytes())
         .unwrap();
-    http.end().unwrap();
-    assert_eq!(statuses(&mut http), [400, 404], "a whole body, then a request");
+    http.shutdown_write().unwrap();
+    assert_eq!(statuses(&mut http), [400, 404], "a complete body, then a request");
 }
 
 #[test]
-fn a_host_that_is_missing_doubled_or_broken_is_refused() {
-    let siege = Siege::new("");
+fn a_missing_repeated_or_malformed_host_is_refused() {
+    let target = TestTarget::new("");
     for headers in ["", "Host: a\r\nHost: b\r\n", "Host: a\r\n host: b\r\n", "Host : a\r\n"] {
-        let mut stream = std::net::TcpStream::connect(siege.target()).unwrap();
-        stream.write_all(format!("GET / HTTP/1.1\r\n{headers}\r\n").as_bytes()).unwrap();
-        let mut http = Http::connect(siege.target()).unwrap();
+        let mut http = HttpConnection::connect(target.address()).unwrap();
         http.send(format!("GET / HTTP/1.1\r\n{headers}\r\n{SMUGGLED}").as_bytes()).unwrap();
         assert_eq!(statuses(&mut http), [400], "{headers:?}");
     }

@@ -1,10 +1,10 @@
 //! Every answer of docs/wire.md, with its headers and its body, and the next request after it.
 
 use super::{Edge, beacon};
-use crate::common::Answer;
+use crate::common::HttpResponse;
 
 /// Sends a request on a connection of its own.
-fn ask(edge: &Edge, request: &[u8]) -> Answer {
+fn ask(edge: &Edge, request: &[u8]) -> HttpResponse {
     let mut http = edge.connect();
     http.send(request).unwrap();
     http.answer().unwrap()
@@ -124,7 +124,7 @@ fn the_pixel_is_a_picture_that_is_never_cached() {
     let views = edge.fake.begun();
     let mut http = edge.connect();
     http.send(b"HEAD /b.gif?s=clinic HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-    assert!(http.rest().unwrap().starts_with(b"HTTP/1.1 200"));
+    assert!(http.read_to_end().unwrap().starts_with(b"HTTP/1.1 200"));
     assert_eq!(edge.fake.begun(), views, "a look at the headers is no view");
 }
 

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use super::{Edge, beacon};
-use crate::common::{Http, eventually};
+use crate::common::{HttpConnection, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -68,7 +68,7 @@ fn a_body_that_is_cut_off_reaches_nobody() {
     let edge = Edge::start();
     let mut http = edge.connect();
     http.send(b"POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf").unwrap();
-    http.end().unwrap();
+    http.shutdown_write().unwrap();
     assert_eq!(http.answer().map(|answer| answer.status).unwrap_or(400), 400);
     assert_eq!(edge.fake.begun(), 0);
 }
@@ -111,7 +111,7 @@ fn headers_over_the_bound_get_431_even_while_they_are_still_sent() {
 #[test]
 fn a_connection_over_the_bound_is_turned_away_and_room_is_given_back() {
     let edge = Edge::with(|options| options.limits.connections = 3);
-    let mut held: Vec<Http> = (0..3).map(|_| edge.connect()).collect();
+    let mut held: Vec<HttpConnection> = (0..3).map(|_| edge.connect()).collect();
     for http in &mut held {
         http.send(&beacon("", "good")).unwrap();
         assert_eq!(http.answer().unwrap().status, 204);

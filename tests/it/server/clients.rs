@@ -1,7 +1,7 @@
 //! Whose request it is: only trusted proxies speak for others.
 
 use super::{Edge, beacon};
-use crate::common::Http;
+use crate::common::HttpConnection;
 
 fn behind(networks: &[&str], proxy_protocol: bool) -> Edge {
     Edge::with(|options| {
@@ -10,7 +10,7 @@ fn behind(networks: &[&str], proxy_protocol: bool) -> Edge {
     })
 }
 
-fn send(http: &mut Http, headers: &str) {
+fn send(http: &mut HttpConnection, headers: &str) {
     http.send(&beacon(headers, "good")).unwrap();
     assert_eq!(http.answer().unwrap().status, 204);
 }
@@ -124,7 +124,8 @@ fn ipv6_and_ipv4_come_in_at_one_listener() {
     let edge = Edge::with(|options| options.listen = "[::]:0".parse().unwrap());
     let port = edge.address.port();
     for address in ["127.0.0.1", "::1"] {
-        let mut http = Http::connect((address.parse::<std::net::IpAddr>().unwrap(), port).into()).unwrap();
+        let mut http =
+            HttpConnection::connect((address.parse::<std::net::IpAddr>().unwrap(), port).into()).unwrap();
         send(&mut http, "");
         assert_eq!(edge.fake.beacons_from(address), 1);
     }

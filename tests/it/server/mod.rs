@@ -24,7 +24,7 @@ use footfall::server::{Collect, Options, Server};
 use hyper::HeaderMap;
 use tokio::sync::Semaphore;
 
-use crate::common::Http;
+use crate::common::HttpConnection;
 
 type Hasher = BuildHasherDefault<DefaultHasher>;
 
@@ -140,8 +140,8 @@ impl Edge {
     }
 
     /// A connection to it.
-    pub fn connect(&self) -> Http {
-        Http::connect(self.address).unwrap()
+    pub fn connect(&self) -> HttpConnection {
+        HttpConnection::connect(self.address).unwrap()
     }
 
     /// Its metrics.

@@ -1,9 +1,9 @@
 //! The script as browsers and caches ask for it.
 
 use super::Edge;
-use crate::common::Answer;
+use crate::common::HttpResponse;
 
-fn get(edge: &Edge, path: &str, headers: &str) -> Answer {
+fn get(edge: &Edge, path: &str, headers: &str) -> HttpResponse {
     let mut http = edge.connect();
     http.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n").as_bytes()).unwrap();
     http.answer().unwrap()

@@ -1,32 +1,32 @@
-//! What a run came to, as a table.
+//! The figures of a run, as a table.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::stage::{Counts, Weather};
+use crate::test_bed::{Condition, Counts};
 
-/// Figures of a run.
+/// The figures of a run.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct ChaosResults {
     pub seed: u64,
     pub elapsed: Duration,
     pub collector_kills: u32,
     pub store_kills: u32,
-    /// Of the store's kills, those after which it had forgotten the tokens of its inserts.
+    /// Kills of the store after which its deduplication tokens were removed. They also count in `store_kills`.
     pub power_cuts: u32,
     pub freezes: u32,
     pub clock_sets: u32,
-    /// Times that the store was made to refuse some rows.
+    /// How often the store was made to refuse some rows.
     pub refusals: u32,
-    /// Segments that were set aside for it, most of a single row, and tried again.
-    pub retried: usize,
-    pub weathers: Counts<Weather>,
-    /// Exits of the collector that nobody asked for, by status: a spool whose disk failed ends its process.
-    pub ended: Counts<String>,
-    /// Requests to the store that were refused, held up, cut or robbed of their answer.
-    pub spoilt: u64,
+    /// Segments that were quarantined for refused rows and requeued. Most of them have a single row.
+    pub requeued: usize,
+    pub conditions: Counts<Condition>,
+    /// Unrequested exits of the collector by status. A failed sync of the spool ends the process.
+    pub exits: Counts<String>,
+    /// Requests to the store that the proxy refused, delayed or cut, or whose response it lost.
+    pub disturbed: u64,
     pub longest_outage: Duration,
-    /// The collector's most resident memory, bytes.
+    /// The collector's highest resident memory, in bytes.
     pub memory: u64,
     pub beacons: u64,
     pub refused: u64,
@@ -35,47 +35,47 @@ pub struct Outcome {
     pub missing: usize,
     pub doubled: usize,
     pub unknown: usize,
-    /// Copies that the closing of a day took out of the store again: they count as doubled.
+    /// Duplicates that the closing of a day removed from the store. They count as doubled.
     pub removed: u64,
-    /// How often `footfall verify` found that the books balance, under load and at the end.
+    /// How often `footfall verify` found no discrepancy, under load and at the end.
     pub verified: u32,
-    /// What it said when they did not.
-    pub unbalanced: Option<String>,
-    /// The small disk's file system; none where it cannot be mounted.
+    /// The output of the first `footfall verify` that found one.
+    pub discrepancy: Option<String>,
+    /// The small disk's file system, or `None` if it cannot be mounted.
     pub disk: Option<&'static str>,
     pub clock: bool,
 }
 
-impl Outcome {
-    /// Whether the promise held.
-    pub fn holds(&self) -> bool {
+impl ChaosResults {
+    /// Whether every acknowledged event is stored exactly once.
+    pub fn is_exactly_once(&self) -> bool {
         self.missing == 0
             && self.doubled == 0
             && self.unknown == 0
             && self.removed == 0
             && self.verified > 0
-            && self.unbalanced.is_none()
+            && self.discrepancy.is_none()
     }
 
-    /// Processes killed.
+    /// Number of killed processes.
     pub fn kills(&self) -> u32 {
         self.collector_kills + self.store_kills
     }
 
     /// The figures as a Markdown table.
     pub fn table(&self) -> String {
-        let count = |weather| self.weathers.get(&weather).copied().unwrap_or_default();
-        let ended = match self.ended.is_empty() {
+        let count = |condition| self.conditions.get(&condition).copied().unwrap_or_default();
+        let exits = match self.exits.is_empty() {
             true => "none".to_owned(),
             false => self
-                .ended
+                .exits
                 .iter()
                 .map(|(status, count)| format!("{count} × {status}"))
                 .collect::<Vec<_>>()
                 .join(", "),
         };
-        let disk = self.disk.map_or("not tried: nothing may be mounted here".to_owned(), |kind| {
-            format!("{} times, on {kind}", count(Weather::DiskFull))
+        let disk = self.disk.map_or("not tried: mounting is not permitted".to_owned(), |kind| {
+            format!("{} times, on {kind}", count(Condition::DiskFull))
         });
         let clock = match self.clock {
             true => format!("{} times, up to 3 days ahead or behind", self.clock_sets),
@@ -86,7 +86,7 @@ impl Outcome {
             ("time", format!("{} s", self.elapsed.as_secs())),
             ("kill -9 of the collector", self.collector_kills.to_string()),
             (
-                "kill -9 of the store, of these with its tokens forgotten as in a power cut",
+                "kill -9 of the store; of these, its deduplication tokens removed as in a power cut",
                 format!("{}, {}", self.store_kills, self.power_cuts),
             ),
             ("freezes (SIGSTOP) of either", self.freezes.to_string()),
@@ -96,44 +96,44 @@ impl Outcome {
                 "store stopped",
                 format!(
                     "{} times, the longest {:.1} s",
-                    count(Weather::StoreGone),
+                    count(Condition::StoreStopped),
                     self.longest_outage.as_secs_f64()
                 ),
             ),
             (
-                "inserts answered 500 / hanging / cut in the middle / applied, answer lost",
+                "inserts answered 500 / hanging / cut in the middle / applied with the answer lost",
                 format!(
-                    "{} / {} / {} / {} times for a while; {} requests hit",
-                    count(Weather::InsertsRefused),
-                    count(Weather::InsertsHang),
-                    count(Weather::InsertsCut),
-                    count(Weather::AnswersLost),
-                    self.spoilt
+                    "{} / {} / {} / {} times; {} requests disturbed",
+                    count(Condition::InsertsRefused),
+                    count(Condition::InsertsHang),
+                    count(Condition::InsertsCut),
+                    count(Condition::AnswersLost),
+                    self.disturbed
                 ),
             ),
             (
-                "some rows refused by the store for what is in them / set aside in / tried again",
-                format!("{} times / {} segments, most of one row / all of them", self.refusals, self.retried),
+                "some rows refused by the store / segments quarantined and requeued",
+                format!("{} times / {}, most of one row", self.refusals, self.requeued),
             ),
-            ("exits that nobody asked for (5: the spool's disk failed)", ended),
+            ("unrequested exits (status 5: the spool's disk failed)", exits),
             ("beacons acknowledged", self.beacons.to_string()),
             (
-                "beacons refused and sent again / connections broken",
+                "beacons refused and repeated / connections broken",
                 format!("{} / {}", self.refused, self.broken),
             ),
-            ("most memory of the collector", format!("{} MiB", self.memory >> 20)),
+            ("peak memory of the collector", format!("{} MiB", self.memory >> 20)),
             ("events acknowledged", self.acknowledged.to_string()),
             ("**lost**", format!("**{}**", self.missing)),
             (
-                "**doubled**, those that the closing of a day took out again among them",
+                "**doubled**, including those that the closing of a day removed",
                 format!("**{}**", self.doubled as u64 + self.removed),
             ),
             ("stored but never acknowledged", self.unknown.to_string()),
             (
                 "`footfall verify`, under load and afterwards",
-                match &self.unbalanced {
-                    None => format!("balanced {} times", self.verified),
-                    Some(_) => "DOES NOT BALANCE".to_owned(),
+                match &self.discrepancy {
+                    None => format!("no discrepancy in {} runs", self.verified),
+                    Some(_) => "DISCREPANCY".to_owned(),
                 },
             ),
         ];

@@ -1,24 +1,25 @@
-//! A small disk of its own for the spool, which can be filled: ext4 in a file, or a tmpfs where loop devices are missing.
-//! Both need the right to mount; without it there is no such disk, and the run says so.
+//! A small disk for the spool that can be filled: ext4 in a file, or tmpfs if there are no loop devices.
+//!
+//! Both need the right to mount. Without it there is no such disk, and the results say so.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Above the least that `spool.max_bytes` can be, with room for ext4's own.
+/// Larger than the minimum of `spool.max_bytes`, with room for the metadata of ext4.
 const BYTES: u64 = 160 << 20;
-/// Ballast is written in pieces of this size until one does not fit.
+/// The disk is filled with pieces of this size until one does not fit.
 const PIECE: usize = 64 << 10;
 
-/// A mounted disk; unmounted when dropped.
-pub struct Volume {
+/// A mounted disk. Dropping it unmounts it.
+pub struct SmallDisk {
     mounted: PathBuf,
     /// `ext4` or `tmpfs`.
     pub kind: &'static str,
 }
 
-impl Volume {
-    /// Mounts a small disk at `at`, its image in `directory`; none where that is not allowed.
+impl SmallDisk {
+    /// Mounts a small disk at `at` with its image in `directory`. Returns `None` if that is not permitted.
     pub fn mount(directory: &Path, at: &Path) -> Option<Self> {
         std::fs::create_dir_all(at).ok()?;
         let kind = if ext4(&directory.join("disk"), at) {
@@ -34,17 +35,17 @@ impl Volume {
         Some(Self { mounted: at.to_owned(), kind })
     }
 
-    /// Takes all the space that is left.
+    /// Uses all free space.
     pub fn fill(&self) {
         use std::io::Write;
         let Ok(mut ballast) = File::create(self.ballast()) else { return };
         let piece = vec![0; PIECE];
         while ballast.write_all(&piece).is_ok() {}
-        // A file system that gives out blocks late must do it now, while it is this file that gets the last of them.
+        // A file system with delayed allocation must allocate the blocks of this file now.
         let _ = ballast.sync_all();
     }
 
-    /// Gives it back.
+    /// Frees the space again.
     pub fn free(&self) {
         let _ = std::fs::remove_file(self.ballast());
     }
@@ -54,9 +55,9 @@ impl Volume {
     }
 }
 
-impl Drop for Volume {
+impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Whoever still has a file open there has been killed; the mount goes when the last of them is gone.
+        // The kernel unmounts the disk when the last process with an open file on it has ended.
         run(Command::new("umount").arg("--lazy").arg(&self.mounted));
     }
 }
