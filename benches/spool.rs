@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use footfall::config::SpoolLimits;
-use footfall::event::Row;
+use footfall::event::EventRow;
 use footfall::spool::{Durability, Frame, Spool};
 use rustix::fs::{Advice, fadvise};
 use rustix::time::{ClockId, clock_gettime};
@@ -39,7 +39,7 @@ fn row(page_load: u64) -> Vec<u8> {
 }
 
 fn encode(page_load: u64, seq: u32, bytes: &mut Vec<u8>) {
-    Row {
+    EventRow {
         page_load,
         seq,
         site: "clinic",
@@ -61,7 +61,7 @@ fn encode(page_load: u64, seq: u32, bytes: &mut Vec<u8>) {
         region: "Moscow",
         city: "Moscow",
         network: "Rostelecom",
-        ..Row::default()
+        ..EventRow::default()
     }
     .encode(bytes);
 }

@@ -42,6 +42,8 @@ pub mod command;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
+#[cfg(test)]
+mod generated_docs;
 
 #[cfg(test)]
 mod tests {

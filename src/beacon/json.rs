@@ -240,12 +240,7 @@ fn cut(text: Cow<'_, str>, max: usize) -> Cow<'_, str> {
 }
 
 fn ad_action(name: Option<&str>) -> Result<AdAction, FieldError> {
-    match name {
-        Some("impression") => Ok(AdAction::Impression),
-        Some("viewable") => Ok(AdAction::Viewable),
-        Some("click") => Ok(AdAction::Click),
-        _ => Err(("n", "must be impression, viewable or click".into())),
-    }
+    name.and_then(AdAction::from_name).ok_or_else(|| ("n", "must be impression, viewable or click".into()))
 }
 
 fn props<'a>(props: Vec<(Text<'a>, Text<'a>)>) -> Result<Vec<(Text<'a>, Text<'a>)>, FieldError> {

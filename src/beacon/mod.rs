@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 pub use text::Text;
 
-use crate::event::Kind;
+use crate::event::{EventKind, names};
 
 /// The version of the wire format that is read.
 pub const VERSION: u64 = 1;
@@ -152,41 +152,31 @@ pub enum What<'a> {
 
 impl What<'_> {
     /// The kind of the row that it becomes.
-    pub const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> EventKind {
         match self {
-            Self::View => Kind::View,
-            Self::Leave { .. } => Kind::Leave,
-            Self::Event { .. } => Kind::Event,
-            Self::Ad { .. } => Kind::Ad,
-            Self::Outbound { .. } => Kind::Outbound,
-            Self::Download { .. } => Kind::Download,
-            Self::Error(_) => Kind::Error,
-            Self::Resource { .. } => Kind::Resource,
-            Self::Vitals(_) => Kind::Vitals,
-            Self::Missing => Kind::Missing,
+            Self::View => EventKind::View,
+            Self::Leave { .. } => EventKind::Leave,
+            Self::Event { .. } => EventKind::Event,
+            Self::Ad { .. } => EventKind::Ad,
+            Self::Outbound { .. } => EventKind::Outbound,
+            Self::Download { .. } => EventKind::Download,
+            Self::Error(_) => EventKind::Error,
+            Self::Resource { .. } => EventKind::Resource,
+            Self::Vitals(_) => EventKind::Vitals,
+            Self::Missing => EventKind::Missing,
         }
     }
 }
 
-/// What happened to an advertising block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AdAction {
-    /// It was on the page.
-    Impression,
-    /// It was viewable by the MRC's definition: 50 % of its pixels for 1 continuous second (30 % over 242,500 px²).
-    Viewable,
-    /// It was clicked.
-    Click,
-}
-
-impl AdAction {
-    /// Its name on the wire and in rows.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Impression => "impression",
-            Self::Viewable => "viewable",
-            Self::Click => "click",
-        }
+names! {
+    /// What happened to an advertising block.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum AdAction {
+        /// It was on the page.
+        Impression => "impression",
+        /// It was viewable by the MRC's definition: 50 % of its pixels for 1 continuous second, or 30 % over 242,500 px².
+        Viewable => "viewable",
+        Click => "click",
     }
 }
 

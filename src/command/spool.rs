@@ -8,7 +8,7 @@ use clap::{Subcommand, ValueEnum};
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{Common, Error, Exit};
-use crate::event::Dropped;
+use crate::event::DropReason;
 use crate::spool::{
     Discarded, Examined, Inventory, Name, Retried, SegmentState, discard, examine, inspect, retry,
 };
@@ -199,7 +199,7 @@ fn show(found: &Examined, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "damaged at byte {}: {before} whole frames before it, {resumes}", damage.byte)?;
     }
     let mut table = Table::new();
-    let header = ["day", "site", "events"].into_iter().chain(Dropped::ALL.map(Dropped::name));
+    let header = ["day", "site", "events"].into_iter().chain(DropReason::ALL.map(DropReason::name));
     table.load_style(presets::NOTHING).set_header(header);
     let mut books: Vec<_> = found.books.iter().collect();
     books.sort_by_key(|(site, count)| (count.day, *site));
@@ -214,7 +214,7 @@ fn show(found: &Examined, out: &mut impl Write) -> std::io::Result<()> {
 fn json(found: &Examined) -> Result<serde_json::Value, serde_json::Error> {
     let mut json = serde_json::to_value(found)?;
     let line = |(site, count): (&str, &crate::spool::Count)| {
-        let dropped: serde_json::Map<_, _> = Dropped::ALL
+        let dropped: serde_json::Map<_, _> = DropReason::ALL
             .into_iter()
             .map(|reason| (reason.name().to_owned(), count.dropped[reason as usize].into()))
             .collect();

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::spool::Format;
 use super::{Common, Error, Exit};
-use crate::event::Dropped;
+use crate::event::DropReason;
 use crate::spool::{DIRECTORY, today};
 use crate::store::Client;
 use crate::store::reconcile::{Balance, Finding, Key, Line, number_of, text_of};
@@ -71,7 +71,7 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
 
 fn print(balance: &Balance, out: &mut impl Write) -> std::io::Result<()> {
     let mut table = Table::new();
-    let dropped = Dropped::ALL.map(Dropped::name);
+    let dropped = DropReason::ALL.map(DropReason::name);
     let header = ["day", "site", "received", "stored", "spooled", "aside", "discarded", "lost"];
     table.load_style(presets::NOTHING);
     table.set_header(header.into_iter().chain(dropped).chain(["removed", "balance"]));
@@ -126,7 +126,7 @@ fn finding(finding: &Finding) -> serde_json::Value {
 }
 
 fn json((day, site): &Key, line: &Line) -> serde_json::Value {
-    let dropped: serde_json::Map<_, _> = Dropped::ALL
+    let dropped: serde_json::Map<_, _> = DropReason::ALL
         .into_iter()
         .map(|reason| (reason.name().to_owned(), line.dropped[reason as usize].into()))
         .collect();

@@ -297,7 +297,10 @@ fn host_pattern(value: &Given) -> Result<HostPattern, String> {
 
 fn bot_category(value: &Given) -> Result<BotCategory, String> {
     let (category, given) = match value {
-        Given::Text(name) => (BotCategory::named(name), format!("{name:?}")),
+        Given::Text(name) => (
+            BotCategory::from_name(name).filter(|category| *category != BotCategory::None),
+            format!("{name:?}"),
+        ),
         other => (None, other.kind().to_owned()),
     };
     category.ok_or_else(|| {

@@ -1,7 +1,7 @@
 //! What the demonstration clinic is like: its pages and advertising blocks, where its visitors live, what they browse with
 //! and where they come from. Weights are parts of the sum of their list.
 
-use crate::event::{BotCategory, Device, Pairs};
+use crate::event::{BotCategory, DeviceClass, TextPairs};
 
 /// The clinic's site id.
 pub(crate) const SITE: &str = "clinic";
@@ -16,7 +16,7 @@ pub(crate) struct Browser {
     pub(crate) engine: &'static str,
     pub(crate) os: &'static str,
     pub(crate) os_versions: Texts,
-    pub(crate) device: Device,
+    pub(crate) device: DeviceClass,
     pub(crate) screens: &'static [(u16, u16)],
 }
 
@@ -37,70 +37,70 @@ const fn browser(
     weight: u32,
     (name, versions, engine): (&'static str, Texts, &'static str),
     (os, os_versions): (&'static str, Texts),
-    device: Device,
+    device: DeviceClass,
     screens: &'static [(u16, u16)],
 ) -> Browser {
     Browser { weight, name, versions, engine, os, os_versions, device, screens }
 }
 
 pub(crate) const BROWSERS: &[Browser] = &[
-    browser(200, ("Chrome", CHROME, "Blink"), ("Android", ANDROIDS), Device::Mobile, ANDROID),
-    browser(165, ("Chrome", CHROME, "Blink"), ("Windows", WINDOWS), Device::Desktop, DESKTOP),
+    browser(200, ("Chrome", CHROME, "Blink"), ("Android", ANDROIDS), DeviceClass::Mobile, ANDROID),
+    browser(165, ("Chrome", CHROME, "Blink"), ("Windows", WINDOWS), DeviceClass::Desktop, DESKTOP),
     browser(
         150,
         ("Safari", &["18", "26", "17", "16"], "WebKit"),
         ("iOS", &["18", "26", "17", "16"]),
-        Device::Mobile,
+        DeviceClass::Mobile,
         IPHONE,
     ),
-    browser(120, ("Yandex Browser", YANDEX, "Blink"), ("Android", ANDROIDS), Device::Mobile, ANDROID),
-    browser(110, ("Yandex Browser", YANDEX, "Blink"), ("Windows", WINDOWS), Device::Desktop, DESKTOP),
+    browser(120, ("Yandex Browser", YANDEX, "Blink"), ("Android", ANDROIDS), DeviceClass::Mobile, ANDROID),
+    browser(110, ("Yandex Browser", YANDEX, "Blink"), ("Windows", WINDOWS), DeviceClass::Desktop, DESKTOP),
     browser(
         45,
         ("Edge", &["142", "141", "140"], "Blink"),
         ("Windows", &["11", "10"]),
-        Device::Desktop,
+        DeviceClass::Desktop,
         DESKTOP,
     ),
     browser(
         40,
         ("Firefox", &["144", "143", "140", "115"], "Gecko"),
         ("Windows", WINDOWS),
-        Device::Desktop,
+        DeviceClass::Desktop,
         DESKTOP,
     ),
     browser(
         40,
         ("Samsung Internet", &["28", "27", "25"], "Blink"),
         ("Android", ANDROIDS),
-        Device::Mobile,
+        DeviceClass::Mobile,
         ANDROID,
     ),
     browser(
         35,
         ("Safari", &["18", "26", "17"], "WebKit"),
         ("macOS", &["15", "14", "26"]),
-        Device::Desktop,
+        DeviceClass::Desktop,
         DESKTOP,
     ),
-    browser(22, ("Opera", &["123", "122"], "Blink"), ("Windows", WINDOWS), Device::Desktop, DESKTOP),
-    browser(20, ("Chrome", CHROME, "Blink"), ("macOS", &["15", "14"]), Device::Desktop, DESKTOP),
-    browser(18, ("Safari", &["18", "17"], "WebKit"), ("iOS", &["18", "17"]), Device::Tablet, TABLETS),
-    browser(12, ("Chrome", CHROME, "Blink"), ("Android", ANDROIDS), Device::Tablet, TABLETS),
-    browser(12, ("Chrome", CHROME, "Blink"), ("Linux", &[""]), Device::Desktop, DESKTOP),
-    browser(10, ("Firefox", &["144", "140"], "Gecko"), ("Linux", &[""]), Device::Desktop, DESKTOP),
+    browser(22, ("Opera", &["123", "122"], "Blink"), ("Windows", WINDOWS), DeviceClass::Desktop, DESKTOP),
+    browser(20, ("Chrome", CHROME, "Blink"), ("macOS", &["15", "14"]), DeviceClass::Desktop, DESKTOP),
+    browser(18, ("Safari", &["18", "17"], "WebKit"), ("iOS", &["18", "17"]), DeviceClass::Tablet, TABLETS),
+    browser(12, ("Chrome", CHROME, "Blink"), ("Android", ANDROIDS), DeviceClass::Tablet, TABLETS),
+    browser(12, ("Chrome", CHROME, "Blink"), ("Linux", &[""]), DeviceClass::Desktop, DESKTOP),
+    browser(10, ("Firefox", &["144", "140"], "Gecko"), ("Linux", &[""]), DeviceClass::Desktop, DESKTOP),
     browser(
         14,
         ("MIUI Browser", &["14", "14", "13"], "Blink"),
         ("Android", ANDROIDS),
-        Device::Mobile,
+        DeviceClass::Mobile,
         ANDROID,
     ),
-    browser(4, ("Chrome", CHROME, "Blink"), ("Chrome OS", &[""]), Device::Desktop, DESKTOP),
+    browser(4, ("Chrome", CHROME, "Blink"), ("Chrome OS", &[""]), DeviceClass::Desktop, DESKTOP),
 ];
 
 /// What a client is recorded as whose browser is not known.
-pub(crate) static NO_BROWSER: Browser = browser(0, ("", &[""], ""), ("", &[""]), Device::Other, DESKTOP);
+pub(crate) static NO_BROWSER: Browser = browser(0, ("", &[""], ""), ("", &[""]), DeviceClass::Other, DESKTOP);
 
 /// A bot as the collector stores it.
 pub(crate) struct Bot {
@@ -364,7 +364,7 @@ pub(crate) const ERRORS: &[(&str, &str, u32, u32, &str)] = &[
 ];
 
 /// Elements that fail to load now and then: address and element.
-pub(crate) const BROKEN: &[(&str, Pairs<'static>)] = &[
+pub(crate) const BROKEN: &[(&str, TextPairs<'static>)] = &[
     ("clinic.example/static/photos/doctor-17.webp", &[("tag", "img")]),
     ("clinic.example/static/legacy/slider.js", &[("tag", "script")]),
     ("fonts.clinic.example/inter.woff2", &[("tag", "link")]),

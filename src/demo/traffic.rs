@@ -12,7 +12,7 @@ use crate::demo::clinic::{self, ADS, SITE, WAYS};
 use crate::demo::draw::{chance, log_normal, mix, pick, weighted};
 use crate::demo::visitor::Visitor;
 use crate::enrich;
-use crate::event::{Day, Device, Kind, Milliseconds, Row};
+use crate::event::{DeviceClass, EventKind, EventRow, UnixDay, UnixMillis};
 use crate::ingest::assemble;
 use crate::privacy::scrub::Campaign;
 
@@ -121,7 +121,7 @@ struct Visit<'v> {
 /// The pen: what the rows of one page load share, and what was written so far.
 struct Page<'a, 'r> {
     /// Its `time` is the page load's, its `received` that of the first beacon.
-    row: Row<'a>,
+    row: EventRow<'a>,
     rows: &'r mut Rows,
     /// When the page's last beacon is received, Unix ms.
     last: i64,
@@ -131,14 +131,14 @@ struct Page<'a, 'r> {
 
 impl<'a> Page<'a, '_> {
     /// Writes an event of this page load.
-    fn write(&mut self, time: i64, kind: Kind, fill: impl FnOnce(&mut Row<'a>)) {
+    fn write(&mut self, time: i64, kind: EventKind, fill: impl FnOnce(&mut EventRow<'a>)) {
         if time > self.now {
             return;
         }
-        let mut row = Row { time: Milliseconds(time), kind, ..self.row.clone() };
+        let mut row = EventRow { time: UnixMillis(time), kind, ..self.row.clone() };
         // What happens after the first beacon waits for the last.
         if time > row.received.0 {
-            row.received = Milliseconds(self.last.min(self.now).max(time));
+            row.received = UnixMillis(self.last.min(self.now).max(time));
         }
         fill(&mut row);
         row.encode(&mut self.rows.bytes);
@@ -215,12 +215,12 @@ impl Traffic {
             let row = self.page_row(rng, visit, from, path, time);
             let mut page = Page { row, rows, last: time, now };
             time = if gone {
-                page.write(time, Kind::Missing, |_| {});
+                page.write(time, EventKind::Missing, |_| {});
                 time + i64::from(rng.u32(1_500..9_000))
             } else if person {
                 read(rng, &mut page, time)
             } else {
-                page.write(time, Kind::View, |_| {});
+                page.write(time, EventKind::View, |_| {});
                 time + i64::from(rng.u32(300..4_000))
             };
             from = Some(path);
@@ -239,7 +239,7 @@ impl Traffic {
         from: Option<&'a str>,
         path: &'a str,
         time: i64,
-    ) -> Row<'a> {
+    ) -> EventRow<'a> {
         let Visit { visitor, epoch, .. } = *visit;
         let way = &WAYS[visit.way];
         let first = from.is_none();
@@ -249,11 +249,13 @@ impl Traffic {
         let (source, channel) = if first { &self.sources.of_ways[visit.way] } else { &self.sources.within };
         let (bot, bot_category) = assemble::bot(visitor.bot, visitor.bot_category, referrer_host);
         let received = time + i64::from(rng.u32(1_040..1_900));
-        Row {
+        EventRow {
             page_load: rng.u64(..),
-            time: Milliseconds(time),
-            received: Milliseconds(received),
-            expires: Day(u16::try_from(received / DAY_MS).unwrap_or(u16::MAX).saturating_add(self.retention)),
+            time: UnixMillis(time),
+            received: UnixMillis(received),
+            expires: UnixDay(
+                u16::try_from(received / DAY_MS).unwrap_or(u16::MAX).saturating_add(self.retention),
+            ),
             site: SITE,
             host: clinic::HOST,
             path,
@@ -290,7 +292,7 @@ impl Traffic {
             network: visitor.network.1,
             ip_version: visitor.ip_version,
             cookies_enabled: true,
-            ..Row::default()
+            ..EventRow::default()
         }
     }
 
@@ -312,10 +314,10 @@ fn read(rng: &mut Rng, page: &mut Page<'_, '_>, time: i64) -> i64 {
     let dwell = log_normal(rng, 28_000.0, 1.0).clamp(1_200.0, 20.0 * 60_000.0) as i64;
     let left = time + dwell;
     page.last = left + i64::from(rng.u32(30..600));
-    page.write(time, Kind::View, |_| {});
+    page.write(time, EventKind::View, |_| {});
     if chance(rng, ERRORS) {
         let (message, source, line, column, stack) = pick(rng, clinic::ERRORS);
-        page.write(time + i64::from(rng.u32(200..1_000)), Kind::Error, |row| {
+        page.write(time + i64::from(rng.u32(200..1_000)), EventKind::Error, |row| {
             row.error_message = message;
             row.error_source = source;
             row.error_line = line;
@@ -326,7 +328,7 @@ fn read(rng: &mut Rng, page: &mut Page<'_, '_>, time: i64) -> i64 {
     }
     if chance(rng, RESOURCES) {
         let (name, props) = pick(rng, clinic::BROKEN);
-        page.write(time + i64::from(rng.u32(300..1_200)), Kind::Resource, |row| {
+        page.write(time + i64::from(rng.u32(300..1_200)), EventKind::Resource, |row| {
             row.name = name;
             row.props = props;
         });
@@ -336,7 +338,7 @@ fn read(rng: &mut Rng, page: &mut Page<'_, '_>, time: i64) -> i64 {
     let engaged = (dwell as f64 * (0.35 + 0.6 * rng.f64())) as u32;
     let depth = (rng.f64().sqrt() * 100.0) as u8;
     vitals(rng, page, left);
-    page.write(left, Kind::Leave, |row| {
+    page.write(left, EventKind::Leave, |row| {
         row.engaged_ms = engaged;
         row.scroll_depth = depth;
     });
@@ -350,7 +352,7 @@ fn advertise(rng: &mut Rng, page: &mut Page<'_, '_>, time: i64, dwell: i64) {
     }
     let (ad, slot) = pick(rng, ADS);
     let mut shown = |time: i64, name: &'static str| {
-        page.write(time, Kind::Ad, |row| {
+        page.write(time, EventKind::Ad, |row| {
             row.name = name;
             row.ad = ad;
             row.slot = slot;
@@ -371,24 +373,24 @@ fn act(rng: &mut Rng, page: &mut Page<'_, '_>, time: i64, dwell: i64) {
     let booking = if page.row.path == "/booking" { 260 } else { 4 };
     if chance(rng, booking) {
         let props = &clinic::BOOKINGS[rng.usize(..clinic::BOOKINGS.len())];
-        page.write(at, Kind::Event, |row| {
+        page.write(at, EventKind::Event, |row| {
             row.name = "booking";
             row.props = props;
         });
     }
     if chance(rng, 15) {
         let name = pick(rng, &["yandex.ru/maps", "t.me/clinic_example", "prodoctorov.ru/moskva"]);
-        page.write(at + 10, Kind::Outbound, |row| row.name = name);
+        page.write(at + 10, EventKind::Outbound, |row| row.name = name);
     }
     if chance(rng, 8) {
         let name = pick(rng, &["clinic.example/files/price-list.pdf", "clinic.example/files/consent.pdf"]);
-        page.write(at + 20, Kind::Download, |row| row.name = name);
+        page.write(at + 20, EventKind::Download, |row| row.name = name);
     }
 }
 
 /// How fast the page was: medians as in the field, wider for phones, with a long tail.
 fn vitals(rng: &mut Rng, page: &mut Page<'_, '_>, time: i64) {
-    let phone = page.row.device == Device::Mobile;
+    let phone = page.row.device == DeviceClass::Mobile;
     let slow = if phone { 1.45 } else { 1.0 };
     let dns = log_normal(rng, 12.0 * slow, 0.9);
     let connect = log_normal(rng, 28.0 * slow, 0.7);
@@ -400,7 +402,7 @@ fn vitals(rng: &mut Rng, page: &mut Page<'_, '_>, time: i64) {
     let shift = if chance(rng, 450) { 0.0 } else { log_normal(rng, 0.04, 1.1).min(2.0) };
     let answer = chance(rng, 620).then(|| log_normal(rng, 90.0 * slow, 0.8) as u32);
     let measured = !matches!(page.row.engine, "WebKit");
-    page.write(time, Kind::Vitals, |row| {
+    page.write(time, EventKind::Vitals, |row| {
         row.ttfb_ms = Some(ttfb as u32);
         row.fcp_ms = Some(fcp as u32);
         row.dns_ms = Some(dns as u32);
@@ -472,7 +474,7 @@ mod tests {
         }
         for visitor in &visitors {
             assert_eq!(visitor.bot.is_empty(), visitor.bot_category == BotCategory::None);
-            assert_eq!(visitor.bot.is_empty(), visitor.device != Device::Bot);
+            assert_eq!(visitor.bot.is_empty(), visitor.device != DeviceClass::Bot);
         }
         let share = |of: &dyn Fn(&&Visitor) -> bool| visitors.iter().filter(of).count() as f64 / 20_000.0;
         let rented = share(&|visitor| visitor.bot.is_empty() && enrich::is_data_centre(visitor.network.0));

@@ -4,7 +4,7 @@ use fastrand::Rng;
 
 use crate::demo::clinic::{self, BOTS, BROWSERS, NO_BROWSER, PLACES, VPN_EXITS};
 use crate::demo::draw::{chance, mix, pick, weighted};
-use crate::event::{BotCategory, Device};
+use crate::event::{BotCategory, DeviceClass};
 
 /// Visitors that are bots, per 1,000.
 const BOT_SHARE: u32 = 25;
@@ -20,7 +20,7 @@ pub(crate) struct Visitor {
     pub(crate) browser: &'static clinic::Browser,
     pub(crate) version: &'static str,
     pub(crate) os_version: &'static str,
-    pub(crate) device: Device,
+    pub(crate) device: DeviceClass,
     pub(crate) screen: (u16, u16),
     pub(crate) bot: &'static str,
     pub(crate) bot_category: BotCategory,
@@ -73,7 +73,7 @@ impl Visitor {
         // Crawlers name no browser; one that a program drives is one.
         let browser = if bot.category == BotCategory::Automation { self } else { self.without_browser() };
         Self {
-            device: Device::Bot,
+            device: DeviceClass::Bot,
             bot: bot.name,
             bot_category: bot.category,
             place: bot.place,
@@ -86,7 +86,7 @@ impl Visitor {
     }
 
     fn without_browser(self) -> Self {
-        Self { browser: &NO_BROWSER, version: "", os_version: "", device: Device::Other, ..self }
+        Self { browser: &NO_BROWSER, version: "", os_version: "", device: DeviceClass::Other, ..self }
     }
 
     /// The same, behind a VPN; its clock and its language stay what they are at home.

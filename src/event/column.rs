@@ -1,19 +1,26 @@
-//! How a column's value is written: as ClickHouse RowBinary for the spool and the store, as JSON for people; and read back.
+//! Encodings of a column's value: RowBinary for the spool and the store, JSON for people.
 
+use super::date::{UnixDay, UnixMillis};
+use super::kind::{BotCategory, DeviceClass, EventKind};
 use super::row_binary::{put_length, put_text, take, take_length, take_text};
-use super::{BotCategory, Day, Device, Kind, Milliseconds, Pairs};
 
-/// A value of a column: how RowBinary and JSON write it.
-pub(super) trait Column {
+/// Names and values of a `Map(LowCardinality(String), String)`.
+pub type TextPairs<'a> = &'a [(&'a str, &'a str)];
+
+/// A value of a column.
+pub(super) trait ColumnValue {
     fn encode(&self, out: &mut Vec<u8>);
     fn to_json(&self) -> serde_json::Value;
-    /// Takes a value off RowBinary. None: there is no whole one.
+    /// Removes a value from the front of RowBinary; `None` when the bytes end before the value does.
     fn read(bytes: &mut &[u8]) -> Option<serde_json::Value>;
+    /// The type in ClickHouse.
+    #[cfg(test)]
+    fn sql_type() -> String;
 }
 
 macro_rules! number {
-    ($($type:ty),*) => {
-        $(impl Column for $type {
+    ($($type:ty => $sql_type:literal),*) => {
+        $(impl ColumnValue for $type {
             fn encode(&self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.to_le_bytes());
             }
@@ -25,13 +32,18 @@ macro_rules! number {
             fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
                 take(bytes).map(|value| Self::from_le_bytes(*value).into())
             }
+
+            #[cfg(test)]
+            fn sql_type() -> String {
+                $sql_type.to_owned()
+            }
         })*
     };
 }
 
-number!(u8, u16, u32, u64, f32);
+number!(u8 => "UInt8", u16 => "UInt16", u32 => "UInt32", u64 => "UInt64", f32 => "Float32");
 
-impl Column for bool {
+impl ColumnValue for bool {
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(u8::from(*self));
     }
@@ -43,9 +55,14 @@ impl Column for bool {
     fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
         take(bytes).map(|[value]| (*value != 0).into())
     }
+
+    #[cfg(test)]
+    fn sql_type() -> String {
+        "Bool".to_owned()
+    }
 }
 
-impl Column for Milliseconds {
+impl ColumnValue for UnixMillis {
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.0.to_le_bytes());
     }
@@ -58,9 +75,14 @@ impl Column for Milliseconds {
     fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
         take(bytes).map(|value| Self(i64::from_le_bytes(*value)).to_json())
     }
+
+    #[cfg(test)]
+    fn sql_type() -> String {
+        "DateTime64(3, 'UTC')".to_owned()
+    }
 }
 
-impl Column for Day {
+impl ColumnValue for UnixDay {
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
     }
@@ -74,9 +96,14 @@ impl Column for Day {
     fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
         take(bytes).map(|value| Self(u16::from_le_bytes(*value)).to_json())
     }
+
+    #[cfg(test)]
+    fn sql_type() -> String {
+        "Date".to_owned()
+    }
 }
 
-impl Column for &str {
+impl ColumnValue for &str {
     fn encode(&self, out: &mut Vec<u8>) {
         put_text(self, out);
     }
@@ -88,9 +115,14 @@ impl Column for &str {
     fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
         text(bytes).map(Into::into)
     }
+
+    #[cfg(test)]
+    fn sql_type() -> String {
+        "LowCardinality(String)".to_owned()
+    }
 }
 
-impl Column for Pairs<'_> {
+impl ColumnValue for TextPairs<'_> {
     fn encode(&self, out: &mut Vec<u8>) {
         put_length(self.len(), out);
         for (name, value) in *self {
@@ -112,11 +144,16 @@ impl Column for Pairs<'_> {
         }
         Some(object.into())
     }
+
+    #[cfg(test)]
+    fn sql_type() -> String {
+        "Map(LowCardinality(String), String)".to_owned()
+    }
 }
 
 macro_rules! named {
     ($($type:ty),*) => {
-        $(impl Column for $type {
+        $(impl ColumnValue for $type {
             fn encode(&self, out: &mut Vec<u8>) {
                 out.push(*self as u8);
             }
@@ -126,19 +163,25 @@ macro_rules! named {
             }
 
             fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
-                // A number that no variant has is shown as it is.
+                // An unknown number is shown as it is.
                 take(bytes).map(|[number]| {
                     let known = Self::ALL.into_iter().find(|known| *known as u8 == *number);
                     known.map_or_else(|| (*number).into(), |known| known.to_json())
                 })
             }
+
+            #[cfg(test)]
+            fn sql_type() -> String {
+                let values = Self::ALL.map(|known| format!("'{}' = {}", known.name(), known as u8));
+                format!("Enum8({})", values.join(", "))
+            }
         })*
     };
 }
 
-named!(Kind, Device, BotCategory);
+named!(EventKind, DeviceClass, BotCategory);
 
-impl<T: Column> Column for Option<T> {
+impl<T: ColumnValue> ColumnValue for Option<T> {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
             None => out.push(1),
@@ -150,7 +193,7 @@ impl<T: Column> Column for Option<T> {
     }
 
     fn to_json(&self) -> serde_json::Value {
-        self.as_ref().map_or(serde_json::Value::Null, Column::to_json)
+        self.as_ref().map_or(serde_json::Value::Null, ColumnValue::to_json)
     }
 
     fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
@@ -159,9 +202,14 @@ impl<T: Column> Column for Option<T> {
             [_] => Some(serde_json::Value::Null),
         }
     }
+
+    #[cfg(test)]
+    fn sql_type() -> String {
+        format!("Nullable({})", T::sql_type())
+    }
 }
 
-/// A text for people: what is no UTF-8 is shown with marks in its place.
+/// A text for people: replacement characters stand for bytes that are not UTF-8.
 fn text(bytes: &mut &[u8]) -> Option<String> {
     take_text(bytes).map(|text| String::from_utf8_lossy(text).into_owned())
 }

@@ -1,4 +1,4 @@
-//! Lengths, texts and numbers as ClickHouse's RowBinary has them, for whoever writes or reads encoded rows.
+//! Lengths, texts and numbers in ClickHouse's RowBinary format.
 
 /// Appends a length as unsigned LEB128.
 pub(crate) fn put_length(mut length: usize, out: &mut Vec<u8>) {
@@ -15,14 +15,14 @@ pub(crate) fn put_text(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Takes bytes of a fixed number. None: there are not so many.
+/// Removes `N` bytes from the front; `None` when there are fewer.
 pub(crate) fn take<'a, const N: usize>(bytes: &mut &'a [u8]) -> Option<&'a [u8; N]> {
     let (taken, rest) = bytes.split_first_chunk()?;
     *bytes = rest;
     Some(taken)
 }
 
-/// Takes a length; five groups of seven bits are more than any row has.
+/// Removes a length from the front; `None` when it is incomplete or longer than five groups of seven bits.
 pub(crate) fn take_length(bytes: &mut &[u8]) -> Option<usize> {
     let mut length = 0;
     for group in 0..5 {
@@ -35,7 +35,7 @@ pub(crate) fn take_length(bytes: &mut &[u8]) -> Option<usize> {
     None
 }
 
-/// Takes a text, whose bytes ClickHouse does not ask to be UTF-8.
+/// Removes a text from the front; `None` when it is incomplete. ClickHouse does not require UTF-8.
 pub(crate) fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = take_length(bytes)?;
     let (text, rest) = bytes.split_at_checked(length)?;

@@ -1,13 +1,13 @@
 //! Puts rows together from what the stages before found out: a checked beacon, pseudonyms, a browser.
 //!
-//! Everything a page sent in free text passes `privacy::scrub` here, so that a [`Row`] holds nothing raw.
+//! Everything a page sent in free text passes `privacy::scrub` here, so that a [`EventRow`] holds nothing raw.
 
 use std::borrow::Cow;
 
 use crate::beacon::{Beacon, Malformed, ScriptError, Text, Vitals, What};
 use crate::config::{NamePatterns, Retention, Site};
 use crate::enrich::{self, Browser};
-use crate::event::{BotCategory, Day, Milliseconds, Row};
+use crate::event::{BotCategory, EventRow, UnixDay, UnixMillis};
 use crate::privacy::scrub::{self, Address};
 use crate::privacy::{Place, Who};
 
@@ -60,18 +60,18 @@ pub fn rows(
     context: &Context<'_>,
     beacon: &Beacon<'_>,
     mut wanted: impl FnMut(u32, BotCategory) -> bool,
-    mut take: impl FnMut(&Row<'_>),
+    mut take: impl FnMut(&EventRow<'_>),
 ) -> Result<(), Unfit> {
     let visited = visited(context.site, beacon)?;
     let mut pages = visited.iter().map(|visited| shared(context, beacon, visited));
-    let mut page = Row::default();
+    let mut page = EventRow::default();
     for (seq, event) in (beacon.first..).zip(&beacon.events) {
         if event.page.is_some() {
             page = pages.next().expect("each page that was sent was visited");
         }
         if wanted(seq, page.bot_category) {
-            let time = Milliseconds(context.received - i64::from(event.age_ms));
-            fill(Row { seq, time, kind: event.what.kind(), ..page.clone() }, &event.what, &mut take);
+            let time = UnixMillis(context.received - i64::from(event.age_ms));
+            fill(EventRow { seq, time, kind: event.what.kind(), ..page.clone() }, &event.what, &mut take);
         }
     }
     Ok(())
@@ -109,16 +109,16 @@ impl<'a> Visited<'a> {
 }
 
 /// The columns that do not depend on the kind of event.
-fn shared<'a>(context: &Context<'a>, beacon: &'a Beacon<'_>, visited: &'a Visited<'_>) -> Row<'a> {
+fn shared<'a>(context: &Context<'a>, beacon: &'a Beacon<'_>, visited: &'a Visited<'_>) -> EventRow<'a> {
     let Context { site, who, browser, .. } = context;
     let place: &Place = &who.place;
     let page = &visited.page;
     let referrer_host = visited.referrer.as_ref().map_or("", |referrer| &*referrer.host);
     let source = enrich::source(referrer_host, &page.host, &page.campaign, page.click_id);
     let (bot, bot_category) = bot(&browser.bot, browser.bot_category, referrer_host);
-    Row {
+    EventRow {
         page_load: beacon.page_load,
-        received: Milliseconds(context.received),
+        received: UnixMillis(context.received),
         expires: expires(context.received, site.retention),
         site: &site.id,
         host: &page.host,
@@ -160,7 +160,7 @@ fn shared<'a>(context: &Context<'a>, beacon: &'a Beacon<'_>, visited: &'a Visite
         ip_version: who.ip_version,
         cookies_enabled: beacon.cookies_enabled,
         cookies: context.cookies,
-        ..Row::default()
+        ..EventRow::default()
     }
 }
 
@@ -174,19 +174,19 @@ pub(crate) fn bot<'a>(name: &'a str, category: BotCategory, referrer_host: &str)
 }
 
 /// The last day on which a row received at `received` may be kept.
-fn expires(received: i64, retention: Retention) -> Day {
+fn expires(received: i64, retention: Retention) -> UnixDay {
     const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
     match retention {
-        Retention::Unlimited => Day(u16::MAX),
+        Retention::Unlimited => UnixDay(u16::MAX),
         Retention::Days(days) => {
             let today = u16::try_from(received / DAY_MS).unwrap_or(u16::MAX);
-            Day(today.saturating_add(days))
+            UnixDay(today.saturating_add(days))
         }
     }
 }
 
 /// Fills in the columns of the kind and hands the row on. The scrubbed texts live as long as this call.
-fn fill(mut row: Row<'_>, what: &What<'_>, take: &mut impl FnMut(&Row<'_>)) {
+fn fill(mut row: EventRow<'_>, what: &What<'_>, take: &mut impl FnMut(&EventRow<'_>)) {
     match what {
         What::View | What::Missing => take(&row),
         What::Leave { engaged_ms, scroll_depth } => {
@@ -198,27 +198,27 @@ fn fill(mut row: Row<'_>, what: &What<'_>, take: &mut impl FnMut(&Row<'_>)) {
             let scrubbed = scrub_props(props);
             let pairs: Vec<(&str, &str)> = scrubbed.iter().map(|(name, value)| (&**name, &**value)).collect();
             let name = scrub::text(name, MAX_NAME);
-            take(&Row { name: &name, props: &pairs, ..row });
+            take(&EventRow { name: &name, props: &pairs, ..row });
         }
         What::Ad { action, ad, slot } => {
             let (ad, slot) = (scrub::text(ad, MAX_NAME), scrub::text(slot, MAX_NAME));
-            take(&Row { name: action.name(), ad: &ad, slot: &slot, ..row });
+            take(&EventRow { name: action.name(), ad: &ad, slot: &slot, ..row });
         }
-        What::Outbound { url } | What::Download { url } => take(&Row { name: &target(url), ..row }),
+        What::Outbound { url } | What::Download { url } => take(&EventRow { name: &target(url), ..row }),
         What::Resource { url, tag } => {
             let props = [("tag", &**tag)];
-            take(&Row { name: &target(url), props: if tag.is_empty() { &[] } else { &props }, ..row });
+            take(&EventRow { name: &target(url), props: if tag.is_empty() { &[] } else { &props }, ..row });
         }
         What::Error(error) => fill_error(row, error, take),
         What::Vitals(vitals) => take(&fill_vitals(row, *vitals)),
     }
 }
 
-fn fill_error(row: Row<'_>, error: &ScriptError<'_>, take: &mut impl FnMut(&Row<'_>)) {
+fn fill_error(row: EventRow<'_>, error: &ScriptError<'_>, take: &mut impl FnMut(&EventRow<'_>)) {
     let message = scrub::text(&error.message, MAX_MESSAGE);
     let stack = scrub::text(&error.stack, MAX_STACK);
     let source = if error.source.is_empty() { Cow::Borrowed("") } else { target(&error.source) };
-    take(&Row {
+    take(&EventRow {
         error_message: &message,
         error_source: &source,
         error_line: error.line,
@@ -229,8 +229,8 @@ fn fill_error(row: Row<'_>, error: &ScriptError<'_>, take: &mut impl FnMut(&Row<
     });
 }
 
-fn fill_vitals(row: Row<'_>, vitals: Vitals) -> Row<'_> {
-    Row {
+fn fill_vitals(row: EventRow<'_>, vitals: Vitals) -> EventRow<'_> {
+    EventRow {
         lcp_ms: vitals.lcp_ms,
         inp_ms: vitals.inp_ms,
         cls: vitals.cls,

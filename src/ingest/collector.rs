@@ -16,7 +16,7 @@ use crate::access::signature::Named;
 use crate::beacon::{self, Beacon, Malformed};
 use crate::config::{Config, Signatures, Site, Sites};
 use crate::enrich::{Browsers, Client, HintHeaders};
-use crate::event::Dropped;
+use crate::event::DropReason;
 use crate::ingest::assemble::{self, Context, Unfit};
 use crate::ingest::duplicate_filter::Recent;
 use crate::ingest::origin;
@@ -49,8 +49,8 @@ impl Settings {
 pub struct Taken {
     /// Events stored.
     pub stored: u32,
-    /// Events dropped, by [`Dropped`] as a number.
-    pub dropped: [u32; Dropped::ALL.len()],
+    /// Events dropped, by [`DropReason`] as a number.
+    pub dropped: [u32; DropReason::ALL.len()],
 }
 
 /// Where a beacon comes from.
@@ -197,7 +197,7 @@ impl Collector {
         };
         let events = u32::try_from(beacon.events.len()).expect("at most MAX_EVENTS");
         if consent::refused(headers) {
-            return Ok(self.drop_all(site, Dropped::OptOut, events));
+            return Ok(self.drop_all(site, DropReason::OptOut, events));
         }
         let user_agent = headers.get(USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
         let browser = self.browsers.browser(&Client {
@@ -209,7 +209,7 @@ impl Collector {
             automated: beacon.automated,
         });
         if site.drop_bots.drops(browser.bot_category) {
-            return Ok(self.drop_all(site, Dropped::Bot, events));
+            return Ok(self.drop_all(site, DropReason::Bot, events));
         }
         let who = self.privacy.admit(peer, site, user_agent);
         let offered = beacon.cookies.iter().map(|(name, value)| (&**name, &**value));
@@ -236,19 +236,19 @@ impl Collector {
         let Scratch { rows, seqs } = scratch;
         rows.clear();
         seqs.clear();
-        let mut dropped = [0; Dropped::ALL.len()];
+        let mut dropped = [0; DropReason::ALL.len()];
         let mut recent = self.recent.of_page(beacon.page_load);
         let wanted = |seq, bot_category| {
             // A browser that is a bot was dropped before; what is left is known by the page's referrer.
             if context.site.drop_bots.drops(bot_category) {
-                dropped[Dropped::Bot as usize] += 1;
+                dropped[DropReason::Bot as usize] += 1;
                 return false;
             }
             let new = recent.remember(seq);
             if new {
                 seqs.push(seq);
             } else {
-                dropped[Dropped::Duplicate as usize] += 1;
+                dropped[DropReason::Duplicate as usize] += 1;
             }
             new
         };
@@ -269,7 +269,7 @@ impl Collector {
             }
         })?;
         drop(recent);
-        for reason in Dropped::ALL {
+        for reason in DropReason::ALL {
             let events = dropped[reason as usize];
             if events > 0 {
                 self.spool.count_dropped(&context.site.id, reason, events);
@@ -279,7 +279,7 @@ impl Collector {
         Ok(Written { taken: Taken { stored, dropped }, ack: Some(ack) })
     }
 
-    fn drop_all(&self, site: &Site, reason: Dropped, events: u32) -> Written {
+    fn drop_all(&self, site: &Site, reason: DropReason, events: u32) -> Written {
         self.spool.count_dropped(&site.id, reason, events);
         let mut taken = Taken::default();
         taken.dropped[reason as usize] = events;

@@ -17,7 +17,7 @@ use jiff::civil::Date;
 
 pub(super) use columns::Home;
 
-use crate::event::Device;
+use crate::event::DeviceClass;
 
 /// One condition on one column.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,7 +141,7 @@ impl Filter {
                 values.all(|value| !value.is_empty())
             }
             ("bot" | "bot_category", Operator::IsNot | Operator::ContainsNot) => values.any(String::is_empty),
-            ("device", Operator::Is) => values.all(|value| value == Device::Bot.name()),
+            ("device", Operator::Is) => values.all(|value| value == DeviceClass::Bot.name()),
             _ => false,
         }
     }

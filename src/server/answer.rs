@@ -19,7 +19,7 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 
 use super::bounds::MAX_WAITING;
-use crate::event::Dropped;
+use crate::event::DropReason;
 
 /// A body that is there as a whole, or none; boxed bodies would cost an allocation each.
 #[derive(Debug, Default)]
@@ -230,12 +230,12 @@ pub(super) fn pixel() -> Answer {
 }
 
 /// Says how many events were dropped by which rule, if any was.
-pub(super) fn tell_dropped(answer: &mut Answer, dropped: &[u32; Dropped::ALL.len()]) {
+pub(super) fn tell_dropped(answer: &mut Answer, dropped: &[u32; DropReason::ALL.len()]) {
     if dropped.iter().all(|&events| events == 0) {
         return;
     }
     let mut told = String::with_capacity(48);
-    for (reason, events) in Dropped::ALL.iter().zip(dropped) {
+    for (reason, events) in DropReason::ALL.iter().zip(dropped) {
         let comma = if told.is_empty() { "" } else { "," };
         // Writing to a string cannot fail.
         let _ = std::fmt::Write::write_fmt(&mut told, format_args!("{comma}{}={events}", reason.name()));

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
-use crate::event::Dropped;
+use crate::event::DropReason;
 use crate::ingest::collector::Taken;
 
 /// What was asked for.
@@ -47,7 +47,7 @@ const BUCKETS: [u64; 14] = [
 pub(super) struct Counts {
     requests: [[AtomicU64; STATUSES.len()]; Route::NAMES.len()],
     stored: AtomicU64,
-    dropped: [AtomicU64; Dropped::ALL.len()],
+    dropped: [AtomicU64; DropReason::ALL.len()],
     bytes: AtomicU64,
     /// Beacons by time, the last for those over all bounds.
     times: [AtomicU64; BUCKETS.len() + 1],
@@ -122,7 +122,7 @@ pub(super) fn render(threads: &[&Counts], connections: &Connections, out: &mut S
     }
     let stored = sum(&|counts| &counts.stored);
     let dropped: Vec<u64> =
-        Dropped::ALL.iter().map(|&reason| sum(&|counts| &counts.dropped[reason as usize])).collect();
+        DropReason::ALL.iter().map(|&reason| sum(&|counts| &counts.dropped[reason as usize])).collect();
     text.family(
         "footfall_events_received_total",
         "counter",
@@ -132,7 +132,7 @@ pub(super) fn render(threads: &[&Counts], connections: &Connections, out: &mut S
     text.family("footfall_events_accepted_total", "counter", "Events acknowledged: on disk, synced.");
     text.sample("footfall_events_accepted_total", "", stored);
     text.family("footfall_events_dropped_total", "counter", "Events not stored because of a rule.");
-    for (reason, count) in Dropped::ALL.iter().zip(dropped) {
+    for (reason, count) in DropReason::ALL.iter().zip(dropped) {
         text.sample("footfall_events_dropped_total", &format!("{{reason=\"{}\"}}", reason.name()), count);
     }
     text.family("footfall_beacon_bytes_total", "counter", "Bytes of the beacons that were taken.");

@@ -120,7 +120,7 @@ pub use quarantine::discard::{Discarded, Loss, discard};
 pub use quarantine::requeue::{Examined, Gap, Retried, examine, retry};
 
 use crate::config::{MAX_SEAL_ROWS, SpoolLimits};
-use crate::event::{Dropped, Milliseconds, row_binary};
+use crate::event::{DropReason, UnixMillis, row_binary};
 use accounting::shipped_ids::Recent;
 use accounting::{counts, digests};
 use log::frame::Kind;
@@ -292,7 +292,7 @@ impl Spool {
     }
 
     /// Books events that were not stored. Durable with the next write, or within a second.
-    pub fn count_dropped(&self, site: &str, reason: Dropped, events: u32) {
+    pub fn count_dropped(&self, site: &str, reason: DropReason, events: u32) {
         self.shared.queue.drop_events(site, reason, events);
     }
 
@@ -396,7 +396,7 @@ fn counted(disk: &dyn Disk, directory: &Path) -> Option<Name> {
 
 /// Today in UTC, days since 1970-01-01.
 pub(crate) fn today() -> u16 {
-    day_of(Milliseconds(now_ms()))
+    day_of(UnixMillis(now_ms()))
 }
 
 /// Unix time in ms.

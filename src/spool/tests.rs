@@ -5,10 +5,10 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::event::{Day, Milliseconds, Row};
+use crate::event::{EventRow, UnixDay, UnixMillis};
 use crate::spool::*;
 
-const RECEIVED: Milliseconds = Milliseconds(1_700_000_000_000);
+const RECEIVED: UnixMillis = UnixMillis(1_700_000_000_000);
 
 pub(crate) fn limits() -> SpoolLimits {
     SpoolLimits {
@@ -24,7 +24,13 @@ pub(crate) fn limits() -> SpoolLimits {
 pub(crate) fn rows(page_load: u64, seqs: &[u32]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for seq in seqs {
-        let row = Row { page_load, seq: *seq, received: RECEIVED, expires: Day(20_000), ..Row::default() };
+        let row = EventRow {
+            page_load,
+            seq: *seq,
+            received: RECEIVED,
+            expires: UnixDay(20_000),
+            ..EventRow::default()
+        };
         row.encode(&mut bytes);
     }
     bytes
@@ -154,9 +160,9 @@ fn a_sync_point_waits_for_what_was_appended_before() {
 fn dropped_events_are_booked_even_when_nothing_is_stored() {
     let directory = tempfile::tempdir().unwrap();
     let (spool, _) = Spool::open(directory.path(), &limits()).unwrap();
-    spool.count_dropped("clinic", Dropped::Bot, 2);
-    spool.count_dropped("clinic", Dropped::Bot, 1);
-    spool.count_dropped("other", Dropped::OptOut, 1);
+    spool.count_dropped("clinic", DropReason::Bot, 2);
+    spool.count_dropped("clinic", DropReason::Bot, 1);
+    spool.count_dropped("other", DropReason::OptOut, 1);
     drop(spool);
     let inventory = inspect(directory.path()).unwrap();
     let mut books: Vec<_> =

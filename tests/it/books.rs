@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use footfall::event::{Day, Milliseconds, Row};
+use footfall::event::{EventRow, UnixDay, UnixMillis};
 use footfall::spool::{Durability, FINGERPRINT_SQL, Frame, discard, fingerprint};
 use footfall::store::days::Materialiser;
 use footfall::store::reconcile::{Balance, Finding};
@@ -171,15 +171,15 @@ fn a_dropped_part_of_the_table_is_told_as_the_segments_that_lay_in_it() {
 fn copies_that_were_shipped_and_are_taken_out_again_are_accounted_for_by_their_fingerprints() {
     let (_directory, store, mut shipping) = shipped(2);
     let (page_load, seq) = shipping.appended[0];
-    let now = Milliseconds(jiff::Timestamp::now().as_millisecond());
-    let row = Row {
+    let now = UnixMillis(jiff::Timestamp::now().as_millisecond());
+    let row = EventRow {
         page_load,
         seq,
         time: now,
         received: now,
-        expires: Day(u16::MAX),
+        expires: UnixDay(u16::MAX),
         site: "clinic",
-        ..Row::default()
+        ..EventRow::default()
     };
     let mut rows = Vec::new();
     row.encode(&mut rows);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use footfall::config::SpoolLimits;
-use footfall::event::{Day, Milliseconds, Row};
+use footfall::event::{EventRow, UnixDay, UnixMillis};
 use footfall::spool::{Durability, Frame, Spool};
 
 use crate::common::process;
@@ -121,18 +121,18 @@ fn fill_spool(directory: &Path, ledger: &mut Ledger, rng: &mut Rng) {
         reserve: None,
     };
     let (spool, _) = Spool::open(directory, &limits).expect("a spool can be made");
-    let now = Milliseconds(jiff::Timestamp::now().as_millisecond());
+    let now = UnixMillis(jiff::Timestamp::now().as_millisecond());
     let (mut rows, mut written) = (Vec::new(), 0);
     while written < BACKLOG {
         rows.clear();
         let page_load = rng.u64(..);
         for seq in SEQS {
-            Row {
+            EventRow {
                 page_load,
                 seq,
                 time: now,
                 received: now,
-                expires: Day(u16::MAX),
+                expires: UnixDay(u16::MAX),
                 site: "clinic",
                 host: "clinic.example",
                 path: "/doctors/cardiology",
@@ -144,7 +144,7 @@ fn fill_spool(directory: &Path, ledger: &mut Ledger, rng: &mut Rng) {
                 referrer_host: "yandex.ru",
                 source: "Yandex",
                 channel: "Organic Search",
-                ..Row::default()
+                ..EventRow::default()
             }
             .encode(&mut rows);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use footfall::config::Store as Settings;
-use footfall::event::{Day, Milliseconds, Row};
+use footfall::event::{EventRow, UnixDay, UnixMillis};
 use footfall::secret::Secret;
 use footfall::spool::{Durability, Frame};
 use footfall::store::Client;
@@ -80,16 +80,16 @@ fn fill(shipping: &mut Shipping, midnight: i64) {
     ] {
         let mut rows = Vec::new();
         for &seq in seqs {
-            let time = Milliseconds(received);
-            let row = Row {
+            let time = UnixMillis(received);
+            let row = EventRow {
                 page_load: of_day + page_load,
                 seq,
                 time,
                 received: time,
-                expires: Day(u16::MAX),
+                expires: UnixDay(u16::MAX),
                 site: "clinic",
                 visitor: page_load,
-                ..Row::default()
+                ..EventRow::default()
             };
             row.encode(&mut rows);
         }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use bytes::Bytes;
 use footfall::config::Store as Address;
-use footfall::event::{BotCategory, COLUMNS, Day, Device, Kind, Milliseconds, Row};
+use footfall::event::{BotCategory, COLUMNS, DeviceClass, EventKind, EventRow, UnixDay, UnixMillis};
 use footfall::secret::Secret;
 use footfall::store::days::{Closed, Materialiser};
 use footfall::store::{Client, schema};
@@ -38,7 +38,7 @@ impl Berlin {
         berlin
     }
 
-    async fn insert(&self, token: &str, rows: &[Row<'_>]) {
+    async fn insert(&self, token: &str, rows: &[EventRow<'_>]) {
         let mut bytes = Vec::new();
         rows.iter().for_each(|row| row.encode(&mut bytes));
         let mut insert = self.client.insert("events", &COLUMNS.join(", "), token);
@@ -85,12 +85,12 @@ fn ms(time: &str) -> i64 {
 }
 
 /// A view of visitor `visitor`; its page load is of its own.
-fn view(visitor: u64, time: i64) -> Row<'static> {
-    Row {
+fn view(visitor: u64, time: i64) -> EventRow<'static> {
+    EventRow {
         page_load: visitor << 48 ^ time.cast_unsigned(),
-        time: Milliseconds(time),
-        received: Milliseconds(time + 500),
-        expires: Day(60_000),
+        time: UnixMillis(time),
+        received: UnixMillis(time + 500),
+        expires: UnixDay(60_000),
         site: "clinic",
         host: "clinic.example",
         path: "/doctors",
@@ -100,7 +100,7 @@ fn view(visitor: u64, time: i64) -> Row<'static> {
         channel: "Organic Search",
         country: "DE",
         browser: "Firefox",
-        ..Row::default()
+        ..EventRow::default()
     }
 }
 
@@ -158,17 +158,17 @@ async fn the_engine_understands_every_statement_for_a_cluster() {
 #[tokio::test]
 async fn each_column_holds_what_the_row_says() {
     let berlin = Berlin::new().await;
-    let row = Row {
+    let row = EventRow {
         page_load: 1 << 60,
         seq: 7,
-        time: Milliseconds(ms("2026-11-20T10:00:00.123Z")),
-        received: Milliseconds(ms("2026-11-20T10:00:01.457Z")),
-        expires: Day(60_000),
+        time: UnixMillis(ms("2026-11-20T10:00:00.123Z")),
+        received: UnixMillis(ms("2026-11-20T10:00:01.457Z")),
+        expires: UnixDay(60_000),
         site: "clinic",
         host: "clinic.example",
         path: "/врачи",
         query: "q=1",
-        kind: Kind::Resource,
+        kind: EventKind::Resource,
         name: "name",
         props: &[("tag", "img"), ("b", "c")],
         visitor: u64::MAX,
@@ -190,7 +190,7 @@ async fn each_column_holds_what_the_row_says() {
         engine: "en",
         os: "os",
         os_version: "ov",
-        device: Device::Tablet,
+        device: DeviceClass::Tablet,
         bot: "bo",
         bot_category: BotCategory::Automation,
         spoofed: true,
@@ -233,7 +233,7 @@ async fn each_column_holds_what_the_row_says() {
          FORMAT JSONEachRow",
     );
     let stored: serde_json::Value = serde_json::from_str(&stored[0]).unwrap();
-    row.each(|name, value| assert_eq!(stored[name], value, "{name}"));
+    row.for_each_column(|name, value| assert_eq!(stored[name], value, "{name}"));
     assert_eq!(stored["kept"], 0);
     assert_eq!(stored.as_object().unwrap().len(), COLUMNS.len() + 1);
 }
@@ -296,7 +296,7 @@ async fn a_closed_day_is_closed_again_when_rows_come_late_and_counts_nothing_twi
     assert_eq!(berlin.number("SELECT count() FROM events"), 100, "a retried insert");
     // Copies of one that slipped past the collector, received later, and of one that the store made, alike to the last byte.
     let mut later = rows[0].clone();
-    later.received = Milliseconds(later.received.0 + 60_000);
+    later.received = UnixMillis(later.received.0 + 60_000);
     berlin.insert("segment-2", &[later, rows[2].clone()]).await;
     let now = "2026-11-20T12:00:00Z";
     assert_eq!(berlin.close(now).await.duplicates, 2);
@@ -329,7 +329,7 @@ async fn a_closed_day_is_closed_again_when_rows_come_late_and_counts_nothing_twi
 async fn rows_past_their_retention_vanish() {
     let berlin = Berlin::new().await;
     let noon = ms("2026-11-18T10:00:00Z");
-    let expired = Row { expires: Day(20_000), ..view(1, noon) };
+    let expired = EventRow { expires: UnixDay(20_000), ..view(1, noon) };
     berlin.insert("one", &[expired, view(2, noon)]).await;
     berlin.close("2026-11-20T12:00:00Z").await;
     assert_eq!(berlin.visits(), ["2026-11-18 1"]);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use footfall::config::{self, SpoolLimits};
-use footfall::event::{COLUMNS, Day, Dropped, Milliseconds, Row};
+use footfall::event::{COLUMNS, DropReason, EventRow, UnixDay, UnixMillis};
 use footfall::secret::Secret;
 use footfall::spool::{Durability, Frame, Name, Spool, inspect, retry};
 use footfall::store::reconcile::Balance;
@@ -33,9 +33,16 @@ fn limits() -> SpoolLimits {
     }
 }
 
-fn row(page_load: u64, seq: u32, time: Milliseconds, received: Milliseconds, out: &mut Vec<u8>) {
-    let row =
-        Row { page_load, seq, time, received, expires: Day(u16::MAX), site: "clinic", ..Row::default() };
+fn row(page_load: u64, seq: u32, time: UnixMillis, received: UnixMillis, out: &mut Vec<u8>) {
+    let row = EventRow {
+        page_load,
+        seq,
+        time,
+        received,
+        expires: UnixDay(u16::MAX),
+        site: "clinic",
+        ..EventRow::default()
+    };
     row.encode(out);
 }
 
@@ -85,7 +92,7 @@ impl Shipping {
             let (received, ages) = times();
             let mut rows = Vec::new();
             for (seq, age) in (0..).zip(ages) {
-                row(page_load, seq, Milliseconds(received - age), Milliseconds(received), &mut rows);
+                row(page_load, seq, UnixMillis(received - age), UnixMillis(received), &mut rows);
                 self.appended.push((page_load, seq));
             }
             let frame = Frame { site: "clinic", page_load, seqs: &[0, 1, 2], rows: &rows };
@@ -178,7 +185,7 @@ fn events_audit_rows_and_books_arrive_and_balance() {
     let (_directory, store) = store();
     let mut shipping = Shipping::to(store.store.listen);
     shipping.append(700);
-    shipping.spool.count_dropped("clinic", Dropped::Bot, 5);
+    shipping.spool.count_dropped("clinic", DropReason::Bot, 5);
     let audit = shipping.spool.append_audit("key turned", r#"{"epoch":1}"#).unwrap();
     shipping.runtime.block_on(audit).unwrap();
     shipping.wait_until_shipped();
@@ -392,7 +399,7 @@ fn the_store_takes_a_token_once_for_each_month_whatever_comes_with_it() {
     let insert = |times: &[i64]| {
         let mut rows = Vec::new();
         for (seq, time) in (0..).zip(times) {
-            row(1, seq, Milliseconds(start + time), Milliseconds(start + 1), &mut rows);
+            row(1, seq, UnixMillis(start + time), UnixMillis(start + 1), &mut rows);
         }
         shipping.runtime.block_on(async {
             let mut insert = shipping.client.insert("events", &COLUMNS.join(", "), "segment");

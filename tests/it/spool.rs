@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use footfall::config::SpoolLimits;
-use footfall::event::{Day, Milliseconds, Row};
+use footfall::event::{EventRow, UnixDay, UnixMillis};
 use footfall::spool::{Durability, Frame, Spool, inspect};
 
 use crate::common::{eventually, seed};
@@ -37,15 +37,15 @@ fn limits() -> SpoolLimits {
 fn rows(page_load: u64, seqs: &[u32]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for seq in seqs {
-        let received = Milliseconds(jiff::Timestamp::now().as_millisecond());
-        let row = Row {
+        let received = UnixMillis(jiff::Timestamp::now().as_millisecond());
+        let row = EventRow {
             page_load,
             seq: *seq,
             time: received,
             received,
-            expires: Day(u16::MAX),
+            expires: UnixDay(u16::MAX),
             site: "clinic",
-            ..Row::default()
+            ..EventRow::default()
         };
         row.encode(&mut bytes);
     }

@@ -142,8 +142,8 @@ impl Explainer<'_> {
         };
         let beacon = beacon(url.0, line.referrer.0, what(line.error, line.props));
         let mut columns = serde_json::Map::new();
-        let collect = |row: &crate::event::Row<'_>| {
-            row.each(|name, value| drop(columns.insert(name.to_owned(), value)))
+        let collect = |row: &crate::event::EventRow<'_>| {
+            row.for_each_column(|name, value| drop(columns.insert(name.to_owned(), value)))
         };
         assemble::rows(&context, &beacon, |_, _| true, collect).map_err(|unfit| unfit.to_string())?;
         columns.insert("rules".to_owned(), rules(&browser.rules));

@@ -70,8 +70,7 @@ pub(super) fn sure() -> impl Iterator<Item = &'static str> {
 }
 
 fn category_of(name: &str, row: &str) -> BotCategory {
-    let found = BotCategory::ALL.into_iter().find(|category| category.name() == name);
-    found.unwrap_or_else(|| panic!("no such category: {row:?}"))
+    BotCategory::from_name(name).unwrap_or_else(|| panic!("no such category: {row:?}"))
 }
 
 /// What a program's own name ends in when it says that it is a bot.

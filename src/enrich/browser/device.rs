@@ -5,7 +5,7 @@ use std::ops::Range;
 use woothee::parser::WootheeResult;
 
 use super::words::{Decision, Table, Words};
-use crate::event::Device;
+use crate::event::DeviceClass;
 
 /// The rule for Android with `Mobile`, and no word on the model.
 const PHONE_SYSTEM: &str = "Android with Mobile";
@@ -41,40 +41,40 @@ impl Screen {
 }
 
 /// Tells phones from tablets by the screen, where neither the model nor a form factor did.
-pub(super) fn by_screen(device: Device, rule: &str, screen: Screen) -> Option<Device> {
+pub(super) fn by_screen(device: DeviceClass, rule: &str, screen: Screen) -> Option<DeviceClass> {
     let is_open = [PHONE_SYSTEM, NO_MOBILE, NOT_MOBILE].contains(&rule);
     match (device, screen) {
-        (Device::Mobile, Screen::Tablet) if is_open => Some(Device::Tablet),
-        (Device::Tablet, Screen::Phone) if is_open => Some(Device::Mobile),
+        (DeviceClass::Mobile, Screen::Tablet) if is_open => Some(DeviceClass::Tablet),
+        (DeviceClass::Tablet, Screen::Phone) if is_open => Some(DeviceClass::Mobile),
         _ => None,
     }
 }
 
 /// Reads it from a user agent.
-pub(super) fn device(words: &Words<'_>, parsed: &WootheeResult<'_>, os: &str) -> (Device, &'static str) {
+pub(super) fn device(words: &Words<'_>, parsed: &WootheeResult<'_>, os: &str) -> (DeviceClass, &'static str) {
     if let Some(found) = words.decide(Table::Devices) {
         return (class(&found), found.rule);
     }
     match os {
         // Android's own rule: a phone says `Mobile`; a tablet does not.
-        "Android" | "HarmonyOS" if !words.has("mobile") => (Device::Tablet, NO_MOBILE),
-        "Android" | "HarmonyOS" => (Device::Mobile, PHONE_SYSTEM),
-        "iOS" | "Windows Phone" | "KaiOS" => (Device::Mobile, "a system of phones"),
+        "Android" | "HarmonyOS" if !words.has("mobile") => (DeviceClass::Tablet, NO_MOBILE),
+        "Android" | "HarmonyOS" => (DeviceClass::Mobile, PHONE_SYSTEM),
+        "iOS" | "Windows Phone" | "KaiOS" => (DeviceClass::Mobile, "a system of phones"),
         "Windows" | "macOS" | "Linux" | "Chrome OS" if !words.has("mobile") => {
-            (Device::Desktop, "a system of desktops")
+            (DeviceClass::Desktop, "a system of desktops")
         }
-        "Tizen" | "webOS" if !words.has("mobile") => (Device::Other, "a system of televisions"),
+        "Tizen" | "webOS" if !words.has("mobile") => (DeviceClass::Other, "a system of televisions"),
         _ => match parsed.category {
-            "smartphone" | "mobilephone" => (Device::Mobile, "woothee"),
-            "pc" => (Device::Desktop, "woothee"),
-            _ if words.has("mobile") => (Device::Mobile, "Mobile"),
-            _ => (Device::Other, ""),
+            "smartphone" | "mobilephone" => (DeviceClass::Mobile, "woothee"),
+            "pc" => (DeviceClass::Desktop, "woothee"),
+            _ if words.has("mobile") => (DeviceClass::Mobile, "Mobile"),
+            _ => (DeviceClass::Other, ""),
         },
     }
 }
 
 /// The class that a model's name tells, such as `Tab 10`.
-pub(super) fn of_model(model: &str) -> Option<(Device, &'static str)> {
+pub(super) fn of_model(model: &str) -> Option<(DeviceClass, &'static str)> {
     let lower = model.to_ascii_lowercase();
     Words::of(&lower, 0..lower.len()).decide(Table::Devices).map(|found| (class(&found), found.rule))
 }
@@ -99,11 +99,11 @@ pub(super) fn model(lower: &str) -> Range<usize> {
     0..0
 }
 
-fn class(found: &Decision<'_>) -> Device {
+fn class(found: &Decision<'_>) -> DeviceClass {
     match found.value {
-        "tablet" => Device::Tablet,
-        "mobile" => Device::Mobile,
-        "desktop" => Device::Desktop,
-        _ => Device::Other,
+        "tablet" => DeviceClass::Tablet,
+        "mobile" => DeviceClass::Mobile,
+        "desktop" => DeviceClass::Desktop,
+        _ => DeviceClass::Other,
     }
 }

@@ -15,7 +15,7 @@ use sfv::{BareItem, List, ListEntry, Parser};
 use super::{Browser, Rules, device, major, two_parts};
 use crate::beacon::Hints;
 use crate::enrich::table;
-use crate::event::Device;
+use crate::event::DeviceClass;
 
 /// Bytes of a brand at most, for it to be called by its own name.
 const MAX_BRAND: usize = 32;
@@ -265,17 +265,19 @@ fn windows(version: &str) -> &str {
 fn class(browser: &mut Browser, hints: &Hints<'_>) {
     let has_form = |form: &str| hints.form_factors.iter().any(|other| other == form);
     let found = if has_form("Tablet") || has_form("EInk") {
-        Some((Device::Tablet, "hints: form factor"))
+        Some((DeviceClass::Tablet, "hints: form factor"))
     } else if has_form("XR") || has_form("Watch") || has_form("Automotive") {
-        Some((Device::Other, "hints: form factor"))
+        Some((DeviceClass::Other, "hints: form factor"))
     } else if let Some((device, _)) = device::of_model(&hints.model) {
         Some((device, "hints: model"))
     } else {
         match (&*browser.os, hints.mobile) {
-            ("Android", Some(false)) if browser.device != Device::Other => {
-                Some((Device::Tablet, device::NOT_MOBILE))
+            ("Android", Some(false)) if browser.device != DeviceClass::Other => {
+                Some((DeviceClass::Tablet, device::NOT_MOBILE))
             }
-            (_, Some(true)) if browser.device == Device::Desktop => Some((Device::Mobile, "hints: mobile")),
+            (_, Some(true)) if browser.device == DeviceClass::Desktop => {
+                Some((DeviceClass::Mobile, "hints: mobile"))
+            }
             _ => None,
         }
     };

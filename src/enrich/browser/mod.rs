@@ -20,7 +20,7 @@ use foldhash::quality::RandomState;
 use woothee::woothee::VALUE_UNKNOWN;
 
 use crate::beacon::Hints;
-use crate::event::{BotCategory, Device};
+use crate::event::{BotCategory, DeviceClass};
 use crate::privacy::cache::Cache;
 pub use hints::HintHeaders;
 
@@ -45,7 +45,7 @@ pub struct Browser {
     /// Its version, at most two parts: `11`, `17.1`.
     pub os_version: Box<str>,
     /// Device class.
-    pub device: Device,
+    pub device: DeviceClass,
     /// Name of the bot; empty for people.
     pub bot: Box<str>,
     /// What the bot is for.

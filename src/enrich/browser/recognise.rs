@@ -7,7 +7,7 @@ use woothee::parser::{Parser, WootheeResult};
 use super::words::{Table, Words};
 use super::{Browser, Client, Rules, device, hints, known, major, system};
 use crate::enrich::bot;
-use crate::event::{BotCategory, Device};
+use crate::event::{BotCategory, DeviceClass};
 
 /// Whether so many touch points are a touch screen's: a Mac reports none, an iPad 5.
 pub(super) const fn has_touch_screen(touch_points: u8) -> bool {
@@ -29,7 +29,7 @@ pub(super) fn recognise(client: &Client<'_>) -> Browser {
         browser.bot = bot.name;
         browser.bot_category = bot.category;
         browser.rules.bot = bot.rule;
-        browser.device = Device::Bot;
+        browser.device = DeviceClass::Bot;
         browser.rules.device = "a bot";
         return browser;
     }
@@ -44,7 +44,7 @@ pub(super) fn recognise(client: &Client<'_>) -> Browser {
     if has_touch_screen(client.touch_points) && &*browser.os == "macOS" {
         browser.os = "iOS".into();
         browser.os_version = Box::default();
-        browser.device = Device::Tablet;
+        browser.device = DeviceClass::Tablet;
         browser.engine = "WebKit";
         browser.rules.os = "a Mac with a touch screen";
         browser.rules.device = browser.rules.os;

@@ -165,7 +165,7 @@ fn who_asks_for_a_page_for_desktops_is_not_spoofed() {
     let hints = hints("Google Chrome", "142", ("Android", "15.0.0"));
     let browser = Browser::of(&client(desktop, &hints));
     assert!(!browser.spoofed);
-    assert_eq!((&*browser.os, browser.device), ("Android", Device::Mobile));
+    assert_eq!((&*browser.os, browser.device), ("Android", DeviceClass::Mobile));
 }
 
 #[test]
@@ -183,17 +183,17 @@ fn the_size_of_the_screen_tells_an_unknown_tablet_from_a_phone() {
     let phone = CHROME_ANDROID;
     let tablet = CHROME_ANDROID.replace(" Mobile", "");
     let known = CHROME_ANDROID.replace("; K)", "; SM-S918B)");
-    assert_eq!(device(phone, (800, 1280)), Device::Tablet);
-    assert_eq!(device(phone, (412, 915)), Device::Mobile);
-    assert_eq!(device(&tablet, (412, 915)), Device::Mobile);
-    assert_eq!(device(&tablet, (960, 540)), Device::Tablet, "it may be a television");
-    assert_eq!(device(&known, (800, 1280)), Device::Mobile, "the model is known");
-    assert_eq!(device(CHROME_WINDOWS, (1920, 1080)), Device::Desktop);
+    assert_eq!(device(phone, (800, 1280)), DeviceClass::Tablet);
+    assert_eq!(device(phone, (412, 915)), DeviceClass::Mobile);
+    assert_eq!(device(&tablet, (412, 915)), DeviceClass::Mobile);
+    assert_eq!(device(&tablet, (960, 540)), DeviceClass::Tablet, "it may be a television");
+    assert_eq!(device(&known, (800, 1280)), DeviceClass::Mobile, "the model is known");
+    assert_eq!(device(CHROME_WINDOWS, (1920, 1080)), DeviceClass::Desktop);
     let mut not_mobile = hints("Google Chrome", "142", ("Android", "15.0.0"));
     not_mobile.mobile = Some(false);
     let desktop = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
     let asked = Client { screen: (412, 915), ..client(desktop, &not_mobile) };
-    assert_eq!(Browser::of(&asked).device, Device::Mobile, "a phone that asked for a page for desktops");
+    assert_eq!(Browser::of(&asked).device, DeviceClass::Mobile, "a phone that asked for a page for desktops");
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn a_browser_under_automation_is_a_bot() {
     let none = Hints::default();
     let browser = Browser::of(&Client { automated: true, ..client(CHROME_WINDOWS, &none) });
     assert_eq!((&*browser.bot, browser.bot_category), ("WebDriver", BotCategory::Automation));
-    assert_eq!(browser.device, Device::Bot);
+    assert_eq!(browser.device, DeviceClass::Bot);
 }
 
 #[test]

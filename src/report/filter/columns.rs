@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::event::{BotCategory, Device, Kind, Row};
+use crate::event::{BotCategory, DeviceClass, EventKind, EventRow};
 
 /// A column that can be filtered on.
 #[derive(Debug, PartialEq)]
@@ -84,11 +84,11 @@ const VISITOR: [&str; 25] = [
     "network",
     "ip_version",
 ];
-const KINDS: [&str; Kind::ALL.len()] = {
-    let mut names = [""; Kind::ALL.len()];
+const KINDS: [&str; EventKind::ALL.len()] = {
+    let mut names = [""; EventKind::ALL.len()];
     let mut i = 0;
     while i < names.len() {
-        names[i] = Kind::ALL[i].name();
+        names[i] = EventKind::ALL[i].name();
         i += 1;
     }
     names
@@ -103,17 +103,17 @@ const CATEGORIES: [&str; BotCategory::ALL.len()] = {
     names
 };
 const DEVICES: [&str; 5] = [
-    Device::Other.name(),
-    Device::Desktop.name(),
-    Device::Mobile.name(),
-    Device::Tablet.name(),
-    Device::Bot.name(),
+    DeviceClass::Other.name(),
+    DeviceClass::Desktop.name(),
+    DeviceClass::Mobile.name(),
+    DeviceClass::Tablet.name(),
+    DeviceClass::Bot.name(),
 ];
 
 /// Every column of the row but the site, which a report is always about, and those that only visits have.
 pub(super) static COLUMNS: LazyLock<Vec<Column>> = LazyLock::new(|| {
     let mut columns = Vec::new();
-    Row::default().each(|name, value| {
+    EventRow::default().for_each_column(|name, value| {
         if name != "site" {
             columns.push(Column { name, kind: kind_of(name, &value), home: home_of(name) });
         }

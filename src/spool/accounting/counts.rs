@@ -5,11 +5,11 @@
 use std::collections::HashMap;
 
 use crate::event::row_binary::{put_text, take, take_text};
-use crate::event::{Dropped, Milliseconds};
+use crate::event::{DropReason, UnixMillis};
 
 /// Columns of table `books`, in the order of [`Tally::encode`].
 pub(crate) const COLUMNS: &[&str] = &["day", "site", "entry", "events", "expires"];
-/// Entry of events that are stored; the other entries are the names of [`Dropped`].
+/// Entry of events that are stored; the other entries are the names of [`DropReason`].
 pub const STORED: &str = "stored";
 /// A frame of books is ended when it has this many bytes; one site adds little to it.
 const PART_LEN: usize = 1 << 20;
@@ -28,7 +28,7 @@ pub struct Count {
     /// Events stored.
     pub stored: u64,
     /// Events dropped, by the number of the reason.
-    pub dropped: [u64; Dropped::ALL.len()],
+    pub dropped: [u64; DropReason::ALL.len()],
 }
 
 impl Count {
@@ -70,7 +70,7 @@ impl Tally {
         self.add(
             site,
             Count {
-                day: day_of(Milliseconds(received(rows).unwrap_or(now))),
+                day: day_of(UnixMillis(received(rows).unwrap_or(now))),
                 expires: expires.map_or(0, u16::from_le_bytes),
                 stored: count.into(),
                 ..Count::default()
@@ -119,7 +119,7 @@ impl Tally {
         let mut parts = Vec::new();
         let (mut rows, mut out) = (0, Vec::new());
         for (site, count) in self.iter() {
-            let dropped = Dropped::ALL.into_iter().map(Dropped::name).zip(count.dropped);
+            let dropped = DropReason::ALL.into_iter().map(DropReason::name).zip(count.dropped);
             for (entry, events) in [(STORED, count.stored)].into_iter().chain(dropped) {
                 if events > 0 {
                     encode_row(site, count, entry, events, &mut out);
@@ -145,7 +145,7 @@ impl Tally {
             let events = u64::from_le_bytes(*take(&mut rows)?);
             let expires = u16::from_le_bytes(*take(&mut rows)?);
             let mut count = Count { day, expires, ..Count::default() };
-            match Dropped::ALL.into_iter().find(|reason| reason.name().as_bytes() == entry) {
+            match DropReason::ALL.into_iter().find(|reason| reason.name().as_bytes() == entry) {
                 Some(reason) => count.dropped[reason as usize] = events,
                 None if entry == STORED.as_bytes() => count.stored = events,
                 None => return None,
@@ -165,7 +165,7 @@ fn encode_row(site: &str, count: &Count, entry: &str, events: u64, out: &mut Vec
 }
 
 /// Body of a frame of dropped events.
-pub(crate) fn encode_dropped(day: u16, dropped: &[u32; Dropped::ALL.len()]) -> Vec<u8> {
+pub(crate) fn encode_dropped(day: u16, dropped: &[u32; DropReason::ALL.len()]) -> Vec<u8> {
     let mut rows = day.to_le_bytes().to_vec();
     rows.extend(dropped.iter().flat_map(|events| events.to_le_bytes()));
     rows
@@ -187,18 +187,22 @@ pub(crate) fn received(rows: &[u8]) -> Option<i64> {
 }
 
 /// The day of a time, as ClickHouse's `Date` counts; days that it cannot hold become its first or last.
-pub(crate) fn day_of(time: Milliseconds) -> u16 {
+pub(crate) fn day_of(time: UnixMillis) -> u16 {
     u16::try_from(time.0.div_euclid(MS_PER_DAY).clamp(0, u16::MAX.into())).expect("it was clamped")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Day, Row};
+    use crate::event::{EventRow, UnixDay};
 
     #[test]
     fn the_day_and_the_expiry_are_read_off_an_encoded_row() {
-        let row = Row { received: Milliseconds(3 * MS_PER_DAY + 5), expires: Day(400), ..Row::default() };
+        let row = EventRow {
+            received: UnixMillis(3 * MS_PER_DAY + 5),
+            expires: UnixDay(400),
+            ..EventRow::default()
+        };
         let mut bytes = Vec::new();
         row.encode(&mut bytes);
         let mut tally = Tally::default();

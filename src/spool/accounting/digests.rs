@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{Milliseconds, row_binary};
+use crate::event::{UnixMillis, row_binary};
 use crate::spool::accounting::counts;
 use crate::spool::log::frame::{Kind, Whole};
 use crate::spool::log::segment::Name;
@@ -64,7 +64,7 @@ impl Prints {
         received: i64,
         identities: impl Iterator<Item = (u64, u32)>,
     ) {
-        let key = (counts::day_of(Milliseconds(received)), site.into());
+        let key = (counts::day_of(UnixMillis(received)), site.into());
         let empty = Print { events: 0, fingerprint: 0, first: received, last: received };
         let print = self.0.entry(key).or_insert(empty);
         for (page_load, seq) in identities {
@@ -93,7 +93,7 @@ impl Prints {
         }
         if out.is_empty() {
             let none = Print { events: 0, fingerprint: 0, first: created, last: created };
-            encode_row(counts::day_of(Milliseconds(created)), "", name, &none, &mut out);
+            encode_row(counts::day_of(UnixMillis(created)), "", name, &none, &mut out);
         }
         out
     }

@@ -2,17 +2,20 @@
 //!
 //! A segment of a version that had columns which this one does not know cannot be taken apart; its frames still can be told.
 
-use crate::event::{ReadColumn, reader};
+use crate::event::{ReadColumnValue, column_reader};
 use crate::spool::log::segment::Table;
 
 /// The columns of encoded rows of table `events`.
-pub(crate) struct Layout(Vec<(String, ReadColumn)>);
+pub(crate) struct Layout(Vec<(String, ReadColumnValue)>);
 
 impl Layout {
     /// The layout that a segment's header names, if every column of it is known.
     pub(crate) fn of(table: &Table) -> Option<Self> {
         let columns = table.columns.split(", ");
-        columns.map(|column| Some((column.to_owned(), reader(column)?))).collect::<Option<_>>().map(Self)
+        columns
+            .map(|column| Some((column.to_owned(), column_reader(column)?)))
+            .collect::<Option<_>>()
+            .map(Self)
     }
 
     /// The lengths of `count` rows, if that is what the bytes are.
@@ -41,7 +44,7 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{COLUMNS, Kind, Row};
+    use crate::event::{COLUMNS, EventKind, EventRow};
     use crate::spool::log::frame;
 
     #[test]
@@ -50,8 +53,13 @@ mod tests {
         let layout = Layout::of(&table).unwrap();
         let long = "x".repeat(300);
         let rows = [
-            Row { page_load: 7, path: &long, lcp_ms: Some(1800), ..Row::default() },
-            Row { seq: 1, kind: Kind::Event, props: &[("plan", "best"), ("seats", "4")], ..Row::default() },
+            EventRow { page_load: 7, path: &long, lcp_ms: Some(1800), ..EventRow::default() },
+            EventRow {
+                seq: 1,
+                kind: EventKind::Event,
+                props: &[("plan", "best"), ("seats", "4")],
+                ..EventRow::default()
+            },
         ];
         let mut bytes = Vec::new();
         let mut ends = Vec::new();

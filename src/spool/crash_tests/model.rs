@@ -169,7 +169,7 @@ impl World {
             Step::Dropped => {
                 self.dropped.1 += 1;
                 self.dropped_waiting += 1;
-                spool.count_dropped("clinic", Dropped::Duplicate, 1);
+                spool.count_dropped("clinic", DropReason::Duplicate, 1);
             }
             Step::Audit => {
                 let number = self.next_audit;

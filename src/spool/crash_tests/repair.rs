@@ -32,7 +32,7 @@ fn page_loads(spool: &Spool) -> Vec<u64> {
 fn unfinished(kept: usize) -> TestDisk {
     let disk = TestDisk::default();
     let (spool, _) = open(&disk, &limits()).unwrap();
-    spool.count_dropped("clinic", Dropped::Bot, 1);
+    spool.count_dropped("clinic", DropReason::Bot, 1);
     for number in 1..=3 {
         wait(append(&spool, number, &[0]).unwrap()).unwrap();
     }
@@ -117,7 +117,7 @@ fn a_seal_whose_sync_failed_is_made_again_before_it_is_trusted() {
     let disk = TestDisk::default();
     let (spool, _) = open(&disk, &SpoolLimits { seal_rows: 2, ..limits() }).unwrap();
     wait(append(&spool, 1, &[0]).unwrap()).unwrap();
-    spool.count_dropped("clinic", Dropped::Bot, 5);
+    spool.count_dropped("clinic", DropReason::Bot, 5);
     // The batch is synced, the seal is not: batch, then seal.
     disk.fault_after(3, Fault::Error { kind: ErrorKind::Other, done: false, lasting: false });
     wait(append(&spool, 2, &[0]).unwrap()).unwrap();

@@ -297,7 +297,7 @@ mod tests {
     fn audit_rows_and_counts_of_dropped_events_stay_with_the_name_and_not_with_what_is_refused() {
         let disk = TestDisk::default();
         let spool = open(&disk).unwrap();
-        spool.count_dropped("clinic", crate::event::Dropped::Bot, 3);
+        spool.count_dropped("clinic", crate::event::DropReason::Bot, 3);
         wait(append(&spool, 1, &[0, 1]).unwrap()).unwrap();
         wait(spool.append_audit("key turned", "{}").unwrap()).unwrap();
         spool.close();

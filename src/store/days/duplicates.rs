@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
-use crate::event::{COLUMNS, Milliseconds};
+use crate::event::{COLUMNS, UnixMillis};
 use crate::spool::{self, SEGMENTS_COLUMNS, fingerprint};
 use crate::store::days::{Target, VisitsError};
 use crate::store::reconcile::text_of;
@@ -272,7 +272,7 @@ impl Copied {
 
 /// The day of receipt, days since 1970-01-01, UTC.
 fn day_of(received: i64) -> u16 {
-    spool::day_of(Milliseconds(received))
+    spool::day_of(UnixMillis(received))
 }
 
 /// A string literal for ClickHouse.

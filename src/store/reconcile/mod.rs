@@ -16,7 +16,7 @@ use clickhouse::error::Result;
 
 use jiff::civil::Date;
 
-use crate::event::Dropped;
+use crate::event::DropReason;
 use crate::spool::{FINGERPRINT_SQL, Inventory, STORED, SpoolError, Tally, inspect};
 use crate::store::Client;
 use culprit::Sum;
@@ -54,7 +54,7 @@ pub struct Line {
     /// Events of segments that were set aside.
     pub aside: u64,
     /// Events dropped, by the number of the reason.
-    pub dropped: [u64; Dropped::ALL.len()],
+    pub dropped: [u64; DropReason::ALL.len()],
     /// Events taken out of the store again on purpose: copies, and what subjects had erased.
     pub removed: u64,
     /// Events of segments that were discarded.
@@ -184,7 +184,7 @@ impl Balance {
     fn add_books(&mut self, key: &Key, entries: &Entries, today: u16) {
         let line = self.lines.entry(key.clone()).or_default();
         for (entry, (events, expires)) in entries {
-            match Dropped::ALL.into_iter().find(|reason| reason.name() == entry) {
+            match DropReason::ALL.into_iter().find(|reason| reason.name() == entry) {
                 Some(reason) => line.dropped[reason as usize] += events,
                 None if entry == STORED => {
                     line.booked += events;
@@ -265,7 +265,7 @@ async fn booked(
 
 /// Events stored and removed, by some entries.
 fn booked_and_removed(entries: &Entries) -> (u64, u64) {
-    let is_dropped = |entry: &str| Dropped::ALL.into_iter().any(|reason| reason.name() == entry);
+    let is_dropped = |entry: &str| DropReason::ALL.into_iter().any(|reason| reason.name() == entry);
     let sum = |wanted: fn(&str) -> bool| {
         let entries = entries.iter().filter(|(entry, _)| wanted(entry) && !is_dropped(entry));
         entries.map(|(_, (events, _))| events).sum()

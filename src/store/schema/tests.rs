@@ -58,6 +58,65 @@ fn the_table_has_the_row_s_columns_in_the_row_s_order_and_one_that_closing_a_day
     assert_eq!(last, "kept");
 }
 
+/// Type of a column of `events` in the file that creates it or in a later one.
+fn sql_type(column: &str) -> String {
+    let rendered = render("footfall", None);
+    let of_events = rendered.iter().filter(|statement| statement.sql.contains("`footfall`.`events`"));
+    for statement in of_events {
+        let created = statement.sql.find(&format!("\n    {column} ")).map(|at| at + 5 + column.len());
+        let marker = format!("ADD COLUMN IF NOT EXISTS {column} ");
+        let added = statement.sql.find(&marker).map(|at| at + marker.len());
+        if let Some(start) = created.or(added) {
+            let rest = &statement.sql[start..];
+            let mut depth = 0;
+            let end = rest.find(|c: char| {
+                depth += i32::from(c == '(') - i32::from(c == ')');
+                depth < 0 || (depth == 0 && matches!(c, ',' | ';' | '\n'))
+            });
+            let text = &rest[..end.unwrap_or(rest.len())];
+            let text = text.split(" AFTER ").next().expect("splitting gives something");
+            return text
+                .split(" DEFAULT ")
+                .next()
+                .expect("as above")
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ");
+        }
+    }
+    panic!("no column {column}");
+}
+
+#[test]
+fn the_columns_of_events_have_the_row_s_types_and_are_documented_from_it() {
+    let mut table = "| column | type | unit | meaning | from | clause | example |\n".to_owned();
+    table += "|---|---|---|---|---|---|---|\n";
+    for column in event::column_descriptions() {
+        let sql = sql_type(column.name);
+        let plain = sql.strip_prefix("LowCardinality(").and_then(|sql| sql.strip_suffix(')')).unwrap_or(&sql);
+        let types = [
+            column.sql_type.as_str(),
+            column.sql_type.trim_start_matches("LowCardinality(").trim_end_matches(')'),
+        ];
+        assert!(
+            types.contains(&sql.as_str()) || types.contains(&plain),
+            "{}: {sql}, the row has {}",
+            column.name,
+            column.sql_type
+        );
+        // The meaning names the values.
+        let shown = if sql.starts_with("Enum8") { "Enum8" } else { &sql };
+        table += &format!(
+            "| `{}` | {shown} | {} | {} | {} | {} | `{}` |\n",
+            column.name, column.unit, column.meaning, column.from, column.clause, column.example,
+        );
+    }
+    // The store adds one column of its own.
+    table += "| `kept` | UInt8 | – | Above 0: the row stands for copies that the store had made of the event, \
+              alike to the last byte. | closing of a day | – | `0` |\n";
+    crate::generated_docs::check("docs/fields.md", "events", &table);
+}
+
 #[test]
 fn a_changed_file_is_refused_by_name() {
     let recorded = BTreeMap::from([("0001_events".to_owned(), vec!["feed".to_owned()])]);

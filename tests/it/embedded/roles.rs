@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use footfall::event::{COLUMNS, Day, Milliseconds, Row};
+use footfall::event::{COLUMNS, EventRow, UnixDay, UnixMillis};
 use footfall::store::days::Materialiser;
 use footfall::store::reconcile::Balance;
 use footfall::store::schema;
@@ -146,14 +146,14 @@ async fn the_collector_does_all_its_work_with_what_the_file_gives_it() {
     let zone = TimeZone::get("Europe/Berlin").unwrap();
     schema::migrate(&client, &zone).await.unwrap();
     let seen = "2026-11-18T10:00:00Z".parse::<Timestamp>().unwrap().as_millisecond();
-    let view = |visitor, received| Row {
+    let view = |visitor, received| EventRow {
         page_load: visitor,
-        time: Milliseconds(seen),
-        received: Milliseconds(received),
-        expires: Day(60_000),
+        time: UnixMillis(seen),
+        received: UnixMillis(received),
+        expires: UnixDay(60_000),
         site: "clinic",
         visitor,
-        ..Row::default()
+        ..EventRow::default()
     };
     // The second is stored twice, which closing the day takes out.
     for (token, row) in [("one", view(1, seen)), ("two", view(2, seen)), ("three", view(2, seen + 60_000))] {

@@ -9,7 +9,7 @@
 //! 26th  A  09:00 / with advertising, vitals, an error, a broken image, left at 09:00:20
 //! ```
 
-use footfall::event::{BotCategory, Day, Device, Kind, Milliseconds, Row};
+use footfall::event::{BotCategory, DeviceClass, EventKind, EventRow, UnixDay, UnixMillis};
 use jiff::tz::TimeZone;
 
 pub const ZONE: &str = "Europe/Berlin";
@@ -24,18 +24,18 @@ pub struct Rows {
 
 impl Rows {
     /// Adds an event at a local time such as `2026-10-24 10:00:00`, or at one in UTC that ends in `Z`.
-    pub fn add(&mut self, at: &str, who: &Row<'static>, what: Row<'static>) {
+    pub fn add(&mut self, at: &str, who: &EventRow<'static>, what: EventRow<'static>) {
         self.at(moment(at), who, what);
     }
 
     /// Adds an event at a time in ms.
-    pub fn at(&mut self, ms: i64, who: &Row<'static>, what: Row<'static>) {
-        let row = Row {
+    pub fn at(&mut self, ms: i64, who: &EventRow<'static>, what: EventRow<'static>) {
+        let row = EventRow {
             page_load: u64::from(self.count),
             seq: 0,
-            time: Milliseconds(ms),
-            received: Milliseconds(ms),
-            expires: Day(u16::MAX - 1),
+            time: UnixMillis(ms),
+            received: UnixMillis(ms),
+            expires: UnixDay(u16::MAX - 1),
             site: if what.site.is_empty() { SITE } else { what.site },
             host: "clinic.example",
             visitor: who.visitor,
@@ -77,19 +77,19 @@ pub fn moment(at: &str) -> i64 {
 }
 
 /// Who is seen on the day (of the month) on which a key came into force.
-pub fn person(name: char, day: u64) -> Row<'static> {
+pub fn person(name: char, day: u64) -> EventRow<'static> {
     let of = |n: u64| (day << 8) + n;
     let epoch = moment(&format!("2026-10-{day:02} 04:00:00")) / 1000;
-    let common = Row { epoch: epoch as u32, ip_version: 4, ..Row::default() };
+    let common = EventRow { epoch: epoch as u32, ip_version: 4, ..EventRow::default() };
     match name {
-        'A' => Row {
+        'A' => EventRow {
             visitor: of(1),
             address: of(11),
             browser: "Chrome",
             browser_version: "140",
             os: "Windows",
             os_version: "11",
-            device: Device::Desktop,
+            device: DeviceClass::Desktop,
             language: "ru-RU",
             country: "RU",
             region: "Moscow Oblast",
@@ -98,14 +98,14 @@ pub fn person(name: char, day: u64) -> Row<'static> {
             network: "Rostelecom",
             ..common
         },
-        'B' => Row {
+        'B' => EventRow {
             visitor: of(2),
             address: of(12),
             browser: "Safari",
             browser_version: "18",
             os: "iOS",
             os_version: "18",
-            device: Device::Mobile,
+            device: DeviceClass::Mobile,
             language: "de-DE",
             country: "DE",
             region: "Berlin",
@@ -116,14 +116,14 @@ pub fn person(name: char, day: u64) -> Row<'static> {
             ..common
         },
         // At A's address, with another browser, which contradicts itself.
-        'C' => Row {
+        'C' => EventRow {
             visitor: of(3),
             address: of(11),
             browser: "Firefox",
             spoofed: true,
             browser_version: "143",
             os: "Linux",
-            device: Device::Desktop,
+            device: DeviceClass::Desktop,
             language: "ru-RU",
             country: "RU",
             region: "Moscow Oblast",
@@ -132,11 +132,11 @@ pub fn person(name: char, day: u64) -> Row<'static> {
             network: "Rostelecom",
             ..common
         },
-        'G' => Row {
+        'G' => EventRow {
             visitor: of(9),
             address: of(19),
             browser: "Googlebot",
-            device: Device::Bot,
+            device: DeviceClass::Bot,
             bot: "Googlebot",
             bot_category: BotCategory::Search,
             data_centre: true,
@@ -146,14 +146,14 @@ pub fn person(name: char, day: u64) -> Row<'static> {
             ..common
         },
         // A person's browser, sent there to show its referrer.
-        'S' => Row {
+        'S' => EventRow {
             visitor: of(10),
             address: of(20),
             browser: "Opera",
             browser_version: "123",
             os: "macOS",
             os_version: "15",
-            device: Device::Desktop,
+            device: DeviceClass::Desktop,
             bot: "referrer spam",
             bot_category: BotCategory::Other,
             language: "fr-FR",
@@ -168,29 +168,29 @@ pub fn person(name: char, day: u64) -> Row<'static> {
     }
 }
 
-pub fn view(path: &'static str) -> Row<'static> {
-    Row { kind: Kind::View, path, source: "Direct", channel: "Direct", ..Row::default() }
+pub fn view(path: &'static str) -> EventRow<'static> {
+    EventRow { kind: EventKind::View, path, source: "Direct", channel: "Direct", ..EventRow::default() }
 }
 
-fn what(kind: Kind, path: &'static str, name: &'static str) -> Row<'static> {
-    Row { kind, path, name, ..Row::default() }
+fn what(kind: EventKind, path: &'static str, name: &'static str) -> EventRow<'static> {
+    EventRow { kind, path, name, ..EventRow::default() }
 }
 
-fn error(group: u64, message: &'static str, path: &'static str) -> Row<'static> {
-    Row {
-        kind: Kind::Error,
+fn error(group: u64, message: &'static str, path: &'static str) -> EventRow<'static> {
+    EventRow {
+        kind: EventKind::Error,
         path,
         error_group: group,
         error_message: message,
         error_source: "clinic.example/app.js",
         error_line: 10,
         error_column: 5,
-        ..Row::default()
+        ..EventRow::default()
     }
 }
 
-fn ad(slot: &'static str, name: &'static str) -> Row<'static> {
-    Row { ad: "spring", slot, ..what(Kind::Ad, "/", name) }
+fn ad(slot: &'static str, name: &'static str) -> EventRow<'static> {
+    EventRow { ad: "spring", slot, ..what(EventKind::Ad, "/", name) }
 }
 
 /// What a crawler and a referrer's spammer add to those days, and to the last half hour: an event of every kind each.
@@ -198,10 +198,10 @@ pub fn bots() -> Vec<u8> {
     let mut rows = Rows { count: 1_000, ..Rows::default() };
     let now = jiff::Timestamp::now().as_millisecond() - 60_000;
     for name in ['G', 'S'] {
-        for (second, kind) in Kind::ALL.into_iter().enumerate() {
+        for (second, kind) in EventKind::ALL.into_iter().enumerate() {
             let path = "/for-bots";
             let event = match kind {
-                Kind::View => Row {
+                EventKind::View => EventRow {
                     referrer_host: "spam.example",
                     source: "spam.example",
                     channel: "Referral",
@@ -210,13 +210,15 @@ pub fn bots() -> Vec<u8> {
                     utm_campaign: "made-up",
                     ..view(path)
                 },
-                Kind::Leave => Row { engaged_ms: 9_000, ..what(kind, path, "") },
-                Kind::Event => Row { props: &[("bot", "1")], ..what(kind, path, "made-up") },
-                Kind::Ad => ad("bots", "impression"),
-                Kind::Error => error(0xb0, "bot", path),
-                Kind::Vitals => Row { lcp_ms: Some(9_999), ..what(kind, path, "") },
-                Kind::Missing => what(kind, "/gone", ""),
-                Kind::Outbound | Kind::Download | Kind::Resource => what(kind, path, "elsewhere.example/x"),
+                EventKind::Leave => EventRow { engaged_ms: 9_000, ..what(kind, path, "") },
+                EventKind::Event => EventRow { props: &[("bot", "1")], ..what(kind, path, "made-up") },
+                EventKind::Ad => ad("bots", "impression"),
+                EventKind::Error => error(0xb0, "bot", path),
+                EventKind::Vitals => EventRow { lcp_ms: Some(9_999), ..what(kind, path, "") },
+                EventKind::Missing => what(kind, "/gone", ""),
+                EventKind::Outbound | EventKind::Download | EventKind::Resource => {
+                    what(kind, path, "elsewhere.example/x")
+                }
             };
             rows.add(&format!("2026-10-24 18:00:{second:02}"), &person(name, 24), event.clone());
             rows.add(&format!("2026-10-26 18:00:{second:02}"), &person(name, 26), event.clone());
@@ -238,7 +240,7 @@ pub fn small_site() -> Vec<u8> {
 
 fn saturday(rows: &mut Rows) {
     let (a, b, g) = (person('A', 24), person('B', 24), person('G', 24));
-    let google = Row {
+    let google = EventRow {
         referrer_host: "google.com",
         referrer_path: "/",
         source: "Google",
@@ -248,9 +250,13 @@ fn saturday(rows: &mut Rows) {
     rows.add("2026-10-24 10:00:00", &a, google);
     rows.add("2026-10-24 10:00:30", &a, view("/doctors"));
     rows.add("2026-10-24 10:01:00", &a, error(0xaa, "boom", "/doctors"));
-    rows.add("2026-10-24 10:02:00", &a, Row { engaged_ms: 60_000, ..what(Kind::Leave, "/doctors", "") });
+    rows.add(
+        "2026-10-24 10:02:00",
+        &a,
+        EventRow { engaged_ms: 60_000, ..what(EventKind::Leave, "/doctors", "") },
+    );
     rows.add("2026-10-24 15:00:00", &a, view("/prices"));
-    let campaign = Row {
+    let campaign = EventRow {
         source: "VK",
         channel: "Paid Social",
         utm_source: "vk",
@@ -261,7 +267,7 @@ fn saturday(rows: &mut Rows) {
     rows.add("2026-10-24 12:00:00", &b, campaign);
     rows.add("2026-10-24 12:00:05", &b, error(0xff, "x is null", "/"));
     let props: &[(&str, &str)] = &[("doctor", "Ivanov"), ("online", "1")];
-    rows.add("2026-10-24 12:00:10", &b, Row { props, ..what(Kind::Event, "/", "booking") });
+    rows.add("2026-10-24 12:00:10", &b, EventRow { props, ..what(EventKind::Event, "/", "booking") });
     for second in ["01", "02", "03"] {
         rows.add(&format!("2026-10-24 13:00:{second}"), &g, view("/"));
     }
@@ -272,10 +278,10 @@ fn sunday(rows: &mut Rows) {
     let (b, c, a) = (person('B', 24), person('C', 24), person('A', 25));
     rows.add("2026-10-25T00:30:00Z", &b, view("/"));
     rows.add("2026-10-25T01:30:00Z", &c, view("/contacts"));
-    let missing = Row {
+    let missing = EventRow {
         referrer_host: "clinic.example",
         referrer_path: "/contacts",
-        ..what(Kind::Missing, "/old", "")
+        ..what(EventKind::Missing, "/old", "")
     };
     rows.add("2026-10-25T01:30:00Z", &c, missing);
     rows.add("2026-10-25 23:50:00", &a, view("/"));
@@ -297,14 +303,14 @@ fn monday(rows: &mut Rows) {
         rows.add(&format!("2026-10-26 09:00:{second}"), &a, ad(slot, name));
     }
     for lcp in [1000, 2000, 3000, 4000] {
-        let vitals = Row { lcp_ms: Some(lcp), ..what(Kind::Vitals, "/", "") };
+        let vitals = EventRow { lcp_ms: Some(lcp), ..what(EventKind::Vitals, "/", "") };
         rows.add("2026-10-26 09:00:07", &a, vitals);
     }
-    rows.add("2026-10-26 09:00:08", &a, Row { cls: Some(0.25), ..what(Kind::Vitals, "/", "") });
+    rows.add("2026-10-26 09:00:08", &a, EventRow { cls: Some(0.25), ..what(EventKind::Vitals, "/", "") });
     rows.add("2026-10-26 09:00:07", &a, error(0xff, "x is null", "/"));
     rows.add("2026-10-26 09:00:07", &a, error(0xff, "x is null", "/"));
     let tag: &[(&str, &str)] = &[("tag", "img")];
-    let image = what(Kind::Resource, "/", "clinic.example/img/x.png");
-    rows.add("2026-10-26 09:00:08", &a, Row { props: tag, ..image });
-    rows.add("2026-10-26 09:00:20", &a, Row { engaged_ms: 15_000, ..what(Kind::Leave, "/", "") });
+    let image = what(EventKind::Resource, "/", "clinic.example/img/x.png");
+    rows.add("2026-10-26 09:00:08", &a, EventRow { props: tag, ..image });
+    rows.add("2026-10-26 09:00:20", &a, EventRow { engaged_ms: 15_000, ..what(EventKind::Leave, "/", "") });
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::event::Dropped;
+use crate::event::DropReason;
 use crate::spool::SpoolError;
 use crate::spool::log::frame::{self, Frame, Kind, MAX_FRAME_LEN};
 use crate::spool::log::writer::ack::{Ack, Batch};
@@ -23,7 +23,7 @@ pub(crate) const BOOK_AFTER: Duration = Duration::from_secs(1);
 /// A buffer that a burst has grown beyond this is given back.
 const KEEP_BUFFER: usize = 4 << 20;
 
-type DroppedBySite = HashMap<Box<str>, [u32; Dropped::ALL.len()], foldhash::fast::RandomState>;
+type DroppedBySite = HashMap<Box<str>, [u32; DropReason::ALL.len()], foldhash::fast::RandomState>;
 
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
@@ -127,7 +127,7 @@ impl Queue {
     }
 
     /// Books events that are not stored.
-    pub(crate) fn drop_events(&self, site: &str, reason: Dropped, events: u32) {
+    pub(crate) fn drop_events(&self, site: &str, reason: DropReason, events: u32) {
         if events == 0 {
             return;
         }

@@ -185,7 +185,7 @@ impl Writer {
         let Load { mut frames, count, dropped, .. } = load;
         let now = now_ms();
         for (site, reasons) in &dropped {
-            let rows = counts::encode_dropped(counts::day_of(crate::event::Milliseconds(now)), reasons);
+            let rows = counts::encode_dropped(counts::day_of(crate::event::UnixMillis(now)), reasons);
             let frame = Frame { site, page_load: 0, seqs: &[], rows: &rows };
             frame::encode(Kind::Dropped, 0, &frame, &mut frames);
         }

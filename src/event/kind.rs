@@ -1,0 +1,97 @@
+//! Enums of the row's columns, and the reasons for which an event is not stored.
+
+use super::names::names;
+
+names! {
+    /// What happened; `Enum8` in ClickHouse with these numbers.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+    #[repr(u8)]
+    pub enum EventKind {
+        /// A page was viewed.
+        #[default]
+        View = 1 => "view",
+        /// A page was left or hidden.
+        Leave = 2 => "leave",
+        /// The site's own event.
+        Event = 3 => "event",
+        /// An advertising block was shown, viewable or clicked (clause 3.3).
+        Ad = 4 => "ad",
+        /// A link to another site was followed.
+        Outbound = 5 => "outbound",
+        /// A file was downloaded.
+        Download = 6 => "download",
+        /// A script error or an unhandled rejection.
+        Error = 7 => "error",
+        /// An element failed to load.
+        Resource = 8 => "resource",
+        /// Web Vitals and navigation phases.
+        Vitals = 9 => "vitals",
+        /// The page was a 404.
+        Missing = 10 => "missing",
+    }
+}
+
+names! {
+    /// Device class; `Enum8` in ClickHouse with these numbers.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+    #[repr(u8)]
+    pub enum DeviceClass {
+        /// Unknown, or a television, console, wearable or car.
+        #[default]
+        Other = 0 => "other",
+        /// Desktop or laptop.
+        Desktop = 1 => "desktop",
+        /// Phone.
+        Mobile = 2 => "mobile",
+        Tablet = 3 => "tablet",
+        Bot = 4 => "bot",
+    }
+}
+
+names! {
+    /// What a bot is for; `Enum8` in ClickHouse with these numbers.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+    #[repr(u8)]
+    pub enum BotCategory {
+        /// Not a bot; its name is empty.
+        #[default]
+        None = 0 => "",
+        /// Fetches pages for a search engine.
+        Search = 1 => "search",
+        /// Fetches pages to train a language model, or to answer with one.
+        Ai = 2 => "ai",
+        /// Shows a link's title and picture in a chat, a social network or a feed reader.
+        Preview = 3 => "preview",
+        /// Watches whether a page is up, fast, safe or valid.
+        Monitoring = 4 => "monitoring",
+        /// Gathers links, rankings, prices or advertising data.
+        Seo = 5 => "seo",
+        /// A program's HTTP library or a command-line tool.
+        Library = 6 => "library",
+        /// A browser driven by a program.
+        Automation = 7 => "automation",
+        Other = 8 => "other",
+    }
+}
+
+impl BotCategory {
+    /// The categories that bots have: all but [`BotCategory::None`].
+    pub const BOTS: [Self; Self::ALL.len() - 1] = {
+        let [_, bots @ ..] = Self::ALL;
+        bots
+    };
+}
+
+names! {
+    /// Why an event was not stored. The names stand in `x-footfall-dropped`, in metrics and in the store.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    #[repr(u8)]
+    pub enum DropReason {
+        /// The visitor opted out: GPC, DNT or the opt-out cookie (clause 2.2).
+        OptOut = 0 => "optout",
+        /// A bot, on a site that drops bots.
+        Bot = 1 => "bot",
+        /// The same event of the same page load was stored before.
+        Duplicate = 2 => "duplicate",
+    }
+}
