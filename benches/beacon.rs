@@ -1,4 +1,4 @@
-//! From bytes to rows, without the network and the disk: reading a beacon, and putting its rows together.
+//! CPU of parsing a beacon and of assembling its rows, without network and disk.
 //!
 //! `cargo bench --bench beacon`
 

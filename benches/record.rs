@@ -1,8 +1,8 @@
-//! Keeps the figures of a run in `benches/RESULTS.md`, in place of those of the run before.
+//! Replaces the figures of a section in `benches/RESULTS.md`.
 
 use std::path::PathBuf;
 
-/// Puts `text` between the marks of `section`, or at the end of the file when there are none.
+/// Replaces the text between the markers of `section`. Without markers, appends them and the text to the file.
 pub fn keep(section: &str, text: &str) {
     let (begin, end) = (format!("<!-- {section}: begin -->"), format!("<!-- {section}: end -->"));
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/RESULTS.md");
@@ -19,7 +19,7 @@ pub fn keep(section: &str, text: &str) {
     println!("written to {}", file.display());
 }
 
-/// When, on what and of which commit figures are.
+/// The date, the machine and the commit of a run.
 pub fn circumstances() -> String {
     format!("{}, {}, commit {}", jiff::Zoned::now().date(), machine(), commit())
 }

@@ -1,7 +1,7 @@
-//! How long reports take, and what they read, over a year of the demonstration's visitors in the embedded store.
+//! Time of each report and the rows it reads, over a year of the demonstration's visitors in the embedded store.
 //!
-//! `cargo bench --bench report`; `BENCH_ROWS` is about how many events to make (10,000,000), `BENCH_STORE`
-//! a directory to keep the store in, so that the next run need not fill it again.
+//! `cargo bench --bench report`. `BENCH_ROWS` is the approximate number of events (10,000,000). `BENCH_STORE` is a
+//! directory that keeps the store, so that the next run need not fill it again.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -16,27 +16,26 @@ use jiff::tz::TimeZone;
 
 const ZONE: &str = "Europe/Moscow";
 const DAYS: u32 = 365;
-/// What the demonstration's visitor leaves on average.
+/// The average number of events of a visitor in the demonstration.
 const EVENTS_A_VISITOR: u32 = 10;
-/// Each report is run this often; the median counts.
+/// Each report runs this often; the median is printed.
 const RUNS: usize = 5;
 
-/// A process that ends with its owner.
-struct Store {
+/// A store's process. Dropping it ends the process.
+struct BenchStore {
     child: Child,
     listen: SocketAddr,
 }
 
-impl Drop for Store {
+impl Drop for BenchStore {
     fn drop(&mut self) {
-        // It has nothing left to lose: the bench is over.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 fn main() {
-    // `cargo test --benches` runs this too, to see that it starts; filling a store takes minutes.
+    // `cargo test --benches` only checks that this program starts. Filling a store would take minutes.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
@@ -98,8 +97,8 @@ fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Starts `footfall embedded` and waits until it takes connections.
-fn start(data: &Path) -> Store {
+/// Starts `footfall embedded` and waits until it accepts connections.
+fn start(data: &Path) -> BenchStore {
     let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
     let listen = free.expect("a free port");
     let child = Command::new(env!("CARGO_BIN_EXE_footfall"))
@@ -108,7 +107,7 @@ fn start(data: &Path) -> Store {
         .stdout(Stdio::null())
         .spawn()
         .expect("footfall starts");
-    let store = Store { child, listen };
+    let store = BenchStore { child, listen };
     let began = Instant::now();
     while TcpStream::connect(listen).is_err() {
         assert!(began.elapsed() < Duration::from_secs(60), "the store does not start");
@@ -135,7 +134,7 @@ fn fill(directory: &Path, listen: SocketAddr, rows: u32) {
     assert!(status.success(), "footfall demo failed");
 }
 
-/// How many events the store holds, if it has tables.
+/// The number of stored events, or `None` if the store has no tables.
 async fn count(client: &Client) -> Option<u64> {
     let bytes =
         client.query("SELECT count() FROM events").fetch_bytes("TabSeparated").ok()?.collect().await.ok()?;

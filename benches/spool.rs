@@ -1,12 +1,16 @@
-//! The spool's cost: an append alone, and acknowledged (synced) appends of many tasks at once, beside a plain
-//! `write` + `fdatasync` for each. The disk is that of the directory for temporary files (`TMPDIR`).
+//! The spool's cost: appends without ack, and synced appends of many concurrent tasks. The baseline is `write` and
+//! `fdatasync` for each append. The disk is that of the directory for temporary files (`TMPDIR`).
 //!
-//! `cargo bench --bench spool` runs all; `-- --test` runs each once. Before criterion's figures it prints what criterion
-//! cannot measure: CPU per append of the whole process, and the latencies of acks.
+//! `cargo bench --bench spool` runs all benchmarks; `-- --test` runs each once. Criterion cannot measure the CPU of the
+//! whole process per append and the latencies of acks; they are printed first.
 //!
-//! `cargo bench --bench spool -- open` measures the start alone: [`Spool::open`] on 1 GiB of sealed segments, cold (the files
-//! dropped from the page cache), warm, and cold after a kill that left the last segment unsealed and torn, beside reading the
-//! same files from end to end.
+//! `cargo bench --bench spool -- open` measures only [`Spool::open`], on 1 GiB of sealed segments in three states:
+//!
+//! - cold: the files are not in the page cache;
+//! - warm: the files are in the page cache;
+//! - killed: cold, and the last segment is unsealed and cut.
+//!
+//! The baseline there reads the same files from end to end.
 
 #![allow(missing_docs)]
 
@@ -24,14 +28,14 @@ use footfall::spool::{Durability, Frame, Spool};
 use rustix::fs::{Advice, fadvise};
 use rustix::time::{ClockId, clock_gettime};
 
-/// What waits after a long outage, in bytes.
+/// Size of the spool after a long outage, in bytes.
 const BACKLOG: u64 = 1 << 30;
-/// The same for a run that only sees whether it works.
+/// Size of the spool in a run with `--test`, in bytes.
 const SHORT_BACKLOG: u64 = 16 << 20;
-/// How often each way of opening is measured.
+/// Measurements of each state.
 const OPENINGS: usize = 5;
 
-/// A view with what most views have: close to what a beacon of a real page makes.
+/// The row of a view with the columns that most views of real pages have.
 fn row(page_load: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     encode(page_load, 0, &mut bytes);
@@ -77,15 +81,15 @@ fn limits() -> SpoolLimits {
     }
 }
 
-/// A spool whose sealed segments are deleted as if they were shipped.
-struct Shipped {
+/// A spool whose sealed segments are deleted at once, as if they were shipped.
+struct DrainedSpool {
     spool: Arc<Spool>,
     stop: Arc<AtomicBool>,
     shipper: Option<std::thread::JoinHandle<()>>,
     _directory: tempfile::TempDir,
 }
 
-impl Shipped {
+impl DrainedSpool {
     fn open() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (spool, _) = Spool::open(directory.path(), &limits()).expect("a spool");
@@ -105,7 +109,7 @@ impl Shipped {
     }
 }
 
-impl Drop for Shipped {
+impl Drop for DrainedSpool {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         let _ = self.shipper.take().expect("it is taken once").join();
@@ -120,7 +124,9 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
-/// `count` acknowledged appends from `tasks` tasks, each waiting for its ack before the next.
+/// Makes `count` synced appends from `tasks` tasks. Each task waits for its ack and then for `think`.
+///
+/// Returns the total time and the latency of each ack in µs.
 fn appenders(
     runtime: &tokio::runtime::Runtime,
     spool: &Arc<Spool>,
@@ -167,7 +173,7 @@ fn cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// CPU per acknowledged append, and the latencies of the acks.
+/// Prints CPU per synced append and the latencies of acks.
 fn costs() {
     println!("acknowledged appends of one event ({} bytes of row):", row(1).len());
     println!(
@@ -183,7 +189,7 @@ fn costs() {
         (256, Some(3), 60_000),
         (1024, Some(12), 120_000),
     ] {
-        let shipped = Shipped::open();
+        let shipped = DrainedSpool::open();
         let before = cpu();
         let (took, mut latencies) =
             appenders(&runtime, &shipped.spool, tasks, count, think.map(Duration::from_millis));
@@ -202,7 +208,7 @@ fn costs() {
     }
 }
 
-/// How long a start takes with a backlog: from the call of [`Spool::open`] until beacons can be taken.
+/// Prints how long [`Spool::open`] takes with a backlog of `size` bytes.
 fn openings(size: u64) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     fill(directory.path(), size);
@@ -234,7 +240,7 @@ fn openings(size: u64) {
     }
 }
 
-/// Makes a spool of so many bytes, sealed, in beacons of three events.
+/// Makes a spool of sealed segments with `size` bytes of rows, in beacons of three events.
 fn fill(directory: &Path, size: u64) {
     let (spool, _) = Spool::open(directory, &limits()).expect("a spool");
     let seqs = [0, 1, 2];
@@ -249,7 +255,7 @@ fn fill(directory: &Path, size: u64) {
         }
         written += rows.len() as u64;
         let frame = Frame { site: "clinic", page_load, seqs: &seqs, rows: &rows };
-        // Full in memory means that the disk is behind.
+        // An append fails while the buffer is full, because the disk is slower than this loop.
         while spool.append(frame, Durability::Buffered).is_err() {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -257,7 +263,7 @@ fn fill(directory: &Path, size: u64) {
     spool.close();
 }
 
-/// The segments in a directory, opened.
+/// Opens the segments in a directory.
 fn segments(directory: &Path) -> Vec<File> {
     let entries = std::fs::read_dir(directory).expect("a directory");
     let paths = entries.map(|entry| entry.expect("an entry").path());
@@ -268,17 +274,17 @@ fn segments(directory: &Path) -> Vec<File> {
     paths.iter().map(open).collect()
 }
 
-/// Cuts the end off the last segment with rows, seal and all.
+/// Cuts off the end of the last segment with rows, including its seal.
 fn tear(files: &[File]) {
     let length = |file: &File| file.metadata().expect("a file").len();
     let last = files.iter().rfind(|file| length(file) > 1 << 20).expect("a segment with rows");
     last.set_len(length(last) - (64 << 10)).expect("it can be cut");
 }
 
-/// How long something takes, with the files out of the page cache or in it. What it returns is dropped outside the time.
+/// Measures `work` with the files in the page cache, or with `cold` out of it. Dropping its result is not measured.
 fn timed<T>(files: &[File], cold: bool, work: impl FnOnce() -> T) -> Duration {
     for file in files {
-        // What is not on the disk yet is not dropped.
+        // The kernel drops only pages that are already on the disk.
         file.sync_all().expect("the disk syncs");
         if cold {
             fadvise(file, 0, None, Advice::DontNeed).expect("it is let go");
@@ -294,7 +300,7 @@ fn timed<T>(files: &[File], cold: bool, work: impl FnOnce() -> T) -> Duration {
     took
 }
 
-/// Reads files from end to end and does nothing with them.
+/// Reads files from end to end.
 fn plain_read(files: &[File]) {
     use std::os::unix::fs::FileExt;
     let mut buffer = vec![0; 1 << 20];
@@ -314,9 +320,9 @@ fn benches(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("append");
     group.throughput(Throughput::Elements(1));
     group.bench_function("buffered", |bench| {
-        let shipped = Shipped::open();
+        let shipped = DrainedSpool::open();
         bench.iter(|| {
-            // Full in memory means that the disk is behind: that is not what is measured here.
+            // An append fails while the buffer is full. Waiting for the disk is part of the figure.
             while append(&shipped.spool, &rows, Durability::Buffered).is_none() {
                 std::thread::yield_now();
             }
@@ -331,7 +337,7 @@ fn benches(criterion: &mut Criterion) {
     });
     let runtime = runtime();
     for tasks in [1, 64, 256, 1024] {
-        let shipped = Shipped::open();
+        let shipped = DrainedSpool::open();
         group.bench_function(BenchmarkId::new("synced", tasks), |bench| {
             bench.iter_custom(|count| appenders(&runtime, &shipped.spool, tasks, count, None).0);
         });

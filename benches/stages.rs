@@ -1,6 +1,6 @@
-//! What each stage between the parser and the row costs on ordinary input: `cargo bench --bench stages`.
+//! CPU of each stage between the parser and the row on ordinary input: `cargo bench --bench stages`.
 //!
-//! Place look-ups use the files of `footfall geo install` when they are there.
+//! Place look-ups need the files of `footfall geo install`; without them they are skipped.
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
@@ -103,7 +103,7 @@ fn pseudonyms(c: &mut Criterion) {
     let mut number = 0u32;
     c.bench_function("pseudonymise and locate, another address each time", |b| {
         b.iter(|| {
-            // A full-period generator: addresses from all over the table, few of whose records are remembered.
+            // A full-period generator draws addresses from the whole table, so that few records are in a cache.
             number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             with.admit(Peer::new(IpAddr::V4(number.into())), &site, black_box(USER_AGENT))
         });

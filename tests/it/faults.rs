@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 use crate::common::process::{self, Signal};
-use crate::common::{Collector, StoreProcess, eventually, good_beacon, page_load_id, seed};
+use crate::common::{
+    Collector, StoreProcess, eventually, eventually_while_progressing, good_beacon, noon_zone, page_load_id,
+    seed,
+};
 use crate::load::{Ledger, Plan, RETRY_PAUSE, Running};
 
 /// How long the store may take to catch up on a machine that is busy with other tests.
@@ -41,8 +44,9 @@ pub(crate) fn settle(collector: &Collector, mut ledger: Ledger, rng: &mut Rng) {
     });
     ledger.note(last, 0, 1).expect("the ledger can be written");
     let arrived = format!("SELECT count() FROM events WHERE page_load = {last}");
-    eventually("the last event is stored", CATCH_UP, || {
-        collector.store.query(&arrived).is_ok_and(|count| count.starts_with(b"1"))
+    eventually_while_progressing("the last event is stored", CATCH_UP, || {
+        let is_stored = collector.store.query(&arrived).is_ok_and(|count| count.starts_with(b"1"));
+        (!is_stored).then(|| collector.stored_events())
     });
     println!("{} events were acknowledged", ledger.len());
     ledger.compare(collector.store.events()).assert_none();
@@ -280,10 +284,17 @@ fn a_full_spool_answers_503_and_takes_beacons_again_when_the_store_is_back() {
     settle(&collector, ledger, &mut rng);
 }
 
+/// The epoch of the key that the collector uses, as a Unix time in seconds.
+fn epoch(collector: &Collector) -> i64 {
+    let metrics = collector.metrics();
+    let line = metrics.lines().find(|line| line.starts_with("footfall_key_epoch"));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).expect("the metric exists")
+}
+
 #[test]
 fn a_turned_key_gives_the_same_visitor_another_pseudonym_and_a_restart_does_not() {
     let mut rng = Rng::with_seed(seed());
-    let mut collector = Collector::new(SEAL_OFTEN);
+    let mut collector = Collector::new(&format!("timezone = {:?}\n{SEAL_OFTEN}", noon_zone()));
     collector.start();
     let pages: Vec<u64> = (0..4).map(|_| rng.u64(..)).collect();
     let send = |collector: &Collector, page| {
@@ -294,11 +305,12 @@ fn a_turned_key_gives_the_same_visitor_another_pseudonym_and_a_restart_does_not(
     collector.kill();
     collector.start();
     send(&collector, pages[1]);
-    // An epoch is named by the second of its beginning.
-    std::thread::sleep(Duration::from_millis(1_100));
+    // An epoch is named by the second of its start, so the next one must start in another second.
+    let in_force = epoch(&collector);
+    eventually("the second of the epoch is over", CATCH_UP, || jiff::Timestamp::now().as_second() > in_force);
     let turned = collector.command(&["key", "rotate"]);
     assert!(turned.status.success(), "{}", String::from_utf8_lossy(&turned.stderr));
-    std::thread::sleep(Duration::from_secs(2));
+    eventually("the collector uses the new key", CATCH_UP, || epoch(&collector) > in_force);
     send(&collector, pages[2]);
     collector.kill();
     collector.start();

@@ -10,25 +10,35 @@ use fastrand::Rng;
 
 use super::*;
 
-/// How often each event was answered 204.
-type Taken = Arc<Mutex<HashMap<(u64, u32), u32>>>;
-
-/// A server that answers a third of the beacons with 503, breaks off at some, and takes the others.
-fn moody_server() -> (SocketAddr, Taken) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let address = listener.local_addr().expect("it is bound");
-    let taken = Taken::default();
-    let ledger = taken.clone();
-    std::thread::spawn(move || {
-        for (seed, stream) in listener.incoming().enumerate() {
-            let (stream, ledger) = (stream.expect("a connection comes"), ledger.clone());
-            std::thread::spawn(move || serve(stream, &ledger, &mut Rng::with_seed(seed as u64)));
-        }
-    });
-    (address, taken)
+/// What the server has answered.
+#[derive(Default)]
+struct Answers {
+    /// How often each event was answered with 204.
+    taken: HashMap<(u64, u32), u32>,
+    /// Beacons that were answered with 503.
+    refused: u32,
+    /// Beacons at which the connection was closed.
+    cut: u32,
 }
 
-fn serve(mut stream: TcpStream, taken: &Taken, rng: &mut Rng) {
+type SharedAnswers = Arc<Mutex<Answers>>;
+
+/// A server that answers a third of the beacons with 503, breaks off at some, and takes the others.
+fn moody_server() -> (SocketAddr, SharedAnswers) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    let answers = SharedAnswers::default();
+    let shared = answers.clone();
+    std::thread::spawn(move || {
+        for (seed, stream) in listener.incoming().enumerate() {
+            let (stream, shared) = (stream.expect("a connection comes"), shared.clone());
+            std::thread::spawn(move || serve(stream, &shared, &mut Rng::with_seed(seed as u64)));
+        }
+    });
+    (address, answers)
+}
+
+fn serve(mut stream: TcpStream, answers: &SharedAnswers, rng: &mut Rng) {
     let mut read = Vec::new();
     loop {
         let body = loop {
@@ -41,18 +51,25 @@ fn serve(mut stream: TcpStream, taken: &Taken, rng: &mut Rng) {
                 _ => return,
             }
         };
+        let mut answers = answers.lock().expect("no thread panics");
         let answer: &[u8] = match rng.u32(..12) {
-            0 => return,
-            1..=4 => b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 5\r\n\r\nlater",
+            0 => {
+                answers.cut += 1;
+                return;
+            }
+            1..=4 => {
+                answers.refused += 1;
+                b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 5\r\n\r\nlater"
+            }
             _ => {
                 let beacon = footfall::beacon::json::parse(&body).expect("the load sends beacons");
-                let mut taken = taken.lock().expect("no thread panics");
                 for seq in beacon.first..beacon.first + beacon.events.len() as u32 {
-                    *taken.entry((beacon.page_load, seq)).or_default() += 1;
+                    *answers.taken.entry((beacon.page_load, seq)).or_default() += 1;
                 }
                 b"HTTP/1.1 204 No Content\r\n\r\n"
             }
         };
+        drop(answers);
         if stream.write_all(answer).is_err() {
             return;
         }
@@ -76,7 +93,7 @@ fn take_body(read: &mut Vec<u8>) -> Option<Vec<u8>> {
 #[test]
 fn what_was_refused_or_cut_off_is_sent_again_until_it_is_taken_and_then_no_more() {
     for events in [1, 10] {
-        let (target, taken) = moody_server();
+        let (target, answers) = moody_server();
         let plan = Plan {
             target,
             connections: 8,
@@ -87,14 +104,25 @@ fn what_was_refused_or_cut_off_is_sent_again_until_it_is_taken_and_then_no_more(
             longest_pause: super::RETRY_PAUSE,
         };
         let load = Running::start(plan, Ledger::default());
-        std::thread::sleep(Duration::from_millis(700));
+        let started = Instant::now();
+        loop {
+            let answers = answers.lock().expect("no thread panics");
+            // The load may stop before it has read the last answers.
+            if answers.taken.len() > 100 * events as usize && answers.refused > 10 && answers.cut > 10 {
+                break;
+            }
+            drop(answers);
+            assert!(started.elapsed() < ANSWER_TIMEOUT, "the load sends too few beacons");
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let (outcome, ledger) = load.stop();
         assert!(
             outcome.taken > 20 && outcome.broken > 0 && outcome.refused.contains_key(&503),
             "{outcome:?}"
         );
-        let taken = taken.lock().expect("no thread panics");
-        let answered = taken.iter().flat_map(|(event, count)| std::iter::repeat_n(*event, *count as usize));
+        let answers = answers.lock().expect("no thread panics");
+        let answered =
+            answers.taken.iter().flat_map(|(event, count)| std::iter::repeat_n(*event, *count as usize));
         ledger.compare(answered).assert_none();
         assert_eq!(ledger.len() as u64, outcome.taken * u64::from(events));
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::process::{self, Signal};
-use super::{HttpResponse, StoreClient, eventually, http, ports};
+use super::{HttpResponse, StoreClient, eventually_while_progressing, http, ports};
 
 /// A collector with an embedded store must be ready within this time, also while other tests use the machine.
 const READY_TIMEOUT: Duration = Duration::from_secs(90);
@@ -252,13 +252,19 @@ impl Collector {
         process::memory(self.pid()).expect("the collector runs")
     }
 
-    /// Waits until the store holds at least `count` rows of events.
+    /// Waits until the store holds at least `count` rows of events. Fails if it gets none for `timeout`.
     #[track_caller]
     pub fn wait_for_events(&self, count: u64, timeout: Duration) {
-        eventually(&format!("{count} events are stored"), timeout, || {
-            let stored = self.store.query("SELECT count() FROM events").unwrap_or_default();
-            String::from_utf8_lossy(&stored).trim().parse::<u64>().is_ok_and(|stored| stored >= count)
+        eventually_while_progressing(&format!("{count} events are stored"), timeout, || {
+            let stored = self.stored_events();
+            stored.is_none_or(|stored| stored < count).then_some(stored)
         });
+    }
+
+    /// The number of stored rows of events, or `None` while the store does not answer.
+    pub fn stored_events(&self) -> Option<u64> {
+        let stored = self.store.query("SELECT count() FROM events").ok()?;
+        String::from_utf8_lossy(&stored).trim().parse().ok()
     }
 }
 
