@@ -1,10 +1,9 @@
-//! What holds for browsers at the operator's listeners: which requests a page of another site may cause, and the headers
-//! that keep our answers from being framed, sniffed, cached or run.
+//! Browser rules of the operator's listeners: which requests of other sites are refused, and the security headers of answers.
 //!
-//! A listener on loopback is within reach of every page that a browser on this machine shows. Such a page can send requests
-//! (cross-site request forgery), and by pointing its own name at 127.0.0.1 (DNS rebinding) it could even read the answers.
-//! So a request must be addressed to an IP address, `localhost` or a configured name, and one that a browser says comes
-//! from another site is refused, but for following a link to the front page.
+//! Every page in a browser on this machine can send requests to a listener on loopback (cross-site request forgery). By
+//! pointing its own host name at 127.0.0.1 (DNS rebinding), it could even read the answers. So a request must be addressed to
+//! an IP address, `localhost` or a configured name. A request that comes from another site's page is refused, except a
+//! link to the front page.
 
 use std::net::IpAddr;
 
@@ -19,38 +18,38 @@ static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 static COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 static CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Pages of ours run nothing, load nothing, send nothing and stand in no frame.
+/// The operator's pages run nothing, load nothing, send nothing and may not be framed.
 const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// A year, as browsers' preload lists ask for; subdomains are the operator's to decide.
+/// One year, as browsers' preload lists require. Subdomains are left to the operator.
 pub const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Why a browser's request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Foreign {
-    /// It was addressed to a name that is not ours.
+pub enum CrossSite {
+    /// It is addressed to an unknown host name.
     Host,
-    /// A page of another site caused it.
+    /// It comes from a page of another site.
     Page,
 }
 
-/// Refuses what a page of another site caused. `hosts` are names under which the listener may be called; `any_host` is for a
-/// listener where a token stands in the way of whoever rebinds a name.
+/// Checks that a request does not come from a page of another site. `hosts` are the configured names of the listener.
+/// `any_host` accepts every name, for listeners that require a token: a rebound name does not bring one along.
 ///
 /// # Errors
-/// With what gave it away.
-pub fn refuse_foreign<B>(request: &Request<B>, hosts: &[String], any_host: bool) -> Result<(), Foreign> {
+/// With the sign of another site.
+pub fn check_same_origin<B>(request: &Request<B>, hosts: &[String], any_host: bool) -> Result<(), CrossSite> {
     let headers = request.headers();
     let authority = match request.uri().authority() {
         Some(authority) => Some(authority.as_str()),
         None => headers.get(HOST).and_then(|value| value.to_str().ok()),
     };
-    if !any_host && !authority.is_some_and(|authority| ours(authority, hosts)) {
-        return Err(Foreign::Host);
+    if !any_host && !authority.is_some_and(|authority| is_known_authority(authority, hosts)) {
+        return Err(CrossSite::Host);
     }
     if let Some(origin) = headers.get(ORIGIN) {
         let from = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, from)| from);
         if from.is_none() || from != authority {
-            return Err(Foreign::Page);
+            return Err(CrossSite::Page);
         }
     }
     let site = headers.get(&SEC_FETCH_SITE).map_or(&b"none"[..], |value| value.as_bytes());
@@ -58,11 +57,11 @@ pub fn refuse_foreign<B>(request: &Request<B>, hosts: &[String], any_host: bool)
         && request.uri().path() == "/"
         && request.uri().query().is_none()
         && headers.get(&SEC_FETCH_MODE).is_some_and(|mode| mode == "navigate");
-    if matches!(site, b"none" | b"same-origin") || link_to_front { Ok(()) } else { Err(Foreign::Page) }
+    if matches!(site, b"none" | b"same-origin") || link_to_front { Ok(()) } else { Err(CrossSite::Page) }
 }
 
-/// Adds what every answer of the operator's listeners carries; `tls` when it goes over TLS.
-pub fn secure(headers: &mut HeaderMap, tls: bool) {
+/// Adds the security headers of the operator's listeners. `tls` says whether the connection is encrypted.
+pub fn add_security_headers(headers: &mut HeaderMap, tls: bool) {
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
@@ -75,8 +74,8 @@ pub fn secure(headers: &mut HeaderMap, tls: bool) {
     }
 }
 
-/// Whether an authority names this machine by address, by `localhost` or by a configured name.
-fn ours(authority: &str, hosts: &[String]) -> bool {
+/// Whether an authority is an IP address, `localhost` or a configured name, with or without a port.
+fn is_known_authority(authority: &str, hosts: &[String]) -> bool {
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => authority,
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn only_addresses_localhost_and_configured_names_are_ours() {
+    fn only_addresses_localhost_and_configured_names_are_accepted() {
         let hosts = ["reports.clinic.example".to_owned()];
         for host in [
             "127.0.0.1:8090",
@@ -109,7 +108,7 @@ mod tests {
             "192.0.2.7",
             "Reports.clinic.example:443",
         ] {
-            assert_eq!(refuse_foreign(&request("/", &[("host", host)]), &hosts, false), Ok(()), "{host}");
+            assert_eq!(check_same_origin(&request("/", &[("host", host)]), &hosts, false), Ok(()), "{host}");
         }
         for host in [
             "evil.example",
@@ -121,20 +120,20 @@ mod tests {
             "127.0.0.1@evil.example",
         ] {
             assert_eq!(
-                refuse_foreign(&request("/", &[("host", host)]), &hosts, false),
-                Err(Foreign::Host),
+                check_same_origin(&request("/", &[("host", host)]), &hosts, false),
+                Err(CrossSite::Host),
                 "{host}"
             );
-            assert_eq!(refuse_foreign(&request("/", &[("host", host)]), &hosts, true), Ok(()), "{host}");
+            assert_eq!(check_same_origin(&request("/", &[("host", host)]), &hosts, true), Ok(()), "{host}");
         }
-        assert_eq!(refuse_foreign(&request("/", &[]), &hosts, false), Err(Foreign::Host));
+        assert_eq!(check_same_origin(&request("/", &[]), &hosts, false), Err(CrossSite::Host));
     }
 
     #[test]
-    fn what_a_page_of_another_site_causes_is_refused() {
+    fn requests_of_other_sites_pages_are_refused() {
         let host = ("host", "localhost:8090");
-        let ask = |path: &str, more: &[(&str, &str)]| {
-            refuse_foreign(&request(path, &[&[host], more].concat()), &[], false)
+        let check = |path: &str, more: &[(&str, &str)]| {
+            check_same_origin(&request(path, &[&[host], more].concat()), &[], false)
         };
         let page = "/api/reports/pages";
         for good in [
@@ -142,7 +141,7 @@ mod tests {
             &[("sec-fetch-site", "none")],
             &[("sec-fetch-site", "same-origin"), ("origin", "http://localhost:8090")],
         ] {
-            assert_eq!(ask(page, good), Ok(()), "{good:?}");
+            assert_eq!(check(page, good), Ok(()), "{good:?}");
         }
         for bad in [
             &[("origin", "https://evil.example")][..],
@@ -153,10 +152,10 @@ mod tests {
             &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
             &[("sec-fetch-site", "nonsense")],
         ] {
-            assert_eq!(ask(page, bad), Err(Foreign::Page), "{bad:?}");
+            assert_eq!(check(page, bad), Err(CrossSite::Page), "{bad:?}");
         }
         let link = &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
-        assert_eq!(ask("/", link), Ok(()), "a link to the front page may be followed");
-        assert_eq!(ask("/?x", link), Err(Foreign::Page));
+        assert_eq!(check("/", link), Ok(()), "a link to the front page may be followed");
+        assert_eq!(check("/?x", link), Err(CrossSite::Page));
     }
 }

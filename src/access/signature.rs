@@ -1,10 +1,10 @@
-//! Signed site names: `clinic~EXPIRY~MAC` in place of `clinic`, so that only who can read the site's own pages can send
-//! beacons for it, and only for a while.
+//! Signed site names: `clinic~EXPIRY~MAC` in place of `clinic`. A site that requires them accepts beacons only from clients
+//! that have read one of its pages, and only until the name expires.
 //!
 //! The MAC is the first 128 bits of HMAC-SHA-256 under the site's secret over the three parts `footfall site token v1`, the
 //! site's id and the expiry as decimal digits, each preceded by its length as a 32-bit little-endian number; in base64url
-//! without padding. It rides in the site's name, so the script needs no byte for it. It stops who sends beacons without ever
-//! having seen the site; it cannot stop who fetches a page and copies the name until it expires.
+//! without padding. It is part of the site's name, so the script needs no code for it. It cannot stop a client that fetches a
+//! page and copies the name until it expires.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,24 +13,23 @@ use sha2::Sha256;
 
 use crate::secret::Secret;
 
-/// Tells this use of a secret from any other.
+/// Separates this use of a secret from any other.
 const DOMAIN: &[u8] = b"footfall site token v1";
-/// Bytes of the MAC that are sent: 128 bits are out of reach of guessing (NIST SP 800-107, 5.3.3).
+/// Bytes of the MAC that are sent: 128 bits cannot be guessed (NIST SP 800-107, 5.3.3).
 const MAC_BYTES: usize = 16;
-/// Digits of an expiry at most: below 10^12 s.
+/// Most digits of an expiry: below 10^12 s.
 const MAX_DIGITS: usize = 12;
 
-/// A site's name as a beacon gives it, and the signature that it may carry.
+/// The site's name in a beacon, with its signature if it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Named<'a> {
-    /// The site's id.
+pub struct SignedSiteName<'a> {
     pub site: &'a str,
-    /// What follows it.
+    /// `EXPIRY~MAC`, not verified.
     pub signature: Option<&'a str>,
 }
 
-impl<'a> Named<'a> {
-    /// Takes a name apart; a site's id holds no `~`.
+impl<'a> SignedSiteName<'a> {
+    /// Splits a name at its first `~`; site ids contain none.
     pub fn parse(name: &'a str) -> Self {
         match name.split_once('~') {
             Some((site, signature)) => Self { site, signature: Some(signature) },
@@ -38,7 +37,7 @@ impl<'a> Named<'a> {
         }
     }
 
-    /// Whether the signature is by one of `secrets` and has not expired at `now`, Unix time in s.
+    /// Whether the signature was made with one of `secrets` and has not expired at `now`, Unix time in s.
     pub fn is_signed(&self, secrets: &[Secret], now: i64) -> bool {
         let Some((expiry, mac)) = self.signature.and_then(|signature| signature.split_once('~')) else {
             return false;
@@ -52,19 +51,19 @@ impl<'a> Named<'a> {
         }
         // Each comparison takes the same time wherever the MACs differ.
         secrets.iter().fold(false, |found, secret| {
-            found | code(secret, self.site, expiry).verify_truncated_left(&given).is_ok()
+            found | mac_of(secret, self.site, expiry).verify_truncated_left(&given).is_ok()
         })
     }
 }
 
-/// The signed name of `site`, good until `expiry`, Unix time in s.
+/// The signed name of `site`, valid until `expiry`, Unix time in s.
 pub fn sign(secret: &Secret, site: &str, expiry: i64) -> String {
     let expiry = expiry.to_string();
-    let mac = code(secret, site, &expiry).finalize().into_bytes();
+    let mac = mac_of(secret, site, &expiry).finalize().into_bytes();
     format!("{site}~{expiry}~{}", URL_SAFE_NO_PAD.encode(&mac[..MAC_BYTES]))
 }
 
-fn code(secret: &Secret, site: &str, expiry: &str) -> Hmac<Sha256> {
+fn mac_of(secret: &Secret, site: &str, expiry: &str) -> Hmac<Sha256> {
     let mut mac =
         Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes keys of any length");
     for part in [DOMAIN, site.as_bytes(), expiry.as_bytes()] {
@@ -90,20 +89,20 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_signed_until_it_expires_and_by_either_secret() {
+    fn a_signed_name_is_valid_until_it_expires_with_either_secret() {
         let (old, new, other) = (secret("old old old old"), secret("new new new new"), secret("other"));
         let name = sign(&old, "clinic", 1000);
         let secrets = [new.clone(), old.clone()];
-        assert!(Named::parse(&name).is_signed(&secrets, 999));
-        assert!(!Named::parse(&name).is_signed(&secrets, 1000));
-        assert!(!Named::parse(&name).is_signed(&[new, other], 999));
-        assert!(!Named::parse(&name).is_signed(&[], 999));
-        assert_eq!(Named::parse(&name).site, "clinic");
-        assert_eq!(Named::parse("clinic"), Named { site: "clinic", signature: None });
+        assert!(SignedSiteName::parse(&name).is_signed(&secrets, 999));
+        assert!(!SignedSiteName::parse(&name).is_signed(&secrets, 1000));
+        assert!(!SignedSiteName::parse(&name).is_signed(&[new, other], 999));
+        assert!(!SignedSiteName::parse(&name).is_signed(&[], 999));
+        assert_eq!(SignedSiteName::parse(&name).site, "clinic");
+        assert_eq!(SignedSiteName::parse("clinic"), SignedSiteName { site: "clinic", signature: None });
     }
 
     #[test]
-    fn nothing_of_a_signed_name_can_be_changed() {
+    fn no_part_of_a_signed_name_can_be_changed() {
         let secrets = [secret("0123456789abcdef0123456789abcdef")];
         let name = sign(&secrets[0], "clinic", 1000);
         let (rest, mac) = name.rsplit_once('~').unwrap();
@@ -125,7 +124,7 @@ mod tests {
             "clinic~~".to_owned(),
         ];
         for name in forged {
-            assert!(!Named::parse(&name).is_signed(&secrets, 10), "{name}");
+            assert!(!SignedSiteName::parse(&name).is_signed(&secrets, 10), "{name}");
         }
         // Each single bit of the MAC counts.
         let bytes = URL_SAFE_NO_PAD.decode(mac).unwrap();
@@ -133,7 +132,7 @@ mod tests {
             let mut changed = bytes.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
             let name = format!("{rest}~{}", URL_SAFE_NO_PAD.encode(&changed));
-            assert!(!Named::parse(&name).is_signed(&secrets, 10), "bit {bit}");
+            assert!(!SignedSiteName::parse(&name).is_signed(&secrets, 10), "bit {bit}");
         }
     }
 }

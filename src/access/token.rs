@@ -1,8 +1,7 @@
 //! A token and its fingerprint.
 //!
-//! A token is 256 random bits, so nobody can try them all, and a plain SHA-256 of it may lie on a disk: slow hashes are
-//! for passwords that people make up. The fingerprint cannot be turned back into the token, and comparing takes the same
-//! time whatever was given.
+//! A token has 256 random bits, so nobody can try them all, and its plain SHA-256 may be stored on disk. Slow hashes are for
+//! passwords that people make up.
 
 use std::fmt;
 
@@ -11,29 +10,27 @@ use zeroize::Zeroizing;
 
 use crate::secret::random::{self, TOKEN_LETTERS};
 
-/// How every token begins, so that scanners of source code and logs can find one that was spilt.
+/// Every token begins with this, so that scanners of source code and logs find leaked ones.
 pub(super) const PREFIX: &str = "ff_";
 const LETTERS: usize = PREFIX.len() + TOKEN_LETTERS;
 
-/// A token itself. It is shown once and wiped when dropped.
-pub struct Token(Zeroizing<String>);
+/// The text of a token. It is printed once, and wiped from memory when dropped.
+pub struct AccessToken(Zeroizing<String>);
 
-impl Token {
-    /// Makes one up.
-    ///
+impl AccessToken {
     /// # Errors
     /// When the system gives no random numbers.
     pub fn random() -> Result<Self, getrandom::Error> {
         random::token(PREFIX).map(Self)
     }
 
-    /// The token, for the one place that prints it.
+    /// The text, for the one place that prints it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
@@ -41,16 +38,16 @@ impl fmt::Debug for Token {
 
 /// SHA-256 of a token.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Fingerprint([u8; 32]);
+pub struct TokenFingerprint([u8; 32]);
 
-impl Fingerprint {
-    /// The fingerprint of what was presented; of nothing when it cannot be a token, which says no more than its form.
-    pub fn of(presented: &str) -> Option<Self> {
+impl TokenFingerprint {
+    /// The fingerprint of a presented text; `None` when the text does not have the form of a token.
+    pub fn from_token(presented: &str) -> Option<Self> {
         (presented.len() == LETTERS && presented.starts_with(PREFIX))
             .then(|| Self(Sha256::digest(presented).into()))
     }
 
-    /// Reads 64 hexadecimal digits.
+    /// Parses 64 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];
         if text.len() != 64 || !text.is_ascii() {
@@ -62,19 +59,19 @@ impl Fingerprint {
         Some(Self(bytes))
     }
 
-    /// Whether both are the same, in a time that does not depend on where they differ.
+    /// Whether both are equal. The comparison takes the same time wherever they differ.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.iter().zip(other.0).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
     }
 }
 
-impl fmt::Display for Fingerprint {
+impl fmt::Display for TokenFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
-impl fmt::Debug for Fingerprint {
+impl fmt::Debug for TokenFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[fingerprint]")
     }
@@ -85,23 +82,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_new_each_time_and_of_one_form() {
-        let (one, other) = (Token::random().unwrap(), Token::random().unwrap());
-        assert_ne!(one.expose(), other.expose());
-        assert_eq!((one.expose().len(), &one.expose()[..3]), (LETTERS, "ff_"));
-        assert_eq!(format!("{one:?}"), "[redacted]");
+    fn every_token_has_the_same_form_and_is_never_printed() {
+        let token = AccessToken::random().unwrap();
+        assert_eq!((token.expose().len(), &token.expose()[..3]), (LETTERS, "ff_"));
+        assert_eq!(format!("{token:?}"), "[redacted]");
     }
 
     #[test]
-    fn a_fingerprint_survives_being_written_and_fits_its_token_alone() {
-        let (one, other) = (Token::random().unwrap(), Token::random().unwrap());
-        let fingerprint = Fingerprint::of(one.expose()).unwrap();
-        let read = Fingerprint::parse(&fingerprint.to_string()).unwrap();
+    fn a_fingerprint_survives_being_written_and_matches_its_token_only() {
+        let (one, other) = (AccessToken::random().unwrap(), AccessToken::random().unwrap());
+        let fingerprint = TokenFingerprint::from_token(one.expose()).unwrap();
+        let read = TokenFingerprint::parse(&fingerprint.to_string()).unwrap();
         assert!(read.matches(&fingerprint));
-        assert!(!read.matches(&Fingerprint::of(other.expose()).unwrap()));
-        assert!(Fingerprint::parse("zz").is_none() && Fingerprint::parse(&"é".repeat(32)).is_none());
+        assert!(!read.matches(&TokenFingerprint::from_token(other.expose()).unwrap()));
+        assert!(
+            TokenFingerprint::parse("zz").is_none() && TokenFingerprint::parse(&"é".repeat(32)).is_none()
+        );
         for no_token in ["", "ff_", "swordfish", &"x".repeat(LETTERS)] {
-            assert!(Fingerprint::of(no_token).is_none(), "{no_token}");
+            assert!(TokenFingerprint::from_token(no_token).is_none(), "{no_token}");
         }
     }
 }

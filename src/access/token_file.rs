@@ -1,92 +1,77 @@
-//! The file of tokens, `DATA/tokens.json`: names, roles, sites, times and fingerprints. No token is in it.
+//! The token file, `DATA/tokens.json`: names, roles, sites, times and fingerprints. It contains no token.
 //!
-//! It is written as a whole (staged, synced, renamed) under a lock, readable by its owner alone, and refused when others may
-//! write it. A missing file is one without tokens. It is small by its bound, so that comparing with all of them is cheap.
+//! A missing file means that there are no tokens. A file that others may write to is refused.
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Fingerprint, Role};
+use crate::access::role::Role;
+use crate::access::token::TokenFingerprint;
 use crate::secret::private_file::{self, OthersMay, PrivateFileError};
 
 /// Name of the file in the data directory.
 const FILE: &str = "tokens.json";
-/// Tokens in the file at most: each request is compared with all of them.
+/// Most tokens in the file: each request is compared with all of them.
 const MAX_TOKENS: usize = 1000;
-/// Letters of a token's name at most.
+/// Longest name of a token, in bytes.
 const MAX_NAME: usize = 64;
-/// Bytes of the file at most: what [`MAX_TOKENS`] of many sites need.
+/// Longest file, in bytes: room for [`MAX_TOKENS`] with many sites each.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// One token, as far as it may be known.
+/// What is known of one token.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    /// Whose it is, or what uses it; unique in the file.
+pub struct TokenEntry {
+    /// The person or program that uses the token; unique in the file.
     pub name: String,
-    /// What it is good for.
     pub role: Role,
-    /// The sites that it is kept to; empty when to none.
+    /// The only sites that the holder may see; empty means all.
     pub sites: Vec<String>,
-    /// When it was made.
     pub created: Timestamp,
-    /// From when on it is good for nothing.
+    /// From this moment on the token is invalid; `None` means never.
     pub expires: Option<Timestamp>,
-    /// What a presented token is compared with.
-    pub fingerprint: Fingerprint,
+    pub fingerprint: TokenFingerprint,
 }
 
-impl Entry {
-    /// Whether its time is over.
+impl TokenEntry {
     pub fn expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|end| now >= end)
     }
 }
 
-/// Why the file cannot be used.
+/// Why the token file cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum LedgerError {
-    /// It cannot be read or written, or others could add a token.
+pub enum TokenFileError {
+    /// It cannot be read or written, or others may write to it.
     #[error(transparent)]
     File(#[from] PrivateFileError),
-    /// It is not what this program writes.
-    #[error("{path}: {what}; restore it from a copy, or remove it and add tokens anew", path = path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// The name is taken.
+    #[error("{path}: {reason}; restore it from a copy, or remove it and add tokens anew", path = path.display())]
+    Damaged { path: PathBuf, reason: String },
     #[error("there is a token {0:?} already; revoke it first, or choose another name")]
-    Taken(String),
-    /// There is none of this name.
+    DuplicateName(String),
     #[error("there is no token {0:?}; `footfall token list` shows those there are")]
-    Unknown(String),
-    /// The name is of no use in a log or a table.
+    UnknownName(String),
     #[error("a token's name is 1 to {MAX_NAME} of a-z, A-Z, 0-9, - _ . and @, not {0:?}")]
-    Name(String),
-    /// There are too many.
-    #[error("there are {MAX_TOKENS} tokens already; revoke what is not used")]
+    InvalidName(String),
+    #[error("there are {MAX_TOKENS} tokens already; revoke those that are not used")]
     Full,
 }
 
-/// The file in a data directory.
 #[derive(Debug, Clone)]
-pub struct Ledger {
+pub struct TokenFile {
     path: PathBuf,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
-    tokens: Vec<Line>,
+struct TokenFileJson {
+    tokens: Vec<TokenJson>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct TokenJson {
     name: String,
     role: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -97,102 +82,102 @@ struct Line {
     sha256: String,
 }
 
-impl Ledger {
-    /// The file of this data directory; it need not exist.
+impl TokenFile {
+    /// The file in a data directory. It need not exist.
     pub fn new(data: &Path) -> Self {
         Self { path: data.join(FILE) }
     }
 
-    /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Everything in it.
+    /// All tokens, in the order in which they were added.
     ///
     /// # Errors
-    /// When it cannot be read, others may write to it, or it is damaged.
-    pub fn read(&self) -> Result<Vec<Entry>, LedgerError> {
+    /// When the file cannot be read, others may write to it, or it is damaged.
+    pub fn read(&self) -> Result<Vec<TokenEntry>, TokenFileError> {
         let Some(text) = private_file::read(&self.path, OthersMay::Read, MAX_BYTES)? else {
             return Ok(Vec::new());
         };
-        let damaged = |what: String| LedgerError::Damaged { path: self.path.clone(), what };
-        let written: Written = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
-        if written.tokens.len() > MAX_TOKENS {
-            return Err(damaged(format!("holds over {MAX_TOKENS} tokens")));
+        let damaged = |reason: String| TokenFileError::Damaged { path: self.path.clone(), reason };
+        let file: TokenFileJson = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        if file.tokens.len() > MAX_TOKENS {
+            return Err(damaged(format!("has more than {MAX_TOKENS} tokens")));
         }
-        let entry = |line: Line| entry(line).map_err(|what| damaged(what.to_owned()));
-        written.tokens.into_iter().map(entry).collect()
+        let entry = |token: TokenJson| entry_from_json(token).map_err(|reason| damaged(reason.to_owned()));
+        file.tokens.into_iter().map(entry).collect()
     }
 
-    /// Adds a token.
-    ///
     /// # Errors
-    /// When its name is taken or unfit, or the file cannot be used.
-    pub fn add(&self, entry: Entry) -> Result<(), LedgerError> {
-        if !fit(&entry.name) {
-            return Err(LedgerError::Name(entry.name));
+    /// When the name exists already or is invalid, or the file cannot be used.
+    pub fn add(&self, entry: TokenEntry) -> Result<(), TokenFileError> {
+        if !is_valid_name(&entry.name) {
+            return Err(TokenFileError::InvalidName(entry.name));
         }
         self.change(|entries| {
             if entries.iter().any(|known| known.name == entry.name) {
-                return Err(LedgerError::Taken(entry.name));
+                return Err(TokenFileError::DuplicateName(entry.name));
             }
             if entries.len() >= MAX_TOKENS {
-                return Err(LedgerError::Full);
+                return Err(TokenFileError::Full);
             }
             entries.push(entry);
             Ok(())
         })
     }
 
-    /// Takes a token out.
+    /// Removes a token and returns it.
     ///
     /// # Errors
-    /// When there is none of this name, or the file cannot be used.
-    pub fn revoke(&self, name: &str) -> Result<Entry, LedgerError> {
+    /// When no token has this name, or the file cannot be used.
+    pub fn revoke(&self, name: &str) -> Result<TokenEntry, TokenFileError> {
         self.change(|entries| {
-            let at = entries.iter().position(|known| known.name == name);
-            at.map(|at| entries.remove(at)).ok_or_else(|| LedgerError::Unknown(name.to_owned()))
+            let index = entries.iter().position(|known| known.name == name);
+            index
+                .map(|index| entries.remove(index))
+                .ok_or_else(|| TokenFileError::UnknownName(name.to_owned()))
         })
     }
 
     /// Reads, changes and writes under the lock, so that two commands at once lose nothing.
     fn change<T>(
         &self,
-        change: impl FnOnce(&mut Vec<Entry>) -> Result<T, LedgerError>,
-    ) -> Result<T, LedgerError> {
+        change: impl FnOnce(&mut Vec<TokenEntry>) -> Result<T, TokenFileError>,
+    ) -> Result<T, TokenFileError> {
         let lock = private_file::lock(&self.path)?;
         let mut entries = self.read()?;
         let result = change(&mut entries)?;
-        let written = Written { tokens: entries.iter().map(line).collect() };
-        let text = serde_json::to_string_pretty(&written).expect("texts and lists are always JSON");
+        let file = TokenFileJson { tokens: entries.iter().map(entry_to_json).collect() };
+        let text = serde_json::to_string_pretty(&file).expect("texts and lists are always JSON");
         lock.replace(&format!("{text}\n"))?;
         Ok(result)
     }
 }
 
-fn fit(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
-    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(plain)
+/// Names appear in logs and tables, so they contain no spaces and no control characters.
+fn is_valid_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
+    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
-fn entry(line: Line) -> Result<Entry, &'static str> {
-    let time = |text: &str| text.parse::<Timestamp>().map_err(|_| "holds a time that is none");
-    if !fit(&line.name) {
-        return Err("holds a name that is none");
+fn entry_from_json(token: TokenJson) -> Result<TokenEntry, &'static str> {
+    let time = |text: &str| text.parse::<Timestamp>().map_err(|_| "has an invalid time");
+    if !is_valid_name(&token.name) {
+        return Err("has an invalid name");
     }
-    Ok(Entry {
-        name: line.name,
-        role: Role::named(&line.role).ok_or("holds a role that is none")?,
-        sites: line.sites,
-        created: time(&line.created)?,
-        expires: line.expires.as_deref().map(time).transpose()?,
-        fingerprint: Fingerprint::parse(&line.sha256).ok_or("holds a hash that is none")?,
+    Ok(TokenEntry {
+        name: token.name,
+        role: Role::from_name(&token.role).ok_or("has an unknown role")?,
+        sites: token.sites,
+        created: time(&token.created)?,
+        expires: token.expires.as_deref().map(time).transpose()?,
+        fingerprint: TokenFingerprint::parse(&token.sha256).ok_or("has an invalid hash")?,
     })
 }
 
-fn line(entry: &Entry) -> Line {
-    Line {
+fn entry_to_json(entry: &TokenEntry) -> TokenJson {
+    TokenJson {
         name: entry.name.clone(),
         role: entry.role.name().to_owned(),
         sites: entry.sites.clone(),
@@ -208,66 +193,66 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     use super::*;
-    use crate::access::Token;
+    use crate::access::token::AccessToken;
 
-    fn entry(name: &str) -> Entry {
-        let token = Token::random().unwrap();
-        Entry {
+    fn entry(name: &str) -> TokenEntry {
+        let token = AccessToken::random().unwrap();
+        TokenEntry {
             name: name.to_owned(),
             role: Role::Analyst,
             sites: vec!["clinic".to_owned()],
             created: Timestamp::from_second(1_795_000_000).unwrap(),
             expires: Timestamp::from_second(1_796_000_000).ok(),
-            fingerprint: Fingerprint::of(token.expose()).unwrap(),
+            fingerprint: TokenFingerprint::from_token(token.expose()).unwrap(),
         }
     }
 
     #[test]
     fn what_was_added_is_read_back_until_it_is_revoked() {
         let directory = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(&directory.path().join("data"));
-        assert_eq!(ledger.read().unwrap(), []);
+        let file = TokenFile::new(&directory.path().join("data"));
+        assert_eq!(file.read().unwrap(), []);
         let (anna, boris) = (entry("anna"), entry("boris"));
-        ledger.add(anna.clone()).unwrap();
-        ledger.add(boris.clone()).unwrap();
-        assert_eq!(ledger.read().unwrap(), [anna.clone(), boris.clone()]);
-        assert!(matches!(ledger.add(anna.clone()), Err(LedgerError::Taken(_))));
-        assert_eq!(ledger.revoke("anna").unwrap(), anna);
-        assert!(matches!(ledger.revoke("anna"), Err(LedgerError::Unknown(_))));
-        assert_eq!(ledger.read().unwrap(), [boris]);
+        file.add(anna.clone()).unwrap();
+        file.add(boris.clone()).unwrap();
+        assert_eq!(file.read().unwrap(), [anna.clone(), boris.clone()]);
+        assert!(matches!(file.add(anna.clone()), Err(TokenFileError::DuplicateName(_))));
+        assert_eq!(file.revoke("anna").unwrap(), anna);
+        assert!(matches!(file.revoke("anna"), Err(TokenFileError::UnknownName(_))));
+        assert_eq!(file.read().unwrap(), [boris]);
     }
 
     #[test]
-    fn the_file_is_its_owner_s_alone_and_refused_when_others_may_write_it() {
+    fn only_the_owner_may_read_the_file_and_one_that_others_may_write_is_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(directory.path());
-        ledger.add(entry("anna")).unwrap();
-        let mode = || fs::metadata(ledger.path()).unwrap().mode() & 0o777;
+        let file = TokenFile::new(directory.path());
+        file.add(entry("anna")).unwrap();
+        let mode = || fs::metadata(file.path()).unwrap().mode() & 0o777;
         assert_eq!(mode(), 0o600);
-        fs::set_permissions(ledger.path(), fs::Permissions::from_mode(0o660)).unwrap();
-        assert!(matches!(ledger.read(), Err(LedgerError::File(PrivateFileError::Exposed { .. }))));
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o660)).unwrap();
+        assert!(matches!(file.read(), Err(TokenFileError::File(PrivateFileError::Exposed { .. }))));
     }
 
     #[test]
     fn many_commands_at_once_lose_no_token() {
         let directory = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(directory.path());
+        let file = TokenFile::new(directory.path());
         std::thread::scope(|scope| {
             for thread in 0..4 {
-                let ledger = &ledger;
-                scope.spawn(move || {
-                    (0..10).for_each(|n| ledger.add(entry(&format!("t{thread}.{n}"))).unwrap())
-                });
+                let file = &file;
+                scope
+                    .spawn(move || (0..10).for_each(|n| file.add(entry(&format!("t{thread}.{n}"))).unwrap()));
             }
         });
-        assert_eq!(ledger.read().unwrap().len(), 40);
+        assert_eq!(file.read().unwrap().len(), 40);
     }
 
     #[test]
-    fn a_damaged_file_is_told_and_not_taken_for_an_empty_one() {
+    fn a_damaged_file_is_an_error_and_does_not_count_as_empty() {
         let directory = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(directory.path());
-        let good = serde_json::to_string(&Written { tokens: vec![line(&entry("anna"))] }).unwrap();
+        let file = TokenFile::new(directory.path());
+        let good =
+            serde_json::to_string(&TokenFileJson { tokens: vec![entry_to_json(&entry("anna"))] }).unwrap();
         for text in [
             "",
             "{}",
@@ -277,9 +262,9 @@ mod tests {
             &good[..good.len() - 3],
             &good.replace("2026", "soon"),
         ] {
-            fs::write(ledger.path(), text).unwrap();
-            fs::set_permissions(ledger.path(), fs::Permissions::from_mode(0o600)).unwrap();
-            assert!(matches!(ledger.read(), Err(LedgerError::Damaged { .. })), "{text}");
+            fs::write(file.path(), text).unwrap();
+            fs::set_permissions(file.path(), fs::Permissions::from_mode(0o600)).unwrap();
+            assert!(matches!(file.read(), Err(TokenFileError::Damaged { .. })), "{text}");
         }
     }
 
@@ -288,7 +273,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         for name in ["", "a b", "a\nb", "<b>", &"a".repeat(65)] {
             assert!(
-                matches!(Ledger::new(directory.path()).add(entry(name)), Err(LedgerError::Name(_))),
+                matches!(
+                    TokenFile::new(directory.path()).add(entry(name)),
+                    Err(TokenFileError::InvalidName(_))
+                ),
                 "{name}"
             );
         }

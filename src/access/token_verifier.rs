@@ -1,155 +1,141 @@
-//! The tokens in force, as a running collector knows them: it follows the file, so that revoking works within a second.
+//! The valid tokens in memory. They follow the token file, so that a revoked token becomes invalid within a second.
 //!
-//! A presented token is hashed once and compared with all fingerprints, whichever fits, so that the time taken tells
-//! nothing. A file that becomes unreadable leaves in force what was read before and says so; at the start it leaves nothing
-//! in force, which closes the doors and keeps the beacons.
+//! A presented token is hashed once and compared with all fingerprints, so that the time taken reveals nothing. When the file
+//! becomes unreadable, the tokens read before stay valid. When it is unreadable at the start, no token is valid.
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use base64::Engine as _;
 use hyper::HeaderMap;
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, HeaderValue};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
-use crate::access::{Entry, Fingerprint, Ledger, LedgerError, Role, token};
+use crate::access::role::TokenHolder;
+use crate::access::token::{self, TokenFingerprint};
+use crate::access::token_file::{TokenEntry, TokenFile, TokenFileError};
 use crate::secret::file_version::FileVersion;
 
-/// Letters of an `Authorization` header at most that are looked at: a token, a name of somebody, and base64 around both.
+/// Longest `Authorization` header that is read, in bytes: a token, a user name, and base64 of both.
 const MAX_HEADER: usize = 1024;
 
-/// Somebody who showed a token.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Bearer {
-    /// The token's name.
-    pub name: String,
-    /// What they are here for.
-    pub role: Role,
-    /// The sites that they are kept to; empty when to none.
-    pub sites: Vec<String>,
-}
-
-/// The `Authorization` header is there and is no token that is good now.
+/// The request has an `Authorization` header without a valid token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is no token that is good now")]
-pub struct Wrong;
+#[error("the token is unknown, revoked or expired")]
+pub struct InvalidToken;
 
-/// What changed in the file.
+/// A change of the token file, for the audit.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Change {
-    /// A token was added.
-    Added(Entry),
-    /// A token was revoked.
-    Revoked(Entry),
-}
-
-/// The tokens in force.
-#[derive(Debug)]
-pub struct Gate {
-    ledger: Option<Ledger>,
-    held: ArcSwap<Vec<Held>>,
-    /// Of the file that was read last; `None` when there was no file.
-    seen: Mutex<Option<FileVersion>>,
+pub enum TokenChange {
+    Added(TokenEntry),
+    Revoked(TokenEntry),
 }
 
 #[derive(Debug)]
-struct Held {
-    entry: Entry,
-    bearer: Arc<Bearer>,
+pub struct TokenVerifier {
+    file: Option<TokenFile>,
+    tokens: ArcSwap<Vec<KnownToken>>,
+    /// Version of the file that was read last; `None` when there was no file.
+    version: Mutex<Option<FileVersion>>,
 }
 
-impl Gate {
-    /// A gate that knows no token.
-    pub fn closed() -> Arc<Self> {
-        Arc::new(Self { ledger: None, held: ArcSwap::default(), seen: Mutex::new(None) })
+#[derive(Debug)]
+struct KnownToken {
+    entry: TokenEntry,
+    holder: Arc<TokenHolder>,
+}
+
+impl TokenVerifier {
+    /// A verifier that accepts no token.
+    pub fn without_tokens() -> Arc<Self> {
+        Arc::new(Self { file: None, tokens: ArcSwap::default(), version: Mutex::new(None) })
     }
 
-    /// The tokens of this file, as far as it can be read.
-    pub fn open(ledger: Ledger) -> (Arc<Self>, Result<usize, LedgerError>) {
-        let gate = Self { held: ArcSwap::default(), seen: Mutex::new(None), ledger: Some(ledger) };
-        let read = gate.follow().map(|changes| changes.len());
-        (Arc::new(gate), read)
+    /// A verifier for the tokens of a file, and how many were read. When the file cannot be read, the verifier accepts no
+    /// token until it can.
+    pub fn open(file: TokenFile) -> (Arc<Self>, Result<usize, TokenFileError>) {
+        let verifier = Self { tokens: ArcSwap::default(), version: Mutex::new(None), file: Some(file) };
+        let read = verifier.reload_if_changed().map(|changes| changes.len());
+        (Arc::new(verifier), read)
     }
 
-    /// Whether there is a token that is good now.
+    /// Whether there is a token that has not expired.
     pub fn has_tokens(&self) -> bool {
         let now = Timestamp::now();
-        self.held.load().iter().any(|held| !held.entry.expired(now))
+        self.tokens.load().iter().any(|known| !known.entry.expired(now))
     }
 
-    /// Takes up the file if it is another than before, and says what changed.
+    /// Reads the file if it changed since the last call, and returns the changes.
     ///
     /// # Errors
-    /// When it cannot be used: what was in force stays in force.
-    pub fn follow(&self) -> Result<Vec<Change>, LedgerError> {
-        let Some(ledger) = &self.ledger else { return Ok(Vec::new()) };
-        let now = FileVersion::from_path(ledger.path()).ok();
-        let mut seen = self.seen.lock();
-        if *seen == now {
+    /// When the file cannot be used. The tokens read before stay valid, and the next call tries again.
+    pub fn reload_if_changed(&self) -> Result<Vec<TokenChange>, TokenFileError> {
+        let Some(file) = &self.file else { return Ok(Vec::new()) };
+        let found = FileVersion::from_path(file.path()).ok();
+        let mut version = self.version.lock();
+        if *version == found {
             return Ok(Vec::new());
         }
-        // What could not be read now is read the next time.
-        let changes = self.read()?;
-        *seen = now;
-        Ok(changes)
-    }
-
-    fn read(&self) -> Result<Vec<Change>, LedgerError> {
-        let Some(ledger) = &self.ledger else { return Ok(Vec::new()) };
-        let entries = ledger.read()?;
-        let before = self.held.load_full();
-        let changes = changes(&before, &entries);
-        let held = entries.into_iter().map(|entry| {
-            let bearer = Bearer { name: entry.name.clone(), role: entry.role, sites: entry.sites.clone() };
-            Held { entry, bearer: Arc::new(bearer) }
+        let entries = file.read()?;
+        *version = found;
+        let changes = changes(&self.tokens.load(), &entries);
+        let tokens = entries.into_iter().map(|entry| {
+            let holder =
+                TokenHolder { name: entry.name.clone(), role: entry.role, sites: entry.sites.clone() };
+            KnownToken { entry, holder: Arc::new(holder) }
         });
-        self.held.store(Arc::new(held.collect()));
+        self.tokens.store(Arc::new(tokens.collect()));
         Ok(changes)
     }
 
-    /// Whether a request means to show a token. What a browser adds by itself, the `Basic` of another site behind the same name, does not.
-    pub fn is_meant(headers: &HeaderMap) -> bool {
+    /// Whether a request means to present a token. A browser that knows a `Basic` password of another site behind the same
+    /// host name adds it by itself; such a header does not count.
+    pub fn presents_token(headers: &HeaderMap) -> bool {
         headers.get_all(AUTHORIZATION).iter().any(|value| {
-            let text = value.to_str().ok().filter(|text| text.len() <= MAX_HEADER);
+            let text = header_text(value);
             let is_basic = text.is_some_and(|text| {
                 text.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic "))
             });
-            !is_basic || presented(text).is_some_and(|password| password.starts_with(token::PREFIX))
+            !is_basic || presented_token(text).is_some_and(|password| password.starts_with(token::PREFIX))
         })
     }
 
-    /// Whose token the request shows: `Authorization: Bearer TOKEN`, or `Basic` with the token as password under any name,
-    /// which browsers offer. `None` when it shows nothing.
+    /// The holder of the token that a request presents: `Authorization: Bearer TOKEN`, or `Basic` with any user name and the
+    /// token as password, which is how browsers send it. `None` when the request has no such header.
     ///
     /// # Errors
-    /// When what it shows is no token that is good now.
-    pub fn identify(&self, headers: &HeaderMap) -> Result<Option<Arc<Bearer>>, Wrong> {
+    /// When the header does not present a valid token.
+    pub fn authenticate(&self, headers: &HeaderMap) -> Result<Option<Arc<TokenHolder>>, InvalidToken> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let Some(value) = values.next() else { return Ok(None) };
         if values.next().is_some() {
-            return Err(Wrong);
+            return Err(InvalidToken);
         }
-        let presented =
-            presented(value.to_str().ok().filter(|text| text.len() <= MAX_HEADER)).ok_or(Wrong)?;
-        let fingerprint = Fingerprint::of(&presented).ok_or(Wrong)?;
+        let presented = presented_token(header_text(value)).ok_or(InvalidToken)?;
+        let fingerprint = TokenFingerprint::from_token(&presented).ok_or(InvalidToken)?;
         let now = Timestamp::now();
         let mut found = None;
-        for held in self.held.load().iter() {
-            if held.entry.fingerprint.matches(&fingerprint) {
-                found = Some((held.entry.expired(now), held.bearer.clone()));
+        // No early end: the time must not depend on the position of the token.
+        for known in self.tokens.load().iter() {
+            if known.entry.fingerprint.matches(&fingerprint) {
+                found = Some((known.entry.expired(now), known.holder.clone()));
             }
         }
         match found {
-            Some((false, bearer)) => Ok(Some(bearer)),
-            _ => Err(Wrong),
+            Some((false, holder)) => Ok(Some(holder)),
+            _ => Err(InvalidToken),
         }
     }
 }
 
-/// The token in an `Authorization` header.
-fn presented(header: Option<&str>) -> Option<Zeroizing<String>> {
+fn header_text(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok().filter(|text| text.len() <= MAX_HEADER)
+}
+
+/// The token in the text of an `Authorization` header.
+fn presented_token(header: Option<&str>) -> Option<Zeroizing<String>> {
     let (scheme, rest) = header?.split_once(' ')?;
     let rest = rest.trim();
     if scheme.eq_ignore_ascii_case("bearer") {
@@ -163,11 +149,11 @@ fn presented(header: Option<&str>) -> Option<Zeroizing<String>> {
     Some(Zeroizing::new(password.to_owned()))
 }
 
-fn changes(before: &[Held], after: &[Entry]) -> Vec<Change> {
-    let added = after.iter().filter(|entry| !before.iter().any(|held| held.entry == **entry));
-    let revoked = before.iter().filter(|held| !after.contains(&held.entry));
-    let revoked = revoked.map(|held| Change::Revoked(held.entry.clone()));
-    revoked.chain(added.cloned().map(Change::Added)).collect()
+fn changes(before: &[KnownToken], after: &[TokenEntry]) -> Vec<TokenChange> {
+    let added = after.iter().filter(|entry| !before.iter().any(|known| known.entry == **entry));
+    let revoked = before.iter().filter(|known| !after.contains(&known.entry));
+    let revoked = revoked.map(|known| TokenChange::Revoked(known.entry.clone()));
+    revoked.chain(added.cloned().map(TokenChange::Added)).collect()
 }
 
 #[cfg(test)]
@@ -175,32 +161,33 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::access::Token;
+    use crate::access::role::Role;
+    use crate::access::token::AccessToken;
 
     fn headers(value: &str) -> HeaderMap {
         HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())])
     }
 
-    fn add(ledger: &Ledger, name: &str, expires: Option<&str>) -> Token {
-        let token = Token::random().unwrap();
-        let entry = Entry {
+    fn add(file: &TokenFile, name: &str, expires: Option<&str>) -> AccessToken {
+        let token = AccessToken::random().unwrap();
+        let entry = TokenEntry {
             name: name.to_owned(),
             role: Role::Sre,
             sites: Vec::new(),
             created: Timestamp::now(),
             expires: expires.map(|end| end.parse().unwrap()),
-            fingerprint: Fingerprint::of(token.expose()).unwrap(),
+            fingerprint: TokenFingerprint::from_token(token.expose()).unwrap(),
         };
-        ledger.add(entry).unwrap();
+        file.add(entry).unwrap();
         token
     }
 
     #[test]
-    fn a_token_is_taken_as_bearer_and_as_password_and_in_no_other_way() {
+    fn a_token_is_accepted_as_bearer_and_as_password_and_in_no_other_form() {
         let directory = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(directory.path());
-        let token = add(&ledger, "anna", None);
-        let (gate, read) = Gate::open(ledger);
+        let file = TokenFile::new(directory.path());
+        let token = add(&file, "anna", None);
+        let (verifier, read) = TokenVerifier::open(file);
         assert_eq!(read.unwrap(), 1);
         let token = token.expose();
         let basic =
@@ -211,10 +198,10 @@ mod tests {
             basic(format!("x:{token}")),
             basic(format!(":{token}")),
         ] {
-            assert_eq!(gate.identify(&headers(&good)).unwrap().unwrap().name, "anna", "{good}");
+            assert_eq!(verifier.authenticate(&headers(&good)).unwrap().unwrap().name, "anna", "{good}");
         }
         let long = "x".repeat(2 * MAX_HEADER);
-        for wrong in [
+        for invalid in [
             token.to_owned(),
             format!("Token {token}"),
             format!("Bearer {token}x"),
@@ -226,88 +213,88 @@ mod tests {
             basic(format!("{token}:")),
             basic(format!("{long}:{token}")),
         ] {
-            assert_eq!(gate.identify(&headers(&wrong)), Err(Wrong), "{wrong}");
+            assert_eq!(verifier.authenticate(&headers(&invalid)), Err(InvalidToken), "{invalid}");
         }
         let mut twice = headers(&format!("Bearer {token}"));
         twice.append(AUTHORIZATION, "Bearer x".parse().unwrap());
-        assert_eq!(gate.identify(&twice), Err(Wrong));
-        assert_eq!(gate.identify(&HeaderMap::new()), Ok(None));
+        assert_eq!(verifier.authenticate(&twice), Err(InvalidToken));
+        assert_eq!(verifier.authenticate(&HeaderMap::new()), Ok(None));
     }
 
     #[test]
-    fn revoking_and_adding_are_noticed_and_told() {
+    fn added_and_revoked_tokens_are_noticed_and_reported() {
         let directory = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(directory.path());
-        let anna = add(&ledger, "anna", None);
-        let (gate, _) = Gate::open(ledger.clone());
-        assert_eq!(gate.follow().unwrap(), []);
-        ledger.revoke("anna").unwrap();
-        let boris = add(&ledger, "boris", None);
-        let told: Vec<_> = gate
-            .follow()
+        let file = TokenFile::new(directory.path());
+        let anna = add(&file, "anna", None);
+        let (verifier, _) = TokenVerifier::open(file.clone());
+        assert_eq!(verifier.reload_if_changed().unwrap(), []);
+        file.revoke("anna").unwrap();
+        let boris = add(&file, "boris", None);
+        let reported: Vec<_> = verifier
+            .reload_if_changed()
             .unwrap()
             .into_iter()
             .map(|change| match change {
-                Change::Added(entry) => format!("+{}", entry.name),
-                Change::Revoked(entry) => format!("-{}", entry.name),
+                TokenChange::Added(entry) => format!("+{}", entry.name),
+                TokenChange::Revoked(entry) => format!("-{}", entry.name),
             })
             .collect();
-        assert_eq!(told, ["-anna", "+boris"]);
-        assert!(gate.identify(&headers(&format!("Bearer {}", anna.expose()))).is_err());
-        assert!(gate.identify(&headers(&format!("Bearer {}", boris.expose()))).is_ok());
+        assert_eq!(reported, ["-anna", "+boris"]);
+        assert!(verifier.authenticate(&headers(&format!("Bearer {}", anna.expose()))).is_err());
+        assert!(verifier.authenticate(&headers(&format!("Bearer {}", boris.expose()))).is_ok());
     }
 
     #[test]
-    fn a_file_that_could_not_be_read_is_read_when_its_rights_are_mended() {
+    fn a_file_that_could_not_be_read_is_read_when_its_permissions_are_corrected() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(directory.path());
-        let token = add(&ledger, "anna", None);
-        let path = ledger.path().to_owned();
-        let (gate, _) = Gate::open(ledger);
-        let rights = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        Ledger::new(directory.path()).revoke("anna").unwrap();
-        rights(0o666);
-        assert!(gate.follow().is_err());
-        assert!(gate.follow().is_err(), "the change is not forgotten");
-        rights(0o600);
-        assert_eq!(gate.follow().unwrap().len(), 1);
-        assert!(gate.identify(&headers(&format!("Bearer {}", token.expose()))).is_err());
+        let file = TokenFile::new(directory.path());
+        let token = add(&file, "anna", None);
+        let path = file.path().to_owned();
+        let (verifier, _) = TokenVerifier::open(file);
+        let set_mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        TokenFile::new(directory.path()).revoke("anna").unwrap();
+        set_mode(0o666);
+        assert!(verifier.reload_if_changed().is_err());
+        assert!(verifier.reload_if_changed().is_err(), "the change is not forgotten");
+        set_mode(0o600);
+        assert_eq!(verifier.reload_if_changed().unwrap().len(), 1);
+        assert!(verifier.authenticate(&headers(&format!("Bearer {}", token.expose()))).is_err());
     }
 
     #[test]
-    fn what_a_browser_adds_by_itself_shows_no_token() {
+    fn credentials_of_another_site_do_not_present_a_token() {
         let basic = |text: &str| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text));
-        assert!(!Gate::is_meant(&headers(&basic("staging:swordfish"))));
-        for meant in [basic("x:ff_"), "Bearer swordfish".to_owned(), "Digest x".to_owned()] {
-            assert!(Gate::is_meant(&headers(&meant)), "{meant}");
+        assert!(!TokenVerifier::presents_token(&headers(&basic("staging:swordfish"))));
+        for presented in [basic("x:ff_"), "Bearer swordfish".to_owned(), "Digest x".to_owned()] {
+            assert!(TokenVerifier::presents_token(&headers(&presented)), "{presented}");
         }
     }
 
     #[test]
-    fn an_expired_token_is_wrong() {
+    fn an_expired_token_is_invalid() {
         let directory = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(directory.path());
-        let token = add(&ledger, "old", Some("2020-01-01T00:00:00Z"));
-        let (gate, _) = Gate::open(ledger);
-        assert_eq!(gate.identify(&headers(&format!("Bearer {}", token.expose()))), Err(Wrong));
-        assert!(!gate.has_tokens());
+        let file = TokenFile::new(directory.path());
+        let token = add(&file, "old", Some("2020-01-01T00:00:00Z"));
+        let (verifier, _) = TokenVerifier::open(file);
+        assert_eq!(verifier.authenticate(&headers(&format!("Bearer {}", token.expose()))), Err(InvalidToken));
+        assert!(!verifier.has_tokens());
     }
 
     #[test]
-    fn a_damaged_file_leaves_in_force_what_was_and_at_the_start_nothing() {
+    fn a_damaged_file_keeps_the_tokens_in_force_and_at_start_leaves_none() {
         let directory = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(directory.path());
-        let token = add(&ledger, "anna", None);
-        let (gate, _) = Gate::open(ledger.clone());
-        fs::write(ledger.path(), "{").unwrap();
-        assert!(gate.follow().is_err());
+        let file = TokenFile::new(directory.path());
+        let token = add(&file, "anna", None);
+        let (verifier, _) = TokenVerifier::open(file.clone());
+        fs::write(file.path(), "{").unwrap();
+        assert!(verifier.reload_if_changed().is_err());
         let shown = headers(&format!("Bearer {}", token.expose()));
-        assert!(gate.identify(&shown).is_ok());
-        let (started, read) = Gate::open(ledger.clone());
-        assert!(read.is_err() && started.identify(&shown).is_err());
-        fs::remove_file(ledger.path()).unwrap();
-        gate.follow().unwrap();
-        assert!(gate.identify(&shown).is_err(), "no file is no token");
+        assert!(verifier.authenticate(&shown).is_ok());
+        let (started, read) = TokenVerifier::open(file.clone());
+        assert!(read.is_err() && started.authenticate(&shown).is_err());
+        fs::remove_file(file.path()).unwrap();
+        verifier.reload_if_changed().unwrap();
+        assert!(verifier.authenticate(&shown).is_err(), "without a file there are no tokens");
     }
 }

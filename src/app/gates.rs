@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::access::{Change, Entry, Gate, Ledger};
+use crate::access::{TokenChange, TokenEntry, TokenFile, TokenVerifier};
 use crate::app::audit;
 use crate::config::Config;
 use crate::ingest::collector::Collector;
@@ -22,8 +22,8 @@ use crate::spool::Spool;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Reads the tokens.
-pub(crate) fn open(config: &Config) -> Arc<Gate> {
-    let (gate, read) = Gate::open(Ledger::new(&config.data));
+pub(crate) fn open(config: &Config) -> Arc<TokenVerifier> {
+    let (gate, read) = TokenVerifier::open(TokenFile::new(&config.data));
     match read {
         Ok(0) => {}
         Ok(tokens) => tracing::info!(tokens, "tokens read"),
@@ -47,7 +47,7 @@ pub(crate) fn of(
 }
 
 /// Says what an operator should know of listeners that are open to others.
-pub(crate) fn tell(gate: &Gate, doors: &Arc<Doors>, listeners: &[SocketAddr], tls: bool) {
+pub(crate) fn tell(gate: &TokenVerifier, doors: &Arc<Doors>, listeners: &[SocketAddr], tls: bool) {
     for address in listeners {
         if doors.of(address.ip()).needs_token() && !gate.has_tokens() {
             tracing::warn!(
@@ -65,14 +65,14 @@ pub(crate) fn tell(gate: &Gate, doors: &Arc<Doors>, listeners: &[SocketAddr], tl
 }
 
 /// Takes up what `footfall token` did, for ever.
-pub(crate) async fn follow(gate: Arc<Gate>, spool: Arc<Spool>) {
+pub(crate) async fn follow(gate: Arc<TokenVerifier>, spool: Arc<Spool>) {
     let mut interval = tokio::time::interval(EVERY);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
         let asked = gate.clone();
         // The file is read.
-        match tokio::task::spawn_blocking(move || asked.follow()).await {
+        match tokio::task::spawn_blocking(move || asked.reload_if_changed()).await {
             Ok(Ok(changes)) => {
                 for change in &changes {
                     record(change, &spool);
@@ -88,12 +88,12 @@ pub(crate) async fn follow(gate: Arc<Gate>, spool: Arc<Spool>) {
 }
 
 /// Logs a change and puts it into the audit. Names of tokens are the operator's own words.
-fn record(change: &Change, spool: &Spool) {
+fn record(change: &TokenChange, spool: &Spool) {
     let (action, entry) = match change {
-        Change::Added(entry) => ("token added", entry),
-        Change::Revoked(entry) => ("token revoked", entry),
+        TokenChange::Added(entry) => ("token added", entry),
+        TokenChange::Revoked(entry) => ("token revoked", entry),
     };
-    let Entry { name, role, sites, expires, .. } = entry;
+    let TokenEntry { name, role, sites, expires, .. } = entry;
     tracing::info!(name, role = role.name(), "{action}");
     let expires = expires.map(|end| end.to_string());
     let detail = json!({ "name": name, "role": role.name(), "sites": sites, "expires": expires });
@@ -108,7 +108,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::access::{Fingerprint, Role, Token};
+    use crate::access::{AccessToken, Role, TokenFingerprint};
     use crate::spool::test_disk::TestDisk;
 
     #[tokio::test]
@@ -119,13 +119,15 @@ mod tests {
         let open = || Spool::open_on(Arc::new(disk.clone()), Path::new("/spool"), &limits).unwrap().0;
         drop(open());
         disk.leave_space(0);
-        let ledger = || Ledger::new(data.path());
-        let (gate, _) = Gate::open(ledger());
+        let ledger = || TokenFile::new(data.path());
+        let (gate, _) = TokenVerifier::open(ledger());
         let following = tokio::spawn(follow(gate.clone(), open()));
-        let token = Token::random().unwrap();
-        let (name, fingerprint) = ("anna".to_owned(), Fingerprint::of(token.expose()).unwrap());
+        let token = AccessToken::random().unwrap();
+        let (name, fingerprint) = ("anna".to_owned(), TokenFingerprint::from_token(token.expose()).unwrap());
         let (created, sites) = (Timestamp::now(), Vec::new());
-        ledger().add(Entry { name, role: Role::Sre, sites, created, expires: None, fingerprint }).unwrap();
+        ledger()
+            .add(TokenEntry { name, role: Role::Sre, sites, created, expires: None, fingerprint })
+            .unwrap();
         let eventually = async |has_tokens: bool| {
             let began = Instant::now();
             while gate.has_tokens() != has_tokens {

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::spool::Format;
 use super::{Common, Error, Exit};
-use crate::access::{Entry, Fingerprint, Ledger, Role, Token, signature};
+use crate::access::{AccessToken, Role, TokenEntry, TokenFile, TokenFingerprint, signature};
 use crate::config::Config;
 
 /// How long a token is good unless told otherwise: somebody is asked again four times a year.
@@ -72,7 +72,7 @@ enum Action {
 /// When the configuration is wrong or the file of tokens cannot be used; with exit code 2 for a time that is none.
 pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
-    let ledger = Ledger::new(&config.data);
+    let ledger = TokenFile::new(&config.data);
     let mut out = std::io::stdout().lock();
     match arguments.action {
         Action::Add { name, role, site, expires } => add(&ledger, &config, name, role, site, &expires)?,
@@ -98,7 +98,7 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
 }
 
 fn add(
-    ledger: &Ledger,
+    ledger: &TokenFile,
     config: &Config,
     name: String,
     role: Role,
@@ -108,15 +108,15 @@ fn add(
     if let Some(site) = sites.iter().find(|site| config.sites.get(site).is_none()) {
         return Err(format!("no site {site:?} is configured").into());
     }
-    let token = Token::random()?;
+    let token = AccessToken::random()?;
     let expires = life_from_now(expires)?;
-    let entry = Entry {
+    let entry = TokenEntry {
         name,
         role,
         sites,
         created: Timestamp::now(),
         expires,
-        fingerprint: Fingerprint::of(token.expose()).expect("a token has a token's form"),
+        fingerprint: TokenFingerprint::from_token(token.expose()).expect("a token has a token's form"),
     };
     let name = entry.name.clone();
     ledger.add(entry)?;
@@ -134,10 +134,10 @@ fn add(
     Ok(())
 }
 
-fn check(ledger: &Ledger) -> Result<String, Error> {
+fn check(ledger: &TokenFile) -> Result<String, Error> {
     let mut given = Zeroizing::new(String::new());
     std::io::stdin().lock().read_line(&mut given)?;
-    let fingerprint = Fingerprint::of(given.trim()).ok_or("this is no token")?;
+    let fingerprint = TokenFingerprint::from_token(given.trim()).ok_or("this is no token")?;
     let entries = ledger.read()?;
     let found = entries.iter().find(|entry| entry.fingerprint.matches(&fingerprint));
     match found {
@@ -147,9 +147,9 @@ fn check(ledger: &Ledger) -> Result<String, Error> {
     }
 }
 
-fn listed(ledger: &Ledger) -> Result<Vec<serde_json::Value>, Error> {
+fn listed(ledger: &TokenFile) -> Result<Vec<serde_json::Value>, Error> {
     let now = Timestamp::now();
-    let entry = |entry: Entry| {
+    let entry = |entry: TokenEntry| {
         json!({
             "name": entry.name,
             "role": entry.role.name(),
@@ -162,7 +162,7 @@ fn listed(ledger: &Ledger) -> Result<Vec<serde_json::Value>, Error> {
     Ok(ledger.read()?.into_iter().map(entry).collect())
 }
 
-fn table(entries: &[Entry]) -> Table {
+fn table(entries: &[TokenEntry]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["name", "role", "sites", "created", "expires"]);
     let now = Timestamp::now();

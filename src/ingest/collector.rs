@@ -11,8 +11,8 @@ use arc_swap::ArcSwap;
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, REFERER, USER_AGENT};
 
-use crate::access::Bearer;
-use crate::access::signature::Named;
+use crate::access::TokenHolder;
+use crate::access::signature::SignedSiteName;
 use crate::beacon::{self, Beacon, Malformed};
 use crate::config::{Config, Signatures, Site, Sites};
 use crate::enrich::{Browsers, Client, HintHeaders};
@@ -63,7 +63,7 @@ pub enum By<'a> {
         /// The visitor's address, as the sender names it.
         visitor: Peer,
         /// Who sends.
-        sender: &'a Bearer,
+        sender: &'a TokenHolder,
     },
 }
 
@@ -180,7 +180,7 @@ impl Collector {
     /// All but the waiting.
     fn take(&self, by: By<'_>, headers: &HeaderMap, beacon: &Beacon<'_>) -> Result<Written, Refused> {
         let settings = self.settings.load();
-        let named = Named::parse(&beacon.site);
+        let named = SignedSiteName::parse(&beacon.site);
         let site = settings.sites.get(named.site).ok_or(Refused::UnknownSite)?;
         let peer = match by {
             By::Page(peer) => {
@@ -298,7 +298,7 @@ impl Written {
 }
 
 /// A signature is checked where the site has secrets: a bad one is refused, none is where one is required.
-fn check_signature(site: &Site, named: Named<'_>) -> Result<(), Refused> {
+fn check_signature(site: &Site, named: SignedSiteName<'_>) -> Result<(), Refused> {
     let Signatures { required, secrets } = &site.signatures;
     if secrets.is_empty() || (named.signature.is_none() && !required) {
         return Ok(());

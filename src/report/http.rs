@@ -16,7 +16,7 @@ use super::audit;
 use super::catalogue::{self, Purpose, Report};
 use super::run::{RawAsk, ReportError, Reports};
 use super::table;
-use crate::access::{Right, Who, same_origin};
+use crate::access::{Permission, Principal, same_origin};
 
 /// What the listener answers with: reports are bounded in rows, so their answers are whole.
 pub type Body = Full<Bytes>;
@@ -25,7 +25,7 @@ pub type Body = Full<Bytes>;
 const TEXT_WIDTH: u16 = 120;
 
 /// Answers one request of `who`.
-pub async fn answer<B>(reports: &Reports, request: Request<B>, who: &Who) -> Response<Body> {
+pub async fn answer<B>(reports: &Reports, request: Request<B>, who: &Principal) -> Response<Body> {
     let head = request.method() == Method::HEAD;
     if !head && request.method() != Method::GET {
         let mut response = failure(StatusCode::METHOD_NOT_ALLOWED, "reports are read with GET");
@@ -52,7 +52,7 @@ pub async fn answer<B>(reports: &Reports, request: Request<B>, who: &Who) -> Res
     response
 }
 
-async fn report(reports: &Reports, name: &str, query: &str, who: &Who) -> Response<Body> {
+async fn report(reports: &Reports, name: &str, query: &str, who: &Principal) -> Response<Body> {
     match run(reports, name, query, who).await {
         Ok(response) => response,
         Err(Failure::Request(status, what)) => failure(status, &what),
@@ -83,16 +83,16 @@ fn told(text: Result<String, ReportError>, name: &str) -> Response<Body> {
 }
 
 /// Whether `who` may read this report, of any site.
-fn readable(report: &Report, who: &Who) -> bool {
+fn readable(report: &Report, who: &Principal) -> bool {
     who.may(match report.purpose {
-        Purpose::Audience => Right::Audience,
-        Purpose::Diagnostics => Right::Diagnostics,
+        Purpose::Audience => Permission::ReadAudience,
+        Purpose::Diagnostics => Permission::ReadDiagnostics,
     })
 }
 
 /// Whether `who` may read the audit, which is of all sites.
-fn may_read_audit(who: &Who) -> bool {
-    who.may(Right::Audit) && who.sites().is_none()
+fn may_read_audit(who: &Principal) -> bool {
+    who.may(Permission::ReadAudit) && who.restricted_to().is_none()
 }
 
 /// Why there is no report.
@@ -107,7 +107,7 @@ impl From<ReportError> for Failure {
     }
 }
 
-async fn run(reports: &Reports, name: &str, query: &str, who: &Who) -> Result<Response<Body>, Failure> {
+async fn run(reports: &Reports, name: &str, query: &str, who: &Principal) -> Result<Response<Body>, Failure> {
     let mut raw = RawAsk { report: name.to_owned(), ..RawAsk::default() };
     let mut format = "json".to_owned();
     for (key, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -132,7 +132,7 @@ async fn run(reports: &Reports, name: &str, query: &str, who: &Who) -> Result<Re
         let what = format!("unknown format {format:?}; known are json, csv, table");
         return Err(Failure::Request(StatusCode::BAD_REQUEST, what));
     }
-    let reports = reports.kept_to(who.sites());
+    let reports = reports.kept_to(who.restricted_to());
     let ask = reports.parse(&raw)?;
     let forbidden = |what: &str| Failure::Request(StatusCode::FORBIDDEN, what.to_owned());
     if !readable(ask.report, who) {
@@ -140,7 +140,7 @@ async fn run(reports: &Reports, name: &str, query: &str, who: &Who) -> Result<Re
             "this report is for another role: analysts read audience, SREs read diagnostics",
         ));
     }
-    if !who.sees(&ask.site) {
+    if !who.may_see(&ask.site) {
         return Err(forbidden("this token is kept to other sites"));
     }
     let answer = reports.run(ask).await?;
@@ -160,7 +160,7 @@ fn flag(text: &str) -> Result<bool, Failure> {
 }
 
 /// The catalogue for machines, as far as `who` may read it.
-fn list(who: &Who) -> Value {
+fn list(who: &Principal) -> Value {
     let describe = |report: &Report| {
         let columns: Vec<Value> = report
             .columns
@@ -187,8 +187,8 @@ fn list(who: &Who) -> Value {
 }
 
 /// The front page: a link to each report that `who` may read, for each site that they may see.
-fn index(reports: &Reports, who: &Who) -> Response<Body> {
-    let reports = reports.kept_to(who.sites());
+fn index(reports: &Reports, who: &Principal) -> Response<Body> {
+    let reports = reports.kept_to(who.restricted_to());
     let readable: Vec<&Report> = catalogue::all().iter().filter(|report| readable(report, who)).collect();
     let sites = if readable.is_empty() { &[] } else { reports.sites() };
     let sections: String = sites.iter().map(|site| section(site, &readable)).collect();
@@ -238,7 +238,7 @@ fn respond(status: StatusCode, kind: &'static str, body: String) -> Response<Bod
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    same_origin::secure(headers, false);
+    same_origin::add_security_headers(headers, false);
     response
 }
 
@@ -250,7 +250,7 @@ mod tests {
     use super::*;
     use crate::store::Client;
 
-    async fn front_page(sites: &[&str], who: &Who) -> String {
+    async fn front_page(sites: &[&str], who: &Principal) -> String {
         let store = crate::config::Store::embedded(([127, 0, 0, 1], 1).into());
         let reports = Reports::new(Client::new(&store), TimeZone::UTC, sites).unwrap();
         let page = index(&reports, who).into_body().collect().await.unwrap().to_bytes();
@@ -259,7 +259,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_front_page_escapes_what_is_written_into_it() {
-        let page = front_page(&["<b>\"&x"], &Who::Local).await;
+        let page = front_page(&["<b>\"&x"], &Principal::Local).await;
         assert!(page.contains("<h2>&lt;b&gt;&quot;&amp;x</h2>"), "{page}");
         assert!(page.contains("/api/reports/pages?site=%3Cb%3E%22%26x&amp;format=table\""), "{page}");
         assert!(!page.contains("<b>"), "{page}");
@@ -267,7 +267,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stranger_s_front_page_names_no_site_and_no_report() {
-        let page = front_page(&["clinic"], &Who::Stranger).await;
+        let page = front_page(&["clinic"], &Principal::Anonymous).await;
         assert!(!page.contains("clinic") && !page.contains("href=\"/api/reports/"), "{page}");
         assert!(!page.contains("/api/audit"), "{page}");
     }

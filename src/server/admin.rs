@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{self, Answer, JSON, TEXT};
 
 pub use super::side::Side;
-use crate::access::{Right, Who};
+use crate::access::{Permission, Principal};
 
 /// What a token of another role is told.
 const NOT_FOR_YOU: &str = "metrics are for role sre, with a token that is not kept to sites";
@@ -53,7 +53,7 @@ impl Admin {
     }
 
     /// Answers one request of `who`.
-    pub async fn answer(self: Arc<Self>, request: Request<Incoming>, who: Who) -> Answer {
+    pub async fn answer(self: Arc<Self>, request: Request<Incoming>, who: Principal) -> Answer {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return answer::method("GET, HEAD");
         }
@@ -97,8 +97,8 @@ impl Admin {
 }
 
 /// Metrics are of all sites together, so a token that is kept to some does not open them.
-fn sees_health(who: &Who) -> bool {
-    who.may(Right::Health) && who.sites().is_none()
+fn sees_health(who: &Principal) -> bool {
+    who.may(Permission::ReadHealth) && who.restricted_to().is_none()
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ use serde_json::json;
 
 use super::address::Trusted;
 use super::limit::Limiter;
-use crate::access::same_origin::{self, Foreign};
-use crate::access::{Bearer, Gate, Who, Wrong};
+use crate::access::same_origin::{self, CrossSite};
+use crate::access::{InvalidToken, Principal, TokenHolder, TokenVerifier};
 use crate::config::Config;
 use crate::privacy::Peer;
 
@@ -33,7 +33,7 @@ const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 
 /// What is asked of whom, shared by all listeners.
 pub struct Doors {
-    gate: Arc<Gate>,
+    gate: Arc<TokenVerifier>,
     trusted: Trusted,
     hosts: Vec<String>,
     loopback_tokens: bool,
@@ -51,7 +51,7 @@ pub struct Door {
 /// Why a request does not pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shut {
-    Foreign(Foreign),
+    CrossSite(CrossSite),
     NoToken,
     WrongToken,
     TooManyTries(Duration),
@@ -61,7 +61,7 @@ pub(super) enum Shut {
 
 impl Doors {
     /// The doors of this configuration; `gate` knows the tokens.
-    pub fn new(config: &Config, gate: Arc<Gate>) -> Arc<Self> {
+    pub fn new(config: &Config, gate: Arc<TokenVerifier>) -> Arc<Self> {
         Arc::new(Self {
             gate,
             trusted: Trusted::new(config.trusted_proxies.clone()),
@@ -90,24 +90,24 @@ impl Door {
     }
 
     /// Who sends `request` from `remote`.
-    pub(super) fn admit<B>(&self, request: &Request<B>, remote: IpAddr) -> Result<Who, Shut> {
+    pub(super) fn admit<B>(&self, request: &Request<B>, remote: IpAddr) -> Result<Principal, Shut> {
         let open = OPEN.contains(&request.uri().path());
         // A rebound name brings no token along: the browser keeps it for the name it was given to.
         let any_host = open || (self.needs_token && !self.loopback);
-        same_origin::refuse_foreign(request, &self.shared.hosts, any_host).map_err(Shut::Foreign)?;
+        same_origin::check_same_origin(request, &self.shared.hosts, any_host).map_err(Shut::CrossSite)?;
         let mut address = remote;
         if self.shared.trusted.contains(address) {
             address = self.shared.trusted.client(address, request.headers());
         }
         match identify(&self.shared.gate, &self.shared.tries, request.headers(), address)? {
-            Some(bearer) => Ok(Who::Bearer(bearer)),
+            Some(holder) => Ok(Principal::Token(holder)),
             // Under a rebound name a page of another site asks what is open to everybody, and gets no more than that.
             None if !self.needs_token
-                && (!open || same_origin::refuse_foreign(request, &self.shared.hosts, false).is_ok()) =>
+                && (!open || same_origin::check_same_origin(request, &self.shared.hosts, false).is_ok()) =>
             {
-                Ok(Who::Local)
+                Ok(Principal::Local)
             }
-            None if open => Ok(Who::Stranger),
+            None if open => Ok(Principal::Anonymous),
             None => Err(Shut::NoToken),
         }
     }
@@ -115,12 +115,12 @@ impl Door {
 
 /// Whose token a request shows, if any; a wrong one is counted against the address.
 pub(super) fn identify(
-    gate: &Gate,
+    gate: &TokenVerifier,
     tries: &Limiter,
     headers: &HeaderMap,
     address: IpAddr,
-) -> Result<Option<Arc<Bearer>>, Shut> {
-    gate.identify(headers).map_err(|Wrong| match tries.take(&Peer::new(address), Instant::now()) {
+) -> Result<Option<Arc<TokenHolder>>, Shut> {
+    gate.authenticate(headers).map_err(|InvalidToken| match tries.take(&Peer::new(address), Instant::now()) {
         Ok(()) => Shut::WrongToken,
         Err(wait) => Shut::TooManyTries(wait),
     })
@@ -133,12 +133,12 @@ impl Shut {
     /// The answer to it. It is counted; a request without a token is how each browser begins, and is not.
     pub(super) fn answer<B: From<String>>(self) -> Response<B> {
         let (status, what, reason) = match self {
-            Self::Foreign(Foreign::Host) => {
+            Self::CrossSite(CrossSite::Host) => {
                 let what =
                     "this listener is called by address or as localhost; `access.hosts` allows other names";
                 (StatusCode::FORBIDDEN, what, Some("host"))
             }
-            Self::Foreign(Foreign::Page) => {
+            Self::CrossSite(CrossSite::Page) => {
                 (StatusCode::FORBIDDEN, "requests of other sites' pages are not taken", Some("page"))
             }
             Self::NoToken => {

@@ -46,7 +46,7 @@ use arc_swap::ArcSwap;
 use hyper::HeaderMap;
 use ipnet::IpNet;
 
-use crate::access::Gate;
+use crate::access::TokenVerifier;
 use crate::config::{self, Config, Sites};
 use crate::ingest::collector::{By, Collector, Refused, Taken};
 use crate::privacy::Peer;
@@ -127,7 +127,7 @@ pub struct Options {
     /// Bounds on one address and on all connections.
     pub limits: config::Limits,
     /// Who may send for visitors: knows the tokens of role sender.
-    pub gate: Arc<Gate>,
+    pub gate: Arc<TokenVerifier>,
     /// Bounds in time.
     pub bounds: Bounds,
     /// Threads; the cores of the machine by default.
@@ -136,7 +136,7 @@ pub struct Options {
 
 impl Options {
     /// What the configuration asks for.
-    pub fn of(config: &Config, gate: Arc<Gate>) -> Self {
+    pub fn of(config: &Config, gate: Arc<TokenVerifier>) -> Self {
         Self {
             listen: config.listen,
             trusted_proxies: config.trusted_proxies.clone(),

@@ -22,7 +22,7 @@ use super::limit::Limiter;
 use super::progress::{Phase, Progress};
 use super::script::Script;
 use super::{Collect, body};
-use crate::access::{Bearer, Gate, Role, same_origin};
+use crate::access::{Role, TokenHolder, TokenVerifier, same_origin};
 use crate::ingest::collector::{By, Refused};
 use crate::privacy::Peer;
 
@@ -41,7 +41,7 @@ pub(super) struct Edge<C> {
     pub(super) limiter: Limiter,
     /// The limit on what comes with one sender's token.
     pub(super) senders: Limiter,
-    pub(super) gate: Arc<Gate>,
+    pub(super) gate: Arc<TokenVerifier>,
     /// The limit on wrong tokens.
     pub(super) tries: Limiter,
     /// Whether clients come over TLS.
@@ -149,7 +149,7 @@ impl<C: Collect> Visit<C> {
     async fn beacon(&self, request: Request<Incoming>) -> Answer {
         let start = Instant::now();
         let (head, body) = request.into_parts();
-        let sender = match Gate::is_meant(&head.headers) {
+        let sender = match TokenVerifier::presents_token(&head.headers) {
             false => None,
             true => match self.sender(&head.headers) {
                 Ok(sender) => Some(sender),
@@ -198,13 +198,13 @@ impl<C: Collect> Visit<C> {
     }
 
     /// Whose token a request shows that shows one.
-    fn sender(&self, headers: &HeaderMap) -> Result<Arc<Bearer>, Shut> {
+    fn sender(&self, headers: &HeaderMap) -> Result<Arc<TokenHolder>, Shut> {
         let shown = door::identify(&self.edge.gate, &self.edge.tries, headers, self.client(headers))?;
-        shown.filter(|bearer| bearer.role == Role::Sender).ok_or(Shut::NoSender)
+        shown.filter(|holder| holder.role == Role::Sender).ok_or(Shut::NoSender)
     }
 
     /// The visitor that a sender speaks for, if it has not sent too often.
-    fn sent<'a>(&self, headers: &HeaderMap, sender: &'a Bearer, now: Instant) -> Result<By<'a>, Early> {
+    fn sent<'a>(&self, headers: &HeaderMap, sender: &'a TokenHolder, now: Instant) -> Result<By<'a>, Early> {
         self.edge.senders.take_named(&sender.name, now).map_err(Early::TooManySent)?;
         let address = match headers.get(&X_FOOTFALL_ADDRESS) {
             Some(_) => address::single(headers, &X_FOOTFALL_ADDRESS),

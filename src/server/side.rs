@@ -22,7 +22,7 @@ use super::bounds::{MAX_HEAD, MAX_STREAMS};
 use super::door::Door;
 use super::share::Shares;
 use super::tls::Certificates;
-use crate::access::{Who, same_origin};
+use crate::access::{Principal, same_origin};
 
 /// Open connections on one of these listeners: scrapers, a browser or two.
 const MAX_CONNECTIONS: usize = 256;
@@ -63,7 +63,7 @@ impl Side {
     /// Answers whom `door` lets pass, for ever; over TLS if there are `certificates`.
     pub async fn guard<A, F, B>(self, door: Door, certificates: Option<Arc<Certificates>>, answer: A)
     where
-        A: Fn(Request<Incoming>, Who) -> F + Send + Sync + 'static,
+        A: Fn(Request<Incoming>, Principal) -> F + Send + Sync + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
             + From<String>
@@ -79,7 +79,7 @@ impl Side {
                     Ok(answer) => answer.await,
                     Err(shut) => shut.answer(),
                 };
-                same_origin::secure(response.headers_mut(), tls);
+                same_origin::add_security_headers(response.headers_mut(), tls);
                 response
             }
         };

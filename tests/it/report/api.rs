@@ -1,6 +1,6 @@
 //! The reports listener's answers.
 
-use footfall::access::Who;
+use footfall::access::Principal;
 use footfall::report::{catalogue, http};
 use http_body_util::BodyExt;
 use hyper::{Method, Request, Response};
@@ -14,7 +14,7 @@ async fn get(site: &Site, uri: &str) -> (u16, String, Response<()>) {
 
 async fn ask(site: &Site, method: Method, uri: &str) -> (u16, String, Response<()>) {
     let request = Request::builder().method(method).uri(uri).body(()).unwrap();
-    let (head, body) = http::answer(&site.reports, request, &Who::Local).await.into_parts();
+    let (head, body) = http::answer(&site.reports, request, &Principal::Local).await.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     (head.status.as_u16(), String::from_utf8(body.to_vec()).unwrap(), Response::from_parts(head, ()))
 }

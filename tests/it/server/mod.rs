@@ -113,7 +113,7 @@ impl Edge {
                 connections: 1000,
                 connections_per_address: 1000,
             },
-            gate: footfall::access::Gate::closed(),
+            gate: footfall::access::TokenVerifier::without_tokens(),
             bounds: Bounds { sweep: Duration::from_millis(20), ..Bounds::default() },
             threads: NonZeroUsize::new(2).unwrap(),
         };

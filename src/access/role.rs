@@ -1,0 +1,127 @@
+//! Roles, what each permits, and the principal on whose behalf a request is answered.
+
+use std::sync::Arc;
+
+/// The purpose of a token. A role permits no more than its work needs (clause 5.4 of the policy).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Role {
+    /// Reads audience reports.
+    Analyst,
+    /// Reads diagnostics reports, metrics and the details of readiness.
+    Sre,
+    /// Reads the audit: who was given access, when keys were turned.
+    Privacy,
+    /// Sends events from a server: a back end, an app's gateway. Reads nothing.
+    Sender,
+}
+
+impl Role {
+    pub const ALL: [Self; 4] = [Self::Analyst, Self::Sre, Self::Privacy, Self::Sender];
+
+    /// The name on the command line and in the token file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Analyst => "analyst",
+            Self::Sre => "sre",
+            Self::Privacy => "privacy",
+            Self::Sender => "sender",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    const fn may(self, permission: Permission) -> bool {
+        matches!(
+            (self, permission),
+            (Self::Analyst, Permission::ReadAudience)
+                | (Self::Sre, Permission::ReadDiagnostics | Permission::ReadHealth)
+                | (Self::Privacy, Permission::ReadAudit)
+                | (Self::Sender, Permission::Send)
+        )
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Reports of purpose audience.
+    ReadAudience,
+    /// Reports of purpose diagnostics.
+    ReadDiagnostics,
+    /// Metrics, and why the collector is not ready.
+    ReadHealth,
+    ReadAudit,
+    /// Send events on behalf of visitors.
+    Send,
+}
+
+/// The owner of a valid token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenHolder {
+    /// The token's name.
+    pub name: String,
+    pub role: Role,
+    /// The only sites that this holder may see; empty means all.
+    pub sites: Vec<String>,
+}
+
+/// The sender of a request, as far as it is known.
+#[derive(Debug, Clone)]
+pub enum Principal {
+    /// A person or program on this machine, where no token is required. It may read everything.
+    Local,
+    Token(Arc<TokenHolder>),
+    /// A request without a token to a path that is open to all. It may read nothing.
+    Anonymous,
+}
+
+impl Principal {
+    pub fn may(&self, permission: Permission) -> bool {
+        match self {
+            Self::Local => true,
+            Self::Token(holder) => holder.role.may(permission),
+            Self::Anonymous => false,
+        }
+    }
+
+    /// The only sites that this principal may see; `None` means all.
+    pub fn restricted_to(&self) -> Option<&[String]> {
+        match self {
+            Self::Token(holder) if !holder.sites.is_empty() => Some(&holder.sites),
+            _ => None,
+        }
+    }
+
+    pub fn may_see(&self, site: &str) -> bool {
+        self.restricted_to().is_none_or(|sites| sites.iter().any(|allowed| allowed == site))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_role_may_do_what_another_is_for() {
+        for role in Role::ALL {
+            let all = [
+                Permission::ReadAudience,
+                Permission::ReadDiagnostics,
+                Permission::ReadHealth,
+                Permission::ReadAudit,
+                Permission::Send,
+            ];
+            let permitted: Vec<_> = all.into_iter().filter(|permission| role.may(*permission)).collect();
+            let expected: &[Permission] = match role {
+                Role::Analyst => &[Permission::ReadAudience],
+                Role::Sre => &[Permission::ReadDiagnostics, Permission::ReadHealth],
+                Role::Privacy => &[Permission::ReadAudit],
+                Role::Sender => &[Permission::Send],
+            };
+            assert_eq!(permitted, expected);
+            assert!(all.iter().all(|permission| !Principal::Anonymous.may(*permission)));
+            assert_eq!(Role::from_name(role.name()), Some(role));
+        }
+    }
+}
