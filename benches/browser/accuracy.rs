@@ -1,4 +1,4 @@
-//! Answers held against those of the suites.
+//! Compares recognised browsers and bots with the expected answers of the suites.
 
 use footfall::beacon::Hints;
 use footfall::enrich::{Browser, HintHeaders};
@@ -7,9 +7,9 @@ use hyper::header::{HeaderName, HeaderValue};
 use woothee::parser::Parser;
 
 use crate::client;
-use crate::suite::{Row, Suite};
+use crate::suite::{Suite, SuiteRow};
 
-/// Columns of the suites, with what a table calls them.
+/// Columns of the suites and their headings in the table.
 const FIELDS: &[(&str, &str)] = &[
     ("family", "family"),
     ("major", "major"),
@@ -18,13 +18,14 @@ const FIELDS: &[(&str, &str)] = &[
     ("device", "device"),
 ];
 
-/// What was recognised, in the order of [`FIELDS`], and whether as a bot.
-struct Answer {
+/// What was recognised.
+struct Recognised {
+    /// In the order of [`FIELDS`].
     fields: [String; 5],
     is_bot: bool,
 }
 
-/// A table in Markdown.
+/// The table in Markdown.
 pub(crate) fn report(suites: &[Suite]) -> String {
     let mut table = String::from("| suite | user agents |");
     for (_, name) in FIELDS {
@@ -33,33 +34,33 @@ pub(crate) fn report(suites: &[Suite]) -> String {
     table += " bots found, % | taken for bots, % |\n|---|---|---|---|---|---|---|---|---|\n";
     for suite in suites {
         let (name, count) = (&suite.name, suite.rows.len());
-        let ours: Vec<Answer> = suite.rows.iter().map(footfall).collect();
-        let woothees: Vec<Answer> = suite.rows.iter().map(woothee).collect();
+        let ours: Vec<Recognised> = suite.rows.iter().map(footfall).collect();
+        let woothees: Vec<Recognised> = suite.rows.iter().map(woothee).collect();
         table += &format!("| `{name}` | {count} |{}\n", shares(suite, &ours));
         table += &format!("| … `woothee` alone | |{}\n", shares(suite, &woothees));
     }
     table
 }
 
-fn shares(suite: &Suite, answers: &[Answer]) -> String {
+fn shares(suite: &Suite, answers: &[Recognised]) -> String {
     let mut cells = String::new();
     for (index, (column, _)) in FIELDS.iter().enumerate() {
-        let asserted = |row: &Row| !row.column(column).is_empty() && row.column("is_bot") != "1";
-        let is_right = |row: &Row, answer: &Answer| row.column(column) == answer.fields[index];
+        let asserted = |row: &SuiteRow| !row.column(column).is_empty() && row.column("is_bot") != "1";
+        let is_right = |row: &SuiteRow, answer: &Recognised| row.column(column) == answer.fields[index];
         cells += &share(suite, answers, asserted, is_right);
     }
-    let is_bot = |row: &Row| row.column("is_bot") == "1";
+    let is_bot = |row: &SuiteRow| row.column("is_bot") == "1";
     cells += &share(suite, answers, is_bot, |_, answer| answer.is_bot);
     cells += &share(suite, answers, |row| !is_bot(row), |_, answer| answer.is_bot);
     cells
 }
 
-/// The weighted share in % of those asserted; empty when there are none.
+/// A table cell with the weighted share of rows that count among the asserted ones, in %. Empty without asserted rows.
 fn share(
     suite: &Suite,
-    answers: &[Answer],
-    asserted: impl Fn(&Row) -> bool,
-    counts: impl Fn(&Row, &Answer) -> bool,
+    answers: &[Recognised],
+    asserted: impl Fn(&SuiteRow) -> bool,
+    counts: impl Fn(&SuiteRow, &Recognised) -> bool,
 ) -> String {
     let (mut all, mut counted) = (0.0, 0.0);
     for (row, answer) in suite.rows.iter().zip(answers).filter(|(row, _)| asserted(row)) {
@@ -69,18 +70,18 @@ fn share(
     if all == 0.0 { " |".to_owned() } else { format!(" {:.2} |", 100.0 * counted / all) }
 }
 
-fn footfall(row: &Row) -> Answer {
+fn footfall(row: &SuiteRow) -> Recognised {
     let headers = headers(row);
     let hints = Hints::default();
     let browser = Browser::of(&client(&row.user_agent, &hints, HintHeaders::of(&headers)));
     let os_major = browser.os_version.split('.').next().unwrap_or_default().to_owned();
     let device = browser.device.name().to_owned();
     let fields = [browser.name.into(), browser.version.into(), browser.os.into(), os_major, device];
-    Answer { fields, is_bot: !browser.bot.is_empty() }
+    Recognised { fields, is_bot: !browser.bot.is_empty() }
 }
 
-/// The hints of a row as the headers that a browser sends.
-fn headers(row: &Row) -> HeaderMap {
+/// The hints of a row as headers of a browser.
+fn headers(row: &SuiteRow) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut set = |name: &'static str, value: String| {
         if let Ok(value) = HeaderValue::from_str(&value) {
@@ -108,8 +109,8 @@ fn headers(row: &Row) -> HeaderMap {
     headers
 }
 
-/// `woothee`'s own words in the suites' spelling.
-fn woothee(row: &Row) -> Answer {
+/// The answer of `woothee`, with the names of the suites.
+fn woothee(row: &SuiteRow) -> Recognised {
     let parsed = Parser::new().parse(&row.user_agent).unwrap_or_default();
     let os = match parsed.os {
         "Mac OSX" | "Mac OS Classic" => "macOS",
@@ -132,5 +133,5 @@ fn woothee(row: &Row) -> Answer {
     let major = |version: &str| version.split('.').next().unwrap_or_default().to_owned();
     let fields =
         [name.to_owned(), major(parsed.version), os.to_owned(), major(os_version), device.to_owned()];
-    Answer { fields, is_bot: parsed.category == "crawler" }
+    Recognised { fields, is_bot: parsed.category == "crawler" }
 }

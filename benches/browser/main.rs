@@ -1,8 +1,7 @@
-//! How well and how fast browsers and bots are recognised, against `woothee` alone in the same run:
-//! `cargo bench --bench browser`.
+//! Accuracy, speed and memory of recognising browsers and bots, in comparison with `woothee` alone.
 //!
-//! Accuracy is measured on the suites that `make suites` fetches into the cache directory (`BENCH_SUITES` names another
-//! one); without them only speed and memory are. With `-- --write` the tables go into `docs/browser.md`.
+//! `cargo bench --bench browser` prints the tables; with `-- --write` they also go into `docs/browser.md`. Accuracy needs
+//! the suites that `make suites` puts into the cache directory, or `BENCH_SUITES`. Without them it is left out.
 
 mod accuracy;
 mod memory;
@@ -15,17 +14,17 @@ use std::path::Path;
 use footfall::beacon::Hints;
 use footfall::enrich::{Client, HintHeaders};
 
-/// Between these lines of `docs/browser.md` stand the tables.
+/// The tables are between these lines of `docs/browser.md`.
 const BEGIN: &str = "<!-- measured: cargo bench --bench browser -- --write -->";
 const END: &str = "<!-- end of what was measured -->";
 
 fn main() {
-    // Before anything is recognised: the tables are built at first use.
+    // The recognition tables are built at first use, so memory must be measured first.
     let memory = memory::report();
     let suites = suite::read_all();
     let mut tables = String::new();
     if suites.is_empty() {
-        println!("no suites: `make suites` fetches them; measuring speed and memory alone");
+        println!("no suites, so accuracy is not measured; `make suites` fetches them");
     } else {
         tables += &accuracy::report(&suites);
         tables += "\n";
@@ -37,7 +36,7 @@ fn main() {
     }
 }
 
-/// A client that says no more than this.
+/// A client that sends only these properties.
 fn client<'a>(agent: &'a str, hints: &'a Hints<'a>, headers: HintHeaders<'a>) -> Client<'a> {
     Client { user_agent: agent.as_bytes(), hints, headers, touch_points: 0, screen: (0, 0), automated: false }
 }

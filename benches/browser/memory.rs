@@ -1,4 +1,4 @@
-//! What the tables of recognition take, as the system counts resident memory.
+//! Resident memory of the recognition tables.
 
 use footfall::beacon::Hints;
 use footfall::enrich::{Browser, Browsers, HintHeaders};
@@ -8,7 +8,7 @@ use crate::client;
 
 const AGENT: &str = "Mozilla/5.0 (Linux; Android 15; SM-X200; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/142.0.0.0 Safari/537.36 Instagram 300.0.0.0";
 
-/// MiB that the process has gained by a step.
+/// The growth of resident memory during `step`, in MiB.
 fn gained(step: impl FnOnce()) -> f64 {
     let before = resident();
     step();
@@ -23,7 +23,7 @@ fn resident() -> f64 {
     kib / 1_024.0
 }
 
-/// A table in Markdown. Call it before anything is recognised: the tables are built at first use.
+/// The table in Markdown. The recognition tables are built at first use, so it must be called before any recognition.
 pub(crate) fn report() -> String {
     let woothee = gained(|| drop(Parser::new().parse(AGENT)));
     let hints = Hints::default();

@@ -1,4 +1,4 @@
-//! Time for one user agent: `woothee` alone, read anew, remembered.
+//! Time per user agent: `woothee` alone, not cached, cached.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -10,12 +10,12 @@ use woothee::parser::Parser;
 use crate::client;
 use crate::suite::Suite;
 
-/// Rounds over the same user agents; the median counts.
+/// Rounds over the same user agents; the median is reported.
 const ROUNDS: usize = 41;
-/// User agents of a round at most: fewer than are remembered.
+/// The most user agents of a round. The cache has room for more.
 const PER_ROUND: usize = 1_000;
 
-/// What most visitors come with, where there are no suites.
+/// Common user agents, for runs without suites.
 const SAMPLES: &[&str] = &[
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.1 Mobile/15E148 Safari/604.1",
@@ -24,10 +24,10 @@ const SAMPLES: &[&str] = &[
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 YaBrowser/25.10.0.0 Safari/537.36",
 ];
 
-/// A table in Markdown.
+/// The table in Markdown.
 pub(crate) fn report(suites: &[Suite]) -> String {
     let mut table = String::from(
-        "| a user agent of | `woothee` alone, µs | read anew, µs | ratio | remembered, ns |\n|---|---|---|---|---|\n",
+        "| a user agent of | `woothee` alone, µs | not cached, µs | ratio | cached, ns |\n|---|---|---|---|---|\n",
     );
     let mut measure = |name: &str, agents: &[&str]| {
         let [woothee, new, remembered] = times(agents);
@@ -45,14 +45,14 @@ pub(crate) fn report(suites: &[Suite]) -> String {
     table
 }
 
-/// What a stranger may send to keep the collector busy: letters, digits and separators by chance.
+/// Random letters, digits and separators, as an attacker may send to use up CPU.
 fn noise(seed: u64) -> String {
     const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLM0123456789/.;() -_+:";
     let mut random = fastrand::Rng::with_seed(seed);
     (0..64 << 10).map(|_| char::from(LETTERS[random.usize(..LETTERS.len())])).collect()
 }
 
-/// Medians in µs: `woothee`, anew, remembered; in turns, so that what slows the machine slows all.
+/// Medians in µs: `woothee`, not cached, cached. They take turns, so that other load slows all of them.
 fn times(agents: &[&str]) -> [f64; 3] {
     let hints = Hints::default();
     let browsers = Browsers::new();

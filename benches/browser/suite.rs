@@ -1,4 +1,4 @@
-//! The suites: tab-separated rows with a user agent, perhaps hints, and the answers expected of it.
+//! Reads suites: tab-separated rows with a user agent, optional hints and the expected answers.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -6,18 +6,18 @@ use std::path::PathBuf;
 /// User agents of one kind.
 pub(crate) struct Suite {
     pub(crate) name: String,
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<SuiteRow>,
 }
 
-/// One user agent; an empty answer is not asserted.
-pub(crate) struct Row {
+/// One user agent. Empty answers are not asserted.
+pub(crate) struct SuiteRow {
     pub(crate) user_agent: String,
-    /// `sec_ch_ua`, `platform`, … as headers have them.
+    /// By column name: hints as in headers (`sec_ch_ua`, `platform`, …) and expected answers.
     pub(crate) columns: HashMap<String, String>,
     pub(crate) weight: f64,
 }
 
-impl Row {
+impl SuiteRow {
     pub(crate) fn column(&self, name: &str) -> &str {
         self.columns.get(name).map_or("", String::as_str)
     }
@@ -32,7 +32,7 @@ fn directory() -> Option<PathBuf> {
     Some(cache.join("footfall/suites"))
 }
 
-/// All suites of the directory, by name; none when it is not there.
+/// All suites of the directory, sorted by name. Empty if there is no directory.
 pub(crate) fn read_all() -> Vec<Suite> {
     let Some(entries) = directory().and_then(|directory| std::fs::read_dir(directory).ok()) else {
         return Vec::new();
@@ -51,7 +51,7 @@ fn read(path: &PathBuf) -> Suite {
         let columns: HashMap<String, String> =
             head.iter().map(|name| (*name).to_owned()).zip(line.split('\t').map(str::to_owned)).collect();
         let weight = columns.get("weight").and_then(|weight| weight.parse().ok()).unwrap_or(1.0);
-        Row { user_agent: columns["ua"].clone(), columns, weight }
+        SuiteRow { user_agent: columns["ua"].clone(), columns, weight }
     });
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     Suite { name, rows: rows.collect() }

@@ -1,6 +1,6 @@
-//! The yardstick: hyper with nothing behind it. It reads a body and answers 204.
+//! The baseline: a bare hyper server that reads a body and answers 204.
 //!
-//! The benchmark's own binary runs it in a process of its own, so that its CPU time is its alone.
+//! The benchmark starts its own binary again for it, so that the CPU time of this process is that of the baseline.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -15,21 +15,19 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 
-/// The argument by which the benchmark calls itself.
+/// The first argument with which the benchmark starts this server.
 pub const COMMAND: &str = "bare-hyper";
 
-/// How the runtime is laid out.
+/// The arrangement of runtimes, threads and listeners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// One multi-threaded runtime with a worker for each core; connections through the automatic HTTP/1 and HTTP/2
-    /// server with timers.
+    /// A multi-threaded runtime with one worker per core. It serves HTTP/1 and HTTP/2 with timers.
     Workers,
-    /// The same runtime, HTTP/1 alone, no timers.
+    /// The same runtime, with HTTP/1 only and no timers.
     Plain,
-    /// One single-threaded runtime, HTTP/1 alone.
+    /// One single-threaded runtime with HTTP/1 only.
     Single,
-    /// A single-threaded runtime for each core, each with its own listener (`SO_REUSEPORT`), HTTP/1 alone: a thread's
-    /// connections are its own, as in Footfall.
+    /// A single-threaded runtime per core, each with its own listener (`SO_REUSEPORT`) and HTTP/1 only.
     Shards,
 }
 
@@ -89,7 +87,7 @@ async fn accept(shape: Shape, listener: std::net::TcpListener) -> std::io::Resul
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        // A connection that breaks is its client's affair, here as in Footfall.
+        // Errors of a connection are ignored, as in Footfall.
         match shape {
             Shape::Workers => drop(tokio::spawn(automatic(stream))),
             Shape::Plain => drop(tokio::spawn(plain(stream))),

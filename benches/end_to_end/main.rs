@@ -1,17 +1,24 @@
-//! End to end: Footfall, durable and with everything on, against a bare hyper server under the same load.
+//! End to end: durable Footfall with all features against a bare hyper server under the same load.
 //!
 //! ```text
-//! cargo bench --bench end_to_end                 the whole comparison, printed
-//! cargo bench --bench end_to_end -- --write      and kept in benches/RESULTS.md
-//! cargo bench --bench end_to_end -- --shapes     bare hyper in several shapes of its runtime
+//! cargo bench --bench end_to_end                 prints the whole comparison
+//! cargo bench --bench end_to_end -- --write      also writes it to benches/RESULTS.md
+//! cargo bench --bench end_to_end -- --shapes     compares several shapes of bare hyper
 //! ```
 //!
-//! Each server runs alone, in a process of its own, and the servers take turns for several rounds. CPU a request is the
-//! main figure: generator and server share the machine's cores, so that requests a second say as much about the
-//! generator. `BENCH_SECONDS` (5), `BENCH_ROUNDS` (3), `BENCH_CONNECTIONS` (64), `BENCH_RATE` (20000, for latency at a
-//! steady rate), `BENCH_GEO` (files, separated by commas), `BENCH_BARE` (shape of the yardstick) change a run.
-//! `BENCH_AGAINST` names the program of another build, which takes its turns too. Everything stays on loopback and in
-//! temporary directories, which lie where `TMPDIR` says: it should be a real disk.
+//! Each server runs in a separate process, one after the other, for several rounds. CPU per request is the main figure:
+//! the generator shares the machine's cores, so that requests per second depend on the generator too.
+//!
+//! Environment variables change a run:
+//!
+//! - `BENCH_SECONDS` (5), `BENCH_ROUNDS` (3), `BENCH_CONNECTIONS` (64);
+//! - `BENCH_RATE` (20000): beacons per second for the latency at a steady rate;
+//! - `BENCH_GEO`: place files, separated by commas;
+//! - `BENCH_BARE`: the shape of the baseline;
+//! - `BENCH_AGAINST`: the executable of another build, which is measured too;
+//! - `TMPDIR`: the directory for all data, which should be on a real disk.
+//!
+//! All traffic stays on loopback.
 
 #![allow(missing_docs, unreachable_pub)]
 
@@ -29,18 +36,18 @@ use std::time::Duration;
 
 use bare::Shape;
 use load::Plan;
-use results::{Footprint, Line, Results};
+use results::{Footprint, ResultLine, Results};
 use subject::{Server, Subject};
 
-/// Load before the clock starts: connections open, caches fill, the allocator settles.
+/// Load before the measurement opens the connections and fills the caches.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// Sites configured when idle memory is measured.
+/// Number of configured sites when idle memory is measured.
 const MANY_SITES: usize = 1_000;
-/// Event counts of the beacons.
+/// Numbers of events in a beacon.
 const EVENTS: [u32; 2] = [1, 10];
 
-/// How long, how often, how wide.
-struct Settings {
+/// The settings of a run.
+struct BenchSettings {
     time: Duration,
     rounds: usize,
     connections: usize,
@@ -48,7 +55,7 @@ struct Settings {
     bare: Shape,
 }
 
-impl Settings {
+impl BenchSettings {
     fn from_environment() -> Self {
         let number = |name: &str, default: usize| match std::env::var(name) {
             Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} must be a whole number")),
@@ -75,11 +82,11 @@ fn main() {
         bare::serve(shape, listen).expect("bare hyper serves");
         return;
     }
-    let settings = Settings::from_environment();
+    let settings = BenchSettings::from_environment();
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
     if !has("--bench") {
-        // `cargo test --all-targets` runs benchmarks as well, to see that they start.
-        println!("nothing is measured without `cargo bench`");
+        // `cargo test --all-targets` only checks that benchmarks start.
+        println!("use `cargo bench`: a test run measures nothing");
         return;
     }
     if has("--shapes") {
@@ -87,7 +94,7 @@ fn main() {
         print!("{}", Results::new(compare(&settings, &subjects), Footprint::default()).table());
         return;
     }
-    // The first is the yardstick; the runtime that most servers have follows for comparison.
+    // The first is the baseline. The second has the runtime of most servers.
     let mut subjects = vec![Subject::Bare(settings.bare), Subject::Bare(Shape::Workers), Subject::Footfall];
     subjects.dedup();
     if subject::other_build().is_some() {
@@ -96,7 +103,7 @@ fn main() {
     if nginx_is_installed() {
         subjects.insert(subjects.len() - 1, Subject::Nginx);
     } else {
-        println!("nginx is not installed: left out");
+        println!("nginx is not installed and is left out");
     }
     let lines = compare(&settings, &subjects);
     let results = Results::new(lines, footprint());
@@ -106,11 +113,11 @@ fn main() {
     }
 }
 
-/// Lets the subjects take turns.
-fn compare(settings: &Settings, subjects: &[Subject]) -> Vec<Line> {
-    let mut lines: Vec<Line> = EVENTS
+/// Measures the subjects in turn, for several rounds.
+fn compare(settings: &BenchSettings, subjects: &[Subject]) -> Vec<ResultLine> {
+    let mut lines: Vec<ResultLine> = EVENTS
         .iter()
-        .flat_map(|events| subjects.iter().map(|subject| Line::new(subject.name(), *events)))
+        .flat_map(|events| subjects.iter().map(|subject| ResultLine::new(subject.name(), *events)))
         .collect();
     for round in 0..settings.rounds {
         for (index, subject) in subjects.iter().enumerate() {
@@ -125,14 +132,14 @@ fn compare(settings: &Settings, subjects: &[Subject]) -> Vec<Line> {
     lines
 }
 
-/// One turn of one server: as fast as it goes, then at a steady rate.
-fn measure(settings: &Settings, server: &Server, events: u32, round: u64, line: &mut Line) {
+/// Measures one server at full speed and then at a steady rate.
+fn measure(settings: &BenchSettings, server: &Server, events: u32, round: u64, line: &mut ResultLine) {
     let plan = |seed: u64, rate| Plan {
         target: server.listen,
         connections: settings.connections,
         events,
         site: "clinic".to_owned(),
-        // Page loads must not come twice to one server, or they would be dropped as duplicates.
+        // A server drops page loads that it has already seen as duplicates.
         seed: (round << 32) + (u64::from(events) << 8) + seed,
         rate,
         longest_pause: load::RETRY_PAUSE,
@@ -157,7 +164,7 @@ fn measure(settings: &Settings, server: &Server, events: u32, round: u64, line: 
     line.store_memory = line.store_memory.max(server.store_memory());
 }
 
-/// Start-up time and memory of Footfall.
+/// Measures start-up time and idle memory of Footfall.
 fn footprint() -> Footprint {
     let server = Subject::Footfall.start(1);
     let (first_accepted, collector) =
@@ -177,7 +184,7 @@ fn footprint() -> Footprint {
     }
 }
 
-/// CPU time of this process, which is the generator's.
+/// CPU time of this process, which runs the generator.
 fn own_cpu() -> Duration {
     common::process::cpu(std::process::id()).expect("this process runs")
 }
@@ -187,7 +194,7 @@ fn nginx_is_installed() -> bool {
     std::process::Command::new("nginx").arg("-v").stdout(null()).stderr(null()).status().is_ok()
 }
 
-fn settings_text(settings: &Settings) -> String {
+fn settings_text(settings: &BenchSettings) -> String {
     let geo = match subject::geo_files().len() {
         0 => "no place files".to_owned(),
         count => format!("{count} place files"),

@@ -1,4 +1,4 @@
-//! The figures and the table made of them.
+//! Collects the figures and renders them as tables.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::load::Histogram;
 use crate::record;
 
-/// One server under beacons of one size: a figure for each round, latencies over all.
-pub struct Line {
+/// The figures of one server with beacons of one size: one per round, and latencies over all rounds.
+pub struct ResultLine {
     name: String,
     events: u32,
     per_second: Vec<f64>,
@@ -17,14 +17,13 @@ pub struct Line {
     latency: Histogram,
     steady: Histogram,
     steady_rate: f64,
-    /// The most memory, in bytes.
+    /// Highest memory, in bytes.
     pub peak_memory: u64,
     /// Memory of its store, in bytes.
     pub store_memory: u64,
 }
 
-impl Line {
-    /// Nothing measured yet.
+impl ResultLine {
     pub fn new(name: String, events: u32) -> Self {
         Self {
             name,
@@ -41,12 +40,11 @@ impl Line {
         }
     }
 
-    /// The server's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Adds a round: beacons a second, and µs of CPU a beacon of the server, its store and the generator.
+    /// Adds a round. The CPU times of the server, its store and the generator are in µs per beacon.
     pub fn add(
         &mut self,
         per_second: f64,
@@ -68,7 +66,7 @@ impl Line {
         self.steady_rate = per_second;
     }
 
-    /// The last round in a line.
+    /// The figures of the last round, as text.
     pub fn last(&self) -> String {
         let last = |figures: &[f64]| figures.last().copied().unwrap_or_default();
         format!(
@@ -86,11 +84,11 @@ impl Line {
 /// Memory and start-up of Footfall.
 #[derive(Debug, Default)]
 pub struct Footprint {
-    /// From the start to the first beacon accepted.
+    /// From the start to the first accepted beacon.
     pub first_accepted: Duration,
     /// From the start to its event in the embedded store.
     pub first_stored: Duration,
-    /// How many sites were configured for the idle figures.
+    /// The number of configured sites for the idle figures.
     pub many_sites: usize,
     /// Memory when idle, in bytes.
     pub idle: u64,
@@ -100,26 +98,26 @@ pub struct Footprint {
 
 /// Everything measured in one run.
 pub struct Results {
-    lines: Vec<Line>,
+    lines: Vec<ResultLine>,
     footprint: Footprint,
 }
 
 impl Results {
-    /// Puts a run together; the first line of each beacon size is the yardstick.
-    pub fn new(lines: Vec<Line>, footprint: Footprint) -> Self {
+    /// The first line of each beacon size must be the baseline.
+    pub fn new(lines: Vec<ResultLine>, footprint: Footprint) -> Self {
         Self { lines, footprint }
     }
 
-    /// Two Markdown tables.
+    /// The figures as two Markdown tables.
     pub fn table(&self) -> String {
         let mut text = String::from(
             "\n| server | events | beacons/s | CPU µs a beacon | µs an event | ratio | p50 ms | p99 ms | steady: p50 ms | p99 ms | store CPU µs | generator CPU µs |\n\
              |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         );
         for line in &self.lines {
-            let yardstick = self.lines.iter().find(|other| other.events == line.events);
+            let baseline = self.lines.iter().find(|other| other.events == line.events);
             let cpu = median(&line.cpu);
-            let ratio = cpu / yardstick.map_or(cpu, |other| median(&other.cpu));
+            let ratio = cpu / baseline.map_or(cpu, |other| median(&other.cpu));
             let quantile = |latency: &Histogram, share| latency.quantile(share).as_secs_f64() * 1e3;
             let _ = writeln!(
                 text,
@@ -169,7 +167,7 @@ impl Results {
         );
     }
 
-    /// Puts the table into `benches/RESULTS.md`, in place of the one that stands there.
+    /// Replaces the table in `benches/RESULTS.md`.
     pub fn write(&self, settings: &str) {
         let text = format!(
             "## End to end\n\n{}.\n`cargo bench --bench end_to_end -- --write`: {settings}.\n{}",
@@ -180,7 +178,7 @@ impl Results {
     }
 }
 
-/// The middle figure; of an even number the lower of the two.
+/// The median; of an even number of figures, the lower of the two in the middle.
 fn median(figures: &[f64]) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);

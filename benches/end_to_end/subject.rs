@@ -1,4 +1,4 @@
-//! What is measured: a server in a process of its own, and how to start and end it.
+//! Starts, measures and ends the servers.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,26 +9,26 @@ use crate::bare::{self, Shape};
 use crate::common::{Collector, good_beacon, ports, process};
 use crate::load::HOST;
 
-/// Kinds of servers.
+/// A kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
-    /// hyper with nothing behind it.
+    /// A bare hyper server.
     Bare(Shape),
-    /// nginx that answers 204 and writes its access log.
+    /// nginx; it answers 204 and writes an access log.
     Nginx,
-    /// Footfall with everything on.
+    /// Footfall with all features.
     Footfall,
-    /// The same of another build, which `BENCH_AGAINST` names.
+    /// Another build of Footfall, named by `BENCH_AGAINST`.
     OtherBuild,
 }
 
-/// The program of another build of Footfall to compare with.
+/// The executable of another build of Footfall, named by `BENCH_AGAINST`.
 pub fn other_build() -> Option<PathBuf> {
     std::env::var_os("BENCH_AGAINST").map(PathBuf::from)
 }
 
 impl Subject {
-    /// Its name in the table.
+    /// The name in the table.
     pub fn name(self) -> String {
         match self {
             Self::Bare(shape) => {
@@ -52,18 +52,18 @@ impl Subject {
     }
 }
 
-/// A server that runs.
+/// A running server.
 pub struct Server {
-    /// Where it takes beacons.
+    /// Where it accepts beacons.
     pub listen: SocketAddr,
-    /// From its start to the first beacon accepted.
+    /// From its start to the first accepted beacon.
     pub first_accepted: Duration,
-    kind: Kind,
+    kind: ServerKind,
 }
 
-enum Kind {
+enum ServerKind {
     Child(Child),
-    /// nginx: the worker does the work. The directory is kept until it ends.
+    /// nginx with its configuration. Its worker processes use the CPU.
     Nginx(Child, #[allow(dead_code)] tempfile::TempDir),
     Footfall(Box<Collector>),
 }
@@ -75,7 +75,7 @@ impl Server {
         let (name, _) = Shape::ALL.iter().find(|(_, known)| *known == shape).expect("every shape has a name");
         let program = std::env::current_exe().expect("the benchmark knows its own file");
         let child = spawn(Command::new(program).args([bare::COMMAND, name, &listen.to_string()]));
-        Self { listen, first_accepted: first_accepted(listen, started), kind: Kind::Child(child) }
+        Self { listen, first_accepted: first_accepted(listen, started), kind: ServerKind::Child(child) }
     }
 
     fn nginx() -> Self {
@@ -94,7 +94,7 @@ impl Server {
         let started = Instant::now();
         let child = spawn(Command::new("nginx").arg("-p").arg(directory.path()).args(["-c", "nginx.conf"]));
         let first_accepted = first_accepted(listen, started);
-        Self { listen, first_accepted, kind: Kind::Nginx(child, directory) }
+        Self { listen, first_accepted, kind: ServerKind::Nginx(child, directory) }
     }
 
     fn footfall(sites: usize, program: Option<&Path>) -> Self {
@@ -115,51 +115,51 @@ impl Server {
         let listen = collector.listen;
         let first_accepted = first_accepted(listen, started);
         collector.wait_until_ready();
-        Self { listen, first_accepted, kind: Kind::Footfall(Box::new(collector)) }
+        Self { listen, first_accepted, kind: ServerKind::Footfall(Box::new(collector)) }
     }
 
-    /// CPU time so far of the server, without its store.
+    /// CPU time of the server without its store.
     pub fn cpu(&self) -> Duration {
         let pids = match &self.kind {
-            Kind::Child(child) => vec![child.id()],
-            Kind::Nginx(child, _) => process::children(child.id()),
-            Kind::Footfall(collector) => vec![collector.pid()],
+            ServerKind::Child(child) => vec![child.id()],
+            ServerKind::Nginx(child, _) => process::children(child.id()),
+            ServerKind::Footfall(collector) => vec![collector.pid()],
         };
         pids.into_iter().filter_map(process::cpu).sum()
     }
 
-    /// CPU time so far of its embedded store.
+    /// CPU time of the embedded store.
     pub fn store_cpu(&self) -> Duration {
         self.store_pid().and_then(process::cpu).unwrap_or_default()
     }
 
-    /// Resident memory now, in bytes.
+    /// Resident memory in bytes.
     pub fn memory(&self) -> u64 {
         process::memory(self.pid()).unwrap_or_default()
     }
 
-    /// The most resident memory so far, in bytes.
+    /// The highest resident memory so far, in bytes.
     pub fn peak_memory(&self) -> u64 {
         process::peak_memory(self.pid()).unwrap_or_default()
     }
 
-    /// Resident memory of its embedded store, in bytes.
+    /// Resident memory of the embedded store in bytes.
     pub fn store_memory(&self) -> u64 {
         self.store_pid().and_then(process::memory).unwrap_or_default()
     }
 
-    /// The collector, when it is one.
+    /// The collector, if the server is Footfall.
     pub fn collector(&self) -> Option<&Collector> {
         match &self.kind {
-            Kind::Footfall(collector) => Some(collector),
-            Kind::Child(_) | Kind::Nginx(..) => None,
+            ServerKind::Footfall(collector) => Some(collector),
+            ServerKind::Child(_) | ServerKind::Nginx(..) => None,
         }
     }
 
     fn pid(&self) -> u32 {
         match &self.kind {
-            Kind::Child(child) | Kind::Nginx(child, _) => child.id(),
-            Kind::Footfall(collector) => collector.pid(),
+            ServerKind::Child(child) | ServerKind::Nginx(child, _) => child.id(),
+            ServerKind::Footfall(collector) => collector.pid(),
         }
     }
 
@@ -170,8 +170,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Kind::Child(child) | Kind::Nginx(child, _) = &mut self.kind {
-            // nginx ends its workers when it is asked to; bare hyper has nothing to lose.
+        if let ServerKind::Child(child) | ServerKind::Nginx(child, _) = &mut self.kind {
+            // nginx ends its workers only when it is asked to end.
             process::signal(child.id(), process::Signal::TERM);
             let _ = child.wait();
         }
@@ -182,7 +182,7 @@ fn spawn(command: &mut Command) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("a server starts")
 }
 
-/// Tries until a beacon is answered 204, and says how long that took.
+/// Sends beacons until one is answered with 204. Returns the time since the start.
 fn first_accepted(listen: SocketAddr, started: Instant) -> Duration {
     let headers = format!("Origin: https://{HOST}\r\nContent-Type: text/plain\r\n");
     let body = good_beacon("clinic", fastrand::u64(..), 0, "/");
@@ -198,7 +198,7 @@ fn first_accepted(listen: SocketAddr, started: Instant) -> Duration {
     }
 }
 
-/// MaxMind files named in `BENCH_GEO`, separated by commas; without it places stay empty, and the table says so.
+/// The MaxMind files in `BENCH_GEO`. Without them, places stay empty.
 pub fn geo_files() -> Vec<String> {
     let named = std::env::var("BENCH_GEO").unwrap_or_default();
     named.split(',').filter(|file| !file.is_empty()).map(str::to_owned).collect()
@@ -207,7 +207,7 @@ pub fn geo_files() -> Vec<String> {
 fn geo_setting() -> String {
     let files = geo_files();
     for file in &files {
-        assert!(Path::new(file).is_file(), "BENCH_GEO names {file}, which is no file");
+        assert!(Path::new(file).is_file(), "BENCH_GEO: {file} is not a file");
     }
     if files.is_empty() { String::new() } else { format!("geo = {files:?}\n") }
 }

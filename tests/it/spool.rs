@@ -20,6 +20,8 @@ use crate::common::{eventually, seed};
 /// Directory of the spool that the child appends to; the ledger is `ledger` beside it.
 const CHILD: &str = "TEST_SPOOL_CHILD";
 const KILLS: usize = 20;
+/// The child is killed after a random number of acks, at most this one.
+const ACKS_MAX: usize = 1_500;
 const TASKS: u64 = 32;
 /// Bits of a page load that count within one task and one run.
 const COUNT_BITS: u32 = 32;
@@ -110,8 +112,10 @@ fn what_was_acknowledged_before_a_kill_is_recovered_once_and_in_order() {
     for kill in 0..KILLS {
         let _ = std::fs::remove_file(directory.path().join("ledger"));
         let mut child = child(directory.path());
-        eventually("the child has acks", Duration::from_secs(60), || !ledger(directory.path()).is_empty());
-        std::thread::sleep(Duration::from_micros(random.u64(0..150_000)));
+        // At a random moment under load: how long so many acks take depends on the machine.
+        let acks = random.usize(1..=ACKS_MAX);
+        eventually("the child has acks", Duration::from_secs(60), || ledger(directory.path()).len() >= acks);
+        std::thread::sleep(Duration::from_micros(random.u64(0..5_000)));
         child.kill().unwrap();
         child.wait().unwrap();
 
@@ -148,7 +152,6 @@ fn what_was_acknowledged_before_a_kill_is_recovered_once_and_in_order() {
         }
     }
     println!("{acknowledged} acknowledged beacons over {KILLS} kills");
-    assert!(acknowledged > KILLS * 100, "the kills came under load");
 }
 
 /// ENOSPC and EIO come through the disk trait elsewhere; this is the system's own word, on a file system that is full.

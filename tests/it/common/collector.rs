@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::process::{self, Signal};
-use super::{HttpResponse, StoreClient, eventually_while_progressing, http, ports};
+use super::{HttpResponse, StoreClient, allowed, eventually_while_progressing, http, ports};
 
 /// A collector with an embedded store must be ready within this time, also while other tests use the machine.
 const READY_TIMEOUT: Duration = Duration::from_secs(90);
@@ -153,16 +153,17 @@ impl Collector {
 
     /// Waits until it accepts beacons. Fails with its log if it ends first.
     pub fn wait_until_ready(&mut self) {
-        let end = Instant::now() + READY_TIMEOUT;
+        let started = Instant::now();
         loop {
             if http::get(self.admin, "/readyz").is_ok_and(|answer| answer.status == 200) {
                 return;
             }
             let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
             assert!(ended.is_none(), "the collector ended with {ended:?}:\n{}", self.log());
+            let elapsed = started.elapsed();
             assert!(
-                Instant::now() < end,
-                "the collector is not ready after {READY_TIMEOUT:?}:\n{}",
+                elapsed < allowed(READY_TIMEOUT),
+                "the collector is not ready after {elapsed:?}:\n{}",
                 self.log()
             );
             std::thread::sleep(Duration::from_millis(10));
@@ -214,15 +215,15 @@ impl Collector {
     pub fn terminate(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("the collector was started");
         process::signal(child.id(), Signal::TERM);
-        let end = Instant::now() + DRAIN_TIMEOUT;
+        let started = Instant::now();
         loop {
             if let Some(status) = child.try_wait().expect("a child can be waited for") {
                 return status;
             }
-            if Instant::now() > end {
+            if started.elapsed() > allowed(DRAIN_TIMEOUT) {
                 let _ = child.kill();
                 let _ = child.wait();
-                panic!("the collector did not end within {DRAIN_TIMEOUT:?}:\n{}", self.log());
+                panic!("the collector did not end within {:?}:\n{}", started.elapsed(), self.log());
             }
             std::thread::sleep(Duration::from_millis(10));
         }
