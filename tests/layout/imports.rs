@@ -2,9 +2,9 @@
 //! does not, because it is a module's interface and not a need of its own.
 
 use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens as _;
 use syn::spanned::Spanned as _;
-use syn::visit::{self, Visit};
-use syn::{ItemUse, Macro, Visibility};
+use syn::{ImplItem, Item, ItemImpl, ItemUse, Visibility};
 
 use crate::tree::{Module, Tree, flatten, is_for_tests};
 
@@ -33,10 +33,14 @@ impl Import {
 pub fn imports(tree: &Tree) -> Vec<Import> {
     let mut found = Vec::new();
     for module in tree.modules.values() {
-        let mut visitor = Paths { tree, module, found: &mut found };
+        let mut paths = Paths { tree, module, found: &mut found };
         for item in &module.items {
-            if !matches!(item, syn::Item::Mod(_)) {
-                visitor.visit_item(item);
+            match item {
+                // Modules are in the tree themselves, and re-exports are no need of their module.
+                Item::Mod(_) => {}
+                Item::Use(item) => paths.record_use(item),
+                Item::Impl(item) => paths.record_impl(item.clone()),
+                item => paths.record_tokens(item.to_token_stream()),
             }
         }
     }
@@ -62,7 +66,23 @@ impl Paths<'_> {
         });
     }
 
-    /// Macros are not parsed: their tokens are searched for `a::b`.
+    fn record_use(&mut self, item: &ItemUse) {
+        if matches!(item.vis, Visibility::Inherited) {
+            for (name, path) in flatten(&item.tree) {
+                if name.is_some() {
+                    self.record(&path, item.span().start().line);
+                }
+            }
+        }
+    }
+
+    fn record_impl(&mut self, mut item: ItemImpl) {
+        item.items
+            .retain(|member| !matches!(member, ImplItem::Fn(function) if is_for_tests(&function.attrs)));
+        self.record_tokens(item.into_token_stream());
+    }
+
+    /// Records each path `a::b` or `a` in the tokens, in bodies and macros too.
     fn record_tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let mut line = 0;
@@ -91,39 +111,11 @@ impl Paths<'_> {
     }
 
     fn end_path(&mut self, path: &mut Vec<String>, line: usize) {
-        if path.len() > 1 {
+        // A lower-case word alone is a variable, a field or a method.
+        let is_path = path.len() > 1 || path.first().is_some_and(|name| name.starts_with(char::is_uppercase));
+        if is_path {
             self.record(path, line);
         }
         path.clear();
-    }
-}
-
-impl<'ast> Visit<'ast> for Paths<'_> {
-    fn visit_item_use(&mut self, item: &'ast ItemUse) {
-        if !matches!(item.vis, Visibility::Inherited) || is_for_tests(&item.attrs) {
-            return;
-        }
-        for (name, path) in flatten(&item.tree) {
-            if name.is_some() {
-                self.record(&path, item.span().start().line);
-            }
-        }
-    }
-
-    fn visit_path(&mut self, path: &'ast syn::Path) {
-        let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        self.record(&names, path.span().start().line);
-        visit::visit_path(self, path);
-    }
-
-    fn visit_macro(&mut self, item: &'ast Macro) {
-        self.record_tokens(item.tokens.clone());
-        visit::visit_macro(self, item);
-    }
-
-    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
-        if !is_for_tests(&item.attrs) {
-            visit::visit_impl_item_fn(self, item);
-        }
     }
 }
