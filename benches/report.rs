@@ -44,7 +44,7 @@ fn main() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = kept.unwrap_or_else(|| directory.path().join("store"));
     let store = start(&data);
-    let client = Client::new(&config::Store::embedded(store.listen));
+    let client = Client::new(&config::StoreConfig::embedded(store.listen));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     if runtime.block_on(count(&client)).is_none_or(|found| found == 0) {
         fill(directory.path(), store.listen, rows);

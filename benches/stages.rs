@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use footfall::beacon::Hints;
+use footfall::beacon::ClientHints;
 use footfall::config::{DropBots, NamePatterns, Retention, Site};
 use footfall::enrich::{Browsers, Client, HintHeaders, source};
 use footfall::privacy::scrub::{self, Campaign};
@@ -37,7 +37,7 @@ fn privacy(places: Places) -> Privacy {
     Privacy::new(keys, places)
 }
 
-fn hints() -> Hints<'static> {
+fn hints() -> ClientHints<'static> {
     let brands = || {
         vec![
             ("Chromium".into(), "142".into()),
@@ -45,17 +45,17 @@ fn hints() -> Hints<'static> {
             ("Not_A Brand".into(), "99".into()),
         ]
     };
-    Hints {
+    ClientHints {
         brands: brands(),
         full_versions: brands(),
         mobile: Some(false),
         platform: "Windows".into(),
         platform_version: "15.0.0".into(),
-        ..Hints::default()
+        ..ClientHints::default()
     }
 }
 
-fn client<'a>(user_agent: &'a [u8], hints: &'a Hints<'a>) -> Client<'a> {
+fn client<'a>(user_agent: &'a [u8], hints: &'a ClientHints<'a>) -> Client<'a> {
     Client {
         user_agent,
         hints,

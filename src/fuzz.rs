@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 
-use crate::beacon::{self, Hints, MAX_AGE_MS, MAX_COOKIES, MAX_EVENTS, MAX_PROPS, What};
+use crate::beacon::{self, ClientHints, EventDetail, MAX_AGE_MS, MAX_COOKIES, MAX_EVENTS, MAX_PROPS};
 use crate::config::{Config, ConfigError, CookieRule, NamePatterns, Site};
 use crate::enrich::{Browser, Browsers, Client, HintHeaders};
 use crate::privacy::scrub::{self, Address};
@@ -55,20 +55,22 @@ pub fn beacon(data: &[u8]) {
     let beacon = match beacon::json::parse(data) {
         Ok(beacon) => beacon,
         Err(error) => {
-            assert!(error.at.len() <= 64 && error.what.len() <= 256, "a long answer: {error}");
+            assert!(error.path.len() <= 64 && error.problem.len() <= 256, "a long answer: {error}");
             return;
         }
     };
     serde_json::from_slice::<serde::de::IgnoredAny>(data).expect("a beacon is JSON");
     assert!((1..=MAX_EVENTS).contains(&beacon.events.len()) && beacon.cookies.len() <= MAX_COOKIES);
-    assert!(beacon.first.checked_add(MAX_EVENTS as u32).is_some());
+    assert!(beacon.first_seq.checked_add(MAX_EVENTS as u32).is_some());
     assert!(beacon.events[0].page.is_some(), "the first event has an address");
     for event in &beacon.events {
         assert!(event.age_ms <= MAX_AGE_MS);
-        match &event.what {
-            What::Leave { scroll_depth, .. } => assert!(*scroll_depth <= 100),
-            What::Event { name, props } => assert!(!name.is_empty() && props.len() <= MAX_PROPS),
-            What::Vitals(vitals) => assert!(vitals.cls.is_none_or(|cls| cls.is_finite() && cls >= 0.0)),
+        match &event.detail {
+            EventDetail::Leave { scroll_depth, .. } => assert!(*scroll_depth <= 100),
+            EventDetail::Event { name, props } => assert!(!name.is_empty() && props.len() <= MAX_PROPS),
+            EventDetail::Vitals(vitals) => {
+                assert!(vitals.cls.is_none_or(|cls| cls.is_finite() && cls >= 0.0))
+            }
             _ => {}
         }
     }
@@ -176,7 +178,7 @@ pub fn client_hints(data: &[u8]) {
             headers.insert(HeaderName::from_static(name), value);
         }
     }
-    let hints = Hints::default();
+    let hints = ClientHints::default();
     check_browser(&Client {
         user_agent: lines.next().unwrap_or_default(),
         hints: &hints,
@@ -190,7 +192,7 @@ pub fn client_hints(data: &[u8]) {
 /// A user agent behind three bytes: touch points, screen, and whether a script drives the browser.
 pub fn user_agent(data: &[u8]) {
     let Some(([touch_points, screen, flags], user_agent)) = data.split_first_chunk::<3>() else { return };
-    let hints = Hints::default();
+    let hints = ClientHints::default();
     check_browser(&Client {
         user_agent,
         hints: &hints,

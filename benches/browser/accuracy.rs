@@ -1,6 +1,6 @@
 //! Compares recognised browsers and bots with the expected answers of the suites.
 
-use footfall::beacon::Hints;
+use footfall::beacon::ClientHints;
 use footfall::enrich::{Browser, HintHeaders};
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
@@ -72,7 +72,7 @@ fn share(
 
 fn footfall(row: &SuiteRow) -> Recognised {
     let headers = headers(row);
-    let hints = Hints::default();
+    let hints = ClientHints::default();
     let browser = Browser::of(&client(&row.user_agent, &hints, HintHeaders::of(&headers)));
     let os_major = browser.os_version.split('.').next().unwrap_or_default().to_owned();
     let device = browser.device.name().to_owned();

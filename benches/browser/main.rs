@@ -11,7 +11,7 @@ mod suite;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use footfall::beacon::Hints;
+use footfall::beacon::ClientHints;
 use footfall::enrich::{Client, HintHeaders};
 
 /// The tables are between these lines of `docs/browser.md`.

@@ -1,6 +1,6 @@
 //! Resident memory of the recognition tables.
 
-use footfall::beacon::Hints;
+use footfall::beacon::ClientHints;
 use footfall::enrich::{Browser, Browsers, HintHeaders};
 use woothee::parser::Parser;
 
@@ -26,7 +26,7 @@ fn resident() -> f64 {
 /// The table in Markdown. The recognition tables are built at first use, so it must be called before any recognition.
 pub(crate) fn report() -> String {
     let woothee = gained(|| drop(Parser::new().parse(AGENT)));
-    let hints = Hints::default();
+    let hints = ClientHints::default();
     let tables = gained(|| {
         for agent in [AGENT, "curl/8.9.1", "Mozilla/5.0 (compatible; ExampleBot/1.0)"] {
             drop(Browser::of(&client(agent, &hints, HintHeaders::default())));

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use footfall::beacon::Hints;
+use footfall::beacon::ClientHints;
 use footfall::enrich::{Browser, Browsers, HintHeaders};
 use woothee::parser::Parser;
 
@@ -54,7 +54,7 @@ fn noise(seed: u64) -> String {
 
 /// Medians in µs: `woothee`, not cached, cached. They take turns, so that other load slows all of them.
 fn times(agents: &[&str]) -> [f64; 3] {
-    let hints = Hints::default();
+    let hints = ClientHints::default();
     let browsers = Browsers::new();
     let of = |agent| client(agent, &hints, HintHeaders::default());
     let mut all = [const { Vec::new() }; 3];

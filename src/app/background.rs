@@ -96,7 +96,7 @@ impl Background {
 
 /// Starts the embedded store, where it is configured.
 pub(crate) fn start_embedded(config: &Config) -> Option<EmbeddedStore> {
-    if !matches!(config.store, config::Store::Embedded { .. }) {
+    if !matches!(config.store, config::StoreConfig::Embedded { .. }) {
         return None;
     }
     match EmbeddedStore::start(config) {

@@ -4,14 +4,16 @@
 
 use std::borrow::Cow;
 
-use super::{Beacon, Event, Hints, Malformed, Page, What};
+use super::error::MalformedBeacon;
+use super::event::{BeaconEvent, EventDetail, PageAddress};
+use super::page_load::Beacon;
 
-/// Reads the query and the `Referer` header as a beacon of one view. Each request is a page load of its own, named by
+/// Reads the query and the `Referer` header as a beacon of one view. Each request is a page load of its own with the id
 /// `page_load`.
 ///
 /// # Errors
-/// When there is no site or no page address.
-pub fn parse<'a>(query: &'a str, referer: &'a str, page_load: u64) -> Result<Beacon<'a>, Malformed> {
+/// When the site or the page address is missing.
+pub fn parse<'a>(query: &'a str, referer: &'a str, page_load: u64) -> Result<Beacon<'a>, MalformedBeacon> {
     let mut site = Cow::Borrowed("");
     let mut url = Cow::Borrowed(referer);
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -22,27 +24,14 @@ pub fn parse<'a>(query: &'a str, referer: &'a str, page_load: u64) -> Result<Bea
         }
     }
     if site.is_empty() {
-        return Err(Malformed::new("s", "is missing: /b.gif?s=SITE"));
+        return Err(MalformedBeacon::new("s", "is missing: /b.gif?s=SITE"));
     }
     if url.is_empty() {
-        return Err(Malformed::new("u", "is missing, and there is no Referer header"));
+        return Err(MalformedBeacon::new("u", "is missing, and there is no Referer header"));
     }
-    let page = Page { url, referrer: Cow::Borrowed("") };
-    Ok(Beacon {
-        site,
-        page_load,
-        first: 0,
-        screen_width: 0,
-        screen_height: 0,
-        language: Cow::Borrowed(""),
-        timezone: Cow::Borrowed(""),
-        cookies_enabled: false,
-        touch_points: 0,
-        automated: false,
-        cookies: Vec::new(),
-        hints: Hints::default(),
-        events: vec![Event { age_ms: 0, page: Some(page), what: What::View }],
-    })
+    let page = PageAddress { url, referrer: Cow::Borrowed("") };
+    let events = vec![BeaconEvent { age_ms: 0, page: Some(page), detail: EventDetail::View }];
+    Ok(Beacon { site, page_load, events, ..Beacon::default() })
 }
 
 #[cfg(test)]
@@ -58,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_pixel_without_site_or_page_is_refused() {
-        assert_eq!(parse("", "https://a.example/", 0).unwrap_err().at, "s");
-        assert_eq!(parse("s=clinic", "", 0).unwrap_err().at, "u");
+        assert_eq!(parse("", "https://a.example/", 0).unwrap_err().path, "s");
+        assert_eq!(parse("s=clinic", "", 0).unwrap_err().path, "u");
     }
 }

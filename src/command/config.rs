@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Subcommand;
 
 use super::{Common, Error};
-use crate::config::{Config, Store};
+use crate::config::{Config, StoreConfig};
 use crate::enrich::lists;
 
 /// What to do with the configuration.
@@ -43,11 +43,11 @@ fn check(common: &Common) -> Result<(), Error> {
 
 fn summary(config: &Config, out: &mut impl Write) -> std::io::Result<()> {
     let store = match &config.store {
-        Store::Embedded { listen, native, .. } => {
+        StoreConfig::Embedded { listen, native, .. } => {
             let native = native.map_or_else(String::new, |native| format!(", native protocol on {native}"));
             format!("embedded, on {listen}{native}")
         }
-        Store::Server { url, database, cluster, .. } => {
+        StoreConfig::Server { url, database, cluster, .. } => {
             let cluster =
                 cluster.as_ref().map_or_else(String::new, |name| format!(", cluster {name} (experimental)"));
             format!("{url}, database {database}{cluster}")

@@ -16,7 +16,7 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use crate::app as serve;
 use crate::command::{Common, Error};
-use crate::config::{Config, HostPattern, Site, Store};
+use crate::config::{Config, HostPattern, Site, StoreConfig};
 use crate::demo::{clinic, site};
 use crate::server::admin::Side;
 
@@ -52,7 +52,7 @@ pub(crate) fn run(address: SocketAddr, common: &Common) -> Result<(), Error> {
 /// Refuses to start where the embedded store could not listen. A collector would take beacons without its store; a demonstration
 /// would have nothing to show.
 fn check_store_addresses(config: &Config) -> Result<(), Error> {
-    let Store::Embedded { listen, native, .. } = config.store else { return Ok(()) };
+    let StoreConfig::Embedded { listen, native, .. } = config.store else { return Ok(()) };
     for (setting, address) in [("listen", Some(listen)), ("native", native)] {
         let Some(address) = address else { continue };
         let deadline = Instant::now() + PORT_TIMEOUT;

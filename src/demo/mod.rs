@@ -25,7 +25,7 @@ use traffic::{Paths, Rows, Sources, Traffic};
 
 use crate::app as serve;
 use crate::command::{Common, Error};
-use crate::config::{Config, Retention, Store};
+use crate::config::{Config, Retention, StoreConfig};
 use crate::event::COLUMNS;
 use crate::spool::STORED;
 use crate::store::days::Materialiser;
@@ -102,7 +102,7 @@ pub fn run(arguments: &Arguments, common: &Common) -> Result<(), Error> {
 
 /// Starts the embedded store, unless it runs already or the configuration names a server.
 async fn start_store(config: &Config) -> Result<Option<EmbeddedStore>, Error> {
-    let Store::Embedded { listen, .. } = config.store else { return Ok(None) };
+    let StoreConfig::Embedded { listen, .. } = config.store else { return Ok(None) };
     if tokio::net::TcpStream::connect(listen).await.is_ok() {
         return Ok(None);
     }

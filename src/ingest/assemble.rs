@@ -4,23 +4,13 @@
 
 use std::borrow::Cow;
 
-use crate::beacon::{Beacon, Malformed, ScriptError, Text, Vitals, What};
+use crate::beacon::limits::{MAX_MESSAGE, MAX_NAME, MAX_PROP_NAME, MAX_PROP_VALUE, MAX_STACK};
+use crate::beacon::{Beacon, EventDetail, MalformedBeacon, RawText, ScriptError, WebVitals};
 use crate::config::{NamePatterns, Retention, Site};
 use crate::enrich::{self, Browser};
 use crate::event::{BotCategory, EventRow, UnixDay, UnixMillis};
 use crate::privacy::scrub::{self, Address};
 use crate::privacy::{Place, Who};
-
-/// Longest stored value of a property, in bytes.
-const MAX_PROP: usize = 512;
-/// Longest stored name of a property, in bytes.
-const MAX_PROP_NAME: usize = 64;
-/// Longest stored name of an event, campaign or slot, in bytes.
-const MAX_NAME: usize = 128;
-/// Longest stored error message, in bytes.
-const MAX_MESSAGE: usize = 512;
-/// Longest stored stack, in bytes.
-const MAX_STACK: usize = 2_048;
 
 /// What a visit is called that was made up to show its referrer's address to whoever reads the reports.
 pub const REFERRER_SPAM: &str = "referrer spam";
@@ -46,7 +36,7 @@ pub struct Context<'a> {
 pub enum Unfit {
     /// An address is none.
     #[error(transparent)]
-    Malformed(#[from] Malformed),
+    Malformed(#[from] MalformedBeacon),
     /// The page is not one of the site's.
     #[error("the page's host is not one of the site's hosts")]
     ForeignHost,
@@ -65,13 +55,13 @@ pub fn rows(
     let visited = visited(context.site, beacon)?;
     let mut pages = visited.iter().map(|visited| shared(context, beacon, visited));
     let mut page = EventRow::default();
-    for (seq, event) in (beacon.first..).zip(&beacon.events) {
+    for (seq, event) in (beacon.first_seq..).zip(&beacon.events) {
         if event.page.is_some() {
             page = pages.next().expect("each page that was sent was visited");
         }
         if wanted(seq, page.bot_category) {
             let time = UnixMillis(context.received - i64::from(event.age_ms));
-            fill(EventRow { seq, time, kind: event.what.kind(), ..page.clone() }, &event.what, &mut take);
+            fill(EventRow { seq, time, kind: event.detail.kind(), ..page.clone() }, &event.detail, &mut take);
         }
     }
     Ok(())
@@ -83,7 +73,7 @@ fn visited<'a>(site: &Site, beacon: &'a Beacon<'_>) -> Result<Vec<Visited<'a>>, 
     for (index, event) in beacon.events.iter().enumerate() {
         let Some(sent) = &event.page else { continue };
         let page = scrub::address(&sent.url, &site.query)
-            .map_err(|error| Malformed::new(format!("e[{index}].u"), error.to_string()))?;
+            .map_err(|error| MalformedBeacon::new(format!("e[{index}].u"), error.to_string()))?;
         if !site.allows(&page.host) {
             return Err(Unfit::ForeignHost);
         }
@@ -186,31 +176,33 @@ fn expires(received: i64, retention: Retention) -> UnixDay {
 }
 
 /// Fills in the columns of the kind and hands the row on. The scrubbed texts live as long as this call.
-fn fill(mut row: EventRow<'_>, what: &What<'_>, take: &mut impl FnMut(&EventRow<'_>)) {
+fn fill(mut row: EventRow<'_>, what: &EventDetail<'_>, take: &mut impl FnMut(&EventRow<'_>)) {
     match what {
-        What::View | What::Missing => take(&row),
-        What::Leave { engaged_ms, scroll_depth } => {
+        EventDetail::View | EventDetail::Missing => take(&row),
+        EventDetail::Leave { engaged_ms, scroll_depth } => {
             row.engaged_ms = *engaged_ms;
             row.scroll_depth = *scroll_depth;
             take(&row);
         }
-        What::Event { name, props } => {
+        EventDetail::Event { name, props } => {
             let scrubbed = scrub_props(props);
             let pairs: Vec<(&str, &str)> = scrubbed.iter().map(|(name, value)| (&**name, &**value)).collect();
             let name = scrub::text(name, MAX_NAME);
             take(&EventRow { name: &name, props: &pairs, ..row });
         }
-        What::Ad { action, ad, slot } => {
+        EventDetail::Ad { action, ad, slot } => {
             let (ad, slot) = (scrub::text(ad, MAX_NAME), scrub::text(slot, MAX_NAME));
             take(&EventRow { name: action.name(), ad: &ad, slot: &slot, ..row });
         }
-        What::Outbound { url } | What::Download { url } => take(&EventRow { name: &target(url), ..row }),
-        What::Resource { url, tag } => {
+        EventDetail::Outbound { url } | EventDetail::Download { url } => {
+            take(&EventRow { name: &target(url), ..row })
+        }
+        EventDetail::Resource { url, tag } => {
             let props = [("tag", &**tag)];
             take(&EventRow { name: &target(url), props: if tag.is_empty() { &[] } else { &props }, ..row });
         }
-        What::Error(error) => fill_error(row, error, take),
-        What::Vitals(vitals) => take(&fill_vitals(row, *vitals)),
+        EventDetail::Error(error) => fill_error(row, error, take),
+        EventDetail::Vitals(vitals) => take(&fill_vitals(row, *vitals)),
     }
 }
 
@@ -229,7 +221,7 @@ fn fill_error(row: EventRow<'_>, error: &ScriptError<'_>, take: &mut impl FnMut(
     });
 }
 
-fn fill_vitals(row: EventRow<'_>, vitals: Vitals) -> EventRow<'_> {
+fn fill_vitals(row: EventRow<'_>, vitals: WebVitals) -> EventRow<'_> {
     EventRow {
         lcp_ms: vitals.lcp_ms,
         inp_ms: vitals.inp_ms,
@@ -244,9 +236,9 @@ fn fill_vitals(row: EventRow<'_>, vitals: Vitals) -> EventRow<'_> {
     }
 }
 
-fn scrub_props<'a>(props: &'a [(Text<'_>, Text<'_>)]) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
-    let scrub = |(name, value): &'a (Text<'_>, Text<'_>)| {
-        (scrub::text(name, MAX_PROP_NAME), scrub::text(value, MAX_PROP))
+fn scrub_props<'a>(props: &'a [(RawText<'_>, RawText<'_>)]) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+    let scrub = |(name, value): &'a (RawText<'_>, RawText<'_>)| {
+        (scrub::text(name, MAX_PROP_NAME), scrub::text(value, MAX_PROP_VALUE))
     };
     props.iter().map(scrub).collect()
 }

@@ -13,8 +13,8 @@ use hyper::header::{HeaderName, REFERER, USER_AGENT};
 
 use crate::access::TokenHolder;
 use crate::access::signature::SignedSiteName;
-use crate::beacon::{self, Beacon, Malformed};
-use crate::config::{Config, Signatures, Site, Sites};
+use crate::beacon::{self, Beacon, MalformedBeacon};
+use crate::config::{Config, SignatureRules, Site, Sites};
 use crate::enrich::{Browsers, Client, HintHeaders};
 use crate::event::DropReason;
 use crate::ingest::assemble::{self, Context, Unfit};
@@ -72,7 +72,7 @@ pub enum By<'a> {
 pub enum Refused {
     /// 400.
     #[error(transparent)]
-    Malformed(#[from] Malformed),
+    Malformed(#[from] MalformedBeacon),
     /// 403.
     #[error("no such site here")]
     UnknownSite,
@@ -299,7 +299,7 @@ impl Written {
 
 /// A signature is checked where the site has secrets: a bad one is refused, none is where one is required.
 fn check_signature(site: &Site, named: SignedSiteName<'_>) -> Result<(), Refused> {
-    let Signatures { required, secrets } = &site.signatures;
+    let SignatureRules { required, secrets } = &site.signatures;
     if secrets.is_empty() || (named.signature.is_none() && !required) {
         return Ok(());
     }

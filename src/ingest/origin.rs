@@ -7,7 +7,7 @@
 use hyper::HeaderMap;
 use hyper::header::{ORIGIN, REFERER};
 
-use crate::config::Site;
+use crate::config::{Site, WebAddress};
 use crate::ingest::collector::Refused;
 
 /// Refuses what a browser sends on behalf of a page that is not the site's.
@@ -21,22 +21,8 @@ pub(crate) fn check(site: &Site, headers: &HeaderMap) -> Result<(), Refused> {
         origin => origin,
     };
     let Some(from) = from else { return Ok(()) };
-    let host = std::str::from_utf8(from).ok().and_then(host).ok_or(Refused::ForeignHost)?;
-    if site.allows(host) { Ok(()) } else { Err(Refused::ForeignHost) }
-}
-
-/// The host of an address as browsers serialise it: lower case, without a user.
-fn host(address: &str) -> Option<&str> {
-    let (scheme, rest) = address.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let web = matches!(scheme, "https" | "http");
-    // The port is what follows the last colon, unless that stands inside an IPv6 address.
-    let host = match authority.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => authority,
-    };
-    // Of two readings of an address an attacker takes the one that we did not.
-    (web && !host.is_empty() && !authority.contains(['@', '\\', ' '])).then_some(host)
+    let address = std::str::from_utf8(from).ok().and_then(WebAddress::parse).ok_or(Refused::ForeignHost)?;
+    if site.allows(address.host) { Ok(()) } else { Err(Refused::ForeignHost) }
 }
 
 #[cfg(test)]

@@ -251,7 +251,7 @@ mod tests {
     use crate::store::Client;
 
     async fn front_page(sites: &[&str], who: &Principal) -> String {
-        let store = crate::config::Store::embedded(([127, 0, 0, 1], 1).into());
+        let store = crate::config::StoreConfig::embedded(([127, 0, 0, 1], 1).into());
         let reports = Reports::new(Client::new(&store), TimeZone::UTC, sites).unwrap();
         let page = index(&reports, who).into_body().collect().await.unwrap().to_bytes();
         String::from_utf8(page.to_vec()).unwrap()

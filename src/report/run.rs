@@ -514,7 +514,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_report_for_which_there_is_no_place_is_refused_after_a_while() {
-        let store = crate::config::Store::embedded(([127, 0, 0, 1], 1).into());
+        let store = crate::config::StoreConfig::embedded(([127, 0, 0, 1], 1).into());
         let zone = TimeZone::get("Europe/Moscow").unwrap();
         let reports = Reports::new(Client::new(&store), zone, &["clinic"]).unwrap();
         let held = reports.places.acquire_many(MOST_AT_ONCE as u32).await.unwrap();

@@ -12,7 +12,7 @@ use super::answer::Early;
 use super::bounds::{Bounds, MAX_BODIES};
 
 /// Bytes of a body; `sendBeacon` and `fetch` with `keepalive` carry no more than 64 KiB either.
-pub(super) const MAX_BODY: usize = 64 * 1024;
+pub(super) const MAX_BODY: usize = crate::beacon::MAX_BODY;
 
 /// Bytes of a body over the bound that are read and thrown away before 413 is answered. A client that is still sending
 /// when the connection closes may lose the answer to a reset; one that announces more than this deserves it.

@@ -13,7 +13,7 @@ use hyper::header::{
 };
 
 use super::answer::{self, Answer};
-use crate::config::{HostPattern, Sites};
+use crate::config::{HostPattern, Sites, WebAddress};
 
 /// The hosts of all sites.
 #[derive(Debug, Default)]
@@ -82,18 +82,15 @@ pub(super) fn preflight(origin: Option<HeaderValue>) -> Answer {
     answer
 }
 
-/// The host of a serialised origin (RFC 6454, section 6.2), strictly: it is echoed.
+/// The host of a serialised origin (RFC 6454, section 6.2). It is strict, because the answer repeats the origin.
 fn host(origin: &str) -> Option<&str> {
-    let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"))?;
-    let (host, port) = rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)));
-    let named =
+    let address = WebAddress::parse(origin)?;
+    let is_plain =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_');
-    let well_formed = !host.is_empty()
-        && host.bytes().all(named)
-        && port.is_none_or(|port| {
-            (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit())
-        });
-    well_formed.then_some(host)
+    let well_formed = address.host.bytes().all(is_plain)
+        && address.port.is_none_or(|port| (1..=5).contains(&port.len()))
+        && address.rest.is_empty();
+    well_formed.then_some(address.host)
 }
 
 #[cfg(test)]

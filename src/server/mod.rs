@@ -123,9 +123,9 @@ pub struct Options {
     /// Whether trusted peers start with a PROXY v2 header.
     pub proxy_protocol: bool,
     /// TLS, if it is offered.
-    pub tls: Option<config::Tls>,
+    pub tls: Option<config::TlsConfig>,
     /// Bounds on one address and on all connections.
-    pub limits: config::Limits,
+    pub limits: config::ClientLimits,
     /// Who may send for visitors: knows the tokens of role sender.
     pub gate: Arc<TokenVerifier>,
     /// Bounds in time.

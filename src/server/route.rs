@@ -230,7 +230,7 @@ impl<C: Collect> Visit<C> {
 
 fn refusal(refused: Refused) -> Answer {
     match refused {
-        Refused::Malformed(malformed) => answer::malformed(&malformed.what, &malformed.at),
+        Refused::Malformed(malformed) => answer::malformed(&malformed.problem, &malformed.path),
         Refused::UnknownSite => answer::wrong(StatusCode::FORBIDDEN, "this site is unknown here"),
         Refused::ForeignHost => {
             answer::wrong(StatusCode::FORBIDDEN, "the page's host is not one of the site's hosts")

@@ -18,7 +18,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::Tls;
+use crate::config::TlsConfig;
 use crate::error_chain::error_chain;
 use crate::secret::file_version::FileVersion;
 
@@ -65,7 +65,7 @@ pub enum TlsError {
 
 /// The certificate in use, and where it comes from.
 pub struct Certificates {
-    files: Tls,
+    files: TlsConfig,
     current: Arc<Current>,
     acceptor: TlsAcceptor,
 }
@@ -90,7 +90,7 @@ impl Certificates {
     ///
     /// # Errors
     /// When they hold no certificate with its key.
-    pub fn load(files: &Tls) -> Result<Arc<Self>, TlsError> {
+    pub fn load(files: &TlsConfig) -> Result<Arc<Self>, TlsError> {
         let current = Arc::new(Current(ArcSwap::from_pointee(read(files)?)));
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
@@ -142,7 +142,7 @@ impl Certificates {
     }
 }
 
-fn read(files: &Tls) -> Result<CertifiedKey, TlsError> {
+fn read(files: &TlsConfig) -> Result<CertifiedKey, TlsError> {
     let pem = |file: &Path| {
         let file = file.to_owned();
         move |source| TlsError::Pem { file, source }

@@ -13,12 +13,9 @@ use clickhouse::Compression;
 use clickhouse::insert_formatted::InsertFormatted;
 use clickhouse::query::{BytesCursor, Query};
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, DATABASE};
 use crate::secret::Secret;
 use embedded::{ANALYST, COLLECTOR, Passwords, PasswordsError, REPORTS};
-
-/// The database of all tables, unless the configuration names another.
-pub const DATABASE: &str = "footfall";
 
 /// A connection to the store; cheap to clone.
 #[derive(Clone)]
@@ -50,12 +47,12 @@ impl Client {
     }
 
     /// A client for the store, if it is embedded for one that asks for no password. Nothing is sent yet.
-    pub fn new(store: &config::Store) -> Self {
+    pub fn new(store: &config::StoreConfig) -> Self {
         let (url, database, user, password, cluster) = match store {
-            config::Store::Embedded { listen, .. } => {
+            config::StoreConfig::Embedded { listen, .. } => {
                 (format!("http://{listen}"), DATABASE.to_owned(), COLLECTOR, "", None)
             }
-            config::Store::Server { url, database, user, password, cluster } => {
+            config::StoreConfig::Server { url, database, user, password, cluster } => {
                 (url.clone(), database.clone(), user.as_str(), password.expose(), cluster.clone())
             }
         };
@@ -66,7 +63,8 @@ impl Client {
         if !password.is_empty() {
             inner = inner.with_password(password);
         }
-        let reader = matches!(store, config::Store::Embedded { .. }).then(|| (REPORTS, Secret::default()));
+        let reader =
+            matches!(store, config::StoreConfig::Embedded { .. }).then(|| (REPORTS, Secret::default()));
         Self { inner, database, cluster, reader }
     }
 

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use footfall::config::Store as Settings;
+use footfall::config::StoreConfig as Settings;
 use footfall::event::{EventRow, UnixDay, UnixMillis};
 use footfall::secret::Secret;
 use footfall::spool::{Durability, Frame};

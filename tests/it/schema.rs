@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::Command;
 
 use bytes::Bytes;
-use footfall::config::Store as Address;
+use footfall::config::StoreConfig as Address;
 use footfall::event::{BotCategory, COLUMNS, DeviceClass, EventKind, EventRow, UnixDay, UnixMillis};
 use footfall::secret::Secret;
 use footfall::store::days::{Closed, Materialiser};

@@ -166,7 +166,7 @@ pub(crate) fn store() -> (tempfile::TempDir, StoreProcess) {
 }
 
 fn client(address: SocketAddr) -> Client {
-    Client::new(&config::Store::Server {
+    Client::new(&config::StoreConfig::Server {
         url: format!("http://{address}"),
         database: "footfall".into(),
         user: "admin".into(),

@@ -1,6 +1,6 @@
 //! A database of the first release, brought up to date: what it held is there, counted as before, and no day is lost.
 
-use footfall::config::Store as Address;
+use footfall::config::StoreConfig as Address;
 use footfall::secret::Secret;
 use footfall::store::days::Materialiser;
 use footfall::store::{Client, schema};

@@ -63,7 +63,7 @@ fn serve(mut stream: TcpStream, answers: &SharedAnswers, rng: &mut Rng) {
             }
             _ => {
                 let beacon = footfall::beacon::json::parse(&body).expect("the load sends beacons");
-                for seq in beacon.first..beacon.first + beacon.events.len() as u32 {
+                for seq in beacon.first_seq..beacon.first_seq + beacon.events.len() as u32 {
                     *answers.taken.entry((beacon.page_load, seq)).or_default() += 1;
                 }
                 b"HTTP/1.1 204 No Content\r\n\r\n"

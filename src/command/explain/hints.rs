@@ -6,7 +6,7 @@ use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
-use crate::beacon::Hints;
+use crate::beacon::ClientHints;
 
 /// Headers by the letters of their names, without `sec-ch-ua`, which is how the script's names read too.
 const HEADERS: &[(&str, &str)] = &[
@@ -25,8 +25,8 @@ const HEADERS: &[(&str, &str)] = &[
 ///
 /// # Errors
 /// Says which hint is of no form that is understood.
-pub(super) fn read(line: &Map<String, Value>) -> Result<(Hints<'static>, HeaderMap), String> {
-    let mut hints = Hints::default();
+pub(super) fn read(line: &Map<String, Value>) -> Result<(ClientHints<'static>, HeaderMap), String> {
+    let mut hints = ClientHints::default();
     let mut headers = HeaderMap::new();
     for (name, value) in line {
         let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -79,7 +79,7 @@ fn brands(list: &[Value]) -> Option<Vec<(Cow<'static, str>, Cow<'static, str>)>>
 mod tests {
     use super::*;
 
-    fn of(json: &str) -> (Hints<'static>, HeaderMap) {
+    fn of(json: &str) -> (ClientHints<'static>, HeaderMap) {
         read(&serde_json::from_str(json).expect("an object")).expect("hints")
     }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::{Common, Error};
-use crate::beacon::{Beacon, Event, Hints, Page, ScriptError, Text, What};
+use crate::beacon::{Beacon, BeaconEvent, EventDetail, PageAddress, RawText, ScriptError};
 use crate::config::{Config, HostPattern, Site};
 use crate::enrich::{Browsers, Client, HintHeaders, Rules};
 use crate::ingest::assemble::{self, Context};
@@ -43,13 +43,13 @@ pub struct Arguments {
 #[serde(deny_unknown_fields)]
 struct Line<'a> {
     #[serde(borrow, default)]
-    ua: Text<'a>,
+    ua: RawText<'a>,
     #[serde(default)]
     hints: serde_json::Map<String, serde_json::Value>,
     #[serde(borrow, default)]
-    url: Option<Text<'a>>,
+    url: Option<RawText<'a>>,
     #[serde(borrow, default)]
-    referrer: Text<'a>,
+    referrer: RawText<'a>,
     ip: Option<IpAddr>,
     /// `navigator.maxTouchPoints`.
     #[serde(default)]
@@ -63,7 +63,7 @@ struct Line<'a> {
     #[serde(default)]
     props: serde_json::Map<String, serde_json::Value>,
     #[serde(borrow, default)]
-    error: Option<Text<'a>>,
+    error: Option<RawText<'a>>,
 }
 
 /// Runs the command.
@@ -118,7 +118,7 @@ struct Explainer<'a> {
 impl Explainer<'_> {
     fn explain(&self, line: &str) -> Result<serde_json::Map<String, serde_json::Value>, String> {
         let line: Line<'_> = serde_json::from_str(line).map_err(|error| error.to_string())?;
-        let url = line.url.unwrap_or(Text(Cow::Borrowed(SOME_PAGE)));
+        let url = line.url.unwrap_or(RawText(Cow::Borrowed(SOME_PAGE)));
         let site = self.site_of(&url)?;
         let user_agent = line.ua.as_bytes();
         let (hints, headers) = hints::read(&line.hints)?;
@@ -173,12 +173,15 @@ fn rules(rules: &Rules) -> serde_json::Value {
     decided.map(|(column, rule)| (column.to_owned(), rule.into())).collect::<serde_json::Map<_, _>>().into()
 }
 
-fn what<'a>(error: Option<Text<'a>>, props: serde_json::Map<String, serde_json::Value>) -> What<'a> {
+fn what<'a>(
+    error: Option<RawText<'a>>,
+    props: serde_json::Map<String, serde_json::Value>,
+) -> EventDetail<'a> {
     if let Some(message) = error {
-        return What::Error(ScriptError { message: message.0, ..ScriptError::default() });
+        return EventDetail::Error(ScriptError { message: message.0, ..ScriptError::default() });
     }
     if props.is_empty() {
-        return What::View;
+        return EventDetail::View;
     }
     let text = |value| match value {
         serde_json::Value::String(text) => text,
@@ -186,27 +189,14 @@ fn what<'a>(error: Option<Text<'a>>, props: serde_json::Map<String, serde_json::
     };
     let props = props
         .into_iter()
-        .map(|(name, value)| (Text(Cow::Owned(name)), Text(Cow::Owned(text(value)))))
+        .map(|(name, value)| (RawText(Cow::Owned(name)), RawText(Cow::Owned(text(value)))))
         .collect();
-    What::Event { name: Cow::Borrowed("explain"), props }
+    EventDetail::Event { name: Cow::Borrowed("explain"), props }
 }
 
-fn beacon<'a>(url: Cow<'a, str>, referrer: Cow<'a, str>, what: What<'a>) -> Beacon<'a> {
-    Beacon {
-        site: Cow::Borrowed(""),
-        page_load: 0,
-        first: 0,
-        screen_width: 0,
-        screen_height: 0,
-        language: Cow::Borrowed(""),
-        timezone: Cow::Borrowed(""),
-        cookies_enabled: false,
-        touch_points: 0,
-        automated: false,
-        cookies: Vec::new(),
-        hints: Hints::default(),
-        events: vec![Event { age_ms: 0, page: Some(Page { url, referrer }), what }],
-    }
+fn beacon<'a>(url: Cow<'a, str>, referrer: Cow<'a, str>, detail: EventDetail<'a>) -> Beacon<'a> {
+    let page = PageAddress { url, referrer };
+    Beacon { events: vec![BeaconEvent { age_ms: 0, page: Some(page), detail }], ..Beacon::default() }
 }
 
 /// A directory for a key that is thrown away: in memory where the system has such a place.

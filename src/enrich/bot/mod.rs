@@ -12,7 +12,7 @@ mod tests;
 
 use woothee::parser::WootheeResult;
 
-use crate::beacon::Hints;
+use crate::beacon::ClientHints;
 use crate::event::BotCategory;
 use names::NAMES;
 use patterns::PATTERNS;
@@ -34,7 +34,7 @@ pub(super) fn bot(
     user_agent: &str,
     lower: &str,
     parsed: &WootheeResult<'_>,
-    hints: &Hints<'_>,
+    hints: &ClientHints<'_>,
     is_automated: bool,
 ) -> Option<Bot> {
     let rule = PATTERNS.find(lower).or_else(|| (parsed.category == "crawler").then_some("woothee"));

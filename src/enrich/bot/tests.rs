@@ -5,7 +5,7 @@ use woothee::parser::Parser;
 
 fn found(user_agent: &str) -> Option<(String, BotCategory)> {
     let parsed = Parser::new().parse(user_agent).unwrap_or_default();
-    let bot = bot(user_agent, &user_agent.to_ascii_lowercase(), &parsed, &Hints::default(), false);
+    let bot = bot(user_agent, &user_agent.to_ascii_lowercase(), &parsed, &ClientHints::default(), false);
     bot.map(|bot| (bot.name.into_string(), bot.category))
 }
 

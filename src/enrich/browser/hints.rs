@@ -13,7 +13,7 @@ use hyper::HeaderMap;
 use sfv::{BareItem, List, ListEntry, Parser};
 
 use super::{Browser, Rules, device, major, two_parts};
-use crate::beacon::Hints;
+use crate::beacon::ClientHints;
 use crate::enrich::table;
 use crate::event::DeviceClass;
 
@@ -56,8 +56,8 @@ impl<'a> HintHeaders<'a> {
     }
 
     /// Their values; a header that is no structured field of its kind counts as missing.
-    fn parse(&self) -> Hints<'static> {
-        Hints {
+    fn parse(&self) -> ClientHints<'static> {
+        ClientHints {
             brands: brands(self.brands),
             full_versions: brands(self.full_versions),
             mobile: flag(self.mobile),
@@ -70,7 +70,7 @@ impl<'a> HintHeaders<'a> {
 }
 
 /// What the script brought, with what it lacks from the headers.
-pub(super) fn merged<'a>(sent: &'a Hints<'a>, headers: &HintHeaders<'_>) -> Cow<'a, Hints<'a>> {
+pub(super) fn merged<'a>(sent: &'a ClientHints<'a>, headers: &HintHeaders<'_>) -> Cow<'a, ClientHints<'a>> {
     if *headers == HintHeaders::default() {
         return Cow::Borrowed(sent);
     }
@@ -162,7 +162,7 @@ fn plain(brand: &str) -> Option<&str> {
 }
 
 /// Corrects what the user agent said, or marks the client as spoofed.
-pub(super) fn correct(browser: &mut Browser, hints: &Hints<'_>) {
+pub(super) fn correct(browser: &mut Browser, hints: &ClientHints<'_>) {
     let brands = if hints.brands.is_empty() { &hints.full_versions } else { &hints.brands };
     let best = brands
         .iter()
@@ -202,7 +202,7 @@ fn forget(browser: &mut Browser, rule: &'static str) {
 }
 
 /// Why the hints deny what the user agent says, if they do.
-fn denied(browser: &Browser, hints: &Hints<'_>, has_brands: bool) -> Option<&'static str> {
+fn denied(browser: &Browser, hints: &ClientHints<'_>, has_brands: bool) -> Option<&'static str> {
     // An app around Android's web view may drop Chrome's words, and then looks like WebKit.
     let is_other_engine = match browser.engine {
         "WebKit" => matches!(&*browser.os, "iOS" | "macOS"),
@@ -225,7 +225,7 @@ fn denied(browser: &Browser, hints: &Hints<'_>, has_brands: bool) -> Option<&'st
     (!fits && !os.is_empty()).then_some("hints of one system, a user agent of another")
 }
 
-fn system(browser: &mut Browser, hints: &Hints<'_>) {
+fn system(browser: &mut Browser, hints: &ClientHints<'_>) {
     let version = &*hints.platform_version;
     // A version without its platform is that of the user agent's.
     let platform = if hints.platform.is_empty() { &*browser.os } else { &*hints.platform };
@@ -262,7 +262,7 @@ fn windows(version: &str) -> &str {
     }
 }
 
-fn class(browser: &mut Browser, hints: &Hints<'_>) {
+fn class(browser: &mut Browser, hints: &ClientHints<'_>) {
     let has_form = |form: &str| hints.form_factors.iter().any(|other| other == form);
     let found = if has_form("Tablet") || has_form("EInk") {
         Some((DeviceClass::Tablet, "hints: form factor"))

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 use woothee::woothee::VALUE_UNKNOWN;
 
-use crate::beacon::Hints;
+use crate::beacon::ClientHints;
 use crate::event::{BotCategory, DeviceClass};
 use crate::privacy::cache::Cache;
 pub use hints::HintHeaders;
@@ -85,7 +85,7 @@ pub struct Client<'a> {
     /// The header `User-Agent`.
     pub user_agent: &'a [u8],
     /// Client hints that the script asked for.
-    pub hints: &'a Hints<'a>,
+    pub hints: &'a ClientHints<'a>,
     /// Client hints that the browser sent as headers; what the script brought counts more.
     pub headers: HintHeaders<'a>,
     /// `navigator.maxTouchPoints`; 0 when unknown.

@@ -8,7 +8,7 @@ const CHROME_ANDROID: &str = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537
 const SAFARI_MAC: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4.1 Safari/605.1.15";
 const FIREFOX: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:144.0) Gecko/20100101 Firefox/144.0";
 
-fn client<'a>(user_agent: &'a str, hints: &'a Hints<'a>) -> Client<'a> {
+fn client<'a>(user_agent: &'a str, hints: &'a ClientHints<'a>) -> Client<'a> {
     Client {
         user_agent: user_agent.as_bytes(),
         hints,
@@ -30,8 +30,8 @@ fn hints(
     brand: &'static str,
     version: &'static str,
     platform: (&'static str, &'static str),
-) -> Hints<'static> {
-    Hints {
+) -> ClientHints<'static> {
+    ClientHints {
         brands: vec![
             ("Chromium".into(), "142".into()),
             ("Not_A Brand".into(), "99".into()),
@@ -40,16 +40,16 @@ fn hints(
         mobile: Some(platform.0 == "Android"),
         platform: platform.0.into(),
         platform_version: platform.1.into(),
-        ..Hints::default()
+        ..ClientHints::default()
     }
 }
 
 #[test]
 fn user_agents_are_read() {
     for [expected, user_agent] in table::rows(include_str!("cases.tsv")).map(table::columns) {
-        assert_eq!(line(&client(user_agent, &Hints::default())), expected, "{user_agent}");
+        assert_eq!(line(&client(user_agent, &ClientHints::default())), expected, "{user_agent}");
     }
-    assert_eq!(line(&client("", &Hints::default())), "|||||other|");
+    assert_eq!(line(&client("", &ClientHints::default())), "|||||other|");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn hints_come_as_headers_too_and_what_the_script_brought_counts_more() {
     ] {
         headers.insert(name, value.parse().expect("a header"));
     }
-    let none = Hints::default();
+    let none = ClientHints::default();
     let of_headers = Client { headers: HintHeaders::of(&headers), ..client(CHROME_WINDOWS, &none) };
     assert_eq!(line(&of_headers), "Opera|121|Blink|Windows|11|desktop|");
     let sent = hints("Vivaldi", "7", ("Windows", "10.0.0"));
@@ -170,7 +170,7 @@ fn who_asks_for_a_page_for_desktops_is_not_spoofed() {
 
 #[test]
 fn a_mac_with_a_touch_screen_is_an_ipad() {
-    let none = Hints::default();
+    let none = ClientHints::default();
     let touched = |user_agent, touch_points| line(&Client { touch_points, ..client(user_agent, &none) });
     assert_eq!(touched(SAFARI_MAC, 5), "Safari|17|WebKit|iOS||tablet|");
     assert_eq!(touched(CHROME_WINDOWS, 10), "Chrome|142|Blink|Windows|10|desktop|");
@@ -178,7 +178,7 @@ fn a_mac_with_a_touch_screen_is_an_ipad() {
 
 #[test]
 fn the_size_of_the_screen_tells_an_unknown_tablet_from_a_phone() {
-    let none = Hints::default();
+    let none = ClientHints::default();
     let device = |user_agent, screen| Browser::of(&Client { screen, ..client(user_agent, &none) }).device;
     let phone = CHROME_ANDROID;
     let tablet = CHROME_ANDROID.replace(" Mobile", "");
@@ -198,7 +198,7 @@ fn the_size_of_the_screen_tells_an_unknown_tablet_from_a_phone() {
 
 #[test]
 fn a_browser_under_automation_is_a_bot() {
-    let none = Hints::default();
+    let none = ClientHints::default();
     let browser = Browser::of(&Client { automated: true, ..client(CHROME_WINDOWS, &none) });
     assert_eq!((&*browser.bot, browser.bot_category), ("WebDriver", BotCategory::Automation));
     assert_eq!(browser.device, DeviceClass::Bot);
@@ -214,11 +214,11 @@ fn hostile_user_agents_give_bounded_texts() {
         "a/1 ".repeat(2_000),
         "(Android 1;".repeat(500),
     ] {
-        let found = Browser::of(&client(&user_agent, &Hints::default()));
+        let found = Browser::of(&client(&user_agent, &ClientHints::default()));
         assert!(found.name.len() <= 64 && found.bot.len() <= 64, "{:?}", found.name);
         assert!(found.version.len() <= MAX_VERSION && found.os_version.len() <= MAX_VERSION);
     }
-    let none = Hints::default();
+    let none = ClientHints::default();
     let invalid = Client { user_agent: &[0xff; 5_000], ..client("", &none) };
     drop(Browser::of(&invalid));
 }
@@ -226,7 +226,7 @@ fn hostile_user_agents_give_bounded_texts() {
 #[test]
 fn the_same_client_is_read_once_and_others_are_told_apart() {
     let browsers = Browsers::new();
-    let none = Hints::default();
+    let none = ClientHints::default();
     let windows = hints("Google Chrome", "142", ("Windows", "15.0.0"));
     let first = browsers.browser(&client(CHROME_WINDOWS, &none));
     assert!(Arc::ptr_eq(&first, &browsers.browser(&client(CHROME_WINDOWS, &none))));

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use super::model::{DIRECTORY, aside, held, open, sealed};
-use crate::config::Store;
+use crate::config::StoreConfig;
 use crate::spool::log::segment::Seal;
 use crate::spool::log::test_disk::{Fault, TestDisk};
 use crate::spool::tests::{append, limits, until, wait};
@@ -131,7 +131,7 @@ async fn shipping_makes_space_on_a_full_disk_while_the_audit_of_a_discarded_segm
     recovery::write_whole(&disk, &aside(), &record, br#"{"reason":"a test"}"#).unwrap();
     disk.leave_space(0);
     let (spool, _) = open(&disk, &sealing).unwrap();
-    let client = Client::new(&Store::embedded(yes_to_all()));
+    let client = Client::new(&StoreConfig::embedded(yes_to_all()));
     let shipping = tokio::spawn(Shipper::new(spool.clone(), client).run(std::future::pending()));
     let noted = aside().join(format!("{name}{}", discard::DISCARDED));
     let began = std::time::Instant::now();
@@ -219,7 +219,7 @@ fn two_segments(disk: &TestDisk) -> Arc<Spool> {
 
 /// Ships to a store that says yes to everything until nothing waits.
 async fn ship_all(spool: &Arc<Spool>) {
-    let client = Client::new(&Store::embedded(yes_to_all()));
+    let client = Client::new(&StoreConfig::embedded(yes_to_all()));
     let shipping = tokio::spawn(Shipper::new(spool.clone(), client).run(std::future::pending()));
     let began = std::time::Instant::now();
     while spool.status().sealed > 0 {

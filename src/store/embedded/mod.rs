@@ -196,7 +196,7 @@ impl EmbeddedStore {
     /// # Errors
     /// When `config` names a server, the file of passwords cannot be used, or there is no engine.
     pub fn start(config: &Config) -> Result<Self, EmbeddedError> {
-        let config::Store::Embedded { listen, native, unconfined } = config.store else {
+        let config::StoreConfig::Embedded { listen, native, unconfined } = config.store else {
             return Err(EmbeddedError::NotEmbedded);
         };
         let passwords = Passwords::make(config)?;

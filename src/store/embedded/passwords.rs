@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::roles::{self, ANALYST};
-use crate::config::{Config, Store};
+use crate::config::{Config, StoreConfig};
 use crate::secret::Secret;
 use crate::secret::private_file::{self, OthersMay, PrivateFileError};
 use crate::secret::random;
@@ -68,7 +68,7 @@ impl Passwords {
     /// # Errors
     /// When the caller may not read the file, others may too, or it is malformed.
     pub fn read(config: &Config) -> Result<Self, PasswordsError> {
-        if matches!(config.store, Store::Server { .. }) {
+        if matches!(config.store, StoreConfig::Server { .. }) {
             return Ok(Self::default());
         }
         Ok(Self::read_file(&Self::file(&config.data))?.unwrap_or_default())
@@ -88,7 +88,7 @@ impl Passwords {
     /// # Errors
     /// As [`Self::read`], or when the file cannot be written.
     pub(super) fn make(config: &Config) -> Result<Self, PasswordsError> {
-        let Store::Embedded { listen, .. } = config.store else { return Ok(Self::default()) };
+        let StoreConfig::Embedded { listen, .. } = config.store else { return Ok(Self::default()) };
         let path = Self::file(&config.data);
         let analyst_too = config.access.loopback_tokens || !listen.ip().is_loopback();
         let complete = |before: &str| completed(before, analyst_too).map_err(PasswordsError::Random);

@@ -286,7 +286,7 @@ mod tests {
         let limits = crate::config::Config::check("footfall.toml", "", &[]).unwrap().spool;
         let (spool, _) = Spool::open(directory.path(), &limits).unwrap();
         let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
-        let client = Client::new(&crate::config::Store::embedded(listen));
+        let client = Client::new(&crate::config::StoreConfig::embedded(listen));
         let back = Arc::new(Notify::new());
         let mut shipper = Shipper::new(spool, client).woken_by(back.clone());
         shipper.pause = Duration::from_secs(24 * 3600);
@@ -307,7 +307,7 @@ mod tests {
         spool.close();
         drop(spool);
         let (spool, _) = Spool::open(directory.path(), &limits).unwrap();
-        let client = Client::new(&crate::config::Store::embedded(silent.local_addr().unwrap()));
+        let client = Client::new(&crate::config::StoreConfig::embedded(silent.local_addr().unwrap()));
         let mut shipper = Shipper::new(spool.clone(), client);
         let error = shipper.ship(spool.oldest_sealed().unwrap()).await.unwrap_err();
         assert!(matches!(error, ShipError::Store { source: Error::TimedOut, .. }), "{error:?}");

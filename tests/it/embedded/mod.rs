@@ -64,7 +64,7 @@ impl Running {
 
     /// The client of a collector.
     pub fn collector(&self) -> Client {
-        Client::new(&config::Store::embedded(self.address()))
+        Client::new(&config::StoreConfig::embedded(self.address()))
     }
 
     /// `POST /?parameters` with a statement, as the administrator unless the parameters name a user.

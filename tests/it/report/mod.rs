@@ -31,7 +31,7 @@ impl Site {
         let directory = tempfile::tempdir().unwrap();
         let mut process = StoreProcess::new(&directory.path().join("store"));
         process.start();
-        let client = Client::new(&config::Store::embedded(process.store.listen));
+        let client = Client::new(&config::StoreConfig::embedded(process.store.listen));
         let zone = TimeZone::get(data::ZONE).unwrap();
         schema::migrate(&client, &zone).await.unwrap();
         let mut insert = client.insert("events", &COLUMNS.join(", "), "rows");

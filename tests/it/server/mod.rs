@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use footfall::beacon::Malformed;
-use footfall::config::{DropBots, HostPattern, Limits, NamePatterns, Retention, Site, Sites};
+use footfall::beacon::MalformedBeacon;
+use footfall::config::{ClientLimits, DropBots, HostPattern, NamePatterns, Retention, Site, Sites};
 use footfall::ingest::collector::{By, Refused, Taken};
 use footfall::privacy::Peer;
 use footfall::server::bounds::Bounds;
@@ -57,7 +57,7 @@ impl Fake {
         *self.peers.lock().unwrap().entry(peer.hash(&Hasher::default())).or_default() += 1;
         self.begun.fetch_add(1, Ordering::SeqCst);
         match text {
-            b"malformed" => Err(Malformed::new("e[0].k", "no such kind").into()),
+            b"malformed" => Err(MalformedBeacon::new("e[0].k", "no such kind").into()),
             b"unknown" => Err(Refused::UnknownSite),
             b"foreign" => Err(Refused::ForeignHost),
             b"full" => Err(Refused::Unavailable),
@@ -105,7 +105,7 @@ impl Edge {
             trusted_proxies: Vec::new(),
             proxy_protocol: false,
             tls: None,
-            limits: Limits {
+            limits: ClientLimits {
                 rate: 0,
                 burst: 1,
                 sender_rate: 0,

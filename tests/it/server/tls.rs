@@ -23,8 +23,8 @@ fn certify(directory: &Path) -> CertificateDer<'static> {
     certified.cert.der().clone()
 }
 
-fn files(directory: &Path) -> config::Tls {
-    config::Tls { certificate: directory.join("cert.pem"), key: directory.join("key.pem") }
+fn files(directory: &Path) -> config::TlsConfig {
+    config::TlsConfig { certificate: directory.join("cert.pem"), key: directory.join("key.pem") }
 }
 
 async fn connect(edge: &Edge, trusted: &CertificateDer<'static>, protocol: &[u8]) -> std::io::Result<Client> {

@@ -1,6 +1,10 @@
 //! The wire format by example.
 
+use std::borrow::Cow;
+
+use super::json::{FIELDS, parse};
 use super::*;
+use crate::generated_docs;
 
 /// The design's own example.
 const EXAMPLE: &str = r#"{"v":1,"s":"clinic","l":"k3f9","o":5,"w":1536,"h":864,"g":"ru-RU","z":"Europe/Moscow","c":1,"t":5,
@@ -14,22 +18,22 @@ fn with_event(event: &str) -> String {
     format!(r#"{{"v":1,"s":"clinic","l":"1","e":[{event}]}}"#)
 }
 
-/// Checks one event, whose page need not be said.
-fn what(event: &str) -> What<'static> {
+/// Checks one event; its page is added.
+fn detail(event: &str) -> EventDetail<'static> {
     let body = with_event(&event.replacen('{', r#"{"u":"https://a.example/","#, 1)).leak();
-    parse(body.as_bytes()).unwrap().events.remove(0).what
+    parse(body.as_bytes()).unwrap().events.remove(0).detail
 }
 
 #[track_caller]
-fn refused(body: &str, at: &str, what: &str) {
+fn refused(body: &str, path: &str, problem: &str) {
     let error = parse(body.as_bytes()).unwrap_err();
-    assert_eq!((error.at.as_str(), &*error.what), (at, what), "{body}");
+    assert_eq!((error.path.as_str(), &*error.problem), (path, problem), "{body}");
 }
 
 #[test]
 fn the_example_is_read_whole() {
     let beacon = parse(EXAMPLE.as_bytes()).unwrap();
-    assert_eq!((beacon.page_load, beacon.first), (u64::from_str_radix("k3f9", 36).unwrap(), 5));
+    assert_eq!((beacon.page_load, beacon.first_seq), (u64::from_str_radix("k3f9", 36).unwrap(), 5));
     assert_eq!((beacon.screen_width, beacon.screen_height, beacon.touch_points), (1536, 864, 5));
     assert_eq!((&*beacon.language, &*beacon.timezone), ("ru-RU", "Europe/Moscow"));
     assert_eq!(beacon.hints.brands, [("Chromium".into(), "156".into())]);
@@ -37,9 +41,9 @@ fn the_example_is_read_whole() {
     assert_eq!(beacon.events[0].page.as_ref().unwrap().referrer, "https://yandex.ru/");
     assert_eq!(beacon.events[1].page, None);
     assert!(
-        matches!(&beacon.events[1].what, What::Ad { action: AdAction::Viewable, ad, .. } if ad == "spring-checkup")
+        matches!(&beacon.events[1].detail, EventDetail::Ad { action: AdAction::Viewable, ad, .. } if ad == "spring-checkup")
     );
-    assert_eq!(beacon.events[2].what, What::Leave { engaged_ms: 31_000, scroll_depth: 100 });
+    assert_eq!(beacon.events[2].detail, EventDetail::Leave { engaged_ms: 31_000, scroll_depth: 100 });
     assert_eq!(beacon.events[2].age_ms, 45_000);
 }
 
@@ -53,8 +57,8 @@ fn texts_without_escapes_are_borrowed() {
 
 #[test]
 fn properties_are_texts_whatever_their_type() {
-    let What::Event { name, props } =
-        what(r#"{"k":"event","n":"booking","p":{"a":"x","b":1,"c":true,"d":-2.5}}"#)
+    let EventDetail::Event { name, props } =
+        detail(r#"{"k":"event","n":"booking","p":{"a":"x","b":1,"c":true,"d":-2.5}}"#)
     else {
         panic!("not an event");
     };
@@ -65,7 +69,7 @@ fn properties_are_texts_whatever_their_type() {
 
 #[test]
 fn vitals_that_were_not_measured_stay_unknown() {
-    let What::Vitals(vitals) = what(r#"{"k":"vitals","lcp":1200.6,"cls":0.05,"inp":1e300}"#) else {
+    let EventDetail::Vitals(vitals) = detail(r#"{"k":"vitals","lcp":1200.6,"cls":0.05,"inp":1e300}"#) else {
         panic!("not vitals")
     };
     assert_eq!((vitals.lcp_ms, vitals.cls, vitals.fcp_ms), (Some(1_201), Some(0.05), None));
@@ -113,7 +117,8 @@ fn too_many_of_anything_is_refused() {
 
 #[test]
 fn long_names_are_cut_at_a_character() {
-    let What::Event { name, .. } = what(&format!(r#"{{"k":"event","n":"{}"}}"#, "ы".repeat(100))) else {
+    let EventDetail::Event { name, .. } = detail(&format!(r#"{{"k":"event","n":"{}"}}"#, "ы".repeat(100)))
+    else {
         panic!("not an event");
     };
     assert_eq!(name, "ы".repeat(64));
@@ -135,8 +140,8 @@ fn deep_nesting_is_refused_rather_than_followed() {
 #[test]
 fn the_phases_of_a_navigation_are_read_as_the_browser_writes_them() {
     let vitals =
-        |nt: &str| match what(&format!(r#"{{"k":"vitals","lcp":900.4,"fcp":null,"cls":0,"nt":{nt}}}"#)) {
-            What::Vitals(vitals) => vitals,
+        |nt: &str| match detail(&format!(r#"{{"k":"vitals","lcp":900.4,"fcp":null,"cls":0,"nt":{nt}}}"#)) {
+            EventDetail::Vitals(vitals) => vitals,
             _ => panic!("not vitals"),
         };
     let secure = vitals(
@@ -179,8 +184,8 @@ fn a_page_that_is_named_again_is_the_page_before() {
 
 #[test]
 fn a_property_that_is_no_text_number_or_flag_is_dropped_alone() {
-    let props = |p: &str| match what(&format!(r#"{{"k":"event","n":"x","p":{p}}}"#)) {
-        What::Event { props, .. } => props
+    let props = |p: &str| match detail(&format!(r#"{{"k":"event","n":"x","p":{p}}}"#)) {
+        EventDetail::Event { props, .. } => props
             .into_iter()
             .map(|(name, value)| format!("{}={}", &*name, &*value))
             .collect::<Vec<_>>()
@@ -206,7 +211,7 @@ fn ages_are_counted_on_the_pages_clock_if_it_is_given() {
     let ages: Vec<u32> = beacon.events.iter().map(|event| event.age_ms).collect();
     assert_eq!(ages, [123, 0, MAX_AGE_MS, 7]);
     assert_eq!((beacon.page_load, beacon.cookies_enabled, beacon.automated), (1 << 52, true, false));
-    assert_eq!(beacon.events[3].what, What::Leave { engaged_ms: 0, scroll_depth: 0 });
+    assert_eq!(beacon.events[3].detail, EventDetail::Leave { engaged_ms: 0, scroll_depth: 0 });
     refused(r#"{"v":1,"s":"a","l":1.5,"e":[]}"#, "l", "must be below 1, or text");
 }
 
@@ -217,9 +222,31 @@ fn vitals_are_made_of_the_browsers_entries() {
         "largest-contentful-paint":{"startTime":900.6,"duration":0,"size":12,"url":"https://a.example/?x"},
         "event":{"startTime":5000,"duration":48,"name":"click","interactionId":7},"first-input":{"duration":16},
         "navigation":{"activationStart":0,"responseStart":33,"loadEventEnd":700.2}}"#;
-    let What::Vitals(vitals) = what(entries) else { panic!("not vitals") };
+    let EventDetail::Vitals(vitals) = detail(entries) else { panic!("not vitals") };
     assert_eq!((vitals.fcp_ms, vitals.lcp_ms, vitals.inp_ms), (Some(80), Some(901), Some(48)));
     assert_eq!((vitals.ttfb_ms, vitals.load_ms, vitals.cls), (Some(33), Some(700), Some(0.15)));
-    let What::Vitals(still) = what(r#"{"k":"vitals","layout-shift":[]}"#) else { panic!("not vitals") };
+    let EventDetail::Vitals(still) = detail(r#"{"k":"vitals","layout-shift":[]}"#) else {
+        panic!("not vitals")
+    };
     assert_eq!((still.cls, still.inp_ms), (Some(0.0), None));
+}
+
+#[test]
+fn the_tables_of_the_document_are_made_from_the_types() {
+    for (section, fields) in
+        ["beacon", "event", "client hints", "brand", "entry", "navigation"].into_iter().zip(FIELDS)
+    {
+        let mut table = "| field | type | meaning |\n|---|---|---|\n".to_owned();
+        for field in fields {
+            let required = if field.is_required() { ", required" } else { "" };
+            let (name, meaning) = (field.name, field.meaning.trim_ascii());
+            table += &format!("| `{name}` | {}{required} | {meaning} |\n", (field.type_name)());
+        }
+        generated_docs::check("docs/wire.md", section, &table);
+    }
+    let mut table = "| bound | at most |\n|---|---|\n".to_owned();
+    for (meaning, bound) in limits::ALL {
+        table += &format!("| {} | {bound} |\n", meaning.trim_ascii().trim_end_matches('.'));
+    }
+    generated_docs::check("docs/wire.md", "limits", &table);
 }

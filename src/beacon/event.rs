@@ -1,0 +1,341 @@
+//! One event of a beacon: its form on the wire, and the checked form.
+
+use std::borrow::Cow;
+
+use super::limits::{MAX_AGE_MS, MAX_ELEMENT, MAX_NAME, MAX_PROPS};
+use super::vitals::{WebVitals, WireEntry, WireNavigation, cumulative_layout_shift};
+use super::wire::{DurationMs, FiniteScore, NamedTexts, RawText, WholeNumber, wire_object};
+use crate::event::{EventKind, names};
+
+/// One event of a beacon.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BeaconEvent<'a> {
+    /// Age in ms when sent, at most [`MAX_AGE_MS`].
+    pub age_ms: u32,
+    /// Where it happened; `None` means on the page of the previous event.
+    pub page: Option<PageAddress<'a>>,
+    pub detail: EventDetail<'a>,
+}
+
+/// Address and referrer of a page, raw.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PageAddress<'a> {
+    pub url: Cow<'a, str>,
+    /// Address of the previous page, or empty.
+    pub referrer: Cow<'a, str>,
+}
+
+/// What happened, with the fields of that kind. Texts are raw.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EventDetail<'a> {
+    View,
+    Leave {
+        /// Engaged time in ms.
+        engaged_ms: u32,
+        /// Deepest scroll position, 0 to 100 %.
+        scroll_depth: u8,
+    },
+    /// The site's own event.
+    Event {
+        /// Its name, not empty.
+        name: Cow<'a, str>,
+        /// At most [`MAX_PROPS`] properties.
+        props: Vec<(RawText<'a>, RawText<'a>)>,
+    },
+    /// An advertising block was shown, viewable or clicked.
+    Ad {
+        action: AdAction,
+        /// Campaign, not empty.
+        ad: Cow<'a, str>,
+        slot: Cow<'a, str>,
+    },
+    /// A link to another site was followed.
+    Outbound {
+        url: Cow<'a, str>,
+    },
+    Download {
+        url: Cow<'a, str>,
+    },
+    /// A script error or an unhandled rejection.
+    Error(ScriptError<'a>),
+    /// An element failed to load.
+    Resource {
+        url: Cow<'a, str>,
+        /// Name of the element.
+        tag: Cow<'a, str>,
+    },
+    Vitals(WebVitals),
+    /// The page was a 404.
+    Missing,
+}
+
+impl EventDetail<'_> {
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::View => EventKind::View,
+            Self::Leave { .. } => EventKind::Leave,
+            Self::Event { .. } => EventKind::Event,
+            Self::Ad { .. } => EventKind::Ad,
+            Self::Outbound { .. } => EventKind::Outbound,
+            Self::Download { .. } => EventKind::Download,
+            Self::Error(_) => EventKind::Error,
+            Self::Resource { .. } => EventKind::Resource,
+            Self::Vitals(_) => EventKind::Vitals,
+            Self::Missing => EventKind::Missing,
+        }
+    }
+}
+
+names! {
+    /// What happened to an advertising block.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum AdAction {
+        /// It was on the page.
+        Impression => "impression",
+        /// It was viewable by the MRC's definition: 50 % of its pixels for 1 continuous second, or 30 % over 242,500 px².
+        Viewable => "viewable",
+        Click => "click",
+    }
+}
+
+/// A script error. Texts are raw.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ScriptError<'a> {
+    pub message: Cow<'a, str>,
+    /// Address of the script, or empty.
+    pub source: Cow<'a, str>,
+    /// Line, from 1; 0 when unknown.
+    pub line: u32,
+    /// Column, from 1; 0 when unknown.
+    pub column: u32,
+    /// Stack, or empty.
+    pub stack: Cow<'a, str>,
+}
+
+wire_object! {
+    pub(super) struct WireEvent<'a> {
+        /// Kind of event.
+        #[serde(rename = "k", borrow)]
+        kind: RawText<'a>,
+        /// Age in ms when sent; more than 24 h counts as 24 h.
+        #[serde(rename = "a", default)]
+        age_ms: WholeNumber,
+        /// In place of `a`, if the beacon has `at` too: when it happened, in ms of the same clock.
+        #[serde(rename = "at", default)]
+        occurred_at: Option<f64>,
+        /// Page address, `http` or `https`. The first event needs it, later ones inherit it.
+        #[serde(rename = "u", borrow, default)]
+        page_url: Option<RawText<'a>>,
+        /// Referrer; inherited with `u`.
+        #[serde(rename = "r", borrow, default)]
+        referrer: RawText<'a>,
+        /// `event`: name. `ad`: action. `outbound`, `download`, `resource`: address. Required there.
+        #[serde(rename = "n", borrow, default)]
+        name: Option<RawText<'a>>,
+        /// `event`: properties.
+        #[serde(rename = "p", borrow, default)]
+        properties: NamedTexts<'a, MAX_PROPS>,
+        /// `ad`: campaign, required there.
+        #[serde(rename = "ad", borrow, default)]
+        ad: Option<RawText<'a>>,
+        /// `ad`: slot of the advertising block.
+        #[serde(rename = "slot", borrow, default)]
+        slot: RawText<'a>,
+        /// `leave`: engaged time in ms since the view, or since the previous `leave`.
+        #[serde(rename = "ms", default)]
+        engaged: DurationMs,
+        /// `leave`: deepest scroll position in % of the page's height, at most 100.
+        #[serde(rename = "sd", default)]
+        scroll_depth: WholeNumber,
+        /// `error`: message, required there.
+        #[serde(rename = "m", borrow, default)]
+        error_message: Option<RawText<'a>>,
+        /// `error`: address of the script.
+        #[serde(rename = "f", borrow, default)]
+        error_source: RawText<'a>,
+        /// `error`: line, from 1.
+        #[serde(rename = "ln", default)]
+        error_line: WholeNumber,
+        /// `error`: column, from 1.
+        #[serde(rename = "col", default)]
+        error_column: WholeNumber,
+        /// `error`: stack.
+        #[serde(rename = "st", borrow, default)]
+        error_stack: RawText<'a>,
+        /// `resource`: element name (`img`, `script`, `link`, …), stored as property `tag`.
+        #[serde(rename = "tag", borrow, default)]
+        element: RawText<'a>,
+        /// `vitals`: Largest Contentful Paint, ms.
+        #[serde(rename = "lcp", default)]
+        lcp: Option<WholeNumber>,
+        /// `vitals`: Interaction to Next Paint, ms.
+        #[serde(rename = "inp", default)]
+        inp: Option<WholeNumber>,
+        /// `vitals`: Cumulative Layout Shift.
+        #[serde(rename = "cls", default)]
+        cls: Option<FiniteScore>,
+        /// `vitals`: First Contentful Paint, ms.
+        #[serde(rename = "fcp", default)]
+        fcp: Option<WholeNumber>,
+        /// `vitals`: Time to First Byte, ms.
+        #[serde(rename = "ttfb", default)]
+        ttfb: Option<WholeNumber>,
+        /// `vitals`: name look-up, ms.
+        #[serde(rename = "dns", default)]
+        dns: Option<WholeNumber>,
+        /// `vitals`: TCP connection, ms.
+        #[serde(rename = "con", default)]
+        connect: Option<WholeNumber>,
+        /// `vitals`: TLS handshake, ms.
+        #[serde(rename = "tls", default)]
+        tls: Option<WholeNumber>,
+        /// `vitals`: from the navigation's start to the end of the load event, ms.
+        #[serde(rename = "load", default)]
+        load: Option<WholeNumber>,
+        /// `vitals`, in place of `ttfb` and the phases: `PerformanceNavigationTiming`. Also named `nt`.
+        #[serde(rename = "navigation", alias = "nt", default)]
+        navigation: Option<Box<WireNavigation>>,
+        /// `vitals`, in place of `lcp`: the last entry of that type. Its `startTime` counts.
+        #[serde(rename = "largest-contentful-paint", default)]
+        largest_paint: Option<Box<WireEntry>>,
+        /// `vitals`, in place of `fcp`: the last entry of that type. Its `startTime` counts.
+        #[serde(rename = "paint", default)]
+        first_paint: Option<Box<WireEntry>>,
+        /// `vitals`, in place of `inp`: the longest interaction. Its `duration` counts if its `interactionId` is above 0.
+        #[serde(rename = "event", default)]
+        interaction: Option<Box<WireEntry>>,
+        /// `vitals`, in place of `inp`: the first interaction, in the same way.
+        #[serde(rename = "first-input", default)]
+        first_input: Option<Box<WireEntry>>,
+        /// `vitals`, in place of `cls`: time in ms and score of each shift, in turn.
+        #[serde(rename = "layout-shift", default)]
+        shifts: Option<Vec<f64>>,
+    }
+}
+
+/// A field's name and what is wrong with it.
+pub(super) type FieldError = (&'static str, Cow<'static, str>);
+
+/// Checks an event. `sent_at` is the time on the page's clock when the beacon was sent, if the beacon has it.
+pub(super) fn check(mut wire: WireEvent<'_>, sent_at: Option<f64>) -> Result<BeaconEvent<'_>, FieldError> {
+    let age_ms = match (sent_at, wire.occurred_at) {
+        // The cast saturates: a time in the future, after the clock was set, is 0 ms old.
+        (Some(sent), Some(occurred)) => (sent - occurred).round() as u32,
+        _ => wire.age_ms.saturated(),
+    }
+    .min(MAX_AGE_MS);
+    let page = wire
+        .page_url
+        .take()
+        .map(|url| PageAddress { url: url.0, referrer: std::mem::take(&mut wire.referrer.0) });
+    Ok(BeaconEvent { age_ms, page, detail: detail(wire)? })
+}
+
+fn detail(wire: WireEvent<'_>) -> Result<EventDetail<'_>, FieldError> {
+    let kind = EventKind::from_name(&wire.kind).ok_or(("k", Cow::Borrowed("is not a kind of event")))?;
+    Ok(match kind {
+        EventKind::View => EventDetail::View,
+        EventKind::Leave => EventDetail::Leave {
+            engaged_ms: wire.engaged.0,
+            scroll_depth: u8::try_from(wire.scroll_depth.0.min(100)).expect("at most 100"),
+        },
+        EventKind::Event => EventDetail::Event {
+            name: required("n", wire.name, MAX_NAME)?,
+            props: properties(wire.properties.0)?,
+        },
+        EventKind::Ad => {
+            let slot = cut(wire.slot.0, MAX_NAME);
+            EventDetail::Ad {
+                action: ad_action(wire.name.as_deref())?,
+                ad: required("ad", wire.ad, MAX_NAME)?,
+                slot,
+            }
+        }
+        EventKind::Outbound => EventDetail::Outbound { url: url(wire.name)? },
+        EventKind::Download => EventDetail::Download { url: url(wire.name)? },
+        EventKind::Error => EventDetail::Error(ScriptError {
+            message: required("m", wire.error_message, usize::MAX)?,
+            source: wire.error_source.0,
+            line: wire.error_line.saturated(),
+            column: wire.error_column.saturated(),
+            stack: wire.error_stack.0,
+        }),
+        EventKind::Resource => EventDetail::Resource { url: url(wire.name)?, tag: element(wire.element.0) },
+        EventKind::Vitals => EventDetail::Vitals(vitals(&wire)),
+        EventKind::Missing => EventDetail::Missing,
+    })
+}
+
+fn vitals(wire: &WireEvent<'_>) -> WebVitals {
+    let given = |ms: Option<WholeNumber>| ms.map(WholeNumber::saturated);
+    let start = |entry: &Option<Box<WireEntry>>| entry.as_ref().map(|entry| entry.start_ms());
+    let duration = |entry: &Option<Box<WireEntry>>| entry.as_ref().and_then(|entry| entry.interaction_ms());
+    let mut vitals = WebVitals {
+        lcp_ms: start(&wire.largest_paint).or(given(wire.lcp)),
+        inp_ms: duration(&wire.interaction).max(duration(&wire.first_input)).or(given(wire.inp)),
+        cls: wire.shifts.as_deref().map(cumulative_layout_shift).or(wire.cls.map(|score| score.0)),
+        fcp_ms: start(&wire.first_paint).or(given(wire.fcp)),
+        ttfb_ms: given(wire.ttfb),
+        dns_ms: given(wire.dns),
+        connect_ms: given(wire.connect),
+        tls_ms: given(wire.tls),
+        load_ms: given(wire.load),
+    };
+    if let Some(navigation) = &wire.navigation {
+        vitals.add_navigation(navigation);
+    }
+    vitals
+}
+
+/// A text that must be present and not empty, cut to `max` bytes.
+fn required<'a>(
+    field: &'static str,
+    text: Option<RawText<'a>>,
+    max: usize,
+) -> Result<Cow<'a, str>, FieldError> {
+    match text {
+        Some(text) if !text.is_empty() => Ok(cut(text.0, max)),
+        Some(_) => Err((field, "must not be empty".into())),
+        None => Err((field, "is missing".into())),
+    }
+}
+
+fn url(text: Option<RawText<'_>>) -> Result<Cow<'_, str>, FieldError> {
+    required("n", text, usize::MAX)
+}
+
+/// Cuts a text between characters.
+fn cut(text: Cow<'_, str>, max: usize) -> Cow<'_, str> {
+    if text.len() <= max {
+        return text;
+    }
+    let end = text.floor_char_boundary(max);
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
+        Cow::Owned(mut text) => {
+            text.truncate(end);
+            Cow::Owned(text)
+        }
+    }
+}
+
+fn ad_action(name: Option<&str>) -> Result<AdAction, FieldError> {
+    name.and_then(AdAction::from_name).ok_or_else(|| ("n", "must be impression, viewable or click".into()))
+}
+
+fn properties<'a>(
+    props: Vec<(RawText<'a>, RawText<'a>)>,
+) -> Result<Vec<(RawText<'a>, RawText<'a>)>, FieldError> {
+    if props.len() > MAX_PROPS {
+        Err(("p", format!("must hold at most {MAX_PROPS} properties").into()))
+    } else {
+        Ok(props)
+    }
+}
+
+/// The name of an HTML element, or empty when it cannot be one.
+fn element(tag: Cow<'_, str>) -> Cow<'_, str> {
+    let fits =
+        tag.len() <= MAX_ELEMENT && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if fits { tag } else { Cow::Borrowed("") }
+}

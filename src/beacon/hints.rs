@@ -1,0 +1,86 @@
+//! User-agent client hints that the script reads from `navigator.userAgentData`.
+
+use std::borrow::Cow;
+
+use serde::de::{Deserialize, Deserializer};
+
+use super::wire::{RawText, wire_object};
+
+/// User-agent client hints, as `getHighEntropyValues` returns them; empty when the browser offers none.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ClientHints<'a> {
+    /// Brands with their major versions.
+    pub brands: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// Brands with their full versions.
+    pub full_versions: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// Whether the browser prefers a mobile page.
+    pub mobile: Option<bool>,
+    /// Operating system.
+    pub platform: Cow<'a, str>,
+    pub platform_version: Cow<'a, str>,
+    /// Device model; empty on desktops.
+    pub model: Cow<'a, str>,
+    /// Form factors such as `Desktop` and `Tablet`.
+    pub form_factors: Vec<Cow<'a, str>>,
+}
+
+wire_object! {
+    pub(super) struct WireHints<'a> {
+        /// Brands with their major versions.
+        #[serde(rename = "brands", borrow, default)]
+        brands: Vec<WireBrand<'a>>,
+        /// Brands with their full versions.
+        #[serde(rename = "fullVersionList", borrow, default)]
+        full_versions: Vec<WireBrand<'a>>,
+        /// Whether the browser prefers a mobile page.
+        #[serde(rename = "mobile", default)]
+        mobile: Option<bool>,
+        /// Operating system.
+        #[serde(rename = "platform", borrow, default)]
+        platform: RawText<'a>,
+        /// Version of the operating system.
+        #[serde(rename = "platformVersion", borrow, default)]
+        platform_version: RawText<'a>,
+        /// Device model; empty on desktops.
+        #[serde(rename = "model", borrow, default)]
+        model: RawText<'a>,
+        /// Form factors such as `Desktop` and `Tablet`.
+        #[serde(rename = "formFactors", borrow, default)]
+        form_factors: Vec<RawText<'a>>,
+    }
+}
+
+wire_object! {
+    pub(super) struct WireBrand<'a> {
+        /// Name of the brand.
+        #[serde(rename = "brand", borrow, default)]
+        brand: RawText<'a>,
+        /// Its version.
+        #[serde(rename = "version", borrow, default)]
+        version: RawText<'a>,
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for ClientHints<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wire = WireHints::deserialize(deserializer)?;
+        let brands =
+            |list: Vec<WireBrand<'de>>| list.into_iter().map(|wire| (wire.brand.0, wire.version.0)).collect();
+        Ok(Self {
+            brands: brands(wire.brands),
+            full_versions: brands(wire.full_versions),
+            mobile: wire.mobile,
+            platform: wire.platform.0,
+            platform_version: wire.platform_version.0,
+            model: wire.model.0,
+            form_factors: wire.form_factors.into_iter().map(|text| text.0).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+impl super::wire::WireType for ClientHints<'_> {
+    fn type_name() -> &'static str {
+        "object"
+    }
+}

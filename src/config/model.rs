@@ -1,0 +1,131 @@
+//! The checked settings of one collector.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::site::Sites;
+use crate::secret::Secret;
+
+/// The database of the tables, unless a server is configured with another one.
+pub const DATABASE: &str = "footfall";
+
+/// The settings of one collector, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Listener of the public side: beacons and the script.
+    pub listen: SocketAddr,
+    /// Metrics and health; loopback by default.
+    pub admin: SocketAddr,
+    /// Report API and page; loopback by default.
+    pub reports: SocketAddr,
+    /// The directory of the spool (`data/spool`) and the embedded store (`data/store`).
+    pub data: PathBuf,
+    /// The directory of the key file; on a RAM-backed file system unless `key_on_disk`.
+    pub key: PathBuf,
+    /// Accept a key directory on a disk.
+    pub key_on_disk: bool,
+    /// The time zone of epochs, days and reports.
+    pub timezone: jiff::tz::TimeZone,
+    /// The local time at which a new epoch begins.
+    pub rotate_at: jiff::civil::Time,
+    /// Networks of proxies that may name the client's address.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether connections from trusted proxies begin with a PROXY v2 header.
+    pub proxy_protocol: bool,
+    /// MaxMind files, in the order of their use.
+    pub geo: Vec<PathBuf>,
+    /// The version of the privacy policy in force.
+    pub policy: String,
+    /// TLS on `listen`; absent means plain HTTP.
+    pub tls: Option<TlsConfig>,
+    pub access: AccessConfig,
+    pub limits: ClientLimits,
+    pub spool: SpoolLimits,
+    /// The ClickHouse that receives the events.
+    pub store: StoreConfig,
+    pub sites: Sites,
+}
+
+/// A certificate chain and its key, both PEM. The listener reads them again when they change.
+#[derive(Debug, Clone)]
+pub struct TlsConfig {
+    /// PEM file with the chain, leaf first.
+    pub certificate: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
+}
+
+/// Access to the reports and the administration. A request from another machine always needs a token.
+#[derive(Debug, Clone, Default)]
+pub struct AccessConfig {
+    /// Require a token on loopback too.
+    pub loopback_tokens: bool,
+    /// Host names under which the loopback listeners may be addressed, besides IP addresses and `localhost`.
+    pub hosts: Vec<String>,
+}
+
+/// Limits on clients.
+#[derive(Debug, Clone)]
+pub struct ClientLimits {
+    /// Beacons a second from one address, sustained. 0 turns the limit off.
+    pub rate: u32,
+    /// Beacons from one address in a burst.
+    pub burst: u32,
+    /// Beacons a second with one sender's token, sustained. 0 turns the limit off.
+    pub sender_rate: u32,
+    /// Beacons with one sender's token in a burst.
+    pub sender_burst: u32,
+    /// Open connections on `listen`.
+    pub connections: usize,
+    /// Open connections on `listen` from one address; trusted proxies are exempt.
+    pub connections_per_address: usize,
+}
+
+/// When a segment is sealed, and how much the spool may hold.
+#[derive(Debug, Clone)]
+pub struct SpoolLimits {
+    /// Seal a segment at this many rows.
+    pub seal_rows: u32,
+    /// Seal a segment at this many bytes.
+    pub seal_bytes: u64,
+    /// Seal a segment this long after its first row.
+    pub seal_after: Duration,
+    /// Bytes of the spool above which beacons get 503.
+    pub max_bytes: u64,
+    /// Free bytes of its file system below which beacons get 503. Default: 256 MiB, or a twentieth of a small disk.
+    pub reserve: Option<u64>,
+}
+
+/// The ClickHouse that receives the events.
+#[derive(Debug, Clone)]
+pub enum StoreConfig {
+    /// A child process of this program; on loopback by default.
+    Embedded {
+        /// Address of its ClickHouse HTTP interface.
+        listen: SocketAddr,
+        /// Address of its native protocol; `None`: not served.
+        native: Option<SocketAddr>,
+        /// Serve all its users even if the kernel cannot confine the engine.
+        unconfined: bool,
+    },
+    /// A ClickHouse server or cluster.
+    Server {
+        /// Base URL of the HTTP interface.
+        url: String,
+        database: String,
+        user: String,
+        password: Secret,
+        /// Cluster name; `None`: no `ON CLUSTER`. Experimental: a cluster loses events today.
+        cluster: Option<String>,
+    },
+}
+
+impl StoreConfig {
+    /// The embedded store at this address, with default settings.
+    pub fn embedded(listen: SocketAddr) -> Self {
+        Self::Embedded { listen, native: None, unconfined: false }
+    }
+}

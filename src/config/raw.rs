@@ -1,0 +1,291 @@
+//! Settings as they were written, each with its location, and the list of problems.
+//!
+//! A [`ConfigSection`] returns each value once, by its key; keys that are left at the end are unknown. A bad value is noted
+//! and replaced by its default, so that all problems are found. Then the whole configuration is refused.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Every problem of a configuration, in the order of the file.
+#[derive(Debug, Default)]
+pub struct ConfigProblems {
+    found: Vec<(SettingLocation, String)>,
+}
+
+impl ConfigProblems {
+    pub(super) fn note(&mut self, location: &SettingLocation, what: impl Into<String>) {
+        self.found.push((location.clone(), what.into()));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// Sorts the problems by line; those of variables come last.
+    pub(super) fn sorted(mut self) -> Self {
+        self.found.sort_by_key(|(location, _)| match location {
+            SettingLocation::Line(line) => *line,
+            SettingLocation::Variable(_) => usize::MAX,
+        });
+        self
+    }
+}
+
+impl fmt::Display for ConfigProblems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (location, what)) in self.found.iter().enumerate() {
+            let end = if index == 0 { "" } else { "\n" };
+            write!(f, "{end}  {location}: {what}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Where a setting was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum SettingLocation {
+    /// Line of the file, from 1.
+    Line(usize),
+    /// Name of an environment variable.
+    Variable(String),
+}
+
+impl fmt::Display for SettingLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => write!(f, "line {line}"),
+            Self::Variable(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A value as it was written. A variable is always a [`RawValue::Text`].
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum RawValue {
+    Text(String),
+    Number(i64),
+    Flag(bool),
+    List(Vec<(RawValue, SettingLocation)>),
+    Table(BTreeMap<String, (RawValue, SettingLocation)>),
+    /// A date or a fraction, which no setting is.
+    Other(&'static str),
+}
+
+impl RawValue {
+    /// The whole file as one table.
+    pub(super) fn parse(
+        text: &str,
+        problems: &mut ConfigProblems,
+    ) -> BTreeMap<String, (Self, SettingLocation)> {
+        let line_of = |offset: usize| text[..offset.min(text.len())].matches('\n').count() + 1;
+        let (document, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            let line = error.span().map_or(1, |span| line_of(span.start));
+            problems.note(&SettingLocation::Line(line), error.message());
+        }
+        table(document.get_ref(), &line_of)
+    }
+
+    /// `true` or `false`, also as text.
+    pub(super) fn as_flag(&self) -> Option<bool> {
+        match self {
+            Self::Flag(flag) => Some(*flag),
+            Self::Text(text) if text == "true" || text == "1" => Some(true),
+            Self::Text(text) if text == "false" || text == "0" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// What it is, for an error that expected something else.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "text",
+            Self::Number(_) => "a number",
+            Self::Flag(_) => "true or false",
+            Self::List(_) => "a list",
+            Self::Table(_) => "a table",
+            Self::Other(kind) => kind,
+        }
+    }
+}
+
+fn table(
+    table: &DeTable<'_>,
+    line_of: &impl Fn(usize) -> usize,
+) -> BTreeMap<String, (RawValue, SettingLocation)> {
+    let entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+        let key: &std::borrow::Cow<'_, str> = key.get_ref();
+        (
+            key.clone().into_owned(),
+            (given(value.get_ref(), line_of), SettingLocation::Line(line_of(value.span().start))),
+        )
+    };
+    table.iter().map(entry).collect()
+}
+
+fn given(value: &DeValue<'_>, line_of: &impl Fn(usize) -> usize) -> RawValue {
+    match value {
+        DeValue::String(text) => RawValue::Text(text.clone().into_owned()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or(RawValue::Other("too large a number"), RawValue::Number),
+        DeValue::Boolean(flag) => RawValue::Flag(*flag),
+        DeValue::Array(items) => RawValue::List(
+            items
+                .iter()
+                .map(|item| {
+                    (given(item.get_ref(), line_of), SettingLocation::Line(line_of(item.span().start)))
+                })
+                .collect(),
+        ),
+        DeValue::Table(inner) => RawValue::Table(table(inner, line_of)),
+        DeValue::Float(_) => RawValue::Other("a fraction"),
+        DeValue::Datetime(_) => RawValue::Other("a date"),
+    }
+}
+
+/// One table of settings, read by name.
+pub(super) struct ConfigSection<'p> {
+    /// What stands before its keys in messages: nothing, or `store.`.
+    prefix: String,
+    values: BTreeMap<String, (RawValue, SettingLocation)>,
+    location: SettingLocation,
+    /// Keys that the program reads, for the hint at a misspelt one.
+    known: Vec<String>,
+    pub(super) problems: &'p mut ConfigProblems,
+}
+
+impl<'p> ConfigSection<'p> {
+    pub(super) fn new(
+        prefix: impl Into<String>,
+        (values, location): (BTreeMap<String, (RawValue, SettingLocation)>, SettingLocation),
+        problems: &'p mut ConfigProblems,
+    ) -> Self {
+        Self { prefix: prefix.into(), values, location, known: Vec::new(), problems }
+    }
+
+    fn remove(&mut self, key: &str) -> Option<(RawValue, SettingLocation)> {
+        self.known.push(key.to_owned());
+        self.values.remove(key)
+    }
+
+    /// The value of `key` as it was written.
+    pub(super) fn raw(&mut self, key: &str) -> Option<(RawValue, SettingLocation)> {
+        self.remove(key)
+    }
+
+    /// The value of `key`, read by `read`. A bad value is noted and counts as absent.
+    pub(super) fn read<T>(&mut self, key: &str, read: impl Fn(&RawValue) -> Result<T, String>) -> Option<T> {
+        let (value, location) = self.remove(key)?;
+        match read(&value) {
+            Ok(value) => Some(value),
+            Err(what) => {
+                self.note(&location, key, &what);
+                None
+            }
+        }
+    }
+
+    /// Where `key` was written, if it was.
+    pub(super) fn location(&self, key: &str) -> Option<SettingLocation> {
+        self.values.get(key).map(|(_, location)| location.clone())
+    }
+
+    /// The value of a key that must be present.
+    pub(super) fn required<T>(
+        &mut self,
+        key: &str,
+        read: impl Fn(&RawValue) -> Result<T, String>,
+    ) -> Option<T> {
+        if !self.values.contains_key(key) {
+            let location = self.location.clone();
+            self.note(&location, key, "is missing");
+        }
+        self.read(key, read)
+    }
+
+    /// The items of a list, each read by `read`. A text, as in a variable, is split at commas.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &str,
+        read: impl Fn(&RawValue) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let (value, location) = self.remove(key)?;
+        let items = match value {
+            RawValue::List(items) => items,
+            RawValue::Text(text) => text
+                .split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .map(|item| (RawValue::Text(item.to_owned()), location.clone()))
+                .collect(),
+            other => {
+                self.note(&location, key, &format!("must be a list, not {}", other.kind()));
+                return None;
+            }
+        };
+        let mut read_items = Vec::with_capacity(items.len());
+        for (item, location) in items {
+            match read(&item) {
+                Ok(item) => read_items.push(item),
+                Err(what) => self.note(&location, key, &what),
+            }
+        }
+        Some(read_items)
+    }
+
+    /// Some of `all`: a list as in [`ConfigSection::list`], `true` for all, `false` for none.
+    pub(super) fn some_of<T: Clone>(
+        &mut self,
+        key: &str,
+        all: &[T],
+        read: impl Fn(&RawValue) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let Some((value, location)) = self.values.get(key) else {
+            self.known.push(key.to_owned());
+            return None;
+        };
+        if let Some(every) = value.as_flag() {
+            self.remove(key);
+            return Some(if every { all.to_vec() } else { Vec::new() });
+        }
+        if matches!(value, RawValue::List(_) | RawValue::Text(_)) {
+            return self.list(key, read);
+        }
+        let (location, what) = (location.clone(), read(value).err());
+        self.remove(key);
+        self.note(&location, key, &what.unwrap_or_default());
+        None
+    }
+
+    /// Reports the keys that are left as unknown.
+    pub(super) fn finish(mut self) {
+        for (key, (_, location)) in std::mem::take(&mut self.values) {
+            let near = self.known.iter().find(|name| alike(name, &key));
+            let hint = near.map_or_else(String::new, |name| format!("; did you mean {name:?}?"));
+            self.note(&location, &key, &format!("is not a setting{hint}"));
+        }
+    }
+
+    fn note(&mut self, location: &SettingLocation, key: &str, what: &str) {
+        self.problems.note(location, format!("{}{key} {what}", self.prefix));
+    }
+}
+
+/// Whether the Levenshtein distance of two names is at most 2.
+fn alike(left: &str, right: &str) -> bool {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, a) in left.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in right.iter().enumerate() {
+            let changed = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[right.len()] <= 2
+}

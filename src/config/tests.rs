@@ -1,0 +1,164 @@
+//! Configurations as an operator writes them, right and wrong.
+
+use std::path::PathBuf;
+
+use super::*;
+use crate::event::BotCategory;
+
+fn check(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let environment: Vec<_> =
+        environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    Config::check("test.toml", text, &environment).map_err(|error| error.to_string())
+}
+
+#[test]
+fn nothing_at_all_is_a_configuration_for_localhost() {
+    let config = check("", &[]).unwrap();
+    assert_eq!(config.listen.port(), 8080);
+    assert!(matches!(config.store, StoreConfig::Embedded { .. }));
+    let site = config.sites.get("localhost").unwrap();
+    assert!(site.allows("127.0.0.1") && !site.allows("clinic.example"));
+}
+
+#[test]
+fn the_example_of_the_readme_s_kind_is_read_whole() {
+    let config = check(
+        r#"
+        listen = "127.0.0.1:1"
+        timezone = "Europe/Moscow"
+        rotate_at = "03:30"
+        trusted_proxies = ["10.0.0.0/8", "::1"]
+        [store]
+        url = "http://clickhouse:8123/"
+        cluster = "main"
+        cluster_experimental = true
+        [[site]]
+        id = "clinic"
+        hosts = ["Clinic.example", "*.clinic.example"]
+        retention = "unlimited"
+        query = ["utm_*", "q"]
+        cookies = { ab = "value", uid = "hmac", consent = "presence" }
+        "#,
+        &[],
+    )
+    .unwrap();
+    let site = config.sites.get("clinic").unwrap();
+    assert!(site.allows("clinic.example") && site.allows("www.clinic.example"));
+    assert!(!site.allows("evilclinic.example") && !site.allows("clinic.example.org"));
+    assert!(site.query.matches("utm_source") && site.query.matches("q") && !site.query.matches("name"));
+    assert_eq!(site.retention, Retention::Unlimited);
+    assert_eq!(site.cookies["uid"], CookieRule::Hmac);
+    assert_eq!(config.trusted_proxies.len(), 2);
+    let StoreConfig::Server { url, cluster, .. } = config.store else { panic!("not a server") };
+    assert_eq!((url.as_str(), cluster.as_deref()), ("http://clickhouse:8123", Some("main")));
+}
+
+#[test]
+fn a_cluster_is_refused_unless_its_loss_of_events_is_accepted() {
+    let text = "[store]\nurl = \"http://clickhouse:8123\"\ncluster = \"main\"\n";
+    let refusal = "store.cluster is refused: a collector that ships to a cluster loses events today";
+    for (more, environment) in [
+        ("", &[][..]),
+        ("cluster_experimental = false\n", &[]),
+        ("", &[("FOOTFALL_STORE_CLUSTER_EXPERIMENTAL", "false")]),
+    ] {
+        let error = check(&format!("{text}{more}"), environment).unwrap_err();
+        assert!(error.contains(&format!("line 3: {refusal}")), "{error}");
+        assert!(error.contains("set store.cluster_experimental = true"), "{error}");
+    }
+    let error =
+        check("store = \"http://clickhouse:8123\"", &[("FOOTFALL_STORE_CLUSTER", "main")]).unwrap_err();
+    assert!(error.contains(&format!("FOOTFALL_STORE_CLUSTER: {refusal}")), "{error}");
+
+    let error = check(&format!("{text}cluster_experimental = 7\n"), &[]).unwrap_err();
+    assert!(error.contains("line 4: store.cluster_experimental must be true or false"), "{error}");
+    for (more, environment) in
+        [("cluster_experimental = true\n", &[][..]), ("", &[("FOOTFALL_STORE_CLUSTER_EXPERIMENTAL", "true")])]
+    {
+        let StoreConfig::Server { cluster, .. } = check(&format!("{text}{more}"), environment).unwrap().store
+        else {
+            panic!("not a server")
+        };
+        assert_eq!(cluster.as_deref(), Some("main"));
+    }
+}
+
+#[test]
+fn variables_win_over_the_file_and_reach_into_tables() {
+    let environment = [
+        ("FOOTFALL_LISTEN", "127.0.0.1:2"),
+        ("FOOTFALL_GEO", "a.mmdb, b.mmdb"),
+        ("FOOTFALL_STORE_URL", "http://elsewhere:8123"),
+        ("FOOTFALL_SPOOL_SEAL_ROWS", "7"),
+        ("FOOTFALL_SERVICE_HOST", "10.0.0.1"),
+    ];
+    let config = check("listen = \"127.0.0.1:1\"\nstore = \"embedded\"", &environment).unwrap();
+    assert_eq!(config.listen.port(), 2);
+    assert_eq!(config.geo, [PathBuf::from("a.mmdb"), PathBuf::from("b.mmdb")]);
+    assert_eq!(config.spool.seal_rows, 7);
+    assert!(matches!(config.store, StoreConfig::Server { .. }));
+}
+
+#[test]
+fn every_problem_is_reported_at_once_with_its_place() {
+    let text = "listen = 80\nlisten_on = \"x\"\ntimezone = \"Mars/Base\"\n[[site]]\nid = \"Clinic\"\n\n\
+                [spool]\nseal_after = \"soon\"\nmax_bytes = \"1 MiB\"\n[[site]]\nid = \"a\"\nhosts = [\"a/b\"]\ncolour = 1\n";
+    let error = check(text, &[("FOOTFALL_LISTN", "x"), ("FOOTFALL_KEY_ON_DISK", "maybe")]).unwrap_err();
+    let expected = [
+        "line 1: listen must be text, not a number",
+        "line 2: listen_on is not a setting",
+        "line 3: timezone must be an IANA time zone such as Europe/Moscow, not \"Mars/Base\"",
+        "line 5: site.id must be",
+        "site.hosts is missing",
+        "line 8: spool.seal_after must be a time",
+        "spool.max_bytes must be at least 64 MiB",
+        "line 12: site.hosts must be host names",
+        "line 13: site.colour is not a setting",
+        "FOOTFALL_LISTN: listn is not a setting; did you mean \"listen\"?",
+        "FOOTFALL_KEY_ON_DISK: key_on_disk must be true or false",
+    ];
+    for part in expected {
+        assert!(error.contains(part), "{part}\nis missing from\n{error}");
+    }
+}
+
+#[test]
+fn a_site_drops_no_bots_all_bots_or_those_of_some_categories() {
+    let drops = |given: &str| {
+        let text = format!("[[site]]\nid = \"clinic\"\nhosts = [\"clinic.example\"]\n{given}");
+        let drop_bots = check(&text, &[]).unwrap().sites.get("clinic").unwrap().drop_bots;
+        assert!(!drop_bots.drops(BotCategory::None), "people are never dropped: {given}");
+        BotCategory::BOTS.into_iter().filter(|bot| drop_bots.drops(*bot)).collect::<Vec<_>>()
+    };
+    for none in ["", "drop_bots = false", "drop_bots = []"] {
+        assert_eq!(drops(none), [], "{none}");
+    }
+    assert_eq!(drops("drop_bots = true"), BotCategory::BOTS);
+    assert_eq!(drops("drop_bots = [\"seo\", \"ai\"]"), [BotCategory::Ai, BotCategory::Seo]);
+    assert_eq!(drops("drop_bots = \"ai, seo\""), [BotCategory::Ai, BotCategory::Seo]);
+}
+
+#[test]
+fn each_unknown_category_of_bots_is_reported_where_it_stands_with_those_there_are() {
+    let site = |id: &str| format!("[[site]]\nid = \"{id}\"\nhosts = [\"{id}.example\"]\n");
+    let (a, b, c) = (site("a"), site("b"), site("c"));
+    let text = format!(
+        "{a}drop_bots = [\"ai\",\n  \"crawlers\",\n  \"\", true]\n{b}drop_bots = 7\n{c}drop_bots = \"yes\"\n"
+    );
+    let error = check(&text, &[]).unwrap_err();
+    let known =
+        "true, false or a list of some of search, ai, preview, monitoring, seo, library, automation, other";
+    for (line, given) in
+        [(5, "\"crawlers\""), (6, "\"\""), (6, "true or false"), (10, "a number"), (14, "\"yes\"")]
+    {
+        let expected = format!("line {line}: site.drop_bots must be {known}, not {given}");
+        assert!(error.contains(&expected), "{expected}\nis missing from\n{error}");
+    }
+    assert_eq!(error.matches("drop_bots").count(), 5, "{error}");
+}
+
+#[test]
+fn broken_toml_is_reported_with_its_line() {
+    let error = check("data = \"x\"\nlisten = \n", &[]).unwrap_err();
+    assert!(error.contains("line 2"), "{error}");
+}
