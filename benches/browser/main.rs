@@ -37,7 +37,7 @@ fn main() {
 }
 
 /// A client that sends only these properties.
-fn client<'a>(agent: &'a str, hints: &'a Hints<'a>, headers: HintHeaders<'a>) -> Client<'a> {
+fn client<'a>(agent: &'a str, hints: &'a ClientHints<'a>, headers: HintHeaders<'a>) -> Client<'a> {
     Client { user_agent: agent.as_bytes(), hints, headers, touch_points: 0, screen: (0, 0), automated: false }
 }
 
