@@ -1,16 +1,16 @@
 -- title: Advertising blocks
 -- purpose: audience
--- about: Advertising blocks by campaign and slot. A block is viewable when half of its pixels were on screen for a second
---   (for a block over 242,500 px², 30 %). Visitors are the sum of daily visitors who were shown it.
+-- about: Advertising blocks by campaign and slot. A block is viewable when half of its pixels were on screen for a
+--   second (30 % for a block over 242,500 px²). Visitors are the sum of daily visitors who were shown the block.
 -- columns:
 --   ad             text         campaign
 --   slot           text         place on the page
---   impressions    impressions  times it was shown
---   viewable       impressions  times it was viewable
---   viewable_rate  %            viewable of shown
---   clicks         clicks       clicks on it
---   click_rate     %            clicks of shown
---   visitors       visitors     sum of daily visitors who were shown it
+--   impressions    impressions  times the block was shown
+--   viewable       impressions  times the block was viewable
+--   viewable_rate  %            share of impressions that were viewable
+--   clicks         clicks       clicks on the block
+--   click_rate     %            clicks per impression
+--   visitors       visitors     sum of daily visitors who were shown the block
 SELECT
     if(few, '(other)', value) AS ad,
     if(few, '', detail) AS slot,

@@ -1,16 +1,17 @@
 -- title: Bots
 -- purpose: diagnostics
--- about: Bots by name, or by what they are for: who crawls the site, and how much. Other reports leave them out unless asked not
---   to. Visits that were made up to show their referrer's address stand here as the bot referrer spam.
+-- about: Bots by name or by category: which bots crawl the site, and how much. Other reports exclude bots unless they
+--   are asked to include them. Visits that were invented to advertise their referrer are listed as the bot referrer
+--   spam.
 -- by: bot, category
 -- columns:
 --   category     text       search, ai, preview, monitoring, seo, library, automation or other
 --   bot          text       name of the bot; by category, up to three of its most frequent names
---   requests     events     events from it
---   share        %          share of all events of the site, people's too
+--   requests     events     events from the bot
+--   share        %          share of all events of the site, people included
 --   views        views      pages viewed
 --   addresses    addresses  pseudonyms of addresses, each once in an epoch
---   data_centre  %          share of its events that came from data centres
+--   data_centre  %          share of the bot's events that came from data centres
 --   last_seen    time       last event in the period, in the zone of reports
 SELECT
     category,

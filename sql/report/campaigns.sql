@@ -1,15 +1,15 @@
 -- title: Campaigns
 -- purpose: audience
--- about: Visits that came by a link with campaign parameters (utm_*). Visitors are the sum of daily visitors.
+-- about: Visits from links with campaign parameters (utm_*). Visitors are the sum of daily visitors.
 -- columns:
 --   campaign         text      utm_campaign
 --   origin           text      utm_source / utm_medium
 --   visitors         visitors  sum of daily visitors
 --   visits           visits    visits
 --   share            %         share of all visits
---   views_per_visit  ratio     mean views a visit
+--   views_per_visit  ratio     mean views per visit
 --   bounce_rate      %         share of visits with one view and no action
---   visit_duration   s         mean time from a visit's first event to its last
+--   visit_duration   s         mean time from the first to the last event of a visit
 SELECT
     if(few, '(other)', value) AS campaign,
     if(few, '', detail) AS origin,

@@ -1,14 +1,14 @@
 -- title: Channels
 -- purpose: audience
--- about: Ways by which visits came, by the first event of the visit. Visitors are the sum of daily visitors.
+-- about: Channels through which visits came, by the first event of the visit. Visitors are the sum of daily visitors.
 -- columns:
 --   channel          text      channel, such as Organic Search
 --   visitors         visitors  sum of daily visitors
 --   visits           visits    visits
 --   share            %         share of all visits
---   views_per_visit  ratio     mean views a visit
+--   views_per_visit  ratio     mean views per visit
 --   bounce_rate      %         share of visits with one view and no action
---   visit_duration   s         mean time from a visit's first event to its last
+--   visit_duration   s         mean time from the first to the last event of a visit
 SELECT
     if(few, '(other)', value) AS channel,
     sum(row_visitors) AS visitors,

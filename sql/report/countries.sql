@@ -7,9 +7,9 @@
 --   visitors         visitors  sum of daily visitors
 --   visits           visits    visits
 --   share            %         share of all visits
---   views_per_visit  ratio     mean views a visit
+--   views_per_visit  ratio     mean views per visit
 --   bounce_rate      %         share of visits with one view and no action
---   visit_duration   s         mean time from a visit's first event to its last
+--   visit_duration   s         mean time from the first to the last event of a visit
 SELECT
     if(few, '(other)', value) AS country,
     sum(row_visitors) AS visitors,

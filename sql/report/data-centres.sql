@@ -1,7 +1,8 @@
 -- title: Data centres
 -- purpose: diagnostics
--- about: Networks of data centres that events came from, bots among them. Servers and VPN exits are there, hardly ever homes: much
---   traffic of which little is bots may be a scraper that calls itself a browser. Networks are told by the AS number in the geo file.
+-- about: Networks of data centres that sent events, bots included. Servers and VPN exits are in data centres, homes
+--   hardly ever. Much traffic with few known bots may be a scraper that calls itself a browser. A network is
+--   identified by its AS number in the geo file.
 -- credit: places
 -- columns:
 --   network        text      organisation of the network
@@ -10,10 +11,10 @@
 --   share          %         share of all events of the site
 --   visitors       visitors  pseudonyms of visitors, each once in an epoch
 --   visitor_share  %         share of all visitors of the site
---   bots           %         share of its events that bots sent
---   bot_names      text      up to three of its most frequent bots
---   spoofed        %         share of its events from clients that contradict themselves
---   countries      text      up to three of its most frequent countries
+--   bots           %         share of the network's events that bots sent
+--   bot_names      text      up to three of the network's most frequent bots
+--   spoofed        %         share of the network's events whose client hints contradict the user agent
+--   countries      text      up to three of the network's most frequent countries
 SELECT
     network,
     asn,

@@ -3,7 +3,7 @@
 -- about: Files that were downloaded. Visitors are the sum of daily visitors.
 -- columns:
 --   file      text      host and path of the file
---   events    events    times
+--   events    events    times the file was downloaded
 --   visitors  visitors  sum of daily visitors
 SELECT
     if(few, '(other)', value) AS file,

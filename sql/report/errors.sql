@@ -1,16 +1,17 @@
 -- title: Errors
 -- purpose: diagnostics
--- about: Script errors and unhandled rejections, the same ones under one group. Visitors are the sum of daily visitors.
+-- about: Script errors and unhandled rejections, one row per group of equal errors. Visitors are the sum of daily
+--   visitors.
 -- columns:
---   message     text      one of its messages, scrubbed
---   errors      errors    times it happened
---   visitors    visitors  sum of daily visitors who met it
+--   message     text      one of the messages of the group, scrubbed
+--   errors      errors    times the error happened
+--   visitors    visitors  sum of daily visitors who met the error
 --   last_seen   time      last time in the period, in the zone of reports
---   group       id        group of the error: filter with error_group=… to follow one
+--   group       id        group of the error; filter with error_group=… for one group
 --   source      text      host and path of the script, line and column
 --   first_seen  time      first time in the period, in the zone of reports
---   pages       text      up to three of its most frequent pages
---   browsers    text      up to three of its most frequent browsers and their versions
+--   pages       text      up to three of the error's most frequent pages
+--   browsers    text      up to three of the error's most frequent browsers and their versions
 SELECT
     any(error_message) AS message,
     count() AS errors,

@@ -3,10 +3,10 @@
 -- about: The site's own events by name. Visitors are the sum of daily visitors. For properties, see props.
 -- columns:
 --   event           text      name of the event
---   events          events    times it happened
---   visitors        visitors  sum of daily visitors who did it
---   per_visitor     ratio     mean times a visitor who did it
---   conversion      %         share of all visitors who did it
+--   events          events    times the event happened
+--   visitors        visitors  sum of daily visitors with the event
+--   per_visitor     ratio     mean events per visitor with the event
+--   conversion      %         share of all visitors who had the event
 WITH
     (
         SELECT sum(day_visitors)

@@ -1,20 +1,21 @@
 -- title: Addresses
 -- purpose: diagnostics
--- about: Pseudonyms of addresses by requests (clause 3.4): which one floods the site or meets errors. A pseudonym lives for
---   one epoch and cannot be turned back into its address; the same address is another pseudonym in the next epoch.
+-- about: Pseudonyms of addresses by requests. They show which address floods the site or meets errors (clause 3.4). A
+--   pseudonym lives for one epoch and cannot be reversed to its address. The same address has another pseudonym in
+--   the next epoch.
 -- credit: places
 -- columns:
---   address     id        pseudonym: filter with address=… to follow one
+--   address     id        pseudonym; filter with address=… for one address
 --   requests    events    events from the address
 --   views       views     pages viewed
---   visitors    visitors  visitors behind the address (browsers)
+--   visitors    visitors  visitors (browsers) behind the address
 --   errors      errors    script errors, failed elements and missing pages
---   bots        %         share of its events that bots sent
+--   bots        %         share of the address's events that bots sent
 --   network     text      network of the address
 --   country     text      ISO 3166-1 code
 --   last_seen   time      last event in the period, in the zone of reports
 --   first_seen  time      first event in the period, in the zone of reports
---   epoch       time      when its key came into force, in the zone of reports
+--   epoch       time      start of the epoch, in the zone of reports
 SELECT
     leftPad(lower(hex(events.address)), 16, '0') AS address,
     count() AS requests,

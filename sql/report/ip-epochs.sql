@@ -1,14 +1,14 @@
 -- title: Addresses by epoch
 -- purpose: diagnostics
--- about: How many addresses each epoch of the key saw, how many of them came back in it, and how much bots sent (clause
---   3.4). An address came back when it was silent for more than 30 minutes and then seen again in the same epoch; across
---   epochs nothing can be told, because the key is gone.
+-- about: Addresses in each epoch of the key: how many there were, how many returned, and what share of events bots
+--   sent. An address returned if it was seen again in the same epoch after a pause of more than 30 minutes. Addresses
+--   cannot be compared across epochs, because the key is deleted (clause 3.4).
 -- columns:
---   epoch      time       when the key came into force, in the zone of reports
+--   epoch      time       start of the epoch, in the zone of reports
 --   requests   events     events
 --   addresses  addresses  pseudonyms of addresses
---   new        addresses  of these, seen once or without a pause
---   returning  addresses  of these, seen again after a pause
+--   new        addresses  addresses seen without such a pause
+--   returning  addresses  addresses seen again after such a pause
 --   visitors   visitors   pseudonyms of visitors (addresses and browsers)
 --   bots       %          share of events that bots sent
 --   ipv6       %          share of addresses that are IPv6

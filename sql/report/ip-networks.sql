@@ -1,6 +1,6 @@
 -- title: Networks by requests
 -- purpose: diagnostics
--- about: Networks by requests, bots among them (clause 3.4). An address is counted once in each epoch.
+-- about: Networks by requests, bots included. An address counts once in each epoch (clause 3.4).
 -- credit: places
 -- columns:
 --   network    text       organisation of the network; empty when unknown
@@ -9,9 +9,9 @@
 --   share      %          share of all events
 --   addresses  addresses  pseudonyms of addresses, each once in an epoch
 --   visitors   visitors   pseudonyms of visitors, each once in an epoch
---   bots       %          share of its events that bots sent
+--   bots       %          share of the network's events that bots sent
 --   errors     errors     script errors, failed elements and missing pages
---   countries  text       up to three of its most frequent countries
+--   countries  text       up to three of the network's most frequent countries
 SELECT
     network,
     if(events.asn = 0, '', toString(events.asn)) AS asn,

@@ -1,12 +1,12 @@
 -- title: Missing pages
 -- purpose: diagnostics
--- about: Addresses that answered 404, each with the page that led there. Visitors are the sum of daily visitors.
+-- about: Addresses that answered 404, each with the page that linked to it. Visitors are the sum of daily visitors.
 -- columns:
---   path       text      path that is missing
---   host       text      host of the path
---   referrer   text      host and path of the page that led there; empty when unknown
---   hits       views     times it was asked for
---   visitors   visitors  sum of daily visitors who met it
+--   path       text      path of the missing page
+--   host       text      host of the missing page
+--   referrer   text      host and path of the page that linked to it; empty when unknown
+--   hits       views     times the page was requested
+--   visitors   visitors  sum of daily visitors who requested it
 --   last_seen  time      last time in the period, in the zone of reports
 SELECT
     path,

@@ -1,9 +1,9 @@
 -- title: Outbound links
 -- purpose: audience
--- about: Links to other sites that were followed. Visitors are the sum of daily visitors.
+-- about: Links to other sites that visitors followed. Visitors are the sum of daily visitors.
 -- columns:
 --   link      text      host and path of the link
---   events    events    times
+--   events    events    times the link was followed
 --   visitors  visitors  sum of daily visitors
 SELECT
     if(few, '(other)', value) AS link,

@@ -1,22 +1,22 @@
 -- title: Overview
 -- purpose: audience
--- about: The period's totals, each beside the total of the period of the same length before it. Visitors are the sum of
---   daily visitors, because a visitor's pseudonym lives for a day: who comes on three days counts three times.
+-- about: Totals of the period, each with the total of the preceding period of the same length. Visitors are the sum
+--   of daily visitors: a pseudonym lives for a day, so a person who comes on three days counts three times.
 -- columns:
 --   visitors                visitors  sum of daily visitors
---   visitors_before         visitors  the same in the period before
+--   visitors_before         visitors  the same in the preceding period
 --   visits                  visits    visits that began in the period
---   visits_before           visits    the same in the period before
+--   visits_before           visits    the same in the preceding period
 --   views                   views     pages viewed
---   views_before            views     the same in the period before
---   views_per_visit         ratio     mean views a visit
---   views_per_visit_before  ratio     the same in the period before
+--   views_before            views     the same in the preceding period
+--   views_per_visit         ratio     mean views per visit
+--   views_per_visit_before  ratio     the same in the preceding period
 --   bounce_rate             %         share of visits with one view and no action
---   bounce_rate_before      %         the same in the period before
---   visit_duration          s         mean time from a visit's first event to its last
---   visit_duration_before   s         the same in the period before
---   engaged                 s         mean engaged time a visit: visible, focused and in use
---   engaged_before          s         the same in the period before
+--   bounce_rate_before      %         the same in the preceding period
+--   visit_duration          s         mean time from the first to the last event of a visit
+--   visit_duration_before   s         the same in the preceding period
+--   engaged                 s         mean engaged time per visit: page visible, focused and in use
+--   engaged_before          s         the same in the preceding period
 WITH day >= {from:Date} AS now
 SELECT
     sumIf(day_visitors, now) AS visitors,

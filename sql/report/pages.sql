@@ -4,10 +4,10 @@
 -- columns:
 --   path           text      path of the page
 --   host           text      host of the page
---   views          views     times it was viewed
+--   views          views     times the page was viewed
 --   share          %         share of all views
 --   visitors       visitors  sum of daily visitors
---   engaged        s         mean engaged time a view: visible, focused and in use
+--   engaged        s         mean engaged time per view: page visible, focused and in use
 SELECT
     if(few, '(other)', value) AS path,
     if(few, '', detail) AS host,

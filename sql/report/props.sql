@@ -6,9 +6,9 @@
 --   event     text      name of the event
 --   property  text      name of the property
 --   value     text      value of the property
---   events    events    times it happened with this value
+--   events    events    times the event happened with this value
 --   share     %         share of the events that have the property
---   visitors  visitors  sum of daily visitors who did it
+--   visitors  visitors  sum of daily visitors with the event and this value
 SELECT
     event,
     property,

@@ -1,9 +1,9 @@
 -- title: Real time
 -- purpose: audience
--- about: The last 30 minutes, minute by minute: what happens on the site now.
+-- about: Activity of the last 30 minutes, minute by minute.
 -- columns:
 --   time      time      start of the minute in the zone of reports
---   visitors  visitors  visitors who did something in the minute
+--   visitors  visitors  visitors with an event in the minute
 --   views     views     pages viewed
 --   events    events    the site's own events
 --   ad_clicks clicks    clicks on advertising blocks

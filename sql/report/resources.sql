@@ -2,13 +2,13 @@
 -- purpose: diagnostics
 -- about: Images, scripts, styles and other elements that failed to load. Visitors are the sum of daily visitors.
 -- columns:
---   resource    text      host and path of what failed to load
+--   resource    text      host and path of the element that failed to load
 --   element     text      name of the element: img, script, link, …
---   failures    failures  times it failed
---   visitors    visitors  sum of daily visitors who met it
+--   failures    failures  times the element failed to load
+--   visitors    visitors  sum of daily visitors who met the failure
 --   last_seen   time      last time in the period, in the zone of reports
 --   first_seen  time      first time in the period, in the zone of reports
---   pages       text      up to three of its most frequent pages
+--   pages       text      up to three of the element's most frequent pages
 SELECT
     name AS resource,
     props['tag'] AS element,

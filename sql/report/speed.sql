@@ -1,17 +1,17 @@
 -- title: Speed
 -- purpose: diagnostics
--- about: Web Vitals and the navigation's phases, whole or by page, browser, system, device, country or network. Good is the
---   share of samples within the threshold that Google's Web Vitals give for the vital (LCP 2500 ms, INP 200 ms, CLS 0.1,
---   FCP 1800 ms, TTFB 800 ms); phases have none.
+-- about: Web Vitals and navigation phases for the whole site, or by page, browser, system, device, country or
+--   network. `good` is the share of samples within the threshold of Google's Web Vitals: LCP 2500 ms, INP 200 ms, CLS
+--   0.1, FCP 1800 ms, TTFB 800 ms. Phases have no threshold.
 -- credit: places
 -- by: site, page, browser, system, device, country, network
 -- columns:
---   group    text     page, browser, …; empty when the whole site is asked for
+--   group    text     page, browser, …; empty for the whole site
 --   vital    text     the measure: LCP, INP, CLS, FCP, TTFB, or a phase: DNS, connect, TLS, load
---   samples  samples  page loads that measured it
+--   samples  samples  page loads that measured the vital
 --   p50      ms       median; CLS has no unit
---   p75      ms       three quarters are at most this
---   p95      ms       19 of 20 are at most this
+--   p75      ms       75 % of samples are at most this
+--   p95      ms       95 % of samples are at most this
 --   good     %        share of samples within the threshold
 SELECT
     group,

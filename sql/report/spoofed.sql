@@ -1,7 +1,7 @@
 -- title: Spoofed clients
 -- purpose: diagnostics
--- about: Networks of clients whose own hints deny what their user agent says, bots among them. Which browser and system they have
---   in truth is not guessed: other reports show them with empty ones.
+-- about: Networks of clients whose client hints contradict their user agent, bots included. The true browser and
+--   system of such clients are unknown, so other reports show them as empty.
 -- credit: places
 -- columns:
 --   network      text       organisation of the network; empty when unknown
@@ -14,7 +14,7 @@
 --   bots         %          share of these events that bots sent
 --   data_centre  %          share of these events that came from data centres
 --   countries    text       up to three of their most frequent countries
---   last_seen    time       last of these events in the period, in the zone of reports
+--   last_seen    time       last such event in the period, in the zone of reports
 SELECT
     network,
     asn,

@@ -1,16 +1,17 @@
 -- title: Time series
 -- purpose: audience
--- about: The totals by hour, day, week (from Monday) or month, empty ones too. By day and longer, visitors are the sum of
---   daily visitors; by hour, those who did something in the hour. Visits count where they began.
+-- about: Totals by hour, day, week (from Monday) or month, including periods without events. By day and longer,
+--   visitors are the sum of daily visitors; by hour, they are the visitors with an event in the hour. A visit counts
+--   in the period in which it began.
 -- by: day, hour, week, month
 -- columns:
 --   time            time      start of the hour, day, week or month in the zone of reports
 --   visitors        visitors  sum of daily visitors; by hour, visitors of the hour
 --   visits          visits    visits that began
 --   views           views     pages viewed
---   views_per_visit ratio     mean views a visit
+--   views_per_visit ratio     mean views per visit
 --   bounce_rate     %         share of visits with one view and no action
---   visit_duration  s         mean time from a visit's first event to its last
+--   visit_duration  s         mean time from the first to the last event of a visit
 WITH
     {by:String} = 'hour' AS hourly,
     toDateTime({from:Date}, {timezone:String}) AS period_start,
@@ -26,7 +27,7 @@ SELECT
     round(sum(bucket_duration_ms) / visits / 1000, 1) AS visit_duration
 FROM
 (
-    -- Days, weeks and months: from the rollup.
+    -- Days, weeks and months, from the daily figures.
     SELECT
         toDateTime(multiIf({by:String} = 'week', toMonday(day), {by:String} = 'month', toStartOfMonth(day), day),
             {timezone:String}) AS bucket,
@@ -44,7 +45,7 @@ FROM
         AND (bot = '' OR {bots:Bool})
     GROUP BY day
     UNION ALL
-    -- Hours: visitors and views from the events,
+    -- Hours: visitors and views, from the events.
     SELECT toStartOfHour(toDateTime(events.time, {timezone:String})), uniq(visitor), 0, countIf(kind = 'view'), 0, 0, 0
     FROM events
     WHERE hourly
@@ -54,7 +55,7 @@ FROM
         AND (bot = '' OR {bots:Bool})
     GROUP BY 1
     UNION ALL
-    -- visits where they began.
+    -- Hours: visits, each in the hour in which it began.
     SELECT toStartOfHour(toDateTime(visits.start, {timezone:String})), 0, count(), 0, sum(visits.views), countIf(bounce), sum(duration_ms)
     FROM visits
     WHERE hourly
@@ -63,7 +64,7 @@ FROM
         AND (bot = '' OR {bots:Bool})
     GROUP BY 1
     UNION ALL
-    -- Every bucket, so that an empty one is a row of zeros.
+    -- A row of zeros for every period, so that empty ones are shown.
     SELECT
         if(hourly, toStartOfHour(period_start + number * 3600),
             toDateTime(multiIf({by:String} = 'week', toMonday({from:Date} + number),
