@@ -1,4 +1,4 @@
-# Two commands do everything: `make run` and `make test`. The others are parts of them, or for those who work on it.
+# `make run` starts everything, `make test` tests everything. The other targets are parts of them or for development.
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -11,13 +11,13 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 help:
 	@echo "make run     start the collector, the embedded store and a demonstration site"
-	@echo "make test    everything that must pass: format, lints, alert rules, unit, integration, browser and doc tests"
-	@echo "make bench   measure speed and memory; results go to benches/RESULTS.md"
-	@echo "make chaos   a thousand kills and other faults under load; results go to benches/RESULTS.md"
-	@echo "make fuzz    throw random bytes at everything that reads strangers' bytes, FUZZ_SECONDS (60) for each target"
-	@echo "make script  build the statistics script again after a change to script/src"
-	@echo "make lists   fetch the lists of bots anew"
-	@echo "make suites  fetch the user agents by which the browser stage is measured"
+	@echo "make test    run all checks: format, lints, alert rules, unit, integration, browser and doc tests"
+	@echo "make bench   measure speed and memory; write benches/RESULTS.md"
+	@echo "make chaos   inject a thousand kills and other faults under load; write benches/RESULTS.md"
+	@echo "make fuzz    fuzz every parser of untrusted input, FUZZ_SECONDS (60) for each target"
+	@echo "make script  rebuild the statistics script after a change to script/src"
+	@echo "make lists   update the built-in lists of bots and data centres"
+	@echo "make suites  fetch the user agents that measure browser detection"
 
 # --- run -------------------------------------------------------------------------------------------------------------
 
@@ -38,17 +38,17 @@ fmt:
 lint:
 	$(CARGO) clippy --locked --workspace --all-targets --test chaos -- -D warnings
 
-# Licences, sources and banned crates; advisories need a database that is fetched: `cargo deny check advisories`.
+# Licences, sources and banned crates. Advisories need a download: `cargo deny check advisories`.
 deny:
 	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked
 	cargo deny check bans licenses sources
 
-# The alert rules parse, and each one fires and stays quiet when it should.
+# The alert rules parse, and each one fires only when it should.
 alerts: deps-promtool
 	$(PROMTOOL) check rules deploy/prometheus/alerts.yml
 	$(PROMTOOL) test rules deploy/prometheus/alerts.test.yml
 
-# The ClickHouse engine and the place files, as `make run` fetches them.
+# The ClickHouse engine and the place files that `make run` also uses.
 engine:
 	$(CARGO) run --locked -q -- embedded --install
 
@@ -73,7 +73,7 @@ browser-test: engine deps-node deps-browser
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --workspace
 
-# --- what the tests need ---------------------------------------------------------------------------------------------
+# --- dependencies of the tests ---------------------------------------------------------------------------------------
 
 deps-node: script/node_modules/.package-lock.json
 
@@ -88,11 +88,11 @@ script/node_modules/.package-lock.json: script/package-lock.json
 deps-browser:
 	@command -v chromium >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends chromium; }
 
-# The clock that is set; without it, and without the right to mount, those faults are left out and the run says so.
+# libfaketime, for faults of the clock. Without it, or without the right to mount, the run skips these faults and says so.
 deps-chaos:
 	@[ -n "$$(find /usr/lib -name libfaketimeMT.so.1 2>/dev/null)" ] || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends libfaketime; }
 
-# promtool alone is taken out of Debian's package: installing the package would start a Prometheus server.
+# Only promtool is extracted from Debian's package: installing the package would start a Prometheus server.
 deps-promtool:
 	@[ -x "$(PROMTOOL)" ] || { $(SUDO) apt-get update -q && mkdir -p $(CACHE)/promtool && cd $(CACHE)/promtool && \
 		apt-get download -q prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool > promtool.new && \
@@ -105,20 +105,20 @@ $(VENV)/requirements: tests/python/requirements.txt
 	$(VENV)/bin/pip install -q -r $<
 	cp $< $@
 
-# --- for those who work on it ----------------------------------------------------------------------------------------
+# --- for development -------------------------------------------------------------------------------------------------
 
 script: deps-node
 	cd script && npm run build
 
-# The lists of bots that come from packages: fetched anew, to be looked at with `git diff` and committed.
+# Updates the built-in lists from their packages. Review them with `git diff`, then commit.
 lists:
 	node tools/lists/refresh.mjs
 
-# User agents with known answers, for measuring the browser stage; their licences are not ours, so they stay in the cache.
+# User agents with known answers. Their licences differ from this project's, so they stay in the cache.
 suites: deps-python
 	$(VENV)/bin/python tests/python/suites.py $(CACHE)/suites
 
-# Needs the nightly toolchain. What is found lies in fuzz/artifacts; `cargo +nightly fuzz cmin TARGET` makes a corpus small again.
+# Needs the nightly toolchain. Findings are in fuzz/artifacts. `cargo +nightly fuzz cmin TARGET` minimizes a corpus.
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 

@@ -1,4 +1,4 @@
-// Bundles and squeezes the script: `npm run build` writes dist/, `build()` hands the same bytes to the test.
+// Bundles and minifies the script. `npm run build` writes dist/; the tests compare it with the result of `build()`.
 
 import { writeFile, mkdir } from "node:fs/promises";
 import { constants, brotliCompressSync } from "node:zlib";
@@ -8,7 +8,7 @@ import { minify } from "terser";
 
 const here = (path) => new URL(path, import.meta.url);
 
-/** The script as the collector serves it: plain, brotli and gzip. */
+/** Returns the script as the collector serves it: plain, brotli and gzip, by file name. */
 export async function build() {
   const { outputFiles } = await esbuild.build({
     entryPoints: [here("src/main.ts").pathname],
@@ -28,7 +28,7 @@ export async function build() {
     mangle: true,
     format: { semicolons: true },
   });
-  // The block of `try` keeps the names to itself and what is thrown from the page.
+  // The block keeps the names out of the global scope, and `try` keeps errors away from the page.
   const plain = Buffer.from(`try{${code.replace(/;$/, "")}}catch{}`);
   const params = {
     [constants.BROTLI_PARAM_QUALITY]: 11,
@@ -39,7 +39,7 @@ export async function build() {
   return {
     "s.js": plain,
     "s.js.br": brotliCompressSync(plain, { params }),
-    // Zopfli finds a smaller gzip than zlib does.
+    // Zopfli compresses better than zlib.
     "s.js.gz": Buffer.from(await gzipAsync(plain, { numiterations: 500 })),
   };
 }

@@ -1,4 +1,4 @@
-// What browsers offer beyond TypeScript's own description of them. Nothing here reaches the bundle.
+// Browser interfaces that TypeScript's own types lack, and the script's interface to the page. Types only.
 
 interface Navigator {
   readonly globalPrivacyControl?: boolean;
@@ -24,7 +24,7 @@ interface Window {
   footfall?: Footfall;
 }
 
-/** What a page may call. Before the script has come, a stub of the page's own keeps calls in `q`. */
+/** The function that a page may call. Until the script loads, a stub in the page collects calls in `q`. */
 interface Footfall {
   (name: string, props?: Record<string, string | number | boolean>): void;
   q?: ArrayLike<unknown>[];

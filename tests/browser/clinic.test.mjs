@@ -1,13 +1,13 @@
-// From a page to a row: a real Chromium clicks through the demonstration site, and ClickHouse holds what it did.
+// From the page to the row: Chromium uses the demonstration site, and the tests read the events from ClickHouse.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch } from "../../script/test/support.mjs";
 import { ADDRESS, sleep, start } from "./footfall.mjs";
 
-const AGENT =
+const USER_AGENT =
   "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36 Zaphod77";
-const TYPED = ["Beeblebrox", "+79005550177", "zaphod77@example.org"];
+const TYPED_TEXTS = ["Beeblebrox", "+79005550177", "zaphod77@example.org"];
 
 let browser, footfall;
 before(async () => ([browser, footfall] = await Promise.all([launch(), start()])));
@@ -16,9 +16,9 @@ after(async () => {
   await footfall?.close();
 });
 
-const visitor = async (init) => {
+const openPage = async (init) => {
   const context = await browser.newContext({
-    userAgent: AGENT,
+    userAgent: USER_AGENT,
     locale: "ru-RU",
     timezoneId: "Europe/Moscow",
     viewport: { width: 1280, height: 900 },
@@ -29,22 +29,22 @@ const visitor = async (init) => {
   return { context, page };
 };
 
-/** The rows that `where` finds, once there are `count`. */
-async function rows(where, count = 1) {
+/** Waits for `count` events that match the SQL condition `where`, and returns them. */
+async function waitForRows(where, count = 1) {
   const end = Date.now() + 45_000;
   for (;;) {
     const found = await footfall.rows(`SELECT * FROM events WHERE ${where} ORDER BY page_load, seq`);
     if (found.length >= count) return found;
     if (Date.now() > end) {
       const all = await footfall.rows("SELECT kind, path, name, ad FROM events ORDER BY time");
-      throw new Error(`${count} rows where ${where} did not come; there are ${JSON.stringify(all)}\n${footfall.log()}`);
+      throw new Error(`expected ${count} rows where ${where}; the table has ${JSON.stringify(all)}\n${footfall.log()}`);
     }
     await sleep(250);
   }
 }
 
-test("every kind of event arrives with its fields", async () => {
-  const { context, page } = await visitor();
+test("every kind of event is stored with its fields", async () => {
+  const { context, page } = await openPage();
   await context.addCookies([
     { name: "ab", value: "B", url: footfall.origin },
     { name: "consent", value: "yes-all", url: footfall.origin },
@@ -59,9 +59,9 @@ test("every kind of event arrives with its fields", async () => {
   await page.click('.chip[href^="/doctors/children"]');
   await sleep(800);
   await page.goto(`${footfall.origin}/booking`);
-  await page.fill("[name=name]", TYPED[0]);
-  await page.fill("[name=phone]", TYPED[1]);
-  await page.fill("[name=email]", TYPED[2]);
+  await page.fill("[name=name]", TYPED_TEXTS[0]);
+  await page.fill("[name=phone]", TYPED_TEXTS[1]);
+  await page.fill("[name=email]", TYPED_TEXTS[2]);
   await page.check("[name=first]");
   await page.click("form .button");
   await sleep(500);
@@ -76,9 +76,9 @@ test("every kind of event arrives with its fields", async () => {
   await sleep(800);
   await page.close();
 
-  const [view] = await rows("kind = 'view' AND path = '/'");
-  const near = (time) => Math.abs(Date.now() - Date.parse(`${time.replace(" ", "T")}Z`)) < 120_000;
-  assert.ok(near(view.time) && near(view.received), `${view.time} ${view.received}`);
+  const [view] = await waitForRows("kind = 'view' AND path = '/'");
+  const isRecent = (time) => Math.abs(Date.now() - Date.parse(`${time.replace(" ", "T")}Z`)) < 120_000;
+  assert.ok(isRecent(view.time) && isRecent(view.received), `${view.time} ${view.received}`);
   assert.deepEqual(
     [view.site, view.host, view.query, view.utm_source, view.utm_campaign, view.policy],
     ["clinic", "127.0.0.1", "utm_source=mail&utm_campaign=spring", "mail", "spring", "2026-11-22"],
@@ -91,21 +91,21 @@ test("every kind of event arrives with its fields", async () => {
   assert.ok(view.os && view.engine && view.browser_version, JSON.stringify(view));
   for (const id of [view.visitor, view.address, view.page_load]) assert.ok(BigInt(id) > 0n);
 
-  const views = await rows("kind = 'view'", 6);
+  const views = await waitForRows("kind = 'view'", 6);
   assert.deepEqual(
     views.map(({ path }) => path).sort(),
     ["/", "/booking", "/doctors/cardiology", "/doctors/children", "/doctors/old-list", "/news"],
   );
   assert.equal(new Set(views.map(({ visitor }) => visitor)).size, 1, "one visitor");
-  const soft = views.find(({ path }) => path === "/doctors/children");
-  assert.equal(soft.page_load, views.find(({ path }) => path === "/doctors/cardiology").page_load);
-  assert.deepEqual([soft.referrer_host, soft.referrer_path], ["127.0.0.1", "/doctors/cardiology"]);
+  const navigated = views.find(({ path }) => path === "/doctors/children");
+  assert.equal(navigated.page_load, views.find(({ path }) => path === "/doctors/cardiology").page_load);
+  assert.deepEqual([navigated.referrer_host, navigated.referrer_path], ["127.0.0.1", "/doctors/cardiology"]);
 
-  const [leave] = await rows("kind = 'leave' AND path = '/'");
+  const [leave] = await waitForRows("kind = 'leave' AND path = '/'");
   assert.ok(leave.engaged_ms > 1_500 && leave.engaged_ms < 60_000, `engaged ${leave.engaged_ms}`);
   assert.ok(leave.scroll_depth >= 95, `depth ${leave.scroll_depth}`);
 
-  const ads = (await rows("kind = 'ad' AND path = '/'", 5)).map(({ ad, slot, name }) => `${ad} ${slot} ${name}`);
+  const ads = (await waitForRows("kind = 'ad' AND path = '/'", 5)).map(({ ad, slot, name }) => `${ad} ${slot} ${name}`);
   assert.deepEqual(ads.sort(), [
     "heart-month bottom click",
     "heart-month bottom impression",
@@ -114,15 +114,15 @@ test("every kind of event arrives with its fields", async () => {
     "spring-checkup side viewable",
   ]);
 
-  const [booking] = await rows("kind = 'event' AND name = 'booking'");
+  const [booking] = await waitForRows("kind = 'event' AND name = 'booking'");
   assert.deepEqual([booking.path, booking.props], ["/booking", { speciality: "cardiology", first: "true" }]);
 
-  const [download] = await rows("kind = 'download'");
+  const [download] = await waitForRows("kind = 'download'");
   assert.equal(download.name, "127.0.0.1/prices.pdf");
-  const [outbound] = await rows("kind = 'outbound'");
+  const [outbound] = await waitForRows("kind = 'outbound'");
   assert.equal(outbound.name, "www.who.int/health-topics/influenza");
 
-  const errors = await rows("kind = 'error'", 2);
+  const errors = await waitForRows("kind = 'error'", 2);
   const thrown = errors.find(({ error_message }) => error_message.includes("price list"));
   assert.match(thrown.error_message, /the price list of patient/);
   assert.equal(thrown.error_source, "127.0.0.1/site.js");
@@ -130,14 +130,14 @@ test("every kind of event arrives with its fields", async () => {
   const rejected = errors.find(({ error_message }) => error_message.includes("calendar"));
   assert.equal(rejected.error_message, "TypeError: the calendar did not answer :email");
 
-  const [resource] = await rows("kind = 'resource'");
+  const [resource] = await waitForRows("kind = 'resource'");
   assert.deepEqual([resource.name, resource.props], ["127.0.0.1/images/ultrasound-room.jpg", { tag: "img" }]);
 
-  const [vitals] = await rows("kind = 'vitals' AND path = '/'");
+  const [vitals] = await waitForRows("kind = 'vitals' AND path = '/'");
   assert.ok(vitals.lcp_ms > 0 && vitals.fcp_ms > 0 && vitals.ttfb_ms >= 0 && vitals.load_ms > 0, JSON.stringify(vitals));
   assert.ok(vitals.cls !== null && vitals.dns_ms !== null && vitals.connect_ms !== null && vitals.tls_ms === 0);
 
-  const [missing] = await rows("kind = 'missing'");
+  const [missing] = await waitForRows("kind = 'missing'");
   assert.equal(missing.path, "/doctors/old-list");
   const kinds = await footfall.rows("SELECT DISTINCT toString(kind) AS kind FROM events");
   assert.equal(kinds.length, 10);
@@ -151,7 +151,7 @@ for (const [name, init] of [
 ])
   test(`${name}: the script sends nothing`, async () => {
     const received = await footfall.metrics().then((text) => text.match(/^footfall_events_received_total.*$/gm));
-    const { context, page } = await visitor(init);
+    const { context, page } = await openPage(init);
     await page.goto(`${footfall.origin}/news`);
     await page.click("#throw");
     await sleep(1_200);
@@ -160,7 +160,7 @@ for (const [name, init] of [
     assert.deepEqual(await footfall.metrics().then((text) => text.match(/^footfall_events_received_total.*$/gm)), received);
   });
 
-test("what a refusing browser sends all the same is only counted", async () => {
+test("an event of a visitor who refuses is counted as dropped and not stored", async () => {
   const before = await footfall.rows("SELECT count() AS rows FROM events WHERE path = '/refused'");
   const dropped = async () =>
     (await footfall.metrics())
@@ -179,14 +179,14 @@ test("what a refusing browser sends all the same is only counted", async () => {
   assert.deepEqual(await footfall.rows("SELECT count() AS rows FROM events WHERE path = '/refused'"), before);
 });
 
-test("no file, log line or metric holds the address, the user agent or what was typed", async () => {
+test("no file, log line, metric or row contains the address, the user agent or typed text", async () => {
   const metrics = await footfall.metrics();
   const stored = await footfall.rows("SELECT * FROM events");
   const written = await footfall.finish();
   written.set("metrics", Buffer.from(metrics)).set("rows", Buffer.from(JSON.stringify(stored)));
-  const secrets = [ADDRESS, "Zaphod77", AGENT, "s3cr3t77", "secret-session-77", "maria@example.org", ...TYPED];
+  const secrets = [ADDRESS, "Zaphod77", USER_AGENT, "s3cr3t77", "secret-session-77", "maria@example.org", ...TYPED_TEXTS];
   for (const [name, bytes] of written) {
     for (const secret of secrets) assert.ok(!bytes.includes(secret), `${secret} is in ${name}`);
   }
-  assert.ok(written.size > 3, "there are files to look into");
+  assert.ok(written.size > 3, "the collector wrote files");
 });

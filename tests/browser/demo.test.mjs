@@ -1,4 +1,4 @@
-// The demonstration as `footfall demo` serves it: its pages run, and are counted, under the policy that they come with.
+// The demonstration site of `footfall demo`: its pages work and are counted under their content security policy.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -13,7 +13,7 @@ let browser, child, directory, site;
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "footfall-demo-"));
   const [collector, admin, reports, store, clinic] = await Promise.all(Array.from({ length: 5 }, freePort));
-  // The store never comes: the collector takes beacons without it.
+  // No store runs at this address: the collector accepts beacons without it.
   await writeFile(
     join(directory, "footfall.toml"),
     `listen = "127.0.0.1:${collector}"
@@ -33,7 +33,7 @@ url = "http://127.0.0.1:${store}"
   const end = Date.now() + 60_000;
   const ready = (address) => fetch(address).then(({ ok }) => ok, () => false);
   while (!((await ready(site)) && (await ready(`http://127.0.0.1:${collector}/s.js`)))) {
-    if (child.exitCode !== null || Date.now() > end) throw new Error("the demonstration does not start");
+    if (child.exitCode !== null || Date.now() > end) throw new Error("the demonstration site did not start");
     await sleep(50);
   }
 });
@@ -43,27 +43,27 @@ after(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-test("the clinic's pages are counted under their policy, and what is put into them does not run", async () => {
+test("the demonstration's pages are counted under their policy, and injected scripts do not run", async () => {
   const page = await (await browser.newContext()).newPage();
-  const [said, taken] = [[], []];
-  page.on("console", (message) => said.push(message.text()));
-  page.on("response", (response) => response.request().method() === "POST" && taken.push(response.status()));
+  const [messages, statuses] = [[], []];
+  page.on("console", (message) => messages.push(message.text()));
+  page.on("response", (response) => response.request().method() === "POST" && statuses.push(response.status()));
   for (const path of ["/", "/doctors", "/booking", "/news", "/privacy", "/nowhere"]) {
-    const before = taken.length;
+    const before = statuses.length;
     const answer = await page.goto(site + path);
     assert.match(answer.headers()["content-security-policy"], /frame-ancestors 'none'/);
     const end = Date.now() + 20_000;
-    while (taken.length === before && Date.now() < end) await sleep(50);
-    assert.ok(taken.length > before, `${path} sent no beacon: ${said.join("; ")}`);
+    while (statuses.length === before && Date.now() < end) await sleep(50);
+    assert.ok(statuses.length > before, `${path} sent no beacon: ${messages.join("; ")}`);
     assert.equal(await page.evaluate(() => document.documentElement.lang), "en", `${path}: the clinic's own script runs`);
   }
-  assert.ok(taken.every((status) => status < 300), taken.join(" "));
-  assert.deepEqual(said.filter((text) => /Content Security Policy/.test(text)), []);
+  assert.ok(statuses.every((status) => status < 300), statuses.join(" "));
+  assert.deepEqual(messages.filter((text) => /Content Security Policy/.test(text)), []);
 
   await page.goto(`${site}/doctors`);
   const face = await page.evaluate(() => getComputedStyle(document.querySelector(".face")).backgroundColor);
   assert.equal(face, "rgb(217, 119, 87)");
-  const ran = await page.evaluate(async () => {
+  const executed = await page.evaluate(async () => {
     document.body.insertAdjacentHTML("beforeend", `<img src="/none" onerror="window.ran = 1">`);
     const script = document.createElement("script");
     script.textContent = "window.ran = 2";
@@ -71,5 +71,5 @@ test("the clinic's pages are counted under their policy, and what is put into th
     await new Promise((done) => setTimeout(done, 500));
     return window.ran;
   });
-  assert.equal(ran, undefined);
+  assert.equal(executed, undefined);
 });

@@ -1,9 +1,9 @@
-// A collector with its embedded store, the demonstration site, and a proxy that speaks for the visitor's address.
+// Starts a collector with its embedded store, the demonstration site, and a proxy that adds the visitor's address.
 
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer, request as forward } from "node:http";
-import { createServer as listen } from "node:net";
+import { createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,18 +12,18 @@ const root = new URL("../../", import.meta.url);
 export const program = process.env.TEST_BIN || new URL("target/debug/footfall", root).pathname;
 const files = new URL("src/demo/site/", root);
 
-/** The address that the proxy says visitors have: TEST-NET-3 of RFC 5737. */
+/** The visitors' address that the proxy sends: TEST-NET-3 of RFC 5737. */
 export const ADDRESS = "203.0.113.77";
 
 export const freePort = () =>
   new Promise((resolve) => {
-    const server = listen().listen(0, "127.0.0.1", () => {
+    const server = createTcpServer().listen(0, "127.0.0.1", () => {
       const { port } = server.address();
       server.close(() => resolve(port));
     });
   });
 
-/** Starts the collector and waits until it is ready. */
+/** Starts the collector and its store, and waits until both are ready. */
 export async function start() {
   const directory = await mkdtemp(join(tmpdir(), "footfall-"));
   const [collector, admin, reports, store] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
@@ -62,7 +62,7 @@ cookies = { ab = "value", consent = "presence" }
   const metrics = async () => (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
   const end = Date.now() + 90_000;
   for (;;) {
-    // Beacons are taken before the store is there; the tests need both.
+    // The collector accepts beacons without the store; the tests need both.
     const ready = (address) => fetch(address).then(({ ok }) => ok, () => false);
     if ((await ready(`http://127.0.0.1:${admin}/readyz`)) && (await ready(`http://127.0.0.1:${store}/ping`))) break;
     if (child.exitCode !== null || Date.now() > end) {
@@ -79,7 +79,7 @@ cookies = { ab = "value", consent = "presence" }
     collector: `http://127.0.0.1:${proxy.address().port}`,
     metrics,
     log: () => log,
-    /** The rows that a query answers. */
+    /** Runs a query and returns its rows. */
     async rows(sql) {
       const answer = await fetch(`http://127.0.0.1:${store}/?database=footfall`, {
         method: "POST",
@@ -90,12 +90,12 @@ cookies = { ab = "value", consent = "presence" }
       if (!answer.ok) throw new Error(text);
       return text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
     },
-    /** The value of a metric with labels as written, or 0. */
+    /** Returns the value of a metric, with its labels as in the exposition format, or 0. */
     async metric(name) {
       const line = (await metrics()).split("\n").find((line) => line.startsWith(`${name} `));
       return line ? Number(line.split(" ").at(-1)) : 0;
     },
-    /** Ends the collector and answers with all that it wrote, by file. */
+    /** Stops the collector and its store, and returns the content of every file and of the log. */
     async finish() {
       child.kill("SIGTERM");
       await ended;
@@ -120,22 +120,22 @@ cookies = { ab = "value", consent = "presence" }
   };
 }
 
-/** Hands requests on to the collector as a proxy does, with the visitor's address. */
+/** Forwards requests to the collector with the visitor's address, as a reverse proxy does. */
 async function serveProxy(port) {
   const server = createServer((request, response) => {
     const headers = { ...request.headers, "x-forwarded-for": ADDRESS };
-    const onward = forward({ port, host: "127.0.0.1", path: request.url, method: request.method, headers }, (answer) => {
+    const forwarded = forward({ port, host: "127.0.0.1", path: request.url, method: request.method, headers }, (answer) => {
       response.writeHead(answer.statusCode, answer.headers);
       answer.pipe(response);
     });
-    onward.on("error", () => response.destroy());
-    request.pipe(onward);
+    forwarded.on("error", () => response.destroy());
+    request.pipe(forwarded);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return server;
 }
 
-/** Serves the demonstration site as `footfall demo` does. */
+/** Serves the demonstration site like `footfall demo`. */
 async function serveSite(collector) {
   const types = { html: "text/html; charset=utf-8", css: "text/css", js: "text/javascript", svg: "image/svg+xml", pdf: "application/pdf" };
   const pages = { "/": "index", "/doctors": "doctors", "/booking": "booking", "/news": "news", "/privacy": "privacy" };

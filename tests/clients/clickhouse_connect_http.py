@@ -1,4 +1,4 @@
-"""clickhouse-connect: ClickHouse's own client for Python, over HTTP, with every compression it has."""
+"""clickhouse-connect: ClickHouse's official Python client, over HTTP, with each compression."""
 
 import importlib.metadata
 import io
@@ -7,10 +7,10 @@ import logging
 import clickhouse_connect
 from clickhouse_connect.driver.external import ExternalData
 
-from common import (ADMIN, COLUMNS, DATABASE, FAILS_HALF_WAY, HOST, HTTP_PORT, READER, REFUSED, ROWS, SYNTAX_ERROR, THROWN, UNKNOWN_TABLE,
+from common import (ADMIN, COLUMNS, DATABASE, FAILS_PARTWAY, HOST, HTTP_PORT, READER, REFUSED, ROWS, SYNTAX_ERROR, THROWN, UNKNOWN_TABLE,
                     AUTHENTICATION_FAILED, check_rows, code_in_text, create, drop, expect_error, name, row, write_attempts)
 
-# The client logs the broken connection by which it learns of a failure half way.
+# The client logs the closed connection that tells it of a failure during a result.
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 
 TABLE = "client_clickhouse_connect"
@@ -46,9 +46,9 @@ def rows_and_parameters_come_back(client):
 
 
 def a_query_has_its_own_settings(client):
-    asked = "SELECT getSetting('max_block_size')"
-    assert client.query(asked, settings={"max_block_size": 77}).first_row == (77,)
-    assert client.query(asked).first_row != (77,)
+    query = "SELECT getSetting('max_block_size')"
+    assert client.query(query, settings={"max_block_size": 77}).first_row == (77,)
+    assert client.query(query).first_row != (77,)
 
 
 def a_large_result_streams(client):
@@ -58,11 +58,11 @@ def a_large_result_streams(client):
         assert sum(line.count(b"\n") for line in stream) == 500_000
 
 
-def errors_have_clickhouse_s_code(client):
+def errors_carry_clickhouse_error_codes(client):
     expect_error(lambda: client.query(f"SELECT * FROM {DATABASE}.nothing"), UNKNOWN_TABLE, code_in_text)
     expect_error(lambda: client.query("SELECT FROM WHERE"), SYNTAX_ERROR, code_in_text)
-    expect_error(lambda: drain(client.query_rows_stream(FAILS_HALF_WAY)), THROWN, code_in_text)
-    assert client.command("SELECT 2") == 2, "the client is of use after an error"
+    expect_error(lambda: drain(client.query_rows_stream(FAILS_PARTWAY)), THROWN, code_in_text)
+    assert client.command("SELECT 2") == 2, "the client must work after an error"
 
 
 def external_data_goes_with_a_query(client):
@@ -98,7 +98,7 @@ for compress in (False, True, "lz4", "zstd", "gzip"):
         rows_and_parameters_come_back(client)
         a_query_has_its_own_settings(client)
         a_large_result_streams(client)
-        errors_have_clickhouse_s_code(client)
+        errors_carry_clickhouse_error_codes(client)
         external_data_goes_with_a_query(client)
     a_session_has_temporary_tables(admin, connect(ADMIN))
     a_file_is_inserted(admin)
@@ -106,7 +106,7 @@ for compress in (False, True, "lz4", "zstd", "gzip"):
     admin.close()
     reader.close()
 
-# Without sessions, with a setting for every query, as dashboards configure it; and with a wrong password.
+# As dashboards configure it: without sessions, with a setting for every query. Then with a wrong password.
 dashboard = connect(READER, autogenerate_session_id=False, settings={"max_execution_time": 30}, database=DATABASE)
 assert dashboard.query(f"SELECT count() FROM {TABLE}").first_row == (ROWS + 10,)
 assert dashboard.query("SELECT getSetting('max_execution_time')").first_row == (30,)

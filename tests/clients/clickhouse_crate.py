@@ -1,8 +1,8 @@
 """The clickhouse crate's own integration tests, against our server.
 
-Cargo's registry has them beside the crate's source. They log in as `default` at localhost:8123, so a copy of the source in the cache is
-changed in two places to take the address and the user from the environment. Every failure must be in
-clickhouse_crate_expected_failures.txt, with its reason.
+The crate's source in Cargo's registry includes them. They connect as `default` to localhost:8123, so two lines of a copy are changed to
+read the address and the user from the environment. Every failure must be listed with its reason in
+clickhouse_crate_expected_failures.txt.
 """
 
 import os
@@ -17,14 +17,14 @@ from common import ADMIN, HOST, HTTP_PORT
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 EXPECTED = HERE / "clickhouse_crate_expected_failures.txt"
-# 224 pass with version 0.15.3. Far fewer would mean that they did not run.
-LEAST_PASSING = 210
+# 224 pass with version 0.15.3. Far fewer would mean that most did not run.
+MIN_PASSED = 210
 
 # Everything that the tests need, without TLS.
 FEATURES = "chrono,futures03,inserter,lz4,opentelemetry,test-util,time,uuid,zstd"
 
-# The published manifest lacks this one of the crate's own parts, on which its tests depend.
-ARROW = """
+# The tests need this companion crate, which the published manifest does not list.
+EXTRA_DEPENDENCIES = """
 [dev-dependencies.clickhouse-ext-arrow]
 version = "=0.1.0"
 
@@ -61,32 +61,32 @@ def packaged_source(version):
 
 
 def copy_source(version, source):
-    """Lays the changed copy once: a copy that is laid anew would be built anew."""
-    mark = source / "changes"
-    changes = repr((ARROW, CHANGES))
-    if mark.exists() and mark.read_text() == changes:
+    """Writes the changed copy once, because a new copy would be compiled again."""
+    stamp = source / "changes"
+    changes = repr((EXTRA_DEPENDENCIES, CHANGES))
+    if stamp.exists() and stamp.read_text() == changes:
         return
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(packaged_source(version), source)
     (source / "rust-toolchain.toml").unlink(missing_ok=True)
     with open(source / "Cargo.toml", "a") as manifest:
-        manifest.write(ARROW)
+        manifest.write(EXTRA_DEPENDENCIES)
     for file, (published, ours) in CHANGES.items():
         text = (source / file).read_text()
         assert text.count(published) == 1, f"{file} of clickhouse {version} no longer has {published}"
         (source / file).write_text(text.replace(published, ours))
-    mark.write_text(changes)
+    stamp.write_text(changes)
 
 
 def drop_databases():
-    """The tests leave their databases."""
-    def ask(query):
+    """Drops the databases that the tests leave behind."""
+    def run_query(query):
         login = {"X-ClickHouse-User": ADMIN[0], "X-ClickHouse-Key": ADMIN[1]}
         with urllib.request.urlopen(urllib.request.Request(environment["CLICKHOUSE_URL"], query.encode(), login)) as answer:
             return answer.read().decode()
 
-    for database in ask("SELECT name FROM system.databases WHERE startsWith(name, 'chrs__')").split():
-        ask(f"DROP DATABASE `{database}`")
+    for database in run_query("SELECT name FROM system.databases WHERE startsWith(name, 'chrs__')").split():
+        run_query(f"DROP DATABASE `{database}`")
 
 
 def expected_failures():
@@ -106,24 +106,24 @@ environment = {
     "CLICKHOUSE_URL": f"http://{HOST}:{HTTP_PORT}",
     "CLICKHOUSE_USER": ADMIN[0],
     "CLICKHOUSE_PASSWORD": ADMIN[1],
-    # Debug information makes the build larger by far, and nobody debugs here.
+    # The build is much smaller without debug information.
     "CARGO_PROFILE_DEV_DEBUG": "0",
     "CARGO_INCREMENTAL": "0",
 }
 command = ["cargo", "test", "--features", FEATURES, "--test", "it", "--no-fail-fast"]
 subprocess.run([*command, "--no-run"], cwd=cache / "source", env=environment, check=True)
-# The tests make databases of fixed names, so two at a time are as safe as one.
-ran = subprocess.run([*command, "--", "--test-threads=2"], cwd=cache / "source", env=environment, stdout=subprocess.PIPE, text=True)
-(cache / "output").write_text(ran.stdout)
+# Each test has a database of its own name, so two tests can run at the same time.
+run = subprocess.run([*command, "--", "--test-threads=2"], cwd=cache / "source", env=environment, stdout=subprocess.PIPE, text=True)
+(cache / "output").write_text(run.stdout)
 drop_databases()
-results = dict(re.findall(r"^test (\S+)(?: - should panic)? \.\.\. (ok|FAILED|ignored)", ran.stdout, re.MULTILINE))
+results = dict(re.findall(r"^test (\S+)(?: - should panic)? \.\.\. (ok|FAILED|ignored)", run.stdout, re.MULTILINE))
 failed = {test for test, result in results.items() if result == "FAILED"}
 passed = sum(result == "ok" for result in results.values())
 expected = expected_failures()
 
 unexpected = sorted(failed - expected.keys())
 assert not unexpected, f"these tests of the crate failed, see {cache / 'output'}:\n" + "\n".join(unexpected)
-assert passed >= LEAST_PASSING, f"{passed} of the crate's tests passed, fewer than {LEAST_PASSING}, see {cache / 'output'}"
-mended = sorted(expected.keys() - failed)
-assert not mended, f"these tests pass or are gone, take them out of {EXPECTED}:\n" + "\n".join(mended)
+assert passed >= MIN_PASSED, f"{passed} of the crate's tests passed, fewer than {MIN_PASSED}, see {cache / 'output'}"
+fixed = sorted(expected.keys() - failed)
+assert not fixed, f"these tests pass or no longer exist; remove them from {EXPECTED}:\n" + "\n".join(fixed)
 print(f"ok clickhouse crate {version}: {passed} of {len(results)} tests passed, {len(failed)} failed as expected")

@@ -7,13 +7,13 @@ import ipaddress
 from clickhouse_driver import Client, connect
 from clickhouse_driver.errors import ServerException
 
-from common import (ADMIN, AUTHENTICATION_FAILED, COLUMNS, DATABASE, FAILS_HALF_WAY, HOST, NATIVE_PORT, READER, REFUSED, ROWS,
+from common import (ADMIN, AUTHENTICATION_FAILED, COLUMNS, DATABASE, FAILS_PARTWAY, HOST, NATIVE_PORT, READER, REFUSED, ROWS,
                     SYNTAX_ERROR, THROWN, UNKNOWN_TABLE, check_rows, create, drop, expect_error, name, row, write_attempts)
 
 TABLE = "client_clickhouse_driver"
 
 
-def client_of(user, **options):
+def new_client(user, **options):
     return Client(HOST, port=NATIVE_PORT, user=user[0], password=user[1], **options)
 
 
@@ -31,25 +31,25 @@ def write_rows(admin):
 
 def rows_and_parameters_come_back(client):
     check_rows(client.execute(f"SELECT * FROM {DATABASE}.{TABLE} ORDER BY id"))
-    # Parameters that the client quotes, and those that the server fills in.
-    asked = f"SELECT id FROM {DATABASE}.{TABLE} WHERE id = %(id)s OR name = %(name)s ORDER BY id"
-    assert client.execute(asked, {"id": 7, "name": name(16)}) == [(7,), (16,)]
+    # Parameters that the client substitutes itself.
+    query = f"SELECT id FROM {DATABASE}.{TABLE} WHERE id = %(id)s OR name = %(name)s ORDER BY id"
+    assert client.execute(query, {"id": 7, "name": name(16)}) == [(7,), (16,)]
     rows, columns = client.execute("SELECT toDate('2026-11-22') AS day, toIPv4('192.0.2.1') AS address", with_column_types=True)
     assert rows == [(datetime.date(2026, 11, 22), ipaddress.IPv4Address("192.0.2.1"))], rows
     assert columns == [("day", "Date"), ("address", "IPv4")], columns
 
 
-def the_server_fills_in_parameters(user, compression):
-    client = client_of(user, compression=compression, settings={"server_side_params": True})
-    asked = "SELECT {name:String}, {id:UInt64}"
-    assert client.execute(asked, {"name": name(2), "id": 7}) == [(name(2), 7)]
+def the_server_substitutes_parameters(user, compression):
+    client = new_client(user, compression=compression, settings={"server_side_params": True})
+    query = "SELECT {name:String}, {id:UInt64}"
+    assert client.execute(query, {"name": name(2), "id": 7}) == [(name(2), 7)]
     client.disconnect()
 
 
 def a_query_has_its_own_settings(client):
-    asked = "SELECT getSetting('max_block_size')"
-    assert client.execute(asked, settings={"max_block_size": 77}) == [(77,)]
-    assert client.execute(asked) != [(77,)]
+    query = "SELECT getSetting('max_block_size')"
+    assert client.execute(query, settings={"max_block_size": 77}) == [(77,)]
+    assert client.execute(query) != [(77,)]
 
 
 def a_large_result_streams(client):
@@ -62,11 +62,11 @@ def a_large_result_streams(client):
     assert client.last_query.profile_info.rows == 1
 
 
-def errors_have_clickhouse_s_code(client):
+def errors_carry_clickhouse_error_codes(client):
     expect_error(lambda: client.execute(f"SELECT * FROM {DATABASE}.nothing"), UNKNOWN_TABLE, code)
     expect_error(lambda: client.execute("SELECT FROM WHERE"), SYNTAX_ERROR, code)
-    expect_error(lambda: sum(1 for _ in client.execute_iter(FAILS_HALF_WAY)), THROWN, code)
-    assert client.execute("SELECT 2") == [(2,)], "the client is of use after an error"
+    expect_error(lambda: sum(1 for _ in client.execute_iter(FAILS_PARTWAY)), THROWN, code)
+    assert client.execute("SELECT 2") == [(2,)], "the client must work after an error"
 
 
 def a_query_can_be_cancelled(client):
@@ -96,7 +96,7 @@ def a_reader_cannot_write(reader):
     expect_error(lambda: reader.execute("SELECT * FROM system.users"), REFUSED, code)
 
 
-def python_s_database_interface_works(user):
+def the_python_database_api_works(user):
     with connect(host=HOST, port=NATIVE_PORT, user=user[0], password=user[1], database=DATABASE) as connection:
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT id, name FROM {TABLE} WHERE id < %(bound)s ORDER BY id", {"bound": 3})
@@ -105,23 +105,23 @@ def python_s_database_interface_works(user):
 
 
 for compression in (False, "lz4", "lz4hc", "zstd"):
-    admin, reader = client_of(ADMIN, compression=compression), client_of(READER, compression=compression)
+    admin, reader = new_client(ADMIN, compression=compression), new_client(READER, compression=compression)
     write_rows(admin)
     for user, client in ((ADMIN, admin), (READER, reader)):
         rows_and_parameters_come_back(client)
-        the_server_fills_in_parameters(user, compression)
+        the_server_substitutes_parameters(user, compression)
         a_query_has_its_own_settings(client)
         a_large_result_streams(client)
-        errors_have_clickhouse_s_code(client)
+        errors_carry_clickhouse_error_codes(client)
         a_query_can_be_cancelled(client)
         external_tables_go_with_a_query(client)
-    a_connection_is_a_session(admin, client_of(ADMIN))
+    a_connection_is_a_session(admin, new_client(ADMIN))
     a_reader_cannot_write(reader)
     admin.disconnect()
     reader.disconnect()
 
 for user in (ADMIN, READER):
-    python_s_database_interface_works(user)
-expect_error(lambda: client_of((ADMIN[0], "wrong")).execute("SELECT 1"), AUTHENTICATION_FAILED, code)
-client_of(ADMIN).execute(drop(TABLE))
+    the_python_database_api_works(user)
+expect_error(lambda: new_client((ADMIN[0], "wrong")).execute("SELECT 1"), AUTHENTICATION_FAILED, code)
+new_client(ADMIN).execute(drop(TABLE))
 print("ok clickhouse-driver", importlib.metadata.version("clickhouse-driver"))

@@ -1,8 +1,7 @@
-"""What clickhouse-go 2.48 sends, and what it makes of the answers, over the native protocol and HTTP, plain and with LZ4.
+"""Speaks the protocol of clickhouse-go 2.48: native and HTTP, plain and with LZ4.
 
-clickhouse-go cannot be had from the package registries that our tests use, so this speaks its part: the greeting, the addendum, a ping,
-queries with the settings and parameters that it sends, inserts, and its refusals. It reads strictly, as clickhouse-go does: an unknown
-packet, column type or serialization is an error.
+clickhouse-go is not in the package registries that the tests use, so this file sends what it sends: hello, addendum, ping, queries with
+its settings and parameters, inserts. It is as strict as clickhouse-go: an unknown packet, column type or serialization is an error.
 """
 
 import base64
@@ -16,13 +15,13 @@ from urllib.parse import urlencode
 import lz4.block
 from clickhouse_cityhash.cityhash import CityHash128
 
-from common import (ADMIN, AUTHENTICATION_FAILED, DATABASE, FAILS_HALF_WAY, HOST, HTTP_PORT, NATIVE_PORT, READER, REFUSED, ROWS, THROWN,
+from common import (ADMIN, AUTHENTICATION_FAILED, DATABASE, FAILS_PARTWAY, HOST, HTTP_PORT, NATIVE_PORT, READER, REFUSED, ROWS, THROWN,
                     UNKNOWN_TABLE, code_in_text, drop, name)
 
 TABLE = f"{DATABASE}.client_clickhouse_go"
 CLIENT = "clickhouse-go/2.48.0 (lv:go/1.25.4; os:linux)"
-REVISION = 54460  # the newest that it knows, of server query time in progress
-# A deadline of a minute is sent as its seconds and five more, less the time that went by.
+REVISION = 54460  # the newest that clickhouse-go knows: DBMS_MIN_PROTOCOL_VERSION_WITH_SERVER_QUERY_TIME_IN_PROGRESS
+# For a deadline in one minute, clickhouse-go sends the remaining seconds plus five.
 DEADLINE = {"max_execution_time": "64"}
 HELLO = "SELECT displayName(), version(), revision(), timezone()"
 UNKNOWN_SETTING = 115
@@ -58,17 +57,17 @@ def text(value):
 
 
 def block(columns, info=True):
-    """Columns are (name, type, encoded values, count)."""
+    """Encodes a block. Columns are (name, type, encoded values, count)."""
     out = varint(1) + b"\0" + varint(2) + struct.pack("<i", -1) + varint(0) if info else b""
     out += varint(len(columns)) + varint(columns[0][3] if columns else 0)
     for column, kind, values, _ in columns:
-        # The native protocol of this revision has a byte for each column's serialization; an insert over HTTP has none.
+        # In the native protocol of this revision each column has a serialization byte; an insert over HTTP has none.
         out += text(column) + text(kind) + (b"\0" if info else b"") + values
     return out
 
 
-def check(data):
-    """The checksum before each compressed block."""
+def checksum(data):
+    """Returns the checksum that precedes a compressed block."""
     number = CityHash128(data)
     return struct.pack("<QQ", number >> 64, number & (1 << 64) - 1)
 
@@ -76,7 +75,7 @@ def check(data):
 def compressed(data):
     packed = lz4.block.compress(data, store_size=False)
     body = struct.pack("<BII", LZ4, len(packed) + 9, len(data)) + packed
-    return check(body) + body
+    return checksum(body) + body
 
 
 def rows_to_insert():
@@ -88,7 +87,7 @@ def rows_to_insert():
 
 
 class Reader:
-    """Reads from a socket or a body; `compression` is switched on for blocks alone."""
+    """Reads from a socket or a body. `compression` is on only while a block is read."""
 
     def __init__(self, stream):
         self.stream, self.unpacked, self.compression = stream, b"", False
@@ -96,7 +95,7 @@ class Reader:
     def raw(self, count):
         data = self.stream.read(count)
         if len(data) < count:
-            raise EOFError(f"{count} bytes expected, {len(data)} came")
+            raise EOFError(f"expected {count} bytes, got {len(data)}")
         return data
 
     def bytes(self, count):
@@ -107,8 +106,8 @@ class Reader:
             head = self.raw(9)
             method, packed, size = struct.unpack("<BII", head)
             body = self.raw(packed - 9)
-            assert check(head + body) == expected, "a compressed block has a wrong checksum"
-            assert method == LZ4, f"compression {method:#x} was not asked for"
+            assert checksum(head + body) == expected, "a compressed block has a wrong checksum"
+            assert method == LZ4, f"compression {method:#x} was not requested"
             self.unpacked += lz4.block.decompress(body, uncompressed_size=size)
         data, self.unpacked = self.unpacked[:count], self.unpacked[count:]
         return data
@@ -138,14 +137,14 @@ class Reader:
     def block(self):
         assert self.varint() == 1 and self.bytes(1) in b"\0\1" and self.varint() == 2
         self.bytes(4)
-        assert self.varint() == 0, "a block's head has fields that this revision lacks"
+        assert self.varint() == 0, "the block header has fields that this revision does not have"
         columns, rows = self.varint(), self.varint()
         found = {}
         for _ in range(columns):
             column, kind = self.text(), self.text()
-            assert self.bytes(1) == b"\0", f"column {column} has a serialization that clickhouse-go refuses"
+            assert self.bytes(1) == b"\0", f"column {column} has a serialization that clickhouse-go rejects"
             found[column] = self.column(kind, rows)
-        assert not self.unpacked, "a block ends where its compressed data ends"
+        assert not self.unpacked, "data follows the end of the block"
         return found
 
     def exception(self):
@@ -175,7 +174,7 @@ class Native:
         assert self.name == "ClickHouse" and self.version >= (26, 0) and self.display_name, (self.name, self.version, self.display_name)
         assert self.revision >= REVISION, f"the server speaks an older protocol, {self.revision}"
         zoneinfo.ZoneInfo(timezone)
-        # The addendum, which has no answer: an empty quota key.
+        # The addendum: an empty quota key. The server does not answer it.
         self.socket.sendall(text(""))
 
     def close(self):
@@ -194,7 +193,7 @@ class Native:
         return [self.reader.varint() for _ in range(6)]
 
     def block(self, compressible):
-        assert self.reader.text() == "", "blocks of results have no name"
+        assert self.reader.text() == "", "result blocks must have an empty name"
         self.reader.compression = compressible and self.compress
         found = self.reader.block()
         self.reader.compression = False
@@ -209,7 +208,7 @@ class Native:
         info = bytes([1]) + text("") + text("") + text(f"{port[0]}:{port[1]}") + struct.pack("<q", 0) + bytes([1])
         info += text("root") + text("host") + text(CLIENT) + varint(2) + varint(48) + varint(REVISION)
         info += text("") + varint(0) + varint(0)
-        # A trace, where the caller has one; then what concerns parallel replicas.
+        # The trace context, if any; then three fields for parallel replicas.
         info += bytes([1]) + span.bytes + span.bytes[:8] + text("") + b"\1" if span else b"\0"
         info += varint(0) * 3
         packed = b"".join(text(key) + varint(IMPORTANT) + text(value) for key, value in dict(settings).items())
@@ -220,7 +219,7 @@ class Native:
         self.send_block([])
 
     def packets(self):
-        """The blocks of a result, until its end."""
+        """Yields the blocks of a result."""
         while True:
             packet = self.reader.number("B")
             if packet in (SERVER_DATA, SERVER_TOTALS, SERVER_EXTREMES):
@@ -275,7 +274,7 @@ class Http:
     def post(self, body, parameters, headers=()):
         login = base64.b64encode(":".join(self.user).encode()).decode()
         parameters = {"client_protocol_version": REVISION, "database": DATABASE, "default_format": "Native", **parameters}
-        # Sorted by name, as Go sorts them.
+        # Go sorts parameters by name.
         self.connection.request("POST", "/?" + urlencode(sorted(parameters.items())), body,
                                 {"User-Agent": CLIENT, "Authorization": "Basic " + login, **dict(headers)})
         answer = self.connection.getresponse()
@@ -290,16 +289,16 @@ class Http:
         return data
 
     def query(self, query, settings=(), parameters=(), **_):
-        asked = {**dict(settings), **{f"param_{key}": value for key, value in dict(parameters).items()}}
+        query_parameters = {**dict(settings), **{f"param_{key}": value for key, value in dict(parameters).items()}}
         if self.compress:
-            asked["compress"] = "1"
-        data = self.post(query.encode(), asked)
+            query_parameters["compress"] = "1"
+        data = self.post(query.encode(), query_parameters)
         rows, stream = [], Reader(Body(data))
         stream.compression = bool(self.compress)
         try:
             while stream.stream.rest():
                 rows += zip(*stream.block().values())
-        except Exception as error:  # what does not decode may be the frame of an exception
+        except Exception as error:  # undecodable bytes may be an exception frame
             tail = stream.unpacked + data[-(32 << 10):]
             if b"\r\n__exception__\r\n" in tail:
                 message = tail.partition(b"\r\n__exception__\r\n")[2].decode(errors="replace")
@@ -319,7 +318,7 @@ class Http:
         if self.compress:
             parameters |= {"compress": "1", "decompress": "1"}
             data = compressed(data)
-        # Sent in chunks, from a pipe.
+        # clickhouse-go sends the body in chunks.
         chunks = (data[at:at + 32_768] for at in range(0, len(data), 32_768))
         self.post(chunks, parameters, {"Content-Type": "application/octet-stream"})
 
@@ -350,7 +349,7 @@ def expect_code(action, codes):
         raise AssertionError(f"expected an error with code {codes}, got {str(result)[:200]}")
 
 
-def lay_table():
+def create_table():
     admin = Native(ADMIN, False, database="default")
     admin.query(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
     admin.query(drop("client_clickhouse_go"))
@@ -378,23 +377,23 @@ def a_client_streams(client):
 def a_client_sees_errors(client):
     expect_code(lambda: client.query(f"SELECT * FROM {DATABASE}.nothing", settings=DEADLINE), UNKNOWN_TABLE)
     if client.compress and isinstance(client, Http):
-        # What is left of a compressed answer over HTTP has no message that clickhouse-go can find, but it does not decode either.
+        # clickhouse-go finds no message in the rest of a compressed HTTP answer. Decoding fails, so it still sees an error.
         try:
-            client.query(FAILS_HALF_WAY)
+            client.query(FAILS_PARTWAY)
         except (ServerError, EOFError, AssertionError):
             pass
         else:
-            raise AssertionError("a result that failed half way was taken for a whole one")
+            raise AssertionError("a partial result was accepted as complete")
         client.close()
     else:
-        expect_code(lambda: client.query(FAILS_HALF_WAY), THROWN)
+        expect_code(lambda: client.query(FAILS_PARTWAY), THROWN)
         if isinstance(client, Http):
             client.close()
-    assert client.query("SELECT 2 AS two") == [(2,)], "the client is of use after an error"
+    assert client.query("SELECT 2 AS two") == [(2,)], "the client must work after an error"
 
 
-def a_setting_is_not_passed_over(client):
-    """The native protocol ends the connection here, since the rest of the query is unread."""
+def an_unknown_setting_is_an_error(client):
+    """The server closes a native connection here, because the rest of the query is unread."""
     expect_code(lambda: client.query("SELECT 1", settings={"no_such_setting": "1"}), UNKNOWN_SETTING)
     client.close()
 
@@ -417,7 +416,7 @@ def a_cancelled_query_ends(user):
 
 for compress in (False, True):
     for connect in (Native, Http):
-        lay_table()
+        create_table()
         admin, reader = connect(ADMIN, compress), connect(READER, compress)
         admin.insert(f"INSERT INTO {TABLE} (id, name)", rows_to_insert())
         for client in (admin, reader):
@@ -430,7 +429,7 @@ for compress in (False, True):
 
 for user in (ADMIN, READER):
     for connect in (Native, Http):
-        a_setting_is_not_passed_over(connect(user, False))
+        an_unknown_setting_is_an_error(connect(user, False))
     a_cancelled_query_ends(user)
 for connect in (Native, Http):
     expect_code(lambda: connect((ADMIN[0], "wrong"), False), AUTHENTICATION_FAILED)

@@ -1,4 +1,4 @@
-// @clickhouse/client: ClickHouse's own client for Node.js, with each compression of requests and responses.
+// @clickhouse/client: ClickHouse's official Node.js client, with each compression of requests and responses.
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -71,9 +71,9 @@ async function rowsAndParametersComeBack(client) {
 }
 
 async function aQueryHasItsOwnSettings(client) {
-  const asked = "SELECT getSetting('max_block_size') AS size";
-  assert.equal(Number((await one(client, asked, { clickhouse_settings: { max_block_size: "77" } })).size), 77);
-  assert.notEqual(Number((await one(client, asked)).size), 77);
+  const query = "SELECT getSetting('max_block_size') AS size";
+  assert.equal(Number((await one(client, query, { clickhouse_settings: { max_block_size: "77" } })).size), 77);
+  assert.notEqual(Number((await one(client, query)).size), 77);
 }
 
 async function count(client, query) {
@@ -91,16 +91,16 @@ async function aLargeResultStreams(client) {
   assert.ok(bytes > 0);
 }
 
-async function errorsHaveClickHousesCode(client, compressed) {
+async function errorsCarryClickHouseErrorCodes(client, compressed) {
   await fails(one(client, "SELECT * FROM nothing"), UNKNOWN_TABLE);
   await fails(one(client, "SELECT FROM WHERE"), SYNTAX_ERROR);
-  const halfWay = "SELECT number, throwIf(number = 1500000, 'half way') FROM numbers(3000000) SETTINGS max_block_size = 65536, max_threads = 1";
-  // Of a compressed answer that breaks off, this client shows the broken connection.
-  await fails(count(client, halfWay), compressed ? [THROWN, "ECONNRESET"] : THROWN);
-  assert.deepEqual(await one(client, "SELECT 2 AS two"), { two: 2 }, "the client is of use after an error");
+  const failsPartway = "SELECT number, throwIf(number = 1500000, 'partway') FROM numbers(3000000) SETTINGS max_block_size = 65536, max_threads = 1";
+  // If a compressed answer is cut off, this client reports the closed connection.
+  await fails(count(client, failsPartway), compressed ? [THROWN, "ECONNRESET"] : THROWN);
+  assert.deepEqual(await one(client, "SELECT 2 AS two"), { two: 2 }, "the client must work after an error");
 }
 
-/** The profile of readers ends the query of a client that went away; others ask for it. */
+/** The readers' profile cancels the query of a disconnected client. Other users set this per query. */
 async function aQueryCanBeAborted(client, admin) {
   const controller = new AbortController();
   const query_id = randomUUID();
@@ -116,7 +116,7 @@ async function aQueryCanBeAborted(client, admin) {
   while (!(await running())) assert.ok(Date.now() < deadline, "the query does not start");
   controller.abort();
   await assert.rejects(query, /abort/i);
-  while (await running()) assert.ok(Date.now() < deadline, "the query of a client that went away still runs");
+  while (await running()) assert.ok(Date.now() < deadline, "the query of a disconnected client still runs");
   assert.deepEqual(await one(client, "SELECT 3 AS three"), { three: 3 });
 }
 
@@ -145,23 +145,23 @@ async function aReaderCannotWrite(reader) {
     await fails(reader.command({ query }), REFUSED);
 }
 
-const founder = client(ADMIN, { database: "default" });
-await founder.command({ query: "CREATE DATABASE IF NOT EXISTS footfall" });
-await founder.close();
+const setup = client(ADMIN, { database: "default" });
+await setup.command({ query: "CREATE DATABASE IF NOT EXISTS footfall" });
+await setup.close();
 const rows = Array.from({ length: ROWS }, (_, i) => row(i));
 const codecs = [false, true, { codec: "br" }];
 if (zlib.createZstdCompress) codecs.push({ codec: "zstd" });
 for (const codec of codecs) {
   const compression = { request: codec, response: codec };
   const admin = client(ADMIN, { compression });
-  // A reader sends no bodies worth compressing, but asks for compressed answers.
+  // A reader sends no large bodies, but requests compressed answers.
   const reader = client(READER, { compression });
   await writeRows(admin, rows);
   for (const user of [admin, reader]) {
     await rowsAndParametersComeBack(user);
     await aQueryHasItsOwnSettings(user);
     await aLargeResultStreams(user);
-    await errorsHaveClickHousesCode(user, codec !== false);
+    await errorsCarryClickHouseErrorCodes(user, codec !== false);
     await aQueryCanBeAborted(user, admin);
   }
   await aStreamIsInserted(admin);
@@ -169,9 +169,9 @@ for (const codec of codecs) {
   await Promise.all([admin.close(), reader.close()]);
 }
 await aSessionHasTemporaryTables();
-const stranger = client({ username: ADMIN_USER, password: "wrong" });
-await fails(one(stranger, "SELECT 1"), AUTHENTICATION_FAILED);
-await stranger.close();
+const intruder = client({ username: ADMIN_USER, password: "wrong" });
+await fails(one(intruder, "SELECT 1"), AUTHENTICATION_FAILED);
+await intruder.close();
 const admin = client(ADMIN);
 await admin.command({ query: `DROP TABLE ${TABLE} SYNC` });
 await admin.close();

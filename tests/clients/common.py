@@ -1,4 +1,4 @@
-"""What the tests of other people's clients share: the server's address, the two users, a table of awkward rows.
+"""Shared by the tests of third-party clients: the server's address, two users, a table with values that are hard to encode.
 
 Every test reads HOST, HTTP_PORT, NATIVE_PORT, ADMIN_USER, ADMIN_PASSWORD, READER_USER and READER_PASSWORD from the environment.
 The administrator may create databases and tables; the reader may only read the database `footfall`.
@@ -19,7 +19,7 @@ READER = (os.environ["READER_USER"], os.environ["READER_PASSWORD"])
 DATABASE = "footfall"
 ROWS = 20_000
 
-# What breaks a client that quotes, splits lines or decodes by hand.
+# Values that break clients with faulty quoting, line splitting or decoding.
 NAMES = ["", "it's", 'a "quoted" name', "two\n\nlines\r\n", "tab\tand\\backslash\\n", r"\N", "NULL", "nul\0byte", "naïve 漢字 🦀",
          "{name:String}", "%s ? $1", "'; DROP TABLE t --", "a" * 3000]
 
@@ -41,15 +41,15 @@ COLUMNS = {
 
 AT = datetime.datetime(2026, 11, 22, 4, 5, 6, 789000, datetime.timezone.utc)
 
-# Codes of ClickHouse that a client must show.
+# ClickHouse error codes that a client must expose.
 UNKNOWN_TABLE = 60
 SYNTAX_ERROR = 62
 THROWN = 395
 REFUSED = (164, 497)  # READONLY, ACCESS_DENIED
 AUTHENTICATION_FAILED = 516
 
-# Fails after a million and a half rows, when most of them have left the server.
-FAILS_HALF_WAY = ("SELECT number, throwIf(number = 1500000, 'half way') AS thrown FROM numbers(3000000)"
+# Fails after 1,500,000 rows, when the server has already sent most of them.
+FAILS_PARTWAY = ("SELECT number, throwIf(number = 1500000, 'partway') AS thrown FROM numbers(3000000)"
                   " SETTINGS max_block_size = 65536, max_threads = 1")
 
 
@@ -76,7 +76,7 @@ def row(i):
 
 
 def create(table):
-    """The statements that lay an empty table."""
+    """Returns the statements that create an empty table."""
     columns = ", ".join(f"{column} {kind}" for column, kind in COLUMNS.items())
     return [
         f"CREATE DATABASE IF NOT EXISTS {DATABASE}",
@@ -90,7 +90,7 @@ def drop(table):
 
 
 def write_attempts(table):
-    """What a reader must be refused."""
+    """Returns statements that the server must deny to a reader."""
     return [
         f"INSERT INTO {DATABASE}.{table} (id) SELECT 1",
         f"CREATE TABLE {DATABASE}.client_unwanted (a UInt8) ENGINE = Memory",
@@ -101,18 +101,18 @@ def write_attempts(table):
 
 
 def check_rows(found):
-    """Compares all rows of a table, ordered by id, with what was written."""
-    assert len(found) == ROWS, f"{len(found)} rows in place of {ROWS}"
+    """Compares all rows of a table, ordered by id, with the rows that were written."""
+    assert len(found) == ROWS, f"expected {ROWS} rows, got {len(found)}"
     for i, values in enumerate(found):
-        assert list(values) == row(i), f"\n{list(values)}\nin place of\n{row(i)}"
+        assert list(values) == row(i), f"\nexpected\n{row(i)}\ngot\n{list(values)}"
 
 
 def expect_error(action, codes, code_of):
-    """Runs what must fail, and compares ClickHouse's code, which `code_of` finds in the exception."""
+    """Runs an action that must fail, and checks ClickHouse's error code. `code_of` extracts it from the exception."""
     codes = codes if isinstance(codes, tuple) else (codes,)
     try:
         result = action()
-    except Exception as error:  # noqa: BLE001: each client has its own
+    except Exception as error:  # noqa: BLE001: each client has its own exception types
         code = code_of(error)
         assert code in codes, f"expected code {codes}, got {code}: {type(error).__name__}: {str(error)[:500]}"
     else:
@@ -120,7 +120,7 @@ def expect_error(action, codes, code_of):
 
 
 def code_in_text(error):
-    """The number after "Code:" in a message of ClickHouse."""
+    """Returns the number after "Code:" in a message of ClickHouse, or None."""
     _, found, rest = str(error).partition("Code: ")
     if not found:
         _, found, rest = str(error).partition("code ")

@@ -1,4 +1,4 @@
-"""pandas: frames written and read by clickhouse-connect over HTTP, and by clickhouse-driver over the native protocol."""
+"""pandas: data frames with clickhouse-connect over HTTP and with clickhouse-driver over the native protocol."""
 
 import importlib.metadata
 
@@ -24,7 +24,7 @@ def frame():
 
 
 def compare(found):
-    """The kinds of columns differ between clients; the values must not."""
+    """Compares values. Column types may differ between clients."""
     written = frame()
     assert list(found.columns) == list(written.columns), list(found.columns)
     assert len(found) == ROWS, len(found)
@@ -36,7 +36,7 @@ def compare(found):
     assert found["score"].sum() == written["score"].sum()
 
 
-def lay_table(client):
+def create_table(client):
     columns = ", ".join(f"{column} {kind}" for column, kind in COLUMNS.items())
     client.command(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
     client.command(drop(TABLE))
@@ -55,7 +55,7 @@ everything = f"SELECT * FROM {DATABASE}.{TABLE} ORDER BY id"
 
 for compress in (False, "lz4", "zstd"):
     admin, reader = over_http(ADMIN, compress=compress), over_http(READER, compress=compress)
-    lay_table(admin)
+    create_table(admin)
     admin.insert_df(TABLE, frame(), database=DATABASE)
     for client in (admin, reader):
         compare(client.query_df(everything))
@@ -70,7 +70,7 @@ for compress in (False, "lz4", "zstd"):
 for compression in (False, "lz4"):
     admin, reader = (over_native(user, compression=compression, settings={"use_numpy": True}) for user in (ADMIN, READER))
     admin.execute(f"TRUNCATE TABLE {DATABASE}.{TABLE}")
-    # This client does not know the string type of pandas 3 in a LowCardinality column.
+    # This client does not support the string type of pandas 3 in LowCardinality columns.
     objects = frame().astype({"name": object, "site": object})
     assert admin.insert_dataframe(f"INSERT INTO {DATABASE}.{TABLE} VALUES", objects) == ROWS
     for client in (admin, reader):

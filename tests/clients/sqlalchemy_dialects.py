@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import sqlalchemy
 
-# Both packages have a dialect that would like to be called "clickhouse"; each is named in full here.
+# Both packages register a dialect named "clickhouse", so each is addressed by its full name here.
 warnings.filterwarnings("ignore", message=".*remains registered to another SQLAlchemy dialect")
 
 from clickhouse_connect.cc_sqlalchemy import engines as connect_engines
@@ -26,12 +26,12 @@ DIALECTS = {
 }
 
 
-def engine_of(dialect, user, database=DATABASE):
+def new_engine(dialect, user, database=DATABASE):
     login = quote(user[0]) + (":" + quote(user[1]) if user[1] else ":")
     return sqlalchemy.create_engine(f"{dialect}://{login}@{HOST}:{DIALECTS[dialect]}/{database}")
 
 
-def table_of(dialect):
+def new_table(dialect):
     if dialect == "clickhousedb":
         return Table(TABLE, MetaData(), Column("id", connect_types.UInt64, primary_key=True), Column("name", connect_types.String),
                      Column("score", connect_types.Nullable(connect_types.Float64)), connect_engines.MergeTree(order_by="id"), schema=DATABASE)
@@ -68,11 +68,11 @@ def a_reader_cannot_write(connection, table):
     expect_error(lambda: connection.execute(insert(table), [{"id": 1, "name": "", "score": None}]), REFUSED, code)
 
 
-with engine_of("clickhousedb", ADMIN, "default").connect() as connection:
+with new_engine("clickhousedb", ADMIN, "default").connect() as connection:
     connection.execute(text(f"CREATE DATABASE IF NOT EXISTS {DATABASE}"))
 
 for dialect in DIALECTS:
-    admin, reader, table = engine_of(dialect, ADMIN), engine_of(dialect, READER), table_of(dialect)
+    admin, reader, table = new_engine(dialect, ADMIN), new_engine(dialect, READER), new_table(dialect)
     with admin.connect() as connection:
         connection.execute(text(drop(TABLE)))
         table.create(connection)

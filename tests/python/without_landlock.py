@@ -1,4 +1,4 @@
-"""Runs a program on which the kernel's Landlock calls fail as on a kernel without Landlock: `without_landlock.py PROGRAM ARGUMENTS`.
+"""Runs a program as on a kernel without Landlock: `without_landlock.py PROGRAM ARGUMENTS`.
 
 A seccomp filter answers landlock_create_ruleset, landlock_add_rule and landlock_restrict_self (444 to 446 on every architecture)
 with ENOSYS and allows everything else.
@@ -19,7 +19,7 @@ class Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
 
-# The system call's number is the first field of what a filter sees.
+# The first field of the filter's input is the number of the system call.
 code = b"".join(
     struct.pack("HBBI", *instruction)
     for instruction in [
