@@ -16,6 +16,7 @@ mod burst;
 mod closing;
 mod common;
 mod dockerfile;
+mod docs;
 mod embedded;
 mod faults;
 mod hostile;
