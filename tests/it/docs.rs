@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{Collector, Store, ports};
+use crate::common::{Collector, StoreClient, good_beacon, ports};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// The most characters that a cell of a table may have: longer matter is a paragraph.
@@ -199,7 +199,7 @@ fn every_metric_role_and_alert_that_a_document_names_exists() {
 #[test]
 #[ignore = "until the metrics have their new names"]
 fn every_metric_and_alert_is_described() {
-    let mut collector = Collector::shipping_to(Store::at(ports::free()), "");
+    let mut collector = Collector::shipping_to(StoreClient::without_password(ports::free()), "");
     collector.start();
     let exported = collector.metrics();
     let metrics = exported.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
@@ -234,6 +234,10 @@ fn listed(help: &str) -> BTreeSet<String> {
 fn misuse(line: &str, helps: &mut BTreeMap<String, String>) -> Option<String> {
     let line = line.split(['|', ';', '#', ')', '>']).next()?;
     let words: Vec<&str> = line.split_whitespace().collect();
+    if words.first().is_some_and(|word| word.contains('=')) {
+        // The program is a variable's value.
+        return None;
+    }
     let mut help_of = |path: &[&str]| {
         let ask = || footfall(&[path, &["--help"]].concat());
         helps.entry(path.join(" ")).or_insert_with(ask).clone()
@@ -351,7 +355,7 @@ fn tests_named(document: &Document) -> Vec<String> {
             match word {
                 "--test" | "-p" => drop(words.next()),
                 _ if word.starts_with('-') => {}
-                _ => filter = Some(word.to_owned()),
+                _ => filter = Some(word.replace("NAME", "")),
             }
         }
         filter
@@ -395,4 +399,21 @@ fn every_test_that_a_document_names_exists() {
     }
     assert!(named > 40, "{named}");
     assert_none(&wrong);
+}
+
+#[test]
+fn the_reader_of_the_spool_s_format_reads_a_segment_of_a_collector() {
+    let mut collector = Collector::shipping_to(StoreClient::without_password(ports::free()), "");
+    collector.start();
+    assert_eq!(collector.beacon(&good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);
+    assert!(collector.terminate().success());
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/spool-format.md")).unwrap();
+    let program = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let segments: Vec<PathBuf> = files(&collector.data().join("spool"), "segment");
+    let output = Command::new("python3").args(["-c", program]).args(&segments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    let events = told.lines().filter(|line| line.starts_with("frame kind 1 "));
+    assert_eq!(events.count(), 1, "{told}");
+    assert!(told.contains("site 'clinic' rows 1 ") && told.contains("frame kind 5 "), "{told}");
 }
