@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use footfall::beacon::{Beacon, json};
 use footfall::config::Site;
 use footfall::enrich::{Browsers, Client, HintHeaders};
-use footfall::ingest::assemble::{self, Context};
+use footfall::ingest::assemble::{self, PageContext};
 use footfall::privacy::{Place, Who};
 
 const USER_AGENT: &[u8] =
@@ -33,7 +33,7 @@ fn encode(beacon: &Beacon<'_>, site: &Site, who: &Who, browsers: &Browsers, rows
         screen: (0, 0),
         automated: beacon.automated,
     });
-    let context = Context {
+    let context = PageContext {
         site,
         policy: "2026-11-22",
         received: 1_795_000_000_000,

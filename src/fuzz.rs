@@ -16,8 +16,8 @@ use crate::enrich::{Browser, Browsers, Client, HintHeaders};
 use crate::privacy::scrub::{self, Address};
 use crate::privacy::{KeyRing, Places, Privacy, SystemClock};
 
-pub use crate::server::fuzz::forwarded_headers;
 pub use crate::spool::fuzz::spool_recovery;
+pub use crate::transport::fuzz::forwarded_headers;
 
 /// A target: its name, which is that of its directory under `fuzz/corpus`, and what it runs.
 pub type Target = (&'static str, fn(&[u8]));

@@ -32,8 +32,10 @@ pub mod store;
 
 pub mod ingest;
 pub mod report;
+pub mod transport;
 
 pub mod demo;
+pub mod operator;
 pub mod server;
 
 pub mod app;

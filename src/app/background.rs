@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::app::audit;
 use crate::config::{self, Config};
-use crate::ingest::collector::Collector;
+use crate::ingest::Collector;
 use crate::spool::Spool;
 use crate::store::days::Materialiser;
 use crate::store::embedded::EmbeddedStore;

@@ -11,12 +11,12 @@ use serde_json::json;
 use crate::access::{TokenChange, TokenEntry, TokenFile, TokenVerifier};
 use crate::app::audit;
 use crate::config::Config;
-use crate::ingest::collector::Collector;
-use crate::server::Server;
-use crate::server::admin::Side;
-use crate::server::door::{Door, Doors};
-use crate::server::tls::Certificates;
+use crate::ingest::Collector;
+use crate::operator::{Auth, AuthPolicy, OperatorListener};
+use crate::server::PublicHandler;
 use crate::spool::Spool;
+use crate::transport::Server;
+use crate::transport::tls::Certificates;
 
 /// How often the file is looked at: how long a revoked token is still good.
 const EVERY: Duration = Duration::from_secs(1);
@@ -35,21 +35,21 @@ pub(crate) fn open(config: &Config) -> Arc<TokenVerifier> {
     gate
 }
 
-/// The door of a listener and, beyond loopback, the certificate to answer with.
+/// Authentication for a listener and, beyond loopback, its certificate.
 pub(crate) fn of(
-    doors: &Arc<Doors>,
-    listener: &Side,
-    server: &Server<Collector>,
-) -> (Door, Option<Arc<Certificates>>) {
+    auth: &Arc<AuthPolicy>,
+    listener: &OperatorListener,
+    server: &Server<PublicHandler<Collector>>,
+) -> (Auth, Option<Arc<Certificates>>) {
     let address = listener.address().ip();
     let certificates = server.certificates().filter(|_| !address.to_canonical().is_loopback());
-    (doors.of(address), certificates.cloned())
+    (auth.for_listener(address), certificates.cloned())
 }
 
 /// Says what an operator should know of listeners that are open to others.
-pub(crate) fn tell(gate: &TokenVerifier, doors: &Arc<Doors>, listeners: &[SocketAddr], tls: bool) {
+pub(crate) fn tell(gate: &TokenVerifier, auth: &Arc<AuthPolicy>, listeners: &[SocketAddr], tls: bool) {
     for address in listeners {
-        if doors.of(address.ip()).needs_token() && !gate.has_tokens() {
+        if auth.for_listener(address.ip()).needs_token() && !gate.has_tokens() {
             tracing::warn!(
                 %address,
                 "nobody can use this listener: it needs a token and there is none; `footfall token add NAME --role analyst` makes one"

@@ -12,10 +12,10 @@ use crate::app::background::StoreState;
 use crate::command::Error;
 use crate::config::Config;
 use crate::enrich::lists;
-use crate::ingest::collector::Collector;
-use crate::server::admin::{Check, Finding, Source};
-use crate::server::door::REFUSED_REASONS;
+use crate::ingest::Collector;
+use crate::operator::{Finding, MetricsSource, ReadinessCheck};
 use crate::spool::Spool;
+use crate::transport::AUTH_FAILURE_REASONS;
 
 /// Ends of the buckets of times, s: from a sync of a fast disk to an insert that a loaded store takes its time for.
 const SECONDS: &[f64] =
@@ -35,8 +35,8 @@ const COUNTERS: &[(&str, &str)] = &[
     ),
     ("footfall_segments_split_total", "Segments split in two because the store refuses some of their rows."),
 ];
-const REFUSED: (&str, &str) =
-    ("footfall_access_refused_total", "Requests that did not pass the door of a listener, by reason.");
+const AUTH_FAILURES: (&str, &str) =
+    ("footfall_auth_failures_total", "Requests that failed authentication, by reason.");
 const GAUGES: &[(&str, &str)] = &[("footfall_spool_free_bytes", "Bytes left on the spool's file system.")];
 const HISTOGRAMS: &[(&str, &str)] = &[
     ("footfall_spool_sync_seconds", "Time to write and sync a batch."),
@@ -57,9 +57,9 @@ pub(crate) fn recorder() -> Result<PrometheusHandle, Error> {
         // Exported as 0 from the start: an alert on `increase` cannot see the first step of a series that begins with 1.
         metrics::counter!(name).absolute(0);
     }
-    let (name, help) = REFUSED;
+    let (name, help) = AUTH_FAILURES;
     metrics::describe_counter!(name, help);
-    for reason in REFUSED_REASONS {
+    for reason in AUTH_FAILURE_REASONS {
         metrics::counter!(name, "reason" => reason).absolute(0);
     }
     for &(name, help) in GAUGES {
@@ -76,8 +76,9 @@ pub(crate) fn sources(
     config: &Arc<Config>,
     collector: &Arc<Collector>,
     spool: &Arc<Spool>,
-    edge: Source,
-) -> Vec<Source> {
+    requests: MetricsSource,
+    connections: MetricsSource,
+) -> Vec<MetricsSource> {
     let (config, collector, spool) = (config.clone(), collector.clone(), spool.clone());
     let rest = Box::new(move |out: &mut String| {
         spool_gauges(out, &spool);
@@ -95,7 +96,7 @@ pub(crate) fn sources(
         let _ = writeln!(out, "# HELP footfall_build_info What runs.\n# TYPE footfall_build_info gauge");
         let _ = writeln!(out, "footfall_build_info{{version=\"{version}\"}} 1");
     });
-    vec![edge, rest]
+    vec![requests, connections, rest]
 }
 
 /// Says how old the built-in lists are, and asks for a newer release when one has had its time.
@@ -146,7 +147,7 @@ pub(crate) fn checks(
     spool: &Arc<Spool>,
     store: StoreState,
     draining: Arc<AtomicBool>,
-) -> Vec<Check> {
+) -> Vec<ReadinessCheck> {
     let (config, collector, spool) = (config.clone(), collector.clone(), spool.clone());
     let serving = move || match draining.load(Ordering::Relaxed) {
         true => Err("draining".to_owned()),
@@ -165,8 +166,12 @@ pub(crate) fn checks(
     ]
 }
 
-fn check(name: &'static str, required: bool, look: impl Fn() -> Finding + Send + Sync + 'static) -> Check {
-    Check { name, required, look: Box::new(look) }
+fn check(
+    name: &'static str,
+    required: bool,
+    look: impl Fn() -> Finding + Send + Sync + 'static,
+) -> ReadinessCheck {
+    ReadinessCheck { name, required, check: Box::new(look) }
 }
 
 fn look_at_spool(spool: &Spool) -> Finding {

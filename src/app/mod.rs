@@ -21,15 +21,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::command::{Common, Error, Exit};
 use crate::config::{Config, ConfigError, HostPattern};
-use crate::ingest::collector::Collector;
+use crate::ingest::Collector;
+use crate::operator::{Admin, Auth, AuthPolicy, OperatorListener, respond_with_reports};
 use crate::privacy::{self, KeyRing, Places, Privacy, SystemClock};
-use crate::report::{self, Reports};
-use crate::server::admin::{Admin, Side};
-use crate::server::door::{Door, Doors};
-use crate::server::tls::Certificates;
-use crate::server::{Options, Server};
+use crate::report::Reports;
+use crate::server::{PublicHandler, PublicOptions};
 use crate::spool::{Spool, SpoolError};
 use crate::store::Client;
+use crate::transport::tls::{CERTIFICATE_CHECK_INTERVAL, Certificates};
+use crate::transport::{Server, ServerOptions};
 use background::Background;
 
 /// Threads beside those that serve beacons: signals, shipping, reports, metrics.
@@ -91,7 +91,7 @@ struct Running {
     config: Arc<Config>,
     collector: Arc<Collector>,
     spool: Arc<Spool>,
-    server: Server<Collector>,
+    server: Server<PublicHandler<Collector>>,
     background: Background,
     draining: Arc<AtomicBool>,
 }
@@ -110,10 +110,12 @@ impl Running {
         let privacy = Privacy::new(keys, Places::open(&config.geo));
         let (spool, recovered) = Spool::open(&config.data.join("spool"), &config.spool)?;
         let collector = Arc::new(Collector::new(&config, privacy, spool.clone(), &recovered));
-        let admin = Side::bind(config.admin).await?;
-        let reports = Side::bind(config.reports).await?;
+        let admin = OperatorListener::bind(config.admin).await?;
+        let reports = OperatorListener::bind(config.reports).await?;
         let gate = gates::open(&config);
-        let server = Server::start(Options::of(&config, gate.clone()), &config.sites, collector.clone())?;
+        let options = ServerOptions::from_config(&config);
+        let public = PublicOptions::from_config(&config, gate.clone(), options.threads);
+        let server = Server::start(options, PublicHandler::new(public, &config.sites, collector.clone()))?;
         let addresses =
             Addresses { beacons: server.address(), admin: admin.address(), reports: reports.address() };
         announce(&config, &addresses, &server, format)?;
@@ -125,17 +127,25 @@ impl Running {
         let draining = Arc::new(AtomicBool::new(false));
         let background = Background::start(&config, &client, &collector, &spool, embedded);
         let checks = health::checks(&config, &collector, &spool, background.store_state(), draining.clone());
-        let sources = health::sources(&config, &collector, &spool, Box::new(server.metrics()));
+        let requests = Box::new(server.handler().metrics());
+        let sources = health::sources(&config, &collector, &spool, requests, Box::new(server.metrics()));
         let answers = Admin::new(recorder, sources, checks);
-        let doors = Doors::new(&config, gate.clone());
-        gates::tell(&gate, &doors, &[admin.address(), reports.address()], server.certificates().is_some());
+        let auth_policy = AuthPolicy::new(&config, gate.clone());
+        gates::tell(
+            &gate,
+            &auth_policy,
+            &[admin.address(), reports.address()],
+            server.certificates().is_some(),
+        );
         tokio::spawn(gates::follow(gate, spool.clone()));
-        let (door, tls) = gates::of(&doors, &admin, &server);
-        tokio::spawn(admin.guard(door, tls, move |request, who| answers.clone().answer(request, who)));
-        let (door, tls) = gates::of(&doors, &reports, &server);
-        serve_reports(reports, door, tls, &config, &client)?;
+        let (auth, tls) = gates::of(&auth_policy, &admin, &server);
+        tokio::spawn(
+            admin.serve(auth, tls, move |request, principal| answers.clone().respond(request, principal)),
+        );
+        let (auth, tls) = gates::of(&auth_policy, &reports, &server);
+        serve_reports(reports, auth, tls, &config, &client)?;
         if let Some(certificates) = server.certificates().cloned() {
-            tokio::spawn(async move { certificates.follow(crate::server::tls::LOOK).await });
+            tokio::spawn(async move { certificates.follow(CERTIFICATE_CHECK_INTERVAL).await });
         }
         Ok(Self { config, collector, spool, server, background, draining })
     }
@@ -165,7 +175,7 @@ impl Running {
         match config {
             Ok(config) => {
                 self.collector.reload(&config);
-                self.server.reload(&config.sites);
+                self.server.handler().reload(&config.sites);
                 let sites = config.sites.len();
                 tracing::info!(
                     sites,
@@ -185,8 +195,8 @@ impl Running {
         self.draining.store(true, Ordering::Relaxed);
         tracing::info!(connections = self.server.open_connections(), "draining");
         let drained = self.server.drain().await;
-        if drained.cut > 0 {
-            tracing::warn!(connections = drained.cut, "cut before they were done");
+        if drained.aborted > 0 {
+            tracing::warn!(connections = drained.aborted, "cut before they were done");
         }
         let spool = self.spool.clone();
         // It waits for the disk; a panic of it was printed by itself.
@@ -209,17 +219,17 @@ async fn second_signal(mut terminate: Signal, mut interrupt: Signal) {
 }
 
 fn serve_reports(
-    listener: Side,
-    door: Door,
+    listener: OperatorListener,
+    auth: Auth,
     tls: Option<Arc<Certificates>>,
     config: &Config,
     client: &Client,
 ) -> Result<(), Error> {
     let sites: Vec<&str> = config.sites.iter().map(|site| &*site.id).collect();
     let reports = Arc::new(Reports::new(client.reader(), config.timezone.clone(), &sites)?);
-    tokio::spawn(listener.guard(door, tls, move |request, who| {
+    tokio::spawn(listener.serve(auth, tls, move |request, principal| {
         let reports = reports.clone();
-        async move { report::http::answer(&reports, request, &who).await }
+        async move { respond_with_reports(&reports, request, &principal).await }
     }));
     Ok(())
 }
@@ -235,7 +245,7 @@ struct Addresses {
 fn announce(
     config: &Config,
     addresses: &Addresses,
-    server: &Server<Collector>,
+    server: &Server<PublicHandler<Collector>>,
     format: log::Format,
 ) -> Result<(), Error> {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
@@ -254,7 +264,7 @@ fn announce(
         address if address.ip().is_unspecified() => format!("localhost:{}", address.port()),
         address => address.to_string(),
     };
-    let (hashed, integrity) = server.script();
+    let (hashed, integrity) = server.handler().script();
     let site = config.sites.iter().min_by_key(|site| &site.id);
     let id = site.map_or("SITE", |site| &site.id);
     let any = site.is_some_and(|site| site.hosts.contains(&HostPattern::Any));

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, REFERRER_POLICY,
@@ -18,7 +17,7 @@ use crate::app as serve;
 use crate::command::{Common, Error};
 use crate::config::{Config, HostPattern, Site, StoreConfig};
 use crate::demo::{clinic, site};
-use crate::server::admin::Side;
+use crate::transport::{Body, TaskListener};
 
 /// Where `footfall geo install` puts place files, unless told otherwise.
 const PLACES: [&str; 3] = ["geo/city-ipv4.mmdb", "geo/city-ipv6.mmdb", "geo/asn.mmdb"];
@@ -35,12 +34,12 @@ pub(crate) fn run(address: SocketAddr, common: &Common) -> Result<(), Error> {
     let config = common.load().map(with_clinic)?;
     check_store_addresses(&config)?;
     serve::serve(&serve::Arguments::quiet(), load, async move || {
-        let listener = Side::bind(address).await?;
+        let listener = TaskListener::bind(address).await?;
         let address = listener.address();
         let collector = reachable(config.listen);
         let policy = policy(collector);
         announce(address, &config)?;
-        tokio::spawn(listener.serve(move |request| {
+        tokio::spawn(listener.serve(None, move |request, _| {
             let mut answer = answer(&request, &format!("http://{collector}"));
             secure(answer.headers_mut(), &policy);
             async move { answer }
@@ -129,7 +128,7 @@ fn announce(address: SocketAddr, config: &Config) -> std::io::Result<()> {
 }
 
 /// A page of the clinic, with the collector's address in it.
-fn answer(request: &Request<Incoming>, collector: &str) -> Response<Full<Bytes>> {
+fn answer(request: &Request<Incoming>, collector: &str) -> Response<Body> {
     let found = site::page(request.uri().path());
     let (content_type, body, status) = match (request.method(), found) {
         (&Method::GET | &Method::HEAD, Some(found)) => found,
@@ -141,7 +140,7 @@ fn answer(request: &Request<Incoming>, collector: &str) -> Response<Full<Bytes>>
     } else {
         Bytes::from_static(body)
     };
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(Body::new(body));
     *response.status_mut() = StatusCode::from_u16(status).expect("the site's own statuses are good");
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));

@@ -1,6 +1,6 @@
-//! Puts rows together from what the stages before found out: a checked beacon, pseudonyms, a browser.
+//! Assembles rows from the results of the stages before: a parsed beacon, pseudonyms, a browser.
 //!
-//! Everything a page sent in free text passes `privacy::scrub` here, so that a [`EventRow`] holds nothing raw.
+//! `privacy::scrub` cleans every free text of a page here, so a [`EventRow`] holds no raw text.
 
 use std::borrow::Cow;
 
@@ -12,85 +12,86 @@ use crate::event::{BotCategory, EventRow, UnixDay, UnixMillis};
 use crate::privacy::scrub::{self, Address};
 use crate::privacy::{Place, Who};
 
-/// What a visit is called that was made up to show its referrer's address to whoever reads the reports.
+/// The bot name of an invented visit, whose referrer advertises a site to readers of reports.
 pub const REFERRER_SPAM: &str = "referrer spam";
 
 /// What all events of one beacon share.
-pub struct Context<'a> {
-    /// The site, which allows the page's host.
+pub struct PageContext<'a> {
+    /// The site.
     pub site: &'a Site,
     /// Version of the privacy policy in force.
     pub policy: &'a str,
-    /// When the beacon came, Unix ms.
+    /// When the beacon was received, Unix ms.
     pub received: i64,
     /// Pseudonyms and place.
     pub who: &'a Who,
-    /// What the user agent came to.
+    /// The browser, by its user agent and hints.
     pub browser: &'a Browser,
     /// Allow-listed cookies.
     pub cookies: &'a [(&'a str, &'a str)],
 }
 
-/// Why a beacon does not become rows.
+/// Why a beacon cannot become rows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
-    /// An address is none.
+pub enum AssembleError {
+    /// An address cannot be parsed.
     #[error(transparent)]
     Malformed(#[from] MalformedBeacon),
-    /// The page is not one of the site's.
+    /// The page is on a host of another site.
     #[error("the page's host is not one of the site's hosts")]
     ForeignHost,
 }
 
-/// Hands each event that `wanted` wants, by its number in the page load and what its bot is for, to `take` as a row.
+/// Calls `emit` with a row for each event for which `wanted` returns true. `wanted` gets the event's number in the page load
+/// and the category of its bot.
 ///
 /// # Errors
-/// When an address is malformed or on a foreign host; then no event was asked for.
+/// When an address is malformed or on a host of another site; then neither function was called.
 pub fn rows(
-    context: &Context<'_>,
+    context: &PageContext<'_>,
     beacon: &Beacon<'_>,
     mut wanted: impl FnMut(u32, BotCategory) -> bool,
-    mut take: impl FnMut(&EventRow<'_>),
-) -> Result<(), Unfit> {
-    let visited = visited(context.site, beacon)?;
-    let mut pages = visited.iter().map(|visited| shared(context, beacon, visited));
+    mut emit: impl FnMut(&EventRow<'_>),
+) -> Result<(), AssembleError> {
+    let scrubbed = scrubbed_pages(context.site, beacon)?;
+    let mut pages = scrubbed.iter().map(|page| shared(context, beacon, page));
     let mut page = EventRow::default();
     for (seq, event) in (beacon.first_seq..).zip(&beacon.events) {
         if event.page.is_some() {
-            page = pages.next().expect("each page that was sent was visited");
+            page = pages.next().expect("each page of the beacon was parsed");
         }
         if wanted(seq, page.bot_category) {
             let time = UnixMillis(context.received - i64::from(event.age_ms));
-            fill(EventRow { seq, time, kind: event.detail.kind(), ..page.clone() }, &event.detail, &mut take);
+            fill(EventRow { seq, time, kind: event.detail.kind(), ..page.clone() }, &event.detail, &mut emit);
         }
     }
     Ok(())
 }
 
-/// The pages of a beacon, in their order, each checked.
-fn visited<'a>(site: &Site, beacon: &'a Beacon<'_>) -> Result<Vec<Visited<'a>>, Unfit> {
-    let mut visited = Vec::with_capacity(1);
+/// Parses the pages of a beacon, in their order.
+fn scrubbed_pages<'a>(site: &Site, beacon: &'a Beacon<'_>) -> Result<Vec<ScrubbedPage<'a>>, AssembleError> {
+    let mut pages = Vec::with_capacity(1);
     for (index, event) in beacon.events.iter().enumerate() {
         let Some(sent) = &event.page else { continue };
         let page = scrub::address(&sent.url, &site.query)
             .map_err(|error| MalformedBeacon::new(format!("e[{index}].u"), error.to_string()))?;
         if !site.allows(&page.host) {
-            return Err(Unfit::ForeignHost);
+            return Err(AssembleError::ForeignHost);
         }
-        visited.push(Visited::new(page, &sent.referrer));
+        pages.push(ScrubbedPage::new(page, &sent.referrer));
     }
-    Ok(visited)
+    Ok(pages)
 }
 
-/// A page and where its visitor came from, scrubbed.
-struct Visited<'a> {
+/// The addresses of a page and its referrer, scrubbed.
+struct ScrubbedPage<'a> {
     page: Address<'a>,
     referrer: Option<Address<'a>>,
 }
 
-impl<'a> Visited<'a> {
+impl<'a> ScrubbedPage<'a> {
     fn new(page: Address<'a>, referrer: &'a str) -> Self {
-        // A referrer that is no web address, such as `about:client` or an app's, is as good as none.
+        // Other referrers than web addresses, such as `about:client`, count as missing.
         let keep_no_parameter = const { &NamePatterns::none() };
         let referrer =
             if referrer.is_empty() { None } else { scrub::address(referrer, keep_no_parameter).ok() };
@@ -99,8 +100,12 @@ impl<'a> Visited<'a> {
 }
 
 /// The columns that do not depend on the kind of event.
-fn shared<'a>(context: &Context<'a>, beacon: &'a Beacon<'_>, visited: &'a Visited<'_>) -> EventRow<'a> {
-    let Context { site, who, browser, .. } = context;
+fn shared<'a>(
+    context: &PageContext<'a>,
+    beacon: &'a Beacon<'_>,
+    visited: &'a ScrubbedPage<'_>,
+) -> EventRow<'a> {
+    let PageContext { site, who, browser, .. } = context;
     let place: &Place = &who.place;
     let page = &visited.page;
     let referrer_host = visited.referrer.as_ref().map_or("", |referrer| &*referrer.host);
@@ -154,7 +159,7 @@ fn shared<'a>(context: &Context<'a>, beacon: &'a Beacon<'_>, visited: &'a Visite
     }
 }
 
-/// Name and category of a page's bot: the browser's own, or those of a visit made up for the sake of its referrer.
+/// Name and category of a page's bot: those of the browser, or those of an invented visit with a spam referrer.
 pub(crate) fn bot<'a>(name: &'a str, category: BotCategory, referrer_host: &str) -> (&'a str, BotCategory) {
     if name.is_empty() && enrich::is_spam_referrer(referrer_host) {
         (REFERRER_SPAM, BotCategory::Other)
@@ -163,7 +168,7 @@ pub(crate) fn bot<'a>(name: &'a str, category: BotCategory, referrer_host: &str)
     }
 }
 
-/// The last day on which a row received at `received` may be kept.
+/// The last day on which a row may be kept that was received at `received`.
 fn expires(received: i64, retention: Retention) -> UnixDay {
     const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
     match retention {
@@ -175,42 +180,42 @@ fn expires(received: i64, retention: Retention) -> UnixDay {
     }
 }
 
-/// Fills in the columns of the kind and hands the row on. The scrubbed texts live as long as this call.
-fn fill(mut row: EventRow<'_>, what: &EventDetail<'_>, take: &mut impl FnMut(&EventRow<'_>)) {
+/// Fills in the columns of the event's kind and calls `emit`. Scrubbed texts live as long as this call.
+fn fill(mut row: EventRow<'_>, what: &EventDetail<'_>, emit: &mut impl FnMut(&EventRow<'_>)) {
     match what {
-        EventDetail::View | EventDetail::Missing => take(&row),
+        EventDetail::View | EventDetail::Missing => emit(&row),
         EventDetail::Leave { engaged_ms, scroll_depth } => {
             row.engaged_ms = *engaged_ms;
             row.scroll_depth = *scroll_depth;
-            take(&row);
+            emit(&row);
         }
         EventDetail::Event { name, props } => {
             let scrubbed = scrub_props(props);
             let pairs: Vec<(&str, &str)> = scrubbed.iter().map(|(name, value)| (&**name, &**value)).collect();
             let name = scrub::text(name, MAX_NAME);
-            take(&EventRow { name: &name, props: &pairs, ..row });
+            emit(&EventRow { name: &name, props: &pairs, ..row });
         }
         EventDetail::Ad { action, ad, slot } => {
             let (ad, slot) = (scrub::text(ad, MAX_NAME), scrub::text(slot, MAX_NAME));
-            take(&EventRow { name: action.name(), ad: &ad, slot: &slot, ..row });
+            emit(&EventRow { name: action.name(), ad: &ad, slot: &slot, ..row });
         }
         EventDetail::Outbound { url } | EventDetail::Download { url } => {
-            take(&EventRow { name: &target(url), ..row })
+            emit(&EventRow { name: &target(url), ..row })
         }
         EventDetail::Resource { url, tag } => {
             let props = [("tag", &**tag)];
-            take(&EventRow { name: &target(url), props: if tag.is_empty() { &[] } else { &props }, ..row });
+            emit(&EventRow { name: &target(url), props: if tag.is_empty() { &[] } else { &props }, ..row });
         }
-        EventDetail::Error(error) => fill_error(row, error, take),
-        EventDetail::Vitals(vitals) => take(&fill_vitals(row, *vitals)),
+        EventDetail::Error(error) => fill_error(row, error, emit),
+        EventDetail::Vitals(vitals) => emit(&fill_vitals(row, *vitals)),
     }
 }
 
-fn fill_error(row: EventRow<'_>, error: &ScriptError<'_>, take: &mut impl FnMut(&EventRow<'_>)) {
+fn fill_error(row: EventRow<'_>, error: &ScriptError<'_>, emit: &mut impl FnMut(&EventRow<'_>)) {
     let message = scrub::text(&error.message, MAX_MESSAGE);
     let stack = scrub::text(&error.stack, MAX_STACK);
     let source = if error.source.is_empty() { Cow::Borrowed("") } else { target(&error.source) };
-    take(&EventRow {
+    emit(&EventRow {
         error_message: &message,
         error_source: &source,
         error_line: error.line,
@@ -243,8 +248,8 @@ fn scrub_props<'a>(props: &'a [(RawText<'_>, RawText<'_>)]) -> Vec<(Cow<'a, str>
     props.iter().map(scrub).collect()
 }
 
-/// Host and path of a link, file or script, scrubbed; of other addresses only the scheme, since `mailto:` and `data:`
-/// hold what they name.
+/// Host and path of a link, file or script, scrubbed. Other addresses keep only their scheme, because `mailto:` and `data:`
+/// contain personal data or content.
 fn target(url: &str) -> Cow<'_, str> {
     match scrub::address(url, const { &NamePatterns::none() }) {
         Ok(address) => Cow::Owned(format!("{}{}", address.host, address.path)),

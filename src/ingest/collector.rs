@@ -1,8 +1,6 @@
-//! A beacon's whole way, from the peer and the body to the synced row.
+//! Takes a beacon from its bytes to synced rows.
 //!
-//! Everything up to the spool happens at once, without waiting, in buffers that the thread keeps; then the request waits
-//! for the disk. What is refused or dropped is decided before anything is written, and a beacon is written as a whole
-//! or not at all.
+//! All steps up to the spool run without waiting, in buffers that the thread reuses. Then the request waits for the disk.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -11,108 +9,46 @@ use arc_swap::ArcSwap;
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, REFERER, USER_AGENT};
 
-use crate::access::TokenHolder;
 use crate::access::signature::SignedSiteName;
-use crate::beacon::{self, Beacon, MalformedBeacon};
+use crate::beacon::{self, Beacon};
 use crate::config::{Config, SignatureRules, Site, Sites};
 use crate::enrich::{Browsers, Client, HintHeaders};
 use crate::event::DropReason;
-use crate::ingest::assemble::{self, Context, Unfit};
-use crate::ingest::duplicate_filter::Recent;
+use crate::ingest::assemble::{self, PageContext};
+use crate::ingest::duplicate_filter::DuplicateFilter;
 use crate::ingest::origin;
+use crate::ingest::outcome::{Accepted, IngestError, Sender};
 use crate::privacy::{Peer, Privacy, consent};
-use crate::spool::{Ack, Durability, Frame, Recovered, Spool, SpoolError};
+use crate::spool::{Ack, Durability, Frame, Recovered, Spool};
 
-/// Takes beacons.
+/// Stores beacons in the spool.
 pub struct Collector {
-    settings: ArcSwap<Settings>,
+    settings: ArcSwap<CollectorSettings>,
     privacy: Privacy,
     browsers: Browsers,
-    recent: Recent,
+    duplicates: DuplicateFilter,
     spool: Arc<Spool>,
 }
 
-/// What may change while the collector runs.
-struct Settings {
+/// Settings that a reload replaces.
+struct CollectorSettings {
     sites: Sites,
     policy: String,
 }
 
-impl Settings {
-    fn of(config: &Config) -> Arc<Self> {
+impl CollectorSettings {
+    fn from_config(config: &Config) -> Arc<Self> {
         Arc::new(Self { sites: config.sites.clone(), policy: config.policy.clone() })
     }
 }
 
-/// A beacon was taken: its events are on disk, or dropped by a rule.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Taken {
-    /// Events stored.
-    pub stored: u32,
-    /// Events dropped, by [`DropReason`] as a number.
-    pub dropped: [u32; DropReason::ALL.len()],
-}
-
-/// Where a beacon comes from.
-#[derive(Debug)]
-pub enum By<'a> {
-    /// A page, in the visitor's own browser.
-    Page(Peer),
-    /// A server that speaks for the visitor.
-    Sender {
-        /// The visitor's address, as the sender names it.
-        visitor: Peer,
-        /// Who sends.
-        sender: &'a TokenHolder,
-    },
-}
-
-/// A beacon was not taken; nothing of it is on disk.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// 400.
-    #[error(transparent)]
-    Malformed(#[from] MalformedBeacon),
-    /// 403.
-    #[error("no such site here")]
-    UnknownSite,
-    /// 403.
-    #[error("the page's host is not one of the site's hosts")]
-    ForeignHost,
-    /// 403.
-    #[error("the site's name is not signed, or not any more")]
-    Unsigned,
-    /// 403.
-    #[error("the token may not send for this site")]
-    NotYours,
-    /// 503.
-    #[error("the spool takes nothing now")]
-    Unavailable,
-}
-
-impl From<Unfit> for Refused {
-    fn from(unfit: Unfit) -> Self {
-        match unfit {
-            Unfit::Malformed(malformed) => Self::Malformed(malformed),
-            Unfit::ForeignHost => Self::ForeignHost,
-        }
-    }
-}
-
-impl From<SpoolError> for Refused {
-    fn from(_: SpoolError) -> Self {
-        // The spool itself logs and counts why; a browser needs only to know that it should try again.
-        Self::Unavailable
-    }
-}
-
-/// A beacon that is on its way to the disk; without an ack there is nothing to wait for.
-struct Written {
-    taken: Taken,
+/// A beacon that was handed to the spool. Without an ack nothing of it was written.
+struct PendingBeacon {
+    accepted: Accepted,
     ack: Option<Ack>,
 }
 
-/// Buffers of one thread, kept from beacon to beacon.
+/// Buffers of one thread, reused for each beacon.
 #[derive(Default)]
 struct Scratch {
     rows: Vec<u8>,
@@ -124,45 +60,50 @@ thread_local! {
 }
 
 impl Collector {
-    /// A collector on an open spool. `recovered` says which events are on disk already.
+    /// A collector with an open spool. `recovered` holds the events that are on disk already.
     pub fn new(config: &Config, privacy: Privacy, spool: Arc<Spool>, recovered: &Recovered) -> Self {
-        let recent = Recent::new();
+        let duplicates = DuplicateFilter::new();
         for (page_load, seq) in &recovered.identities {
-            recent.of_page(*page_load).remember(*seq);
+            duplicates.lock_page(*page_load).insert(*seq);
         }
         Self {
-            settings: ArcSwap::new(Settings::of(config)),
+            settings: ArcSwap::new(CollectorSettings::from_config(config)),
             privacy,
             browsers: Browsers::new(),
-            recent,
+            duplicates,
             spool,
         }
     }
 
-    /// Takes new sites and a new policy version; beacons under way keep the old ones.
+    /// Replaces the sites and the version of the policy. Open requests keep the old ones.
     pub fn reload(&self, config: &Config) {
-        self.settings.store(Settings::of(config));
+        self.settings.store(CollectorSettings::from_config(config));
     }
 
-    /// The stage that holds the key and the places.
+    /// The privacy stage, which holds the key and the places.
     pub fn privacy(&self) -> &Privacy {
         &self.privacy
     }
 
-    /// Whether pages on `host` may send events for some site: what CORS needs to know.
+    /// Whether pages on `host` may send events for any site.
     pub fn allows_host(&self, host: &str) -> bool {
         self.settings.load().sites.iter().any(|site| site.allows(host))
     }
 
-    /// `POST /b`. Once this answers, every event that was stored is synced.
+    /// Stores the beacon of a `POST /b`. When this returns, every stored event is synced.
     ///
     /// # Errors
-    /// [`Refused`]; the sender may try again after [`Refused::Unavailable`].
-    pub async fn beacon(&self, by: By<'_>, headers: &HeaderMap, body: &[u8]) -> Result<Taken, Refused> {
-        self.take(by, headers, &beacon::json::parse(body)?)?.settled().await
+    /// [`IngestError`]; the sender may try again after [`IngestError::Unavailable`].
+    pub async fn beacon(
+        &self,
+        sender: Sender<'_>,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<Accepted, IngestError> {
+        self.accept(sender, headers, &beacon::json::parse(body)?)?.synced().await
     }
 
-    /// `GET /b.gif`: one view.
+    /// Stores the view of a `GET /b.gif`.
     ///
     /// # Errors
     /// As for [`Collector::beacon`].
@@ -171,29 +112,34 @@ impl Collector {
         peer: Peer,
         headers: &HeaderMap,
         query: Option<&str>,
-    ) -> Result<Taken, Refused> {
+    ) -> Result<Accepted, IngestError> {
         let referer = text(headers, &REFERER);
-        let beacon = beacon::pixel::parse(query.unwrap_or_default(), referer, random())?;
-        self.take(By::Page(peer), headers, &beacon)?.settled().await
+        let beacon = beacon::pixel::parse(query.unwrap_or_default(), referer, random_page_load())?;
+        self.accept(Sender::Page(peer), headers, &beacon)?.synced().await
     }
 
-    /// All but the waiting.
-    fn take(&self, by: By<'_>, headers: &HeaderMap, beacon: &Beacon<'_>) -> Result<Written, Refused> {
+    /// Does everything except waiting for the disk.
+    fn accept(
+        &self,
+        sender: Sender<'_>,
+        headers: &HeaderMap,
+        beacon: &Beacon<'_>,
+    ) -> Result<PendingBeacon, IngestError> {
         let settings = self.settings.load();
         let named = SignedSiteName::parse(&beacon.site);
-        let site = settings.sites.get(named.site).ok_or(Refused::UnknownSite)?;
-        let peer = match by {
-            By::Page(peer) => {
+        let site = settings.sites.get(named.site).ok_or(IngestError::UnknownSite)?;
+        let peer = match sender {
+            Sender::Page(peer) => {
                 origin::check(site, headers)?;
                 check_signature(site, named)?;
                 peer
             }
-            By::Sender { visitor, sender }
-                if sender.sites.is_empty() || sender.sites.iter().any(|id| **id == *site.id) =>
+            Sender::Server { visitor, holder }
+                if holder.sites.is_empty() || holder.sites.iter().any(|id| **id == *site.id) =>
             {
                 visitor
             }
-            By::Sender { .. } => return Err(Refused::NotYours),
+            Sender::Server { .. } => return Err(IngestError::SiteNotAllowed),
         };
         let events = u32::try_from(beacon.events.len()).expect("at most MAX_EVENTS");
         if consent::refused(headers) {
@@ -215,7 +161,7 @@ impl Collector {
         let offered = beacon.cookies.iter().map(|(name, value)| (&**name, &**value));
         let cookies = self.privacy.cookies(site, offered);
         let cookies: Vec<(&str, &str)> = cookies.iter().map(|(name, value)| (*name, &**value)).collect();
-        let context = Context {
+        let context = PageContext {
             site,
             policy: &settings.policy,
             received: jiff::Timestamp::now().as_millisecond(),
@@ -226,25 +172,25 @@ impl Collector {
         SCRATCH.with_borrow_mut(|scratch| self.store(&context, beacon, scratch))
     }
 
-    /// Writes what is new of a beacon into the spool, as one frame.
+    /// Appends the new events of a beacon to the spool, as one frame.
     fn store(
         &self,
-        context: &Context<'_>,
+        context: &PageContext<'_>,
         beacon: &Beacon<'_>,
         scratch: &mut Scratch,
-    ) -> Result<Written, Refused> {
+    ) -> Result<PendingBeacon, IngestError> {
         let Scratch { rows, seqs } = scratch;
         rows.clear();
         seqs.clear();
         let mut dropped = [0; DropReason::ALL.len()];
-        let mut recent = self.recent.of_page(beacon.page_load);
+        let mut known = self.duplicates.lock_page(beacon.page_load);
         let wanted = |seq, bot_category| {
-            // A browser that is a bot was dropped before; what is left is known by the page's referrer.
+            // Bots by user agent were dropped before. A bot here is known by the page's referrer.
             if context.site.drop_bots.drops(bot_category) {
                 dropped[DropReason::Bot as usize] += 1;
                 return false;
             }
-            let new = recent.remember(seq);
+            let new = known.insert(seq);
             if new {
                 seqs.push(seq);
             } else {
@@ -253,22 +199,22 @@ impl Collector {
             new
         };
         let assembled =
-            assemble::rows(context, beacon, wanted, |row| row.encode(rows)).map_err(Refused::from);
+            assemble::rows(context, beacon, wanted, |row| row.encode(rows)).map_err(IngestError::from);
         let frame = Frame { site: &context.site.id, page_load: beacon.page_load, seqs, rows };
         let ack = assembled.and_then(|()| {
             if frame.seqs.is_empty() {
-                // The first copy may still be on its way to the disk: a 2xx must wait for it.
+                // The first copy may not be synced yet, and a 2xx must wait for it.
                 Ok(self.spool.sync_point())
             } else {
-                self.spool.append(frame, Durability::Synced).map_err(Refused::from)
+                self.spool.append(frame, Durability::Synced).map_err(IngestError::from)
             }
         });
         let ack = ack.inspect_err(|_| {
             for seq in &*seqs {
-                recent.forget(*seq);
+                known.remove(*seq);
             }
         })?;
-        drop(recent);
+        drop(known);
         for reason in DropReason::ALL {
             let events = dropped[reason as usize];
             if events > 0 {
@@ -276,42 +222,43 @@ impl Collector {
             }
         }
         let stored = u32::try_from(seqs.len()).expect("at most MAX_EVENTS");
-        Ok(Written { taken: Taken { stored, dropped }, ack: Some(ack) })
+        Ok(PendingBeacon { accepted: Accepted { stored, dropped }, ack: Some(ack) })
     }
 
-    fn drop_all(&self, site: &Site, reason: DropReason, events: u32) -> Written {
+    fn drop_all(&self, site: &Site, reason: DropReason, events: u32) -> PendingBeacon {
         self.spool.count_dropped(&site.id, reason, events);
-        let mut taken = Taken::default();
-        taken.dropped[reason as usize] = events;
-        Written { taken, ack: None }
+        let mut accepted = Accepted::default();
+        accepted.dropped[reason as usize] = events;
+        PendingBeacon { accepted, ack: None }
     }
 }
 
-impl Written {
-    /// Waits for the disk.
-    async fn settled(self) -> Result<Taken, Refused> {
+impl PendingBeacon {
+    /// Waits until it is synced.
+    async fn synced(self) -> Result<Accepted, IngestError> {
         if let Some(ack) = self.ack {
             ack.await?;
         }
-        Ok(self.taken)
+        Ok(self.accepted)
     }
 }
 
-/// A signature is checked where the site has secrets: a bad one is refused, none is where one is required.
-fn check_signature(site: &Site, named: SignedSiteName<'_>) -> Result<(), Refused> {
+/// Checks the signature of the site's name, if the site has secrets. A wrong one is refused; a missing one is refused where
+/// signatures are required.
+fn check_signature(site: &Site, named: SignedSiteName<'_>) -> Result<(), IngestError> {
     let SignatureRules { required, secrets } = &site.signatures;
     if secrets.is_empty() || (named.signature.is_none() && !required) {
         return Ok(());
     }
     let now = jiff::Timestamp::now().as_second();
-    if named.is_signed(secrets, now) { Ok(()) } else { Err(Refused::Unsigned) }
+    if named.is_signed(secrets, now) { Ok(()) } else { Err(IngestError::InvalidSignature) }
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// The page load of a pixel, which has no script to make one up.
-fn random() -> u64 {
-    getrandom::u64().expect("the system's random numbers do not fail after start")
+/// A page load id for a pixel, which has no script that makes one.
+fn random_page_load() -> u64 {
+    getrandom::u64().expect("the system's random numbers do not fail after the start")
 }

@@ -1,6 +1,12 @@
-//! The pipeline of a beacon: from the checked bytes to the synced row.
+//! The pipeline of a beacon: from its bytes to rows that are synced to disk.
+//!
+//! A beacon is refused or its events are dropped before anything is written. A beacon is written as a whole or not at all.
 
 pub mod assemble;
-pub mod collector;
+mod collector;
 mod duplicate_filter;
 pub(crate) mod origin;
+mod outcome;
+
+pub use collector::Collector;
+pub use outcome::{Accepted, IngestError, Sender};

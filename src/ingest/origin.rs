@@ -1,28 +1,29 @@
-//! Whose page a beacon comes from, as far as the browser says it: a page of another site may not speak for this one.
+//! Checks that a beacon comes from a page of its site, by the headers that browsers send.
 //!
-//! `Origin` decides where it is there. Where it is not, or says `null`, `Referer` does. `null` alone says nothing: pages that
-//! keep their address to themselves (`Referrer-Policy: no-referrer`) send it with every beacon, and so do sandboxed frames and
-//! files. For a site that wants to shut these out there are signed names. A program that is no browser sends what it likes.
+//! `Origin` decides, or `Referer` when `Origin` is missing or `null`. A beacon with `null` alone is accepted: pages with
+//! `Referrer-Policy: no-referrer`, sandboxed frames and files send it. Sites can require signed names to refuse those.
+//! Programs other than browsers can send any header.
 
 use hyper::HeaderMap;
 use hyper::header::{ORIGIN, REFERER};
 
 use crate::config::{Site, WebAddress};
-use crate::ingest::collector::Refused;
+use crate::ingest::outcome::IngestError;
 
-/// Refuses what a browser sends on behalf of a page that is not the site's.
+/// Refuses a beacon that a browser sends from a page of another site.
 ///
 /// # Errors
-/// With [`Refused::ForeignHost`].
-pub(crate) fn check(site: &Site, headers: &HeaderMap) -> Result<(), Refused> {
+/// With [`IngestError::ForeignHost`].
+pub(crate) fn check(site: &Site, headers: &HeaderMap) -> Result<(), IngestError> {
     let header = |name| headers.get(name).map(|value| value.as_bytes());
     let from = match header(ORIGIN) {
         None | Some(b"" | b"null") => header(REFERER).filter(|referer| !referer.is_empty()),
         origin => origin,
     };
     let Some(from) = from else { return Ok(()) };
-    let address = std::str::from_utf8(from).ok().and_then(WebAddress::parse).ok_or(Refused::ForeignHost)?;
-    if site.allows(address.host) { Ok(()) } else { Err(Refused::ForeignHost) }
+    let address =
+        std::str::from_utf8(from).ok().and_then(WebAddress::parse).ok_or(IngestError::ForeignHost)?;
+    if site.allows(address.host) { Ok(()) } else { Err(IngestError::ForeignHost) }
 }
 
 #[cfg(test)]
@@ -44,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_the_site_passes_however_the_browser_names_it() {
+    fn a_page_of_the_site_is_accepted_by_either_header() {
         for headers in [
             &[][..],
             &[("origin", "https://clinic.example")],

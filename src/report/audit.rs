@@ -11,7 +11,7 @@ const QUERY: &str = "SELECT toString(time), action, detail FROM audit ORDER BY t
 ///
 /// # Errors
 /// When the store does not answer, or the audit holds what is no JSON.
-pub(super) async fn read(reports: &Reports) -> Result<Value, ReportError> {
+pub(crate) async fn read(reports: &Reports) -> Result<Value, ReportError> {
     let bytes = reports.client().query(QUERY).fetch_bytes("JSONCompactEachRow")?.collect().await?;
     let entry = |line: &[u8]| {
         let [time, action, detail]: [String; 3] = serde_json::from_slice(line)?;

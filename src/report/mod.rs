@@ -5,10 +5,9 @@
 //! 6.2.2: a row stands for itself when at least [`K`] different visitors were counted in it on one day, because over several
 //! days nobody can tell visitors apart), and one that shows places credits their source.
 
-mod audit;
+pub(crate) mod audit;
 pub mod catalogue;
 mod filter;
-pub mod http;
 mod period;
 mod run;
 mod source;

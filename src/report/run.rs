@@ -187,12 +187,12 @@ impl Reports {
 
     /// The same, for somebody who may see these sites alone. It names no other; that no other is read is the caller's to see to.
     #[must_use]
-    pub(super) fn kept_to(&self, sites: Option<&[String]>) -> Self {
+    pub(crate) fn kept_to(&self, sites: Option<&[String]>) -> Self {
         Self { kept_to: sites.map(<[String]>::to_vec), ..self.clone() }
     }
 
     /// The sites that reports are offered for: those that the reader is kept to, else the configured ones.
-    pub(super) fn sites(&self) -> &[String] {
+    pub(crate) fn sites(&self) -> &[String] {
         self.kept_to.as_deref().unwrap_or(&self.sites)
     }
 

@@ -1,31 +1,30 @@
-//! Which pages may read the answers to their beacons: those on the sites' own hosts.
+//! Which pages may read the responses to their beacons: those on the hosts of the sites.
 //!
-//! A script needs the status to know that it must try again. The site is named in the beacon's body, so the `Origin` is
-//! looked up among the hosts of all sites: one hash look-up for each label of the host, however many sites there are.
+//! The script needs the status to know that it must try again. The beacon's body names the site, so `Origin` is looked up
+//! among the hosts of all sites: one hash look-up for each label of the host, for any number of sites.
 
 use std::collections::HashSet;
 
-use hyper::StatusCode;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderMap,
     HeaderValue, ORIGIN, VARY,
 };
+use hyper::{Response, StatusCode};
 
-use super::answer::{self, Answer};
 use crate::config::{HostPattern, Sites, WebAddress};
+use crate::transport::{Body, response};
 
 /// The hosts of all sites.
 #[derive(Debug, Default)]
 pub(super) struct Origins {
     exact: HashSet<String, foldhash::fast::RandomState>,
-    /// Endings that start with a dot.
+    /// Suffixes that begin with a dot.
     below: HashSet<String, foldhash::fast::RandomState>,
     any: bool,
 }
 
 impl Origins {
-    /// Collects the hosts of these sites.
     pub(super) fn new(sites: &Sites) -> Self {
         let mut origins = Self::default();
         for pattern in sites.iter().flat_map(|site| &site.hosts) {
@@ -42,7 +41,7 @@ impl Origins {
         origins
     }
 
-    /// The request's origin, if its pages may read the answer.
+    /// The request's origin, if its pages may read the response.
     pub(super) fn allowed<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
         let value = headers.get(ORIGIN)?;
         let host = host(value.to_str().ok()?)?;
@@ -57,32 +56,32 @@ impl Origins {
     }
 }
 
-/// Lets pages of `origin` read `answer`.
-pub(super) fn allow(answer: &mut Answer, origin: HeaderValue) {
-    let headers = answer.headers_mut();
+/// Lets pages of `origin` read `response`.
+pub(super) fn allow(response: &mut Response<Body>, origin: HeaderValue) {
+    let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    // `sendBeacon` always sends with credentials; without this its answer counts as a failure.
+    // `sendBeacon` always sends with credentials; without this header the browser reports a failure.
     headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-    // Without this a script of another origin cannot see how long it is to wait.
+    // Without this header a script of another origin cannot read how long it must wait.
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
 }
 
-/// The answer to `OPTIONS /b`: a browser asks it before it sends a beacon as `application/json`.
-pub(super) fn preflight(origin: Option<HeaderValue>) -> Answer {
+/// The response to `OPTIONS /b`, which a browser sends before a beacon of type `application/json`.
+pub(super) fn preflight(origin: Option<HeaderValue>) -> Response<Body> {
     let Some(origin) = origin else {
-        return answer::wrong(StatusCode::FORBIDDEN, "this origin is not a host of any site");
+        return response::error(StatusCode::FORBIDDEN, "this origin is not a host of any site");
     };
-    let mut answer = answer::empty(StatusCode::NO_CONTENT);
-    let headers = answer.headers_mut();
+    let mut response = response::empty(StatusCode::NO_CONTENT);
+    let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type"));
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
     headers.insert(VARY, HeaderValue::from_static("origin"));
-    allow(&mut answer, origin);
-    answer
+    allow(&mut response, origin);
+    response
 }
 
-/// The host of a serialised origin (RFC 6454, section 6.2). It is strict, because the answer repeats the origin.
+/// The host of a serialised origin (RFC 6454, section 6.2). It is strict, because the response repeats the origin.
 fn host(origin: &str) -> Option<&str> {
     let address = WebAddress::parse(origin)?;
     let is_plain =
@@ -105,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_sites_own_hosts_are_allowed() {
+    fn only_hosts_of_sites_are_allowed() {
         for (origin, allowed) in [
             ("https://clinic.example", true),
             ("http://clinic.example:8080", true),

@@ -1,7 +1,7 @@
-//! The statistics script, as the binary carries it: three codings, two names.
+//! The statistics script, which is part of the binary: three encodings, two paths.
 //!
-//! `/s.js` is asked for again every hour; `/s.<hash>.js`, whose hash is of its content, never. Both may be read from any
-//! page (CORS and CORP), so that the page's tag can carry `integrity`.
+//! Browsers fetch `/s.js` again every hour, and `/s.<hash>.js`, which has the hash of its content, never. Any page may read
+//! both (CORS and CORP), so that the page's tag can have `integrity`.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 use sha2::{Digest, Sha256, Sha384};
 
-use super::answer::{Answer, Body};
+use crate::transport::Body;
 
 static PLAIN: &[u8] = include_bytes!("../../script/dist/s.js");
 static BROTLI: &[u8] = include_bytes!("../../script/dist/s.js.br");
@@ -24,44 +24,43 @@ static GZIP: &[u8] = include_bytes!("../../script/dist/s.js.gz");
 static NOSNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 static CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Digits of the hash in the name: 64 bits.
+/// Digits of the hash in the path: 64 bits.
 const HASH_DIGITS: usize = 16;
 
-/// The script, ready to be sent.
+/// The script with its encodings.
 pub(super) struct Script {
     hashed_path: String,
     integrity: String,
-    codings: [Coding; 3],
+    encodings: [ScriptEncoding; 3],
 }
 
 /// One representation of the script.
-struct Coding {
+struct ScriptEncoding {
     name: Option<&'static str>,
     bytes: Bytes,
     etag: HeaderValue,
 }
 
 impl Script {
-    /// Hashes what the binary carries.
     pub(super) fn new() -> Self {
         let mut hash = String::new();
         for byte in Sha256::digest(PLAIN).iter().take(HASH_DIGITS / 2) {
             // Writing to a string cannot fail.
             let _ = write!(hash, "{byte:02x}");
         }
-        let coding = |name: Option<&'static str>, bytes| {
+        let encoding = |name: Option<&'static str>, bytes| {
             let tag = format!("\"{hash}{}\"", name.map_or_else(String::new, |name| format!("-{name}")));
             let etag = HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static("\"s\""));
-            Coding { name, bytes: Bytes::from_static(bytes), etag }
+            ScriptEncoding { name, bytes: Bytes::from_static(bytes), etag }
         };
         Self {
-            codings: [coding(Some("br"), BROTLI), coding(Some("gzip"), GZIP), coding(None, PLAIN)],
+            encodings: [encoding(Some("br"), BROTLI), encoding(Some("gzip"), GZIP), encoding(None, PLAIN)],
             hashed_path: format!("/s.{hash}.js"),
             integrity: format!("sha384-{}", BASE64.encode(Sha384::digest(PLAIN))),
         }
     }
 
-    /// Its name that changes with its content.
+    /// Its path with the hash of its content.
     pub(super) fn hashed_path(&self) -> &str {
         &self.hashed_path
     }
@@ -71,68 +70,68 @@ impl Script {
         &self.integrity
     }
 
-    /// The answer to a request for it; `immutable` under its hashed name.
-    pub(super) fn answer(&self, headers: &HeaderMap, immutable: bool) -> Answer {
-        let coding = self.choose(headers);
-        let fresh = headers.get_all(IF_NONE_MATCH).iter().any(|value| matches_etag(value, &coding.etag));
-        let body = if fresh { Body::EMPTY } else { Body::new(coding.bytes.clone()) };
-        let mut answer = Response::new(body);
+    /// The response to a request for it; `immutable` on its path with the hash.
+    pub(super) fn response(&self, headers: &HeaderMap, immutable: bool) -> Response<Body> {
+        let encoding = self.choose(headers);
+        let fresh = headers.get_all(IF_NONE_MATCH).iter().any(|value| matches_etag(value, &encoding.etag));
+        let body = if fresh { Body::EMPTY } else { Body::new(encoding.bytes.clone()) };
+        let mut response = Response::new(body);
         let caching = if immutable { "public, max-age=31536000, immutable" } else { "public, max-age=3600" };
-        let headers = answer.headers_mut();
+        let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
-        headers.insert(ETAG, coding.etag.clone());
+        headers.insert(ETAG, encoding.etag.clone());
         headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         headers.insert(&CORP, HeaderValue::from_static("cross-origin"));
         if fresh {
-            *answer.status_mut() = StatusCode::NOT_MODIFIED;
-            return answer;
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            return response;
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
         headers.insert(&NOSNIFF, HeaderValue::from_static("nosniff"));
-        if let Some(name) = coding.name {
+        if let Some(name) = encoding.name {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
         }
-        answer
+        response
     }
 
-    /// The coding that the client likes best; among equals the smallest. Whatever it refuses, it gets the plain text
-    /// rather than 406 (RFC 9110, section 12.5.3).
-    fn choose(&self, headers: &HeaderMap) -> &Coding {
+    /// The encoding with the greatest weight; among equals the smallest. A client that refuses all gets the plain text
+    /// instead of 406 (RFC 9110, section 12.5.3).
+    fn choose(&self, headers: &HeaderMap) -> &ScriptEncoding {
         let weigh = |name| quality(headers, name);
-        let [brotli, gzip, plain] = &self.codings;
+        let [brotli, gzip, plain] = &self.encodings;
         let weights = [(weigh("br"), brotli), (weigh("gzip"), gzip)];
-        let (best, coding) =
+        let (best, encoding) =
             weights.into_iter().rev().max_by_key(|(weight, _)| *weight).unwrap_or((0, plain));
         let identity = quality_of_identity(headers);
-        if best == 0 || identity.is_some_and(|identity| identity > best) { plain } else { coding }
+        if best == 0 || identity.is_some_and(|identity| identity > best) { plain } else { encoding }
     }
 }
 
-/// The weight of a coding in thousandths; 0 when it is refused or not mentioned.
-fn quality(headers: &HeaderMap, coding: &str) -> u16 {
-    stated(headers, coding).or_else(|| stated(headers, "*")).unwrap_or(0)
+/// The weight of an encoding in thousandths; 0 when it is refused or not mentioned.
+fn quality(headers: &HeaderMap, encoding: &str) -> u16 {
+    stated(headers, encoding).or_else(|| stated(headers, "*")).unwrap_or(0)
 }
 
-/// The weight of no coding at all, where it is stated.
+/// The weight of `identity`, if it is mentioned.
 fn quality_of_identity(headers: &HeaderMap) -> Option<u16> {
     stated(headers, "identity")
 }
 
-fn stated(headers: &HeaderMap, coding: &str) -> Option<u16> {
+fn stated(headers: &HeaderMap, encoding: &str) -> Option<u16> {
     let entries = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     entries.flat_map(|value| value.split(',')).find_map(|entry| {
         let mut parts = entry.split(';').map(str::trim);
         let name = parts.next()?;
-        let named =
-            name.eq_ignore_ascii_case(coding) || (coding == "gzip" && name.eq_ignore_ascii_case("x-gzip"));
+        let named = name.eq_ignore_ascii_case(encoding)
+            || (encoding == "gzip" && name.eq_ignore_ascii_case("x-gzip"));
         named.then(|| {
             parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q="))).map_or(1000, weight)
         })
     })
 }
 
-/// A weight such as `0.5` in thousandths; what is no weight counts as a refusal.
+/// Parses a weight such as `0.5`, in thousandths. Anything else counts as a refusal.
 fn weight(text: &str) -> u16 {
     match text.parse::<f32>() {
         // At most 1,000, so the cast keeps it whole.
@@ -152,9 +151,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_coding_that_the_client_takes_is_chosen() {
+    fn the_best_encoding_that_the_client_accepts_is_chosen() {
         let script = Script::new();
-        for (accepts, coding) in [
+        for (accepts, encoding) in [
             ("", None),
             ("gzip, deflate, br, zstd", Some("br")),
             ("gzip", Some("gzip")),
@@ -171,15 +170,15 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT_ENCODING, accepts.parse().unwrap());
-            assert_eq!(script.choose(&headers).name, coding, "{accepts}");
+            assert_eq!(script.choose(&headers).name, encoding, "{accepts}");
         }
         assert_eq!(script.choose(&HeaderMap::new()).name, None);
     }
 
     #[test]
-    fn each_coding_has_a_tag_of_its_own() {
+    fn each_encoding_has_its_own_etag() {
         let script = Script::new();
-        let [br, gzip, plain] = &script.codings;
+        let [br, gzip, plain] = &script.encodings;
         assert!(br.etag != gzip.etag && gzip.etag != plain.etag);
         assert!(matches_etag(&format!("W/{}, \"x\"", br.etag.to_str().unwrap()).parse().unwrap(), &br.etag));
         assert!(!matches_etag(&gzip.etag, &br.etag));

@@ -17,7 +17,7 @@ use super::{Common, Error};
 use crate::beacon::{Beacon, BeaconEvent, EventDetail, PageAddress, RawText, ScriptError};
 use crate::config::{Config, HostPattern, Site};
 use crate::enrich::{Browsers, Client, HintHeaders, Rules};
-use crate::ingest::assemble::{self, Context};
+use crate::ingest::assemble::{self, PageContext};
 use crate::privacy::{KeyRing, Peer, Places, Privacy, SystemClock, scrub};
 
 /// Longest line that is read, in bytes.
@@ -132,7 +132,7 @@ impl Explainer<'_> {
         });
         let peer = Peer::new(line.ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
         let who = self.privacy.admit(peer, &site, user_agent);
-        let context = Context {
+        let context = PageContext {
             site: &site,
             policy: &self.config.policy,
             received: jiff::Timestamp::now().as_millisecond(),

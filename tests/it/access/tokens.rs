@@ -196,8 +196,8 @@ fn who_tries_tokens_is_slowed_down_and_keeps_nobody_out() {
     let sre = add(&collector, &["sre", "--role", "sre"]);
     wait_for(&collector, "/", &sre, 200);
     let metrics = get_as(collector.admin, "/metrics", &sre).text();
-    assert!(metrics.contains("footfall_access_refused_total{reason=\"token\"}"), "{metrics}");
-    assert!(metrics.contains("footfall_access_refused_total{reason=\"tries\"}"), "{metrics}");
+    assert!(metrics.contains("footfall_auth_failures_total{reason=\"token\"}"), "{metrics}");
+    assert!(metrics.contains("footfall_auth_failures_total{reason=\"attempts\"}"), "{metrics}");
     assert!(!metrics.contains("203.0.113") && !collector.log().contains("203.0.113"));
 }
 

@@ -1,7 +1,8 @@
 //! The reports listener's answers.
 
 use footfall::access::Principal;
-use footfall::report::{catalogue, http};
+use footfall::operator::respond_with_reports;
+use footfall::report::catalogue;
 use http_body_util::BodyExt;
 use hyper::{Method, Request, Response};
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ async fn get(site: &Site, uri: &str) -> (u16, String, Response<()>) {
 
 async fn ask(site: &Site, method: Method, uri: &str) -> (u16, String, Response<()>) {
     let request = Request::builder().method(method).uri(uri).body(()).unwrap();
-    let (head, body) = http::answer(&site.reports, request, &Principal::Local).await.into_parts();
+    let (head, body) = respond_with_reports(&site.reports, request, &Principal::Local).await.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     (head.status.as_u16(), String::from_utf8(body.to_vec()).unwrap(), Response::from_parts(head, ()))
 }

@@ -131,7 +131,7 @@ fn the_pixel_is_a_picture_that_is_never_cached() {
 #[test]
 fn an_address_over_its_rate_is_told_when_to_come_back() {
     let edge = Edge::with(|options| {
-        (options.limits.rate, options.limits.burst) = (1, 3);
+        (options.public.limits.rate, options.public.limits.burst) = (1, 3);
     });
     let statuses: Vec<u16> = (0..5).map(|_| ask(&edge, &beacon("", "good")).status).collect();
     assert_eq!(statuses[..3], [204, 204, 204]);
@@ -184,7 +184,7 @@ fn what_was_answered_is_counted_by_status() {
         "footfall_events_received_total 5",
         "footfall_events_accepted_total 2",
         "footfall_events_dropped_total{reason=\"bot\"} 3",
-        "footfall_beacon_seconds_count 3",
+        "footfall_beacon_duration_seconds_count 3",
         "footfall_connections 1",
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line} is missing in\n{metrics}");

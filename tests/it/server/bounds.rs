@@ -9,13 +9,13 @@ use crate::common::{HttpConnection, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn with_bounds(change: impl FnOnce(&mut footfall::server::bounds::Bounds)) -> Edge {
-    Edge::with(|options| change(&mut options.bounds))
+fn with_timeouts(change: impl FnOnce(&mut footfall::transport::Timeouts)) -> Edge {
+    Edge::with(|options| change(&mut options.transport.timeouts))
 }
 
 #[test]
 fn headers_that_come_too_slowly_get_408() {
-    let edge = with_bounds(|bounds| bounds.head = Duration::from_millis(200));
+    let edge = with_timeouts(|timeouts| timeouts.head = Duration::from_millis(200));
     let mut http = edge.connect();
     http.send(b"POST /b HTTP/1.1\r\nHost: x\r\n").unwrap();
     let answer = http.answer().unwrap();
@@ -32,7 +32,7 @@ fn headers_that_come_too_slowly_get_408() {
 
 #[test]
 fn a_connection_that_says_nothing_is_closed_without_a_word() {
-    let edge = with_bounds(|bounds| bounds.head = Duration::from_millis(200));
+    let edge = with_timeouts(|timeouts| timeouts.head = Duration::from_millis(200));
     let mut silent = TcpStream::connect(edge.address).unwrap();
     silent.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut read = Vec::new();
@@ -42,7 +42,7 @@ fn a_connection_that_says_nothing_is_closed_without_a_word() {
 
 #[test]
 fn a_body_that_comes_too_slowly_gets_408() {
-    let edge = with_bounds(|bounds| bounds.body = Duration::from_millis(200));
+    let edge = Edge::with(|options| options.public.body_timeout = Duration::from_millis(200));
     let mut http = edge.connect();
     http.send(b"POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf").unwrap();
     let answer = http.answer().unwrap();
@@ -75,7 +75,7 @@ fn a_body_that_is_cut_off_reaches_nobody() {
 
 #[test]
 fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
-    let edge = with_bounds(|bounds| bounds.idle = Duration::from_millis(300));
+    let edge = with_timeouts(|timeouts| timeouts.idle = Duration::from_millis(300));
     let mut busy = edge.connect();
     busy.send(&beacon("", "wait")).unwrap();
     let mut idle = edge.connect();
@@ -110,7 +110,7 @@ fn headers_over_the_bound_get_431_even_while_they_are_still_sent() {
 
 #[test]
 fn a_connection_over_the_bound_is_turned_away_and_room_is_given_back() {
-    let edge = Edge::with(|options| options.limits.connections = 3);
+    let edge = Edge::with(|options| options.transport.connections = 3);
     let mut held: Vec<HttpConnection> = (0..3).map(|_| edge.connect()).collect();
     for http in &mut held {
         http.send(&beacon("", "good")).unwrap();
@@ -125,7 +125,7 @@ fn a_connection_over_the_bound_is_turned_away_and_room_is_given_back() {
         let _ = http.send(&beacon("", "good"));
         http.answer().is_ok_and(|answer| answer.status == 204)
     });
-    assert!(edge.metrics().contains("footfall_connections_turned_away_total"));
+    assert!(edge.metrics().contains("footfall_connections_rejected_total{reason=\"limit\"}"));
 }
 
 #[test]
@@ -147,23 +147,23 @@ fn a_drain_finishes_what_was_begun_and_closes_what_is_idle() {
     edge.fake.release(1);
     let answer = busy.answer().unwrap();
     assert_eq!((answer.status, answer.header("connection")), (204, Some("close")));
-    assert_eq!(edge.runtime.block_on(drain).unwrap().cut, 0);
+    assert_eq!(edge.runtime.block_on(drain).unwrap().aborted, 0);
 }
 
 #[test]
 fn a_drain_cuts_what_is_not_done_within_its_bound() {
-    let mut edge = with_bounds(|bounds| bounds.drain = Duration::from_millis(200));
+    let mut edge = with_timeouts(|timeouts| timeouts.drain = Duration::from_millis(200));
     let mut busy = edge.connect();
     busy.send(&beacon("", "wait")).unwrap();
     eventually("the beacon is being answered", PATIENCE, || edge.fake.begun() == 1);
     let server = edge.server.take().unwrap();
-    assert_eq!(edge.runtime.block_on(server.drain()).cut, 1);
+    assert_eq!(edge.runtime.block_on(server.drain()).aborted, 1);
     assert!(busy.answer().is_err());
 }
 
 #[test]
 fn an_answer_that_nobody_finds_ends_the_connection_and_not_the_edge() {
-    let edge = with_bounds(|bounds| bounds.answer = Duration::from_millis(200));
+    let edge = with_timeouts(|timeouts| timeouts.response = Duration::from_millis(200));
     let mut http = edge.connect();
     http.send(&beacon("", "wait")).unwrap();
     assert!(http.answer().is_err());
@@ -174,7 +174,7 @@ fn an_answer_that_nobody_finds_ends_the_connection_and_not_the_edge() {
 
 #[test]
 fn a_client_that_takes_no_answers_is_cut() {
-    let edge = with_bounds(|bounds| bounds.write = Duration::from_millis(300));
+    let edge = with_timeouts(|timeouts| timeouts.write = Duration::from_millis(300));
     let mut greedy = TcpStream::connect(edge.address).unwrap();
     greedy.set_write_timeout(Some(PATIENCE)).unwrap();
     let requests = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000);

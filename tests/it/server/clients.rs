@@ -5,8 +5,8 @@ use crate::common::HttpConnection;
 
 fn behind(networks: &[&str], proxy_protocol: bool) -> Edge {
     Edge::with(|options| {
-        options.trusted_proxies = networks.iter().map(|network| network.parse().unwrap()).collect();
-        options.proxy_protocol = proxy_protocol;
+        options.transport.trusted_proxies = networks.iter().map(|network| network.parse().unwrap()).collect();
+        options.transport.proxy_protocol = proxy_protocol;
     })
 }
 
@@ -46,8 +46,8 @@ fn a_trusted_proxy_speaks_for_its_client_and_not_for_what_the_client_made_up() {
 #[test]
 fn the_limit_counts_clients_and_not_their_proxy() {
     let edge = Edge::with(|options| {
-        options.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
-        (options.limits.rate, options.limits.burst) = (1, 2);
+        options.transport.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        (options.public.limits.rate, options.public.limits.burst) = (1, 2);
     });
     let mut http = edge.connect();
     let mut status = |client: &str| {
@@ -121,7 +121,7 @@ fn a_stranger_s_proxy_header_is_no_request() {
 
 #[test]
 fn ipv6_and_ipv4_come_in_at_one_listener() {
-    let edge = Edge::with(|options| options.listen = "[::]:0".parse().unwrap());
+    let edge = Edge::with(|options| options.transport.listen = "[::]:0".parse().unwrap());
     let port = edge.address.port();
     for address in ["127.0.0.1", "::1"] {
         let mut http =

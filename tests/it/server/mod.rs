@@ -17,10 +17,10 @@ use std::time::Duration;
 
 use footfall::beacon::MalformedBeacon;
 use footfall::config::{ClientLimits, DropBots, HostPattern, NamePatterns, Retention, Site, Sites};
-use footfall::ingest::collector::{By, Refused, Taken};
+use footfall::ingest::{Accepted, IngestError, Sender};
 use footfall::privacy::Peer;
-use footfall::server::bounds::Bounds;
-use footfall::server::{Collect, Options, Server};
+use footfall::server::{BeaconCollector, PublicHandler, PublicOptions};
+use footfall::transport::{Server, ServerOptions, Timeouts};
 use hyper::HeaderMap;
 use tokio::sync::Semaphore;
 
@@ -53,40 +53,46 @@ impl Fake {
         self.release.add_permits(count);
     }
 
-    async fn answer(&self, peer: Peer, text: &[u8]) -> Result<Taken, Refused> {
+    async fn answer(&self, peer: Peer, text: &[u8]) -> Result<Accepted, IngestError> {
         *self.peers.lock().unwrap().entry(peer.hash(&Hasher::default())).or_default() += 1;
         self.begun.fetch_add(1, Ordering::SeqCst);
         match text {
             b"malformed" => Err(MalformedBeacon::new("e[0].k", "no such kind").into()),
-            b"unknown" => Err(Refused::UnknownSite),
-            b"foreign" => Err(Refused::ForeignHost),
-            b"full" => Err(Refused::Unavailable),
-            b"bot" => Ok(Taken { stored: 0, dropped: [0, 3, 0] }),
+            b"unknown" => Err(IngestError::UnknownSite),
+            b"foreign" => Err(IngestError::ForeignHost),
+            b"full" => Err(IngestError::Unavailable),
+            b"bot" => Ok(Accepted { stored: 0, dropped: [0, 3, 0] }),
             b"wait" => {
                 self.release.acquire().await.unwrap().forget();
-                Ok(Taken { stored: 1, ..Taken::default() })
+                Ok(Accepted { stored: 1, ..Accepted::default() })
             }
-            _ => Ok(Taken { stored: 1, ..Taken::default() }),
+            _ => Ok(Accepted { stored: 1, ..Accepted::default() }),
         }
     }
 }
 
-impl Collect for Fake {
-    async fn beacon(&self, by: By<'_>, _: &HeaderMap, body: &[u8]) -> Result<Taken, Refused> {
-        let (By::Page(peer) | By::Sender { visitor: peer, .. }) = by;
+impl BeaconCollector for Fake {
+    async fn beacon(&self, sender: Sender<'_>, _: &HeaderMap, body: &[u8]) -> Result<Accepted, IngestError> {
+        let (Sender::Page(peer) | Sender::Server { visitor: peer, .. }) = sender;
         self.answer(peer, body).await
     }
 
-    async fn pixel(&self, peer: Peer, _: &HeaderMap, query: Option<&str>) -> Result<Taken, Refused> {
+    async fn pixel(&self, peer: Peer, _: &HeaderMap, query: Option<&str>) -> Result<Accepted, IngestError> {
         self.answer(peer, query.unwrap_or_default().as_bytes()).await
     }
+}
+
+/// Options of an edge.
+pub struct EdgeOptions {
+    pub transport: ServerOptions,
+    pub public: PublicOptions,
 }
 
 /// A running edge.
 pub struct Edge {
     pub address: SocketAddr,
     pub fake: Arc<Fake>,
-    pub server: Option<Server<Fake>>,
+    pub server: Option<Server<PublicHandler<Fake>>>,
     pub runtime: tokio::runtime::Runtime,
 }
 
@@ -97,25 +103,34 @@ impl Edge {
     }
 
     /// One with options of the test's own.
-    pub fn with(change: impl FnOnce(&mut Options)) -> Self {
+    pub fn with(change: impl FnOnce(&mut EdgeOptions)) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let mut options = Options {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            trusted_proxies: Vec::new(),
-            proxy_protocol: false,
-            tls: None,
-            limits: ClientLimits {
-                rate: 0,
-                burst: 1,
-                sender_rate: 0,
-                sender_burst: 1,
+        let threads = NonZeroUsize::new(2).unwrap();
+        let mut options = EdgeOptions {
+            transport: ServerOptions {
+                listen: "127.0.0.1:0".parse().unwrap(),
+                trusted_proxies: Vec::new(),
+                proxy_protocol: false,
+                tls: None,
                 connections: 1000,
                 connections_per_address: 1000,
+                timeouts: Timeouts { sweep: Duration::from_millis(20), ..Timeouts::default() },
+                threads,
             },
-            gate: footfall::access::TokenVerifier::without_tokens(),
-            bounds: Bounds { sweep: Duration::from_millis(20), ..Bounds::default() },
-            threads: NonZeroUsize::new(2).unwrap(),
+            public: PublicOptions {
+                limits: ClientLimits {
+                    rate: 0,
+                    burst: 1,
+                    sender_rate: 0,
+                    sender_burst: 1,
+                    connections: 1000,
+                    connections_per_address: 1000,
+                },
+                verifier: footfall::access::TokenVerifier::without_tokens(),
+                body_timeout: Duration::from_secs(10),
+                threads,
+            },
         };
         change(&mut options);
         let site = Site {
@@ -135,7 +150,8 @@ impl Edge {
             begun: AtomicUsize::new(0),
             release: Semaphore::new(0),
         });
-        let server = Server::start(options, &Sites::new([site]), fake.clone()).unwrap();
+        let handler = PublicHandler::new(options.public, &Sites::new([site]), fake.clone());
+        let server = Server::start(options.transport, handler).unwrap();
         Self { address: server.address(), fake, server: Some(server), runtime }
     }
 
@@ -147,7 +163,9 @@ impl Edge {
     /// Its metrics.
     pub fn metrics(&self) -> String {
         let mut text = String::new();
-        self.server.as_ref().unwrap().metrics()(&mut text);
+        let server = self.server.as_ref().unwrap();
+        server.metrics()(&mut text);
+        server.handler().metrics()(&mut text);
         text
     }
 }

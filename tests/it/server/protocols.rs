@@ -142,7 +142,8 @@ fn http_2_is_spoken_by_prior_knowledge() {
 
 #[test]
 fn an_idle_http_2_connection_is_closed_and_a_drain_ends_the_others() {
-    let mut edge = Edge::with(|options| options.bounds.idle = std::time::Duration::from_millis(200));
+    let mut edge =
+        Edge::with(|options| options.transport.timeouts.idle = std::time::Duration::from_millis(200));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let connect = async || {
         let stream = tokio::net::TcpStream::connect(edge.address).await.unwrap();
@@ -172,6 +173,6 @@ fn an_idle_http_2_connection_is_closed_and_a_drain_ends_the_others() {
         edge.fake.release(1);
         assert_eq!(waiting.await.unwrap().unwrap().status(), 204);
         let _ = connection.await.unwrap();
-        assert_eq!(drain.await.unwrap().cut, 0);
+        assert_eq!(drain.await.unwrap().aborted, 0);
     });
 }

@@ -37,7 +37,7 @@ fn every_coding_has_its_tag_and_each_is_asked_again_with_304() {
 fn the_hashed_name_is_kept_for_ever_and_matches_its_integrity() {
     let edge = Edge::start();
     let server = edge.server.as_ref().unwrap();
-    let (path, integrity) = server.script();
+    let (path, integrity) = server.handler().script();
     let answer = get(&edge, path, "");
     assert_eq!((answer.status, answer.body), (200, get(&edge, "/s.js", "").body));
     assert_eq!(get(&edge, path, "").header("cache-control"), Some("public, max-age=31536000, immutable"));

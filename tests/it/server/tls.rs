@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use footfall::config;
-use footfall::server::tls::Certificates;
+use footfall::transport::tls::Certificates;
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -54,7 +54,7 @@ async fn ask(client: &mut Client) -> String {
 fn both_protocols_are_offered() {
     let directory = tempfile::tempdir().unwrap();
     let trusted = certify(directory.path());
-    let edge = Edge::with(|options| options.tls = Some(files(directory.path())));
+    let edge = Edge::with(|options| options.transport.tls = Some(files(directory.path())));
     edge.runtime.block_on(async {
         let mut client = connect(&edge, &trusted, b"http/1.1").await.unwrap();
         assert!(ask(&mut client).await.starts_with("HTTP/1.1 204"));
@@ -74,7 +74,7 @@ fn both_protocols_are_offered() {
 fn a_new_certificate_serves_new_connections_and_old_ones_go_on() {
     let directory = tempfile::tempdir().unwrap();
     let first = certify(directory.path());
-    let edge = Edge::with(|options| options.tls = Some(files(directory.path())));
+    let edge = Edge::with(|options| options.transport.tls = Some(files(directory.path())));
     let certificates = edge.server.as_ref().unwrap().certificates().unwrap().clone();
     edge.runtime.spawn(async move { certificates.follow(Duration::from_millis(20)).await });
     edge.runtime.block_on(async {
@@ -100,7 +100,7 @@ fn a_new_certificate_serves_new_connections_and_old_ones_go_on() {
 fn plain_http_on_the_tls_port_is_closed_and_counted() {
     let directory = tempfile::tempdir().unwrap();
     certify(directory.path());
-    let edge = Edge::with(|options| options.tls = Some(files(directory.path())));
+    let edge = Edge::with(|options| options.transport.tls = Some(files(directory.path())));
     let mut http = edge.connect();
     http.send(&beacon("", "good")).unwrap();
     assert!(http.answer().is_err());

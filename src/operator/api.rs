@@ -1,69 +1,63 @@
-//! The reports listener: an index, the list of reports, each report as JSON, CSV or text, and the audit.
+//! The API of reports: an index, the list of reports, each report as JSON, CSV or text, and the audit.
 //!
-//! Who asks has passed the door; here it is decided what they see. An analyst sees reports of purpose audience, an SRE those
-//! of purpose diagnostics, a privacy officer the audit; a token that is kept to sites sees those alone.
+//! Role analyst reads reports of purpose audience, role SRE those of purpose diagnostics, role privacy the audit. A token
+//! that is restricted to sites reads only their reports.
 //!
-//! It reads and never writes: `GET` and `HEAD` alone. It knows nothing of sockets; the server hands it requests. What is
-//! wrong with a request is said in JSON, and nothing of a request is echoed but as JSON or as text.
+//! It only reads: `GET` and `HEAD`. Errors are JSON. Input of a request appears in a response only within JSON or text.
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::audit;
-use super::catalogue::{self, Purpose, Report};
-use super::run::{RawAsk, ReportError, Reports};
-use super::table;
 use crate::access::{Permission, Principal, same_origin};
+use crate::report::catalogue::{self, Purpose, Report};
+use crate::report::{RawAsk, ReportError, Reports, audit, table};
+use crate::transport::Body;
+use crate::transport::response::RETRY_SOON;
 
-/// What the listener answers with: reports are bounded in rows, so their answers are whole.
-pub type Body = Full<Bytes>;
-
-/// Width of a report as text.
+/// Columns of a report as text.
 const TEXT_WIDTH: u16 = 120;
 
-/// Answers one request of `who`.
-pub async fn answer<B>(reports: &Reports, request: Request<B>, who: &Principal) -> Response<Body> {
+/// Returns the response to one request.
+pub async fn respond<B>(reports: &Reports, request: Request<B>, principal: &Principal) -> Response<Body> {
     let head = request.method() == Method::HEAD;
     if !head && request.method() != Method::GET {
-        let mut response = failure(StatusCode::METHOD_NOT_ALLOWED, "reports are read with GET");
+        let mut response = failure(StatusCode::METHOD_NOT_ALLOWED, "reports are read by GET");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
     let query = request.uri().query().unwrap_or("");
     let mut response = match request.uri().path().trim_end_matches('/') {
-        "" => index(reports, who),
-        "/api/reports" => respond(StatusCode::OK, "application/json", list(who).to_string()),
-        "/api/audit" if !may_read_audit(who) => failure(
+        "" => index(reports, principal),
+        "/api/reports" => respond_with(StatusCode::OK, "application/json", list(principal).to_string()),
+        "/api/audit" if !may_read_audit(principal) => failure(
             StatusCode::FORBIDDEN,
-            "the audit is for role privacy, with a token that is not kept to sites",
+            "the audit needs role privacy and a token that is not restricted to sites",
         ),
-        "/api/audit" => told(audit::read(reports).await.map(|rows| rows.to_string()), "audit"),
+        "/api/audit" => json_or_failure(audit::read(reports).await.map(|rows| rows.to_string()), "audit"),
         path => match path.strip_prefix("/api/reports/") {
-            Some(name) => report(reports, name, query, who).await,
-            None => failure(StatusCode::NOT_FOUND, "nothing is here; reports are listed at /api/reports"),
+            Some(name) => report(reports, name, query, principal).await,
+            None => failure(StatusCode::NOT_FOUND, "nothing is here; /api/reports lists the reports"),
         },
     };
     if head {
-        *response.body_mut() = Body::default();
+        *response.body_mut() = Body::EMPTY;
     }
     response
 }
 
-async fn report(reports: &Reports, name: &str, query: &str, who: &Principal) -> Response<Body> {
-    match run(reports, name, query, who).await {
+async fn report(reports: &Reports, name: &str, query: &str, principal: &Principal) -> Response<Body> {
+    match run(reports, name, query, principal).await {
         Ok(response) => response,
-        Err(Failure::Request(status, what)) => failure(status, &what),
-        Err(Failure::Report(error)) => told(Err(error), name),
+        Err(ApiFailure::Request(status, what)) => failure(status, &what),
+        Err(ApiFailure::Report(error)) => json_or_failure(Err(error), name),
     }
 }
 
-/// A JSON text, or what went wrong with the report of this name.
-fn told(text: Result<String, ReportError>, name: &str) -> Response<Body> {
+/// Returns a JSON text, or the failure of the report of this name.
+fn json_or_failure(text: Result<String, ReportError>, name: &str) -> Response<Body> {
     let error = match text {
-        Ok(text) => return respond(StatusCode::OK, "application/json", text),
+        Ok(text) => return respond_with(StatusCode::OK, "application/json", text),
         Err(error) => error,
     };
     let status = match &error {
@@ -73,41 +67,46 @@ fn told(text: Result<String, ReportError>, name: &str) -> Response<Body> {
         _ => StatusCode::BAD_GATEWAY,
     };
     if !error.is_request() {
-        tracing::error!(error = &error as &dyn std::error::Error, report = name, "a report failed");
+        tracing::error!(error = &error as &dyn std::error::Error, report = name, "report failed");
     }
     let mut response = failure(status, &error.to_string());
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        response.headers_mut().insert(RETRY_AFTER, RETRY_SOON);
     }
     response
 }
 
-/// Whether `who` may read this report, of any site.
-fn readable(report: &Report, who: &Principal) -> bool {
-    who.may(match report.purpose {
+/// Whether `principal` may read this report, of any site.
+fn readable(report: &Report, principal: &Principal) -> bool {
+    principal.may(match report.purpose {
         Purpose::Audience => Permission::ReadAudience,
         Purpose::Diagnostics => Permission::ReadDiagnostics,
     })
 }
 
-/// Whether `who` may read the audit, which is of all sites.
-fn may_read_audit(who: &Principal) -> bool {
-    who.may(Permission::ReadAudit) && who.restricted_to().is_none()
+/// Whether `principal` may read the audit, which is of all sites.
+fn may_read_audit(principal: &Principal) -> bool {
+    principal.may(Permission::ReadAudit) && principal.restricted_to().is_none()
 }
 
 /// Why there is no report.
-enum Failure {
+enum ApiFailure {
     Request(StatusCode, String),
     Report(ReportError),
 }
 
-impl From<ReportError> for Failure {
+impl From<ReportError> for ApiFailure {
     fn from(error: ReportError) -> Self {
         Self::Report(error)
     }
 }
 
-async fn run(reports: &Reports, name: &str, query: &str, who: &Principal) -> Result<Response<Body>, Failure> {
+async fn run(
+    reports: &Reports,
+    name: &str,
+    query: &str,
+    principal: &Principal,
+) -> Result<Response<Body>, ApiFailure> {
     let mut raw = RawAsk { report: name.to_owned(), ..RawAsk::default() };
     let mut format = "json".to_owned();
     for (key, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -124,43 +123,45 @@ async fn run(reports: &Reports, name: &str, query: &str, who: &Principal) -> Res
             other => {
                 let known = "site, from, to, filter, by, limit, bots, format";
                 let what = format!("unknown parameter {other:?}; known are {known}");
-                return Err(Failure::Request(StatusCode::BAD_REQUEST, what));
+                return Err(ApiFailure::Request(StatusCode::BAD_REQUEST, what));
             }
         }
     }
     if !["json", "csv", "table"].contains(&format.as_str()) {
         let what = format!("unknown format {format:?}; known are json, csv, table");
-        return Err(Failure::Request(StatusCode::BAD_REQUEST, what));
+        return Err(ApiFailure::Request(StatusCode::BAD_REQUEST, what));
     }
-    let reports = reports.kept_to(who.restricted_to());
+    let reports = reports.kept_to(principal.restricted_to());
     let ask = reports.parse(&raw)?;
-    let forbidden = |what: &str| Failure::Request(StatusCode::FORBIDDEN, what.to_owned());
-    if !readable(ask.report, who) {
+    let forbidden = |what: &str| ApiFailure::Request(StatusCode::FORBIDDEN, what.to_owned());
+    if !readable(ask.report, principal) {
         return Err(forbidden(
-            "this report is for another role: analysts read audience, SREs read diagnostics",
+            "this report is for another role: analyst reads audience, sre reads diagnostics",
         ));
     }
-    if !who.may_see(&ask.site) {
-        return Err(forbidden("this token is kept to other sites"));
+    if !principal.may_see(&ask.site) {
+        return Err(forbidden("this token is restricted to other sites"));
     }
     let answer = reports.run(ask).await?;
     Ok(match format.as_str() {
-        "csv" => respond(StatusCode::OK, "text/csv; charset=utf-8; header=present", answer.csv()),
-        "table" => respond(StatusCode::OK, "text/plain; charset=utf-8", table::render(&answer, TEXT_WIDTH)),
-        _ => respond(StatusCode::OK, "application/json", answer.json().to_string()),
+        "csv" => respond_with(StatusCode::OK, "text/csv; charset=utf-8; header=present", answer.csv()),
+        "table" => {
+            respond_with(StatusCode::OK, "text/plain; charset=utf-8", table::render(&answer, TEXT_WIDTH))
+        }
+        _ => respond_with(StatusCode::OK, "application/json", answer.json().to_string()),
     })
 }
 
-fn flag(text: &str) -> Result<bool, Failure> {
+fn flag(text: &str) -> Result<bool, ApiFailure> {
     match text {
         "1" | "true" | "" => Ok(true),
         "0" | "false" => Ok(false),
-        other => Err(Failure::Request(StatusCode::BAD_REQUEST, format!("bots is 0 or 1, not {other:?}"))),
+        other => Err(ApiFailure::Request(StatusCode::BAD_REQUEST, format!("bots is 0 or 1, not {other:?}"))),
     }
 }
 
-/// The catalogue for machines, as far as `who` may read it.
-fn list(who: &Principal) -> Value {
+/// The catalogue as JSON: the reports that `principal` may read.
+fn list(principal: &Principal) -> Value {
     let describe = |report: &Report| {
         let columns: Vec<Value> = report
             .columns
@@ -182,17 +183,18 @@ fn list(who: &Principal) -> Value {
             "credit": report.credit(),
         })
     };
-    let readable = catalogue::all().iter().filter(|report| readable(report, who));
+    let readable = catalogue::all().iter().filter(|report| readable(report, principal));
     json!({"reports": readable.map(describe).collect::<Vec<_>>()})
 }
 
-/// The front page: a link to each report that `who` may read, for each site that they may see.
-fn index(reports: &Reports, who: &Principal) -> Response<Body> {
-    let reports = reports.kept_to(who.restricted_to());
-    let readable: Vec<&Report> = catalogue::all().iter().filter(|report| readable(report, who)).collect();
+/// The front page: a link to each report that `principal` may read, for each site.
+fn index(reports: &Reports, principal: &Principal) -> Response<Body> {
+    let reports = reports.kept_to(principal.restricted_to());
+    let readable: Vec<&Report> =
+        catalogue::all().iter().filter(|report| readable(report, principal)).collect();
     let sites = if readable.is_empty() { &[] } else { reports.sites() };
     let sections: String = sites.iter().map(|site| section(site, &readable)).collect();
-    let audit = if may_read_audit(who) { " <a href=\"/api/audit\">The audit</a> is here too." } else { "" };
+    let audit = if may_read_audit(principal) { " <a href=\"/api/audit\">Audit</a>." } else { "" };
     let page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>Footfall reports</title></head>\n\
          <body>\n<h1>Footfall reports</h1>\n\
@@ -203,10 +205,10 @@ fn index(reports: &Reports, who: &Principal) -> Response<Body> {
         escape(reports.timezone()),
         escape(catalogue::CREDIT)
     );
-    respond(StatusCode::OK, "text/html; charset=utf-8", page)
+    respond_with(StatusCode::OK, "text/html; charset=utf-8", page)
 }
 
-/// One site's part of the front page.
+/// The section of one site.
 fn section(site: &str, readable: &[&Report]) -> String {
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("site", site)
@@ -224,17 +226,17 @@ fn section(site: &str, readable: &[&Report]) -> String {
     format!("<h2>{}</h2>\n<ul>\n{items}</ul>\n", escape(site))
 }
 
-/// A text as HTML, in an element or in an attribute within double quotes.
+/// Escapes a text for an element or an attribute in double quotes.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn failure(status: StatusCode, what: &str) -> Response<Body> {
-    respond(status, "application/json", json!({"error": what}).to_string())
+    respond_with(status, "application/json", json!({"error": what}).to_string())
 }
 
-fn respond(status: StatusCode, kind: &'static str, body: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
+fn respond_with(status: StatusCode, kind: &'static str, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::new(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -244,17 +246,15 @@ fn respond(status: StatusCode, kind: &'static str, body: String) -> Response<Bod
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::BodyExt as _;
     use jiff::tz::TimeZone;
 
     use super::*;
     use crate::store::Client;
 
-    async fn front_page(sites: &[&str], who: &Principal) -> String {
+    async fn front_page(sites: &[&str], principal: &Principal) -> String {
         let store = crate::config::StoreConfig::embedded(([127, 0, 0, 1], 1).into());
         let reports = Reports::new(Client::new(&store), TimeZone::UTC, sites).unwrap();
-        let page = index(&reports, who).into_body().collect().await.unwrap().to_bytes();
-        String::from_utf8(page.to_vec()).unwrap()
+        String::from_utf8(index(&reports, principal).body().bytes().to_vec()).unwrap()
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! The bytes of a connection: those read before it was known what they are, and a watch over those that follow.
+//! Wrappers around the stream of a connection: bytes read in advance, fairness between connections, deadlines.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,29 +8,29 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::bounds::{FAIR_READ, MAX_LINGER};
-use super::progress::{Order, Phase, Progress};
+use crate::transport::bounds::{MAX_LINGER, MAX_READ_BEFORE_YIELD};
+use crate::transport::connection::deadlines::{ConnectionProgress, Instruction, Phase};
 
-/// The answer to headers that come too slowly. It is written past hyper, which has no answer of its own.
-static LATE: &[u8] =
+/// The response to headers that come too slowly. It is written directly to the stream: hyper closes without a response.
+static LATE_HEAD: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\ncontent-length: 40\r\n\
     connection: close\r\n\r\n{\"error\":\"the headers came too slowly\"}\n";
 
-/// A stream whose first bytes were read already.
-pub(super) struct Early {
+/// A stream whose first bytes were read in advance.
+pub(super) struct PrefixedIo {
     stream: TcpStream,
     bytes: Vec<u8>,
     at: usize,
 }
 
-impl Early {
-    /// Puts `bytes` before what `stream` will bring.
+impl PrefixedIo {
+    /// Returns a stream that yields `bytes`, then the bytes of `stream`.
     pub(super) fn new(stream: TcpStream, bytes: Vec<u8>) -> Self {
         Self { stream, bytes, at: 0 }
     }
 }
 
-impl AsyncRead for Early {
+impl AsyncRead for PrefixedIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.at < this.bytes.len() {
@@ -46,7 +46,7 @@ impl AsyncRead for Early {
     }
 }
 
-impl AsyncWrite for Early {
+impl AsyncWrite for PrefixedIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
     }
@@ -72,25 +72,24 @@ impl AsyncWrite for Early {
     }
 }
 
-/// A stream that lets the other connections of its thread have their turn after each [`FAIR_READ`] bytes: HTTP/2 would
-/// go on for as long as there is anything to read, and the smallest frames cost the most for each byte.
-pub(super) struct Fair<S> {
+/// A stream that yields to the other connections of its worker after each [`MAX_READ_BEFORE_YIELD`] bytes. hyper reads an
+/// HTTP/2 connection for as long as there are bytes, and the smallest frames cost the most for each byte.
+pub(super) struct YieldingIo<S> {
     stream: S,
-    /// Bytes read since the last turn of the others.
+    /// Bytes read since it last yielded.
     read: usize,
 }
 
-impl<S> Fair<S> {
-    /// Reads `stream` in turns.
+impl<S> YieldingIo<S> {
     pub(super) fn new(stream: S) -> Self {
         Self { stream, read: 0 }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Fair<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for YieldingIo<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.read >= FAIR_READ {
+        if this.read >= MAX_READ_BEFORE_YIELD {
             this.read = 0;
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -105,7 +104,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Fair<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Fair<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for YieldingIo<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
     }
@@ -131,29 +130,28 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Fair<S> {
     }
 }
 
-/// A stream that notes the progress of its HTTP/1.1 connection and does as it is ordered.
-pub(super) struct Watched<S> {
+/// A stream that notes the phase of its HTTP/1.1 connection and follows its instructions.
+pub(super) struct DeadlineIo<S> {
     stream: S,
-    progress: Arc<Progress>,
-    /// Bytes thrown away after closing; `None` before.
+    progress: Arc<ConnectionProgress>,
+    /// Bytes discarded since it was closed; `None` before.
     discarded: Option<usize>,
     ended: bool,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
-    /// Watches `stream`.
-    pub(super) fn new(stream: S, progress: Arc<Progress>) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> DeadlineIo<S> {
+    pub(super) fn new(stream: S, progress: Arc<ConnectionProgress>) -> Self {
         Self { stream, progress, discarded: None, ended: false }
     }
 
-    /// Ends a connection whose next request is late, or does not come, or is no longer wanted.
-    fn obey(&mut self, cx: &mut Context<'_>) -> Option<Poll<io::Result<()>>> {
+    /// Ends a connection between two requests, or whose headers are late, when it is instructed to.
+    fn follow_instruction(&mut self, cx: &mut Context<'_>) -> Option<Poll<io::Result<()>>> {
         let end = Some(Poll::Ready(Ok(())));
-        match (self.progress.order(), self.progress.phase()) {
-            (Order::None, _) => None,
-            (Order::Late, Phase::Head) => {
-                // The answer is short and nothing else is under way: one write takes it, or the client is past help.
-                let _ = Pin::new(&mut self.stream).poll_write(cx, LATE);
+        match (self.progress.instruction(), self.progress.phase()) {
+            (Instruction::Continue, _) => None,
+            (Instruction::RejectLateHead, Phase::Head) => {
+                // The response is short and the socket is empty, so one write sends it. A failure changes nothing.
+                let _ = Pin::new(&mut self.stream).poll_write(cx, LATE_HEAD);
                 let _ = Pin::new(&mut self.stream).poll_flush(cx);
                 let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
                 Some(Poll::Ready(Err(io::ErrorKind::TimedOut.into())))
@@ -164,10 +162,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for DeadlineIo<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let Some(end) = this.obey(cx) {
+        if let Some(end) = this.follow_instruction(cx) {
             return end;
         }
         let before = buf.filled().len();
@@ -175,9 +173,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
         let phase = this.progress.phase();
         match &read {
             Poll::Pending if phase == Phase::Writing => {
-                // The answer is on its way, as far as hyper is concerned, and nothing follows it yet.
+                // hyper has written the response and reads on; no byte of the next request is here.
                 this.progress.enter(Phase::Idle);
-                if let Some(end) = this.obey(cx) {
+                if let Some(end) = this.follow_instruction(cx) {
                     return end;
                 }
             }
@@ -191,7 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for DeadlineIo<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
     }
@@ -200,8 +198,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         Pin::new(&mut self.get_mut().stream).poll_flush(cx)
     }
 
-    /// Closes for sending, then waits until the client has stopped too: closing a socket that holds unread bytes sends a
-    /// reset, which may overtake the answer (RFC 9112, section 9.6).
+    /// Closes for sending, then reads until the client closes too. Closing a socket that holds unread bytes sends a reset,
+    /// which may overtake the response (RFC 9112, section 9.6).
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let discarded = match &mut this.discarded {
@@ -240,28 +238,28 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_client_that_never_stops_sending_has_to_wait_its_turn() {
+    async fn a_client_that_never_stops_sending_yields_to_others() {
         use std::future::poll_fn;
         use tokio::io::AsyncReadExt;
 
-        let mut fair = Fair::new(tokio::io::repeat(0));
-        let mut turns = 0;
+        let mut yielding = YieldingIo::new(tokio::io::repeat(0));
+        let mut yields = 0;
         let mut scratch = [0; 4096];
-        for _ in 0..4 * FAIR_READ / scratch.len() {
+        for _ in 0..4 * MAX_READ_BEFORE_YIELD / scratch.len() {
             let ready = poll_fn(|cx| {
                 let mut buf = ReadBuf::new(&mut scratch);
-                Poll::Ready(Pin::new(&mut fair).poll_read(cx, &mut buf).is_ready())
+                Poll::Ready(Pin::new(&mut yielding).poll_read(cx, &mut buf).is_ready())
             });
-            turns += usize::from(!ready.await);
+            yields += usize::from(!ready.await);
         }
-        assert_eq!(turns, 3);
-        // It goes on by itself.
-        fair.read_exact(&mut [0; 4 * FAIR_READ]).await.unwrap();
+        assert_eq!(yields, 3);
+        // It continues on its own.
+        yielding.read_exact(&mut [0; 4 * MAX_READ_BEFORE_YIELD]).await.unwrap();
     }
 
     #[test]
-    fn the_late_answer_states_its_true_length() {
-        let text = std::str::from_utf8(LATE).unwrap();
+    fn the_response_to_late_headers_states_its_true_length() {
+        let text = std::str::from_utf8(LATE_HEAD).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{}", body.len());
     }

@@ -1,7 +1,7 @@
-//! The PROXY protocol, version 2: how a load balancer of the fourth layer tells whose connection it hands on.
+//! The PROXY protocol, version 2, by which a TCP load balancer names the client of a connection.
 //!
-//! The header is read only from trusted peers, which then must send it. Version 1 (text) is refused, like every header
-//! that is longer than [`MAX_HEADER`]. Format: the PROXY protocol specification by HAProxy, section 2.2.
+//! Only trusted peers may send the header, and they must. Version 1 (text) is refused, and so is a header longer than
+//! [`MAX_PROXY_HEADER`]. Format: section 2.2 of the PROXY protocol specification by HAProxy.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,50 +10,50 @@ const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Signature, version and command, family and protocol, length.
 const FIXED: usize = 16;
 
-/// Bytes of a header with its extensions; balancers send a few hundred, the format allows 64 KiB.
-pub(super) const MAX_HEADER: usize = FIXED + 2048;
+/// Bytes of a header with its extensions. Balancers send a few hundred; the format allows 64 KiB.
+pub(in crate::transport) const MAX_PROXY_HEADER: usize = FIXED + 2048;
 
-/// What the bytes at the start of a connection are.
+/// The header at the start of a connection.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Header {
+pub(in crate::transport) enum ProxyHeader {
     /// More bytes are needed.
     Partial,
-    /// A whole header of `length` bytes. `source` is absent when the balancer speaks for itself (`LOCAL`) or the client
-    /// has no IP address.
-    Whole { source: Option<IpAddr>, length: usize },
-    /// Not a header of version 2, or one over the bound.
+    /// A header of `length` bytes. It has no `source` when the balancer opened the connection for itself (`LOCAL`) or the
+    /// client has no IP address.
+    Complete { source: Option<IpAddr>, length: usize },
+    /// Not a header of version 2, or longer than [`MAX_PROXY_HEADER`].
     Invalid,
 }
 
-/// Reads the header at the start of `bytes`.
-pub(super) fn parse(bytes: &[u8]) -> Header {
+/// Parses the header at the start of `bytes`.
+pub(in crate::transport) fn parse(bytes: &[u8]) -> ProxyHeader {
     let known = bytes.len().min(SIGNATURE.len());
     if bytes[..known] != SIGNATURE[..known] {
-        return Header::Invalid;
+        return ProxyHeader::Invalid;
     }
-    let Some(fixed) = bytes.first_chunk::<FIXED>() else { return Header::Partial };
+    let Some(fixed) = bytes.first_chunk::<FIXED>() else { return ProxyHeader::Partial };
     let length = FIXED + usize::from(u16::from_be_bytes([fixed[14], fixed[15]]));
-    if length > MAX_HEADER {
-        return Header::Invalid;
+    if length > MAX_PROXY_HEADER {
+        return ProxyHeader::Invalid;
     }
-    let Some(payload) = bytes.get(FIXED..length) else { return Header::Partial };
+    let Some(payload) = bytes.get(FIXED..length) else { return ProxyHeader::Partial };
     let source = match (fixed[12], fixed[13]) {
         (0x20, _) => None,
         // TCP over IPv4: source, destination, ports.
         (0x21, 0x11) => match payload.get(..12).and_then(<[u8]>::first_chunk::<4>) {
             Some(source) => Some(IpAddr::V4(Ipv4Addr::from(*source))),
-            None => return Header::Invalid,
+            None => return ProxyHeader::Invalid,
         },
         // TCP over IPv6.
         (0x21, 0x21) => match payload.get(..36).and_then(<[u8]>::first_chunk::<16>) {
             Some(source) => Some(Ipv6Addr::from(*source).to_canonical()),
-            None => return Header::Invalid,
+            None => return ProxyHeader::Invalid,
         },
-        // An unspecified family: the specification asks to use the connection's own addresses.
+        // Unspecified family: the specification says to use the addresses of the connection itself.
         (0x21, 0x00) => None,
-        _ => return Header::Invalid,
+        _ => return ProxyHeader::Invalid,
     };
-    Header::Whole { source, length }
+    ProxyHeader::Complete { source, length }
 }
 
 #[cfg(test)]
@@ -69,33 +69,36 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_both_families_are_read_and_extensions_are_passed_over() {
+    fn addresses_of_both_families_are_read_and_extensions_are_skipped() {
         let mut payload = vec![203, 0, 113, 7, 10, 0, 0, 1, 0x12, 0x34, 0, 80];
         payload.extend([0x04, 0, 2, 1, 2]);
         let mut bytes = header(0x21, 0x11, &payload);
         let length = bytes.len();
         bytes.extend(b"GET / HTTP/1.1\r\n");
-        assert_eq!(parse(&bytes), Header::Whole { source: Some("203.0.113.7".parse().unwrap()), length });
+        assert_eq!(
+            parse(&bytes),
+            ProxyHeader::Complete { source: Some("203.0.113.7".parse().unwrap()), length }
+        );
 
         let mut payload = "2001:db8::7".parse::<Ipv6Addr>().unwrap().octets().to_vec();
         payload.extend([0; 20]);
         let bytes = header(0x21, 0x21, &payload);
         let source = Some("2001:db8::7".parse().unwrap());
-        assert_eq!(parse(&bytes), Header::Whole { source, length: bytes.len() });
+        assert_eq!(parse(&bytes), ProxyHeader::Complete { source, length: bytes.len() });
     }
 
     #[test]
     fn every_cut_of_a_header_asks_for_more() {
         let bytes = header(0x21, 0x11, &[1; 12]);
         for end in 0..bytes.len() {
-            assert_eq!(parse(&bytes[..end]), Header::Partial, "{end}");
+            assert_eq!(parse(&bytes[..end]), ProxyHeader::Partial, "{end}");
         }
     }
 
     #[test]
     fn a_balancer_s_own_check_names_no_client() {
-        assert_eq!(parse(&header(0x20, 0, &[])), Header::Whole { source: None, length: 16 });
-        assert_eq!(parse(&header(0x21, 0, &[])), Header::Whole { source: None, length: 16 });
+        assert_eq!(parse(&header(0x20, 0, &[])), ProxyHeader::Complete { source: None, length: 16 });
+        assert_eq!(parse(&header(0x21, 0, &[])), ProxyHeader::Complete { source: None, length: 16 });
     }
 
     #[test]
@@ -111,7 +114,7 @@ mod tests {
             header(0x21, 0x12, &[1; 12]),
             header(0x21, 0x11, &[0; 2049]),
         ] {
-            assert_eq!(parse(&bytes), Header::Invalid, "{bytes:?}");
+            assert_eq!(parse(&bytes), ProxyHeader::Invalid, "{bytes:?}");
         }
     }
 }

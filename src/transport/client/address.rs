@@ -1,9 +1,9 @@
-//! Whose request it is: the peer, or the client that trusted proxies speak for.
+//! The address of a request's client: the peer, or the client that trusted proxies name.
 //!
-//! Proxies append to `X-Forwarded-For` and `Forwarded`, so both are read from the right, and only as far as the hops are
-//! trusted: what stands left of the first untrusted address was written by a stranger. A word that cannot be read, or
-//! two headers that name different clients (one of them passed through a proxy that does not know it), convince nobody:
-//! the peer then stands for itself. Nothing here keeps, prints or logs an address.
+//! Proxies append to `X-Forwarded-For` and `Forwarded`, so both are read from the right, up to the first address that is
+//! not trusted: strangers can write everything left of it. The peer is the client when an entry cannot be read, or when the
+//! two headers name different clients (a proxy passed on a header that it does not know). Nothing here keeps, prints or
+//! logs an address.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -13,17 +13,17 @@ use hyper::header::{FORWARDED, HeaderName};
 use ipnet::IpNet;
 use zeroize::Zeroizing;
 
-pub(super) static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The header to which proxies append the address of their client.
+pub static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Hops that are looked at, over all headers: a chain of proxies is short, a hostile header is long.
+/// Entries that are read, over all headers: a chain of proxies is short, a hostile header is long.
 const MAX_HOPS: usize = 32;
 
-/// The address at the other end of a connection, for as long as the connection lasts; wiped with it.
-pub(super) struct Remote(Zeroizing<[u8; 16]>);
+/// The address of the remote end of a connection; wiped when it is dropped.
+pub(in crate::transport) struct RemoteAddress(Zeroizing<[u8; 16]>);
 
-impl Remote {
-    /// Keeps an address; one of IPv4 within IPv6 is the same as its IPv4 address.
-    pub(super) fn new(address: IpAddr) -> Self {
+impl RemoteAddress {
+    pub(in crate::transport) fn new(address: IpAddr) -> Self {
         let octets = match address {
             IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
             IpAddr::V6(v6) => v6.octets(),
@@ -31,80 +31,81 @@ impl Remote {
         Self(Zeroizing::new(octets))
     }
 
-    /// The address itself.
-    pub(super) fn address(&self) -> IpAddr {
+    /// The address; an IPv4 address within IPv6 becomes IPv4.
+    pub(in crate::transport) fn address(&self) -> IpAddr {
         Ipv6Addr::from(*self.0).to_canonical()
     }
 }
 
-/// The networks whose word on a client's address is taken.
-pub(super) struct Trusted(Vec<IpNet>);
+/// The networks whose proxies may name their clients.
+pub struct TrustedProxies(Vec<IpNet>);
 
-impl Trusted {
-    /// Trusts these networks.
-    pub(super) fn new(networks: Vec<IpNet>) -> Self {
+impl TrustedProxies {
+    /// Trusts the proxies of these networks.
+    pub fn new(networks: Vec<IpNet>) -> Self {
         Self(networks)
     }
 
-    /// Whether `address` lies in one of them.
-    pub(super) fn contains(&self, address: IpAddr) -> bool {
+    /// Whether `address` lies in one of the networks.
+    pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The client that a request came from, given that its peer is trusted.
-    pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    /// The client of a request whose peer is trusted: the client that the headers name, or the peer.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let listed = self.walk(headers.get_all(&X_FORWARDED_FOR), listed_hop);
         let forwarded = self.walk(headers.get_all(FORWARDED), forwarded_hop);
         match (listed, forwarded) {
-            (Word::Client(client), Word::None) | (Word::None, Word::Client(client)) => client,
-            (Word::Client(one), Word::Client(other)) if one == other => one,
+            (ClaimedClient::Address(client), ClaimedClient::None)
+            | (ClaimedClient::None, ClaimedClient::Address(client)) => client,
+            (ClaimedClient::Address(one), ClaimedClient::Address(other)) if one == other => one,
             _ => peer,
         }
     }
 
-    /// Follows one kind of header from the right, up to the first address that is not trusted.
+    /// Reads one kind of header from the right, up to the first address that is not trusted.
     fn walk(
         &self,
         values: hyper::header::GetAll<'_, hyper::header::HeaderValue>,
         hop: fn(&str) -> Option<IpAddr>,
-    ) -> Word {
+    ) -> ClaimedClient {
         let mut client = None;
         let mut left = MAX_HOPS;
         for value in values.iter().rev() {
-            let Ok(value) = value.to_str() else { return Word::Unreadable };
-            for entry in Backwards(Some(value)) {
-                let Some(address) = hop(entry).filter(|_| left > 0) else { return Word::Unreadable };
+            let Ok(value) = value.to_str() else { return ClaimedClient::Unreadable };
+            for entry in ReverseEntries(Some(value)) {
+                let Some(address) = hop(entry).filter(|_| left > 0) else { return ClaimedClient::Unreadable };
                 left -= 1;
                 if !self.contains(address) {
-                    return Word::Client(address);
+                    return ClaimedClient::Address(address);
                 }
                 client = Some(address);
             }
         }
-        // Every hop is trusted: the first of them is the client, a machine of the operator's own.
-        client.map_or(Word::None, Word::Client)
+        // Every hop is trusted: the client is the first one, a machine of the operator.
+        client.map_or(ClaimedClient::None, ClaimedClient::Address)
     }
 }
 
-/// The one address that a header holds; `None` when it is not there once, or holds more.
-pub(super) fn single(headers: &HeaderMap, name: &HeaderName) -> Option<IpAddr> {
+/// Returns the address in a header, or `None` when the header is missing, stands twice, or holds anything else.
+pub fn single_address(headers: &HeaderMap, name: &HeaderName) -> Option<IpAddr> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     if values.next().is_some() { None } else { listed_hop(value.to_str().ok()?.trim()) }
 }
 
-/// What a kind of header says of the client.
-enum Word {
+/// The client by one kind of header.
+enum ClaimedClient {
     None,
-    Client(IpAddr),
+    Address(IpAddr),
     Unreadable,
 }
 
-/// The entries of a comma-separated list from the right; a comma within quotes does not part them.
-struct Backwards<'a>(Option<&'a str>);
+/// The entries of a comma-separated list, from the right. A comma within quotes does not separate entries.
+struct ReverseEntries<'a>(Option<&'a str>);
 
-impl<'a> Iterator for Backwards<'a> {
+impl<'a> Iterator for ReverseEntries<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
@@ -123,7 +124,7 @@ impl<'a> Iterator for Backwards<'a> {
     }
 }
 
-/// An entry of `X-Forwarded-For`: an address, as some proxies write it with a port.
+/// Parses an entry of `X-Forwarded-For`: an address, to which some proxies add a port.
 fn listed_hop(entry: &str) -> Option<IpAddr> {
     let bare = entry.strip_prefix('[').and_then(|entry| entry.strip_suffix(']')).unwrap_or(entry);
     IpAddr::from_str(bare)
@@ -132,7 +133,7 @@ fn listed_hop(entry: &str) -> Option<IpAddr> {
         .map(|address| address.to_canonical())
 }
 
-/// An entry of `Forwarded` (RFC 7239, section 4): its one `for` parameter. `unknown` and `_names` tell nothing.
+/// Parses the one `for` parameter of an entry of `Forwarded` (RFC 7239, section 4). `unknown` and `_names` name no address.
 fn forwarded_hop(entry: &str) -> Option<IpAddr> {
     let mut found = None;
     for pair in entry.split(';') {
@@ -144,11 +145,11 @@ fn forwarded_hop(entry: &str) -> Option<IpAddr> {
     let value = found?;
     let node = match value.strip_prefix('"') {
         Some(quoted) => quoted.strip_suffix('"').filter(|node| !node.contains(['"', '\\']))?,
-        // A token holds neither a colon nor a bracket: a port or an IPv6 address must be quoted.
+        // A token has no colon and no bracket: a port or an IPv6 address must be quoted.
         None if value.contains([':', '[', '"']) => return None,
         None => value,
     };
-    // IPv6 stands in brackets here, always.
+    // An IPv6 address must stand in brackets.
     if node.contains(':') && !node.starts_with('[') && node.matches(':').count() > 1 {
         return None;
     }
@@ -162,7 +163,7 @@ mod tests {
     const PEER: &str = "10.0.0.1";
 
     fn client(headers: &[(&'static str, &'static str)]) -> String {
-        let trusted = Trusted::new(vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()]);
+        let trusted = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()]);
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_leaves_the_peer() {
+    fn the_peer_is_the_client_when_an_entry_cannot_be_read() {
         for value in [
             "",
             ",",

@@ -1,8 +1,7 @@
-//! TLS on the listener: rustls with ring, HTTP/2 or HTTP/1.1 by ALPN, and certificates that are read again when their
-//! files change.
+//! TLS by rustls with ring: HTTP/2 or HTTP/1.1 by ALPN, and certificates that are reloaded when their files change.
 //!
-//! A renewed certificate is used for new connections from the next look at the files on, without a restart. Files that
-//! cannot be used leave the certificate before them in place, and say so.
+//! New connections use a renewed certificate without a restart. Files that cannot be used are logged, and the certificate
+//! in use stays in use.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -22,82 +21,65 @@ use crate::config::TlsConfig;
 use crate::error_chain::error_chain;
 use crate::secret::file_version::FileVersion;
 
-/// How often the files are looked at.
-pub const LOOK: Duration = Duration::from_secs(10);
+/// How often the files are checked for changes.
+pub const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The file cannot be read, or is no PEM.
+    /// The file cannot be read, or is not PEM.
     #[error("{file} cannot be read as PEM", file = file.display())]
-    Pem {
-        /// The file.
-        file: PathBuf,
-        /// Why not.
-        source: rustls::pki_types::pem::Error,
-    },
-    /// There is no certificate in it.
+    Pem { file: PathBuf, source: rustls::pki_types::pem::Error },
+    /// The file has no certificate.
     #[error("{file} holds no certificate (a PEM section `CERTIFICATE`)", file = .0.display())]
     NoCertificate(PathBuf),
-    /// The key is of a kind that ring cannot use.
+    /// ring does not support the type of key.
     #[error("the key in {file} cannot be used", file = file.display())]
-    Key {
-        /// The file.
-        file: PathBuf,
-        /// Why not.
-        source: rustls::Error,
-    },
-    /// They are not a pair.
+    Key { file: PathBuf, source: rustls::Error },
+    /// Certificate and key do not belong together.
     #[error("the key in {key} does not belong to the certificate in {certificate}",
         key = key.display(), certificate = certificate.display())]
-    Mismatch {
-        /// The file with the certificate.
-        certificate: PathBuf,
-        /// The file with the key.
-        key: PathBuf,
-        /// What rustls makes of it.
-        source: rustls::Error,
-    },
-    /// rustls refuses the settings as a whole.
+    Mismatch { certificate: PathBuf, key: PathBuf, source: rustls::Error },
+    /// rustls refuses the settings.
     #[error("TLS cannot be set up")]
     Setup(#[from] rustls::Error),
 }
 
-/// The certificate in use, and where it comes from.
+/// The certificate in use, and its files.
 pub struct Certificates {
     files: TlsConfig,
-    current: Arc<Current>,
+    current: Arc<CurrentCertificate>,
     acceptor: TlsAcceptor,
 }
 
-/// What rustls asks for each handshake.
-struct Current(ArcSwap<CertifiedKey>);
+/// The certificate that rustls uses for the next handshake.
+struct CurrentCertificate(ArcSwap<CertifiedKey>);
 
-impl fmt::Debug for Current {
+impl fmt::Debug for CurrentCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Current([redacted])")
+        f.write_str("CurrentCertificate([redacted])")
     }
 }
 
-impl ResolvesServerCert for Current {
+impl ResolvesServerCert for CurrentCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.0.load_full())
     }
 }
 
 impl Certificates {
-    /// Reads the files.
+    /// Reads the certificate and its key.
     ///
     /// # Errors
-    /// When they hold no certificate with its key.
+    /// When a file cannot be read, or the two do not belong together.
     pub fn load(files: &TlsConfig) -> Result<Arc<Self>, TlsError> {
-        let current = Arc::new(Current(ArcSwap::from_pointee(read(files)?)));
+        let current = Arc::new(CurrentCertificate(ArcSwap::from_pointee(read(files)?)));
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(current.clone());
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        // Tickets spare the returning browser a round trip, and us a table of sessions.
+        // Tickets save a returning browser a round trip, and the server a table of sessions.
         config.ticketer = ring::Ticketer::new()?;
         Ok(Arc::new(Self { files: files.clone(), current, acceptor: TlsAcceptor::from(Arc::new(config)) }))
     }
@@ -105,17 +87,17 @@ impl Certificates {
     /// Reads the files again.
     ///
     /// # Errors
-    /// As for [`Certificates::load`]; what was in use stays in use.
+    /// As for [`Certificates::load`]; then the certificate in use stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
         self.current.0.store(Arc::new(read(&self.files)?));
         Ok(())
     }
 
-    /// Looks at the files every `look`, for ever, and reads them again when they have changed.
-    pub async fn follow(&self, look: Duration) {
+    /// Checks the files each `interval`, and reads them again when they have changed. Never returns.
+    pub async fn follow(&self, interval: Duration) {
         let mut seen = self.versions();
         loop {
-            tokio::time::sleep(look).await;
+            tokio::time::sleep(interval).await;
             let found = self.versions();
             if found == seen {
                 continue;
@@ -123,12 +105,13 @@ impl Certificates {
             match self.reload() {
                 Ok(()) => {
                     seen = found;
-                    tracing::info!(certificate = %self.files.certificate.display(), "the certificate was read again");
+                    tracing::info!(certificate = %self.files.certificate.display(), "certificate reloaded");
                 }
-                // The two files are rarely replaced at once: the next look may find a pair.
-                Err(error) => {
-                    tracing::warn!(error = %error_chain(&error), "the certificate in use stays in use")
-                }
+                // The two files are seldom replaced at the same time: the next check may find a pair.
+                Err(error) => tracing::warn!(
+                    error = %error_chain(&error),
+                    "reloading the certificate failed; the one in use stays in use"
+                ),
             }
         }
     }
@@ -158,7 +141,7 @@ fn read(files: &TlsConfig) -> Result<CertifiedKey, TlsError> {
         .map_err(|source| TlsError::Key { file: files.key.clone(), source })?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
-        // Some keys cannot be compared; a handshake will tell.
+        // Some types of keys cannot be compared; the first handshake shows whether they match.
         Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(certified),
         Err(source) => {
             Err(TlsError::Mismatch { certificate: files.certificate.clone(), key: files.key.clone(), source })

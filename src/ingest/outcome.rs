@@ -1,0 +1,68 @@
+use crate::access::TokenHolder;
+use crate::beacon::MalformedBeacon;
+use crate::event::DropReason;
+use crate::ingest::assemble::AssembleError;
+use crate::privacy::Peer;
+use crate::spool::SpoolError;
+
+/// A beacon was accepted: its events are on disk, or a rule dropped them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// Events stored.
+    pub stored: u32,
+    /// Events dropped, by [`DropReason`] as a number.
+    pub dropped: [u32; DropReason::ALL.len()],
+}
+
+/// Principal sent a beacon.
+#[derive(Debug)]
+pub enum Sender<'a> {
+    /// A page, in the browser of the visitor with this address.
+    Page(Peer),
+    /// A server, on behalf of a visitor.
+    Server {
+        /// The visitor's address, as the server names it.
+        visitor: Peer,
+        /// The holder of the server's token.
+        holder: &'a TokenHolder,
+    },
+}
+
+/// Why a beacon was refused; nothing of it is on disk.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IngestError {
+    /// 400.
+    #[error(transparent)]
+    Malformed(#[from] MalformedBeacon),
+    /// 403.
+    #[error("the site is not configured")]
+    UnknownSite,
+    /// 403.
+    #[error("the page's host is not one of the site's hosts")]
+    ForeignHost,
+    /// 403.
+    #[error("the site's name has no valid signature")]
+    InvalidSignature,
+    /// 403.
+    #[error("the token may not send for this site")]
+    SiteNotAllowed,
+    /// 503; the sender may try again.
+    #[error("the spool accepts no events")]
+    Unavailable,
+}
+
+impl From<AssembleError> for IngestError {
+    fn from(error: AssembleError) -> Self {
+        match error {
+            AssembleError::Malformed(malformed) => Self::Malformed(malformed),
+            AssembleError::ForeignHost => Self::ForeignHost,
+        }
+    }
+}
+
+impl From<SpoolError> for IngestError {
+    fn from(_: SpoolError) -> Self {
+        // The spool logs and counts the cause. A browser needs to know only that it should try again.
+        Self::Unavailable
+    }
+}

@@ -1,0 +1,132 @@
+//! Administration: metrics, liveness, readiness.
+//!
+//! `/readyz` tells whether beacons are accepted, which needs a key and a disk. It reports the store too, but a missing store
+//! does not make the collector unready: beacons are spooled without it, and a load balancer that removed the collector would
+//! lose them.
+//!
+//! Everybody who reaches the listener may read liveness and readiness. Metrics and the details of readiness need role SRE
+//! and a token that is not restricted to sites.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response, StatusCode};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::{Map, Value, json};
+
+use crate::access::{Permission, Principal};
+use crate::transport::Body;
+use crate::transport::response::{self, JSON, TEXT};
+
+/// The result of a readiness check, in words.
+pub type Finding = Result<String, String>;
+
+/// A part of `/readyz`.
+pub struct ReadinessCheck {
+    /// Its name in `/readyz`.
+    pub name: &'static str,
+    /// Whether beacons cannot be accepted without it.
+    pub required: bool,
+    /// Checks it; must not block.
+    pub check: Box<dyn Fn() -> Finding + Send + Sync>,
+}
+
+/// Writes metrics in the Prometheus text format.
+pub type MetricsSource = Box<dyn Fn(&mut String) + Send + Sync>;
+
+/// Answers the requests of the administration listener.
+pub struct Admin {
+    recorder: PrometheusHandle,
+    /// Metrics that the recorder does not hold.
+    sources: Vec<MetricsSource>,
+    checks: Vec<ReadinessCheck>,
+}
+
+impl Admin {
+    /// Shows the metrics of `recorder` and `sources`, and the results of `checks`.
+    pub fn new(
+        recorder: PrometheusHandle,
+        sources: Vec<MetricsSource>,
+        checks: Vec<ReadinessCheck>,
+    ) -> Arc<Self> {
+        Arc::new(Self { recorder, sources, checks })
+    }
+
+    /// Returns the response to one request.
+    pub async fn respond(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        principal: Principal,
+    ) -> Response<Body> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return response::method_not_allowed("GET, HEAD");
+        }
+        match request.uri().path() {
+            "/metrics" if may_read_health(&principal) => self.metrics(),
+            "/healthz" => response::with_body(StatusCode::OK, &TEXT, "ok\n"),
+            "/readyz" => self.readiness(may_read_health(&principal)),
+            "/" => response::with_body(StatusCode::OK, &TEXT, "/metrics\n/healthz\n/readyz\n"),
+            "/metrics" => response::error(
+                StatusCode::FORBIDDEN,
+                "metrics need role sre and a token that is not restricted to sites",
+            ),
+            _ => response::not_found(),
+        }
+    }
+
+    fn metrics(&self) -> Response<Body> {
+        self.recorder.run_upkeep();
+        let mut text = self.recorder.render();
+        for write in &self.sources {
+            write(&mut text);
+        }
+        response::with_body(StatusCode::OK, &TEXT, text)
+    }
+
+    fn readiness(&self, with_details: bool) -> Response<Body> {
+        let mut ready = true;
+        let mut parts = Map::new();
+        for check in &self.checks {
+            let finding = (check.check)();
+            let ok = finding.is_ok();
+            ready &= ok || !check.required;
+            let (Ok(detail) | Err(detail)) = finding;
+            let part = json!({ "ok": ok, "required": check.required, "detail": detail });
+            parts.insert(check.name.into(), part);
+        }
+        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let body = match with_details {
+            true => json!({ "ready": ready, "checks": Value::Object(parts) }),
+            false => json!({ "ready": ready }),
+        };
+        response::with_body(status, &JSON, format!("{body}\n"))
+    }
+}
+
+/// Metrics are of all sites together, so a token that is restricted to sites may not read them.
+fn may_read_health(principal: &Principal) -> bool {
+    principal.may(Permission::ReadHealth) && principal.restricted_to().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    fn status(checks: Vec<ReadinessCheck>) -> StatusCode {
+        Admin::new(PrometheusBuilder::new().build_recorder().handle(), Vec::new(), checks)
+            .readiness(true)
+            .status()
+    }
+
+    fn check(required: bool, finding: Finding) -> ReadinessCheck {
+        ReadinessCheck { name: "part", required, check: Box::new(move || finding.clone()) }
+    }
+
+    #[test]
+    fn only_a_required_part_makes_the_collector_unready() {
+        assert_eq!(status(vec![check(true, Ok("fine".into())), check(false, Err("down".into()))]), 200);
+        assert_eq!(status(vec![check(true, Err("full".into()))]), 503);
+    }
+}

@@ -1,0 +1,86 @@
+//! Authentication at a listener of the operator's side.
+//!
+//! 1. A request that a page of another site caused gets 403.
+//! 2. A request with an invalid token gets 401, or 429 when its address sends many.
+//! 3. A request without a token gets 401 where a token is needed.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hyper::Request;
+
+use crate::access::same_origin;
+use crate::access::{Principal, TokenVerifier};
+use crate::config::Config;
+use crate::transport::{AuthError, TokenAuthenticator, TrustedProxies};
+
+/// Paths that tell only whether the collector is well: load balancers and supervisors have no tokens.
+const OPEN_PATHS: [&str; 2] = ["/healthz", "/readyz"];
+
+/// The rules that all listeners of the operator's side share.
+pub struct AuthPolicy {
+    tokens: TokenAuthenticator,
+    trusted: TrustedProxies,
+    hosts: Vec<String>,
+    loopback_tokens: bool,
+}
+
+/// Authentication at one listener.
+pub struct Auth {
+    policy: Arc<AuthPolicy>,
+    needs_token: bool,
+    loopback: bool,
+}
+
+impl AuthPolicy {
+    /// The rules of this configuration; `verifier` knows the tokens.
+    pub fn new(config: &Config, verifier: Arc<TokenVerifier>) -> Arc<Self> {
+        Arc::new(Self {
+            tokens: TokenAuthenticator::new(verifier),
+            trusted: TrustedProxies::new(config.trusted_proxies.clone()),
+            hosts: config.access.hosts.clone(),
+            loopback_tokens: config.access.loopback_tokens,
+        })
+    }
+
+    /// Authentication for a listener on this address.
+    pub fn for_listener(self: &Arc<Self>, address: IpAddr) -> Auth {
+        let loopback = address.to_canonical().is_loopback();
+        Auth { policy: self.clone(), needs_token: !loopback || self.loopback_tokens, loopback }
+    }
+}
+
+impl Auth {
+    /// Whether every request needs a token, except for those of [`OPEN_PATHS`].
+    pub fn needs_token(&self) -> bool {
+        self.needs_token
+    }
+
+    /// Returns who sent `request`, which came from `remote`.
+    pub(super) fn authenticate<B>(
+        &self,
+        request: &Request<B>,
+        remote: IpAddr,
+    ) -> Result<Principal, AuthError> {
+        let policy = &self.policy;
+        let open = OPEN_PATHS.contains(&request.uri().path());
+        // A rebound name brings no token: the browser sends a token only to the name that it was entered for.
+        let any_host = open || (self.needs_token && !self.loopback);
+        same_origin::check_same_origin(request, &policy.hosts, any_host).map_err(AuthError::CrossSite)?;
+        let mut address = remote;
+        if policy.trusted.contains(address) {
+            address = policy.trusted.client(address, request.headers());
+        }
+        match policy.tokens.authenticate(request.headers(), address)? {
+            Some(holder) => Ok(Principal::Token(holder)),
+            // Under a rebound name a page of another site can read open paths, and must not read more.
+            None if !self.needs_token
+                && (!open || same_origin::check_same_origin(request, &policy.hosts, false).is_ok()) =>
+            {
+                Ok(Principal::Local)
+            }
+            None if open => Ok(Principal::Anonymous),
+            None => Err(AuthError::NoToken),
+        }
+    }
+}

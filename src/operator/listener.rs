@@ -1,0 +1,51 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+
+use crate::access::{Principal, same_origin};
+use crate::operator::auth::Auth;
+use crate::transport::tls::Certificates;
+use crate::transport::{Body, ServerError, TaskListener};
+
+/// A listener of the operator's side: administration, or reports. Plain HTTP on loopback; TLS elsewhere when the collector
+/// has a certificate.
+pub struct OperatorListener(TaskListener);
+
+impl OperatorListener {
+    /// Listens on `address`.
+    ///
+    /// # Errors
+    /// When the address is in use, or does not belong to this machine.
+    pub async fn bind(address: SocketAddr) -> Result<Self, ServerError> {
+        Ok(Self(TaskListener::bind(address).await?))
+    }
+
+    /// The address, with the port that the system chose for port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.0.address()
+    }
+
+    /// Answers the requests that `auth` allows with `handler`; over TLS if there are `certificates`. Never returns.
+    pub async fn serve<A, F>(self, auth: Auth, certificates: Option<Arc<Certificates>>, handler: A)
+    where
+        A: Fn(Request<Incoming>, Principal) -> F + Send + Sync + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let tls = certificates.is_some();
+        let handler = move |request: Request<Incoming>, remote| {
+            let authenticated = auth.authenticate(&request, remote);
+            let response = authenticated.map(|principal| handler(request, principal));
+            async move {
+                let mut response = match response {
+                    Ok(response) => response.await,
+                    Err(error) => error.response(),
+                };
+                same_origin::add_security_headers(response.headers_mut(), tls);
+                response
+            }
+        };
+        self.0.serve(certificates, handler).await;
+    }
+}

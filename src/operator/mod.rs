@@ -1,0 +1,13 @@
+//! The operator's side: listeners for administration and reports behind authentication, metrics, readiness, the API.
+//!
+//! It refuses requests that pages of other sites cause, and requests without a token where one is needed.
+
+mod admin;
+mod api;
+mod auth;
+mod listener;
+
+pub use admin::{Admin, Finding, MetricsSource, ReadinessCheck};
+pub use api::respond as respond_with_reports;
+pub use auth::{Auth, AuthPolicy};
+pub use listener::OperatorListener;

@@ -1,0 +1,258 @@
+//! Which request gets which response.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use hyper::body::Incoming;
+use hyper::header::{HOST, HeaderMap, HeaderName, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING};
+use hyper::{Method, Request, Response, StatusCode, Version};
+
+use crate::access::{Role, TokenHolder, TokenVerifier, same_origin};
+use crate::config::{ClientLimits, Config, Sites};
+use crate::ingest::Sender;
+use crate::privacy::Peer;
+use crate::server::body::{self, BodyPermits};
+use crate::server::collector::BeaconCollector;
+use crate::server::cors::{self, Origins};
+use crate::server::request_counts::{self, RequestCounts};
+use crate::server::response::{self as public_response, Rejection};
+use crate::server::route::{Route, is_read};
+use crate::server::script::Script;
+use crate::transport::{
+    AuthError, Body, ConnectionContext, Handler, RateLimiter, TokenAuthenticator, X_FORWARDED_FOR, response,
+    single_address,
+};
+
+/// The visitor's address that a sender names; proxies do not change it.
+static X_FOOTFALL_ADDRESS: HeaderName = HeaderName::from_static("x-footfall-address");
+
+/// The response to `GET /`.
+static WELCOME: &str = "Footfall collects statistics of the sites that embed its script, /s.js.\n\
+    It stores no IP address; Sec-GPC, DNT and the cookie footfall_optout=1 are honoured.\n";
+
+/// Time for a whole body: 64 KiB within it need 7 kB/s. Then 408.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Settings of a [`PublicHandler`].
+#[derive(Debug, Clone)]
+pub struct PublicOptions {
+    /// ClientLimits on addresses and senders.
+    pub limits: ClientLimits,
+    /// Knows the tokens of senders.
+    pub verifier: Arc<TokenVerifier>,
+    /// Time for a whole body.
+    pub body_timeout: Duration,
+    /// Worker threads of the server.
+    pub threads: NonZeroUsize,
+}
+
+impl PublicOptions {
+    /// The settings of this configuration.
+    pub fn from_config(config: &Config, verifier: Arc<TokenVerifier>, threads: NonZeroUsize) -> Self {
+        Self { limits: config.limits.clone(), verifier, body_timeout: BODY_TIMEOUT, threads }
+    }
+}
+
+/// Answers the requests of browsers and senders.
+pub struct PublicHandler<C> {
+    collector: Arc<C>,
+    script: Script,
+    by_address: RateLimiter,
+    by_sender: RateLimiter,
+    tokens: TokenAuthenticator,
+    origins: ArcSwap<Origins>,
+    body_permits: BodyPermits,
+    body_timeout: Duration,
+    /// One for each worker.
+    counts: Arc<[RequestCounts]>,
+}
+
+impl<C: BeaconCollector> Handler for PublicHandler<C> {
+    async fn handle(&self, request: Request<Incoming>, connection: &ConnectionContext) -> Response<Body> {
+        let (route, response) = self.route(request, connection).await;
+        self.counts(connection).count_response(route, response.status());
+        response
+    }
+}
+
+impl<C: BeaconCollector> PublicHandler<C> {
+    /// Passes beacons for `sites` to `collector`.
+    pub fn new(options: PublicOptions, sites: &Sites, collector: Arc<C>) -> Arc<Self> {
+        let PublicOptions { limits, verifier, body_timeout, threads } = options;
+        Arc::new(Self {
+            collector,
+            script: Script::new(),
+            by_address: RateLimiter::new(limits.rate, limits.burst),
+            by_sender: RateLimiter::new(limits.sender_rate, limits.sender_burst),
+            tokens: TokenAuthenticator::new(verifier),
+            origins: ArcSwap::from_pointee(Origins::new(sites)),
+            body_permits: BodyPermits::default(),
+            body_timeout,
+            counts: (0..threads.get()).map(|_| RequestCounts::default()).collect(),
+        })
+    }
+
+    /// The script's path with the hash of its content, and its value of attribute `integrity`.
+    pub fn script(&self) -> (&str, &str) {
+        (self.script.hashed_path(), self.script.integrity())
+    }
+
+    /// Replaces the sites whose pages may read the responses to their beacons.
+    pub fn reload(&self, sites: &Sites) {
+        self.origins.store(Arc::new(Origins::new(sites)));
+    }
+
+    /// Returns a function that writes the metrics of requests; it may outlive the handler.
+    pub fn metrics(&self) -> impl Fn(&mut String) + Send + Sync + use<C> {
+        let counts = self.counts.clone();
+        move |out| request_counts::write(&counts, out)
+    }
+
+    fn counts(&self, connection: &ConnectionContext) -> &RequestCounts {
+        &self.counts[connection.worker() % self.counts.len()]
+    }
+
+    async fn route(
+        &self,
+        request: Request<Incoming>,
+        connection: &ConnectionContext,
+    ) -> (Route, Response<Body>) {
+        let path = request.uri().path();
+        let route = Route::from_path(path, self.script.hashed_path());
+        if request.version() == Version::HTTP_11 && !has_one_host(request.headers()) {
+            let error = response::error(StatusCode::BAD_REQUEST, "exactly one Host header is needed");
+            return (route, response::closing(error));
+        }
+        // Our clients never send chunks. Request smuggling needs two parties that disagree about the end of a body, so no
+        // byte behind such a request is read.
+        if request.version() <= Version::HTTP_11 && request.headers().contains_key(TRANSFER_ENCODING) {
+            return (route, Rejection::NoLength.response());
+        }
+        let head = request.method() == Method::HEAD;
+        let readable = is_read(request.method());
+        let response = match route {
+            Route::Beacon => self.beacon_route(request, connection).await,
+            Route::Pixel | Route::Script if !readable => response::method_not_allowed("GET, HEAD"),
+            // HEAD does not count as a view.
+            Route::Pixel if head => public_response::pixel(),
+            Route::Pixel => self.pixel(request, connection).await,
+            Route::Script => self.script.response(request.headers(), path != "/s.js"),
+            Route::Other if path != "/" => response::not_found(),
+            Route::Other if readable => response::with_body(StatusCode::OK, &response::TEXT, WELCOME),
+            Route::Other => response::method_not_allowed("GET, HEAD"),
+        };
+        let mut response = if head { response::without_body(response) } else { response };
+        if connection.is_tls() && matches!(route, Route::Script | Route::Other) {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, same_origin::HSTS);
+        }
+        (route, response)
+    }
+
+    /// Beacons, and the preflight requests of browsers.
+    async fn beacon_route(
+        &self,
+        request: Request<Incoming>,
+        connection: &ConnectionContext,
+    ) -> Response<Body> {
+        let origin = self.origins.load().allowed(request.headers()).cloned();
+        if request.method() == Method::OPTIONS {
+            return cors::preflight(origin);
+        }
+        let mut response = if request.method() == Method::POST {
+            self.beacon(request, connection).await.unwrap_or_else(Rejection::response)
+        } else {
+            response::method_not_allowed("POST, OPTIONS")
+        };
+        if let Some(origin) = origin {
+            cors::allow(&mut response, origin);
+        }
+        response
+    }
+
+    async fn beacon(
+        &self,
+        request: Request<Incoming>,
+        connection: &ConnectionContext,
+    ) -> Result<Response<Body>, Rejection> {
+        let start = Instant::now();
+        let (head, body) = request.into_parts();
+        let holder = self.sender_token(&head.headers, connection)?;
+        let sender = match &holder {
+            None => Sender::Page(self.admit(&head.headers, connection, start)?),
+            Some(holder) => self.admit_sender(&head.headers, connection, holder, start)?,
+        };
+        let limits = (self.body_timeout, &self.body_permits);
+        let body = body::read(head.version, &head.headers, body, limits).await?;
+        let accepted = self.collector.beacon(sender, &head.headers, &body).await?;
+        self.counts(connection).count_accepted(&accepted, body.len(), start.elapsed());
+        let mut response = response::empty(StatusCode::NO_CONTENT);
+        public_response::add_dropped(&mut response, &accepted.dropped);
+        Ok(response)
+    }
+
+    async fn pixel(&self, request: Request<Incoming>, connection: &ConnectionContext) -> Response<Body> {
+        let stored = async {
+            let peer = self.admit(request.headers(), connection, Instant::now())?;
+            let accepted = self.collector.pixel(peer, request.headers(), request.uri().query()).await?;
+            self.counts(connection).count_accepted(&accepted, 0, Duration::ZERO);
+            let mut response = public_response::pixel();
+            public_response::add_dropped(&mut response, &accepted.dropped);
+            Ok(response)
+        };
+        stored.await.unwrap_or_else(Rejection::response)
+    }
+
+    /// Returns the holder of a sender's token, or `None` when the request has no token of ours.
+    fn sender_token(
+        &self,
+        headers: &HeaderMap,
+        connection: &ConnectionContext,
+    ) -> Result<Option<Arc<TokenHolder>>, Rejection> {
+        if !TokenVerifier::presents_token(headers) {
+            return Ok(None);
+        }
+        let holder = self.tokens.authenticate(headers, connection.client_address(headers))?;
+        match holder.filter(|holder| holder.role == Role::Sender) {
+            Some(holder) => Ok(Some(holder)),
+            None => Err(AuthError::NotASender.into()),
+        }
+    }
+
+    /// Takes a token from the sender's bucket. Returns the visitor that the sender names.
+    fn admit_sender<'a>(
+        &self,
+        headers: &HeaderMap,
+        connection: &ConnectionContext,
+        holder: &'a TokenHolder,
+        now: Instant,
+    ) -> Result<Sender<'a>, Rejection> {
+        self.by_sender.acquire_named(&holder.name, now).map_err(Rejection::TooManyFromSender)?;
+        let address = match headers.get(&X_FOOTFALL_ADDRESS) {
+            Some(_) => single_address(headers, &X_FOOTFALL_ADDRESS),
+            // A proxy writes the sender's own address there.
+            None if connection.through_proxy() => None,
+            None => single_address(headers, &X_FORWARDED_FOR),
+        };
+        Ok(Sender::Server { visitor: Peer::new(address.ok_or(Rejection::NoVisitor)?), holder })
+    }
+
+    /// Takes a token from the bucket of the client's address. Returns the address.
+    fn admit(
+        &self,
+        headers: &HeaderMap,
+        connection: &ConnectionContext,
+        now: Instant,
+    ) -> Result<Peer, Rejection> {
+        let peer = Peer::new(connection.client_address(headers));
+        self.by_address.acquire(&peer, now).map_err(Rejection::TooManyFromAddress)?;
+        Ok(peer)
+    }
+}
+
+/// A request of HTTP/1.1 without `Host`, or with several, gets 400 (RFC 9112, section 3.2).
+fn has_one_host(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(HOST).iter();
+    hosts.next().is_some() && hosts.next().is_none()
+}

@@ -1,0 +1,174 @@
+//! Responses of the public side, as `docs/wire.md` lists them.
+//!
+//! A response never contains what a client sent, except for an `Origin` that is a host of a site.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+
+use crate::event::DropReason;
+use crate::ingest::IngestError;
+use crate::transport::response::{JSON, RETRY_SOON, closing, error, with_body};
+use crate::transport::{AuthError, Body};
+
+static GIF: HeaderValue = HeaderValue::from_static("image/gif");
+static X_FOOTFALL_DROPPED: HeaderName = HeaderName::from_static("x-footfall-dropped");
+
+/// A transparent GIF of 1×1 px.
+static PIXEL: &[u8] =
+    b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x01D\0;";
+
+/// Why a beacon is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Rejection {
+    /// 400: the body ended before its announced length.
+    CutOff,
+    /// 400: a sender does not name the visitor's address.
+    NoVisitor,
+    /// 408; the connection is closed.
+    SlowBody,
+    /// 411: neither a length nor HTTP/2's frames.
+    NoLength,
+    /// 413.
+    TooLarge,
+    /// 415.
+    WrongType,
+    /// 429, with the time until the bucket of the address holds a token.
+    TooManyFromAddress(Duration),
+    /// 429, with the time until the bucket of the sender holds a token.
+    TooManyFromSender(Duration),
+    /// 503: too many bodies are being received.
+    TooManyBodies,
+    Auth(AuthError),
+    Ingest(IngestError),
+}
+
+impl From<AuthError> for Rejection {
+    fn from(error: AuthError) -> Self {
+        Self::Auth(error)
+    }
+}
+
+impl From<IngestError> for Rejection {
+    fn from(error: IngestError) -> Self {
+        Self::Ingest(error)
+    }
+}
+
+impl Rejection {
+    pub(super) fn response(self) -> Response<Body> {
+        match self {
+            Self::CutOff => closing(error(StatusCode::BAD_REQUEST, "the body was cut off")),
+            Self::NoVisitor => error(
+                StatusCode::BAD_REQUEST,
+                "a sender names the visitor's address in X-Footfall-Address, or, without a proxy between, as the one address in X-Forwarded-For",
+            ),
+            Self::SlowBody => closing(error(StatusCode::REQUEST_TIMEOUT, "the body came too slowly")),
+            Self::NoLength => {
+                closing(error(StatusCode::LENGTH_REQUIRED, "the length of the body must be given"))
+            }
+            Self::TooLarge => closing(error(StatusCode::PAYLOAD_TOO_LARGE, "a beacon is at most 64 KiB")),
+            Self::WrongType => error(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "a beacon is text/plain or application/json, without a content encoding",
+            ),
+            Self::TooManyFromAddress(wait) => too_many("too many requests from one address", wait),
+            Self::TooManyFromSender(wait) => too_many("too many requests with one token", wait),
+            Self::TooManyBodies => {
+                closing(unavailable("too many bodies are being received; keep the beacon and try again"))
+            }
+            Self::Auth(error) => error.response(),
+            Self::Ingest(error) => ingest_error(error),
+        }
+    }
+}
+
+fn ingest_error(cause: IngestError) -> Response<Body> {
+    let forbidden = |message| error(StatusCode::FORBIDDEN, message);
+    match cause {
+        IngestError::Malformed(malformed) => {
+            let body = serde_json::json!({ "error": malformed.problem, "at": malformed.path });
+            with_body(StatusCode::BAD_REQUEST, &JSON, format!("{body}\n"))
+        }
+        IngestError::UnknownSite => forbidden("this site is not configured here"),
+        IngestError::ForeignHost => forbidden("the page's host is not one of the site's hosts"),
+        IngestError::InvalidSignature => forbidden(
+            "this site accepts signed names only: the token in data-site is missing, wrong or expired",
+        ),
+        IngestError::SiteNotAllowed => forbidden("this token may not send for this site"),
+        IngestError::Unavailable => {
+            unavailable("events cannot be stored at the moment; keep the beacon and try again")
+        }
+    }
+}
+
+fn unavailable(message: &str) -> Response<Body> {
+    let mut response = error(StatusCode::SERVICE_UNAVAILABLE, message);
+    response.headers_mut().insert(RETRY_AFTER, RETRY_SOON);
+    response
+}
+
+fn too_many(message: &str, wait: Duration) -> Response<Body> {
+    let mut response = error(StatusCode::TOO_MANY_REQUESTS, message);
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    response
+}
+
+/// 200 with the pixel; it must not be cached, since every request is a view.
+pub(super) fn pixel() -> Response<Body> {
+    let mut response = with_body(StatusCode::OK, &GIF, Bytes::from_static(PIXEL));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Adds `X-Footfall-Dropped`, which counts dropped events by reason, when events were dropped.
+pub(super) fn add_dropped(response: &mut Response<Body>, dropped: &[u32; DropReason::ALL.len()]) {
+    if dropped.iter().all(|&events| events == 0) {
+        return;
+    }
+    let mut text = String::with_capacity(48);
+    for (reason, events) in DropReason::ALL.iter().zip(dropped) {
+        let comma = if text.is_empty() { "" } else { "," };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{comma}{}={events}", reason.name());
+    }
+    if let Ok(value) = HeaderValue::try_from(text) {
+        response.headers_mut().insert(&X_FOOTFALL_DROPPED, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beacon::MalformedBeacon;
+    use crate::transport::response::empty;
+
+    #[test]
+    fn waiting_times_are_rounded_up_to_whole_seconds() {
+        for (ms, seconds) in [(1, "1"), (1000, "1"), (1001, "2"), (0, "1")] {
+            let rejection = Rejection::TooManyFromAddress(Duration::from_millis(ms));
+            assert_eq!(rejection.response().headers()[RETRY_AFTER], seconds);
+        }
+    }
+
+    #[test]
+    fn dropped_events_are_counted_by_reason_in_a_header() {
+        let mut response = empty(StatusCode::NO_CONTENT);
+        add_dropped(&mut response, &[0, 0, 0]);
+        assert!(response.headers().is_empty());
+        add_dropped(&mut response, &[0, 2, 1]);
+        assert_eq!(response.headers()["x-footfall-dropped"], "optout=0,bot=2,duplicate=1");
+    }
+
+    #[test]
+    fn texts_in_responses_are_quoted() {
+        let malformed = MalformedBeacon::new("e[0].<k>", "a \"quote\"\r\n");
+        let response = Rejection::Ingest(malformed.into()).response();
+        assert_eq!(response.status(), 400);
+        assert_eq!(response.body().bytes(), b"{\"at\":\"e[0].<k>\",\"error\":\"a \\\"quote\\\"\\r\\n\"}\n");
+    }
+}

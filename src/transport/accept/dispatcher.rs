@@ -1,0 +1,72 @@
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::transport::accept::permit::AddressPermits;
+use crate::transport::accept::worker::{AssignedConnection, Worker};
+use crate::transport::connection::state::ServerState;
+use crate::transport::handler::Handler;
+
+/// The plain-text answer to a connection over a limit.
+static REJECTION: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: 33\r\n\
+    retry-after: 5\r\nconnection: close\r\n\r\n{\"error\":\"too many connections\"}\n";
+
+/// A connection that was accepted and belongs to no worker yet.
+pub(super) struct AcceptedConnection {
+    pub(super) stream: OwnedFd,
+    pub(super) peer: IpAddr,
+}
+
+/// Assigns accepted connections to workers, within the limits.
+pub(in crate::transport) struct Dispatcher<H> {
+    pub(in crate::transport) server: Arc<ServerState<H>>,
+    pub(in crate::transport) workers: Arc<Vec<Worker<H>>>,
+    pub(in crate::transport) max_connections: usize,
+    pub(in crate::transport) permits: Arc<AddressPermits>,
+}
+
+impl<H: Handler> Dispatcher<H> {
+    /// Assigns a connection to the worker with the fewest connections, or rejects it when a limit is reached.
+    pub(super) fn assign(&self, connection: AcceptedConnection) {
+        let counters = &self.server.counters;
+        counters.accepted.fetch_add(1, Ordering::Relaxed);
+        // Only the accepting thread adds connections, so the limit holds.
+        if counters.open.load(Ordering::Relaxed) >= self.max_connections {
+            counters.over_limit.fetch_add(1, Ordering::Relaxed);
+            return self.reject(&connection);
+        }
+        let trusted = self.server.trusted.contains(connection.peer);
+        let permit = if trusted { None } else { self.permits.acquire(connection.peer) };
+        if permit.is_none() && !trusted {
+            counters.over_address_limit.fetch_add(1, Ordering::Relaxed);
+            return self.reject(&connection);
+        }
+        counters.open.fetch_add(1, Ordering::Relaxed);
+        let AcceptedConnection { stream, peer } = connection;
+        let fewest = self.workers.iter().min_by_key(|worker| worker.state().open.load(Ordering::Relaxed));
+        fewest.expect("there is at least one worker").give(AssignedConnection { stream, peer, permit });
+    }
+
+    /// Answers 503 and closes. A TLS client sees only the closed connection.
+    fn reject(&self, connection: &AcceptedConnection) {
+        if self.server.tls.is_none() {
+            // The connection ends here whether or not the answer can be sent.
+            let _ = rustix::net::send(&connection.stream, REJECTION, rustix::net::SendFlags::NOSIGNAL);
+            let _ = rustix::net::shutdown(&connection.stream, rustix::net::Shutdown::Write);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rejection_states_its_true_length() {
+        let text = std::str::from_utf8(REJECTION).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{}", body.len());
+    }
+}

@@ -1,0 +1,105 @@
+//! Worker threads: one single-threaded runtime for each core.
+//!
+//! A connection stays on the thread that it was assigned to, so its state is neither shared nor locked. All workers share
+//! one listener. Several listeners on one port (`SO_REUSEPORT`) would spread connections by chance, lose waiting
+//! connections when one closes, and let a second collector start unnoticed on a port that is in use.
+
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use crate::transport::accept::permit::ConnectionPermit;
+use crate::transport::connection::serve;
+use crate::transport::connection::state::WorkerState;
+use crate::transport::error::ServerError;
+use crate::transport::handler::Handler;
+
+/// A connection on its way to a worker; no runtime knows it yet.
+pub(super) struct AssignedConnection {
+    pub(super) stream: OwnedFd,
+    pub(super) peer: IpAddr,
+    /// None for a trusted proxy, whose connections are not limited by address.
+    pub(super) permit: Option<ConnectionPermit>,
+}
+
+/// A running worker thread.
+pub(in crate::transport) struct Worker<H> {
+    state: Arc<WorkerState<H>>,
+    sender: mpsc::UnboundedSender<AssignedConnection>,
+    handle: Option<std::thread::JoinHandle<()>>,
+}
+
+impl<H: Handler> Worker<H> {
+    /// Starts the thread. It ends when the worker is dropped, and closes its connections.
+    pub(in crate::transport) fn start(state: Arc<WorkerState<H>>) -> Result<Self, ServerError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(ServerError::Thread)?;
+        // The limit on connections bounds the channel.
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let shared = state.clone();
+        let handle = std::thread::Builder::new()
+            .name(format!("worker-{}", state.number))
+            .spawn(move || runtime.block_on(run(shared, receiver)))
+            .map_err(ServerError::Thread)?;
+        Ok(Self { state, sender, handle: Some(handle) })
+    }
+
+    pub(in crate::transport) fn state(&self) -> &WorkerState<H> {
+        &self.state
+    }
+
+    /// Hands a connection over.
+    pub(super) fn give(&self, connection: AssignedConnection) {
+        self.state.open.fetch_add(1, Ordering::Relaxed);
+        if self.sender.send(connection).is_err() {
+            self.state.connection_closed();
+        }
+    }
+}
+
+impl<H> Drop for Worker<H> {
+    fn drop(&mut self) {
+        // Closing the channel ends the thread.
+        let (closed, _) = mpsc::unbounded_channel();
+        self.sender = closed;
+        if let Some(handle) = self.handle.take() {
+            // The thread printed its own panic.
+            let _ = handle.join();
+        }
+    }
+}
+
+/// Counts a connection as closed when it is dropped.
+struct OpenConnection<H>(Arc<WorkerState<H>>);
+
+impl<H> Drop for OpenConnection<H> {
+    fn drop(&mut self) {
+        self.0.connection_closed();
+    }
+}
+
+async fn run<H: Handler>(
+    state: Arc<WorkerState<H>>,
+    mut receiver: mpsc::UnboundedReceiver<AssignedConnection>,
+) {
+    let batcher = state.wake_batcher.clone();
+    tokio::spawn(async move { batcher.run().await });
+    let swept = state.clone();
+    tokio::spawn(async move {
+        swept.deadlines.sweep(&swept.server.timeouts, || swept.is_crowded()).await;
+    });
+    while let Some(AssignedConnection { stream, peer, permit }) = receiver.recv().await {
+        let open = OpenConnection(state.clone());
+        let Ok(stream) = TcpStream::from_std(stream.into()) else { continue };
+        tokio::spawn(async move {
+            serve::serve(stream, peer, open.0.clone()).await;
+            drop((open, permit));
+        });
+    }
+}

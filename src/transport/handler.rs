@@ -1,0 +1,56 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::{HeaderMap, Request, Response};
+
+use crate::transport::client::address::{RemoteAddress, TrustedProxies};
+use crate::transport::response::Body;
+
+/// Answers the requests of a [`Server`](super::Server).
+pub trait Handler: Send + Sync + 'static {
+    /// Returns the response to one request. Requests of one HTTP/2 connection are handled concurrently.
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        connection: &ConnectionContext,
+    ) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// What the requests of one connection share.
+pub struct ConnectionContext {
+    remote: RemoteAddress,
+    through_proxy: bool,
+    trusted: Arc<TrustedProxies>,
+    tls: bool,
+    worker: usize,
+}
+
+impl ConnectionContext {
+    pub(super) fn new(remote: RemoteAddress, trusted: Arc<TrustedProxies>, tls: bool, worker: usize) -> Self {
+        let through_proxy = trusted.contains(remote.address());
+        Self { remote, through_proxy, trusted, tls, worker }
+    }
+
+    /// Whether the remote end is a proxy that may name its clients.
+    pub fn through_proxy(&self) -> bool {
+        self.through_proxy
+    }
+
+    /// Whether the connection is encrypted here.
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// Number of the worker thread that serves the connection, from 0; below [`ServerOptions::threads`](super::ServerOptions::threads).
+    pub fn worker(&self) -> usize {
+        self.worker
+    }
+
+    /// The address of the client that sent a request with these headers: the remote end, or the client that a trusted
+    /// proxy names.
+    pub fn client_address(&self, headers: &HeaderMap) -> IpAddr {
+        let address = self.remote.address();
+        if self.through_proxy { self.trusted.client(address, headers) } else { address }
+    }
+}

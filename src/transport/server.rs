@@ -1,0 +1,128 @@
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ipnet::IpNet;
+
+use crate::config::{self, Config};
+use crate::transport::accept::dispatcher::Dispatcher;
+use crate::transport::accept::listener::{Acceptor, Listener};
+use crate::transport::accept::permit::AddressPermits;
+use crate::transport::accept::worker::Worker;
+use crate::transport::bounds::Timeouts;
+use crate::transport::client::address::TrustedProxies;
+use crate::transport::connection::state::{ServerState, WorkerState};
+use crate::transport::counters::ConnectionCounters;
+use crate::transport::error::ServerError;
+use crate::transport::handler::Handler;
+use crate::transport::response::ResponseBodyPermits;
+use crate::transport::tls::Certificates;
+
+/// How to run a [`Server`].
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Networks whose proxies may name their clients.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether connections from trusted proxies begin with a PROXY protocol header, version 2.
+    pub proxy_protocol: bool,
+    /// Certificate and key; without them the server speaks plain HTTP.
+    pub tls: Option<config::TlsConfig>,
+    /// Most open connections.
+    pub connections: usize,
+    /// Most open connections of one address; trusted proxies are exempt.
+    pub connections_per_address: usize,
+    /// ClientLimits in time.
+    pub timeouts: Timeouts,
+    /// Worker threads.
+    pub threads: NonZeroUsize,
+}
+
+impl ServerOptions {
+    /// The options of the public listener, with one worker for each core.
+    pub fn from_config(config: &Config) -> Self {
+        Self {
+            listen: config.listen,
+            trusted_proxies: config.trusted_proxies.clone(),
+            proxy_protocol: config.proxy_protocol,
+            tls: config.tls.clone(),
+            connections: config.limits.connections,
+            connections_per_address: config.limits.connections_per_address,
+            timeouts: Timeouts::default(),
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        }
+    }
+}
+
+/// A running HTTP server. It stops when it is drained or dropped.
+pub struct Server<H> {
+    address: SocketAddr,
+    state: Arc<ServerState<H>>,
+    // DropReason before the workers, which it holds too.
+    pub(super) acceptor: Acceptor,
+    pub(super) workers: Arc<Vec<Worker<H>>>,
+}
+
+impl<H: Handler> Server<H> {
+    /// Listens, and answers every request with `handler`, on threads of its own.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on, the certificate cannot be used, or a thread cannot be started.
+    pub fn start(options: ServerOptions, handler: Arc<H>) -> Result<Self, ServerError> {
+        let tls = options.tls.as_ref().map(Certificates::load).transpose()?;
+        let listener = Listener::bind(options.listen)?;
+        let state = Arc::new(ServerState {
+            handler,
+            trusted: Arc::new(TrustedProxies::new(options.trusted_proxies)),
+            tls,
+            proxy_protocol: options.proxy_protocol,
+            crowded: options.connections / 4 * 3,
+            timeouts: options.timeouts,
+            response_bodies: ResponseBodyPermits::default(),
+            counters: Arc::new(ConnectionCounters::default()),
+        });
+        let start = |number| Worker::start(Arc::new(WorkerState::new(number, state.clone())));
+        let workers = Arc::new((0..options.threads.get()).map(start).collect::<Result<Vec<_>, _>>()?);
+        let address = listener.address();
+        let dispatcher = Dispatcher {
+            server: state.clone(),
+            workers: workers.clone(),
+            max_connections: options.connections,
+            permits: Arc::new(AddressPermits::new(options.connections_per_address)),
+        };
+        let acceptor = Acceptor::start(listener, dispatcher)?;
+        Ok(Self { address, state, acceptor, workers })
+    }
+
+    /// The address that the server listens on, with the port that the system chose for port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The handler that it was started with.
+    pub fn handler(&self) -> &Arc<H> {
+        &self.state.handler
+    }
+
+    /// The certificate in use, when the server speaks TLS.
+    pub fn certificates(&self) -> Option<&Arc<Certificates>> {
+        self.state.tls.as_ref()
+    }
+
+    /// Returns a function that writes the metrics of connections; it may outlive the server.
+    pub fn metrics(&self) -> impl Fn(&mut String) + Send + Sync + use<H> {
+        let counters = self.state.counters.clone();
+        move |out| counters.write(out)
+    }
+
+    /// How many connections are open.
+    pub fn open_connections(&self) -> usize {
+        self.state.counters.open.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn timeouts(&self) -> &Timeouts {
+        &self.state.timeouts
+    }
+}
