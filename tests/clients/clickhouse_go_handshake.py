@@ -8,6 +8,7 @@ import base64
 import http.client
 import socket
 import struct
+import time
 import uuid
 import zoneinfo
 from urllib.parse import urlencode
@@ -25,6 +26,7 @@ REVISION = 54460  # the newest that clickhouse-go knows: DBMS_MIN_PROTOCOL_VERSI
 DEADLINE = {"max_execution_time": "64"}
 HELLO = "SELECT displayName(), version(), revision(), timezone()"
 UNKNOWN_SETTING = 115
+MAX_IDLE_SECONDS = 2
 
 QUERY, DATA, CANCEL, PING = 1, 2, 3, 4
 (SERVER_HELLO, SERVER_DATA, SERVER_EXCEPTION, SERVER_PROGRESS, SERVER_PONG, SERVER_END, SERVER_PROFILE_INFO, SERVER_TOTALS,
@@ -264,6 +266,7 @@ class Http:
     def __init__(self, user, compress):
         self.user, self.compress = user, compress
         self.connection = http.client.HTTPConnection(HOST, HTTP_PORT, timeout=60)
+        self.last_used = time.monotonic()
         ((display_name, version, revision, timezone),) = self.query(HELLO)
         assert display_name and version.startswith("26.") and revision >= REVISION, (display_name, version, revision)
         zoneinfo.ZoneInfo(timezone)
@@ -275,13 +278,21 @@ class Http:
         login = base64.b64encode(":".join(self.user).encode()).decode()
         parameters = {"client_protocol_version": REVISION, "database": DATABASE, "default_format": "Native", **parameters}
         # Go sorts parameters by name.
-        self.connection.request("POST", "/?" + urlencode(sorted(parameters.items())), body,
-                                {"User-Agent": CLIENT, "Authorization": "Basic " + login, **dict(headers)})
+        # A server closes connections that were idle for long, as they are on a busy machine. Go reconnects then.
+        if time.monotonic() - self.last_used > MAX_IDLE_SECONDS:
+            self.connection.close()
+        try:
+            self.connection.request("POST", "/?" + urlencode(sorted(parameters.items())), body,
+                                    {"User-Agent": CLIENT, "Authorization": "Basic " + login, **dict(headers)})
+        except BrokenPipeError:
+            # The server may deny a request and close before it has read the whole body. Like Go, read its answer.
+            pass
         answer = self.connection.getresponse()
         try:
             data = answer.read()
         except http.client.IncompleteRead as broken:
             data = broken.partial
+        self.last_used = time.monotonic()
         if answer.status != 200:
             code = answer.getheader("X-ClickHouse-Exception-Code")
             assert code, f"an error without X-ClickHouse-Exception-Code: {answer.status} {data[:300]}"
