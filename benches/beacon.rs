@@ -7,9 +7,9 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use footfall::beacon::{Beacon, json};
 use footfall::config::Site;
-use footfall::enrich::{Browsers, Client, HintHeaders};
+use footfall::enrich::{BrowserRecogniser, ClientSignals, HintHeaders};
 use footfall::ingest::assemble::{self, PageContext};
-use footfall::privacy::{Place, Who};
+use footfall::privacy::{GeoPlace, VisitorIdentity};
 
 const USER_AGENT: &[u8] =
     b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
@@ -23,9 +23,15 @@ fn body(events: usize) -> String {
     format!("{HEAD}\"e\":[{}]}}", events.join(","))
 }
 
-fn encode(beacon: &Beacon<'_>, site: &Site, who: &Who, browsers: &Browsers, rows: &mut Vec<u8>) {
+fn encode(
+    beacon: &Beacon<'_>,
+    site: &Site,
+    who: &VisitorIdentity,
+    browsers: &BrowserRecogniser,
+    rows: &mut Vec<u8>,
+) {
     rows.clear();
-    let browser = browsers.browser(&Client {
+    let browser = browsers.recognise(&ClientSignals {
         user_agent: USER_AGENT,
         hints: &beacon.hints,
         headers: HintHeaders::default(),
@@ -46,8 +52,8 @@ fn encode(beacon: &Beacon<'_>, site: &Site, who: &Who, browsers: &Browsers, rows
 
 fn stages(criterion: &mut Criterion) {
     let site = Site::localhost();
-    let who = Who { visitor: 1, address: 2, epoch: 3, ip_version: 4, place: Place::default() };
-    let browsers = Browsers::new();
+    let who = VisitorIdentity { visitor: 1, address: 2, epoch: 3, ip_version: 4, place: GeoPlace::default() };
+    let browsers = BrowserRecogniser::new();
     for events in [1, 10] {
         let body = body(events);
         let mut group = criterion.benchmark_group(format!("beacon of {events}"));

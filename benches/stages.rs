@@ -10,9 +10,9 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use footfall::beacon::ClientHints;
 use footfall::config::{DropBots, NamePatterns, Retention, Site};
-use footfall::enrich::{Browsers, Client, HintHeaders, source};
+use footfall::enrich::{BrowserRecogniser, ClientSignals, HintHeaders, traffic_source};
 use footfall::privacy::scrub::{self, Campaign};
-use footfall::privacy::{KeyRing, Peer, Places, Privacy, SystemClock};
+use footfall::privacy::{GeoLookup, KeyRing, Peer, Privacy, SystemClock};
 
 const USER_AGENT: &[u8] =
     b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
@@ -29,7 +29,7 @@ fn site() -> Site {
     }
 }
 
-fn privacy(places: Places) -> Privacy {
+fn privacy(places: GeoLookup) -> Privacy {
     let directory = tempfile::tempdir().expect("a directory");
     let zone = jiff::tz::TimeZone::UTC;
     let time = jiff::civil::time(4, 0, 0, 0);
@@ -55,8 +55,8 @@ fn hints() -> ClientHints<'static> {
     }
 }
 
-fn client<'a>(user_agent: &'a [u8], hints: &'a ClientHints<'a>) -> Client<'a> {
-    Client {
+fn client<'a>(user_agent: &'a [u8], hints: &'a ClientHints<'a>) -> ClientSignals<'a> {
+    ClientSignals {
         user_agent,
         hints,
         headers: HintHeaders::default(),
@@ -88,53 +88,55 @@ fn scrubbing(c: &mut Criterion) {
 
 fn pseudonyms(c: &mut Criterion) {
     let site = site();
-    let without = privacy(Places::default());
+    let without = privacy(GeoLookup::default());
     let peer = || Peer::new(IpAddr::V4(Ipv4Addr::new(77, 88, 8, 8)));
-    c.bench_function("pseudonymise", |b| b.iter(|| without.admit(peer(), &site, black_box(USER_AGENT))));
+    c.bench_function("pseudonymise", |b| b.iter(|| without.identify(peer(), &site, black_box(USER_AGENT))));
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("geo");
     let files = ["city-ipv4.mmdb", "city-ipv6.mmdb", "asn.mmdb"].map(|name| directory.join(name));
     if !files.iter().all(|file| file.exists()) {
         return;
     }
-    let with = privacy(Places::open(&files));
+    let with = privacy(GeoLookup::open(&files));
     c.bench_function("pseudonymise and locate, one address", |b| {
-        b.iter(|| with.admit(peer(), &site, black_box(USER_AGENT)));
+        b.iter(|| with.identify(peer(), &site, black_box(USER_AGENT)));
     });
     let mut number = 0u32;
     c.bench_function("pseudonymise and locate, another address each time", |b| {
         b.iter(|| {
             // A full-period generator draws addresses from the whole table, so that few records are in a cache.
             number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            with.admit(Peer::new(IpAddr::V4(number.into())), &site, black_box(USER_AGENT))
+            with.identify(Peer::new(IpAddr::V4(number.into())), &site, black_box(USER_AGENT))
         });
     });
 }
 
 fn enriching(c: &mut Criterion) {
     let hints = hints();
-    let browsers = Browsers::new();
+    let browsers = BrowserRecogniser::new();
     c.bench_function("browser: remembered", |b| {
-        b.iter(|| browsers.browser(&client(black_box(USER_AGENT), &hints)))
+        b.iter(|| browsers.recognise(&client(black_box(USER_AGENT), &hints)))
     });
     let mut number = 0u64;
     c.bench_function("browser: new", |b| {
         b.iter(|| {
             number += 1;
             let user_agent = format!("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.{number}.0 Safari/537.36");
-            browsers.browser(&client(user_agent.as_bytes(), &hints))
+            browsers.recognise(&client(user_agent.as_bytes(), &hints))
         });
     });
     let none = Campaign::default();
-    c.bench_function("source: direct", |b| b.iter(|| source(black_box(""), "clinic.example", &none, "")));
+    c.bench_function("source: direct", |b| {
+        b.iter(|| traffic_source(black_box(""), "clinic.example", &none, ""))
+    });
     c.bench_function("source: search", |b| {
-        b.iter(|| source(black_box("yandex.ru"), "clinic.example", &none, ""))
+        b.iter(|| traffic_source(black_box("yandex.ru"), "clinic.example", &none, ""))
     });
     c.bench_function("source: unknown host", |b| {
-        b.iter(|| source(black_box("blog.partner.example"), "clinic.example", &none, ""));
+        b.iter(|| traffic_source(black_box("blog.partner.example"), "clinic.example", &none, ""));
     });
     let campaign = Campaign { source: "google".into(), medium: "cpc".into(), ..Campaign::default() };
     c.bench_function("source: campaign", |b| {
-        b.iter(|| source("", "clinic.example", black_box(&campaign), "gclid"))
+        b.iter(|| traffic_source("", "clinic.example", black_box(&campaign), "gclid"))
     });
 }
 

@@ -1,8 +1,8 @@
-//! What must hold for any bytes, target by target: `fuzz/` throws random bytes at these functions, and `cargo test` runs
-//! them over the inputs that are kept in `fuzz/corpus`.
+//! Fuzz targets: what must hold for any bytes. `fuzz/` calls these functions with random bytes, and `cargo test` with the
+//! inputs in `fuzz/corpus`.
 //!
-//! Each function reads its input with the code that reads what strangers send, and panics when a promise of that code
-//! does not hold. Built for tests and fuzzing alone (`cfg(fuzzing)`, which `cargo fuzz` sets): the program has none of it.
+//! Each function gives its input to code that reads untrusted bytes, and panics when that code breaks a promise. The targets
+//! exist only in tests and under `cfg(fuzzing)`, which `cargo fuzz` sets.
 
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
@@ -12,18 +12,17 @@ use hyper::header::{HeaderName, HeaderValue};
 
 use crate::beacon::{self, ClientHints, EventDetail, MAX_AGE_MS, MAX_COOKIES, MAX_EVENTS, MAX_PROPS};
 use crate::config::{Config, ConfigError, CookieRule, NamePatterns, Site};
-use crate::enrich::{Browser, Browsers, Client, HintHeaders};
-use crate::privacy::scrub::{self, Address};
-use crate::privacy::{KeyRing, Places, Privacy, SystemClock};
+use crate::enrich::{BrowserRecogniser, ClientSignals, HintHeaders, recognise_uncached};
+use crate::privacy::scrub::{self, ScrubbedAddress};
+use crate::privacy::{GeoLookup, KeyRing, Privacy, SystemClock};
 
 pub use crate::spool::fuzz::spool_recovery;
 pub use crate::transport::fuzz::forwarded_headers;
 
-/// A target: its name, which is that of its directory under `fuzz/corpus`, and what it runs.
-pub type Target = (&'static str, fn(&[u8]));
+/// The name of a target, which is its directory in `fuzz/corpus`, and its function.
+pub type FuzzTarget = (&'static str, fn(&[u8]));
 
-/// Every target.
-pub const TARGETS: &[Target] = &[
+pub const TARGETS: &[FuzzTarget] = &[
     ("beacon", beacon),
     ("url_scrubber", url_scrubber),
     ("forwarded_headers", forwarded_headers),
@@ -34,15 +33,15 @@ pub const TARGETS: &[Target] = &[
     ("configuration", configuration),
 ];
 
-/// Longest text of a recognised browser that is kept, in bytes: what a stranger writes must not go to disk at length.
+/// Longest text of a recognised browser, in bytes: untrusted texts must not reach the disk at length.
 const MAX_BROWSER_TEXT: usize = 128;
-/// Longest message about one setting, besides the setting itself.
+/// Longest message about one setting, without the setting itself.
 const MAX_MESSAGE: usize = 512;
 
-/// A body of `POST /b`, or behind a `?` the query of the pixel and its `Referer`.
+/// A body of `POST /b`, or after a `?` the query of the pixel and its `Referer`.
 ///
-/// What is taken is JSON, keeps every bound of the wire, and reads the same again; what is refused is refused in a few
-/// words.
+/// An accepted body is JSON, keeps every bound of the wire, and is read in the same way again. The error of another body is
+/// short.
 pub fn beacon(data: &[u8]) {
     if let Some(pixel) = data.strip_prefix(b"?") {
         let Ok(text) = std::str::from_utf8(pixel) else { return };
@@ -79,8 +78,8 @@ pub fn beacon(data: &[u8]) {
 
 /// An address or a text of a page.
 ///
-/// Scrubbing keeps to its bound, changes nothing more when repeated, and leaves no e-mail address; an address is put
-/// together again from what is kept of it.
+/// Scrubbing keeps its bound, does not change its own output, and leaves no e-mail address. The kept parts of an address make
+/// an address again.
 pub fn url_scrubber(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for max_bytes in [4_096, 64, 7] {
@@ -90,7 +89,7 @@ pub fn url_scrubber(data: &[u8]) {
         assert!(!has_email(&once), "an e-mail address stays: {once:?}");
     }
     let keep = NamePatterns { exact: vec!["q".into(), "page".into()], prefixes: vec!["utm_".into()] };
-    let Ok(Address { host, path, query, .. }) = scrub::address(text, &keep) else { return };
+    let Ok(ScrubbedAddress { host, path, query, .. }) = scrub::address(text, &keep) else { return };
     assert!(!host.is_empty() && path.starts_with('/') && path.len() <= 1_024 && query.len() <= 1_024);
     assert!(!has_email(&path) && !has_email(&query), "an e-mail address stays in {path:?} {query:?}");
     for part in query.split('&').filter(|part| !part.is_empty()) {
@@ -98,7 +97,7 @@ pub fn url_scrubber(data: &[u8]) {
         let name: String = form_urlencoded::parse(name.as_bytes()).map(|(name, _)| name).collect();
         assert!(keep.matches(&name), "the parameter {name:?} was not to be kept");
     }
-    // A path that was cut may end in what now reads as a dot segment.
+    // A path that was cut may end in a dot segment.
     if path.len() >= 1_000 {
         return;
     }
@@ -107,7 +106,7 @@ pub fn url_scrubber(data: &[u8]) {
     assert_eq!((&again.host, &again.path), (&host, &path), "an address is scrubbed the same again");
 }
 
-/// `letters@letters.letters`, with nothing else about it: no look-alike.
+/// `letters@letters.letters` between blanks or ends of the text.
 fn has_email(text: &str) -> bool {
     let is_word = |byte: &u8| byte.is_ascii_lowercase();
     text.match_indices('@').any(|(at, _)| {
@@ -124,13 +123,13 @@ fn has_email(text: &str) -> bool {
 
 /// Lines `name=value`, as a page's cookies.
 ///
-/// Only those that the site names are kept, each once, and none as it is unless the site says so.
+/// Only allow-listed cookies are kept, each once, and a value only by a rule of the site.
 pub fn cookies(data: &[u8]) {
     static PRIVACY: LazyLock<Privacy> = LazyLock::new(|| {
         let directory = std::env::temp_dir().join(format!("footfall-fuzz-{}", std::process::id()));
         let (zone, turn) = (jiff::tz::TimeZone::UTC, jiff::civil::time(4, 0, 0, 0));
         let keys = KeyRing::open(&directory, true, zone, turn, Arc::new(SystemClock));
-        Privacy::new(keys.expect("a key in the directory for temporary files"), Places::open(&[]))
+        Privacy::new(keys.expect("a key in the directory for temporary files"), GeoLookup::open(&[]))
     });
     static SITE: LazyLock<Site> = LazyLock::new(|| Site {
         cookies: [("ab", CookieRule::Value), ("uid", CookieRule::Hmac), ("consent", CookieRule::Presence)]
@@ -160,7 +159,7 @@ pub fn cookies(data: &[u8]) {
     assert_eq!(PRIVACY.cookies(&SITE, offered.iter().copied()), kept, "the same cookies are kept the same");
 }
 
-/// Lines of `Sec-CH-UA` headers in the order of the specification's list, the first for brands; then a user agent.
+/// Lines of `Sec-CH-UA` headers in the order of the specification, the first for brands; then a user agent.
 pub fn client_hints(data: &[u8]) {
     const NAMES: [&str; 7] = [
         "sec-ch-ua",
@@ -179,21 +178,21 @@ pub fn client_hints(data: &[u8]) {
         }
     }
     let hints = ClientHints::default();
-    check_browser(&Client {
+    check_browser(&ClientSignals {
         user_agent: lines.next().unwrap_or_default(),
         hints: &hints,
-        headers: HintHeaders::of(&headers),
+        headers: HintHeaders::from_request(&headers),
         touch_points: 0,
         screen: (0, 0),
         automated: false,
     });
 }
 
-/// A user agent behind three bytes: touch points, screen, and whether a script drives the browser.
+/// Three bytes (touch points, screen, and whether a script drives the browser), then a user agent.
 pub fn user_agent(data: &[u8]) {
     let Some(([touch_points, screen, flags], user_agent)) = data.split_first_chunk::<3>() else { return };
     let hints = ClientHints::default();
-    check_browser(&Client {
+    check_browser(&ClientSignals {
         user_agent,
         hints: &hints,
         headers: HintHeaders::default(),
@@ -203,12 +202,12 @@ pub fn user_agent(data: &[u8]) {
     });
 }
 
-/// The answer does not hang on what was asked before, and is short whatever was sent.
-fn check_browser(client: &Client<'_>) {
-    static REMEMBERING: LazyLock<Browsers> = LazyLock::new(Browsers::new);
-    let fresh = Browser::of(client);
-    assert_eq!(*REMEMBERING.browser(client), fresh, "not what is found anew");
-    assert_eq!(*REMEMBERING.browser(client), fresh, "not what was remembered");
+/// The result does not depend on earlier clients, and it is short for any input.
+fn check_browser(client: &ClientSignals<'_>) {
+    static CACHED: LazyLock<BrowserRecogniser> = LazyLock::new(BrowserRecogniser::new);
+    let fresh = recognise_uncached(client);
+    assert_eq!(*CACHED.recognise(client), fresh, "not what is found anew");
+    assert_eq!(*CACHED.recognise(client), fresh, "not what was remembered");
     for text in [&fresh.name, &fresh.os, &fresh.bot] {
         assert!(text.len() <= MAX_BROWSER_TEXT, "{} bytes", text.len());
     }
@@ -217,12 +216,12 @@ fn check_browser(client: &Client<'_>) {
     }
 }
 
-/// The text of `footfall.toml`; behind a NUL, lines of `FOOTFALL_NAME=value`.
+/// The text of `footfall.toml`; after a NUL, lines of `FOOTFALL_NAME=value`.
 ///
-/// It is refused with places that are there, or taken, and then with the bounds that the program relies on.
+/// An error names lines that exist. An accepted configuration keeps the bounds that the program relies on.
 pub fn configuration(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    // A setting that names a file is read while it is checked: the files of the machine are no part of the input.
+    // A setting that names a file is read when it is checked. The files of the machine are not part of the input.
     if text.contains("password") || text.contains("PASSWORD") || text.contains("\\u") || text.contains("\\U")
     {
         return;
@@ -254,7 +253,7 @@ pub fn configuration(data: &[u8]) {
     }
 }
 
-/// An address of a chain of proxies for [`forwarded_headers`] to tell from another.
+/// An address in a chain of proxies, for [`forwarded_headers`].
 pub(crate) fn ip(text: &'static str) -> IpAddr {
     text.parse().expect("an address")
 }

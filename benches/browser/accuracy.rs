@@ -1,7 +1,7 @@
 //! Compares recognised browsers and bots with the expected answers of the suites.
 
 use footfall::beacon::ClientHints;
-use footfall::enrich::{Browser, HintHeaders};
+use footfall::enrich::{HintHeaders, recognise_uncached};
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 use woothee::parser::Parser;
@@ -73,7 +73,7 @@ fn share(
 fn footfall(row: &SuiteRow) -> Recognised {
     let headers = headers(row);
     let hints = ClientHints::default();
-    let browser = Browser::of(&client(&row.user_agent, &hints, HintHeaders::of(&headers)));
+    let browser = recognise_uncached(&client(&row.user_agent, &hints, HintHeaders::from_request(&headers)));
     let os_major = browser.os_version.split('.').next().unwrap_or_default().to_owned();
     let device = browser.device.name().to_owned();
     let fields = [browser.name.into(), browser.version.into(), browser.os.into(), os_major, device];

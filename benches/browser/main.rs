@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use footfall::beacon::ClientHints;
-use footfall::enrich::{Client, HintHeaders};
+use footfall::enrich::{ClientSignals, HintHeaders};
 
 /// The tables are between these lines of `docs/browser.md`.
 const BEGIN: &str = "<!-- measured: cargo bench --bench browser -- --write -->";
@@ -37,8 +37,15 @@ fn main() {
 }
 
 /// A client that sends only these properties.
-fn client<'a>(agent: &'a str, hints: &'a ClientHints<'a>, headers: HintHeaders<'a>) -> Client<'a> {
-    Client { user_agent: agent.as_bytes(), hints, headers, touch_points: 0, screen: (0, 0), automated: false }
+fn client<'a>(agent: &'a str, hints: &'a ClientHints<'a>, headers: HintHeaders<'a>) -> ClientSignals<'a> {
+    ClientSignals {
+        user_agent: agent.as_bytes(),
+        hints,
+        headers,
+        touch_points: 0,
+        screen: (0, 0),
+        automated: false,
+    }
 }
 
 fn write(tables: &str) {

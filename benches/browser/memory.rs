@@ -1,7 +1,7 @@
 //! Resident memory of the recognition tables.
 
 use footfall::beacon::ClientHints;
-use footfall::enrich::{Browser, Browsers, HintHeaders};
+use footfall::enrich::{BrowserRecogniser, HintHeaders, recognise_uncached};
 use woothee::parser::Parser;
 
 use crate::client;
@@ -29,14 +29,14 @@ pub(crate) fn report() -> String {
     let hints = ClientHints::default();
     let tables = gained(|| {
         for agent in [AGENT, "curl/8.9.1", "Mozilla/5.0 (compatible; ExampleBot/1.0)"] {
-            drop(Browser::of(&client(agent, &hints, HintHeaders::default())));
+            drop(recognise_uncached(&client(agent, &hints, HintHeaders::default())));
         }
     });
-    let browsers = Browsers::new();
+    let browsers = BrowserRecogniser::new();
     let remember = |from: u32, count: u32| {
         for number in from..from + count {
             let agent = format!("{AGENT} Random/{number}");
-            drop(browsers.browser(&client(&agent, &hints, HintHeaders::default())));
+            drop(browsers.recognise(&client(&agent, &hints, HintHeaders::default())));
         }
     };
     let remembered = gained(|| remember(0, 100_000));

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use footfall::beacon::ClientHints;
-use footfall::enrich::{Browser, Browsers, HintHeaders};
+use footfall::enrich::{BrowserRecogniser, HintHeaders, recognise_uncached};
 use woothee::parser::Parser;
 
 use crate::client;
@@ -55,13 +55,13 @@ fn noise(seed: u64) -> String {
 /// Medians in µs: `woothee`, not cached, cached. They take turns, so that other load slows all of them.
 fn times(agents: &[&str]) -> [f64; 3] {
     let hints = ClientHints::default();
-    let browsers = Browsers::new();
+    let browsers = BrowserRecogniser::new();
     let of = |agent| client(agent, &hints, HintHeaders::default());
     let mut all = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
         all[0].push(time(agents, |agent| drop(black_box(Parser::new().parse(agent)))));
-        all[1].push(time(agents, |agent| drop(black_box(Browser::of(&of(agent))))));
-        all[2].push(time(agents, |agent| drop(black_box(browsers.browser(&of(agent))))));
+        all[1].push(time(agents, |agent| drop(black_box(recognise_uncached(&of(agent))))));
+        all[2].push(time(agents, |agent| drop(black_box(browsers.recognise(&of(agent))))));
     }
     all.map(|mut times| {
         times.sort_by(f64::total_cmp);

@@ -247,7 +247,7 @@ mod tests {
 
     use super::*;
     use crate::config::SpoolLimits;
-    use crate::privacy::{Clock, KeyRing, Places, Privacy};
+    use crate::privacy::{Clock, GeoLookup, KeyRing, Privacy};
     use crate::spool::test_disk::TestDisk;
 
     /// A wall clock that stands where it was put, in seconds.
@@ -288,7 +288,7 @@ mod tests {
         drop(open());
         disk.leave_space(0);
         let (spool, recovered) = open();
-        let privacy = Privacy::new(ring.unwrap(), Places::open(&[]));
+        let privacy = Privacy::new(ring.unwrap(), GeoLookup::open(&[]));
         let collector = Arc::new(Collector::new(&config, privacy, spool.clone(), &recovered));
         let turning = tokio::spawn(turn_keys(collector.clone(), spool.clone()));
         for _ in 0..3 {

@@ -23,7 +23,7 @@ use crate::command::{Common, Error, Exit};
 use crate::config::{Config, ConfigError, HostPattern};
 use crate::ingest::Collector;
 use crate::operator::{Admin, Auth, AuthPolicy, OperatorListener, respond_with_reports};
-use crate::privacy::{self, KeyRing, Places, Privacy, SystemClock};
+use crate::privacy::{self, GeoLookup, KeyRing, Privacy, SystemClock};
 use crate::report::Reports;
 use crate::server::{PublicHandler, PublicOptions};
 use crate::spool::{Spool, SpoolError};
@@ -107,7 +107,7 @@ impl Running {
             config.rotate_at,
             Arc::new(SystemClock),
         )?;
-        let privacy = Privacy::new(keys, Places::open(&config.geo));
+        let privacy = Privacy::new(keys, GeoLookup::open(&config.geo));
         let (spool, recovered) = Spool::open(&config.data.join("spool"), &config.spool)?;
         let collector = Arc::new(Collector::new(&config, privacy, spool.clone(), &recovered));
         let admin = OperatorListener::bind(config.admin).await?;

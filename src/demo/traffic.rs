@@ -63,7 +63,7 @@ impl Sources {
                 campaign: campaign.into(),
                 ..Campaign::default()
             };
-            let found = enrich::source(referrer_host, clinic::HOST, &campaign, click_id);
+            let found = enrich::traffic_source(referrer_host, clinic::HOST, &campaign, click_id);
             (found.name.to_owned(), found.channel)
         };
         Self {

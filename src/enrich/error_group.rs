@@ -1,7 +1,7 @@
-//! Which script errors are the same one.
+//! Groups of script errors.
 //!
-//! Two errors are of one group when their messages are equal but for numbers and quoted values, and they come from the
-//! same script. Lines and columns do not count: they move with every release of the site.
+//! Two errors belong to one group if they come from the same script and their messages differ only in numbers and quoted
+//! values. Lines and columns do not count, because they change with every release of the site.
 
 use sha2::{Digest, Sha256};
 
@@ -17,12 +17,12 @@ pub fn error_group(message: &str, source: &str) -> u64 {
             while rest.next_if(char::is_ascii_digit).is_some() {}
         } else if matches!(c, '"' | '\'' | '`' | '«') {
             let end = if c == '«' { '»' } else { c };
-            // Only a quotation that ends is one; an apostrophe is not.
+            // A quotation must be closed; an apostrophe is not a quotation.
             let closed = rest.clone().any(|c| c == end);
             plain.push(c);
             if closed {
                 for c in rest.by_ref().take_while(|c| *c != end) {
-                    // Names of functions and properties tell errors apart, values do not.
+                    // Names of functions and properties distinguish errors, values do not.
                     if c.is_alphabetic() || c == '_' || c == '.' {
                         plain.push(c);
                     }

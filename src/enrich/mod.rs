@@ -1,8 +1,8 @@
-//! What the request says beyond who sent it: the browser, the source of the visit, the group of an error.
+//! Facts about a request besides its sender: browser, bot, traffic source, error group, data centre.
 //!
-//! [`Browsers`] turns a user agent and client hints into a [`Browser`]; [`source`] turns a referrer and a campaign into a
-//! source and a channel. All read what the stages before handed them and ask nobody. The user agent is borrowed for the
-//! call and kept nowhere: what is remembered is remembered by a keyed hash.
+//! [`BrowserRecogniser`] turns a user agent and client hints into a [`BrowserInfo`]. [`traffic_source`] turns a referrer and a
+//! campaign into a source and a channel. Nothing here contacts another machine. The user agent is borrowed for the call; the
+//! cache holds only a keyed hash of it.
 
 mod bot;
 mod browser;
@@ -13,8 +13,10 @@ mod source;
 mod spam;
 mod table;
 
-pub use browser::{Browser, Browsers, Client, HintHeaders, Rules};
+pub use browser::{
+    BrowserInfo, BrowserRecogniser, ClientSignals, DecidingRules, HintHeaders, recognise_uncached,
+};
 pub use error_group::error_group;
 pub use network::is_data_centre;
-pub use source::{Source, source};
+pub use source::{TrafficSource, traffic_source};
 pub use spam::is_spam_referrer;

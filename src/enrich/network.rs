@@ -1,4 +1,4 @@
-//! Whether an autonomous system is one of data centres: visitors do not live there, servers and VPN exits do.
+//! Whether an autonomous system belongs to data centres: the address is then of a server or VPN exit, not of a home.
 //!
 //! The table is `lists/data-centres.tsv`; who belongs into it stands in `tools/lists/hosting.tsv`. Networks that carry people's
 //! traffic onwards, such as iCloud Private Relay's, are none of it. This is a mark on an event, and never a reason to drop one.
@@ -7,13 +7,13 @@ use std::sync::LazyLock;
 
 use super::lists::DATA_CENTRES;
 
-/// The numbers of the list, ascending: 4 bytes each, found by halving.
+/// The numbers of the list, ascending, for binary search.
 static NUMBERS: LazyLock<Box<[u32]>> = LazyLock::new(|| {
     let number = |line: &str| line.split('\t').next()?.parse().ok();
     DATA_CENTRES.entries().map(|line| number(line).expect("a test reads every line")).collect()
 });
 
-/// Whether this autonomous system is a data centre's. 0, which stands for an unknown one, is none.
+/// Whether this autonomous system belongs to a data centre; false for 0, which means unknown.
 pub fn is_data_centre(asn: u32) -> bool {
     NUMBERS.binary_search(&asn).is_ok()
 }
@@ -24,7 +24,7 @@ mod tests {
 
     #[test]
     fn the_numbers_are_in_order() {
-        assert!(NUMBERS.is_sorted_by(|one, next| one < next), "halving needs it");
+        assert!(NUMBERS.is_sorted_by(|one, next| one < next), "binary search needs it");
     }
 
     #[test]

@@ -1,21 +1,21 @@
-//! Where a visit came from: referrer, campaign and click id in; a source's name and a channel out.
+//! Referrer, campaign and click id in; the name of the source and its channel out.
 //!
-//! The rules are those of `docs/sources.md`; who is a search engine, a social network, a mail service or an assistant
-//! stands in `sources.tsv`. A referrer on the site's own domain is no source.
+//! `docs/sources.md` describes the rules. `sources.tsv` lists search engines, social networks, mail services and so on. A
+//! referrer on the site's own domain is not a source.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::table;
+use crate::event::names;
 use crate::privacy::scrub::Campaign;
 
-/// What a visit without a source is called.
+/// Name of the source of a visit without one.
 const DIRECT: &str = "Direct";
 
-/// A source and its channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source<'a> {
+pub struct TrafficSource<'a> {
     /// `Google`, the given `utm_source`, the referrer's host, or `Direct`.
     pub name: &'a str,
     /// One of the channels of `docs/sources.md`.
@@ -23,16 +23,16 @@ pub struct Source<'a> {
 }
 
 /// The source and the channel of a view. Hosts are in lower case.
-pub fn source<'a>(
+pub fn traffic_source<'a>(
     referrer_host: &'a str,
     page_host: &str,
     campaign: &'a Campaign<'_>,
     click_id: &str,
-) -> Source<'a> {
+) -> TrafficSource<'a> {
     let referrer = without_www(referrer_host);
     let referrer = if is_internal(referrer, without_www(page_host)) { "" } else { referrer };
     let medium = lower(&campaign.medium);
-    let clicked = TABLE.clicks.get(click_id);
+    let clicked = SOURCES.clicks.get(click_id);
     let named = (!campaign.source.is_empty()).then(|| by_name(&lower(&campaign.source)));
     let origin = match (named, clicked) {
         (Some(known), _) => known,
@@ -47,20 +47,20 @@ pub fn source<'a>(
     };
     let is_campaign =
         !(campaign.source.is_empty() && campaign.medium.is_empty() && campaign.campaign.is_empty());
-    let known = Known {
-        class: origin.map_or(Class::Unknown, |origin| origin.class),
+    let known = ChannelSignals {
+        class: origin.map(|origin| origin.class),
         is_paid: clicked.is_some_and(|click| click.is_paid) || is_paid_medium(&medium),
         medium: &medium,
         campaign: &lower(&campaign.campaign),
         has_referrer: !referrer.is_empty(),
         is_campaign,
     };
-    Source { name, channel: channel(&known) }
+    TrafficSource { name, channel: channel(&known) }
 }
 
-/// What the channel follows from.
-struct Known<'a> {
-    class: Class,
+/// Input of the rules for the channel.
+struct ChannelSignals<'a> {
+    class: Option<SourceClass>,
     is_paid: bool,
     medium: &'a str,
     campaign: &'a str,
@@ -68,8 +68,8 @@ struct Known<'a> {
     is_campaign: bool,
 }
 
-/// The first rule that fits; in the order of Google Analytics 4's default channel group.
-fn channel(known: &Known<'_>) -> &'static str {
+/// The channel of the first rule that matches, in the order of Google Analytics 4's default channel group.
+fn channel(known: &ChannelSignals<'_>) -> &'static str {
     let medium = known.medium;
     if known.campaign.contains("cross-network") {
         return "Cross-network";
@@ -79,18 +79,18 @@ fn channel(known: &Known<'_>) -> &'static str {
     }
     if known.is_paid {
         return match known.class {
-            Class::Search => "Paid Search",
-            Class::Social => "Paid Social",
-            Class::Video => "Paid Video",
-            Class::Shopping => "Paid Shopping",
-            Class::Display => "Display",
+            Some(SourceClass::Search) => "Paid Search",
+            Some(SourceClass::Social) => "Paid Social",
+            Some(SourceClass::Video) => "Paid Video",
+            Some(SourceClass::Shopping) => "Paid Shopping",
+            Some(SourceClass::Display) => "Display",
             _ => "Paid Other",
         };
     }
     match known.class {
-        Class::Mail => return "Email",
-        Class::Assistant => return "AI Assistant",
-        Class::Display => return "Display",
+        Some(SourceClass::Mail) => return "Email",
+        Some(SourceClass::Assistant) => return "AI Assistant",
+        Some(SourceClass::Display) => return "Display",
         _ => {}
     }
     match medium {
@@ -106,11 +106,11 @@ fn channel(known: &Known<'_>) -> &'static str {
         _ => {}
     }
     match known.class {
-        Class::Shopping => "Organic Shopping",
-        Class::Social => "Organic Social",
-        Class::Video => "Organic Video",
-        Class::Search => "Organic Search",
-        Class::News => "News",
+        Some(SourceClass::Shopping) => "Organic Shopping",
+        Some(SourceClass::Social) => "Organic Social",
+        Some(SourceClass::Video) => "Organic Video",
+        Some(SourceClass::Search) => "Organic Search",
+        Some(SourceClass::News) => "News",
         _ if medium == "organic" => "Organic Search",
         _ if known.has_referrer || matches!(medium, "referral" | "app" | "link") => "Referral",
         _ if known.is_campaign => "Unassigned",
@@ -125,42 +125,43 @@ fn is_paid_medium(medium: &str) -> bool {
         || matches!(medium, "ppc" | "retargeting" | "ads" | "direct-ads")
 }
 
-/// Kinds of sources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Search,
-    Social,
-    Video,
-    Mail,
-    Assistant,
-    News,
-    Shopping,
-    Display,
-    Referral,
-    Unknown,
+names! {
+    /// Kinds of sources, as `sources.tsv` names them.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum SourceClass {
+        Search => "search",
+        Social => "social",
+        Video => "video",
+        Mail => "mail",
+        Assistant => "assistant",
+        News => "news",
+        Shopping => "shopping",
+        Display => "display",
+        Referral => "referral",
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Origin {
+struct KnownSource {
     name: &'static str,
-    class: Class,
+    class: SourceClass,
     is_paid: bool,
 }
 
 #[derive(Default)]
-struct Table {
-    /// Hosts, themselves and all below them.
-    hosts: HashMap<&'static str, Origin, foldhash::fast::RandomState>,
-    /// Hosts under any top-level domain, without it: `google` of `google.*`.
-    families: HashMap<&'static str, Origin, foldhash::fast::RandomState>,
+struct SourceTable {
+    /// Hosts, with all their subdomains.
+    hosts: HashMap<&'static str, KnownSource, foldhash::fast::RandomState>,
+    /// Hosts under any top-level domain, without that domain: `google` of `google.*`.
+    families: HashMap<&'static str, KnownSource, foldhash::fast::RandomState>,
     /// Values of `utm_source`, lower case.
-    names: HashMap<&'static str, Origin, foldhash::fast::RandomState>,
+    names: HashMap<&'static str, KnownSource, foldhash::fast::RandomState>,
     /// Click-id parameters.
-    clicks: HashMap<&'static str, Origin, foldhash::fast::RandomState>,
+    clicks: HashMap<&'static str, KnownSource, foldhash::fast::RandomState>,
 }
 
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table::default();
+static SOURCES: LazyLock<SourceTable> = LazyLock::new(|| {
+    let mut table = SourceTable::default();
     for (kind, key, origin) in rows() {
         match (kind, key.strip_suffix(".*")) {
             ("host", Some(family)) => table.families.insert(family, origin),
@@ -172,8 +173,8 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     table
 });
 
-/// The rows of the data file; a test reads them all, so that a wrong one never gets here.
-fn rows() -> impl Iterator<Item = (&'static str, &'static str, Origin)> {
+/// The rows of the data file. A test finds wrong ones.
+fn rows() -> impl Iterator<Item = (&'static str, &'static str, KnownSource)> {
     let lines = table::rows(include_str!("sources.tsv"));
     lines.filter_map(|line| {
         let mut cells = line.split('\t');
@@ -182,44 +183,27 @@ fn rows() -> impl Iterator<Item = (&'static str, &'static str, Origin)> {
             Some(class) => (class, true),
             None => (class, false),
         };
-        Some((kind, key, Origin { name, class: Class::of(class)?, is_paid }))
+        Some((kind, key, KnownSource { name, class: SourceClass::from_name(class)?, is_paid }))
     })
 }
 
-impl Class {
-    fn of(text: &str) -> Option<Self> {
-        Some(match text {
-            "search" => Self::Search,
-            "social" => Self::Social,
-            "video" => Self::Video,
-            "mail" => Self::Mail,
-            "assistant" => Self::Assistant,
-            "news" => Self::News,
-            "shopping" => Self::Shopping,
-            "display" => Self::Display,
-            "referral" => Self::Referral,
-            _ => return None,
-        })
-    }
-}
-
-fn by_name(name: &str) -> Option<Origin> {
-    TABLE
+fn by_name(name: &str) -> Option<KnownSource> {
+    SOURCES
         .names
         .get(name)
         .copied()
         .or_else(|| if name.contains('.') { by_host(without_www(name)) } else { None })
 }
 
-/// The source of a host: the longest entry that is the host or lies above it.
-fn by_host(host: &str) -> Option<Origin> {
+/// The source of a host: the longest entry that is the host or one of its parent domains.
+fn by_host(host: &str) -> Option<KnownSource> {
     let family = &host[..host.len() - top_level(host)];
     let mut from = 0;
     loop {
-        if let Some(origin) = TABLE.hosts.get(&host[from..]) {
+        if let Some(origin) = SOURCES.hosts.get(&host[from..]) {
             return Some(*origin);
         }
-        if let Some(origin) = family.get(from..).and_then(|family| TABLE.families.get(family)) {
+        if let Some(origin) = family.get(from..).and_then(|family| SOURCES.families.get(family)) {
             return Some(*origin);
         }
         from += host[from..].find('.')? + 1;
@@ -239,7 +223,7 @@ fn top_level(host: &str) -> usize {
     host.len() - start
 }
 
-/// Whether a referrer lies on the page's own registrable domain.
+/// Whether a referrer is on the page's registrable domain.
 fn is_internal(referrer: &str, page: &str) -> bool {
     if referrer.is_empty() || referrer == page {
         return true;
@@ -284,7 +268,7 @@ mod tests {
             assert!(kind == "click" || !key.bytes().any(|byte| byte.is_ascii_uppercase()), "{key}");
         }
         for id in CLICK_IDS {
-            assert!(TABLE.clicks.contains_key(id), "{id}");
+            assert!(SOURCES.clicks.contains_key(id), "{id}");
         }
     }
 
@@ -317,7 +301,7 @@ mod tests {
             ("localhost", "localhost", "Referral"),
         ] {
             let campaign = Campaign::default();
-            let found = source(referrer, "clinic.example", &campaign, "");
+            let found = traffic_source(referrer, "clinic.example", &campaign, "");
             assert_eq!((found.name, found.channel), (name, channel), "{referrer}");
         }
     }
@@ -331,9 +315,9 @@ mod tests {
             ("booking.clinic.example", "www.clinic.example"),
             ("localhost", "localhost"),
         ] {
-            assert_eq!(source(referrer, page, &none, "").channel, "Direct", "{referrer} to {page}");
+            assert_eq!(traffic_source(referrer, page, &none, "").channel, "Direct", "{referrer} to {page}");
         }
-        assert_eq!(source("one.github.io", "two.github.io", &none, "").channel, "Referral");
+        assert_eq!(traffic_source("one.github.io", "two.github.io", &none, "").channel, "Referral");
     }
 
     #[test]
@@ -354,7 +338,7 @@ mod tests {
             (campaign("doctor.example", "banner"), "", "doctor.example", "doctor.example", "Display"),
             (campaign("blog", "cpc"), "", "", "blog", "Paid Other"),
         ] {
-            let found = source(referrer, "clinic.example", &given, click_id);
+            let found = traffic_source(referrer, "clinic.example", &given, click_id);
             assert_eq!((found.name, found.channel), (name, channel), "{given:?} {click_id}");
         }
     }

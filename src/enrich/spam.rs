@@ -8,11 +8,11 @@ use std::sync::LazyLock;
 
 use super::lists::REFERRER_SPAM;
 
-/// The hosts, borrowed from the text that is built in: 70 KB, and 12 ns a look where halving a sorted table takes 130.
+/// The hosts, borrowed from the built-in text: 70 KB. A look-up takes 12 ns; binary search in a sorted table takes 130.
 static HOSTS: LazyLock<HashSet<&'static str, foldhash::fast::RandomState>> =
     LazyLock::new(|| REFERRER_SPAM.entries().collect());
 
-/// Whether a referrer's host, in lower case, is on the list of spammers or below one.
+/// Whether a referrer's host, in lower case, is a spammer's host or a subdomain of one.
 pub fn is_spam_referrer(host: &str) -> bool {
     let mut rest = host;
     // The last label alone is a top-level domain, which the list never has.

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use crate::beacon::limits::{MAX_MESSAGE, MAX_NAME, MAX_PROP_NAME, MAX_PROP_VALUE, MAX_STACK};
 use crate::beacon::{Beacon, EventDetail, MalformedBeacon, RawText, ScriptError, WebVitals};
 use crate::config::{NamePatterns, Retention, Site};
-use crate::enrich::{self, Browser};
+use crate::enrich::{self, BrowserInfo};
 use crate::event::{BotCategory, EventRow, UnixDay, UnixMillis};
-use crate::privacy::scrub::{self, Address};
-use crate::privacy::{Place, Who};
+use crate::privacy::scrub::{self, ScrubbedAddress};
+use crate::privacy::{GeoPlace, VisitorIdentity};
 
 /// The bot name of an invented visit, whose referrer advertises a site to readers of reports.
 pub const REFERRER_SPAM: &str = "referrer spam";
@@ -24,9 +24,9 @@ pub struct PageContext<'a> {
     /// When the beacon was received, Unix ms.
     pub received: i64,
     /// Pseudonyms and place.
-    pub who: &'a Who,
+    pub who: &'a VisitorIdentity,
     /// The browser, by its user agent and hints.
-    pub browser: &'a Browser,
+    pub browser: &'a BrowserInfo,
     /// Allow-listed cookies.
     pub cookies: &'a [(&'a str, &'a str)],
 }
@@ -85,12 +85,12 @@ fn scrubbed_pages<'a>(site: &Site, beacon: &'a Beacon<'_>) -> Result<Vec<Scrubbe
 
 /// The addresses of a page and its referrer, scrubbed.
 struct ScrubbedPage<'a> {
-    page: Address<'a>,
-    referrer: Option<Address<'a>>,
+    page: ScrubbedAddress<'a>,
+    referrer: Option<ScrubbedAddress<'a>>,
 }
 
 impl<'a> ScrubbedPage<'a> {
-    fn new(page: Address<'a>, referrer: &'a str) -> Self {
+    fn new(page: ScrubbedAddress<'a>, referrer: &'a str) -> Self {
         // Other referrers than web addresses, such as `about:client`, count as missing.
         let keep_no_parameter = const { &NamePatterns::none() };
         let referrer =
@@ -106,10 +106,10 @@ fn shared<'a>(
     visited: &'a ScrubbedPage<'_>,
 ) -> EventRow<'a> {
     let PageContext { site, who, browser, .. } = context;
-    let place: &Place = &who.place;
+    let place: &GeoPlace = &who.place;
     let page = &visited.page;
     let referrer_host = visited.referrer.as_ref().map_or("", |referrer| &*referrer.host);
-    let source = enrich::source(referrer_host, &page.host, &page.campaign, page.click_id);
+    let source = enrich::traffic_source(referrer_host, &page.host, &page.campaign, page.click_id);
     let (bot, bot_category) = bot(&browser.bot, browser.bot_category, referrer_host);
     EventRow {
         page_load: beacon.page_load,

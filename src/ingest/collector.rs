@@ -12,7 +12,7 @@ use hyper::header::{HeaderName, REFERER, USER_AGENT};
 use crate::access::signature::SignedSiteName;
 use crate::beacon::{self, Beacon};
 use crate::config::{Config, SignatureRules, Site, Sites};
-use crate::enrich::{Browsers, Client, HintHeaders};
+use crate::enrich::{BrowserRecogniser, ClientSignals, HintHeaders};
 use crate::event::DropReason;
 use crate::ingest::assemble::{self, PageContext};
 use crate::ingest::duplicate_filter::DuplicateFilter;
@@ -25,7 +25,7 @@ use crate::spool::{Ack, Durability, Frame, Recovered, Spool};
 pub struct Collector {
     settings: ArcSwap<CollectorSettings>,
     privacy: Privacy,
-    browsers: Browsers,
+    browsers: BrowserRecogniser,
     duplicates: DuplicateFilter,
     spool: Arc<Spool>,
 }
@@ -69,7 +69,7 @@ impl Collector {
         Self {
             settings: ArcSwap::new(CollectorSettings::from_config(config)),
             privacy,
-            browsers: Browsers::new(),
+            browsers: BrowserRecogniser::new(),
             duplicates,
             spool,
         }
@@ -142,14 +142,14 @@ impl Collector {
             Sender::Server { .. } => return Err(IngestError::SiteNotAllowed),
         };
         let events = u32::try_from(beacon.events.len()).expect("at most MAX_EVENTS");
-        if consent::refused(headers) {
+        if consent::opted_out(headers) {
             return Ok(self.drop_all(site, DropReason::OptOut, events));
         }
         let user_agent = headers.get(USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
-        let browser = self.browsers.browser(&Client {
+        let browser = self.browsers.recognise(&ClientSignals {
             user_agent,
             hints: &beacon.hints,
-            headers: HintHeaders::of(headers),
+            headers: HintHeaders::from_request(headers),
             touch_points: beacon.touch_points,
             screen: (beacon.screen_width, beacon.screen_height),
             automated: beacon.automated,
@@ -157,7 +157,7 @@ impl Collector {
         if site.drop_bots.drops(browser.bot_category) {
             return Ok(self.drop_all(site, DropReason::Bot, events));
         }
-        let who = self.privacy.admit(peer, site, user_agent);
+        let who = self.privacy.identify(peer, site, user_agent);
         let offered = beacon.cookies.iter().map(|(name, value)| (&**name, &**value));
         let cookies = self.privacy.cookies(site, offered);
         let cookies: Vec<(&str, &str)> = cookies.iter().map(|(name, value)| (*name, &**value)).collect();

@@ -1,27 +1,25 @@
-//! A table of fixed size that remembers what was worked out: from a 64-bit key to a shared value.
+//! A cache of fixed size from 64-bit keys to shared values.
 //!
-//! It is set-associative: a key belongs to one set of a few entries, of which the one unused longest goes when a new one
-//! comes. It never grows, never holds what the key was made of, and a stranger who fills it costs the others time, not
-//! memory. Keys must be spread evenly over their upper bits: hash them first.
+//! It is set-associative: a key belongs to one set of a few entries, and a new entry replaces the least recently used one.
+//! It never grows and never holds what a key was made of. Keys must be spread evenly over their upper bits: hash them first.
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// Entries that share a set; a look-up compares at most so many keys.
+/// Entries of a set. A look-up compares at most this many keys.
 const WAYS: usize = 4;
 
-/// Remembers up to a fixed number of values.
-pub(crate) struct Cache<V> {
-    sets: Box<[Mutex<Set<V>>]>,
-    /// Upper bits of a key that lie below the set's number.
+pub(crate) struct SharedCache<V> {
+    sets: Box<[Mutex<CacheSet<V>>]>,
+    /// Bits of a key below the number of its set.
     shift: u32,
 }
 
 /// Entries in the order of their last use.
-type Set<V> = [Option<(u64, Arc<V>)>; WAYS];
+type CacheSet<V> = [Option<(u64, Arc<V>)>; WAYS];
 
-impl<V> Cache<V> {
+impl<V> SharedCache<V> {
     /// A cache for `entries` values, rounded up to a power of two.
     pub(crate) fn new(entries: usize) -> Self {
         let sets = entries.div_ceil(WAYS).next_power_of_two().max(2);
@@ -31,15 +29,15 @@ impl<V> Cache<V> {
         }
     }
 
-    /// The value of `key`, worked out now if it is not remembered.
-    pub(crate) fn get(&self, key: u64, work_out: impl FnOnce() -> V) -> Arc<V> {
+    /// The value of `key`, computed now if it is not cached.
+    pub(crate) fn get(&self, key: u64, compute: impl FnOnce() -> V) -> Arc<V> {
         // The shift leaves as many bits as there are sets.
         let set = &self.sets[(key >> self.shift) as usize];
         if let Some(value) = look_up(&mut set.lock(), key) {
             return value;
         }
-        // Unlocked: two requests may work the same value out at once, and neither waits for the other.
-        let value = Arc::new(work_out());
+        // Without the lock: two requests may compute the same value, and neither waits for the other.
+        let value = Arc::new(compute());
         let mut entries = set.lock();
         entries.rotate_right(1);
         entries[0] = Some((key, value.clone()));
@@ -48,7 +46,7 @@ impl<V> Cache<V> {
 }
 
 /// Finds an entry and moves it to the front.
-fn look_up<V>(entries: &mut Set<V>, key: u64) -> Option<Arc<V>> {
+fn look_up<V>(entries: &mut CacheSet<V>, key: u64) -> Option<Arc<V>> {
     let at = entries.iter().position(|entry| entry.as_ref().is_some_and(|(found, _)| *found == key))?;
     entries[..=at].rotate_right(1);
     entries[0].as_ref().map(|(_, value)| value.clone())
@@ -60,14 +58,14 @@ mod tests {
 
     #[test]
     fn a_value_is_worked_out_once_while_it_is_remembered() {
-        let cache = Cache::new(16);
+        let cache = SharedCache::new(16);
         assert_eq!(*cache.get(7, || "first"), "first");
         assert_eq!(*cache.get(7, || "second"), "first");
     }
 
     #[test]
     fn the_entry_unused_longest_goes_first() {
-        let cache = Cache::new(WAYS);
+        let cache = SharedCache::new(WAYS);
         for key in 0..WAYS as u64 {
             cache.get(key, || key);
         }
@@ -79,7 +77,7 @@ mod tests {
 
     #[test]
     fn it_never_holds_more_than_it_was_made_for() {
-        let cache = Cache::new(64);
+        let cache = SharedCache::new(64);
         let values: Vec<_> =
             (0..10_000u64).map(|key| cache.get(key.wrapping_mul(0x9e37_79b9_7f4a_7c15), || key)).collect();
         let kept = values.iter().filter(|value| Arc::strong_count(value) > 1).count();

@@ -1,14 +1,12 @@
-//! The wall clock behind a trait, so that a test can turn it forwards and back.
+//! The wall clock behind a trait, so that a test can set it.
 
 use jiff::Timestamp;
 
-/// Tells what time it is.
 pub trait Clock: Send + Sync {
-    /// Now, by the wall clock: it may jump either way.
+    /// The time of the wall clock, which may jump in both directions.
     fn now(&self) -> Timestamp;
 }
 
-/// The system's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

@@ -1,22 +1,22 @@
-//! Whether a visitor refused to be counted (clauses 2.1 and 2.2): asked before anything else of a beacon is read.
+//! Whether a visitor opted out (clauses 2.1 and 2.2). The collector checks it before it reads anything else of a beacon.
 
 use hyper::HeaderMap;
 use hyper::header::COOKIE;
 
-/// The cookie that says no; the script's `footfall.optOut()` sets it.
+/// The opt-out cookie. The script's `footfall.optOut()` sets it.
 pub const OPT_OUT_COOKIE: &str = "footfall_optout";
 
-/// Whether the browser says no: Global Privacy Control, Do Not Track, or the opt-out cookie.
-pub fn refused(headers: &HeaderMap) -> bool {
-    says(headers, "sec-gpc") || says(headers, "dnt") || opted_out(headers)
+/// Whether the browser sends Global Privacy Control, Do Not Track or the opt-out cookie.
+pub fn opted_out(headers: &HeaderMap) -> bool {
+    is_one(headers, "sec-gpc") || is_one(headers, "dnt") || has_opt_out_cookie(headers)
 }
 
 /// Whether any line of this header is `1`.
-fn says(headers: &HeaderMap, name: &str) -> bool {
+fn is_one(headers: &HeaderMap, name: &str) -> bool {
     headers.get_all(name).iter().any(|value| value.as_bytes().trim_ascii() == b"1")
 }
 
-fn opted_out(headers: &HeaderMap) -> bool {
+fn has_opt_out_cookie(headers: &HeaderMap) -> bool {
     headers.get_all(COOKIE).iter().any(|line| {
         line.as_bytes().split(|byte| *byte == b';').any(|pair| {
             let value = pair.trim_ascii().strip_prefix(OPT_OUT_COOKIE.as_bytes());
@@ -34,7 +34,7 @@ mod tests {
         for (name, value) in lines {
             headers.append(*name, value.parse().unwrap());
         }
-        refused(&headers)
+        opted_out(&headers)
     }
 
     #[test]

@@ -1,18 +1,17 @@
-//! Cookies that the site's operator allow-listed (clause 1.7): presence, HMAC or value, chosen by name. All others are
-//! not even looked at.
+//! Cookies that the site allow-lists (clause 1.7): presence, HMAC or value, by name. All others are ignored.
 
 use std::borrow::Cow;
 
-use super::key::Key;
+use super::key::EpochKey;
 use super::scrub;
 use crate::config::{CookieRule, Site};
 
-/// Bytes of a kept cookie value at most: a name of a variant, not a document.
+/// Most bytes of a kept value: the name of a variant fits.
 const MAX_VALUE: usize = 128;
 
-/// Applies the site's rules to what the page sent; a name that comes twice counts once.
-pub(super) fn admit<'a>(
-    key: &Key,
+/// Applies the site's rules to the cookies of a page. Of several cookies with one name the first counts.
+pub(super) fn keep<'a>(
+    key: &EpochKey,
     site: &'a Site,
     offered: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Vec<(&'a str, Cow<'a, str>)> {

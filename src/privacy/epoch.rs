@@ -1,7 +1,7 @@
-//! When an epoch turns: once on each civil day at the configured local time, whatever daylight saving does.
+//! When epochs turn: once on each civil day at the configured local time, despite daylight saving.
 //!
-//! A local time that a day skips (02:30 when clocks go from 02:00 to 03:00) counts as the moment one hour later; one
-//! that a day has twice counts when it comes first. So each day turns exactly once. Nothing here knows of keys.
+//! A local time that a day skips (02:30 when clocks go from 02:00 to 03:00) means one hour later. A local time that a day
+//! has twice means the first time. So each day has exactly one turn.
 
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
@@ -9,12 +9,12 @@ use jiff::{Timestamp, ToSpan};
 
 /// The zone and the local time at which epochs turn.
 #[derive(Debug, Clone)]
-pub(super) struct Schedule {
+pub(super) struct EpochSchedule {
     zone: TimeZone,
     rotate_at: Time,
 }
 
-impl Schedule {
+impl EpochSchedule {
     pub(super) fn new(zone: TimeZone, rotate_at: Time) -> Self {
         Self { zone, rotate_at }
     }
@@ -22,7 +22,7 @@ impl Schedule {
     /// The first turn after `moment`.
     pub(super) fn next_turn(&self, moment: Timestamp) -> Timestamp {
         let today = self.zone.to_datetime(moment).date();
-        // A zone that crosses the date line skips a day, so that three days ahead always hold a turn.
+        // A zone that crosses the date line skips a day, so three days always have a turn.
         (0..=3)
             .filter_map(|days| self.turn_of(today, days))
             .find(|turn| *turn > moment)
@@ -38,7 +38,7 @@ impl Schedule {
             .unwrap_or(Timestamp::MIN)
     }
 
-    /// The turn of the civil day that lies `days` from `date`; `None` beyond the calendar's end.
+    /// The turn of the civil day `days` after `date`; `None` beyond the end of the calendar.
     fn turn_of(&self, date: Date, days: i64) -> Option<Timestamp> {
         let date = date.checked_add(days.days()).ok()?;
         self.zone.to_timestamp(date.to_datetime(self.rotate_at)).ok()
@@ -51,8 +51,8 @@ mod tests {
 
     use super::*;
 
-    fn berlin(hour: i8, minute: i8) -> Schedule {
-        Schedule::new(TimeZone::get("Europe/Berlin").unwrap(), time(hour, minute, 0, 0))
+    fn berlin(hour: i8, minute: i8) -> EpochSchedule {
+        EpochSchedule::new(TimeZone::get("Europe/Berlin").unwrap(), time(hour, minute, 0, 0))
     }
 
     fn at(text: &str) -> Timestamp {
@@ -91,7 +91,7 @@ mod tests {
             ["Europe/Berlin", "Europe/Moscow", "Australia/Lord_Howe", "Pacific/Apia", "America/New_York"]
         {
             for rotate_at in [time(0, 0, 0, 0), time(2, 30, 0, 0), time(4, 0, 0, 0), time(23, 59, 0, 0)] {
-                let schedule = Schedule::new(TimeZone::get(name).unwrap(), rotate_at);
+                let schedule = EpochSchedule::new(TimeZone::get(name).unwrap(), rotate_at);
                 let mut turn = schedule.next_turn(at("2008-01-01T00:00:00Z"));
                 while turn < at("2018-01-01T00:00:00Z") {
                     let next = schedule.next_turn(turn);

@@ -1,16 +1,15 @@
-//! HMAC-SHA-256 (RFC 2104) over parts that are each preceded by their length, from a key state made beforehand.
+//! HMAC-SHA-256 (RFC 2104) over parts that are each preceded by their length, from a precomputed key state.
 //!
-//! The state is what HMAC computes from the key alone: the digests of its inner and outer padding. It is kept as 64
-//! bytes in the key's own locked page and read from there, so that no library type with a copy of it lies on the heap;
-//! that is why this is not `hmac::Hmac`, against which the tests check it. Whoever holds the state can compute
-//! pseudonyms: it is as secret as the key.
+//! The state is what HMAC computes from the key alone: the digests of its inner and outer padding. It is as secret as the
+//! key. It stays in the key's locked page and is read from there. `hmac::Hmac` would keep a copy on the heap, so this module
+//! does not use it; the tests compare both.
 
 use sha2::block_api::compress256;
 use zeroize::Zeroize;
 
 /// Bytes of a key.
 pub(super) const KEY_BYTES: usize = 32;
-/// Bytes of the state made from a key.
+/// Bytes of the state of a key.
 pub(super) const STATE_BYTES: usize = 64;
 
 /// Bytes that SHA-256 compresses at once.
@@ -21,7 +20,7 @@ const DIGEST: usize = 32;
 const INITIAL: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
-/// Makes the state of `key`.
+/// Computes the state of `key`.
 pub(super) fn prepare(key: &[u8; KEY_BYTES], state: &mut [u8; STATE_BYTES]) {
     let mut block = [0; BLOCK];
     for (pad, half) in [(0x36, 0), (0x5c, DIGEST)] {
@@ -35,8 +34,8 @@ pub(super) fn prepare(key: &[u8; KEY_BYTES], state: &mut [u8; STATE_BYTES]) {
     block.zeroize();
 }
 
-/// A message authentication code in the making; wiped when dropped.
-pub(super) struct Mac<'k> {
+/// An unfinished HMAC; wiped when dropped.
+pub(super) struct PseudonymHmac<'k> {
     state: &'k [u8; STATE_BYTES],
     words: [u32; 8],
     block: [u8; BLOCK],
@@ -44,14 +43,14 @@ pub(super) struct Mac<'k> {
     bytes: u64,
 }
 
-impl<'k> Mac<'k> {
-    /// Starts a code under the key that `state` was made of.
+impl<'k> PseudonymHmac<'k> {
+    /// Starts an HMAC under the key of `state`.
     pub(super) fn new(state: &'k [u8; STATE_BYTES]) -> Self {
         let words = read_words(&state[..DIGEST]);
         Self { state, words, block: [0; BLOCK], filled: 0, bytes: BLOCK as u64 }
     }
 
-    /// Adds a part, preceded by its length as a 32-bit little-endian number, so that no two lists of parts are alike.
+    /// Adds a part, preceded by its length as a 32-bit little-endian number, so that two lists of parts never give the same bytes.
     pub(super) fn part(mut self, part: &[u8]) -> Self {
         // A part is a piece of one request, far below 4 GiB.
         self.update(&(part.len() as u32).to_le_bytes());
@@ -99,7 +98,7 @@ impl<'k> Mac<'k> {
     }
 }
 
-impl Drop for Mac<'_> {
+impl Drop for PseudonymHmac<'_> {
     fn drop(&mut self) {
         self.words.zeroize();
         self.block.zeroize();
@@ -131,7 +130,7 @@ mod tests {
     fn ours(key: &[u8; KEY_BYTES], parts: &[&[u8]]) -> u64 {
         let mut state = [0; STATE_BYTES];
         prepare(key, &mut state);
-        parts.iter().fold(Mac::new(&state), |mac, part| mac.part(part)).finish()
+        parts.iter().fold(PseudonymHmac::new(&state), |mac, part| mac.part(part)).finish()
     }
 
     fn reference(key: &[u8; KEY_BYTES], parts: &[&[u8]]) -> u64 {

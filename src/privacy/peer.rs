@@ -1,6 +1,6 @@
 //! The address of a client, for as long as one request lasts (clause 1.8).
 //!
-//! A [`Peer`] goes into [`Privacy::admit`](super::Privacy::admit) by value and ends there. It cannot be cloned, printed
+//! A [`Peer`] goes into `Privacy::identify` by value and ends there. It cannot be cloned, printed
 //! or serialised, and its bytes are wiped when it is dropped. The only other thing it gives is a hash for the rate
 //! limiter, under a key that the limiter made for this process.
 
@@ -22,11 +22,11 @@ const SIX_TO_FOUR_BYTES: usize = 6;
 /// The address of a client.
 pub struct Peer {
     octets: [u8; 16],
-    version: Version,
+    version: IpVersion,
 }
 
 #[derive(Clone, Copy)]
-enum Version {
+enum IpVersion {
     V4,
     V6,
 }
@@ -38,11 +38,11 @@ impl Peer {
         let version = match untranslated(address.to_canonical()) {
             IpAddr::V4(v4) => {
                 octets[..4].copy_from_slice(&v4.octets());
-                Version::V4
+                IpVersion::V4
             }
             IpAddr::V6(v6) => {
                 octets = v6.octets();
-                Version::V6
+                IpVersion::V6
             }
         };
         Self { octets, version }
@@ -57,28 +57,28 @@ impl Peer {
     /// What tells one visitor's address from another's: 4 bytes of IPv4, or the /64 of IPv6.
     pub(super) fn identity(&self) -> &[u8] {
         match self.version {
-            Version::V4 => &self.octets[..4],
-            Version::V6 if self.octets.starts_with(&SIX_TO_FOUR) => &self.octets[..SIX_TO_FOUR_BYTES],
-            Version::V6 => &self.octets[..NETWORK_BYTES],
+            IpVersion::V4 => &self.octets[..4],
+            IpVersion::V6 if self.octets.starts_with(&SIX_TO_FOUR) => &self.octets[..SIX_TO_FOUR_BYTES],
+            IpVersion::V6 => &self.octets[..NETWORK_BYTES],
         }
     }
 
     /// The whole address, for the place look-up alone.
     pub(super) fn address(&self) -> IpAddr {
         match self.version {
-            Version::V4 => {
+            IpVersion::V4 => {
                 let [a, b, c, d, ..] = self.octets;
                 Ipv4Addr::new(a, b, c, d).into()
             }
-            Version::V6 => Ipv6Addr::from(self.octets).into(),
+            IpVersion::V6 => Ipv6Addr::from(self.octets).into(),
         }
     }
 
     /// 4 or 6.
     pub(super) fn version(&self) -> u8 {
         match self.version {
-            Version::V4 => 4,
-            Version::V6 => 6,
+            IpVersion::V4 => 4,
+            IpVersion::V6 => 6,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Pseudonyms against vectors that were computed elsewhere, and what goes through the front door.
+//! Pseudonyms against vectors of another implementation, and cookies by the rules of a site.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::config::{CookieRule, DropBots, NamePatterns, Retention};
+use crate::config::{CookieRule, DropBots, NamePatterns, Retention, Site};
 
 struct Noon;
 
@@ -20,7 +20,7 @@ impl Clock for Noon {
     }
 }
 
-/// A front door with the key `00 01 02 … 1f`, from a key file made by hand.
+/// A `Privacy` with the key `00 01 02 … 1f`, from a key file made by hand.
 fn privacy() -> Privacy {
     let directory = tempfile::tempdir().unwrap();
     let mut file = b"footfall key 1\n".to_vec();
@@ -34,7 +34,7 @@ fn privacy() -> Privacy {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     let keys =
         KeyRing::open(directory.path(), true, TimeZone::UTC, time(4, 0, 0, 0), Arc::new(Noon)).unwrap();
-    Privacy::new(keys, Places::default())
+    Privacy::new(keys, GeoLookup::default())
 }
 
 fn site(id: &str) -> Site {
@@ -51,8 +51,8 @@ fn site(id: &str) -> Site {
     }
 }
 
-fn admit(privacy: &Privacy, address: &str, site_id: &str, user_agent: &str) -> Who {
-    privacy.admit(Peer::new(address.parse().unwrap()), &site(site_id), user_agent.as_bytes())
+fn admit(privacy: &Privacy, address: &str, site_id: &str, user_agent: &str) -> VisitorIdentity {
+    privacy.identify(Peer::new(address.parse().unwrap()), &site(site_id), user_agent.as_bytes())
 }
 
 /// The vectors come from Python's standard library:

@@ -16,9 +16,9 @@ use serde::Deserialize;
 use super::{Common, Error};
 use crate::beacon::{Beacon, BeaconEvent, EventDetail, PageAddress, RawText, ScriptError};
 use crate::config::{Config, HostPattern, Site};
-use crate::enrich::{Browsers, Client, HintHeaders, Rules};
+use crate::enrich::{BrowserRecogniser, ClientSignals, DecidingRules, HintHeaders};
 use crate::ingest::assemble::{self, PageContext};
-use crate::privacy::{KeyRing, Peer, Places, Privacy, SystemClock, scrub};
+use crate::privacy::{GeoLookup, KeyRing, Peer, Privacy, SystemClock, scrub};
 
 /// Longest line that is read, in bytes.
 const MAX_LINE: usize = 1 << 20;
@@ -82,8 +82,8 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
     let directory = Throwaway::new()?;
     let keys =
         KeyRing::open(&directory.0, true, config.timezone.clone(), config.rotate_at, Arc::new(SystemClock))?;
-    let privacy = Privacy::new(keys, Places::open(&config.geo));
-    let explainer = Explainer { config: &config, site, privacy, browsers: Browsers::new() };
+    let privacy = Privacy::new(keys, GeoLookup::open(&config.geo));
+    let explainer = Explainer { config: &config, site, privacy, browsers: BrowserRecogniser::new() };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut input = std::io::stdin().lock();
     let mut line = String::new();
@@ -112,7 +112,7 @@ struct Explainer<'a> {
     config: &'a Config,
     site: Option<Site>,
     privacy: Privacy,
-    browsers: Browsers,
+    browsers: BrowserRecogniser,
 }
 
 impl Explainer<'_> {
@@ -122,16 +122,16 @@ impl Explainer<'_> {
         let site = self.site_of(&url)?;
         let user_agent = line.ua.as_bytes();
         let (hints, headers) = hints::read(&line.hints)?;
-        let browser = self.browsers.browser(&Client {
+        let browser = self.browsers.recognise(&ClientSignals {
             user_agent,
             hints: &hints,
-            headers: HintHeaders::of(&headers),
+            headers: HintHeaders::from_request(&headers),
             touch_points: line.touch_points,
             screen: line.screen,
             automated: line.automated,
         });
         let peer = Peer::new(line.ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
-        let who = self.privacy.admit(peer, &site, user_agent);
+        let who = self.privacy.identify(peer, &site, user_agent);
         let context = PageContext {
             site: &site,
             policy: &self.config.policy,
@@ -166,8 +166,8 @@ impl Explainer<'_> {
 }
 
 /// Which rule decided, by column.
-fn rules(rules: &Rules) -> serde_json::Value {
-    let Rules { browser, os, device, bot, spoofed } = *rules;
+fn rules(rules: &DecidingRules) -> serde_json::Value {
+    let DecidingRules { browser, os, device, bot, spoofed } = *rules;
     let decided = [("browser", browser), ("os", os), ("device", device), ("bot", bot), ("spoofed", spoofed)];
     let decided = decided.into_iter().filter(|(_, rule)| !rule.is_empty());
     decided.map(|(column, rule)| (column.to_owned(), rule.into())).collect::<serde_json::Map<_, _>>().into()

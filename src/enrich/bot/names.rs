@@ -1,4 +1,4 @@
-//! Names and categories of bots, from `bots.tsv` and `lists/crawlers.tsv`, in one search for all their texts.
+//! BotNames and categories of bots, from `bots.tsv` and `lists/crawlers.tsv`, in one search for all their texts.
 
 use std::sync::LazyLock;
 
@@ -8,47 +8,46 @@ use crate::enrich::lists::CRAWLERS;
 use crate::enrich::table;
 use crate::event::BotCategory;
 
-/// Bytes of a bot's own name at most.
+/// Most bytes of a bot's own name.
 const MAX_NAME: usize = 64;
 
-/// Both lists, ready to search.
-pub(super) struct Names {
+pub(super) struct BotNames {
     search: AhoCorasick,
-    /// By the number of a text.
-    rows: Vec<Row>,
+    /// By the index of a text.
+    rows: Vec<BotNameRow>,
 }
 
-struct Row {
+struct BotNameRow {
     name: &'static str,
     category: BotCategory,
-    /// Lower is better; rows of `lists/crawlers.tsv` share the last, among which the longest counts.
+    /// Lower is better. All rows of `lists/crawlers.tsv` have the last rank; the longest match counts there.
     rank: u32,
 }
 
-pub(super) static NAMES: LazyLock<Names> = LazyLock::new(Names::new);
+pub(super) static BOT_NAMES: LazyLock<BotNames> = LazyLock::new(BotNames::new);
 
-impl Names {
+impl BotNames {
     fn new() -> Self {
         let mut texts = Vec::new();
         let mut rows = Vec::new();
         for (rank, row) in (0..).zip(table::rows(include_str!("bots.tsv"))) {
             let [text, name, category] = table::columns(row);
             texts.push(text.to_owned());
-            rows.push(Row { name, category: category_of(category, row), rank });
+            rows.push(BotNameRow { name, category: category_of(category, row), rank });
         }
         for row in CRAWLERS.entries() {
             let [text, name, category] = table::columns(row);
             texts.push(text.to_ascii_lowercase());
-            rows.push(Row { name, category: category_of(category, row), rank: u32::MAX });
+            rows.push(BotNameRow { name, category: category_of(category, row), rank: u32::MAX });
         }
-        // The smallest form: it is asked for bots alone, and once for each that is not remembered.
+        // The smallest form: only bots that are not cached are searched.
         let search = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(&texts);
         Self { search: search.expect("some thousand short texts"), rows }
     }
 
-    /// Name and category of a user agent that is a bot's.
-    pub(super) fn of(&self, user_agent: &str, lower: &str) -> (Box<str>, BotCategory) {
-        // Within a word, a text is that of another bot: `dbot` of `BacklinksExtendedBot`.
+    /// Name and category of a bot's user agent.
+    pub(super) fn find(&self, user_agent: &str, lower: &str) -> (Box<str>, BotCategory) {
+        // Inside a word, a text belongs to another bot: `dbot` in `BacklinksExtendedBot`.
         let begins_a_word = |at: usize| !lower[..at].ends_with(|before: char| before.is_ascii_alphanumeric());
         let best = self
             .search
@@ -63,7 +62,7 @@ impl Names {
     }
 }
 
-/// Texts of `bots.tsv` that give a bot away by themselves.
+/// Texts of `bots.tsv` that identify a bot by themselves.
 pub(super) fn sure() -> impl Iterator<Item = &'static str> {
     let rows = table::rows(include_str!("bots.tsv")).map(table::columns);
     rows.filter(|[_, _, _, mark]| *mark == "sure").map(|[text, ..]| text)
@@ -73,13 +72,13 @@ fn category_of(name: &str, row: &str) -> BotCategory {
     BotCategory::from_name(name).unwrap_or_else(|| panic!("no such category: {row:?}"))
 }
 
-/// What a program's own name ends in when it says that it is a bot.
+/// Endings of names that identify a bot.
 const ENDS: &[&str] = &["bot", "bots", "crawler", "spider", "scraper"];
-/// A bot that no list has and that does not say that it is one.
+/// Name of a bot without a name of its own.
 const UNNAMED: &str = "unnamed";
 
-/// A name that no list has: `ExampleBot` of `(compatible; ExampleBot/1.0; …)`. Any other word of a user agent may be anything, a
-/// person's name for one, and is not kept.
+/// A name that no list has: `ExampleBot` in `(compatible; ExampleBot/1.0; …)`. Other words of a user agent are not kept: they
+/// may be anything, such as a person's name.
 fn own_name(user_agent: &str) -> &str {
     let is_of_name = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_');
     let is_name = |word: &&str| {

@@ -1,8 +1,8 @@
-//! The patterns of `lists/isbot.txt` and the sure texts of `bots.tsv` over a user agent in lower case, in one search.
+//! Searches a user agent in lower case for the patterns of `lists/isbot.txt` and the sure texts of `bots.tsv`.
 //!
-//! The patterns are regular expressions of JavaScript. A few look around themselves, which a search in linear time cannot: such a
-//! one is taken apart into its core and the literal texts that must not stand before or behind a match. Some also fit rare
-//! browsers, which `excuses.tsv` excuses from them.
+//! The patterns are regular expressions of JavaScript. A few use look-around, which a search in linear time does not have:
+//! they are split into a core and the literal texts that must not precede or follow a match. Some also match rare browsers;
+//! `excuses.tsv` lists those exceptions.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -17,38 +17,38 @@ use super::names;
 use crate::enrich::lists::ISBOT;
 use crate::enrich::table;
 
-/// Bytes of one search's working memory at most, for each thread that searches at once.
+/// Most bytes of a search's working memory, for each thread that searches at the same time.
 const MAX_CACHE: usize = 1 << 20;
 
-/// The list, ready to search. Most patterns are plain text and are looked for all at once; of the others those that are bound to the
-/// beginning end soon, and together they would make each other slow.
-pub(super) struct Patterns {
+/// The list. Most patterns are plain text and are searched together. Patterns that are bound to the beginning end early, so
+/// they are searched apart from the rest.
+pub(super) struct BotPatterns {
     texts: AhoCorasick,
-    text_rules: Vec<Rule>,
+    text_rules: Vec<BotPattern>,
     bound: Regex,
-    bound_rules: Vec<Rule>,
+    bound_rules: Vec<BotPattern>,
     free: Regex,
-    free_rules: Vec<Rule>,
-    /// Patterns with guards that are more than text.
-    guarded: Vec<(Regex, Rule)>,
+    free_rules: Vec<BotPattern>,
+    /// Patterns with guards that are not plain text.
+    guarded: Vec<(Regex, BotPattern)>,
 }
 
-/// What people are told decided, and when a match does not count.
-struct Rule {
+/// The name of a pattern for people, and when a match does not count.
+struct BotPattern {
     name: Box<str>,
-    /// Where a match must begin and end; of plain texts alone, the rest say so themselves.
-    begins: Edge,
-    ends: Edge,
-    /// Texts that must not stand before a match, nor behind it.
+    /// Where a match of a plain text must begin and end.
+    begins: MatchEdge,
+    ends: MatchEdge,
+    /// Texts that must not precede or follow a match.
     not_before: Vec<&'static str>,
     not_behind: Vec<&'static str>,
-    /// Texts that excuse a user agent as a whole.
+    /// Texts that exempt a user agent as a whole.
     excuses: Vec<&'static str>,
 }
 
-/// An edge of a plain text.
+/// A condition at the begin or end of a plain text.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Edge {
+enum MatchEdge {
     Anywhere,
     /// Between a word and what is none: `\b`.
     Word,
@@ -56,17 +56,18 @@ enum Edge {
     Text,
 }
 
-pub(super) static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
-    // The list is part of the program: a test reads it, so that what is wrong with it is seen there.
-    Patterns::new().expect("the list's patterns are of the form that is understood")
+pub(super) static BOT_PATTERNS: LazyLock<BotPatterns> = LazyLock::new(|| {
+    // The list is part of the program, and a test finds its faults.
+    BotPatterns::new().expect("the patterns have the supported form")
 });
 
-impl Patterns {
+impl BotPatterns {
     fn new() -> Result<Self, Box<BuildError>> {
         let excuses = excuses();
         let (mut texts, mut bound, mut free, mut guarded) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for pattern in ISBOT.entries() {
-            let (core, mut rule) = Rule::of(pattern, excuses.get(pattern).cloned().unwrap_or_default());
+            let (core, mut rule) =
+                BotPattern::parse(pattern, excuses.get(pattern).cloned().unwrap_or_default());
             if let Some((text, begins, ends)) = plain(core) {
                 (rule.begins, rule.ends) = (begins, ends);
                 texts.push((text, rule));
@@ -78,7 +79,7 @@ impl Patterns {
                 free.push((core.to_owned(), rule));
             }
         }
-        texts.extend(names::sure().map(|text| (text.to_owned(), Rule::sure(text))));
+        texts.extend(names::sure().map(|text| (text.to_owned(), BotPattern::sure(text))));
         let (texts, text_rules): (Vec<String>, _) = texts.into_iter().unzip();
         let (bound, bound_rules): (Vec<String>, _) = bound.into_iter().unzip();
         let (free, free_rules): (Vec<String>, _) = free.into_iter().unzip();
@@ -94,7 +95,7 @@ impl Patterns {
         })
     }
 
-    /// The rule that finds a bot in a user agent in lower case.
+    /// The name of the pattern that matches a user agent in lower case.
     pub(super) fn find(&'static self, lower: &str) -> Option<&'static str> {
         let texts = self.texts.find_overlapping_iter(lower);
         let mut texts = texts.map(|found| (&self.text_rules[found.pattern().as_usize()], found.range()));
@@ -107,15 +108,16 @@ impl Patterns {
         if let Some(found) = self.free.find(lower) {
             return Some(&self.free_rules[found.pattern().as_usize()].name);
         }
-        let holds =
-            |core: &Regex, rule: &Rule| core.find_iter(lower).any(|found| rule.holds(lower, &found.range()));
+        let holds = |core: &Regex, rule: &BotPattern| {
+            core.find_iter(lower).any(|found| rule.holds(lower, &found.range()))
+        };
         self.guarded.iter().find(|(core, rule)| holds(core, rule)).map(|(_, rule)| &*rule.name)
     }
 }
 
-impl Rule {
-    /// `(?<!before)core(?!behind)`, where both are alternatives of literal text: the core and the rest.
-    fn of(pattern: &'static str, excuses: Vec<&'static str>) -> (&'static str, Self) {
+impl BotPattern {
+    /// Splits `(?<!before)core(?!behind)`, where both are alternatives of literal text, into the core and the rest.
+    fn parse(pattern: &'static str, excuses: Vec<&'static str>) -> (&'static str, Self) {
         let (not_before, rest) = match pattern.strip_prefix("(?<!").and_then(|rest| rest.split_once(')')) {
             Some((texts, rest)) => (alternatives(texts), rest),
             None => (Vec::new(), pattern),
@@ -125,12 +127,22 @@ impl Rule {
             None => (rest, Vec::new()),
         };
         let name = format!("isbot.txt: {pattern}").into();
-        (core, Self { name, begins: Edge::Anywhere, ends: Edge::Anywhere, not_before, not_behind, excuses })
+        (
+            core,
+            Self {
+                name,
+                begins: MatchEdge::Anywhere,
+                ends: MatchEdge::Anywhere,
+                not_before,
+                not_behind,
+                excuses,
+            },
+        )
     }
 
     fn sure(text: &str) -> Self {
         let name = format!("bots.tsv: {text}").into();
-        let (begins, ends) = (Edge::Anywhere, Edge::Anywhere);
+        let (begins, ends) = (MatchEdge::Anywhere, MatchEdge::Anywhere);
         Self { name, begins, ends, not_before: Vec::new(), not_behind: Vec::new(), excuses: Vec::new() }
     }
 
@@ -144,9 +156,9 @@ impl Rule {
         let is_of_word =
             |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
         let fits = |edge, beside: Option<&u8>| match edge {
-            Edge::Anywhere => true,
-            Edge::Word => !is_of_word(beside),
-            Edge::Text => beside.is_none(),
+            MatchEdge::Anywhere => true,
+            MatchEdge::Word => !is_of_word(beside),
+            MatchEdge::Text => beside.is_none(),
         };
         fits(self.begins, before.last())
             && fits(self.ends, behind.first())
@@ -167,23 +179,24 @@ fn regex(patterns: &[String]) -> Result<Regex, Box<BuildError>> {
         .map_err(Box::new)
 }
 
-/// A text with its edges, if that is all that a pattern stands for. The edges of words are only read where the text's own end is
-/// of a word.
-fn plain(pattern: &str) -> Option<(String, Edge, Edge)> {
+/// The text and the edges of a pattern that is only plain text. Edges of words are supported if the text itself begins or
+/// ends with a word character.
+fn plain(pattern: &str) -> Option<(String, MatchEdge, MatchEdge)> {
     let (begins, rest) = match (pattern.strip_prefix('^'), pattern.strip_prefix(r"\b")) {
-        (Some(rest), _) => (Edge::Text, rest),
-        (_, Some(rest)) => (Edge::Word, rest),
-        _ => (Edge::Anywhere, pattern),
+        (Some(rest), _) => (MatchEdge::Text, rest),
+        (_, Some(rest)) => (MatchEdge::Word, rest),
+        _ => (MatchEdge::Anywhere, pattern),
     };
-    let (ends, core) = rest.strip_suffix(r"\b").map_or((Edge::Anywhere, rest), |core| (Edge::Word, core));
+    let (ends, core) =
+        rest.strip_suffix(r"\b").map_or((MatchEdge::Anywhere, rest), |core| (MatchEdge::Word, core));
     let text = text(core)?;
     let is_word = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
-    let begins_well = begins != Edge::Word || is_word(text.chars().next());
-    let ends_well = ends != Edge::Word || is_word(text.chars().next_back());
+    let begins_well = begins != MatchEdge::Word || is_word(text.chars().next());
+    let ends_well = ends != MatchEdge::Word || is_word(text.chars().next_back());
     (begins_well && ends_well).then_some((text, begins, ends))
 }
 
-/// The text that a pattern stands for, if it is one: nothing but letters, digits and signs, perhaps behind a backslash.
+/// The text of a pattern that has only letters, digits and signs, with or without a backslash.
 fn text(pattern: &str) -> Option<String> {
     let mut text = String::new();
     let mut letters = pattern.chars();
@@ -197,13 +210,13 @@ fn text(pattern: &str) -> Option<String> {
     Some(text)
 }
 
-/// By pattern, the texts that excuse from it.
+/// Exempting texts by pattern.
 fn excuses() -> HashMap<&'static str, Vec<&'static str>> {
     let rows = table::rows(include_str!("excuses.tsv")).map(table::columns);
     rows.map(|[pattern, texts]| (pattern, texts.split(',').collect())).collect()
 }
 
-/// `a|b` or `(?:a|b)` and what closes it.
+/// The alternatives of `a|b` or `(?:a|b)`, with the closing parenthesis of the guard.
 fn alternatives(texts: &'static str) -> Vec<&'static str> {
     texts.trim_start_matches("(?:").trim_end_matches(')').split('|').collect()
 }
@@ -222,19 +235,20 @@ mod tests {
             ("mozilla/5.0 (x11; linux x86_64) camscanner", false),
             ("mozilla/5.0 (x11; linux x86_64) example-scan", true),
         ] {
-            assert_eq!(PATTERNS.find(lower).is_some(), is_bot, "{lower}");
+            assert_eq!(BOT_PATTERNS.find(lower).is_some(), is_bot, "{lower}");
         }
     }
 
     #[test]
     fn no_pattern_of_the_list_looks_around_itself_in_a_way_that_is_not_understood() {
-        let guarded = PATTERNS.guarded.iter().map(|(_, rule)| rule);
-        for rule in guarded.chain(&PATTERNS.text_rules) {
+        let guarded = BOT_PATTERNS.guarded.iter().map(|(_, rule)| rule);
+        for rule in guarded.chain(&BOT_PATTERNS.text_rules) {
             for text in rule.not_before.iter().chain(&rule.not_behind) {
                 assert!(!text.contains(['(', ')', '[', '\\', '*', '+']), "{}: {text}", rule.name);
             }
         }
-        let kinds = [PATTERNS.text_rules.len(), PATTERNS.bound_rules.len(), PATTERNS.free_rules.len()];
-        assert!(!kinds.contains(&0) && !PATTERNS.guarded.is_empty(), "{kinds:?}");
+        let kinds =
+            [BOT_PATTERNS.text_rules.len(), BOT_PATTERNS.bound_rules.len(), BOT_PATTERNS.free_rules.len()];
+        assert!(!kinds.contains(&0) && !BOT_PATTERNS.guarded.is_empty(), "{kinds:?}");
     }
 }

@@ -1,11 +1,13 @@
 //! Bots by their user agents: found, named, sorted, and not taken for people or the other way round.
 
 use super::*;
+use crate::beacon::ClientHints;
+use crate::event::BotCategory;
 use woothee::parser::Parser;
 
 fn found(user_agent: &str) -> Option<(String, BotCategory)> {
     let parsed = Parser::new().parse(user_agent).unwrap_or_default();
-    let bot = bot(user_agent, &user_agent.to_ascii_lowercase(), &parsed, &ClientHints::default(), false);
+    let bot = detect(user_agent, &user_agent.to_ascii_lowercase(), &parsed, &ClientHints::default(), false);
     bot.map(|bot| (bot.name.into_string(), bot.category))
 }
 

@@ -2,50 +2,50 @@
 
 use woothee::parser::WootheeResult;
 
-use super::words::{Table, Words};
-use super::{known, major, two_parts};
+use super::version::{known, major, two_parts};
+use super::words::{KnownWords, WordTable};
 
-/// The first version of iOS that user agents no longer name: Safari keeps saying 18, with the truth behind `Version/`.
+/// The first version of iOS that user agents hide: Safari still sends 18, and the true version after `Version/`.
 const UNNAMED_IOS: u32 = 26;
 
-/// A system with the rule that decided.
+/// A system, and the rule that decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct System {
+pub(super) struct OperatingSystem {
     pub(super) name: Box<str>,
     pub(super) version: Box<str>,
     pub(super) rule: &'static str,
 }
 
-impl System {
+impl OperatingSystem {
     fn new(name: &str, version: &str, rule: &'static str) -> Self {
         Self { name: name.into(), version: version.into(), rule }
     }
 }
 
-/// Reads it from a user agent.
-pub(super) fn system(words: &Words<'_>, parsed: &WootheeResult<'_>, lower: &str) -> System {
-    if let Some(found) = words.decide(Table::Systems) {
+/// The system by the user agent.
+pub(super) fn system(words: &KnownWords<'_>, parsed: &WootheeResult<'_>, lower: &str) -> OperatingSystem {
+    if let Some(found) = words.decide(WordTable::Systems) {
         let version = if found.value == "Android" { major(found.version) } else { two_parts(found.version) };
-        return System::new(found.value, version, found.rule);
+        return OperatingSystem::new(found.value, version, found.rule);
     }
     let version = two_parts(known(&parsed.os_version));
     match known(parsed.os) {
-        "Mac OSX" | "Mac OS Classic" => System::new("macOS", two_parts(&mac(lower)), "woothee"),
+        "Mac OSX" | "Mac OS Classic" => OperatingSystem::new("macOS", two_parts(&mac(lower)), "woothee"),
         "iPhone" | "iPad" | "iPod" | "iOS" => ios(words, version),
-        "Windows UNKNOWN Ver" => System::new("Windows", "", "woothee"),
-        "Windows Phone OS" => System::new("Windows Phone", version, "woothee"),
+        "Windows UNKNOWN Ver" => OperatingSystem::new("Windows", "", "woothee"),
+        "Windows Phone OS" => OperatingSystem::new("Windows Phone", version, "woothee"),
         windows if windows.starts_with("Windows") => {
-            System::new("Windows", windows.trim_start_matches("Windows").trim(), "woothee")
+            OperatingSystem::new("Windows", windows.trim_start_matches("Windows").trim(), "woothee")
         }
-        "ChromeOS" => System::new("Chrome OS", "", "woothee"),
-        "Linux" => System::new("Linux", "", "woothee"),
-        "Android" => System::new("Android", major(version), "woothee"),
+        "ChromeOS" => OperatingSystem::new("Chrome OS", "", "woothee"),
+        "Linux" => OperatingSystem::new("Linux", "", "woothee"),
+        "Android" => OperatingSystem::new("Android", major(version), "woothee"),
         "" => by_marks(lower),
-        other => System::new(other, version, "woothee"),
+        other => OperatingSystem::new(other, version, "woothee"),
     }
 }
 
-/// `Intel Mac OS X 11_2_3`, of which `woothee` reads only those from before 11.
+/// The version in `Intel Mac OS X 11_2_3`. `woothee` reads only versions before 11.
 fn mac(lower: &str) -> String {
     let number = lower.split_once("mac os x ").map_or("", |(_, number)| number);
     let of_number = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'_');
@@ -56,17 +56,17 @@ fn mac(lower: &str) -> String {
         .collect()
 }
 
-fn ios(words: &Words<'_>, version: &str) -> System {
+fn ios(words: &KnownWords<'_>, version: &str) -> OperatingSystem {
     let real = words.version("version").filter(|_| major(version) == "18").map(two_parts);
     let real = real.filter(|real| major(real).parse().is_ok_and(|major: u32| major >= UNNAMED_IOS));
     match real {
-        Some(real) => System::new("iOS", real, "iOS from 26 on by Version/"),
-        None => System::new("iOS", version, "woothee"),
+        Some(real) => OperatingSystem::new("iOS", real, "iOS from 26 on by Version/"),
+        None => OperatingSystem::new("iOS", version, "woothee"),
     }
 }
 
-/// What stands in user agents of other forms than browsers'.
-fn by_marks(lower: &str) -> System {
+/// The system of user agents that do not have the form of a browser.
+fn by_marks(lower: &str) -> OperatingSystem {
     const MARKS: &[(&str, &str)] = &[
         ("windows", "Windows"),
         ("android", "Android"),
@@ -80,5 +80,5 @@ fn by_marks(lower: &str) -> System {
         ("x11", "Linux"),
     ];
     let found = MARKS.iter().find(|(mark, _)| lower.contains(mark));
-    found.map_or_else(System::default, |(_, name)| System::new(name, "", "a system's name"))
+    found.map_or_else(OperatingSystem::default, |(_, name)| OperatingSystem::new(name, "", "a system's name"))
 }

@@ -8,8 +8,8 @@ const CHROME_ANDROID: &str = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537
 const SAFARI_MAC: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4.1 Safari/605.1.15";
 const FIREFOX: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:144.0) Gecko/20100101 Firefox/144.0";
 
-fn client<'a>(user_agent: &'a str, hints: &'a ClientHints<'a>) -> Client<'a> {
-    Client {
+fn client<'a>(user_agent: &'a str, hints: &'a ClientHints<'a>) -> ClientSignals<'a> {
+    ClientSignals {
         user_agent: user_agent.as_bytes(),
         hints,
         headers: HintHeaders::default(),
@@ -20,8 +20,8 @@ fn client<'a>(user_agent: &'a str, hints: &'a ClientHints<'a>) -> Client<'a> {
 }
 
 /// name|version|engine|system|its version|device|bot.
-fn line(client: &Client<'_>) -> String {
-    let it = Browser::of(client);
+fn line(client: &ClientSignals<'_>) -> String {
+    let it = recognise_uncached(client);
     let device = it.device.name();
     format!("{}|{}|{}|{}|{}|{device}|{}", it.name, it.version, it.engine, it.os, it.os_version, it.bot)
 }
@@ -46,7 +46,7 @@ fn hints(
 
 #[test]
 fn user_agents_are_read() {
-    for [expected, user_agent] in table::rows(include_str!("cases.tsv")).map(table::columns) {
+    for [expected, user_agent] in table::rows(include_str!("tables/cases.tsv")).map(table::columns) {
         assert_eq!(line(&client(user_agent, &ClientHints::default())), expected, "{user_agent}");
     }
     assert_eq!(line(&client("", &ClientHints::default())), "|||||other|");
@@ -124,12 +124,14 @@ fn hints_come_as_headers_too_and_what_the_script_brought_counts_more() {
         headers.insert(name, value.parse().expect("a header"));
     }
     let none = ClientHints::default();
-    let of_headers = Client { headers: HintHeaders::of(&headers), ..client(CHROME_WINDOWS, &none) };
+    let of_headers =
+        ClientSignals { headers: HintHeaders::from_request(&headers), ..client(CHROME_WINDOWS, &none) };
     assert_eq!(line(&of_headers), "Opera|121|Blink|Windows|11|desktop|");
     let sent = hints("Vivaldi", "7", ("Windows", "10.0.0"));
-    assert_eq!(line(&Client { hints: &sent, ..of_headers }), "Vivaldi|7|Blink|Windows|10|desktop|");
+    assert_eq!(line(&ClientSignals { hints: &sent, ..of_headers }), "Vivaldi|7|Blink|Windows|10|desktop|");
     headers.insert("sec-ch-ua", "\"Chromium;v=1".parse().expect("a header"));
-    let of_headers = Client { headers: HintHeaders::of(&headers), ..client(CHROME_WINDOWS, &none) };
+    let of_headers =
+        ClientSignals { headers: HintHeaders::from_request(&headers), ..client(CHROME_WINDOWS, &none) };
     assert_eq!(
         line(&of_headers),
         "Chrome|142|Blink|Windows|11|desktop|",
@@ -145,7 +147,7 @@ fn a_client_whose_hints_deny_its_user_agent_is_marked_and_neither_is_believed() 
         (CHROME_WINDOWS, hints("Google Chrome", "142", ("Android", "15.0.0"))),
         (CHROME_ANDROID, hints("Google Chrome", "142", ("Windows", "15.0.0"))),
     ] {
-        let browser = Browser::of(&client(user_agent, &hints));
+        let browser = recognise_uncached(&client(user_agent, &hints));
         assert!(browser.spoofed, "{user_agent}");
         assert!(!browser.rules.spoofed.is_empty());
         assert_eq!(line(&client(user_agent, &hints)), "|||||other|", "{user_agent}");
@@ -163,7 +165,7 @@ fn an_app_that_dropped_chromes_words_is_not_spoofed() {
 fn who_asks_for_a_page_for_desktops_is_not_spoofed() {
     let desktop = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
     let hints = hints("Google Chrome", "142", ("Android", "15.0.0"));
-    let browser = Browser::of(&client(desktop, &hints));
+    let browser = recognise_uncached(&client(desktop, &hints));
     assert!(!browser.spoofed);
     assert_eq!((&*browser.os, browser.device), ("Android", DeviceClass::Mobile));
 }
@@ -171,7 +173,8 @@ fn who_asks_for_a_page_for_desktops_is_not_spoofed() {
 #[test]
 fn a_mac_with_a_touch_screen_is_an_ipad() {
     let none = ClientHints::default();
-    let touched = |user_agent, touch_points| line(&Client { touch_points, ..client(user_agent, &none) });
+    let touched =
+        |user_agent, touch_points| line(&ClientSignals { touch_points, ..client(user_agent, &none) });
     assert_eq!(touched(SAFARI_MAC, 5), "Safari|17|WebKit|iOS||tablet|");
     assert_eq!(touched(CHROME_WINDOWS, 10), "Chrome|142|Blink|Windows|10|desktop|");
 }
@@ -179,7 +182,9 @@ fn a_mac_with_a_touch_screen_is_an_ipad() {
 #[test]
 fn the_size_of_the_screen_tells_an_unknown_tablet_from_a_phone() {
     let none = ClientHints::default();
-    let device = |user_agent, screen| Browser::of(&Client { screen, ..client(user_agent, &none) }).device;
+    let device = |user_agent, screen| {
+        recognise_uncached(&ClientSignals { screen, ..client(user_agent, &none) }).device
+    };
     let phone = CHROME_ANDROID;
     let tablet = CHROME_ANDROID.replace(" Mobile", "");
     let known = CHROME_ANDROID.replace("; K)", "; SM-S918B)");
@@ -192,14 +197,18 @@ fn the_size_of_the_screen_tells_an_unknown_tablet_from_a_phone() {
     let mut not_mobile = hints("Google Chrome", "142", ("Android", "15.0.0"));
     not_mobile.mobile = Some(false);
     let desktop = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
-    let asked = Client { screen: (412, 915), ..client(desktop, &not_mobile) };
-    assert_eq!(Browser::of(&asked).device, DeviceClass::Mobile, "a phone that asked for a page for desktops");
+    let asked = ClientSignals { screen: (412, 915), ..client(desktop, &not_mobile) };
+    assert_eq!(
+        recognise_uncached(&asked).device,
+        DeviceClass::Mobile,
+        "a phone that asked for a page for desktops"
+    );
 }
 
 #[test]
 fn a_browser_under_automation_is_a_bot() {
     let none = ClientHints::default();
-    let browser = Browser::of(&Client { automated: true, ..client(CHROME_WINDOWS, &none) });
+    let browser = recognise_uncached(&ClientSignals { automated: true, ..client(CHROME_WINDOWS, &none) });
     assert_eq!((&*browser.bot, browser.bot_category), ("WebDriver", BotCategory::Automation));
     assert_eq!(browser.device, DeviceClass::Bot);
 }
@@ -214,23 +223,23 @@ fn hostile_user_agents_give_bounded_texts() {
         "a/1 ".repeat(2_000),
         "(Android 1;".repeat(500),
     ] {
-        let found = Browser::of(&client(&user_agent, &ClientHints::default()));
+        let found = recognise_uncached(&client(&user_agent, &ClientHints::default()));
         assert!(found.name.len() <= 64 && found.bot.len() <= 64, "{:?}", found.name);
         assert!(found.version.len() <= MAX_VERSION && found.os_version.len() <= MAX_VERSION);
     }
     let none = ClientHints::default();
-    let invalid = Client { user_agent: &[0xff; 5_000], ..client("", &none) };
-    drop(Browser::of(&invalid));
+    let invalid = ClientSignals { user_agent: &[0xff; 5_000], ..client("", &none) };
+    drop(recognise_uncached(&invalid));
 }
 
 #[test]
 fn the_same_client_is_read_once_and_others_are_told_apart() {
-    let browsers = Browsers::new();
+    let browsers = BrowserRecogniser::new();
     let none = ClientHints::default();
     let windows = hints("Google Chrome", "142", ("Windows", "15.0.0"));
-    let first = browsers.browser(&client(CHROME_WINDOWS, &none));
-    assert!(Arc::ptr_eq(&first, &browsers.browser(&client(CHROME_WINDOWS, &none))));
-    assert_eq!(&*browsers.browser(&client(CHROME_WINDOWS, &windows)).os_version, "11");
-    let driven = Client { automated: true, ..client(CHROME_WINDOWS, &none) };
-    assert_eq!(&*browsers.browser(&driven).bot, "WebDriver");
+    let first = browsers.recognise(&client(CHROME_WINDOWS, &none));
+    assert!(Arc::ptr_eq(&first, &browsers.recognise(&client(CHROME_WINDOWS, &none))));
+    assert_eq!(&*browsers.recognise(&client(CHROME_WINDOWS, &windows)).os_version, "11");
+    let driven = ClientSignals { automated: true, ..client(CHROME_WINDOWS, &none) };
+    assert_eq!(&*browsers.recognise(&driven).bot, "WebDriver");
 }

@@ -1,8 +1,7 @@
-//! One pass over a user agent's words against `browsers.tsv`, `engines.tsv`, `systems.tsv` and `devices.tsv`.
+//! Finds the words of a user agent in `browsers.tsv`, `engines.tsv`, `systems.tsv` and `devices.tsv`, in one pass.
 //!
-//! A word is a run of letters, digits, dots, hyphens and underscores; the number behind it is its version. All four tables
-//! share one dictionary, so that the text is walked once, however many rows they have. Of the rows whose words are there,
-//! the one that stands highest in its table decides.
+//! A word is a run of letters, digits, dots, hyphens and underscores. The number after it is its version. All four tables
+//! share one dictionary, so the text is read once. Of the rows whose words occur, the highest in its table decides.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,68 +11,67 @@ use foldhash::fast::RandomState;
 
 use crate::enrich::table;
 
-/// Words with a row of their own that one user agent may have; real ones have up to 15.
+/// Words of one user agent that are looked up successfully; real ones have up to 15.
 const MAX_HITS: usize = 32;
-/// How far behind its word a number may stand for the rule `near`, in bytes.
+/// Distance in bytes between a word and its number, for the rule `near`.
 const NEAR: usize = 24;
-/// Bytes of a word's beginning that find the rows for beginnings of words.
+/// Bytes of a word by which rows for beginnings of words are found.
 const HEAD: usize = 2;
 
-/// Which table a row stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Table {
-    Browsers,
+pub(super) enum WordTable {
+    BrowserRecogniser,
     Engines,
     Systems,
     Devices,
 }
 
-/// A table's row that decided, with the version that its rule finds.
+/// The row that decided, with the version that its rule finds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Decision<'a> {
+pub(super) struct TableDecision<'a> {
     /// Family, system or device class.
     pub(super) value: &'static str,
-    /// What stands where the version is, up to the end of the text; empty when there is none.
+    /// The text from the version on; empty when there is none.
     pub(super) version: &'a str,
     /// The table and the word, for people: `browsers.tsv: opr`.
     pub(super) rule: &'static str,
 }
 
-/// The words of a text that some table has.
-pub(super) struct Words<'a> {
+/// The words of a text that occur in some table.
+pub(super) struct KnownWords<'a> {
     lower: &'a str,
-    hits: Vec<Hit>,
+    hits: Vec<WordHit>,
 }
 
-struct Hit {
+struct WordHit {
     word: u16,
     /// Where the word ends.
     end: usize,
-    /// Whether it stands in the name of a device, which may be anything: `Moto Edge 20`, `BlackBerry Key2`.
+    /// Whether it is part of a device name, such as `Edge` in `Moto Edge 20`.
     is_model: bool,
 }
 
-impl<'a> Words<'a> {
-    /// Walks over a text in lower case, in which a device's name stands at `model`.
-    pub(super) fn of(lower: &'a str, model: Range<usize>) -> Self {
+impl<'a> KnownWords<'a> {
+    /// Reads a text in lower case. `model` is the range of the device's name.
+    pub(super) fn new(lower: &'a str, model: Range<usize>) -> Self {
         let dictionary = &*DICTIONARY;
         let mut hits = Vec::with_capacity(MAX_HITS);
         for word in words(lower) {
             dictionary.look_up(&lower[word.clone()], |found| {
                 if hits.len() < MAX_HITS {
-                    hits.push(Hit { word: found, end: word.end, is_model: model.contains(&word.start) });
+                    hits.push(WordHit { word: found, end: word.end, is_model: model.contains(&word.start) });
                 }
             });
         }
         Self { lower, hits }
     }
 
-    /// Whether a word is there that some table has.
+    /// Whether the text has this word, which some table must have.
     pub(super) fn has(&self, word: &str) -> bool {
         DICTIONARY.exact.get(word).is_some_and(|&word| self.hits.iter().any(|hit| hit.word == word))
     }
 
-    /// What stands behind a word that some table has, if it begins with a digit.
+    /// The text after a word that some table has, if it begins with a digit.
     pub(super) fn version(&self, word: &str) -> Option<&'a str> {
         let word = *DICTIONARY.exact.get(word)?;
         self.version_of(word)
@@ -83,33 +81,33 @@ impl<'a> Words<'a> {
         self.hits.iter().filter(|hit| hit.word == word).find_map(|hit| number_behind(&self.lower[hit.end..]))
     }
 
-    /// The highest row of a table that fits.
-    pub(super) fn decide(&self, table: Table) -> Option<Decision<'a>> {
-        let mut best: Option<(&'static Row, &'a str)> = None;
+    /// The highest row of a table that matches.
+    pub(super) fn decide(&self, table: WordTable) -> Option<TableDecision<'a>> {
+        let mut best: Option<(&'static WordRow, &'a str)> = None;
         for hit in &self.hits {
             for row in &DICTIONARY.rows[usize::from(hit.word)] {
                 let is_better = best.is_none_or(|(best, _)| row.rank < best.rank);
-                if row.table == table && is_better && (!hit.is_model || table == Table::Devices) {
+                if row.table == table && is_better && (!hit.is_model || table == WordTable::Devices) {
                     best = self.fit(row, hit).map(|version| (row, version)).or(best);
                 }
             }
         }
-        best.map(|(row, version)| Decision { value: row.value, version, rule: &row.rule })
+        best.map(|(row, version)| TableDecision { value: row.value, version, rule: &row.rule })
     }
 
-    /// The version by a row's rule, if the rule holds.
-    fn fit(&self, row: &Row, hit: &Hit) -> Option<&'a str> {
+    /// The version by a row's rule, if the rule matches.
+    fn fit(&self, row: &WordRow, hit: &WordHit) -> Option<&'a str> {
         if row.needs.is_some_and(|needed| !self.hits.iter().any(|hit| hit.word == needed)) {
             return None;
         }
         let behind = &self.lower[hit.end..];
         match row.version {
-            Version::None => Some(""),
-            Version::Own => number_behind(behind).filter(|_| !behind.starts_with(' ')),
-            Version::Spaced => number_behind(behind),
-            Version::Any => Some(number_behind(behind).unwrap_or_default()),
-            Version::Near => Some(number_near(behind)),
-            Version::Of(word) => self.version_of(word),
+            VersionRule::None => Some(""),
+            VersionRule::Own => number_behind(behind).filter(|_| !behind.starts_with(' ')),
+            VersionRule::Spaced => number_behind(behind),
+            VersionRule::Any => Some(number_behind(behind).unwrap_or_default()),
+            VersionRule::Near => Some(number_near(behind)),
+            VersionRule::OfWord(word) => self.version_of(word),
         }
     }
 }
@@ -128,18 +126,18 @@ fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
         }
         (start < at).then_some(start..at)
     })
-    // Versions are no words: a quarter of what stands there.
+    // Versions are not words. They are a quarter of all runs.
     .filter(move |word| {
         !bytes[word.clone()].iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'_'))
     })
 }
 
-/// Bytes beyond ASCII belong to words, so that a word's ends lie between characters.
+/// Bytes beyond ASCII belong to words, so that words end between characters.
 const fn is_of_word(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | 0x80..)
 }
 
-/// A version behind its word: `/`, a space, `@`, `:` or `(` and perhaps a `v` stand between.
+/// The version after a word: `/`, a space, `@`, `:` or `(` and an optional `v` separate them.
 fn number_behind(behind: &str) -> Option<&str> {
     let number = behind.strip_prefix(['/', ' ', '@', ':', '('])?;
     let number = number.strip_prefix('v').unwrap_or(number);
@@ -152,41 +150,42 @@ fn number_near(behind: &str) -> &str {
 }
 
 /// All four tables.
-struct Dictionary {
+struct WordDictionary {
     exact: HashMap<&'static str, u16, RandomState>,
-    /// First bytes of all words and beginnings, a bit each: two of three words of a user agent need no closer look.
+    /// A bit for the first bytes of each word and beginning: two of three words of a user agent need no look-up.
     heads: Box<[u64; 1 << 10]>,
     /// By the first bytes of the beginning.
     beginnings: HashMap<[u8; HEAD], Vec<(&'static str, u16)>, RandomState>,
     ends: Vec<(&'static str, u16)>,
-    /// Last bytes of all ends: most words need no closer look.
+    /// Last bytes of all ends: most words need no look-up.
     last_bytes: [bool; 256],
     /// By the number of a word.
-    rows: Vec<Vec<Row>>,
+    rows: Vec<Vec<WordRow>>,
 }
 
-struct Row {
-    table: Table,
+struct WordRow {
+    table: WordTable,
     /// Lower is better.
     rank: u16,
     value: &'static str,
-    version: Version,
+    version: VersionRule,
     needs: Option<u16>,
     rule: Box<str>,
 }
 
 #[derive(Clone, Copy)]
-enum Version {
+enum VersionRule {
     Own,
     Spaced,
     Any,
     Near,
     None,
-    Of(u16),
+    /// The number after another word.
+    OfWord(u16),
 }
 
-static DICTIONARY: LazyLock<Dictionary> = LazyLock::new(|| {
-    let mut dictionary = Dictionary {
+static DICTIONARY: LazyLock<WordDictionary> = LazyLock::new(|| {
+    let mut dictionary = WordDictionary {
         exact: HashMap::default(),
         heads: Box::new([0; 1 << 10]),
         beginnings: HashMap::default(),
@@ -194,25 +193,25 @@ static DICTIONARY: LazyLock<Dictionary> = LazyLock::new(|| {
         last_bytes: [false; 256],
         rows: Vec::new(),
     };
-    // Words that the code asks for, whether or not a table has them.
+    // Words that the code looks up, even if no table has them.
     for word in ["version", "mobile", "trident"] {
         dictionary.number(word);
     }
-    dictionary.read(Table::Browsers, "browsers.tsv", include_str!("browsers.tsv"));
-    dictionary.read(Table::Engines, "engines.tsv", include_str!("engines.tsv"));
-    dictionary.read(Table::Systems, "systems.tsv", include_str!("systems.tsv"));
-    dictionary.read(Table::Devices, "devices.tsv", include_str!("devices.tsv"));
+    dictionary.read(WordTable::Browsers, "browsers.tsv", include_str!("tables/browsers.tsv"));
+    dictionary.read(WordTable::Engines, "engines.tsv", include_str!("tables/engines.tsv"));
+    dictionary.read(WordTable::Systems, "systems.tsv", include_str!("tables/systems.tsv"));
+    dictionary.read(WordTable::Devices, "devices.tsv", include_str!("tables/devices.tsv"));
     dictionary
 });
 
-impl Dictionary {
-    /// Adds a table. Its text is part of the program: a test reads it, so that what is wrong with it is seen there.
-    fn read(&mut self, table: Table, name: &str, text: &'static str) {
+impl WordDictionary {
+    /// Adds a table. Its text is part of the program, and a test finds its faults.
+    fn read(&mut self, table: WordTable, name: &str, text: &'static str) {
         for (rank, row) in (0_u16..).zip(table::rows(text)) {
             let [words, value, rule] = table::columns(row);
             let version = match table {
-                Table::Devices | Table::Engines => Version::None,
-                Table::Browsers | Table::Systems => self.version(rule),
+                WordTable::Devices | WordTable::Engines => VersionRule::None,
+                WordTable::Browsers | WordTable::Systems => self.version(rule),
             };
             for word in words.split(',') {
                 let (word, needs) = match word.split_once('+') {
@@ -221,32 +220,32 @@ impl Dictionary {
                 };
                 let rule = format!("{name}: {word}").into();
                 let (word, version) = match word.strip_suffix('/') {
-                    Some(word) => (word, Version::Own),
+                    Some(word) => (word, VersionRule::Own),
                     None => (word, version),
                 };
                 let word = self.number(word);
-                self.rows[usize::from(word)].push(Row { table, rank, value, version, needs, rule });
+                self.rows[usize::from(word)].push(WordRow { table, rank, value, version, needs, rule });
             }
         }
     }
 
-    fn version(&mut self, rule: &'static str) -> Version {
+    fn version(&mut self, rule: &'static str) -> VersionRule {
         match rule {
-            "own" => Version::Own,
-            "spaced" => Version::Spaced,
-            "any" => Version::Any,
-            "near" => Version::Near,
-            "none" => Version::None,
+            "own" => VersionRule::Own,
+            "spaced" => VersionRule::Spaced,
+            "any" => VersionRule::Any,
+            "near" => VersionRule::Near,
+            "none" => VersionRule::None,
             other => {
                 let word = other
                     .strip_prefix('=')
                     .unwrap_or_else(|| panic!("no such rule for a version: {other:?}"));
-                Version::Of(self.number(word))
+                VersionRule::OfWord(self.number(word))
             }
         }
     }
 
-    /// The number of a word, a word's beginning or its end.
+    /// The number of a word, or of the beginning or end of words.
     fn number(&mut self, word: &'static str) -> u16 {
         if let Some(head) = head(word).filter(|_| !word.starts_with('*')) {
             let (at, bit) = bit(head);
@@ -268,25 +267,25 @@ impl Dictionary {
         known
     }
 
-    /// Hands the numbers of a text's word to `take`.
-    fn look_up(&self, word: &str, mut take: impl FnMut(u16)) {
+    /// Calls `visit` with the numbers of a text's word.
+    fn look_up(&self, word: &str, mut visit: impl FnMut(u16)) {
         let Some(head) = head(word) else { return };
         let (at, bit) = bit(head);
         if self.heads[at] & bit != 0 {
             if let Some(&found) = self.exact.get(word) {
-                take(found);
+                visit(found);
             }
             let beginnings = self.beginnings.get(&head).into_iter().flatten();
             let fitting = beginnings.filter(|(beginning, _)| word.starts_with(beginning));
-            fitting.for_each(|&(_, found)| take(found));
+            fitting.for_each(|&(_, found)| visit(found));
         }
         if word.bytes().next_back().is_some_and(|last| self.last_bytes[usize::from(last)]) {
-            self.look_up_end(word, take);
+            self.look_up_end(word, visit);
         }
     }
 
-    fn look_up_end(&self, word: &str, mut take: impl FnMut(u16)) {
-        self.ends.iter().filter(|(end, _)| word.ends_with(end)).for_each(|&(_, found)| take(found));
+    fn look_up_end(&self, word: &str, mut visit: impl FnMut(u16)) {
+        self.ends.iter().filter(|(end, _)| word.ends_with(end)).for_each(|&(_, found)| visit(found));
     }
 }
 
@@ -302,7 +301,7 @@ fn head(word: &str) -> Option<[u8; HEAD]> {
     word.as_bytes().first_chunk().copied()
 }
 
-/// Where a head stands in the table of heads.
+/// Index and bit of a head in the table of heads.
 fn bit(head: [u8; HEAD]) -> (usize, u64) {
     let number = usize::from(u16::from_be_bytes(head));
     (number / 64, 1 << (number % 64))

@@ -1,4 +1,4 @@
-//! The lists that others keep: what bots are called, who spams referrers, which networks are data centres.
+//! Lists that other projects keep: names of bots, referrer spam, networks of data centres.
 //!
 //! They lie here as data and are built in; `make lists` writes them anew, see `tools/lists/refresh.mjs`. The head of each says where it
 //! comes from and how old it is, so that the product can say so too. This module reads heads and lines, and knows nothing
@@ -9,39 +9,37 @@ use jiff::civil::Date;
 
 use super::table;
 
-/// Age after which a list misses too much of what goes round, in days.
+/// Age in days after which a list misses too many new entries.
 pub const OLD_DAYS: i64 = 365;
 
 /// One regular expression a line that finds bots, to be matched without regard to case. May use look-around.
-pub static ISBOT: List = List { name: "isbot", fetched: true, text: include_str!("isbot.txt") };
+pub static ISBOT: BuiltInList = BuiltInList { name: "isbot", fetched: true, text: include_str!("isbot.txt") };
 /// `text`, `name`, `category`, separated by tabs: literal text of a crawler's user agent in its case.
-pub static CRAWLERS: List = List { name: "crawlers", fetched: true, text: include_str!("crawlers.tsv") };
+pub static CRAWLERS: BuiltInList =
+    BuiltInList { name: "crawlers", fetched: true, text: include_str!("crawlers.tsv") };
 /// A host a line in lower case; it stands for those below it.
-pub static REFERRER_SPAM: List =
-    List { name: "referrer-spam", fetched: false, text: include_str!("referrer-spam.txt") };
+pub static REFERRER_SPAM: BuiltInList =
+    BuiltInList { name: "referrer-spam", fetched: false, text: include_str!("referrer-spam.txt") };
 /// `number`, `name`, separated by a tab: autonomous systems of data centres.
-pub static DATA_CENTRES: List =
-    List { name: "data-centres", fetched: true, text: include_str!("data-centres.tsv") };
+pub static DATA_CENTRES: BuiltInList =
+    BuiltInList { name: "data-centres", fetched: true, text: include_str!("data-centres.tsv") };
 
-/// All of them.
-pub static ALL: [&List; 4] = [&ISBOT, &CRAWLERS, &REFERRER_SPAM, &DATA_CENTRES];
+pub static ALL: [&BuiltInList; 4] = [&ISBOT, &CRAWLERS, &REFERRER_SPAM, &DATA_CENTRES];
 
-/// A list as it was built in.
 #[derive(Debug)]
-pub struct List {
-    /// What it is called in the log and in metrics.
+pub struct BuiltInList {
+    /// Its name in the log and in metrics.
     pub name: &'static str,
-    /// Whether a package carries it, so that `make lists` alone makes it younger.
+    /// Whether `make lists` fetches it from a package.
     fetched: bool,
     text: &'static str,
 }
 
-/// Where a list comes from.
+/// Origin of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
+pub struct ListHeader {
     /// The package or project that keeps it.
     pub source: &'static str,
-    /// The version that was taken.
     pub version: &'static str,
     /// The licence of the data.
     pub licence: &'static str,
@@ -49,16 +47,15 @@ pub struct Head {
     pub date: Date,
 }
 
-impl List {
-    /// The lines that are data, in their order; no space is trimmed.
+impl BuiltInList {
+    /// The data lines in their order, untrimmed.
     pub fn entries(&self) -> impl Iterator<Item = &'static str> + use<> {
         table::rows(self.text)
     }
 
-    /// What its head says.
-    pub fn head(&self) -> Head {
+    pub fn header(&self) -> ListHeader {
         let said = |field| self.said(field).expect("a test reads every head");
-        Head {
+        ListHeader {
             source: said("source"),
             version: said("version"),
             licence: said("licence"),
@@ -66,13 +63,13 @@ impl List {
         }
     }
 
-    /// Whole days since its version was published; 0 when the clock says that this has not happened yet.
+    /// Whole days since its version was published; 0 when that is in the future of the clock.
     pub fn age_days(&self, today: Date) -> i64 {
-        let age = self.head().date.until((Unit::Day, today)).map_or(0, |span| i64::from(span.get_days()));
+        let age = self.header().date.until((Unit::Day, today)).map_or(0, |span| i64::from(span.get_days()));
         age.max(0)
     }
 
-    /// Whether it is over [`OLD_DAYS`] old and could be had younger. A warning that nobody can do something about is noise.
+    /// Whether it is over [`OLD_DAYS`] old and `make lists` could refresh it.
     pub fn wants_refresh(&self, today: Date) -> bool {
         self.fetched && self.age_days(today) > OLD_DAYS
     }
@@ -86,11 +83,11 @@ impl List {
 /// All lists and their ages in one line: `isbot 5.2.3 (13 days), …`.
 pub fn ages(today: Date) -> String {
     let told =
-        ALL.map(|list| format!("{} {} ({} days)", list.name, list.head().version, list.age_days(today)));
+        ALL.map(|list| format!("{} {} ({} days)", list.name, list.header().version, list.age_days(today)));
     told.join(", ")
 }
 
-/// The day it is, UTC.
+/// The current day, UTC.
 pub fn today() -> Date {
     jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }
@@ -106,7 +103,7 @@ mod tests {
     #[test]
     fn every_list_says_where_it_comes_from_and_how_old_it_is() {
         for list in ALL {
-            let head = list.head();
+            let head = list.header();
             assert!(!head.source.is_empty() && !head.version.is_empty(), "{}", list.name);
             let licences = ["Unlicense", "MIT", "CC-BY-4.0", "public domain"];
             assert!(licences.contains(&head.licence), "{}: {}", list.name, head.licence);
@@ -166,14 +163,17 @@ mod tests {
 
     #[test]
     fn ages_are_counted_in_days_and_only_what_can_be_refreshed_asks_for_it() {
-        let list = List { name: "some", fetched: true, text: "# source: x\n# date: 2026-11-09\nline\n" };
-        let said =
-            List { text: "# source: x\n# version: 1\n# licence: MIT\n# date: 2026-11-09\nline\n", ..list };
+        let list =
+            BuiltInList { name: "some", fetched: true, text: "# source: x\n# date: 2026-11-09\nline\n" };
+        let said = BuiltInList {
+            text: "# source: x\n# version: 1\n# licence: MIT\n# date: 2026-11-09\nline\n",
+            ..list
+        };
         assert_eq!(said.age_days(date(2026, 11, 22)), 13);
         assert_eq!(said.age_days(date(2026, 11, 1)), 0, "a clock set back");
         assert!(!said.wants_refresh(date(2027, 11, 9)));
         assert!(said.wants_refresh(date(2027, 11, 10)));
-        let kept = List { fetched: false, ..said };
+        let kept = BuiltInList { fetched: false, ..said };
         assert!(!kept.wants_refresh(date(2030, 1, 1)));
     }
 }

@@ -1,21 +1,30 @@
-//! The key's file: so that a restart keeps the key, and nothing else ever does.
+//! The key's file, by which a restart keeps the key.
 //!
 //! ```text
 //! footfall key 1\n   15 bytes, the format
-//! epoch              u32, little-endian: Unix time in s of the coming into force, never lower than the one before
+//! epoch              u32, little-endian: Unix time in s at which the key came into force; it never decreases
 //! since              i64, little-endian: Unix time in s by the wall clock at which the key was made
 //! key                32 bytes
-//! checksum           first 8 bytes of SHA-256 over all before
+//! checksum           first 8 bytes of SHA-256 of all bytes before
 //! ```
 //!
-//! It lies, mode 0600, in a directory that belongs to the collector's user and that nobody else may write to (made with
-//! mode 0700 if it is not there), on a RAM-backed file system unless the operator allows a disk. A new key is written
-//! beside the old one and synced; then the old one's bytes are overwritten where they lie, and only then the new file takes
-//! the name. Whatever is interrupted, one whole key is left, and an old key is never left behind. Without space for a second
-//! file the new key is written over the old one. A file that is damaged or that others could read is overwritten and removed.
+//! The file has mode 0600. Its directory belongs to the collector's user, is not writable for others (it is created with
+//! mode 0700) and is on a RAM-backed file system, unless the operator allows a disk. A new key replaces the old one so:
 //!
-//! The fleet's ratchet will be a format of its own beside this one (`footfall ratchet 1`): the same fields, whose 32
-//! bytes are the state that the next epoch's key is derived from.
+//! 1. Write the new key to `key.next` and sync it.
+//! 2. Overwrite the bytes of `key` in place with zeros and sync.
+//! 3. Rename `key.next` to `key` and sync the directory.
+//!
+//! | crash | `key` | `key.next` | the next start |
+//! |---|---|---|---|
+//! | during step 1 | old | damaged | keeps the old key and wipes `key.next` |
+//! | after step 1 | old | new | keeps the old key and wipes `key.next` |
+//! | during step 2 | damaged | new | wipes `key` and renames `key.next` |
+//! | after step 2 | zeros | new | renames `key.next` |
+//! | after step 3 | new | – | reads the new key |
+//!
+//! Without space for a second file the new key is written over the old one. A file that is damaged, or that others could
+//! read, is overwritten and removed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -26,7 +35,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::KeyError;
+use super::error::KeyError;
 use crate::privacy::mac::KEY_BYTES;
 use crate::secret::file_lock::FileLock;
 use crate::secret::file_version::FileVersion;
@@ -34,19 +43,19 @@ use crate::secret::file_version::FileVersion;
 const FORMAT: &[u8; 15] = b"footfall key 1\n";
 const CHECKSUM: usize = 8;
 const LENGTH: usize = FORMAT.len() + 4 + 8 + KEY_BYTES + CHECKSUM;
-/// `f_type` of file systems that live in memory (linux/magic.h).
+/// `f_type` of tmpfs and ramfs (linux/magic.h).
 #[cfg(target_os = "linux")]
 const RAM_BACKED: [i64; 2] = [0x0102_1994, 0x8584_58f6];
 
-/// What the file holds.
-pub(super) struct Stored {
+/// Content of the file.
+pub(super) struct StoredKey {
     pub(super) epoch: u32,
     pub(super) since: Timestamp,
-    pub(super) key: Secret,
+    pub(super) key: KeyBytes,
 }
 
-/// A key on its way between its file and its page: on the heap, since moving it would leave copies on the stack.
-pub(super) type Secret = Box<Zeroizing<[u8; KEY_BYTES]>>;
+/// A key between its file and its page. It is on the heap, because moves would leave copies on the stack.
+pub(super) type KeyBytes = Box<Zeroizing<[u8; KEY_BYTES]>>;
 
 /// The directory of the key file, checked.
 pub(super) struct KeyFile {
@@ -54,7 +63,7 @@ pub(super) struct KeyFile {
 }
 
 impl KeyFile {
-    /// Makes the directory if need be and checks that it may hold a key.
+    /// Creates the directory if need be and checks that it may hold a key.
     pub(super) fn new(directory: &Path, on_disk_allowed: bool) -> Result<Self, KeyError> {
         let fail = |action, source| KeyError::Io { action, path: directory.to_owned(), source };
         if !directory.exists() {
@@ -64,7 +73,7 @@ impl KeyFile {
                 .create(directory)
                 .map_err(|error| fail("make", error))?;
         }
-        let metadata = fs::symlink_metadata(directory).map_err(|error| fail("look at", error))?;
+        let metadata = fs::symlink_metadata(directory).map_err(|error| fail("inspect", error))?;
         if !metadata.is_dir() {
             return Err(KeyError::NotADirectory(directory.to_owned()));
         }
@@ -74,7 +83,7 @@ impl KeyFile {
         if metadata.mode() & 0o022 != 0 {
             return Err(KeyError::Open(directory.to_owned(), metadata.mode() & 0o777));
         }
-        if !on_disk_allowed && !ram_backed(directory).map_err(|error| fail("look at", error))? {
+        if !on_disk_allowed && !ram_backed(directory).map_err(|error| fail("inspect", error))? {
             return Err(KeyError::OnDisk(directory.to_owned()));
         }
         Ok(Self { directory: directory.to_owned() })
@@ -86,41 +95,41 @@ impl KeyFile {
         FileLock::acquire(&path).map_err(|source| KeyError::Io { action: "lock", path: path.clone(), source })
     }
 
-    /// The key in the file, if there is a whole one; what is damaged is wiped, with a word in the log.
-    pub(super) fn read(&self, _lock: &FileLock) -> Result<Option<(Stored, FileVersion)>, KeyError> {
+    /// The key in the file; `None` when there is no whole one. A damaged file is wiped and logged.
+    pub(super) fn read(&self, _lock: &FileLock) -> Result<Option<(StoredKey, FileVersion)>, KeyError> {
         match self.read_one(&self.path())? {
-            Found::Whole(stored, version) => {
+            KeyFileContent::Whole(stored, version) => {
                 wipe(&self.next_path())?;
                 return Ok(Some((stored, version)));
             }
-            Found::Damaged(why) => {
-                tracing::warn!(path = %self.path().display(), "the key file {why}: it is wiped, ids start anew");
+            KeyFileContent::Damaged(why) => {
+                tracing::warn!(path = %self.path().display(), "key file {why}: it is wiped, and pseudonyms start anew");
                 wipe(&self.path())?;
             }
-            // A turn that was interrupted leaves the old file zeroed and the new one whole.
-            Found::Nothing | Found::Wiped => {}
+            // A crash after step 2 left the old file zeroed and the new one whole.
+            KeyFileContent::Nothing | KeyFileContent::Wiped => {}
         }
         match self.read_one(&self.next_path())? {
-            Found::Whole(stored, version) => {
+            KeyFileContent::Whole(stored, version) => {
                 self.rename()?;
                 Ok(Some((stored, version)))
             }
-            Found::Nothing => Ok(None),
-            Found::Damaged(_) | Found::Wiped => {
+            KeyFileContent::Nothing => Ok(None),
+            KeyFileContent::Damaged(_) | KeyFileContent::Wiped => {
                 wipe(&self.next_path())?;
                 Ok(None)
             }
         }
     }
 
-    /// Puts a new key in the place of the old one, whose bytes are overwritten.
+    /// Replaces the old key and overwrites its bytes.
     ///
-    /// Where there is no space for a second file the new key is written over the old one, which takes none: a full disk must
-    /// not keep an old key alive. A crash in the middle of it leaves no whole key, which ends the new epoch early.
-    pub(super) fn replace(&self, _lock: &FileLock, stored: &Stored) -> Result<FileVersion, KeyError> {
+    /// Without space for a second file the new key is written over the old one: a full disk must not keep an old key. A
+    /// crash during that leaves no whole key, and the new epoch ends early.
+    pub(super) fn replace(&self, _lock: &FileLock, stored: &StoredKey) -> Result<FileVersion, KeyError> {
         match self.write_beside(stored) {
             Err(KeyError::Io { source, .. }) if is_no_space(&source) && self.path().exists() => {
-                tracing::warn!(path = %self.path().display(), "there is no space for a new key file: the old one is written over");
+                tracing::warn!(path = %self.path().display(), "no space for a new key file: the new key overwrites the old one in place");
                 wipe(&self.next_path())?;
                 self.write_over(stored)
             }
@@ -133,7 +142,7 @@ impl KeyFile {
         }
     }
 
-    fn write_beside(&self, stored: &Stored) -> Result<FileVersion, KeyError> {
+    fn write_beside(&self, stored: &StoredKey) -> Result<FileVersion, KeyError> {
         let path = self.next_path();
         wipe(&path)?;
         let write = || {
@@ -145,7 +154,7 @@ impl KeyFile {
         write().map_err(|source| KeyError::Io { action: "write", path: path.clone(), source })
     }
 
-    fn write_over(&self, stored: &Stored) -> Result<FileVersion, KeyError> {
+    fn write_over(&self, stored: &StoredKey) -> Result<FileVersion, KeyError> {
         let path = self.path();
         let write = || {
             let mut file = open(&path, OpenOptions::new().write(true))?;
@@ -178,15 +187,15 @@ impl KeyFile {
         rename().map_err(|source| KeyError::Io { action: "rename", path: self.next_path(), source })
     }
 
-    fn read_one(&self, path: &Path) -> Result<Found, KeyError> {
+    fn read_one(&self, path: &Path) -> Result<KeyFileContent, KeyError> {
         let fail = |source| KeyError::Io { action: "read", path: path.to_owned(), source };
         let mut file = match open(path, OpenOptions::new().read(true)) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(KeyFileContent::Nothing),
             Err(error) => return Err(fail(error)),
         };
         if file.metadata().map_err(fail)?.mode() & 0o077 != 0 {
-            return Ok(Found::Damaged("could be read by others"));
+            return Ok(KeyFileContent::Damaged("could be read by others"));
         }
         // One byte more than a whole file, to notice a longer one.
         let mut bytes = Zeroizing::new([0; LENGTH + 1]);
@@ -198,26 +207,26 @@ impl KeyFile {
             }
         }
         if bytes[..length].iter().all(|byte| *byte == 0) {
-            return Ok(Found::Wiped);
+            return Ok(KeyFileContent::Wiped);
         }
         if bytes.starts_with(b"footfall ") && !bytes.starts_with(FORMAT) {
             return Err(KeyError::Newer(path.to_owned()));
         }
         Ok(match decode(&bytes[..length]) {
-            Some(stored) => Found::Whole(stored, FileVersion::from_file(&file).map_err(fail)?),
-            None => Found::Damaged("is damaged"),
+            Some(stored) => KeyFileContent::Whole(stored, FileVersion::from_file(&file).map_err(fail)?),
+            None => KeyFileContent::Damaged("is damaged"),
         })
     }
 }
 
-enum Found {
+enum KeyFileContent {
     Nothing,
     Wiped,
     Damaged(&'static str),
-    Whole(Stored, FileVersion),
+    Whole(StoredKey, FileVersion),
 }
 
-fn encode(stored: &Stored) -> Box<Zeroizing<[u8; LENGTH]>> {
+fn encode(stored: &StoredKey) -> Box<Zeroizing<[u8; LENGTH]>> {
     let mut bytes = Box::new(Zeroizing::new([0; LENGTH]));
     let mut at = 0;
     let mut put = |part: &[u8]| {
@@ -233,7 +242,7 @@ fn encode(stored: &Stored) -> Box<Zeroizing<[u8; LENGTH]>> {
     bytes
 }
 
-fn decode(bytes: &[u8]) -> Option<Stored> {
+fn decode(bytes: &[u8]) -> Option<StoredKey> {
     let (body, checksum) = bytes.split_last_chunk::<CHECKSUM>()?;
     if bytes.len() != LENGTH || Sha256::digest(body)[..CHECKSUM] != checksum[..] {
         return None;
@@ -242,14 +251,14 @@ fn decode(bytes: &[u8]) -> Option<Stored> {
     let (since, bytes) = rest.split_first_chunk()?;
     let mut key = Box::new(Zeroizing::new([0; KEY_BYTES]));
     key.copy_from_slice(bytes.get(..KEY_BYTES)?);
-    Some(Stored {
+    Some(StoredKey {
         epoch: u32::from_le_bytes(*epoch),
         since: Timestamp::from_second(i64::from_le_bytes(*since)).ok()?,
         key,
     })
 }
 
-/// Overwrites a file's bytes and removes it; one that is not there is well.
+/// Overwrites a file's bytes and removes it. A missing file is not an error.
 fn wipe(path: &Path) -> Result<(), KeyError> {
     if overwrite(path)? {
         fs::remove_file(path).map_err(|source| KeyError::Io {
@@ -261,11 +270,11 @@ fn wipe(path: &Path) -> Result<(), KeyError> {
     Ok(())
 }
 
-/// Overwrites a file's bytes with zeros where they lie, and says whether it was there.
+/// Overwrites a file's bytes in place with zeros. Returns whether the file exists.
 fn overwrite(path: &Path) -> Result<bool, KeyError> {
     let overwrite = || -> io::Result<()> {
         let mut file = open(path, OpenOptions::new().write(true))?;
-        // No further than it reaches: on a full disk there is no space for more.
+        // Not beyond its end: a full disk has no space for more.
         let length = file.metadata()?.len();
         file.seek(SeekFrom::Start(0))?;
         io::copy(&mut io::repeat(0).take(length), &mut file)?;
@@ -278,7 +287,7 @@ fn overwrite(path: &Path) -> Result<bool, KeyError> {
     }
 }
 
-/// Opens a file that must not be a link to elsewhere.
+/// Opens a file that must not be a symbolic link.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32).open(path)
 }
@@ -294,7 +303,7 @@ fn ram_backed(directory: &Path) -> io::Result<bool> {
     Ok(RAM_BACKED.contains(&(kind as i64 & 0xffff_ffff)))
 }
 
-/// Elsewhere there is no telling, so that a key needs `key_on_disk`.
+/// Other systems do not say, so a key needs `key_on_disk`.
 #[cfg(not(target_os = "linux"))]
 fn ram_backed(_: &Path) -> io::Result<bool> {
     Ok(false)

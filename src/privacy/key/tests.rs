@@ -9,7 +9,15 @@ use jiff::civil::time;
 use tempfile::TempDir;
 use zeroize::Zeroize;
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+
 use super::*;
+use crate::privacy::clock::Clock;
 
 /// A wall clock that stands where it was put.
 struct TestClock(AtomicI64);

@@ -2,12 +2,12 @@
 
 use maxminddb::{LookupResult, PathElement, path};
 
-/// Bytes of a name at most; longer ones are cut, so that what is remembered stays bounded.
+/// Most bytes of a name. Longer names are cut, so that the cache stays bounded.
 const MAX_NAME: usize = 128;
 
-/// What a file knows about a network.
+/// The record of a network.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Record {
+pub(crate) struct GeoRecord {
     pub(super) country: Box<str>,
     pub(super) region: Box<str>,
     pub(super) city: Box<str>,
@@ -15,8 +15,8 @@ pub(crate) struct Record {
     pub(super) asn: u32,
 }
 
-impl Record {
-    /// Decodes the fields that are of use; a field of an unexpected type is as good as none.
+impl GeoRecord {
+    /// Decodes the fields that are used. A field of an unexpected type counts as missing.
     pub(super) fn read<S: AsRef<[u8]>>(found: &LookupResult<'_, S>) -> Self {
         let country = first_text(
             found,
@@ -50,7 +50,7 @@ impl Record {
     }
 }
 
-/// The first of these paths that leads to a fitting text.
+/// The text of the first path whose text fits.
 fn first_text<S: AsRef<[u8]>>(
     found: &LookupResult<'_, S>,
     paths: &[&[PathElement<'_>]],

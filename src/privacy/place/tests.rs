@@ -1,11 +1,12 @@
 //! Places out of small files made here, in each layout, and out of the default files where they are installed.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mmdb_writer::{Value, Writer};
 use tempfile::TempDir;
 
+use super::record::GeoRecord;
 use super::*;
 
 fn names(english: &str) -> Value {
@@ -58,18 +59,18 @@ fn network(text: &str) -> ipnet::IpNet {
 }
 
 /// Writes files into a directory and opens them in this order.
-fn places(files: &[Vec<u8>]) -> (TempDir, Places) {
+fn places(files: &[Vec<u8>]) -> (TempDir, GeoLookup) {
     let directory = tempfile::tempdir().unwrap();
     let paths: Vec<PathBuf> =
         (0..files.len()).map(|at| directory.path().join(format!("{at}.mmdb"))).collect();
     for (path, bytes) in paths.iter().zip(files) {
         fs::write(path, bytes).unwrap();
     }
-    let places = Places::open(&paths);
+    let places = GeoLookup::open(&paths);
     (directory, places)
 }
 
-fn find(places: &Places, address: &str) -> String {
+fn find(places: &GeoLookup, address: &str) -> String {
     let place = places.find(address.parse().unwrap());
     format!("{}|{}|{}|{}|{}", place.country(), place.region(), place.city(), place.asn(), place.network())
 }
@@ -104,8 +105,8 @@ fn an_ipv6_address_is_not_asked_of_an_ipv4_file() {
 
 #[test]
 fn without_a_file_or_with_a_missing_one_places_are_empty() {
-    assert_eq!(find(&Places::open(&[]), "203.0.113.9"), "|||0|");
-    assert_eq!(find(&Places::open(&["/nonexistent/city.mmdb".into()]), "203.0.113.9"), "|||0|");
+    assert_eq!(find(&GeoLookup::open(&[]), "203.0.113.9"), "|||0|");
+    assert_eq!(find(&GeoLookup::open(&["/nonexistent/city.mmdb".into()]), "203.0.113.9"), "|||0|");
 }
 
 #[test]
@@ -151,7 +152,7 @@ fn a_file_broken_anywhere_is_survived() {
         let Ok(reader) = maxminddb::Reader::from_source(broken) else { continue };
         for address in ["203.0.113.9", "198.51.100.9", "2001:db8:1::9"] {
             let Ok(found) = reader.lookup(address.parse().unwrap()) else { continue };
-            let record = Record::read(&found);
+            let record = GeoRecord::read(&found);
             assert!(record.country.is_empty() || record.country.len() == 2);
         }
     }
@@ -165,7 +166,7 @@ fn the_default_files_know_well_known_addresses() {
     if !paths.iter().all(|path| path.exists()) {
         return;
     }
-    let places = Places::open(&paths);
+    let places = GeoLookup::open(&paths);
     let yandex = places.find("77.88.8.8".parse().unwrap());
     assert_eq!((yandex.country(), yandex.asn()), ("RU", 13_238));
     assert!(yandex.network().to_ascii_lowercase().contains("yandex"), "{}", yandex.network());

@@ -1,29 +1,28 @@
-//! Digits in groups: which are phone numbers, cards and the like, and which are dates, prices and versions.
+//! Distinguishes phone numbers, card numbers and the like from dates, prices and versions.
 //!
 //! A candidate is up to seven groups of digits with at most three separators (space, hyphen, dot, parentheses, no-break
 //! spaces and dashes) between two of them; the longest beginning that fits a rule counts.
 
-/// Groups looked at: `+7 (916) 123 45 67` has five.
+/// Groups that are read: `+7 (916) 123 45 67` has five.
 const MAX_GROUPS: usize = 7;
-/// Digits looked at: E.164 allows 15, and `00` may stand before them; cards have up to 19.
+/// Digits that are read: E.164 allows 15, and `00` may stand before them; cards have up to 19.
 const MAX_DIGITS: usize = 19;
 /// Characters between two groups, as in `) - `.
 const MAX_SEPARATORS: usize = 3;
-/// Digits in a row that are a number whatever stands around them.
+/// A run of this many digits is a number in any context.
 const LONG: usize = 6;
 
-/// A number that was found.
-pub(super) struct Found {
+pub(super) struct FoundNumber {
     pub(super) end: usize,
     pub(super) marker: &'static str,
 }
 
 /// The longest number that starts at `start`, where a digit, `+` or `(` stands.
-pub(super) fn find(bytes: &[u8], start: usize) -> Option<Found> {
+pub(super) fn find(bytes: &[u8], start: usize) -> Option<FoundNumber> {
     if start > 0 && (bytes[start - 1].is_ascii_alphanumeric() || matches!(bytes[start - 1], b'+' | b'@')) {
         return None;
     }
-    let mut shape = Shape { plus: bytes[start] == b'+', ..Shape::default() };
+    let mut shape = NumberShape { plus: bytes[start] == b'+', ..NumberShape::default() };
     let mut at = start + usize::from(shape.plus);
     let mut found = None;
     while shape.groups < MAX_GROUPS {
@@ -39,7 +38,7 @@ pub(super) fn find(bytes: &[u8], start: usize) -> Option<Found> {
         if ends(&bytes[at..])
             && let Some(marker) = shape.marker()
         {
-            found = Some(Found { end: at, marker });
+            found = Some(FoundNumber { end: at, marker });
         }
     }
     found
@@ -54,9 +53,9 @@ fn ends(rest: &[u8]) -> bool {
     }
 }
 
-/// What was seen so far of a candidate.
+/// The part of a candidate that was read.
 #[derive(Default)]
-struct Shape {
+struct NumberShape {
     plus: bool,
     /// An area code in parentheses.
     area: bool,
@@ -71,7 +70,7 @@ struct Shape {
     loopback: bool,
 }
 
-impl Shape {
+impl NumberShape {
     fn add(&mut self, separators: &[u8], group: &[u8], parenthesis: bool) {
         let value = group.iter().take(4).fold(0, |value, digit| value * 10 + u32::from(digit - b'0'));
         let octet = group.len() <= 3 && value <= 255;

@@ -1,19 +1,19 @@
-//! The query of an address: what the site allow-lists is kept, scrubbed; of click ids only the name; the rest is gone.
+//! The query of an address: allow-listed parameters are kept, scrubbed; of a click id the name; nothing else.
 
 use std::borrow::Cow;
 
-use super::text::scrub;
+use super::text::{scrub, text};
 use crate::config::NamePatterns;
 
-/// Bytes of a kept query at most; parameters that do not fit are dropped whole.
+/// Most bytes of a kept query. A parameter that does not fit is dropped as a whole.
 const MAX_QUERY: usize = 1_024;
-/// Bytes of one kept value at most.
+/// Most bytes of one kept value.
 const MAX_VALUE: usize = 256;
-/// Parameters looked at; a query of more is not one that a person made.
+/// Parameters that are read. No ordinary page has more.
 const MAX_PARAMETERS: usize = 100;
 
-/// Parameters by which advertising systems recognise a click. That one is there names the channel; its value names the
-/// visitor and is never kept.
+/// Parameters by which advertising systems recognise a click. Their presence identifies the channel. Their values identify
+/// the visitor and are never kept.
 pub const CLICK_IDS: &[&str] = &[
     "gclid",
     "gbraid",
@@ -41,7 +41,7 @@ pub const CLICK_IDS: &[&str] = &[
     "qclid",
 ];
 
-/// The campaign that an address names, of those parameters that the site allow-lists.
+/// The campaign parameters that the site allow-lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Campaign<'a> {
     /// `utm_source`.
@@ -56,21 +56,20 @@ pub struct Campaign<'a> {
     pub term: Cow<'a, str>,
 }
 
-/// What is kept of a query.
 #[derive(Debug, Default)]
-pub(super) struct Query<'a> {
+pub(super) struct ScrubbedQuery<'a> {
     pub(super) kept: Cow<'a, str>,
     pub(super) campaign: Campaign<'a>,
     pub(super) click_id: &'static str,
 }
 
 /// Reads a query, without its `?`.
-pub(super) fn read<'a>(query: &'a str, keep: &NamePatterns) -> Query<'a> {
-    let mut read = Query::default();
+pub(super) fn read<'a>(query: &'a str, keep: &NamePatterns) -> ScrubbedQuery<'a> {
+    let mut read = ScrubbedQuery::default();
     if query.is_empty() {
         return read;
     }
-    // As long as every parameter is kept unchanged, the kept query is the beginning of the given one.
+    // While every parameter is kept unchanged, the kept query is a prefix of the given one.
     let mut unchanged = Some(0);
     let mut kept = String::new();
     let mut start = 0;
@@ -97,7 +96,7 @@ pub(super) fn read<'a>(query: &'a str, keep: &NamePatterns) -> Query<'a> {
             Some(length) => length,
             None => kept.len(),
         };
-        // As it will stand there: a byte that is encoded takes three, in a name as in a value.
+        // The length after encoding: an encoded byte takes three.
         let length = if same { pair.len() } else { encoded_len(&name) + 1 + encoded_len(&value) };
         if room + 1 + length > MAX_QUERY {
             continue;
@@ -125,7 +124,7 @@ pub(super) fn read<'a>(query: &'a str, keep: &NamePatterns) -> Query<'a> {
 }
 
 impl<'a> Campaign<'a> {
-    /// Takes a parameter up if it is one of a campaign's; the first of a name counts.
+    /// Stores a campaign parameter. Of several with one name the first counts.
     fn set(&mut self, name: &str, value: Cow<'a, str>) {
         let field = match name {
             "utm_source" => &mut self.source,
@@ -141,22 +140,22 @@ impl<'a> Campaign<'a> {
     }
 }
 
-/// The scrubbed value, and whether its encoding can stay as it came.
+/// The scrubbed value, and whether its encoding can stay unchanged.
 fn scrub_value(raw: &str) -> (Cow<'_, str>, bool) {
     match decode(raw) {
         Cow::Borrowed(value) => {
-            let scrubbed = super::text(value, MAX_VALUE);
+            let scrubbed = text(value, MAX_VALUE);
             let same = scrubbed.len() == value.len() && matches!(scrubbed, Cow::Borrowed(_));
             (scrubbed, same)
         }
         Cow::Owned(value) => {
-            let scrubbed = super::text(&value, MAX_VALUE);
+            let scrubbed = text(&value, MAX_VALUE);
             (Cow::Owned(scrubbed.into_owned()), false)
         }
     }
 }
 
-/// Bytes that a text takes once it is form-encoded.
+/// Bytes of a text after form encoding.
 fn encoded_len(text: &str) -> usize {
     form_urlencoded::byte_serialize(text.as_bytes()).map(str::len).sum()
 }
@@ -175,12 +174,12 @@ fn append(kept: &mut String, name: &str, value: &str, pair: Option<&str>) {
     }
 }
 
-/// Form decoding: `+` is a space, `%hh` a byte; borrowed when there is neither.
+/// Form decoding: `+` is a space, `%hh` a byte. Borrowed when there is neither.
 fn decode(raw: &str) -> Cow<'_, str> {
     if !raw.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
         return Cow::Borrowed(raw);
     }
-    // `=` and `&` are gone, so that this parses one name without a value.
+    // There is no `=` or `&`, so this parses one name without a value.
     form_urlencoded::parse(raw.as_bytes())
         .next()
         .map_or(Cow::Borrowed(""), |(name, _)| Cow::Owned(name.into_owned()))

@@ -1,39 +1,58 @@
-//! Replaces what may be personal in a text: e-mail addresses, phone numbers, UUIDs, long numbers and tokens.
+//! Replaces e-mail addresses, phone numbers, UUIDs, long numbers and tokens in a text.
 //!
-//! One scanner goes over the text word by word, each rule looking a bounded distance ahead, so that time grows with the
-//! text's length and nothing else. A text without a suspicious character is handed back as it is. The rules, in the
-//! order in which they are tried on a word:
+//! One scanner reads the text word by word. Each rule looks a bounded distance ahead, so the time is linear in the length.
+//! A text without a suspicious character is returned unchanged. The rules, in the order in which they are tried on a word:
 //!
-//! | what | becomes |
+//! | found | replacement |
 //! |---|---|
-//! | a percent-encoded word | is decoded and scrubbed; written back encoded only if something was found |
+//! | a percent-encoded word | decoded, scrubbed and, if something was found, encoded again |
 //! | `local@domain`, in any script, but not `function@https://…` of a stack trace | `:email` |
 //! | 8-4-4-4-12 hexadecimal digits | `:uuid` |
 //! | a JWT; 16 or more hexadecimal digits; 20 or more letters and digits as mixed as random ones are | `:token` |
 //! | digits grouped as phone numbers are ([`numbers`](super::numbers)) | `:phone` |
 //! | six or more digits in a row; card, insurance and IPv4 numbers | `:number` |
 //!
-//! Years, dates (`2026-11-22`), prices and ids of up to five digits stay. Names of people cannot be told from other words
-//! and are not looked for.
+//! Years, dates (`2026-11-22`), prices and ids of up to five digits stay. Names of people cannot be distinguished from other
+//! words and stay too.
 
 use std::borrow::Cow;
 
 use super::numbers;
 
-/// Fewer digits than this in a row stay: years, postal addresses' house numbers and short ids.
+/// Shorter runs of digits stay: years, house numbers and short ids.
 const LONG_NUMBER: usize = 6;
 /// Hexadecimal digits from which a run is a token: an abbreviated commit (7 to 12) stays.
 const HEX_TOKEN: usize = 16;
 /// Letters and digits from which a mixed run is a token.
 const MIXED_TOKEN: usize = 20;
-/// A run this long with a digit in it, or three times as long without, is no word of any language.
+/// A run this long with a digit, or three times as long without one, is not a word of any language.
 const ENDLESS: usize = 40;
 /// Percent encodings within percent encodings that are followed.
 const MAX_DEPTH: u8 = 3;
-/// A replacement may bring about another (`a@b` cut out of something longer); text settles within this many rounds.
+/// A replacement may cause another one (`a@b` cut out of a longer text). A text settles within this many rounds.
 const MAX_ROUNDS: usize = 6;
 
-/// Replaces what may be personal, over and over until nothing changes.
+/// The text without personal data, at most `max_bytes` long and cut between characters.
+pub fn text(text: &str, max_bytes: usize) -> Cow<'_, str> {
+    let mut scrubbed = scrub(text);
+    // A text without its end may match other rules, so it is scrubbed again until it fits and does not change.
+    while scrubbed.len() > max_bytes {
+        let end = scrubbed.floor_char_boundary(max_bytes);
+        scrubbed = match scrubbed {
+            Cow::Borrowed(whole) => scrub(&whole[..end]),
+            Cow::Owned(mut whole) => {
+                whole.truncate(end);
+                match scrub(&whole) {
+                    Cow::Borrowed(_) => Cow::Owned(whole),
+                    Cow::Owned(again) => Cow::Owned(again),
+                }
+            }
+        };
+    }
+    scrubbed
+}
+
+/// Replaces personal data, until nothing changes.
 pub(super) fn scrub(text: &str) -> Cow<'_, str> {
     if !is_suspicious(text.as_bytes()) {
         return Cow::Borrowed(text);
@@ -48,7 +67,7 @@ pub(super) fn scrub(text: &str) -> Cow<'_, str> {
     Cow::Owned(scrubbed)
 }
 
-/// Whether any rule could apply at all: one look at each byte, for the common text to which none does.
+/// Whether any rule could apply. It reads each byte once and returns most texts early.
 fn is_suspicious(text: &[u8]) -> bool {
     let mut digits = 0;
     let mut run = 0;
@@ -71,7 +90,7 @@ fn is_suspicious(text: &[u8]) -> bool {
 
 /// One round over the text.
 fn pass(text: &str, depth: u8) -> Cow<'_, str> {
-    let mut scanner = Scanner { text, bytes: text.as_bytes(), copied: 0, out: String::new(), depth };
+    let mut scanner = TextScanner { text, bytes: text.as_bytes(), copied: 0, out: String::new(), depth };
     let mut at = 0;
     while at < text.len() {
         at = scanner.step(at);
@@ -79,17 +98,17 @@ fn pass(text: &str, depth: u8) -> Cow<'_, str> {
     scanner.finish()
 }
 
-struct Scanner<'a> {
+struct TextScanner<'a> {
     text: &'a str,
     bytes: &'a [u8],
-    /// Up to here the text is in `out` already.
+    /// End of the part of the text that is in `out`.
     copied: usize,
     out: String,
     depth: u8,
 }
 
-impl<'a> Scanner<'a> {
-    /// Looks at what starts at `at` and returns where to go on, which is further on.
+impl<'a> TextScanner<'a> {
+    /// Handles what starts at `at` and returns where to continue, which is always later.
     fn step(&mut self, at: usize) -> usize {
         if self.bytes[at] == b'('
             && let Some(end) = self.number_at(at)
@@ -103,7 +122,7 @@ impl<'a> Scanner<'a> {
         self.word(at, end)
     }
 
-    /// Scrubs the word in `start..end` and returns where to go on: a phone number may reach beyond the word.
+    /// Scrubs the word in `start..end` and returns where to continue: a phone number may reach beyond the word.
     fn word(&mut self, start: usize, end: usize) -> usize {
         let word = &self.bytes[start..end];
         if word.contains(&b'%') {
@@ -190,7 +209,7 @@ impl<'a> Scanner<'a> {
         end
     }
 
-    /// A phone or grouped number that starts at `at`; where it ends.
+    /// Replaces a phone or grouped number that starts at `at`. Returns where it ends.
     fn number_at(&mut self, at: usize) -> Option<usize> {
         let found = numbers::find(self.bytes, at)?;
         self.replace(at, found.end, found.marker);
@@ -275,7 +294,7 @@ fn email(bytes: &[u8], start: usize, end: usize) -> Option<(usize, usize)> {
         let domain = trim_dots(domain);
         let is_url = bytes[at + 1 + domain.len()..].starts_with(b"://");
         if at > from && is_domain(domain) && !is_url {
-            // What hangs on with another `@` belongs to it: `user@mail@host`.
+            // A part after another `@` belongs to it: `user@mail@host`.
             let whole =
                 &after[..after.iter().position(|byte| matches!(byte, b'+' | b'~')).unwrap_or(after.len())];
             return Some((from, at + 1 + trim_dots(whole).len()));
@@ -293,7 +312,7 @@ fn is_domain(domain: &[u8]) -> bool {
         || domain.split(|byte| *byte == b'.').filter(|label| !label.is_empty()).count() == 4
 }
 
-/// Without the dots at the end, which are a sentence's.
+/// The text without dots at its end, which end a sentence.
 fn trim_dots(text: &[u8]) -> &[u8] {
     &text[..text.len() - text.iter().rev().take_while(|byte| **byte == b'.').count()]
 }
@@ -308,7 +327,7 @@ fn jwt(bytes: &[u8], start: usize, end: usize) -> Option<usize> {
     (word[..length].iter().filter(|byte| **byte == b'.').count() >= 2).then_some(start + length)
 }
 
-/// Whether 8-4-4-4-12 hexadecimal digits stand at the beginning, and no more.
+/// Whether the text begins with 8-4-4-4-12 hexadecimal digits, and no more.
 fn is_uuid(bytes: &[u8]) -> bool {
     bytes.len() >= UUID
         && bytes[..UUID].iter().enumerate().all(|(at, byte)| match at {
@@ -334,7 +353,7 @@ fn is_token(part: &[u8]) -> bool {
         || is_random(part, MIXED_TOKEN)
 }
 
-/// Whether a run with hyphens or underscores is one token as a whole, rather than words of which some may be tokens.
+/// Whether a run with hyphens or underscores is one token as a whole, rather than words and tokens.
 fn is_base64url(run: &[u8]) -> bool {
     let is_joint = |byte: &u8| matches!(byte, b'-' | b'_');
     let mut starts = (0..run.len()).filter(|at| *at == 0 || is_joint(&run[at - 1]));
@@ -344,8 +363,8 @@ fn is_base64url(run: &[u8]) -> bool {
         && !starts.any(|start| is_uuid(&run[start..]))
 }
 
-/// Whether letters and digits are as mixed as random ones: words and identifiers change from letters to digits, or
-/// within a word to capitals, at most every four or five letters.
+/// Whether letters and digits are mixed like random ones. Words and identifiers change from letters to digits, or to
+/// capitals within a word, at most every four or five letters.
 fn is_random(run: &[u8], least: usize) -> bool {
     if run.len() < least {
         return false;

@@ -1,0 +1,31 @@
+//! Why a key cannot be used.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a key cannot be used. The messages say what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error(
+        "{0} is not on a RAM-backed file system, where no disk or backup would ever see the key; set `key` to a \
+         directory below /dev/shm or /run, or set `key_on_disk = true` to accept that"
+    )]
+    OnDisk(PathBuf),
+    #[error("{0} is not a directory; set `key` to another one, or remove it")]
+    NotADirectory(PathBuf),
+    #[error(
+        "{0} belongs to another user, who could read the key; remove it or set `key` to another directory"
+    )]
+    Foreign(PathBuf),
+    /// The mode of the directory lets other users write to it.
+    #[error("other users may write to {0} (mode {1:o}); run `chmod 700` on it")]
+    Open(PathBuf, u32),
+    #[error("{0} was written by another version of footfall; remove it to start with a new key")]
+    Newer(PathBuf),
+    #[error("the system returns no random numbers")]
+    Random(#[source] getrandom::Error),
+    #[error("cannot get a memory page for the key")]
+    Memory(#[source] io::Error),
+    #[error("cannot {action} {}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+}
