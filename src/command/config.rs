@@ -65,7 +65,7 @@ fn summary(config: &Config, out: &mut impl Write) -> std::io::Result<()> {
     writeln!(out, "  sites    {}{more}", sites.join(", "))?;
     let today = lists::today();
     for (heading, list) in std::iter::once("lists").chain(std::iter::repeat("")).zip(lists::ALL) {
-        let lists::Head { source, version, licence, date } = list.head();
+        let lists::ListHeader { source, version, licence, date } = list.header();
         let old = if list.age_days(today) > lists::OLD_DAYS { ", old" } else { "" };
         writeln!(out, "  {heading:<8} {:<13} of {date}{old}: {source} {version}, {licence}", list.name)?;
     }

@@ -1,4 +1,4 @@
-//! Bots on their way through the collector: marked, or dropped where a site wants none, and shown when they are asked for.
+//! Bots through the whole collector: marked, or dropped by a site, and shown on request.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
 const CRAWLER: &str = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
 const SPAMMER: &str = "https://semalt.com/project_crawl.php";
-/// Sites that mark bots, drop them all, or drop those of some categories; pages of all are on one host.
+/// Sites that mark bots, drop all bots, or drop some categories. Their pages are on one host.
 const SITES: &str = "geo = [\"asn.mmdb\"]\n[spool]\nseal_after = \"200ms\"\n\
     [[site]]\nid = \"marks\"\nhosts = [\"clinic.example\"]\n\
     [[site]]\nid = \"drops\"\nhosts = [\"clinic.example\"]\ndrop_bots = true\n\
@@ -21,7 +21,7 @@ fn view(path: &str, referrer: &str) -> String {
     format!(r#"{{"k":"view","u":"https://clinic.example{path}","r":"{referrer}"}}"#)
 }
 
-/// Sends events as one beacon and says what was dropped.
+/// Sends events as one beacon. Returns `x-footfall-dropped`.
 fn send(collector: &Collector, site: &str, user_agent: &str, address: &str, events: &[String]) -> String {
     let page_load = page_load_id(fastrand::u64(..));
     let body = format!(r#"{{"v":1,"s":"{site}","l":"{page_load}","e":[{}]}}"#, events.join(","));
@@ -34,7 +34,7 @@ fn send(collector: &Collector, site: &str, user_agent: &str, address: &str, even
     answer.header("x-footfall-dropped").unwrap_or_default().to_owned()
 }
 
-/// A collector that knows one network of a data centre and one of homes.
+/// A collector with a geo file of two networks: a data centre and homes.
 fn collector() -> Collector {
     let mut collector = Collector::new(SITES);
     let mut writer = Writer::new("GeoLite2-ASN");
@@ -61,7 +61,7 @@ fn bots_and_referrer_spam_are_marked_or_dropped_as_the_site_wants_and_the_books_
     for (site, user_agent, events, dropped) in [
         ("marks", FIREFOX, &visit, ""),
         ("marks", FIREFOX, &spam, ""),
-        // A bot that has a name keeps it, wherever it says that it came from.
+        // A bot with a name keeps it, whatever its referrer is.
         ("marks", CRAWLER, &spam, ""),
         ("drops", FIREFOX, &visit, ""),
         ("drops", FIREFOX, &spam, one),
@@ -74,7 +74,7 @@ fn bots_and_referrer_spam_are_marked_or_dropped_as_the_site_wants_and_the_books_
         let told = send(&collector, site, user_agent, "198.51.100.7", events);
         assert_eq!(told, dropped, "{site} {user_agent} {events:?}");
     }
-    // Of two pages in one beacon, the one that came from the spammer is dropped, and what happened on it.
+    // Two pages in one beacon: the page with the spammer's referrer is dropped, with its events.
     let leave = r#"{"k":"leave","ms":100}"#.to_owned();
     let mixed = [view("/", SPAMMER), leave.clone(), view("/prices", "https://clinic.example/"), leave];
     let told = send(&collector, "drops", FIREFOX, "203.0.113.7", &mixed);

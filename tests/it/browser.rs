@@ -1,4 +1,4 @@
-//! What a client says of itself, on its way into the row, and explained.
+//! A client's user agent and hints through the whole collector, and in `footfall explain`.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -36,13 +36,13 @@ fn what_a_client_says_of_itself_reaches_the_row() {
          FROM events ORDER BY seq FORMAT TSV",
     );
     let expected: Vec<String> = clients.iter().map(|(_, _, columns)| columns.join("\t")).collect();
-    // A bot's browser is whatever it claims.
+    // The browser of a bot is the one that it claims.
     let claimed = |row: &String| row.split('\t').skip(5).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(rows[..3], expected[..3]);
     assert_eq!(claimed(&rows[3]), claimed(&expected[3]));
 }
 
-/// What `footfall explain` answers to a line.
+/// The answer of `footfall explain` to a line.
 fn explain(line: &Value) -> Value {
     let mut child = Command::new(env!("CARGO_BIN_EXE_footfall"))
         .arg("explain")

@@ -26,7 +26,7 @@ pub(super) fn recognise(client: &ClientSignals<'_>) -> BrowserInfo {
     // The name of a device may look like a bot: `Spider 8`.
     lower.replace_range(model, "");
     let hints = hint_headers::merged(client.hints, &client.headers);
-    let bot = bot::bot(&user_agent, &lower, &parsed, &hints, client.automated);
+    let bot = bot::detect(&user_agent, &lower, &parsed, &hints, client.automated);
     if let Some(bot) = bot {
         browser.bot = bot.name;
         browser.bot_category = bot.category;

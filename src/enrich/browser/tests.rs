@@ -1,7 +1,11 @@
 //! Browsers, systems and devices by their user agents and client hints.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::beacon::ClientHints;
 use crate::enrich::table;
+use crate::event::{BotCategory, DeviceClass};
 
 const CHROME_WINDOWS: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
 const CHROME_ANDROID: &str = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36";
@@ -225,7 +229,9 @@ fn hostile_user_agents_give_bounded_texts() {
     ] {
         let found = recognise_uncached(&client(&user_agent, &ClientHints::default()));
         assert!(found.name.len() <= 64 && found.bot.len() <= 64, "{:?}", found.name);
-        assert!(found.version.len() <= MAX_VERSION && found.os_version.len() <= MAX_VERSION);
+        assert!(
+            found.version.len() <= version::MAX_VERSION && found.os_version.len() <= version::MAX_VERSION
+        );
     }
     let none = ClientHints::default();
     let invalid = ClientSignals { user_agent: &[0xff; 5_000], ..client("", &none) };

@@ -3,7 +3,7 @@
 use woothee::woothee::VALUE_UNKNOWN;
 
 /// Most bytes of a version.
-const MAX_VERSION: usize = 16;
+pub(super) const MAX_VERSION: usize = 16;
 
 /// The text, or nothing for `woothee`'s word for an unknown value.
 pub(super) fn known(text: &str) -> &str {

@@ -20,7 +20,7 @@ const HEAD: usize = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WordTable {
-    BrowserRecogniser,
+    Browsers,
     Engines,
     Systems,
     Devices,

@@ -9,8 +9,9 @@ use jiff::civil::time;
 use tempfile::TempDir;
 use zeroize::Zeroize;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use jiff::Timestamp;
 use jiff::civil::Time;

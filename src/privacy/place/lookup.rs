@@ -41,7 +41,7 @@ impl GeoLookup {
         self.files.iter().filter(|file| file.reload_if_changed()).count()
     }
 
-    pub(super) fn find(&self, address: IpAddr) -> GeoPlace {
+    pub(in crate::privacy) fn find(&self, address: IpAddr) -> GeoPlace {
         let mut place = GeoPlace::default();
         for file in &self.files {
             let Some(database) = &*file.current.load() else { continue };

@@ -1,5 +1,7 @@
 //! What the scrubber replaces and what it leaves, case by case (`cases.tsv`), and what holds for any input.
 
+use std::borrow::Cow;
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,11 +1,10 @@
-//! Bodies that are no beacons: no JSON, not this JSON, wrong types, numbers and texts out of range, foreign pages.
+//! Bad bodies: not JSON, other JSON, wrong types, numbers and texts out of range, pages of other sites.
 
 use super::case::{CANARY, Case, Expect, PAGE_LOAD, beacon, on_page};
 use Expect::{At, AtField, OneOf, Status, Stored};
 
 const VIEW: &str = r#"{"k":"view","u":"https://clinic.example/hostile"}"#;
 
-/// Every bad body.
 pub fn cases() -> Vec<Case> {
     let mut cases = not_json();
     cases.extend(truncated());
@@ -88,7 +87,7 @@ fn not_json() -> Vec<Case> {
     table.iter().map(|(name, body, expect)| Case::body(*name, body.clone(), expect.clone())).collect()
 }
 
-/// A beacon cut off at twenty places.
+/// A beacon that is truncated at twenty places.
 fn truncated() -> Vec<Case> {
     let good = beacon(&on_page(r#""k":"event","n":"booking","p":{"a":"b"}"#));
     (1..=20)
@@ -295,10 +294,10 @@ fn too_many() -> Vec<Case> {
     let pairs = |count: usize| (0..count).map(|n| format!("\"p{n}\":\"x\"")).collect::<Vec<_>>().join(",");
     let props = |count: usize| beacon(&on_page(&format!(r#""k":"event","n":"x","p":{{{}}}"#, pairs(count))));
     let cookies = |count: usize| beacon(VIEW).replace(":1,", &format!(":1,\"ck\":{{{}}},", pairs(count)));
-    // A beacon of an exact size: the text fills it up.
+    // A beacon of an exact size: the text pads it.
     let sized = |size: usize| {
         let empty = beacon(&on_page(r#""k":"event","n":"size","p":{"a":""}"#));
-        // The page load's id has 13 digits where two bytes stand for it.
+        // The page load's id has 13 digits; its placeholder has two.
         let fill = size - (empty.len() - PAGE_LOAD.len() + 13);
         empty.replace(r#""a":"""#, &format!(r#""a":"{}""#, "x".repeat(fill)))
     };

@@ -1,53 +1,49 @@
-//! One bad request, and what the documentation says will be answered.
+//! One bad request and its documented answer.
 
-/// A word that bad requests carry wherever they can: no answer may repeat it.
+/// A word that is in bad requests wherever possible. No answer may repeat it.
 pub const CANARY: &str = "zqxcanary";
-/// A word that stands only in headers whose text must not reach the disk.
+/// A word that is only in headers whose text must not reach the disk.
 pub const HEADER_CANARY: &str = "zqxheader";
-/// Stands for the page load's id in a body.
+/// Placeholder for the page load's id in a body.
 pub const PAGE_LOAD: &str = "$L";
 
 /// A request and its documented answer.
 pub struct Case {
     /// What is bad about it.
     pub name: String,
-    /// What goes over the wire.
     pub request: Request,
-    /// What must come back.
     pub expect: Expect,
 }
 
-/// What goes over the wire.
 pub enum Request {
     /// `POST /b` with a browser's headers and this body.
     Body(Vec<u8>),
-    /// `POST /b` with a browser's headers, these ones before them, and a body that is right.
+    /// `POST /b` with these headers, then a browser's headers, and a good body.
     Headers(String),
-    /// These bytes, with `$L` replaced; the connection's sending side is closed behind them.
+    /// These bytes, with `$L` replaced. Then the sending side of the connection is closed.
     Raw(Vec<u8>),
 }
 
-/// What must come back.
+/// The documented answer.
 #[derive(Debug, Clone)]
 pub enum Expect {
     /// 204, and the event is stored once.
     Stored,
     /// 204, and nothing is stored.
     Dropped,
-    /// 400 with this place in the error.
+    /// 400 with this path in the error.
     At(&'static str),
-    /// 400 with this place in the error, which was put together.
+    /// 400 with this path in the error, as an owned text.
     AtField(String),
     /// This status.
     Status(u16),
-    /// One of these, since HTTP leaves the choice.
+    /// One of these: HTTP allows each.
     OneOf(&'static [u16]),
-    /// 400, or the connection is closed without a word: it was not HTTP.
+    /// 400, or the connection is closed without an answer: the request was not HTTP.
     NotHttp,
 }
 
 impl Case {
-    /// A bad body.
     pub fn body(name: impl Into<String>, body: impl Into<Vec<u8>>, expect: Expect) -> Self {
         Self { name: name.into(), request: Request::Body(body.into()), expect }
     }
@@ -62,7 +58,6 @@ impl Case {
         Self { name: name.into(), request: Request::Headers(headers.into()), expect }
     }
 
-    /// Bad bytes.
     pub fn raw(name: impl Into<String>, bytes: impl Into<Vec<u8>>, expect: Expect) -> Self {
         Self { name: name.into(), request: Request::Raw(bytes.into()), expect }
     }

@@ -1,6 +1,5 @@
-//! Bad input: malformed, oversized, truncated and hostile requests. Each gets the documented answer, none disturbs the
-//! good event behind it, no hostile text breaks a row, no answer repeats what was sent, and neither addresses nor user
-//! agents reach the disk.
+//! Malformed, oversized, truncated and hostile requests. Each gets the documented answer and does not disturb the next good
+//! event. No hostile text breaks a row, no answer repeats what was sent, and no address or user agent reaches the disk.
 
 mod bodies;
 mod case;
@@ -14,18 +13,18 @@ use crate::common::{Collector, HttpConnection, HttpResponse, good_beacon, http, 
 use crate::load::Ledger;
 use case::{CANARY, Case, Expect, HEADER_CANARY, PAGE_LOAD, Request, beacon, on_page};
 
-/// Addresses that the trusted proxy in front names as clients'; nothing may keep them.
+/// Addresses that the trusted proxy names as clients'. Nothing may keep them.
 const CLIENTS: [&str; 2] = ["203.0.113.77", "2001:db8:77:7777::7777"];
-/// A user agent that no list knows; nothing may keep it as it is.
+/// A user agent that is on no list. Nothing may keep it unchanged.
 const USER_AGENT: &str =
     "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0 zqxagent/7.31";
-/// Page loads of good and of bad beacons start here: all have 13 digits, so that bodies have the sizes they say.
+/// First page loads of good and bad beacons. All have 13 digits, so that bodies have the declared sizes.
 const GOOD: u64 = 15_000_000_000_000_000_000;
 const BAD: u64 = 16_000_000_000_000_000_000;
 const CATCH_UP: Duration = Duration::from_secs(120);
 
 #[test]
-fn every_bad_request_gets_the_documented_answer_and_the_good_event_behind_it_is_stored() {
+fn every_bad_request_gets_the_documented_answer_and_the_next_good_event_is_stored() {
     let mut cases = bodies::cases();
     cases.extend(texts::cases());
     cases.extend(wire::cases());
@@ -40,7 +39,7 @@ fn every_bad_request_gets_the_documented_answer_and_the_good_event_behind_it_is_
     for (index, case) in cases.iter().enumerate() {
         let page_load = BAD + index as u64;
         let answer = send(&collector, case, page_load, index);
-        if let Err(what) = judge(case, answer.as_ref()) {
+        if let Err(what) = check_answer(case, answer.as_ref()) {
             wrong.push(format!("{}: {what}", case.name));
         } else if matches!(case.expect, Expect::Stored) {
             stored.note(page_load, 0, 1).expect("the ledger can be written");
@@ -85,7 +84,7 @@ fn a_stranger_cannot_speak_for_a_client_and_a_trusted_proxy_can() {
     }
 }
 
-/// Sends a case as a browser behind a trusted proxy would, or as it is.
+/// Sends a case like a browser behind a trusted proxy, or its bytes unchanged.
 fn send(collector: &Collector, case: &Case, page_load: u64, index: usize) -> Option<HttpResponse> {
     let id = page_load_id(page_load);
     match &case.request {
@@ -96,7 +95,7 @@ fn send(collector: &Collector, case: &Case, page_load: u64, index: usize) -> Opt
         }
         Request::Raw(bytes) => {
             let mut connection = HttpConnection::connect(collector.listen).expect("the collector listens");
-            // It may close as soon as it has seen enough; what it said before is still to be read.
+            // The collector may close early. Its answer can still be read.
             let _ = connection.send(&replace(bytes, &id));
             let _ = connection.shutdown_write();
             connection.answer().ok()
@@ -104,7 +103,7 @@ fn send(collector: &Collector, case: &Case, page_load: u64, index: usize) -> Opt
     }
 }
 
-/// `POST /b` with a browser's headers but those that `headers` sets.
+/// `POST /b` with a browser's headers, except those that `headers` sets.
 fn post(collector: &Collector, headers: &str, body: &[u8], index: usize) -> Option<HttpResponse> {
     let mut text = headers.to_owned();
     let lower = headers.to_ascii_lowercase();
@@ -124,8 +123,8 @@ fn post(collector: &Collector, headers: &str, body: &[u8], index: usize) -> Opti
     http::post(collector.listen, "/b", &text, body).ok()
 }
 
-/// Whether the answer is the documented one and repeats nothing.
-fn judge(case: &Case, answer: Option<&HttpResponse>) -> Result<(), String> {
+/// Checks that the answer is the documented one and repeats nothing.
+fn check_answer(case: &Case, answer: Option<&HttpResponse>) -> Result<(), String> {
     let Some(answer) = answer else {
         let closed_well = matches!(case.expect, Expect::NotHttp);
         return if closed_well { Ok(()) } else { Err(format!("no answer, expected {:?}", case.expect)) };
@@ -161,7 +160,7 @@ fn judge(case: &Case, answer: Option<&HttpResponse>) -> Result<(), String> {
     }
 }
 
-/// Hostile texts must be values of rows, whole ones, in the columns where they belong.
+/// Hostile texts must be whole values, in their own columns.
 fn nothing_broke_a_row(collector: &Collector, cases: &[Case]) {
     let store = &collector.store;
     for (what, text) in &texts::TEXTS[..2] {
@@ -202,7 +201,7 @@ fn nothing_broke_a_row(collector: &Collector, cases: &[Case]) {
     }
 }
 
-/// No file under the collector's directory, no log line, no metric, no row.
+/// Searches the files of the collector's directory, log lines, metrics and rows.
 fn nothing_kept_an_address_or_a_user_agent(collector: &Collector) {
     let v6: std::net::Ipv6Addr = CLIENTS[1].parse().expect("an address");
     let forbidden: Vec<Vec<u8>> = CLIENTS
@@ -218,7 +217,7 @@ fn nothing_kept_an_address_or_a_user_agent(collector: &Collector) {
     };
     search("a metric", collector.metrics().as_bytes());
     search("the log", collector.log().as_bytes());
-    // The store's files are compressed: its rows are searched as they are read.
+    // The store's files are compressed, so its rows are searched through queries.
     search("a row", &collector.store.query("SELECT * FROM events FORMAT TSVRaw").expect("the store answers"));
     let mut files = 0;
     for_each_file(&collector.data(), &mut |file| {
@@ -231,17 +230,17 @@ fn nothing_kept_an_address_or_a_user_agent(collector: &Collector) {
     assert!(files > 0, "there is nothing under {}", collector.data().display());
 }
 
-fn for_each_file(directory: &Path, see: &mut dyn FnMut(&Path)) {
+fn for_each_file(directory: &Path, visit: &mut dyn FnMut(&Path)) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() => for_each_file(&entry.path(), see),
-            Ok(kind) if kind.is_file() => see(&entry.path()),
+            Ok(kind) if kind.is_dir() => for_each_file(&entry.path(), visit),
+            Ok(kind) if kind.is_file() => visit(&entry.path()),
             _ => {}
         }
     }
 }
 
-/// `bytes` with the place of the page load's id taken by `id`.
+/// `bytes` with the placeholder of the page load's id replaced by `id`.
 fn replace(bytes: &[u8], id: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() + id.len());
     let mut rest = bytes;

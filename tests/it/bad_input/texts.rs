@@ -1,4 +1,4 @@
-//! Hostile texts in every field that takes one. They are no error: they are stored as the texts they are, or dropped.
+//! Hostile texts in every field that has a text. They are not errors: they are stored as texts, or dropped.
 
 use super::case::{Case, Expect, beacon, on_page};
 use serde_json::Value;

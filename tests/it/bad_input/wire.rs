@@ -1,20 +1,19 @@
-//! Bad headers, methods and paths, and bytes that are hardly HTTP.
+//! Bad headers, methods and paths, and bytes that are almost HTTP.
 
 use super::case::{CANARY, Case, Expect, HEADER_CANARY, beacon, on_page};
 use Expect::{At, Dropped, NotHttp, OneOf, Status, Stored};
 
-/// Everything bad around a body.
 pub fn cases() -> Vec<Case> {
     let mut cases = client_addresses();
     cases.extend(headers());
     cases.extend(lengths());
     cases.extend(methods_and_paths());
     cases.extend(pixels());
-    cases.extend(hardly_http());
+    cases.extend(almost_http());
     cases
 }
 
-/// A client that speaks for itself, in every way that is none.
+/// A client that names its own address, in every way that is not allowed.
 fn client_addresses() -> Vec<Case> {
     let long = ["10.0.0.1"; 400].join(", ");
     [
@@ -115,7 +114,7 @@ fn headers() -> Vec<Case> {
     ]
 }
 
-/// A whole request, whose body is right if it is read as `framing` says.
+/// A whole request. Its body is good if it is read by `framing`.
 fn framed(framing: &str, body: &str) -> String {
     format!(
         "POST /b HTTP/1.1\r\nHost: stats.clinic.example\r\nContent-Type: text/plain\r\nConnection: close\r\n{framing}\r\n\r\n{body}"
@@ -124,7 +123,7 @@ fn framed(framing: &str, body: &str) -> String {
 
 fn lengths() -> Vec<Case> {
     let good = beacon(&on_page(r#""k":"view""#));
-    // The id that takes the place's two bytes has 13.
+    // The id has 13 bytes, its placeholder two.
     let length = good.len() + 11;
     let chunked = format!("{length:x}\r\n{good}\r\n0\r\n\r\n");
     let smuggled = format!("0\r\n\r\nGET /{CANARY} HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -283,7 +282,7 @@ fn pixels() -> Vec<Case> {
     ]
 }
 
-fn hardly_http() -> Vec<Case> {
+fn almost_http() -> Vec<Case> {
     let request = "GET /s.js HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     vec![
         Case::raw("a line end and nothing", "\r\n\r\n\r\n", NotHttp),
