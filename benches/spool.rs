@@ -1,16 +1,12 @@
-//! The spool's cost: appends without ack, and synced appends of many concurrent tasks. The baseline is `write` and
-//! `fdatasync` for each append. The disk is that of the directory for temporary files (`TMPDIR`).
+//! The spool's cost: an append alone, and acknowledged (synced) appends of many tasks at once, beside a plain
+//! `write` + `fdatasync` for each. The disk is that of the directory for temporary files (`TMPDIR`).
 //!
-//! `cargo bench --bench spool` runs all benchmarks; `-- --test` runs each once. Criterion cannot measure the CPU of the
-//! whole process per append and the latencies of acks; they are printed first.
+//! `cargo bench --bench spool` runs all; `-- --test` runs each once. Before criterion's figures it prints what criterion
+//! cannot measure: CPU per append of the whole process, and the latencies of acks.
 //!
-//! `cargo bench --bench spool -- open` measures only [`Spool::open`], on 1 GiB of sealed segments in three states:
-//!
-//! - cold: the files are not in the page cache;
-//! - warm: the files are in the page cache;
-//! - killed: cold, and the last segment is unsealed and cut.
-//!
-//! The baseline there reads the same files from end to end.
+//! `cargo bench --bench spool -- open` measures the start alone: [`Spool::open`] on 1 GiB of sealed segments, cold (the files
+//! dropped from the page cache), warm, and cold after a kill that left the last segment unsealed and torn, beside reading the
+//! same files from end to end.
 
 #![allow(missing_docs)]
 
@@ -24,18 +20,18 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use footfall::config::SpoolLimits;
 use footfall::event::EventRow;
-use footfall::spool::{Durability, Frame, Spool};
+use footfall::spool::{Durability, EventRecord, Spool};
 use rustix::fs::{Advice, fadvise};
 use rustix::time::{ClockId, clock_gettime};
 
-/// Size of the spool after a long outage, in bytes.
+/// What waits after a long outage, in bytes.
 const BACKLOG: u64 = 1 << 30;
-/// Size of the spool in a run with `--test`, in bytes.
+/// The same for a run that only sees whether it works.
 const SHORT_BACKLOG: u64 = 16 << 20;
-/// Measurements of each state.
+/// How often each way of opening is measured.
 const OPENINGS: usize = 5;
 
-/// The row of a view with the columns that most views of real pages have.
+/// A view with what most views have: close to what a beacon of a real page makes.
 fn row(page_load: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     encode(page_load, 0, &mut bytes);
@@ -81,15 +77,15 @@ fn limits() -> SpoolLimits {
     }
 }
 
-/// A spool whose sealed segments are deleted at once, as if they were shipped.
-struct DrainedSpool {
+/// A spool whose sealed segments are deleted as if they were shipped.
+struct Shipped {
     spool: Arc<Spool>,
     stop: Arc<AtomicBool>,
     shipper: Option<std::thread::JoinHandle<()>>,
     _directory: tempfile::TempDir,
 }
 
-impl DrainedSpool {
+impl Shipped {
     fn open() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (spool, _) = Spool::open(directory.path(), &limits()).expect("a spool");
@@ -109,7 +105,7 @@ impl DrainedSpool {
     }
 }
 
-impl Drop for DrainedSpool {
+impl Drop for Shipped {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         let _ = self.shipper.take().expect("it is taken once").join();
@@ -117,16 +113,14 @@ impl Drop for DrainedSpool {
 }
 
 fn append(spool: &Spool, rows: &[u8], durability: Durability) -> Option<footfall::spool::Ack> {
-    spool.append(Frame { site: "clinic", page_load: 7, seqs: &[0], rows }, durability).ok()
+    spool.append(EventRecord { site: "clinic", page_load: 7, seqs: &[0], rows }, durability).ok()
 }
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
-/// Makes `count` synced appends from `tasks` tasks. Each task waits for its ack and then for `think`.
-///
-/// Returns the total time and the latency of each ack in µs.
+/// `count` acknowledged appends from `tasks` tasks, each waiting for its ack before the next.
 fn appenders(
     runtime: &tokio::runtime::Runtime,
     spool: &Arc<Spool>,
@@ -173,7 +167,7 @@ fn cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// Prints CPU per synced append and the latencies of acks.
+/// CPU per acknowledged append, and the latencies of the acks.
 fn costs() {
     println!("acknowledged appends of one event ({} bytes of row):", row(1).len());
     println!(
@@ -189,7 +183,7 @@ fn costs() {
         (256, Some(3), 60_000),
         (1024, Some(12), 120_000),
     ] {
-        let shipped = DrainedSpool::open();
+        let shipped = Shipped::open();
         let before = cpu();
         let (took, mut latencies) =
             appenders(&runtime, &shipped.spool, tasks, count, think.map(Duration::from_millis));
@@ -208,7 +202,7 @@ fn costs() {
     }
 }
 
-/// Prints how long [`Spool::open`] takes with a backlog of `size` bytes.
+/// How long a start takes with a backlog: from the call of [`Spool::open`] until beacons can be taken.
 fn openings(size: u64) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     fill(directory.path(), size);
@@ -240,7 +234,7 @@ fn openings(size: u64) {
     }
 }
 
-/// Makes a spool of sealed segments with `size` bytes of rows, in beacons of three events.
+/// Makes a spool of so many bytes, sealed, in beacons of three events.
 fn fill(directory: &Path, size: u64) {
     let (spool, _) = Spool::open(directory, &limits()).expect("a spool");
     let seqs = [0, 1, 2];
@@ -254,16 +248,16 @@ fn fill(directory: &Path, size: u64) {
             encode(page_load, seq, &mut rows);
         }
         written += rows.len() as u64;
-        let frame = Frame { site: "clinic", page_load, seqs: &seqs, rows: &rows };
-        // An append fails while the buffer is full, because the disk is slower than this loop.
-        while spool.append(frame, Durability::Buffered).is_err() {
+        let record = EventRecord { site: "clinic", page_load, seqs: &seqs, rows: &rows };
+        // Full in memory means that the disk is behind.
+        while spool.append(record, Durability::Buffered).is_err() {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
     spool.close();
 }
 
-/// Opens the segments in a directory.
+/// The segments in a directory, opened.
 fn segments(directory: &Path) -> Vec<File> {
     let entries = std::fs::read_dir(directory).expect("a directory");
     let paths = entries.map(|entry| entry.expect("an entry").path());
@@ -274,17 +268,17 @@ fn segments(directory: &Path) -> Vec<File> {
     paths.iter().map(open).collect()
 }
 
-/// Cuts off the end of the last segment with rows, including its seal.
+/// Cuts the end off the last segment with rows, seal and all.
 fn tear(files: &[File]) {
     let length = |file: &File| file.metadata().expect("a file").len();
     let last = files.iter().rfind(|file| length(file) > 1 << 20).expect("a segment with rows");
     last.set_len(length(last) - (64 << 10)).expect("it can be cut");
 }
 
-/// Measures `work` with the files in the page cache, or with `cold` out of it. Dropping its result is not measured.
+/// How long something takes, with the files out of the page cache or in it. What it returns is dropped outside the time.
 fn timed<T>(files: &[File], cold: bool, work: impl FnOnce() -> T) -> Duration {
     for file in files {
-        // The kernel drops only pages that are already on the disk.
+        // What is not on the disk yet is not dropped.
         file.sync_all().expect("the disk syncs");
         if cold {
             fadvise(file, 0, None, Advice::DontNeed).expect("it is let go");
@@ -300,7 +294,7 @@ fn timed<T>(files: &[File], cold: bool, work: impl FnOnce() -> T) -> Duration {
     took
 }
 
-/// Reads files from end to end.
+/// Reads files from end to end and does nothing with them.
 fn plain_read(files: &[File]) {
     use std::os::unix::fs::FileExt;
     let mut buffer = vec![0; 1 << 20];
@@ -320,9 +314,9 @@ fn benches(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("append");
     group.throughput(Throughput::Elements(1));
     group.bench_function("buffered", |bench| {
-        let shipped = DrainedSpool::open();
+        let shipped = Shipped::open();
         bench.iter(|| {
-            // An append fails while the buffer is full. Waiting for the disk is part of the figure.
+            // Full in memory means that the disk is behind: that is not what is measured here.
             while append(&shipped.spool, &rows, Durability::Buffered).is_none() {
                 std::thread::yield_now();
             }
@@ -337,7 +331,7 @@ fn benches(criterion: &mut Criterion) {
     });
     let runtime = runtime();
     for tasks in [1, 64, 256, 1024] {
-        let shipped = DrainedSpool::open();
+        let shipped = Shipped::open();
         group.bench_function(BenchmarkId::new("synced", tasks), |bench| {
             bench.iter_custom(|count| appenders(&runtime, &shipped.spool, tasks, count, None).0);
         });

@@ -30,8 +30,8 @@ const COUNTERS: &[(&str, &str)] = &[
     ("footfall_shipped_segments_total", "Segments that the store has confirmed."),
     ("footfall_ship_failures_total", "Attempts to ship a segment that failed."),
     (
-        "footfall_segments_set_aside_total",
-        "Segments set aside because the store refuses them or they are damaged.",
+        "footfall_segments_quarantined_total",
+        "Segments quarantined because the store refuses them or they are damaged.",
     ),
     ("footfall_segments_split_total", "Segments split in two because the store refuses some of their rows."),
 ];
@@ -39,9 +39,9 @@ const AUTH_FAILURES: (&str, &str) =
     ("footfall_auth_failures_total", "Requests that failed authentication, by reason.");
 const GAUGES: &[(&str, &str)] = &[("footfall_spool_free_bytes", "Bytes left on the spool's file system.")];
 const HISTOGRAMS: &[(&str, &str)] = &[
-    ("footfall_spool_sync_seconds", "Time to write and sync a batch."),
+    ("footfall_spool_sync_duration_seconds", "Time to write and sync a batch."),
     ("footfall_spool_batch_frames", "Beacons made durable by one sync."),
-    ("footfall_ship_seconds", "Time to ship a segment."),
+    ("footfall_ship_duration_seconds", "Time to ship a segment."),
 ];
 
 /// Records the metrics of all stages from now on.
@@ -127,7 +127,7 @@ fn spool_gauges(out: &mut String, spool: &Spool) {
     gauge(out, "footfall_spool_segments", "Sealed segments that wait to be shipped.", status.sealed);
     gauge(out, "footfall_spool_rows", "Rows of events in the spool.", status.events);
     let help = "The lag: age of the oldest segment that the store has not confirmed.";
-    gauge(out, "footfall_spool_oldest_seconds", help, oldest);
+    gauge(out, "footfall_spool_oldest_age_seconds", help, oldest);
 }
 
 fn list_ages(out: &mut String) {
@@ -177,7 +177,7 @@ fn check(
 fn look_at_spool(spool: &Spool) -> Finding {
     let status = spool.status();
     let told = format!("{} of {} bytes, {} rows", status.bytes, status.max_bytes, status.events);
-    match status.broken.or(status.short) {
+    match status.broken.or(status.no_space) {
         Some(error) => Err(error.to_string()),
         None if status.bytes >= status.max_bytes => Err(format!("full: {told}")),
         None => Ok(told),

@@ -57,7 +57,7 @@ enum Command {
     Report(report::Arguments),
     /// Ask the store in SQL, read-only.
     Query(query::Arguments),
-    /// Look at the spool, and decide on what was set aside.
+    /// Look at the spool, and decide on what is quarantined.
     Spool(spool::Arguments),
     /// Say who may see reports and metrics or send from a server; sign a site's name.
     Token(token::Arguments),

@@ -1,5 +1,5 @@
 //! `footfall spool`: what lies in the spool's directory, whether a collector runs there or not, and what to do with segments that
-//! were set aside.
+//! are quarantined.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
@@ -10,11 +10,12 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::{Common, Error, Exit};
 use crate::event::DropReason;
 use crate::spool::{
-    Discarded, Examined, Inventory, Name, Retried, SegmentState, discard, examine, inspect, retry,
+    DiscardOutcome, ExaminedSegment, Inventory, RequeueOutcome, SegmentId, SegmentState, discard, examine,
+    inspect, requeue,
 };
 use crate::store::reconcile::text_of;
 
-/// Look at the spool, and decide on what was set aside.
+/// Look at the spool, and decide on what is quarantined.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -23,7 +24,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List the segments that wait to be shipped and those that were set aside. Changes nothing.
+    /// List the segments that wait to be shipped and those that are quarantined. Changes nothing.
     #[command(visible_alias = "list")]
     Status {
         /// How to print it.
@@ -34,7 +35,7 @@ enum Action {
     Show {
         /// Its name, without `.segment`.
         #[arg(value_parser = name)]
-        name: Name,
+        name: SegmentId,
         /// Print its rows too: visitors' data.
         #[arg(long)]
         rows: bool,
@@ -42,20 +43,20 @@ enum Action {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Have a segment that was set aside shipped after all; of a damaged one, what is whole.
+    /// Have a segment that is quarantined shipped after all; of a damaged one, what is whole.
     Retry {
         /// Its name, without `.segment`.
         #[arg(value_parser = name, required_unless_present = "all")]
-        name: Option<Name>,
-        /// Every segment that was set aside.
+        name: Option<SegmentId>,
+        /// Every segment that is quarantined.
         #[arg(long, conflicts_with = "name")]
         all: bool,
     },
-    /// Delete a segment that was set aside, for good; or acknowledge that one is lost.
+    /// Delete a segment that is quarantined, for good; or acknowledge that one is lost.
     Discard {
         /// Its name, without `.segment`.
         #[arg(value_parser = name)]
-        name: Name,
+        name: SegmentId,
         /// Why, for the audit.
         #[arg(long, default_value = "")]
         reason: String,
@@ -75,9 +76,9 @@ pub(super) enum Format {
     Json,
 }
 
-fn name(text: &str) -> Result<Name, String> {
+fn name(text: &str) -> Result<SegmentId, String> {
     let bare = text.strip_suffix(".segment").unwrap_or(text);
-    Name::of_text(bare)
+    SegmentId::parse(bare)
         .ok_or_else(|| "a segment's name is 16 hexadecimal digits, `-` and 10 digits".to_owned())
 }
 
@@ -107,7 +108,11 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
         Action::Retry { name, .. } => {
             let names = match name {
                 Some(name) => vec![name],
-                None => inspect(&directory)?.aside.iter().filter_map(|it| Name::of_text(&it.name)).collect(),
+                None => inspect(&directory)?
+                    .quarantined
+                    .iter()
+                    .filter_map(|it| SegmentId::parse(&it.id))
+                    .collect(),
             };
             try_again(&directory, &names, &mut out)?;
         }
@@ -121,10 +126,12 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
     Ok(())
 }
 
-fn discarded(name: Name, what: &Discarded, out: &mut impl Write) -> std::io::Result<()> {
+fn discarded(name: SegmentId, what: &DiscardOutcome, out: &mut impl Write) -> std::io::Result<()> {
     let (events, audit) = match what {
-        Discarded::Copy => return writeln!(out, "the copy of segment {name} is deleted; the segment is not"),
-        Discarded::Segment { events, audit } => (events, audit),
+        DiscardOutcome::Copy => {
+            return writeln!(out, "the copy of segment {name} is deleted; the segment is not");
+        }
+        DiscardOutcome::Segment { events, audit } => (events, audit),
     };
     match events {
         Some(events) => writeln!(out, "segment {name} is discarded, and {events} events with it")?,
@@ -138,32 +145,34 @@ fn discarded(name: Name, what: &Discarded, out: &mut impl Write) -> std::io::Res
     }
 }
 
-fn try_again(directory: &Path, names: &[Name], out: &mut impl Write) -> Result<(), Error> {
+fn try_again(directory: &Path, names: &[SegmentId], out: &mut impl Write) -> Result<(), Error> {
     let mut failed = 0;
     for &name in names {
-        match retry(directory, name) {
-            Ok(Retried::Whole) => writeln!(out, "segment {name} will be shipped")?,
-            Ok(Retried::Salvaged { segment, events, lost }) => {
+        match requeue(directory, name) {
+            Ok(RequeueOutcome::Whole) => writeln!(out, "segment {name} will be shipped")?,
+            Ok(RequeueOutcome::Salvaged { segment, events, lost }) => {
                 let lost = lost.map_or_else(|| "nobody knows how many".to_owned(), |lost| lost.to_string());
                 writeln!(
                     out,
-                    "segment {name} is damaged: its whole frames, {events} events, will be shipped as segment {segment}; the rest stays aside, events lost: {lost}"
+                    "segment {name} is damaged: its whole frames, {events} events, will be shipped as segment {segment}; the rest stays in quarantine, events lost: {lost}"
                 )?;
             }
             Err(error) => {
                 failed += 1;
-                writeln!(out, "segment {name} stays aside: {error}")?;
+                writeln!(out, "segment {name} stays in quarantine: {error}")?;
             }
         }
     }
     match failed {
         0 => Ok(()),
-        _ => Err(Error::new(Exit::Failed, format!("{failed} of {} segments stay aside", names.len()))),
+        _ => {
+            Err(Error::new(Exit::Failed, format!("{failed} of {} segments stay in quarantine", names.len())))
+        }
     }
 }
 
 /// Asks on a terminal; elsewhere nobody can say yes.
-fn confirmed(name: Name, out: &mut impl Write) -> std::io::Result<bool> {
+fn confirmed(name: SegmentId, out: &mut impl Write) -> std::io::Result<bool> {
     let input = std::io::stdin();
     if !input.is_terminal() {
         return Ok(false);
@@ -175,10 +184,10 @@ fn confirmed(name: Name, out: &mut impl Write) -> std::io::Result<bool> {
     Ok(answer.trim() == "yes")
 }
 
-fn show(found: &Examined, out: &mut impl Write) -> std::io::Result<()> {
-    writeln!(out, "{}: {} bytes in {}", found.name, found.bytes, found.file.display())?;
+fn show(found: &ExaminedSegment, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "{}: {} bytes in {}", found.id, found.bytes, found.file.display())?;
     if !found.reason.is_empty() {
-        writeln!(out, "set aside: {}", found.reason)?;
+        writeln!(out, "quarantined: {}", found.reason)?;
     }
     if let Some(reason) = &found.unreadable {
         return writeln!(out, "unreadable: {reason}");
@@ -187,8 +196,8 @@ fn show(found: &Examined, out: &mut impl Write) -> std::io::Result<()> {
     let sealed = if found.sealed { "sealed" } else { "not sealed" };
     writeln!(out, "begun {}, {sealed}", begun.unwrap_or_default())?;
     writeln!(out, "{} events and {} audit rows in {} whole frames", found.events, found.audit, found.frames)?;
-    for (table, columns) in &found.tables {
-        writeln!(out, "table {table}: {columns}")?;
+    for columns in &found.columns {
+        writeln!(out, "columns of {}: {}", columns.rows, columns.columns)?;
     }
     for damage in &found.damage {
         let resumes = damage.resumes.map_or_else(
@@ -201,7 +210,7 @@ fn show(found: &Examined, out: &mut impl Write) -> std::io::Result<()> {
     let mut table = Table::new();
     let header = ["day", "site", "events"].into_iter().chain(DropReason::ALL.map(DropReason::name));
     table.load_style(presets::NOTHING).set_header(header);
-    let mut books: Vec<_> = found.books.iter().collect();
+    let mut books: Vec<_> = found.counts.iter().collect();
     books.sort_by_key(|(site, count)| (count.day, *site));
     for (site, count) in books {
         let numbers = std::iter::once(count.stored).chain(count.dropped).map(|number| number.to_string());
@@ -211,16 +220,16 @@ fn show(found: &Examined, out: &mut impl Write) -> std::io::Result<()> {
     found.rows.iter().try_for_each(|row| writeln!(out, "{row}"))
 }
 
-fn json(found: &Examined) -> Result<serde_json::Value, serde_json::Error> {
+fn json(found: &ExaminedSegment) -> Result<serde_json::Value, serde_json::Error> {
     let mut json = serde_json::to_value(found)?;
-    let line = |(site, count): (&str, &crate::spool::Count)| {
+    let line = |(site, count): (&str, &crate::spool::DayCounts)| {
         let dropped: serde_json::Map<_, _> = DropReason::ALL
             .into_iter()
             .map(|reason| (reason.name().to_owned(), count.dropped[reason as usize].into()))
             .collect();
         serde_json::json!({"day": text_of(count.day), "site": site, "events": count.stored, "dropped": dropped})
     };
-    json["books"] = found.books.iter().map(line).collect();
+    json["counts"] = found.counts.iter().map(line).collect();
     Ok(json)
 }
 
@@ -233,14 +242,14 @@ fn print(inventory: &Inventory, out: &mut impl Write) -> std::io::Result<()> {
     if !inventory.segments.is_empty() {
         writeln!(out, "{}", segments(inventory))?;
     }
-    for aside in &inventory.aside {
+    for segment in &inventory.quarantined {
         let events =
-            aside.events.map_or_else(|| "unreadable".to_owned(), |events| format!("{events} events"));
-        writeln!(out, "set aside: {}, {events}, {} bytes: {}", aside.name, aside.bytes, aside.reason)?;
+            segment.events.map_or_else(|| "unreadable".to_owned(), |events| format!("{events} events"));
+        writeln!(out, "quarantined: {}, {events}, {} bytes: {}", segment.id, segment.bytes, segment.reason)?;
     }
     for left in &inventory.leftovers {
-        let (name, file, bytes) = (&left.name, &left.file, left.bytes);
-        writeln!(out, "left: aside/{file}, {bytes} bytes, until `footfall spool discard {name}`")?;
+        let (name, file, bytes) = (&left.id, &left.file, left.bytes);
+        writeln!(out, "left: quarantine/{file}, {bytes} bytes, until `footfall spool discard {name}`")?;
     }
     Ok(())
 }
@@ -256,7 +265,7 @@ fn segments(inventory: &Inventory) -> Table {
         };
         let begun = jiff::Timestamp::from_millisecond(segment.created).map(|time| format!("{time:.0}"));
         table.add_row([
-            segment.name.clone(),
+            segment.id.clone(),
             state.to_owned(),
             segment.events.to_string(),
             segment.audit.to_string(),

@@ -18,7 +18,7 @@ const TRIES: u32 = 4;
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(700);
 
-/// Hold the books against the store: received = stored + spooled + set aside + dropped.
+/// Hold the books against the store: received = stored + spooled + quarantined + dropped.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The first day (UTC, of receipt) [default: the first there is].
@@ -72,11 +72,12 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
 fn print(balance: &Balance, out: &mut impl Write) -> std::io::Result<()> {
     let mut table = Table::new();
     let dropped = DropReason::ALL.map(DropReason::name);
-    let header = ["day", "site", "received", "stored", "spooled", "aside", "discarded", "lost"];
+    let header = ["day", "site", "received", "stored", "spooled", "quarantined", "discarded", "lost"];
     table.load_style(presets::NOTHING);
     table.set_header(header.into_iter().chain(dropped).chain(["removed", "balance"]));
     for ((day, site), line) in &balance.lines {
-        let numbers = [line.received(), line.stored, line.spooled, line.aside, line.discarded, line.lost];
+        let numbers =
+            [line.received(), line.stored, line.spooled, line.quarantined, line.discarded, line.lost];
         let numbers = numbers.into_iter().chain(line.dropped).chain([line.removed]);
         let texts = [text_of(*day), site.clone()].into_iter();
         table.add_row(texts.chain(numbers.map(|number| number.to_string())).chain([verdict(line)]));
@@ -137,7 +138,7 @@ fn json((day, site): &Key, line: &Line) -> serde_json::Value {
         "stored": line.stored,
         "spooled": line.spooled,
         "shipping": line.shipping,
-        "aside": line.aside,
+        "quarantined": line.quarantined,
         "discarded": line.discarded,
         "lost": line.lost,
         "dropped": dropped,

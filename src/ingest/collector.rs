@@ -19,7 +19,7 @@ use crate::ingest::duplicate_filter::DuplicateFilter;
 use crate::ingest::origin;
 use crate::ingest::outcome::{Accepted, IngestError, Sender};
 use crate::privacy::{Peer, Privacy, consent};
-use crate::spool::{Ack, Durability, Frame, Recovered, Spool};
+use crate::spool::{Ack, Durability, EventRecord, Recovered, Spool};
 
 /// Stores beacons in the spool.
 pub struct Collector {
@@ -63,7 +63,7 @@ impl Collector {
     /// A collector with an open spool. `recovered` holds the events that are on disk already.
     pub fn new(config: &Config, privacy: Privacy, spool: Arc<Spool>, recovered: &Recovered) -> Self {
         let duplicates = DuplicateFilter::new();
-        for (page_load, seq) in &recovered.identities {
+        for (page_load, seq) in &recovered.ids {
             duplicates.lock_page(*page_load).insert(*seq);
         }
         Self {
@@ -200,7 +200,7 @@ impl Collector {
         };
         let assembled =
             assemble::rows(context, beacon, wanted, |row| row.encode(rows)).map_err(IngestError::from);
-        let frame = Frame { site: &context.site.id, page_load: beacon.page_load, seqs, rows };
+        let frame = EventRecord { site: &context.site.id, page_load: beacon.page_load, seqs, rows };
         let ack = assembled.and_then(|()| {
             if frame.seqs.is_empty() {
                 // The first copy may not be synced yet, and a 2xx must wait for it.

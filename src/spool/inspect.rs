@@ -1,6 +1,6 @@
-//! What lies in a spool's directory, for `spool status` and `verify`: read alone, also beside a running collector.
+//! What lies in a spool's directory, for `footfall spool` and `footfall verify`. It only reads, and works beside a running collector.
 //!
-//! Files come and go while they are looked at; one that went is one that was shipped, and is left out.
+//! Files come and go while they are read. A file that is gone was shipped, and is left out.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,241 +8,237 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::secret::file_lock::FileLock;
+use crate::spool::accounting::contents::SegmentContents;
+use crate::spool::accounting::counts::SegmentCounts;
+use crate::spool::accounting::digests::SegmentDigests;
+use crate::spool::accounting::record::RecordRef;
 use crate::spool::log::disk::{Disk, RealDisk};
-use crate::spool::log::recovery::{self, ASIDE, Damage, REASON};
-use crate::spool::log::segment::{Header, Name, Reader, Step};
-use crate::spool::quarantine::requeue::RETRY;
-use crate::spool::quarantine::split;
-use crate::spool::{Loss, Prints, SpoolError, Tally, discard};
+use crate::spool::log::error::SpoolError;
+use crate::spool::log::files::{self, LOCK, QUARANTINE, REASON, REQUEUE};
+use crate::spool::log::identity::{check_format, first_segment};
+use crate::spool::log::recovery::{ScanError, scan};
+use crate::spool::log::segment::{Header, ReadStep, SegmentId, SegmentReader};
+use crate::spool::quarantine::split::install::{WaitingSegment, read_waiting};
+use crate::spool::quarantine::tombstone::{SegmentLoss, discarded_counts, is_discarded, losses};
 
 /// Everything in a spool's directory.
 #[derive(Debug, Clone, Serialize)]
 pub struct Inventory {
-    /// The directory.
     pub directory: PathBuf,
     /// Whether a collector works in it.
     pub in_use: bool,
-    /// Segments that wait, oldest first.
+    /// Segments that wait to be shipped, oldest first.
     pub segments: Vec<SegmentStatus>,
-    /// Segments that were set aside.
-    pub aside: Vec<Aside>,
-    /// What lies beside the segments that were set aside and is never shipped: visitors' data until it is discarded.
-    pub leftovers: Vec<Leftover>,
-    /// What was lost to damage, and nobody has discarded yet.
-    pub lost: Vec<Loss>,
-    /// Books of segments that were discarded.
+    /// Segments in quarantine, and those that are being requeued.
+    pub quarantined: Vec<QuarantinedSegment>,
+    /// Other files with rows in quarantine, which are never shipped. They are visitors' data until they are discarded.
+    pub leftovers: Vec<QuarantineLeftover>,
+    /// What was lost to damage and not discarded yet.
+    pub lost: Vec<SegmentLoss>,
+    /// Counts of discarded segments.
     #[serde(skip)]
-    pub discarded: Vec<Tally>,
-    /// The collector, and its first segment of which the store is told even if there are no events in it.
+    pub discarded: Vec<SegmentCounts>,
+    /// The first segment from which on the store learns of every number.
     #[serde(skip)]
-    pub counted: Option<Name>,
-    /// Every segment of which there is a trace here.
+    pub first_segment: Option<SegmentId>,
+    /// Every segment of which there is any file here.
     #[serde(skip)]
-    known: Vec<Name>,
+    known: Vec<SegmentId>,
 }
 
-/// Sealed segments, the oldest ones, that may be on their way to the store: the first, and one that was put before it.
+/// Number of sealed segments, the oldest ones, that may be on their way to the store: the first, and one that was put before it.
 const SHIPPING: usize = 2;
 
 impl Inventory {
-    /// The names of all segments of which there is a trace here: waiting, set aside, to be tried again, or discarded.
-    pub(crate) fn names(&self) -> impl Iterator<Item = Name> {
+    /// The ids of all segments of which there is any file here: they wait, are quarantined or requeued, or were discarded.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = SegmentId> {
         self.known.iter().copied()
     }
 
-    /// What is being shipped now. A segment that cannot be read any more was shipped.
-    pub(crate) fn shipping(&self) -> Vec<(Name, Prints)> {
+    /// The segments that may be on their way to the store. One that cannot be read any more was shipped.
+    pub(crate) fn shipping(&self) -> Vec<(SegmentId, SegmentDigests)> {
         let sealed = self.segments.iter().filter(|segment| segment.state == SegmentState::Sealed);
-        let names = sealed.take(SHIPPING).filter_map(|segment| Name::of_text(&segment.name));
-        names.filter_map(|name| Some((name, prints(&self.directory, name).ok()?))).collect()
+        let ids = sealed.take(SHIPPING).filter_map(|segment| SegmentId::parse(&segment.id));
+        ids.filter_map(|id| Some((id, read_digests(&self.directory, id).ok()?))).collect()
     }
 }
 
-/// The prints of a segment, read frame by frame as far as it is whole.
-fn prints(directory: &Path, name: Name) -> io::Result<Prints> {
-    let file = RealDisk.read(&directory.join(name.file()))?;
+/// Reads the digests of a segment, as far as it is whole.
+fn read_digests(directory: &Path, id: SegmentId) -> io::Result<SegmentDigests> {
+    let file = RealDisk.read(&directory.join(id.file_name()))?;
     let (header, start) = Header::read(&*file)?.map_err(io::Error::other)?;
-    let mut reader = Reader::new(&*file, header.salt, start..file.length()?);
-    let mut prints = Prints::default();
-    while let Step::Frame(frame) = reader.step()? {
-        prints.add(&frame, header.created);
+    let mut reader = SegmentReader::new(&*file, header.salt, start..file.length()?);
+    let mut digests = SegmentDigests::default();
+    while let ReadStep::Frame(frame) = reader.step()? {
+        if let Some(record) = RecordRef::parse(&frame) {
+            digests.add_record(&record, header.created);
+        }
     }
-    Ok(prints)
+    Ok(digests)
 }
 
-/// One segment.
+/// A segment that waits to be shipped.
 #[derive(Debug, Clone, Serialize)]
 pub struct SegmentStatus {
-    /// Its name and token.
-    pub name: String,
-    /// How far it is.
+    #[serde(rename = "name")]
+    pub id: String,
     pub state: SegmentState,
-    /// Rows of `events`.
+    /// Rows of events.
     pub events: u64,
-    /// Rows of `audit`.
+    /// Rows of the audit.
     pub audit: u64,
     /// Length of the file.
     pub bytes: u64,
-    /// When it was begun, Unix ms.
+    /// When it was created, Unix ms.
     pub created: i64,
-    /// Its books.
     #[serde(skip)]
-    pub books: Tally,
+    pub counts: SegmentCounts,
 }
 
 impl SegmentStatus {
-    /// Whether what it holds is not known.
+    /// Whether nobody knows what it holds.
     pub(crate) fn is_damaged(&self) -> bool {
         self.state == SegmentState::Damaged
     }
 }
 
-/// How far a segment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SegmentState {
-    /// Being written, or left by a collector that died.
+    /// It is being written, or was left by a collector that died.
     Open,
-    /// Waiting to be shipped.
     Sealed,
-    /// It will be set aside when the collector starts.
+    /// It will be quarantined when the collector starts.
     Damaged,
 }
 
-/// A segment that was set aside, or waits in `retry/` for its collector.
+/// A segment in quarantine, or one that is being requeued.
 #[derive(Debug, Clone, Serialize)]
-pub struct Aside {
-    /// Its name and token.
-    pub name: String,
-    /// Why.
+pub struct QuarantinedSegment {
+    #[serde(rename = "name")]
+    pub id: String,
     pub reason: String,
     /// Length of the file.
     pub bytes: u64,
     /// Events in it, as far as it can be read.
     pub events: Option<u64>,
-    /// Its books, as far as it can be read.
+    /// Its counts, as far as it can be read.
     #[serde(skip)]
-    pub books: Option<Tally>,
+    pub counts: Option<SegmentCounts>,
 }
 
-/// A copy of a torn segment, what is left of a salvaged one, or a discarded one whose deletion was cut short.
+/// A copy of a torn segment, the rest of a salvaged one, or a discarded one whose deletion was interrupted.
 #[derive(Debug, Clone, Serialize)]
-pub struct Leftover {
-    /// The segment's name.
-    pub name: String,
-    /// The file's name in `aside/`.
+pub struct QuarantineLeftover {
+    #[serde(rename = "name")]
+    pub id: String,
+    /// Name of the file in quarantine.
     pub file: String,
-    /// Its length.
+    /// Length of the file.
     pub bytes: u64,
 }
 
-/// Looks at a spool's directory.
+/// Reads a spool's directory.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When the directory has an earlier format or cannot be read.
 pub fn inspect(directory: &Path) -> Result<Inventory, SpoolError> {
     let disk = &RealDisk;
+    check_format(disk, directory)?;
     let mut segments = Vec::new();
-    for (name, path, scan) in split::waiting(disk, directory)? {
-        match scan {
-            Ok(scan) => segments.push(SegmentStatus {
-                name: name.to_string(),
-                state: if scan.seal.is_some() { SegmentState::Sealed } else { SegmentState::Open },
-                events: scan.events,
-                audit: scan.audit,
-                bytes: scan.length,
-                created: scan.header.created,
-                books: scan.tally,
-            }),
-            Err(Damage::Damaged(_)) => segments.push(SegmentStatus {
-                name: name.to_string(),
-                state: SegmentState::Damaged,
-                events: 0,
-                audit: 0,
-                bytes: length(disk, &path).unwrap_or(0),
-                created: 0,
-                books: Tally::default(),
-            }),
-            Err(Damage::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(Damage::Io(source)) => return Err(SpoolError::io("read", &path, source)),
-        }
+    for waiting in read_waiting(disk, directory)? {
+        segments.extend(segment_status(disk, waiting)?);
     }
-    let mut known = recovery::names(disk, directory)?;
-    known.extend([ASIDE, RETRY].iter().flat_map(|place| traces(&directory.join(place))));
-    known.extend(segments.iter().filter_map(|segment| Name::of_text(&segment.name)));
+    let mut known = files::segment_ids(disk, directory)?;
+    known.extend([QUARANTINE, REQUEUE].iter().flat_map(|place| ids_of_files(&directory.join(place))));
+    known.extend(segments.iter().filter_map(|segment| SegmentId::parse(&segment.id)));
     Ok(Inventory {
         directory: directory.to_owned(),
-        in_use: FileLock::is_held(&directory.join(crate::spool::LOCK)),
+        in_use: FileLock::is_held(&directory.join(LOCK)),
         segments,
-        aside: [aside(disk, directory, ASIDE)?, aside(disk, directory, RETRY)?].concat(),
+        quarantined: [quarantined(disk, directory)?, requeued(disk, directory)?].concat(),
         leftovers: leftovers(disk, directory),
-        lost: discard::losses(disk, directory),
-        discarded: discard::discarded(directory),
-        counted: crate::spool::counted(disk, directory),
+        lost: losses(disk, directory),
+        discarded: discarded_counts(disk, directory),
+        first_segment: first_segment(disk, directory),
         known,
     })
 }
 
-/// Bytes of all files that were set aside.
-pub(crate) fn aside_bytes(disk: &dyn Disk, directory: &Path) -> Result<u64, SpoolError> {
-    let aside = directory.join(ASIDE);
-    let files = disk.list(&aside).map_err(|source| SpoolError::io("list", &aside, source))?;
-    let mut sum = 0;
-    for path in files.iter().map(|file| aside.join(file)) {
-        match length(disk, &path) {
-            Ok(bytes) => sum += bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(SpoolError::io("read", &path, source)),
-        }
-    }
-    Ok(sum)
+/// The status of a segment; `None` if it is gone.
+fn segment_status(disk: &dyn Disk, waiting: WaitingSegment) -> Result<Option<SegmentStatus>, SpoolError> {
+    let WaitingSegment { id, path, scan } = waiting;
+    let status = match scan {
+        Ok(scan) => SegmentStatus {
+            id: id.to_string(),
+            state: if scan.seal.is_some() { SegmentState::Sealed } else { SegmentState::Open },
+            events: scan.account.events,
+            audit: scan.account.audit,
+            bytes: scan.length,
+            created: scan.header.created,
+            counts: scan.account.counts,
+        },
+        Err(ScanError::Damaged(_)) => SegmentStatus {
+            id: id.to_string(),
+            state: SegmentState::Damaged,
+            events: 0,
+            audit: 0,
+            bytes: files::length(disk, &path).unwrap_or(0),
+            created: 0,
+            counts: SegmentCounts::default(),
+        },
+        Err(ScanError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(ScanError::Io(source)) => return Err(SpoolError::io("read", &path, source)),
+    };
+    Ok(Some(status))
 }
 
-/// Segments of which some file is in a directory.
-fn traces(directory: &Path) -> Vec<Name> {
+/// Segments of which there is any file in a directory.
+fn ids_of_files(directory: &Path) -> Vec<SegmentId> {
     let files = RealDisk.list(directory).unwrap_or_default();
-    files.iter().filter_map(|file| Name::of_text(file.split('.').next()?)).collect()
+    files.iter().filter_map(|file| SegmentId::parse(file.split('.').next()?)).collect()
 }
 
-fn aside(disk: &dyn Disk, directory: &Path, place: &str) -> Result<Vec<Aside>, SpoolError> {
-    let directory = directory.join(place);
-    let names = recovery::names_if_any(disk, &directory)?;
-    let names =
-        names.into_iter().filter(|name| place == RETRY || !discard::is_recorded(disk, &directory, *name));
-    Ok(names.map(|name| aside_one(disk, &directory, name, place == RETRY)).collect())
+fn quarantined(disk: &dyn Disk, directory: &Path) -> Result<Vec<QuarantinedSegment>, SpoolError> {
+    let quarantine = directory.join(QUARANTINE);
+    let ids = files::segment_ids_if_any(disk, &quarantine)?;
+    let ids = ids.into_iter().filter(|id| !is_discarded(disk, &quarantine, *id));
+    let reason = |id: SegmentId| std::fs::read_to_string(quarantine.join(format!("{id}{REASON}")));
+    Ok(ids.map(|id| not_waiting(disk, &quarantine, id, reason(id).unwrap_or_default())).collect())
 }
 
-fn leftovers(disk: &dyn Disk, directory: &Path) -> Vec<Leftover> {
-    let aside = directory.join(ASIDE);
-    let mut files = disk.list(&aside).unwrap_or_default();
+fn requeued(disk: &dyn Disk, directory: &Path) -> Result<Vec<QuarantinedSegment>, SpoolError> {
+    let requeue = directory.join(REQUEUE);
+    let ids = files::segment_ids_if_any(disk, &requeue)?;
+    Ok(ids.into_iter().map(|id| not_waiting(disk, &requeue, id, "being requeued".to_owned())).collect())
+}
+
+fn not_waiting(disk: &dyn Disk, directory: &Path, id: SegmentId, reason: String) -> QuarantinedSegment {
+    let path = directory.join(id.file_name());
+    let scan = scan::<SegmentContents>(disk, &path, None).ok();
+    QuarantinedSegment {
+        id: id.to_string(),
+        reason,
+        bytes: files::length(disk, &path).unwrap_or(0),
+        events: scan.as_ref().map(|scan| scan.account.events),
+        counts: scan.map(|scan| scan.account.counts),
+    }
+}
+
+fn leftovers(disk: &dyn Disk, directory: &Path) -> Vec<QuarantineLeftover> {
+    let quarantine = directory.join(QUARANTINE);
+    let mut files = disk.list(&quarantine).unwrap_or_default();
     files.sort();
     let leftover = |file: String| {
         let (text, ending) = file.split_once('.')?;
-        let name = Name::of_text(text)?;
+        let id = SegmentId::parse(text)?;
         let is_left = match ending {
             "torn" | "salvaged" => true,
-            "segment" => discard::is_recorded(disk, &aside, name),
+            "segment" => is_discarded(disk, &quarantine, id),
             _ => false,
         };
-        let bytes = length(disk, &aside.join(&file)).ok()?;
-        is_left.then(|| Leftover { name: name.to_string(), file, bytes })
+        let bytes = files::length(disk, &quarantine.join(&file)).ok()?;
+        is_left.then(|| QuarantineLeftover { id: id.to_string(), file, bytes })
     };
     files.into_iter().filter_map(leftover).collect()
-}
-
-fn aside_one(disk: &dyn Disk, directory: &Path, name: Name, again: bool) -> Aside {
-    let path = directory.join(name.file());
-    let scan = recovery::scan(disk, &path, None).ok();
-    let reason = std::fs::read_to_string(directory.join(format!("{name}{REASON}")));
-    Aside {
-        name: name.to_string(),
-        reason: if again { "to be tried again".to_owned() } else { reason.unwrap_or_default() },
-        bytes: length(disk, &path).unwrap_or(0),
-        events: scan.as_ref().map(|scan| scan.events),
-        books: scan.map(|scan| scan.tally),
-    }
-}
-
-fn length(disk: &dyn Disk, path: &Path) -> io::Result<u64> {
-    disk.read(path)?.length()
 }

@@ -2,81 +2,29 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::task::{Context, Waker};
+use std::time::Duration;
 
-use crate::event::{EventRow, UnixDay, UnixMillis};
-use crate::spool::*;
-
-const RECEIVED: UnixMillis = UnixMillis(1_700_000_000_000);
-
-pub(crate) fn limits() -> SpoolLimits {
-    SpoolLimits {
-        seal_rows: 1000,
-        seal_bytes: 1 << 20,
-        seal_after: Duration::from_secs(60),
-        max_bytes: 16 << 20,
-        reserve: None,
-    }
-}
-
-/// The rows of events `seqs` of a page load.
-pub(crate) fn rows(page_load: u64, seqs: &[u32]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for seq in seqs {
-        let row = EventRow {
-            page_load,
-            seq: *seq,
-            received: RECEIVED,
-            expires: UnixDay(20_000),
-            ..EventRow::default()
-        };
-        row.encode(&mut bytes);
-    }
-    bytes
-}
-
-pub(crate) fn append(spool: &Spool, page_load: u64, seqs: &[u32]) -> Result<Ack, SpoolError> {
-    let frame = Frame { site: "clinic", page_load, seqs, rows: &rows(page_load, seqs) };
-    spool.append(frame, Durability::Synced)
-}
-
-/// Waits for an ack by asking again and again: there is no runtime here.
-pub(crate) fn wait(ack: Ack) -> Result<(), SpoolError> {
-    let mut ack = pin!(ack);
-    let began = Instant::now();
-    loop {
-        if let Poll::Ready(answer) = ack.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return answer;
-        }
-        assert!(began.elapsed() < Duration::from_secs(30), "the ack never comes");
-        std::thread::yield_now();
-    }
-}
-
-/// Waits until something is so that the writer brings about.
-pub(crate) fn until(mut so: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !so() {
-        assert!(began.elapsed() < Duration::from_secs(30), "it never comes");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
+use crate::config::SpoolLimits;
+use crate::event::DropReason;
+use crate::spool::testing::{append, limits, until, wait};
+use crate::spool::{Spool, SpoolError, inspect};
 
 #[test]
 fn what_was_acknowledged_is_there_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let (spool, found) = Spool::open(directory.path(), &limits()).unwrap();
-    assert!(found.identities.is_empty() && found.notes.is_empty());
+    assert!(found.ids.is_empty() && found.notes.is_empty());
     wait(append(&spool, 7, &[0, 1]).unwrap()).unwrap();
     wait(append(&spool, 8, &[5]).unwrap()).unwrap();
     wait(spool.append_audit("key", r#"{"ended":"ab"}"#).unwrap()).unwrap();
     drop(spool);
     let (spool, found) = Spool::open(directory.path(), &limits()).unwrap();
-    assert_eq!(found.identities, [(7, 0), (7, 1), (8, 5)]);
+    assert_eq!(found.ids, [(7, 0), (7, 1), (8, 5)]);
     assert_eq!(found.notes, [""; 0]);
     let sealed = spool.oldest_sealed().unwrap();
-    assert_eq!((sealed.seal.events, sealed.seal.audit, sealed.seal.books), (3, 1, 1));
+    assert_eq!((sealed.events, sealed.audit), (3, 1));
+    assert_eq!(inspect(directory.path()).unwrap().segments[0].counts.iter().count(), 1);
 }
 
 #[test]
@@ -101,26 +49,26 @@ fn a_segment_is_sealed_at_its_rows_its_bytes_and_its_age() {
         let (spool, _) = Spool::open(directory.path(), &limits).unwrap();
         wait(append(&spool, 1, &[0, 1, 2, 3]).unwrap()).unwrap();
         until(|| spool.oldest_sealed().is_some());
-        assert_eq!(spool.oldest_sealed().unwrap().seal.events, 4);
+        assert_eq!(spool.oldest_sealed().unwrap().events, 4);
     }
 }
 
 #[test]
-fn names_go_on_counting_when_all_segments_are_gone() {
+fn segment_numbers_go_on_counting_when_all_segments_are_gone() {
     let directory = tempfile::tempdir().unwrap();
-    let mut names = Vec::new();
+    let mut ids = Vec::new();
     for _ in 0..3 {
         let (spool, _) = Spool::open(directory.path(), &SpoolLimits { seal_rows: 1, ..limits() }).unwrap();
         for seq in 0..3 {
             wait(append(&spool, 1, &[seq]).unwrap()).unwrap();
             until(|| spool.oldest_sealed().is_some());
             let sealed = spool.oldest_sealed().unwrap();
-            names.push(sealed.name);
+            ids.push(sealed.id);
             spool.confirm(&sealed).unwrap();
         }
     }
-    assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "{names:?}");
-    assert!(names.iter().all(|name| name.collector == names[0].collector));
+    assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "{ids:?}");
+    assert!(ids.iter().all(|id| id.collector == ids[0].collector));
 }
 
 #[test]
@@ -152,12 +100,12 @@ fn a_sync_point_waits_for_what_was_appended_before() {
     let ack = append(&spool, 1, &[0]).unwrap();
     wait(spool.sync_point()).unwrap();
     let mut ack = pin!(ack);
-    let answer = ack.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    assert!(answer.is_ready());
+    let result = ack.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(result.is_ready());
 }
 
 #[test]
-fn dropped_events_are_booked_even_when_nothing_is_stored() {
+fn dropped_events_are_counted_even_when_nothing_is_stored() {
     let directory = tempfile::tempdir().unwrap();
     let (spool, _) = Spool::open(directory.path(), &limits()).unwrap();
     spool.count_dropped("clinic", DropReason::Bot, 2);
@@ -165,10 +113,10 @@ fn dropped_events_are_booked_even_when_nothing_is_stored() {
     spool.count_dropped("other", DropReason::OptOut, 1);
     drop(spool);
     let inventory = inspect(directory.path()).unwrap();
-    let mut books: Vec<_> =
-        inventory.segments[0].books.iter().map(|(site, count)| (site.to_owned(), count.dropped)).collect();
-    books.sort();
-    assert_eq!(books, [("clinic".to_owned(), [0, 3, 0]), ("other".to_owned(), [1, 0, 0])]);
+    let mut counts: Vec<_> =
+        inventory.segments[0].counts.iter().map(|(site, counts)| (site.to_owned(), counts.dropped)).collect();
+    counts.sort();
+    assert_eq!(counts, [("clinic".to_owned(), [0, 3, 0]), ("other".to_owned(), [1, 0, 0])]);
 }
 
 #[test]
@@ -179,5 +127,5 @@ fn a_closed_spool_refuses_and_says_so() {
     spool.close();
     wait(ack).unwrap();
     assert!(matches!(append(&spool, 1, &[1]), Err(SpoolError::Closed)));
-    assert_eq!(spool.oldest_sealed().unwrap().seal.events, 1, "what was taken is sealed");
+    assert_eq!(spool.oldest_sealed().unwrap().events, 1, "what was taken is sealed");
 }

@@ -213,7 +213,7 @@ impl TestBed {
 
     /// The number of quarantined segments.
     fn quarantined(&self) -> usize {
-        inspect(&self.collector.data().join("spool")).map_or(0, |inventory| inventory.aside.len())
+        inspect(&self.collector.data().join("spool")).map_or(0, |inventory| inventory.quarantined.len())
     }
 
     fn note_memory(&mut self) {

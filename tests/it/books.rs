@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use footfall::event::{EventRow, UnixDay, UnixMillis};
-use footfall::spool::{Durability, FINGERPRINT_SQL, Frame, discard, fingerprint};
+use footfall::spool::{Durability, EventRecord, discard, fingerprint};
 use footfall::store::days::Materialiser;
+use footfall::store::reconcile::FINGERPRINT_SQL;
 use footfall::store::reconcile::{Balance, Finding};
 
 use crate::common::{Collector, StoreProcess, eventually, seed};
@@ -183,8 +184,8 @@ fn copies_that_were_shipped_and_are_taken_out_again_are_accounted_for_by_their_f
     };
     let mut rows = Vec::new();
     row.encode(&mut rows);
-    let frame = Frame { site: "clinic", page_load, seqs: &[seq], rows: &rows };
-    let ack = shipping.spool.append(frame, Durability::Synced).unwrap();
+    let record = EventRecord { site: "clinic", page_load, seqs: &[seq], rows: &rows };
+    let ack = shipping.spool.append(record, Durability::Synced).unwrap();
     shipping.runtime.block_on(ack).unwrap();
     shipping.appended.push((page_load, seq));
     shipping.wait_until_shipped();
@@ -208,12 +209,12 @@ fn a_sealed_segment_that_was_taken_from_the_spool_is_told_as_lost() {
     store.kill();
     shipping.append(10);
     eventually("it is sealed", PATIENCE, || shipping.spool.oldest_sealed().is_some());
-    let lost = shipping.spool.oldest_sealed().unwrap().name;
-    std::fs::remove_file(shipping.spool.directory().join(lost.file())).unwrap();
+    let lost = shipping.spool.oldest_sealed().unwrap().id;
+    std::fs::remove_file(shipping.spool.directory().join(lost.file_name())).unwrap();
     shipping.append(10);
     // The shipper may have noticed by now, and not wait for it any more.
     eventually("another is sealed", PATIENCE, || {
-        let other = shipping.spool.oldest_sealed().is_some_and(|sealed| sealed.name != lost);
+        let other = shipping.spool.oldest_sealed().is_some_and(|sealed| sealed.id != lost);
         other || shipping.spool.status().sealed > 1
     });
     store.start();

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use footfall::config::SpoolLimits;
 use footfall::event::{EventRow, UnixDay, UnixMillis};
-use footfall::spool::{Durability, Frame, Spool};
+use footfall::spool::{Durability, EventRecord, Spool};
 
 use crate::common::process;
-use crate::common::{Collector, StoreProcess, eventually, eventually_while_progressing, good_beacon, seed};
+use crate::common::{Collector, StoreProcess, eventually, good_beacon, seed};
 use crate::faults::{CATCH_UP, MEMORY_MAX, settle};
 use crate::load::{Ledger, Outcome, Plan, RETRY_PAUSE, Running};
 
@@ -73,16 +73,12 @@ fn a_burst_beyond_the_spool_s_limit_loses_nothing_and_stays_within_memory() {
         longest_pause: RETRY_PAUSE,
     };
     let load = Running::start(plan, Ledger::default());
-    eventually_while_progressing("the spool is full", CATCH_UP, || {
-        (answered(&collector, 503) == 0).then(|| answered(&collector, 204))
-    });
+    eventually("the spool is full", CATCH_UP, || answered(&collector, 503) > 0);
     let full_since = Instant::now();
     let room = answered(&collector, 204);
     let offered = || answered(&collector, 204) + answered(&collector, 503);
-    eventually_while_progressing("the burst is large enough", CATCH_UP, || {
-        let offered = offered();
-        let is_enough = full_since.elapsed() >= OVERLOAD_TIME && offered >= OVERLOAD_FACTOR * room;
-        (!is_enough).then_some(offered)
+    eventually("the burst is large enough", CATCH_UP, || {
+        full_since.elapsed() >= OVERLOAD_TIME && offered() >= OVERLOAD_FACTOR * room
     });
     let (at_return, refused) = (answered(&collector, 204), answered(&collector, 503));
     assert!(
@@ -153,9 +149,9 @@ fn fill_spool(directory: &Path, ledger: &mut Ledger, rng: &mut Rng) {
             .encode(&mut rows);
         }
         written += rows.len();
-        let frame = Frame { site: "clinic", page_load, seqs: &SEQS, rows: &rows };
+        let record = EventRecord { site: "clinic", page_load, seqs: &SEQS, rows: &rows };
         // An append fails while the disk is slower than this loop and the buffer is full.
-        while spool.append(frame, Durability::Buffered).is_err() {
+        while spool.append(record, Durability::Buffered).is_err() {
             std::thread::sleep(Duration::from_millis(1));
         }
         ledger.note(page_load, 0, SEQS.len() as u32).expect("the ledger can be written");
@@ -213,10 +209,7 @@ fn a_collector_with_a_large_spool_accepts_beacons_from_its_start_and_while_it_dr
     let load = Running::start(plan.clone(), ledger);
     let waiting = || metric(&collector, "footfall_spool_segments").unwrap_or(f64::MAX);
     let shipped = || metric(&collector, "footfall_shipped_rows_total").unwrap_or(0.0);
-    eventually_while_progressing("the backlog is stored", CATCH_UP, || {
-        let shipped = shipped();
-        (shipped < backlog as f64 || waiting() > 1.0).then_some(shipped)
-    });
+    eventually("the backlog is stored", CATCH_UP, || shipped() >= backlog as f64 && waiting() <= 1.0);
     let drained = started.elapsed();
     let (outcome, ledger) = load.stop();
     assert_all_accepted("while it drained", &outcome);

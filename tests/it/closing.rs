@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use footfall::config::StoreConfig as Settings;
 use footfall::event::{EventRow, UnixDay, UnixMillis};
 use footfall::secret::Secret;
-use footfall::spool::{Durability, Frame};
+use footfall::spool::{Durability, EventRecord};
 use footfall::store::Client;
 use footfall::store::days::Materialiser;
 use jiff::civil::Time;
@@ -93,8 +93,8 @@ fn fill(shipping: &mut Shipping, midnight: i64) {
             };
             row.encode(&mut rows);
         }
-        let frame = Frame { site: "clinic", page_load: of_day + page_load, seqs, rows: &rows };
-        let ack = shipping.spool.append(frame, Durability::Synced).unwrap();
+        let record = EventRecord { site: "clinic", page_load: of_day + page_load, seqs, rows: &rows };
+        let ack = shipping.spool.append(record, Durability::Synced).unwrap();
         shipping.runtime.block_on(ack).unwrap();
     }
     shipping.wait_until_shipped();

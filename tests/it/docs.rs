@@ -402,7 +402,6 @@ fn every_test_that_a_document_names_exists() {
 }
 
 #[test]
-#[ignore = "until the spool writes format 2"]
 fn the_reader_of_the_spool_s_format_reads_a_segment_of_a_collector() {
     let mut collector = Collector::shipping_to(StoreClient::without_password(ports::free()), "");
     collector.start();

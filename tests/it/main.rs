@@ -7,7 +7,6 @@
 
 mod access;
 mod alerts;
-mod aside;
 mod bad_input;
 mod books;
 mod bots;
@@ -23,6 +22,7 @@ mod hostile;
 mod key;
 #[path = "../load/mod.rs"]
 mod load;
+mod quarantine;
 mod report;
 mod schema;
 mod serve;

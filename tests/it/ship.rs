@@ -10,7 +10,7 @@ use std::time::Duration;
 use footfall::config::{self, SpoolLimits};
 use footfall::event::{COLUMNS, DropReason, EventRow, UnixDay, UnixMillis};
 use footfall::secret::Secret;
-use footfall::spool::{Durability, Frame, Name, Spool, inspect, retry};
+use footfall::spool::{Durability, EventRecord, SegmentId, Spool, inspect, requeue};
 use footfall::store::reconcile::Balance;
 use footfall::store::ship::Shipper;
 use footfall::store::{Client, schema};
@@ -95,8 +95,8 @@ impl Shipping {
                 row(page_load, seq, UnixMillis(received - age), UnixMillis(received), &mut rows);
                 self.appended.push((page_load, seq));
             }
-            let frame = Frame { site: "clinic", page_load, seqs: &[0, 1, 2], rows: &rows };
-            acks.push(self.spool.append(frame, Durability::Synced).unwrap());
+            let record = EventRecord { site: "clinic", page_load, seqs: &[0, 1, 2], rows: &rows };
+            acks.push(self.spool.append(record, Durability::Synced).unwrap());
         }
         self.runtime.block_on(async {
             for ack in acks {
@@ -247,7 +247,7 @@ fn a_spool_of_an_older_version_is_shipped_whole_and_its_bots_are_of_no_known_cat
     assert!(shipping.balance().balances());
     let books = store.store.rows("SELECT entry, sum(events) FROM books GROUP BY ALL ORDER BY entry");
     assert_eq!(books, ["bot\t2", "stored\t6"]);
-    assert!(inspect(&shipping.directory.path().join("spool")).unwrap().aside.is_empty());
+    assert!(inspect(&shipping.directory.path().join("spool")).unwrap().quarantined.is_empty());
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn a_store_that_is_down_is_waited_for_while_beacons_are_taken() {
     shipping.wait_until_shipped();
     shipping.assert_exactly_once(store.store);
     assert!(shipping.balance().balances());
-    assert!(inspect(&shipping.directory.path().join("spool")).unwrap().aside.is_empty());
+    assert!(inspect(&shipping.directory.path().join("spool")).unwrap().quarantined.is_empty());
 }
 
 #[test]
@@ -328,7 +328,9 @@ fn a_segment_in_doubt_is_asked_for_though_another_was_put_before_it() {
     store.store.query("ALTER TABLE events ADD CONSTRAINT none CHECK page_load = 0").unwrap();
     shipping.append(1);
     let directory = shipping.directory.path().join("spool");
-    eventually("the segment is set aside", PATIENCE, || inspect(&directory).unwrap().aside.len() == 3);
+    eventually("the segment is quarantined", PATIENCE, || {
+        inspect(&directory).unwrap().quarantined.len() == 3
+    });
     shipping.wait_until_shipped();
     store.store.query("ALTER TABLE events DROP CONSTRAINT none").unwrap();
     proxy.lose.store(true, Ordering::SeqCst);
@@ -337,11 +339,11 @@ fn a_segment_in_doubt_is_asked_for_though_another_was_put_before_it() {
     eventually("the store has them all the same", PATIENCE, || store.store.events().len() > SHIPPED_FIRST);
     store.kill();
     store.forget_tokens();
-    let aside = inspect(&directory).unwrap().aside;
-    for segment in aside {
-        retry(&directory, Name::of_text(&segment.name).unwrap()).unwrap();
+    let quarantined = inspect(&directory).unwrap().quarantined;
+    for segment in quarantined {
+        requeue(&directory, SegmentId::parse(&segment.id).unwrap()).unwrap();
     }
-    eventually("they wait again", PATIENCE, || inspect(&directory).unwrap().aside.is_empty());
+    eventually("they wait again", PATIENCE, || inspect(&directory).unwrap().quarantined.is_empty());
     store.start();
     proxy.lose.store(false, Ordering::SeqCst);
     shipping.wait_until_shipped();
@@ -433,20 +435,24 @@ fn a_collector_that_dies_after_the_insert_sends_it_again_and_it_is_stored_once()
 }
 
 #[test]
-fn a_segment_that_the_store_refuses_is_set_aside_and_the_next_ones_go_on() {
+fn a_segment_that_the_store_refuses_is_quarantined_and_the_next_ones_go_on() {
     let (_directory, store) = store();
     let mut shipping = Shipping::to(store.store.listen);
     shipping.append(10);
     shipping.wait_until_shipped();
     let rows = vec![0xff; COLUMNS.len() + 100];
-    let frame = Frame { site: "clinic", page_load: 1, seqs: &[0], rows: &rows };
-    let ack = shipping.spool.append(frame, Durability::Synced).unwrap();
+    let record = EventRecord { site: "clinic", page_load: 1, seqs: &[0], rows: &rows };
+    let ack = shipping.spool.append(record, Durability::Synced).unwrap();
     shipping.runtime.block_on(ack).unwrap();
     let inventory = || inspect(&shipping.directory.path().join("spool")).unwrap();
-    eventually("the segment is set aside", PATIENCE, || !inventory().aside.is_empty());
-    let aside = inventory().aside.remove(0);
-    assert!(aside.reason.contains("refuses") && aside.reason.contains("Code: "), "{}", aside.reason);
-    assert_eq!(aside.events, Some(1));
+    eventually("the segment is quarantined", PATIENCE, || !inventory().quarantined.is_empty());
+    let quarantined = inventory().quarantined.remove(0);
+    assert!(
+        quarantined.reason.contains("refuses") && quarantined.reason.contains("Code: "),
+        "{}",
+        quarantined.reason
+    );
+    assert_eq!(quarantined.events, Some(1));
     shipping.append(10);
     shipping.wait_until_shipped();
     shipping.assert_exactly_once(store.store);

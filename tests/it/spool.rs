@@ -1,7 +1,7 @@
 //! The spool killed at random moments, and shipping to a real store that goes away.
 //!
 //! The appending process is this test binary itself, run again with [`CHILD`] set: it appends until it is killed and
-//! writes each ack to a ledger, which the parent then holds against what recovery finds.
+//! writes each ack to a ledger, which the parent then compares with what recovery finds.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use footfall::config::SpoolLimits;
 use footfall::event::{EventRow, UnixDay, UnixMillis};
-use footfall::spool::{Durability, Frame, Spool, inspect};
+use footfall::spool::{Durability, EventRecord, Spool, inspect};
 
 use crate::common::{eventually, seed};
 
@@ -55,10 +55,10 @@ fn rows(page_load: u64, seqs: &[u32]) -> Vec<u8> {
 }
 
 async fn append(spool: &Spool, page_load: u64) {
-    // One, two or three events: a frame is taken whole.
+    // One, two or three events: a record is accepted whole.
     let seqs = &[0, 1, 2][..(page_load % 3) as usize + 1];
-    let frame = Frame { site: "clinic", page_load, seqs, rows: &rows(page_load, seqs) };
-    spool.append(frame, Durability::Synced).expect("the spool has room").await.expect("the disk works");
+    let record = EventRecord { site: "clinic", page_load, seqs, rows: &rows(page_load, seqs) };
+    spool.append(record, Durability::Synced).expect("the spool has room").await.expect("the disk works");
 }
 
 #[test]
@@ -120,32 +120,36 @@ fn what_was_acknowledged_before_a_kill_is_recovered_once_and_in_order() {
         child.wait().unwrap();
 
         let (spool, found) = Spool::open(&directory.path().join("spool"), &limits()).unwrap();
-        assert!(inspect(&directory.path().join("spool")).unwrap().aside.is_empty(), "{:?}", found.notes);
-        let mut frames: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+        assert!(
+            inspect(&directory.path().join("spool")).unwrap().quarantined.is_empty(),
+            "{:?}",
+            found.notes
+        );
+        let mut records: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
         let mut last = [0; TASKS as usize];
-        for (page_load, seq) in &found.identities {
-            frames.entry(*page_load).or_default().push(*seq);
+        for (page_load, seq) in &found.ids {
+            records.entry(*page_load).or_default().push(*seq);
             let task = (page_load >> COUNT_BITS & 0xff) as usize;
             assert!(last[task] <= *page_load, "kill {kill}: task {task} is out of order");
             last[task] = *page_load;
         }
-        for (page_load, seqs) in &frames {
+        for (page_load, seqs) in &records {
             let whole: Vec<u32> = (0..=(page_load % 3) as u32).collect();
-            assert_eq!(seqs, &whole, "kill {kill}: frame {page_load:x} is whole and there once");
+            assert_eq!(seqs, &whole, "kill {kill}: record {page_load:x} is whole and there once");
         }
         let entries = ledger(directory.path());
         for page_load in &entries {
-            assert!(frames.contains_key(page_load), "kill {kill}: {page_load:x} was acknowledged");
+            assert!(records.contains_key(page_load), "kill {kill}: {page_load:x} was acknowledged");
         }
         acknowledged += entries.len();
-        let books: u64 = inspect(&directory.path().join("spool"))
+        let counted: u64 = inspect(&directory.path().join("spool"))
             .unwrap()
             .segments
             .iter()
-            .flat_map(|segment| segment.books.iter())
+            .flat_map(|segment| segment.counts.iter())
             .map(|(_, count)| count.stored)
             .sum();
-        assert_eq!(books, found.identities.len() as u64, "kill {kill}: the books count what is there");
+        assert_eq!(counted, found.ids.len() as u64, "kill {kill}: the counts are those of the events");
         // As if they were shipped: the next round starts with an empty spool.
         while let Some(sealed) = spool.oldest_sealed() {
             spool.confirm(&sealed).unwrap();
@@ -154,7 +158,7 @@ fn what_was_acknowledged_before_a_kill_is_recovered_once_and_in_order() {
     println!("{acknowledged} acknowledged beacons over {KILLS} kills");
 }
 
-/// ENOSPC and EIO come through the disk trait elsewhere; this is the system's own word, on a file system that is full.
+/// Other tests inject ENOSPC and EIO through the disk trait. This one gets them from a full file system.
 #[test]
 fn a_full_file_system_breaks_the_spool_and_loses_nothing_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
@@ -165,7 +169,7 @@ fn a_full_file_system_breaks_the_spool_and_loses_nothing_acknowledged() {
         .status()
         .is_ok_and(|status| status.success());
     if !mounted {
-        println!("this user may not mount a small file system: nothing to test on");
+        println!("skipped: this user may not mount a file system");
         return;
     }
     let path = directory.path().join("spool");
@@ -175,8 +179,8 @@ fn a_full_file_system_breaks_the_spool_and_loses_nothing_acknowledged() {
     runtime.block_on(async {
         let rows = rows(1, &[0]);
         for seq in 0.. {
-            let frame = Frame { site: "clinic", page_load: 1, seqs: &[seq], rows: &rows };
-            let Ok(ack) = spool.append(frame, Durability::Synced) else { break };
+            let record = EventRecord { site: "clinic", page_load: 1, seqs: &[seq], rows: &rows };
+            let Ok(ack) = spool.append(record, Durability::Synced) else { break };
             if ack.await.is_err() {
                 break;
             }
@@ -186,7 +190,7 @@ fn a_full_file_system_breaks_the_spool_and_loses_nothing_acknowledged() {
     let broken = spool.status().broken.expect("the disk is full");
     assert!(broken.to_string().contains("space"), "{broken}");
     drop(spool);
-    // Where there is no room to seal what was left open, opening says so and nothing is lost; with room it goes on.
+    // Without space for the seal of the active segment the start waits. With space it goes on.
     let remounted = Command::new("mount")
         .args(["-o", "remount,size=8m"])
         .arg(directory.path())

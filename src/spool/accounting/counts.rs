@@ -1,37 +1,33 @@
-//! The books of one segment: for each day and site, how many events it stores and how many were dropped, and why.
-//!
-//! Counts alone; which event it was that was dropped is not known here.
+//! The counts of one segment: for each day and site the events that it stores, and the events that were dropped, by reason.
 
 use std::collections::HashMap;
 
+use crate::event::DropReason;
 use crate::event::row_binary::{put_text, take, take_text};
-use crate::event::{DropReason, UnixMillis};
+use crate::spool::log::frame::{HEADER_LEN, MAX_FRAME_LEN};
 
-/// Columns of table `books`, in the order of [`Tally::encode`].
+/// Columns of the rows that [`SegmentCounts::encode`] writes, in their order.
 pub(crate) const COLUMNS: &[&str] = &["day", "site", "entry", "events", "expires"];
-/// Entry of events that are stored; the other entries are the names of [`DropReason`].
+/// Entry of stored events. The other entries are the names of [`DropReason`].
 pub const STORED: &str = "stored";
-/// A frame of books is ended when it has this many bytes; one site adds little to it.
+/// A frame of counts ends at the first site and day that brings it to this length.
 const PART_LEN: usize = 1 << 20;
-const MS_PER_DAY: i64 = 24 * 60 * 60 * 1000;
-/// Where `received` and `expires` stand in an encoded row: after page_load, seq and time.
-const RECEIVED: std::ops::Range<usize> = 20..28;
-const EXPIRES: std::ops::Range<usize> = 28..30;
+// The rows of one site and day: four entries, each with a site id of at most 64 KiB.
+const _: () = assert!(PART_LEN + 4 * (66 << 10) + HEADER_LEN < MAX_FRAME_LEN);
 
-/// What happened on one day on one site.
+/// Events of one day and site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-pub struct Count {
-    /// Days since 1970-01-01, UTC, of `received`.
+pub struct DayCounts {
+    /// Day of receipt in UTC, days since 1970-01-01.
     pub day: u16,
-    /// The last day on which all of the rows are kept; 0 when there are none.
+    /// The last day on which all of the rows are kept; 0 if there are none.
     pub expires: u16,
-    /// Events stored.
     pub stored: u64,
-    /// Events dropped, by the number of the reason.
+    /// By the number of the reason.
     pub dropped: [u64; DropReason::ALL.len()],
 }
 
-impl Count {
+impl DayCounts {
     fn add(&mut self, other: &Self) {
         self.expires = match (self.expires, other.expires) {
             (0, expires) | (expires, 0) => expires,
@@ -46,97 +42,81 @@ impl Count {
 
 /// Counts by site and day.
 #[derive(Debug, Clone, Default)]
-pub struct Tally {
-    sites: HashMap<Box<str>, Vec<Count>, foldhash::fast::RandomState>,
+pub struct SegmentCounts {
+    sites: HashMap<Box<str>, Vec<DayCounts>, foldhash::fast::RandomState>,
 }
 
-impl Tally {
-    /// Adds counts of a site; those of the same day become one.
-    pub fn add(&mut self, site: &str, count: Count) {
+impl SegmentCounts {
+    /// Adds counts of a site to those of the same day.
+    pub fn add(&mut self, site: &str, counts: DayCounts) {
         if !self.sites.contains_key(site) {
             self.sites.insert(site.into(), Vec::with_capacity(1));
         }
-        let days = self.sites.get_mut(site).expect("it was put there above");
+        let days = self.sites.get_mut(site).expect("it was inserted above");
         // A segment spans seconds: there are one or two days.
-        match days.iter_mut().find(|known| known.day == count.day) {
-            Some(known) => known.add(&count),
-            None => days.push(count),
+        match days.iter_mut().find(|known| known.day == counts.day) {
+            Some(known) => known.add(&counts),
+            None => days.push(counts),
         }
     }
 
-    /// Adds the rows of one frame of events. `now`, in Unix ms, gives the day where a row is too short to tell.
-    pub(crate) fn add_rows(&mut self, site: &str, count: u32, rows: &[u8], now: i64) {
-        let expires = rows.get(EXPIRES).and_then(|bytes| bytes.try_into().ok());
-        self.add(
-            site,
-            Count {
-                day: day_of(UnixMillis(received(rows).unwrap_or(now))),
-                expires: expires.map_or(0, u16::from_le_bytes),
-                stored: count.into(),
-                ..Count::default()
-            },
-        );
-    }
-
-    /// Adds everything of another.
+    /// Adds all counts of another segment.
     pub fn merge(&mut self, other: &Self) {
-        for (site, count) in other.iter() {
-            self.add(site, *count);
+        for (site, counts) in other.iter() {
+            self.add(site, *counts);
         }
     }
 
-    /// What is here and not in another, never less than nothing.
-    pub(crate) fn less(&self, other: &Self) -> Self {
+    /// Returns the counts without those of `other`, and 0 where `other` has more.
+    pub(crate) fn saturating_sub(&self, other: &Self) -> Self {
         let mut rest = Self::default();
-        for (site, count) in self.iter() {
-            let mut count = *count;
+        for (site, counts) in self.iter() {
+            let mut counts = *counts;
             let days = other.sites.get(site).into_iter().flatten();
-            for known in days.filter(|known| known.day == count.day) {
-                count.stored = count.stored.saturating_sub(known.stored);
-                for (slot, known) in count.dropped.iter_mut().zip(known.dropped) {
+            for known in days.filter(|known| known.day == counts.day) {
+                counts.stored = counts.stored.saturating_sub(known.stored);
+                for (slot, known) in counts.dropped.iter_mut().zip(known.dropped) {
                     *slot = slot.saturating_sub(known);
                 }
             }
-            if count.stored + count.dropped.iter().sum::<u64>() > 0 {
-                rest.add(site, count);
+            if counts.stored + counts.dropped.iter().sum::<u64>() > 0 {
+                rest.add(site, counts);
             }
         }
         rest
     }
 
-    /// Sites and their days, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Count)> {
-        self.sites.iter().flat_map(|(site, days)| days.iter().map(move |count| (&**site, count)))
+    /// Returns sites with the counts of a day, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &DayCounts)> {
+        self.sites.iter().flat_map(|(site, days)| days.iter().map(move |counts| (&**site, counts)))
     }
 
-    /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
         self.sites.is_empty()
     }
 
-    /// The rows of table `books` in RowBinary, with their number, in parts that each fit a frame.
-    pub(crate) fn encode(&self) -> Vec<(u32, Vec<u8>)> {
+    /// Returns rows in RowBinary, in parts that each fit a frame.
+    pub(crate) fn encode(&self) -> Vec<Vec<u8>> {
         let mut parts = Vec::new();
-        let (mut rows, mut out) = (0, Vec::new());
-        for (site, count) in self.iter() {
-            let dropped = DropReason::ALL.into_iter().map(DropReason::name).zip(count.dropped);
-            for (entry, events) in [(STORED, count.stored)].into_iter().chain(dropped) {
+        let mut out = Vec::new();
+        for (site, counts) in self.iter() {
+            let dropped = DropReason::ALL.into_iter().map(DropReason::name).zip(counts.dropped);
+            for (entry, events) in [(STORED, counts.stored)].into_iter().chain(dropped) {
                 if events > 0 {
-                    encode_row(site, count, entry, events, &mut out);
-                    rows += 1;
+                    encode_row(site, counts, entry, events, &mut out);
                 }
             }
             if out.len() >= PART_LEN {
-                parts.push((std::mem::take(&mut rows), std::mem::take(&mut out)));
+                parts.push(std::mem::take(&mut out));
             }
         }
-        if rows > 0 {
-            parts.push((rows, out));
+        if !out.is_empty() {
+            parts.push(out);
         }
         parts
     }
 
-    /// Adds rows that [`Tally::encode`] wrote. None: they are not such rows.
+    /// Adds rows that [`SegmentCounts::encode`] wrote. `None`: they are not such rows.
     pub(crate) fn decode(&mut self, mut rows: &[u8]) -> Option<()> {
         while !rows.is_empty() {
             let day = u16::from_le_bytes(*take(&mut rows)?);
@@ -144,91 +124,47 @@ impl Tally {
             let entry = take_text(&mut rows)?;
             let events = u64::from_le_bytes(*take(&mut rows)?);
             let expires = u16::from_le_bytes(*take(&mut rows)?);
-            let mut count = Count { day, expires, ..Count::default() };
+            let mut counts = DayCounts { day, expires, ..DayCounts::default() };
             match DropReason::ALL.into_iter().find(|reason| reason.name().as_bytes() == entry) {
-                Some(reason) => count.dropped[reason as usize] = events,
-                None if entry == STORED.as_bytes() => count.stored = events,
+                Some(reason) => counts.dropped[reason as usize] = events,
+                None if entry == STORED.as_bytes() => counts.stored = events,
                 None => return None,
             }
-            self.add(site, count);
+            self.add(site, counts);
         }
         Some(())
     }
 }
 
-fn encode_row(site: &str, count: &Count, entry: &str, events: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(&count.day.to_le_bytes());
+fn encode_row(site: &str, counts: &DayCounts, entry: &str, events: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(&counts.day.to_le_bytes());
     put_text(site, out);
     put_text(entry, out);
     out.extend_from_slice(&events.to_le_bytes());
-    out.extend_from_slice(&count.expires.to_le_bytes());
-}
-
-/// Body of a frame of dropped events.
-pub(crate) fn encode_dropped(day: u16, dropped: &[u32; DropReason::ALL.len()]) -> Vec<u8> {
-    let mut rows = day.to_le_bytes().to_vec();
-    rows.extend(dropped.iter().flat_map(|events| events.to_le_bytes()));
-    rows
-}
-
-/// Reads what [`encode_dropped`] wrote; reasons that are new since then count 0.
-pub(crate) fn decode_dropped(rows: &[u8]) -> Option<Count> {
-    let (day, reasons) = rows.split_first_chunk::<2>()?;
-    let mut count = Count { day: u16::from_le_bytes(*day), ..Count::default() };
-    for (slot, events) in count.dropped.iter_mut().zip(reasons.chunks_exact(4)) {
-        *slot = u32::from_le_bytes(events.try_into().ok()?).into();
-    }
-    Some(count)
-}
-
-/// When the first of some encoded rows was received, Unix ms.
-pub(crate) fn received(rows: &[u8]) -> Option<i64> {
-    rows.get(RECEIVED)?.try_into().ok().map(i64::from_le_bytes)
-}
-
-/// The day of a time, as ClickHouse's `Date` counts; days that it cannot hold become its first or last.
-pub(crate) fn day_of(time: UnixMillis) -> u16 {
-    u16::try_from(time.0.div_euclid(MS_PER_DAY).clamp(0, u16::MAX.into())).expect("it was clamped")
+    out.extend_from_slice(&counts.expires.to_le_bytes());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{EventRow, UnixDay};
 
     #[test]
-    fn the_day_and_the_expiry_are_read_off_an_encoded_row() {
-        let row = EventRow {
-            received: UnixMillis(3 * MS_PER_DAY + 5),
-            expires: UnixDay(400),
-            ..EventRow::default()
-        };
-        let mut bytes = Vec::new();
-        row.encode(&mut bytes);
-        let mut tally = Tally::default();
-        tally.add_rows("clinic", 2, &bytes, 0);
-        let counts: Vec<_> = tally.iter().collect();
-        assert_eq!(counts, [("clinic", &Count { day: 3, expires: 400, stored: 2, dropped: [0; 3] })]);
-    }
-
-    #[test]
-    fn books_are_read_back_as_they_were_written() {
-        let mut tally = Tally::default();
+    fn counts_are_read_back_as_they_were_written() {
+        let mut counts = SegmentCounts::default();
         let long = "x".repeat(300);
         for site in ["clinic", &long] {
-            tally.add(site, Count { day: 9, expires: 20, stored: 5, dropped: [1, 0, 7] });
-            tally.add(site, Count { day: 9, expires: 10, stored: 1, dropped: [0, 0, 1] });
+            counts.add(site, DayCounts { day: 9, expires: 20, stored: 5, dropped: [1, 0, 7] });
+            counts.add(site, DayCounts { day: 9, expires: 10, stored: 1, dropped: [0, 0, 1] });
         }
-        let parts = tally.encode();
-        let [(6, rows)] = parts.as_slice() else {
-            panic!("one part of six rows, none without events: {parts:?}")
-        };
-        let mut read = Tally::default();
+        let parts = counts.encode();
+        let [rows] = parts.as_slice() else { panic!("one part: {parts:?}") };
+        let mut read = SegmentCounts::default();
         read.decode(rows).unwrap();
-        let mut counts: Vec<_> = read.iter().map(|(site, count)| (site.len(), *count)).collect();
-        counts.sort_by_key(|(len, _)| *len);
-        let count = Count { day: 9, expires: 10, stored: 6, dropped: [1, 0, 8] };
-        assert_eq!(counts, [(6, count), (300, count)]);
-        assert!(Tally::default().decode(&rows[..rows.len() - 1]).is_none());
+        let mut known: Vec<_> = read.iter().map(|(site, counts)| (site.len(), *counts)).collect();
+        known.sort_by_key(|(len, _)| *len);
+        let expected = DayCounts { day: 9, expires: 10, stored: 6, dropped: [1, 0, 8] };
+        assert_eq!(known, [(6, expected), (300, expected)]);
+        assert!(SegmentCounts::default().decode(&rows[..rows.len() - 1]).is_none());
+        assert!(memchr::memmem::find(rows, b"bot").is_none(), "an entry without events has no row");
     }
 }

@@ -1,6 +1,13 @@
-//! What a segment holds: counts of events by day and site, digests of their ids, and the ids of events that were shipped.
+//! What the records of a segment are, and what is known of them without the store: counts by day and site, digests, and shipped ids.
+//!
+//! It owns the payloads of frames and the numbers that must add up. It moves no file but those of shipped ids.
 
+pub(crate) mod contents;
 pub(crate) mod counts;
+pub(crate) mod day;
 pub(crate) mod digests;
+pub(crate) mod dropped;
+mod dropped_rows;
+pub(crate) mod record;
 pub(crate) mod row_layout;
 pub(crate) mod shipped_ids;

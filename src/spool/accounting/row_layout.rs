@@ -1,24 +1,23 @@
-//! Where one row ends and the next begins: encoded rows taken apart by the columns that a segment's header names.
+//! Where one encoded row ends and the next begins, by the columns that a segment's header names.
 //!
-//! A segment of a version that had columns which this one does not know cannot be taken apart; its frames still can be told.
+//! A version that lacks one of these columns cannot divide the rows. It still ships the records whole.
 
 use crate::event::{ReadColumnValue, column_reader};
-use crate::spool::log::segment::Table;
 
-/// The columns of encoded rows of table `events`.
-pub(crate) struct Layout(Vec<(String, ReadColumnValue)>);
+/// The columns of encoded events.
+pub(crate) struct RowLayout(Vec<(String, ReadColumnValue)>);
 
-impl Layout {
-    /// The layout that a segment's header names, if every column of it is known.
-    pub(crate) fn of(table: &Table) -> Option<Self> {
-        let columns = table.columns.split(", ");
+impl RowLayout {
+    /// Parses a list of columns. `None`: this version does not know one of them.
+    pub(crate) fn parse(columns: &str) -> Option<Self> {
+        let columns = columns.split(", ");
         columns
             .map(|column| Some((column.to_owned(), column_reader(column)?)))
             .collect::<Option<_>>()
             .map(Self)
     }
 
-    /// The lengths of `count` rows, if that is what the bytes are.
+    /// The lengths of `count` rows in bytes. `None`: the bytes are not so many rows.
     pub(crate) fn lengths(&self, mut rows: &[u8], count: u32) -> Option<Vec<usize>> {
         let mut lengths = Vec::new();
         for _ in 0..count {
@@ -31,8 +30,18 @@ impl Layout {
         rows.is_empty().then_some(lengths)
     }
 
-    /// One row, column by column.
-    pub(crate) fn json(&self, mut row: &[u8]) -> Option<serde_json::Value> {
+    /// Decodes the rows of a record. It returns none of them if they cannot be divided.
+    pub(crate) fn decode(&self, mut rows: &[u8], count: u32) -> Vec<serde_json::Value> {
+        let mut decoded = Vec::new();
+        for length in self.lengths(rows, count).unwrap_or_default() {
+            let (row, after) = rows.split_at(length);
+            decoded.extend(self.json(row));
+            rows = after;
+        }
+        decoded
+    }
+
+    fn json(&self, mut row: &[u8]) -> Option<serde_json::Value> {
         let mut object = serde_json::Map::new();
         for (name, read) in &self.0 {
             object.insert(name.clone(), read(&mut row)?);
@@ -45,12 +54,10 @@ impl Layout {
 mod tests {
     use super::*;
     use crate::event::{COLUMNS, EventKind, EventRow};
-    use crate::spool::log::frame;
 
     #[test]
-    fn rows_are_taken_apart_where_they_were_put_together() {
-        let table = Table { kind: frame::Kind::Events, name: "events".into(), columns: COLUMNS.join(", ") };
-        let layout = Layout::of(&table).unwrap();
+    fn rows_are_divided_where_they_were_joined() {
+        let layout = RowLayout::parse(&COLUMNS.join(", ")).unwrap();
         let long = "x".repeat(300);
         let rows = [
             EventRow { page_load: 7, path: &long, lcp_ms: Some(1800), ..EventRow::default() },
@@ -72,7 +79,6 @@ mod tests {
         assert_eq!(layout.lengths(&bytes[..ends[0] + 9], 2), None, "the second row is cut");
         let row = layout.json(&bytes[ends[0]..]).unwrap();
         assert_eq!((&row["kind"], &row["props"]["seats"]), (&"event".into(), &"4".into()));
-        let unknown = Table { columns: "page_load, mood".into(), ..table };
-        assert!(Layout::of(&unknown).is_none());
+        assert!(RowLayout::parse("page_load, mood").is_none());
     }
 }

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use super::model::{Step, World};
-use crate::spool::log::test_disk::Fault;
+use crate::spool::log::disk::test_disk::Fault;
 
 /// Shares of eight of what was not synced that a power cut leaves on the disk: none, half by chance, all.
 const SURVIVALS: [u8; 3] = [0, 4, 8];
@@ -30,15 +30,15 @@ fn script() -> Vec<Step> {
         Ship,
         Append(vec![9]),
         Settle,
-        SetAside,
+        Quarantine,
         Dropped,
         Append(vec![2, 2]),
         Reopen,
         Split,
         Ship,
-        SetAside,
+        Quarantine,
         Reopen,
-        Retry,
+        Requeue,
         Ship,
         Ship,
     ]
@@ -48,17 +48,17 @@ fn script() -> Vec<Step> {
 /// place where it has been would not be known again.
 fn there_and_back() -> Vec<Step> {
     use Step::*;
-    vec![Append(vec![4, 5]), Settle, SetAside, Retry, Reopen, Split, Ship, Ship, Ship, Retry, Ship]
+    vec![Append(vec![4, 5]), Settle, Quarantine, Requeue, Reopen, Split, Ship, Ship, Ship, Requeue, Ship]
 }
 
 /// Runs a script with a fault after so many operations. `false`: the script ended before it.
 fn run(script: &[Step], after: u64, fault: Fault, survives: u8, seed: u64) -> bool {
     let mut world = World::new(seed, survives, false);
-    world.take(&Step::Fault { after, fault });
+    world.apply(&Step::Fault { after, fault });
     for step in script {
-        world.take(step);
+        world.apply(step);
     }
-    world.take(&Step::Reopen);
+    world.apply(&Step::Reopen);
     world.disk.fault_came()
 }
 
@@ -105,17 +105,17 @@ fn a_power_cut_soon_after_a_move_that_was_cut_short_leaves_a_segment_in_one_plac
         let mut random = fastrand::Rng::with_seed(after);
         for draw in 0..CUTS {
             let mut world = World::new(draw, 4, false);
-            world.take(&Step::Fault { after, fault: ended });
+            world.apply(&Step::Fault { after, fault: ended });
             let mut came = false;
             for step in &there_and_back() {
-                world.take(step);
+                world.apply(step);
                 if !came && world.disk.fault_came() {
                     came = true;
-                    world.take(&Step::Fault { after: random.u64(..SOON), fault: Fault::PowerCut });
-                    world.take(&Step::Reopen);
+                    world.apply(&Step::Fault { after: random.u64(..SOON), fault: Fault::PowerCut });
+                    world.apply(&Step::Reopen);
                 }
             }
-            world.take(&Step::Reopen);
+            world.apply(&Step::Reopen);
             if !came {
                 assert!(after > LEAST_OPERATIONS / 2);
                 return;

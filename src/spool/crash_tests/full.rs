@@ -1,38 +1,34 @@
-//! A disk that fills: refused in time, shipped meanwhile, taken again by itself.
+//! A full disk: events are refused in time, shipping goes on, and events are accepted again without a restart.
+//!
+//! The tests that need a shipper are in `store::ship::crash_tests`.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
+use std::io::ErrorKind;
 
-use super::model::{DIRECTORY, aside, held, open, sealed};
-use crate::config::StoreConfig;
-use crate::spool::log::segment::Seal;
-use crate::spool::log::test_disk::{Fault, TestDisk};
-use crate::spool::tests::{append, limits, until, wait};
+use super::model::{open, quarantine, sealed, shipped_rows};
+use crate::spool::log::writer::thread::MANY_SEALED;
+use crate::spool::testing::*;
 use crate::spool::*;
-use crate::store::Client;
-use crate::store::ship::Shipper;
 
-/// Frames of one event until one is refused.
+/// Appends single events until one is refused. Returns its page load.
 fn fill(spool: &Spool, from: u64) -> (u64, SpoolError) {
     for page_load in from..from + 10_000 {
         match append(spool, page_load, &[0]).and_then(wait) {
             Ok(()) => {}
             Err(error) => return (page_load, error),
         }
-        // Looks at the space are apart by time.
+        // The writer checks the space every few milliseconds.
         std::thread::sleep(Duration::from_millis(1));
     }
-    panic!("it takes all");
+    panic!("nothing is refused");
 }
 
 fn page_loads(spool: &Spool) -> Vec<u64> {
-    let read = |sealed| held(spool, sealed).map_err(|error| error.to_string()).unwrap().events;
+    let read = |sealed| shipped_rows(spool, sealed).map_err(|error| error.to_string()).unwrap().events;
     sealed(spool).into_iter().flat_map(read).collect()
 }
 
 #[test]
-fn beacons_are_refused_before_the_disk_is_full_and_taken_again_when_a_segment_was_shipped() {
+fn events_are_refused_before_the_disk_is_full_and_accepted_again_when_a_segment_was_shipped() {
     let disk = TestDisk::default();
     let limits = SpoolLimits { seal_rows: 20, reserve: Some(8_000), ..limits() };
     disk.leave_space(20_000);
@@ -40,15 +36,15 @@ fn beacons_are_refused_before_the_disk_is_full_and_taken_again_when_a_segment_wa
     let (refused, error) = fill(&spool, 0);
     assert!(matches!(error, SpoolError::NoSpace { reserve: 8_000, free: 1.. }), "{error}");
     assert!(refused > 20 && spool.status().broken.is_none());
-    // What is few is taken all the same.
+    // The few rows of the audit are accepted.
     wait(spool.append_audit("a", "{}").unwrap()).unwrap();
     spool.confirm(&spool.oldest_sealed().unwrap()).unwrap();
-    until(|| spool.status().short.is_none());
+    until(|| spool.status().no_space.is_none());
     wait(append(&spool, refused, &[0]).unwrap()).unwrap();
 }
 
 #[test]
-fn a_spool_opens_on_a_full_disk_refuses_ships_and_takes_beacons_when_there_is_space() {
+fn a_spool_on_a_full_disk_opens_refuses_ships_and_accepts_events_when_there_is_space() {
     let disk = TestDisk::default();
     let sealing = SpoolLimits { seal_rows: 3, ..limits() };
     let (spool, _) = open(&disk, &sealing).unwrap();
@@ -58,23 +54,23 @@ fn a_spool_opens_on_a_full_disk_refuses_ships_and_takes_beacons_when_there_is_sp
     until(|| spool.status().sealed == 2);
     let off = disk.after_power_loss(|| false);
     drop(spool);
-    // Not a byte is left, and one segment is not sealed.
+    // No byte is left, and one segment is not sealed.
     off.leave_space(0);
     let (spool, found) = open(&off, &sealing).unwrap();
-    assert_eq!(found.identities.len(), 7, "what is there is known");
+    assert_eq!(found.ids.len(), 7, "the ids are known");
     assert_eq!((found.events, spool.status().events, spool.status().sealed), (7, 7, 2));
     for _ in 0..3 {
         assert!(matches!(append(&spool, 9, &[0]), Err(SpoolError::NoSpace { .. })));
-        // Nor may a copy of what is not promised yet be answered as if it were.
+        // A repeated beacon must not be acknowledged either: its events are not durable for certain.
         assert!(matches!(wait(spool.sync_point()), Err(SpoolError::NoSpace { .. })));
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(spool.status().broken.is_none() && spool.status().short.is_some());
+    assert!(spool.status().broken.is_none() && spool.status().no_space.is_some());
     let audit = spool.append_audit("a", "{}").unwrap();
-    // Shipping goes on, and makes the room that the rest needs.
+    // Shipping goes on and makes the space that the rest needs.
     assert_eq!(page_loads(&spool), [0, 1, 2, 3, 4, 5]);
     spool.confirm(&spool.oldest_sealed().unwrap()).unwrap();
-    until(|| spool.status().short.is_none());
+    until(|| spool.status().no_space.is_none());
     assert_eq!(page_loads(&spool), [3, 4, 5, 6]);
     wait(audit).unwrap();
     wait(append(&spool, 9, &[0]).unwrap()).unwrap();
@@ -83,72 +79,8 @@ fn a_spool_opens_on_a_full_disk_refuses_ships_and_takes_beacons_when_there_is_sp
     assert_eq!(page_loads(&spool), [3, 4, 5, 6, 9]);
 }
 
-/// A store that says yes to everything, keeps nothing and knows it, until the test ends.
-fn yes_to_all() -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let (mut request, mut part) = (Vec::new(), [0; 4096]);
-            while !is_whole(&request) {
-                match stream.read(&mut part) {
-                    Ok(read @ 1..) => request.extend_from_slice(&part[..read]),
-                    _ => break,
-                }
-            }
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n0\n");
-        }
-    });
-    address
-}
-
-/// Whether all of a request is there, its body in chunks or of a known length.
-fn is_whole(request: &[u8]) -> bool {
-    let Some(end) = memchr::memmem::find(request, b"\r\n\r\n") else { return false };
-    let head = String::from_utf8_lossy(&request[..end]).to_ascii_lowercase();
-    match head.split_once("content-length: ") {
-        Some((_, rest)) => {
-            let length = rest.split("\r\n").next().and_then(|length| length.parse::<usize>().ok());
-            request.len() >= end + 4 + length.unwrap()
-        }
-        None => !head.contains("chunked") || request.ends_with(b"0\r\n\r\n"),
-    }
-}
-
-#[tokio::test]
-async fn shipping_makes_space_on_a_full_disk_while_the_audit_of_a_discarded_segment_waits_for_it() {
-    let disk = TestDisk::default();
-    let sealing = SpoolLimits { seal_rows: 3, ..limits() };
-    let (spool, _) = open(&disk, &sealing).unwrap();
-    for page_load in 0..3 {
-        wait(append(&spool, page_load, &[0]).unwrap()).unwrap();
-    }
-    until(|| spool.status().sealed == 1);
-    drop(spool);
-    let name = Name { collector: 1, number: 7 };
-    let record = format!("{name}{}", discard::DISCARDING);
-    recovery::write_whole(&disk, &aside(), &record, br#"{"reason":"a test"}"#).unwrap();
-    disk.leave_space(0);
-    let (spool, _) = open(&disk, &sealing).unwrap();
-    let client = Client::new(&StoreConfig::embedded(yes_to_all()));
-    let shipping = tokio::spawn(Shipper::new(spool.clone(), client).run(std::future::pending()));
-    let noted = aside().join(format!("{name}{}", discard::DISCARDED));
-    let began = std::time::Instant::now();
-    while disk.contents(&noted).is_none() {
-        assert!(began.elapsed() < Duration::from_secs(30), "nothing was shipped: {:?}", spool.status());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    shipping.abort();
-    assert!(spool.status().short.is_none());
-    spool.close();
-    let files = disk.lengths(Path::new(DIRECTORY));
-    let rows: Vec<u8> = files.keys().flat_map(|file| disk.contents(file).unwrap()).collect();
-    assert_eq!(memchr::memmem::find_iter(&rows, "segment discarded").count(), 1);
-}
-
 #[test]
-fn a_segment_that_is_refused_on_a_full_disk_is_set_aside_and_does_not_hold_up_those_behind_it() {
+fn a_refused_segment_is_quarantined_on_a_full_disk_and_does_not_block_the_next() {
     let disk = TestDisk::default();
     let (spool, _) = open(&disk, &SpoolLimits { seal_rows: 1, ..limits() }).unwrap();
     for page_load in 0..2 {
@@ -157,15 +89,15 @@ fn a_segment_that_is_refused_on_a_full_disk_is_set_aside_and_does_not_hold_up_th
     until(|| spool.status().sealed == 2);
     let (bytes, refused) = (spool.status().bytes, spool.oldest_sealed().unwrap());
     disk.leave_space(0);
-    spool.set_aside(&refused, "the store refuses it").unwrap();
-    assert_eq!(page_loads(&spool), [1], "the next one is to be shipped");
-    let files: Vec<_> = disk.lengths(&aside()).into_keys().collect();
-    assert_eq!(files, [aside().join(refused.name.file())]);
-    assert_eq!(spool.status().bytes, bytes, "it goes on counting");
+    spool.quarantine(&refused, "the store refuses it").unwrap();
+    assert_eq!(page_loads(&spool), [1], "the next one waits");
+    let files: Vec<_> = disk.lengths(&quarantine()).into_keys().collect();
+    assert_eq!(files, [quarantine().join(refused.id.file_name())]);
+    assert_eq!(spool.status().bytes, bytes, "it still counts");
 }
 
 #[test]
-fn a_spool_that_never_finds_space_closes_and_fails_those_who_wait() {
+fn closing_a_spool_that_never_found_space_fails_those_who_wait() {
     let disk = TestDisk::default();
     drop(open(&disk, &limits()).unwrap());
     disk.leave_space(0);
@@ -176,7 +108,7 @@ fn a_spool_that_never_finds_space_closes_and_fails_those_who_wait() {
 }
 
 #[test]
-fn an_error_other_than_want_of_space_still_keeps_a_spool_from_opening() {
+fn a_spool_does_not_open_when_the_disk_fails_otherwise_than_for_want_of_space() {
     let disk = TestDisk::default();
     drop(open(&disk, &limits()).unwrap());
     disk.fault_after(0, Fault::Error { kind: ErrorKind::Other, done: false, lasting: true });
@@ -184,14 +116,16 @@ fn an_error_other_than_want_of_space_still_keeps_a_spool_from_opening() {
 }
 
 #[test]
-fn a_long_outage_makes_no_segment_for_each_moment_of_it() {
+fn a_long_outage_does_not_make_many_small_segments() {
     let disk = TestDisk::default();
     let limits = SpoolLimits { seal_after: Duration::from_millis(1), ..limits() };
     let (spool, _) = open(&disk, &limits).unwrap();
-    let many = thread::MANY_SEALED;
-    spool.shared.sealed.lock().extend((0..many).map(|number| Sealed {
-        name: Name { collector: 0, number: number as u64 },
-        seal: Seal::default(),
+    let many = MANY_SEALED;
+    spool.queue.extend((0..many).map(|number| SealedSegment {
+        id: SegmentId { collector: 0, number: number as u64 },
+        events: 0,
+        audit: 0,
+        counts_at: 0,
         bytes: 0,
         created: 0,
         in_doubt: false,
@@ -200,51 +134,9 @@ fn a_long_outage_makes_no_segment_for_each_moment_of_it() {
         wait(append(&spool, page_load, &[0]).unwrap()).unwrap();
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!(spool.status().sealed, many, "its age alone seals nothing now");
-    spool.shared.sealed.lock().pop_front();
+    assert_eq!(spool.status().sealed, many, "a segment is not sealed for its age");
+    spool.queue.pop_oldest();
     until(|| spool.status().sealed == many);
-    assert_eq!(spool.shared.sealed.lock().back().unwrap().seal.events, 5, "all of it in one");
-    assert_eq!(size_of::<Sealed>(), 72, "as `docs/operations/spool.md` says");
-}
-
-/// A spool with two sealed segments.
-fn two_segments(disk: &TestDisk) -> Arc<Spool> {
-    let (spool, _) = open(disk, &SpoolLimits { seal_rows: 3, ..limits() }).unwrap();
-    for page_load in 0..6 {
-        wait(append(&spool, page_load, &[0]).unwrap()).unwrap();
-    }
-    until(|| spool.status().sealed == 2);
-    spool
-}
-
-/// Ships to a store that says yes to everything until nothing waits.
-async fn ship_all(spool: &Arc<Spool>) {
-    let client = Client::new(&StoreConfig::embedded(yes_to_all()));
-    let shipping = tokio::spawn(Shipper::new(spool.clone(), client).run(std::future::pending()));
-    let began = std::time::Instant::now();
-    while spool.status().sealed > 0 {
-        assert!(began.elapsed() < Duration::from_secs(30), "shipping stands still: {:?}", spool.status());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    shipping.abort();
-}
-
-#[tokio::test]
-async fn a_segment_whose_file_was_taken_holds_up_none_behind_it() {
-    let disk = TestDisk::default();
-    let spool = two_segments(&disk);
-    let first = spool.oldest_sealed().unwrap();
-    disk.remove(&Path::new(DIRECTORY).join(first.name.file())).unwrap();
-    ship_all(&spool).await;
-    assert!(spool.status().bytes < 4_096, "its bytes are given back: {:?}", spool.status());
-}
-
-#[tokio::test]
-async fn a_segment_that_the_disk_does_not_give_back_is_set_aside() {
-    let disk = TestDisk::default();
-    let spool = two_segments(&disk);
-    let first = spool.oldest_sealed().unwrap();
-    disk.spoil(&Path::new(DIRECTORY).join(first.name.file()));
-    ship_all(&spool).await;
-    assert!(disk.contents(&aside().join(first.name.file())).is_some());
+    assert_eq!(spool.queue.segments().last().unwrap().events, 5, "all of them are in one segment");
+    assert_eq!(size_of::<SealedSegment>(), 64, "as `docs/operations/spool.md` says");
 }

@@ -15,7 +15,7 @@ use std::io::ErrorKind;
 
 use proptest::prelude::*;
 
-use crate::spool::log::test_disk::Fault;
+use crate::spool::log::disk::test_disk::Fault;
 use model::{Step, World};
 
 fn fault() -> impl Strategy<Value = Fault> {
@@ -34,9 +34,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Audit),
         2 => Just(Step::Ship),
         1 => Just(Step::ShipAndLoseTheAnswer),
-        1 => Just(Step::SetAside),
+        1 => Just(Step::Quarantine),
         1 => Just(Step::Split),
-        1 => Just(Step::Retry),
+        1 => Just(Step::Requeue),
         1 => Just(Step::Reopen),
         3 => (0..60_u64, fault()).prop_map(|(after, fault)| Step::Fault { after, fault }),
     ]
@@ -54,8 +54,8 @@ proptest! {
     ) {
         let mut world = World::new(seed, survives, sealed_by_time);
         for step in &steps {
-            world.take(step);
+            world.apply(step);
         }
-        world.take(&Step::Reopen);
+        world.apply(&Step::Reopen);
     }
 }

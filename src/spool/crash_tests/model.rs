@@ -1,47 +1,43 @@
-//! A plain model of what a spool must do, beside the spool that does it: who was acknowledged, what the store has by
-//! token, what was set aside; and the audit of one against the other.
+//! A plain model of what a spool must do, beside a real spool: what was acknowledged, what the store has by token, what was
+//! quarantined. After each start the spool is compared with the model.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use crate::spool::log::segment::{Header, Reader, Step as FrameStep};
-use crate::spool::log::test_disk::{Fault, TestDisk};
-use crate::spool::quarantine::requeue::{RETRY, retry_on};
-use crate::spool::tests::{append, limits, rows, until, wait};
+use crate::spool::quarantine::requeue::requeue_on;
+use crate::spool::testing::*;
 use crate::spool::*;
 
 pub(super) const DIRECTORY: &str = "/spool";
 /// Segments are sealed at this many rows, so that a short script has several.
 const SEAL_ROWS: u32 = 9;
-/// A spool that does not open in so many starts never will.
+/// A spool that does not open in so many attempts never will.
 const MOST_STARTS: usize = 8;
 
 pub(super) fn open(disk: &TestDisk, limits: &SpoolLimits) -> Result<(Arc<Spool>, Recovered), SpoolError> {
     Spool::open_on(Arc::new(disk.clone()), Path::new(DIRECTORY), limits)
 }
 
-pub(super) fn aside() -> PathBuf {
-    Path::new(DIRECTORY).join(recovery::ASIDE)
+pub(super) fn quarantine() -> PathBuf {
+    Path::new(DIRECTORY).join(QUARANTINE)
 }
 
-/// What one segment holds, as the store gets it.
+/// The rows of one segment, as the store gets them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Held {
+pub(super) struct SegmentRows {
     /// Page load of each event, in order.
     pub(super) events: Vec<u64>,
     audits: Vec<u64>,
-    /// Events stored and dropped, by its books.
-    booked: (u64, u64),
+    /// Events stored and dropped, by its counts.
+    counted: (u64, u64),
 }
 
-impl Held {
-    fn book(&mut self, rows: &[u8]) {
-        let mut books = Tally::default();
-        books.decode(rows).unwrap();
-        for (_, count) in books.iter() {
-            self.booked.0 += count.stored;
-            self.booked.1 += count.dropped.iter().sum::<u64>();
+impl SegmentRows {
+    fn add_counts(&mut self, rows: &[u8]) {
+        let mut counts = SegmentCounts::default();
+        counts.decode(rows).unwrap();
+        for (_, count) in counts.iter() {
+            self.counted.0 += count.stored;
+            self.counted.1 += count.dropped.iter().sum::<u64>();
         }
     }
 }
@@ -54,78 +50,77 @@ fn audit_number(row: &[u8]) -> u64 {
 }
 
 /// Reads a sealed segment as it would be shipped.
-pub(super) fn held(spool: &Spool, sealed: Sealed) -> Result<Held, UnloadError> {
-    let unload = Unload::open(spool, sealed)?;
-    let mut held = Held::default();
-    for part in unload.parts() {
+pub(super) fn shipped_rows(spool: &Spool, sealed: SealedSegment) -> Result<SegmentRows, ShipmentError> {
+    let shipment = Shipment::open(spool, sealed)?;
+    let mut segment = SegmentRows::default();
+    for batch in shipment.batches() {
         let mut bytes = Vec::new();
-        unload.rows(&part, &[], |chunk| {
+        shipment.send_rows(&batch, &[], |chunk| {
             bytes.extend_from_slice(&chunk);
             true
         })?;
-        match part.table.as_str() {
-            "events" => {
+        match batch.rows {
+            BatchRows::Events => {
                 let page_load = |row: &[u8]| u64::from_le_bytes(row[..8].try_into().unwrap());
-                held.events = bytes.chunks_exact(rows(0, &[0]).len()).map(page_load).collect();
+                segment.events = bytes.chunks_exact(rows(0, &[0]).len()).map(page_load).collect();
             }
-            "audit" => held.audits = bytes.chunks_exact(AUDIT_LEN).map(audit_number).collect(),
-            "books" => held.book(&bytes),
-            // Fingerprints are held against the real store's elsewhere.
-            "segments" => {}
-            other => panic!("a part for table {other}"),
+            BatchRows::Audit => segment.audits = bytes.chunks_exact(AUDIT_LEN).map(audit_number).collect(),
+            BatchRows::Counts => segment.add_counts(&bytes),
+            // Digests are compared with a real store's in `tests/it`.
+            BatchRows::Digests => {}
         }
     }
-    Ok(held)
+    Ok(segment)
 }
 
 /// What is done to a spool.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    /// Beacons, each with so many events.
+    /// Beacons, each with this many events.
     Append(Vec<u32>),
     Dropped,
     Audit,
     /// The oldest sealed segment is stored and confirmed.
     Ship,
-    /// It is stored, and the collector does not hear of it.
+    /// It is stored, and the answer is lost.
     ShipAndLoseTheAnswer,
-    SetAside,
-    /// The store refuses rows of the oldest sealed segment, of which it has none.
+    Quarantine,
+    /// The store refuses rows of the oldest sealed segment, and has none of it.
     Split,
-    /// An operator has everything that was set aside tried again.
-    Retry,
+    /// An operator requeues everything in quarantine.
+    Requeue,
     Reopen,
     Fault {
         after: u64,
         fault: Fault,
     },
-    /// What is due to be sealed is sealed, for scripts.
+    /// Waits until the writer has sealed what is due; for scripts.
     Settle,
 }
 
-/// The spool, and what the world knows of it.
+/// The spool and its model.
 pub(super) struct World {
     pub(super) disk: TestDisk,
     spool: Option<Arc<Spool>>,
     limits: SpoolLimits,
     random: fastrand::Rng,
-    /// Of what was not synced, this share of eight is on the disk after a power cut.
+    /// How many eighths of what was not synced are on the disk after a power cut.
     survives: u8,
     next: u64,
-    /// Events of each beacon that was ever sent.
+    /// Number of events of each beacon that was ever sent.
     sent: BTreeMap<u64, usize>,
     acknowledged: BTreeSet<u64>,
     next_audit: u64,
     audits: BTreeSet<u64>,
-    /// Dropped events: those that are surely durable, and all.
+    /// Dropped events: those that are durable for certain, and all.
     dropped: (u64, u64),
-    /// Dropped events since the spool was opened that the next acknowledged write makes durable.
+    /// Dropped events that the next acknowledged write makes durable.
     dropped_waiting: u64,
-    /// What the store took, each token once.
-    store: BTreeMap<Name, Held>,
-    set_aside: bool,
-    /// A segment was split: its halves go by names of their own.
-    split: bool,
+    /// What the store accepted, each token once.
+    store: BTreeMap<SegmentId, SegmentRows>,
+    has_quarantined: bool,
+    /// Whether a segment was split. Its parts have ids of their own.
+    has_split: bool,
 }
 
 impl World {
@@ -145,12 +140,12 @@ impl World {
             dropped: (0, 0),
             dropped_waiting: 0,
             store: BTreeMap::new(),
-            set_aside: false,
-            split: false,
+            has_quarantined: false,
+            has_split: false,
         }
     }
 
-    /// What a step needs is open, or will be.
+    /// Returns the spool, and opens it if need be.
     fn spool(&mut self) -> Arc<Spool> {
         if self.spool.is_none() {
             self.reopen();
@@ -158,7 +153,8 @@ impl World {
         self.spool.clone().expect("it was opened above")
     }
 
-    pub(super) fn take(&mut self, step: &Step) {
+    /// Does a step, and starts again if it broke the spool.
+    pub(super) fn apply(&mut self, step: &Step) {
         if let Step::Fault { after, fault } = step {
             self.disk.fault_after(*after, *fault);
             return;
@@ -171,55 +167,57 @@ impl World {
                 self.dropped_waiting += 1;
                 spool.count_dropped("clinic", DropReason::Duplicate, 1);
             }
-            Step::Audit => {
-                let number = self.next_audit;
-                self.next_audit += 1;
-                let taken = spool.append_audit("a", &format!("{number:08}")).and_then(wait);
-                if taken.is_ok() {
-                    self.audits.insert(number);
-                    self.dropped.0 += std::mem::take(&mut self.dropped_waiting);
-                }
-            }
+            Step::Audit => self.append_audit(&spool),
             Step::Ship => self.ship(&spool, true),
             Step::ShipAndLoseTheAnswer => self.ship(&spool, false),
-            Step::SetAside => {
+            Step::Quarantine => {
                 if let Some(sealed) = spool.oldest_sealed() {
-                    self.set_aside = true;
-                    // Where it fails the segment is where it was.
-                    let _ = spool.set_aside(&sealed, "a test");
+                    self.has_quarantined = true;
+                    // If it fails the segment is where it was.
+                    let _ = spool.quarantine(&sealed, "a test");
                 }
             }
             Step::Split => {
-                take_up(&spool);
-                if let Some(sealed) = spool.oldest_sealed().filter(|it| !self.store.contains_key(&it.name)) {
-                    self.split = true;
-                    // Where it fails it is ended the next time, or the segment is where it was.
+                finish_pending(&spool);
+                if let Some(sealed) = spool.oldest_sealed().filter(|it| !self.store.contains_key(&it.id)) {
+                    self.has_split = true;
+                    // If it fails, the next call finishes it, or the segment is where it was.
                     let _ = spool.split(&sealed);
                 }
             }
-            Step::Retry => {
-                for name in recovery::names(&self.disk, &aside()).unwrap_or_default() {
-                    let _ = retry_on(&self.disk, Path::new(DIRECTORY), name);
+            Step::Requeue => {
+                for id in files::segment_ids(&self.disk, &quarantine()).unwrap_or_default() {
+                    let _ = requeue_on(&self.disk, Path::new(DIRECTORY), id);
                 }
-                take_up(&spool);
+                finish_pending(&spool);
             }
-            // The writer seals in its own time, after it has acknowledged.
+            // The writer seals after it has acknowledged.
             Step::Settle => until(|| {
-                let active = spool.shared.active_events.load(Ordering::Relaxed);
+                let active = spool.log.state.active.lock().totals[0];
                 let status = spool.status();
-                active < u64::from(SEAL_ROWS) || status.broken.is_some() || status.short.is_some()
+                active < u64::from(SEAL_ROWS) || status.broken.is_some() || status.no_space.is_some()
             }),
             Step::Reopen => {
                 drop((spool, self.spool.take()));
                 return self.reopen();
             }
-            Step::Fault { .. } => unreachable!("it was dealt with above"),
+            Step::Fault { .. } => unreachable!("it was handled above"),
         }
         if spool.status().broken.is_some() {
             let refused = append(&spool, u64::MAX, &[0]).and_then(wait);
-            assert!(matches!(refused, Err(SpoolError::Broken(_))), "it is broken for good: {refused:?}");
+            assert!(matches!(refused, Err(SpoolError::Broken(_))), "it stays broken: {refused:?}");
             drop((spool, self.spool.take()));
             self.reopen();
+        }
+    }
+
+    fn append_audit(&mut self, spool: &Spool) {
+        let number = self.next_audit;
+        self.next_audit += 1;
+        let appended = spool.append_audit("a", &format!("{number:08}")).and_then(wait);
+        if appended.is_ok() {
+            self.audits.insert(number);
+            self.dropped.0 += std::mem::take(&mut self.dropped_waiting);
         }
     }
 
@@ -239,26 +237,26 @@ impl World {
         }
     }
 
-    /// As the shipper does.
+    /// Ships the oldest segment as the shipper does.
     fn ship(&mut self, spool: &Spool, confirm: bool) {
-        take_up(spool);
+        finish_pending(spool);
         let Some(sealed) = spool.oldest_sealed() else { return };
-        // A disk that fails here is asked again, by the shipper; here, with the next step.
-        let Ok(held) = held(spool, sealed) else { return };
-        let identities: Vec<_> = held.events.iter().map(|page_load| (*page_load, 0)).collect();
-        let known = self.store.entry(sealed.name).or_insert_with(|| held.clone());
-        assert_eq!(*known, held, "what is sent again under a token is what was sent before");
+        // If the disk fails here, the shipper tries again; the model does so with the next step.
+        let Ok(rows) = shipped_rows(spool, sealed) else { return };
+        let ids: Vec<_> = rows.events.iter().map(|page_load| (*page_load, 0)).collect();
+        let known = self.store.entry(sealed.id).or_insert_with(|| rows.clone());
+        assert_eq!(*known, rows, "a repeated token has the rows of the first time");
         if confirm {
-            spool.keep_identities(&sealed, &identities);
+            spool.keep_shipped_ids(&sealed, &ids);
             let _ = spool.confirm(&sealed);
         }
     }
 
-    /// Opens again until the disk lets it, and looks at what is there.
+    /// Opens the spool again, in several attempts if need be, and compares it with the model.
     fn reopen(&mut self) {
         let mut notes = Vec::new();
         for _ in 0..MOST_STARTS {
-            // The machine may have lost its power, or the process alone may have ended.
+            // Either the machine lost its power, or only the process ended.
             if self.disk.is_off() || self.random.u8(0..4) == 0 {
                 let (random, survives) = (&mut self.random, self.survives);
                 let cut = random.usize(..);
@@ -267,51 +265,51 @@ impl World {
             }
             match open(&self.disk, &self.limits) {
                 Ok((spool, found)) => {
-                    // Their beacons are answered as duplicates when they come again: that is a promise too.
-                    self.acknowledged.extend(found.identities.iter().map(|(page_load, _)| *page_load));
-                    if spool.status().short.is_some() {
-                        // It has begun as far as it could; the rest comes when there is space.
-                        self.disk.mend();
-                        until(|| spool.status().short.is_none() || spool.status().broken.is_some());
+                    // A repeated beacon of these is answered as a duplicate, so these are acknowledged too.
+                    self.acknowledged.extend(found.ids.iter().map(|(page_load, _)| *page_load));
+                    if spool.status().no_space.is_some() {
+                        // It finishes its start when there is space.
+                        self.disk.clear_fault();
+                        until(|| spool.status().no_space.is_none() || spool.status().broken.is_some());
                     }
                     self.spool = Some(spool);
-                    // What was not durable is gone with the process that counted it.
+                    // What was not durable is gone with the process.
                     self.dropped_waiting = 0;
-                    self.audit(&found.notes);
+                    self.compare(&found.notes);
                     return;
                 }
                 Err(error) => notes.push(error.to_string()),
             }
             if notes.len() > 2 {
-                self.disk.mend();
+                self.disk.clear_fault();
             }
         }
         panic!("it does not open: {notes:?}");
     }
 
-    /// Holds everything that is anywhere against what was said.
-    fn audit(&mut self, notes: &[String]) {
+    /// Compares everything that is anywhere with what was acknowledged.
+    fn compare(&mut self, notes: &[String]) {
         let spool = self.spool.clone().expect("it is open");
         let mut all = self.store.clone();
         for sealed in sealed(&spool) {
-            let held = match held(&spool, sealed) {
-                Ok(held) => held,
+            let rows = match shipped_rows(&spool, sealed) {
+                Ok(rows) => rows,
                 Err(error) => {
-                    assert!(matches!(error, UnloadError::Spool(_)), "a crash is no damage: {error}");
+                    assert!(matches!(error, ShipmentError::Spool(_)), "a crash is not damage: {error}");
                     return;
                 }
             };
-            let known = all.entry(sealed.name).or_insert_with(|| held.clone());
-            assert_eq!(*known, held, "segment {} has the same rows wherever it is: {notes:?}", sealed.name);
+            let known = all.entry(sealed.id).or_insert_with(|| rows.clone());
+            assert_eq!(*known, rows, "segment {} has the same rows wherever it is: {notes:?}", sealed.id);
         }
-        for place in [recovery::ASIDE, RETRY] {
-            let Some(set_aside) = self.read(&Path::new(DIRECTORY).join(place)) else { return };
-            for (name, held) in set_aside {
-                all.entry(name).or_insert(held);
+        for place in [QUARANTINE, REQUEUE] {
+            let Some(quarantined) = self.read(&Path::new(DIRECTORY).join(place)) else { return };
+            for (id, rows) in quarantined {
+                all.entry(id).or_insert(rows);
             }
         }
-        let mut events: Vec<_> = all.values().flat_map(|held| &held.events).copied().collect();
-        if self.split {
+        let mut events: Vec<_> = all.values().flat_map(|rows| &rows.events).copied().collect();
+        if self.has_split {
             events.sort_unstable();
         }
         let mut beacons = events.clone();
@@ -323,13 +321,13 @@ impl World {
         assert!(parts.is_empty(), "each beacon whole and once: {parts:?}");
         let missing: Vec<_> = self.acknowledged.difference(&distinct).collect();
         assert!(missing.is_empty(), "{missing:?} were acknowledged: {notes:?}");
-        let audits: Vec<_> = all.values().flat_map(|held| &held.audits).copied().collect();
+        let audits: Vec<_> = all.values().flat_map(|rows| &rows.audits).copied().collect();
         let distinct: BTreeSet<_> = audits.iter().copied().collect();
         assert!(self.audits.is_subset(&distinct), "{audits:?} of {:?}", self.audits);
-        for (name, held) in &all {
-            assert_eq!(held.booked.0, held.events.len() as u64, "the books of segment {name}");
+        for (id, rows) in &all {
+            assert_eq!(rows.counted.0, rows.events.len() as u64, "the counts of segment {id}");
         }
-        let dropped = all.values().map(|held| held.booked.1).sum::<u64>();
+        let dropped = all.values().map(|rows| rows.counted.1).sum::<u64>();
         assert!(
             (self.dropped.0..=self.dropped.1).contains(&dropped),
             "{dropped} of {:?} in {all:?}: {notes:?}",
@@ -339,35 +337,40 @@ impl World {
         self.compare_status(&spool);
     }
 
-    /// What was set aside, or is to be tried again, and asserts that nothing was that nobody asked for. None: the disk fails.
-    fn read(&self, directory: &Path) -> Option<Vec<(Name, Held)>> {
+    /// Reads the segments in quarantine, or those being requeued, and asserts that nothing is there that nobody put there. `None`: the
+    /// disk fails.
+    fn read(&self, directory: &Path) -> Option<Vec<(SegmentId, SegmentRows)>> {
         let mut found = Vec::new();
-        let names = recovery::names_if_any(&self.disk, directory).ok()?;
-        for name in names {
-            assert!(self.set_aside, "a crash is no damage, but segment {name} was set aside");
-            let file = self.disk.read(&directory.join(name.file())).ok()?;
+        for id in files::segment_ids_if_any(&self.disk, directory).ok()? {
+            assert!(self.has_quarantined, "a crash is not damage, but segment {id} was quarantined");
+            let file = self.disk.read(&directory.join(id.file_name())).ok()?;
             let (header, start) = Header::read(&*file).ok()?.expect("it was whole");
-            let mut reader = Reader::new(&*file, header.salt, start..file.length().ok()?);
-            let mut held = Held::default();
+            let mut reader = SegmentReader::new(&*file, header.salt, start..file.length().ok()?);
+            let mut segment = SegmentRows::default();
             loop {
                 let frame = match reader.step().ok()? {
-                    FrameStep::End => break,
-                    FrameStep::Bad => panic!("segment {name} was whole"),
-                    FrameStep::Frame(frame) => frame,
+                    ReadStep::End => break,
+                    ReadStep::Invalid => panic!("segment {id} was whole"),
+                    ReadStep::Frame(frame) => frame,
                 };
-                match frame.kind {
-                    Kind::Events => held.events.extend(frame.identities().map(|(page_load, _)| page_load)),
-                    Kind::Audit => held.audits.push(audit_number(frame.rows)),
-                    Kind::Books => held.book(frame.rows),
-                    Kind::Dropped | Kind::Seal => {}
+                if frame.kind == FrameKind::Summary {
+                    segment.add_counts(frame.payload);
+                }
+                let Some(record) = RecordRef::parse(&frame) else { continue };
+                match record.kind {
+                    RecordKind::Events => {
+                        segment.events.extend(record.event_ids().map(|(page_load, _)| page_load));
+                    }
+                    RecordKind::Audit => segment.audits.push(audit_number(record.rows)),
+                    RecordKind::Dropped => {}
                 }
             }
-            found.push((name, held));
+            found.push((id, segment));
         }
         Some(found)
     }
 
-    /// What the spool says of itself is what lies on the disk.
+    /// Compares the reported bytes with what lies on the disk.
     fn compare_status(&self, spool: &Spool) {
         let mut seen = String::new();
         let mut agrees = || {
@@ -375,9 +378,9 @@ impl World {
             let is_segment = |path: &&PathBuf| path.extension().is_some_and(|it| it == "segment");
             let here = self.disk.lengths(Path::new(DIRECTORY));
             let here: u64 = here.iter().filter(|(path, _)| is_segment(path)).map(|(_, length)| length).sum();
-            let aside: u64 = self.disk.lengths(&aside()).values().sum();
-            seen = format!("{status:?}, but {here} bytes here and {aside} aside");
-            status.bytes == here + aside || status.broken.is_some()
+            let quarantined: u64 = self.disk.lengths(&quarantine()).values().sum();
+            seen = format!("{status:?}, but {here} bytes wait and {quarantined} are quarantined");
+            status.bytes == here + quarantined || status.broken.is_some()
         };
         // The writer may be about to seal.
         for _ in 0..1000 {
@@ -390,12 +393,12 @@ impl World {
     }
 }
 
-/// As the shipper does at the start and once a second. Where it fails it is ended the next time.
-fn take_up(spool: &Spool) {
-    let _ = spool.end_splits().and_then(|()| spool.take_up());
+/// As the shipper does at the start and once a second. If it fails, the next call finishes it.
+fn finish_pending(spool: &Spool) {
+    let _ = spool.finish_splits().and_then(|()| spool.install_requeued());
 }
 
-/// What is sealed, oldest first.
-pub(super) fn sealed(spool: &Spool) -> Vec<Sealed> {
-    spool.shared.sealed.lock().iter().copied().collect()
+/// The sealed segments, oldest first.
+pub(super) fn sealed(spool: &Spool) -> Vec<SealedSegment> {
+    spool.queue.segments()
 }

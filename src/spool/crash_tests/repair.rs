@@ -1,13 +1,10 @@
-//! Recovery that is itself interrupted, at every operation; and what it must not take for granted: that what it reads
-//! is on the disk.
+//! Recovery that is interrupted at every operation, and that must not assume that what it reads is on the disk.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 
-use super::model::{DIRECTORY, aside, held, open, sealed};
-use crate::spool::log::segment::Header;
-use crate::spool::log::test_disk::{Fault, TestDisk};
-use crate::spool::tests::{append, limits, rows, until, wait};
+use super::model::{DIRECTORY, open, quarantine, sealed, shipped_rows};
+use crate::spool::testing::*;
 use crate::spool::*;
 
 /// Draws of chance at each operation: which sectors and names of an interrupted repair are on the disk.
@@ -17,13 +14,13 @@ const MOST_OPERATIONS: u64 = 200;
 
 /// Path of the segment with the highest number: the active one.
 fn newest(disk: &TestDisk) -> PathBuf {
-    let names = recovery::names(disk, Path::new(DIRECTORY)).unwrap();
-    Path::new(DIRECTORY).join(names.last().unwrap().file())
+    let names = files::segment_ids(disk, Path::new(DIRECTORY)).unwrap();
+    Path::new(DIRECTORY).join(names.last().unwrap().file_name())
 }
 
 /// Page loads of all that is sealed, in order.
 fn page_loads(spool: &Spool) -> Vec<u64> {
-    let read = |sealed| held(spool, sealed).map_err(|error| error.to_string()).unwrap().events;
+    let read = |sealed| shipped_rows(spool, sealed).map_err(|error| error.to_string()).unwrap().events;
     sealed(spool).into_iter().flat_map(read).collect()
 }
 
@@ -43,8 +40,8 @@ fn unfinished(kept: usize) -> TestDisk {
     let mut batch = Vec::new();
     for page_load in 4..=6 {
         let rows = rows(page_load, &[0]);
-        let frame = Frame { site: "clinic", page_load, seqs: &[0], rows: &rows };
-        frame::encode(Kind::Events, 1, &frame, &mut batch);
+        let record = EventRecord { site: "clinic", page_load, seqs: &[0], rows: &rows };
+        frame::encode_record(&record, &mut batch);
     }
     frame::stamp(&mut batch, header.salt, 3, |_| {});
     let cut = batch.len() / 3 * kept + 50;
@@ -62,18 +59,18 @@ fn interrupted(crashed: impl Fn() -> TestDisk, expected: &[u64]) {
             disk.fault_after(after, Fault::PowerCut);
             drop(open(&disk, &limits()));
             came |= disk.fault_came();
-            disk.mend();
+            disk.clear_fault();
             let cut = random.usize(..);
             let disk = disk.after_torn_write(|| random.bool(), |length| cut % (length + 1));
             let (spool, found) = open(&disk, &limits()).unwrap();
-            let set_aside = disk.list(&aside()).unwrap();
+            let quarantined = disk.list(&quarantine()).unwrap();
             assert_eq!(
-                set_aside, [""; 0],
-                "a repair cut short after {after} is no damage: {:?}",
+                quarantined, [""; 0],
+                "a repair cut short after {after} is not damage: {:?}",
                 found.notes
             );
             assert_eq!(page_loads(&spool), expected, "after {after}, seed {seed}: {:?}", found.notes);
-            let known: Vec<_> = found.identities.iter().map(|(page_load, _)| *page_load).collect();
+            let known: Vec<_> = found.ids.iter().map(|(page_load, _)| *page_load).collect();
             assert_eq!(known, expected, "after {after}, seed {seed}");
         }
         if !came {
@@ -105,11 +102,11 @@ fn what_recovery_has_read_stays_though_its_sync_had_failed_and_the_power_goes_ne
     // The process starts again on the same machine and reads what the page cache holds: the second beacon is whole there,
     // and is answered as a duplicate from now on.
     let (spool, found) = open(&disk, &limits()).unwrap();
-    assert_eq!(found.identities, [(1, 0), (2, 0)]);
+    assert_eq!(found.ids, [(1, 0), (2, 0)]);
     let off = disk.after_power_loss(|| false);
     drop(spool);
     let (_, found) = open(&off, &limits()).unwrap();
-    assert_eq!(found.identities, [(1, 0), (2, 0)], "it was promised by then");
+    assert_eq!(found.ids, [(1, 0), (2, 0)], "it was promised by then");
 }
 
 #[test]
@@ -124,10 +121,10 @@ fn a_seal_whose_sync_failed_is_made_again_before_it_is_trusted() {
     until(|| spool.status().broken.is_some());
     drop(spool);
     let (spool, _) = open(&disk, &limits()).unwrap();
-    let name = spool.oldest_sealed().unwrap().name;
-    spool.set_aside(&spool.oldest_sealed().unwrap(), "a test").unwrap();
+    let id = spool.oldest_sealed().unwrap().id;
+    spool.quarantine(&spool.oldest_sealed().unwrap(), "a test").unwrap();
     let off = disk.after_power_loss(|| false);
-    let scan = recovery::scan(&off, &aside().join(name.file()), None).unwrap();
+    let scan = scan::<SegmentContents>(&off, &quarantine().join(id.file_name()), None).unwrap();
     assert!(scan.seal.is_some(), "its seal was shown to the shipper");
 }
 
@@ -138,7 +135,7 @@ fn a_confirmed_segment_whose_removal_was_lost_comes_back_under_the_same_token() 
     wait(append(&spool, 1, &[0]).unwrap()).unwrap();
     until(|| spool.oldest_sealed().is_some());
     let shipped = spool.oldest_sealed().unwrap();
-    let rows = held(&spool, shipped).map_err(|error| error.to_string()).unwrap();
+    let rows = shipped_rows(&spool, shipped).map_err(|error| error.to_string()).unwrap();
     // The removal is done, its directory's sync is not.
     disk.fault_after(1, Fault::PowerCut);
     spool.confirm(&shipped).unwrap_err();
@@ -146,20 +143,20 @@ fn a_confirmed_segment_whose_removal_was_lost_comes_back_under_the_same_token() 
     drop(spool);
     let (spool, _) = open(&off, &limits()).unwrap();
     let again = spool.oldest_sealed().unwrap();
-    assert_eq!(again.name, shipped.name);
-    assert_eq!(held(&spool, again).map_err(|error| error.to_string()).unwrap(), rows);
+    assert_eq!(again.id, shipped.id);
+    assert_eq!(shipped_rows(&spool, again).map_err(|error| error.to_string()).unwrap(), rows);
 }
 
 #[test]
-fn the_name_of_a_segment_is_not_used_again_though_its_rename_was_lost() {
-    let mut names = BTreeSet::new();
+fn a_segment_id_is_not_used_again_although_its_rename_was_lost() {
+    let mut ids = BTreeSet::new();
     let mut disk = TestDisk::default();
     for after in 0..60 {
         disk.fault_after(after, Fault::PowerCut);
         if let Ok((spool, _)) = open(&disk, &SpoolLimits { seal_rows: 1, ..limits() }) {
             let _ = append(&spool, after, &[0]).and_then(wait);
             if let Some(sealed) = spool.oldest_sealed() {
-                assert!(names.insert(sealed.name), "{} was used before", sealed.name);
+                assert!(ids.insert(sealed.id), "{} was used before", sealed.id);
                 let _ = spool.confirm(&sealed);
             }
         }
@@ -167,7 +164,7 @@ fn the_name_of_a_segment_is_not_used_again_though_its_rename_was_lost() {
         disk = disk.after_power_loss(|| false);
         let (spool, _) = open(&disk, &limits()).unwrap();
         while let Some(sealed) = spool.oldest_sealed() {
-            names.insert(sealed.name);
+            ids.insert(sealed.id);
             spool.confirm(&sealed).unwrap();
         }
     }

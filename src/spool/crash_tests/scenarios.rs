@@ -1,23 +1,23 @@
-//! Scenarios by name: shapes of damage that matter, and failures that were found.
+//! Kinds of damage that matter, and failures that were found.
+
+use std::io::ErrorKind;
 
 use proptest::prelude::*;
 
-use super::model::{DIRECTORY, aside, held, open, sealed};
-use crate::spool::log::segment::Header;
-use crate::spool::log::test_disk::{Fault, TestDisk};
-use crate::spool::tests::{append, limits, rows, until, wait};
+use super::model::{DIRECTORY, open, quarantine, sealed, shipped_rows};
+use crate::spool::accounting::shipped_ids::RECENT_ROWS;
+use crate::spool::testing::*;
 use crate::spool::*;
-use std::io::ErrorKind;
 
-/// Path of the segment with the highest number: the active one.
+/// Path of the active segment, which has the highest number.
 fn newest(disk: &TestDisk) -> PathBuf {
-    let names = recovery::names(disk, Path::new(DIRECTORY)).unwrap();
-    Path::new(DIRECTORY).join(names.last().unwrap().file())
+    let names = files::segment_ids(disk, Path::new(DIRECTORY)).unwrap();
+    Path::new(DIRECTORY).join(names.last().unwrap().file_name())
 }
 
-/// Page loads of everything that is sealed, in order, once for each event.
+/// Page load of each sealed event, in order.
 fn sealed_rows(spool: &Spool) -> Vec<u64> {
-    let read = |sealed| held(spool, sealed).map_err(|error| error.to_string()).unwrap().events;
+    let read = |sealed| shipped_rows(spool, sealed).map_err(|error| error.to_string()).unwrap().events;
     sealed(spool).into_iter().flat_map(read).collect()
 }
 
@@ -25,10 +25,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_tail_cut_or_spoilt_at_any_byte_costs_no_frame_before_it(
+    fn a_tail_that_is_cut_or_changed_at_any_byte_costs_no_frame_before_it(
         frames in 1..12_usize,
         at in any::<prop::sample::Index>(),
-        spoil in any::<Option<u8>>(),
+        change in any::<Option<u8>>(),
     ) {
         let disk = TestDisk::default();
         let (spool, _) = open(&disk, &limits()).unwrap();
@@ -37,18 +37,18 @@ proptest! {
             wait(append(&spool, number as u64, &[0, 1]).unwrap()).unwrap();
             ends.push(disk.contents(&newest(&disk)).unwrap().len());
         }
-        // The last batch is what may be torn: all before it was synced before it was begun.
+        // Only the last batch may be torn: everything before it was synced before it was written.
         let begins = if frames > 1 { ends[frames - 2] } else { header_len(&disk) };
         let at = begins + at.index(ends[frames - 1] - begins);
         let crashed = disk.after_power_loss(|| true);
         drop(spool);
-        crashed.corrupt(&newest(&crashed), |bytes| match spoil {
+        crashed.corrupt(&newest(&crashed), |bytes| match change {
             Some(change) => bytes[at] ^= change | 1,
             None => bytes.truncate(at),
         });
         let (spool, found) = open(&crashed, &limits()).unwrap();
         let kept: Vec<_> = (0..frames as u64 - 1).flat_map(|number| [(number, 0), (number, 1)]).collect();
-        prop_assert_eq!(&found.identities, &kept);
+        prop_assert_eq!(&found.ids, &kept);
         let page_loads: Vec<_> = kept.iter().map(|(page_load, _)| *page_load).collect();
         prop_assert_eq!(sealed_rows(&spool), page_loads);
     }
@@ -59,7 +59,7 @@ fn header_len(disk: &TestDisk) -> usize {
     u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize
 }
 
-/// A spool with three frames in one open segment, and the machine off.
+/// The disk of a spool with three frames in its active segment, after a power cut.
 fn three_frames() -> TestDisk {
     let disk = TestDisk::default();
     let (spool, _) = open(&disk, &limits()).unwrap();
@@ -72,7 +72,7 @@ fn three_frames() -> TestDisk {
 }
 
 #[test]
-fn a_frame_that_was_once_synced_and_now_is_not_whole_sets_its_segment_aside() {
+fn a_damaged_frame_before_a_later_batch_quarantines_its_segment() {
     let disk = three_frames();
     let path = newest(&disk);
     let header = header_len(&disk);
@@ -80,30 +80,29 @@ fn a_frame_that_was_once_synced_and_now_is_not_whole_sets_its_segment_aside() {
     let before = disk.contents(&path).unwrap();
     let (spool, found) = open(&disk, &limits()).unwrap();
     assert_eq!((found.events, spool.oldest_sealed().is_none()), (0, true));
-    assert!(found.notes[0].contains("damaged and was set aside"), "{:?}", found.notes);
-    let aside = aside();
+    assert!(found.notes[0].contains("damaged and was quarantined"), "{:?}", found.notes);
     assert_eq!(
-        disk.contents(&aside.join(path.file_name().unwrap())).unwrap(),
+        disk.contents(&quarantine().join(path.file_name().unwrap())).unwrap(),
         before,
         "nothing of it is lost"
     );
-    let reason = aside.join(path.file_name().unwrap()).with_extension("reason");
+    let reason = quarantine().join(path.file_name().unwrap()).with_extension("reason");
     assert!(String::from_utf8(disk.contents(&reason).unwrap()).unwrap().contains("no whole frame at byte"));
     wait(append(&spool, 9, &[0]).unwrap()).unwrap();
 }
 
 #[test]
-fn a_segment_whose_header_is_not_whole_is_set_aside() {
-    for spoil in [0, 20, 50] {
+fn a_segment_with_a_damaged_header_is_quarantined() {
+    for byte in [0, 20, 50] {
         let disk = three_frames();
-        disk.corrupt(&newest(&disk), |bytes| bytes[spoil] ^= 1);
+        disk.corrupt(&newest(&disk), |bytes| bytes[byte] ^= 1);
         let (_, found) = open(&disk, &limits()).unwrap();
-        assert!(found.notes[0].contains("set aside"), "byte {spoil}: {:?}", found.notes);
+        assert!(found.notes[0].contains("quarantined"), "byte {byte}: {:?}", found.notes);
     }
 }
 
 #[test]
-fn whole_frames_behind_a_torn_one_of_the_same_batch_are_kept_aside() {
+fn orphaned_frames_behind_a_torn_one_of_the_same_batch_are_kept_in_a_copy() {
     let disk = TestDisk::default();
     let (spool, _) = open(&disk, &limits()).unwrap();
     wait(append(&spool, 1, &[0]).unwrap()).unwrap();
@@ -111,23 +110,19 @@ fn whole_frames_behind_a_torn_one_of_the_same_batch_are_kept_aside() {
     let header = Header::read(&*disk.read(&path).unwrap()).unwrap().unwrap().0;
     let off = disk.after_power_loss(|| true);
     drop(spool);
-    // A batch of two frames of which only the second reached the disk, as a disk that reorders may do.
+    // A batch of two frames. Only the second reached the disk, which may reorder writes.
     let mut batch = Vec::new();
     for page_load in [2, 3] {
         let rows = rows(page_load, &[0]);
-        frame::encode(
-            Kind::Events,
-            1,
-            &Frame { site: "clinic", page_load, seqs: &[0], rows: &rows },
-            &mut batch,
-        );
+        let record = EventRecord { site: "clinic", page_load, seqs: &[0], rows: &rows };
+        frame::encode_record(&record, &mut batch);
     }
     frame::stamp(&mut batch, header.salt, 1, |_| {});
     batch[..100].fill(0);
     off.corrupt(&path, |bytes| bytes.extend_from_slice(&batch));
     let (_, found) = open(&off, &limits()).unwrap();
-    assert_eq!(found.identities, [(1, 0)], "{:?}", found.notes);
-    let torn = Path::new(DIRECTORY).join(recovery::ASIDE).join(format!("{}.torn", header.name));
+    assert_eq!(found.ids, [(1, 0)], "{:?}", found.notes);
+    let torn = Path::new(DIRECTORY).join(QUARANTINE).join(format!("{}.torn", header.id));
     assert!(off.contents(&torn).unwrap().ends_with(&batch));
 }
 
@@ -141,7 +136,7 @@ fn a_failed_sync_breaks_the_spool_for_good() {
     assert!(matches!(failed, Err(SpoolError::Broken(_))), "{failed:?}");
     assert!(
         matches!(append(&spool, 3, &[0]), Err(SpoolError::Broken(_))),
-        "the disk works again; it does not"
+        "the disk works again, the spool does not"
     );
     assert!(matches!(spool.append_audit("a", "{}"), Err(SpoolError::Broken(_))));
     assert!(matches!(wait(spool.sync_point()), Err(SpoolError::Broken(_))));
@@ -150,11 +145,11 @@ fn a_failed_sync_breaks_the_spool_for_good() {
     assert!(matches!(runtime.block_on(spool.broken()), SpoolError::Broken(_)));
     drop(spool);
     let (_, found) = open(&disk.after_power_loss(|| false), &limits()).unwrap();
-    assert_eq!(found.identities, [(1, 0)]);
+    assert_eq!(found.ids, [(1, 0)]);
 }
 
 #[test]
-fn a_disk_without_space_breaks_the_spool_and_keeps_what_was_acknowledged() {
+fn a_disk_without_space_breaks_the_spool_and_keeps_acknowledged_events() {
     for space in [0, 1, 40, 150, 400, 700, 1000, 1500] {
         let disk = TestDisk::default();
         let (spool, _) = open(&disk, &SpoolLimits { seal_rows: 2, ..limits() }).unwrap();
@@ -170,29 +165,29 @@ fn a_disk_without_space_breaks_the_spool_and_keeps_what_was_acknowledged() {
         drop(spool);
         disk.leave_space(usize::MAX);
         let (_, found) = open(&disk, &limits()).unwrap();
-        assert_eq!(found.identities[..acknowledged.len()], acknowledged, "with {space} bytes left");
+        assert_eq!(found.ids[..acknowledged.len()], acknowledged, "with {space} bytes left");
     }
 }
 
 #[test]
-fn a_sealed_segment_that_cannot_be_read_back_is_known_before_anything_is_sent() {
+fn a_damaged_sealed_segment_is_detected_before_anything_is_sent() {
     let disk = TestDisk::default();
     let (spool, _) = open(&disk, &SpoolLimits { seal_rows: 1, ..limits() }).unwrap();
     wait(append(&spool, 1, &[0]).unwrap()).unwrap();
     until(|| spool.oldest_sealed().is_some());
     let sealed = spool.oldest_sealed().unwrap();
-    let path = Path::new(DIRECTORY).join(sealed.name.file());
+    let path = Path::new(DIRECTORY).join(sealed.id.file_name());
     disk.corrupt(&path, |bytes| {
         let at = bytes.len() / 2 + 200;
         bytes[at] ^= 1;
     });
-    assert!(matches!(Unload::open(&spool, sealed), Err(UnloadError::Damaged(_))));
-    spool.set_aside(&sealed, "a test").unwrap();
+    assert!(matches!(Shipment::open(&spool, sealed), Err(ShipmentError::Damaged(_))));
+    spool.quarantine(&sealed, "a test").unwrap();
     assert!(spool.oldest_sealed().is_none());
 }
 
 #[test]
-fn identities_come_from_the_newest_segments() {
+fn event_ids_come_from_the_newest_segments() {
     let disk = TestDisk::default();
     let (spool, _) =
         open(&disk, &SpoolLimits { seal_rows: 60_000, seal_bytes: 1 << 30, max_bytes: 1 << 30, ..limits() })
@@ -207,39 +202,39 @@ fn identities_come_from_the_newest_segments() {
     drop(spool);
     let (_, found) = open(&disk, &limits()).unwrap();
     assert_eq!(found.events, 250_000);
-    let identities = found.identities.len() as u64;
-    assert!((RECENT_ROWS..250_000).contains(&identities), "{identities}");
-    assert!(found.identities.contains(&(249, 999)) && !found.identities.contains(&(0, 0)));
+    let ids = found.ids.len() as u64;
+    assert!((RECENT_ROWS..250_000).contains(&ids), "{ids}");
+    assert!(found.ids.contains(&(249, 999)) && !found.ids.contains(&(0, 0)));
 }
 
 #[test]
-fn what_is_set_aside_goes_on_counting_with_its_reason() {
+fn a_quarantined_segment_and_its_reason_still_count_towards_the_bytes() {
     let disk = TestDisk::default();
     let (spool, _) = open(&disk, &SpoolLimits { seal_rows: 1, ..limits() }).unwrap();
     wait(append(&spool, 1, &[0]).unwrap()).unwrap();
     until(|| spool.oldest_sealed().is_some());
     let before = spool.status().bytes;
-    spool.set_aside(&spool.oldest_sealed().unwrap(), "a test").unwrap();
+    spool.quarantine(&spool.oldest_sealed().unwrap(), "a test").unwrap();
     assert_eq!(spool.status().bytes, before + 6);
     drop(spool);
-    let bytes: u64 = disk.lengths(&aside()).values().sum();
+    let bytes: u64 = disk.lengths(&quarantine()).values().sum();
     let (spool, _) = open(&disk, &limits()).unwrap();
     let header = header_len(&disk) as u64;
-    // The segment that was open then has no frame: it is sealed all the same, so that its number is shipped.
-    let sealed = header + segment::Seal::LEN as u64;
-    assert_eq!(spool.status().bytes, bytes + sealed + header, "as it is counted on opening");
+    // The active segment had no frame. It was sealed, because its number must reach the store.
+    let sealed = header + Seal::LEN as u64;
+    assert_eq!(spool.status().bytes, bytes + sealed + header, "the same after a restart");
 }
 
 #[test]
-fn a_segment_that_could_not_be_set_aside_stays_to_be_shipped() {
+fn a_segment_that_could_not_be_quarantined_still_waits() {
     let disk = TestDisk::default();
     let (spool, _) = open(&disk, &SpoolLimits { seal_rows: 1, ..limits() }).unwrap();
     wait(append(&spool, 1, &[0]).unwrap()).unwrap();
     until(|| spool.oldest_sealed().is_some());
     let sealed = spool.oldest_sealed().unwrap();
-    // Everything fails for a while, the look whether it is still there among it.
+    // Everything fails for a while, also the check whether the file is still there.
     disk.fault_after(0, Fault::Error { kind: ErrorKind::Other, done: false, lasting: true });
-    spool.set_aside(&sealed, "a test").unwrap_err();
-    disk.mend();
-    assert_eq!(spool.oldest_sealed().map(|sealed| sealed.name), Some(sealed.name));
+    spool.quarantine(&sealed, "a test").unwrap_err();
+    disk.clear_fault();
+    assert_eq!(spool.oldest_sealed().map(|sealed| sealed.id), Some(sealed.id));
 }

@@ -1,7 +1,7 @@
 //! Reads a sealed segment for shipping: first all of it, to see that it is whole, then the rows, in bounded memory.
 //!
-//! Both passes run on the calling thread, which may block. The store is told nothing about a segment before it is known
-//! to be whole: an insert broken off in its middle is the one thing that no token mends.
+//! Both passes block the calling thread. The store gets nothing of a segment before it is known to be whole: an insert that breaks off in
+//! the middle is the one thing that no token repairs.
 
 use std::borrow::Cow;
 use std::io;
@@ -9,20 +9,24 @@ use std::ops::{Range, RangeInclusive};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::spool::accounting::digests::{self, Prints};
-use crate::spool::accounting::row_layout::Layout;
-use crate::spool::accounting::shipped_ids::Identity;
+use super::queue::SealedSegment;
+use super::spool::Spool;
+use crate::spool::accounting::digests::{DIGEST_COLUMNS, SegmentDigests};
+use crate::spool::accounting::record::{EventId, RecordKind, RecordRef};
+use crate::spool::accounting::row_layout::RowLayout;
 use crate::spool::log::disk::DiskFile;
-use crate::spool::log::frame::{Kind, Whole};
-use crate::spool::log::segment::{Header, Name, Reader, Step, Table};
-use crate::spool::{Sealed, Spool, SpoolError};
+use crate::spool::log::error::SpoolError;
+use crate::spool::log::frame::{FrameKind, FrameRef};
+use crate::spool::log::segment::{Header, ReadStep, Seal, SegmentId, SegmentReader};
 
-/// Rows are handed on in chunks of about this many bytes.
-pub(crate) const CHUNK: usize = 1 << 20;
+/// Rows are passed on in chunks of about this many bytes.
+const CHUNK: usize = 1 << 20;
+const EVENTS: FrameKind = FrameKind::Record(RecordKind::Events as u8);
+const AUDIT: FrameKind = FrameKind::Record(RecordKind::Audit as u8);
 
 /// Why a segment cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum UnloadError {
+pub(crate) enum ShipmentError {
     #[error("{0}")]
     Damaged(String),
     #[error(transparent)]
@@ -30,232 +34,228 @@ pub(crate) enum UnloadError {
 }
 
 /// A sealed segment that was read once and found whole.
-pub(crate) struct Unload {
-    sealed: Sealed,
+pub(crate) struct Shipment {
+    sealed: SealedSegment,
     file: Box<dyn DiskFile>,
     header: Header,
+    /// Offset of the first frame.
     start: u64,
-    identities: Vec<Identity>,
-    prints: Prints,
+    ids: Vec<EventId>,
+    digests: SegmentDigests,
 }
 
-/// Where the rows of a part come from.
+/// What the rows of an insert batch are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
-    /// The segment's frames.
-    Frames(Kind),
-    /// What was found out about it when it was read through.
-    Prints,
+pub(crate) enum BatchRows {
+    Events,
+    Audit,
+    /// The segment's digests.
+    Digests,
+    /// The segment's counts.
+    Counts,
 }
 
 /// The rows of a segment that go into one table.
 #[derive(Debug, Clone)]
-pub(crate) struct Part {
-    source: Source,
-    pub(crate) table: String,
+pub(crate) struct InsertBatch {
+    pub(crate) rows: BatchRows,
+    /// Names of the columns, joined by `, `, as they were when the rows were encoded.
     pub(crate) columns: String,
-    pub(crate) token: String,
 }
 
-impl Unload {
+impl Shipment {
     /// Opens a segment and reads it through.
-    pub(crate) fn open(spool: &Spool, sealed: Sealed) -> Result<Self, UnloadError> {
-        let file = spool.read(&sealed)?;
+    pub(crate) fn open(spool: &Spool, sealed: SealedSegment) -> Result<Self, ShipmentError> {
+        let file = spool.open_segment(&sealed)?;
         let failed = |source| SpoolError::io("read", spool.directory(), source);
-        let (header, start) = Header::read(&*file).map_err(failed)?.map_err(UnloadError::Damaged)?;
-        let mut unload =
-            Self { sealed, file, header, start, identities: Vec::new(), prints: Prints::default() };
-        let (mut events, mut audit) = (0, 0);
-        let (mut identities, mut prints) = (Vec::new(), Prints::default());
-        unload
-            .range(start..sealed.bytes, &mut |frame| {
-                identities.extend(frame.identities());
-                match frame.kind {
-                    Kind::Events => events += u64::from(frame.count),
-                    Kind::Audit => audit += u64::from(frame.count),
-                    Kind::Dropped | Kind::Books | Kind::Seal => {}
+        let (header, start) = Header::read(&*file).map_err(failed)?.map_err(ShipmentError::Damaged)?;
+        let mut shipment =
+            Self { sealed, file, header, start, ids: Vec::new(), digests: SegmentDigests::default() };
+        let (mut ids, mut digests) = (Vec::new(), SegmentDigests::default());
+        let (mut events, mut audit, mut is_readable) = (0, 0, true);
+        shipment
+            .read_frames(start..sealed.bytes, &mut |frame| {
+                if !matches!(frame.kind, FrameKind::Record(_)) {
+                    return true;
                 }
-                prints.add(frame, sealed.created);
+                let Some(record) = RecordRef::parse(frame) else {
+                    is_readable = false;
+                    return false;
+                };
+                match record.kind {
+                    RecordKind::Events => events += u64::from(record.count),
+                    RecordKind::Audit => audit += u64::from(record.count),
+                    RecordKind::Dropped => {}
+                }
+                ids.extend(record.event_ids());
+                digests.add_record(&record, sealed.created);
                 true
             })
             .map_err(failed)??;
-        (unload.identities, unload.prints) = (identities, prints);
-        if (events, audit) != (sealed.seal.events, sealed.seal.audit) {
-            return Err(UnloadError::Damaged(format!(
+        if !is_readable {
+            return Err(ShipmentError::Damaged("it holds a record that cannot be read".into()));
+        }
+        (shipment.ids, shipment.digests) = (ids, digests);
+        if (events, audit) != (sealed.events, sealed.audit) {
+            return Err(ShipmentError::Damaged(format!(
                 "its seal names {} events and {} audit rows, but it holds {events} and {audit}",
-                sealed.seal.events, sealed.seal.audit
+                sealed.events, sealed.audit
             )));
         }
-        Ok(unload)
+        Ok(shipment)
     }
 
-    /// Page load and number of its events, in order.
-    pub(crate) fn identities(&self) -> &[Identity] {
-        &self.identities
+    pub(crate) fn id(&self) -> SegmentId {
+        self.sealed.id
     }
 
-    /// The table of its events and when the first and the last were received, Unix ms; none without events.
-    pub(crate) fn events(&self) -> Option<(&str, RangeInclusive<i64>)> {
-        let first = self.prints.iter().map(|(_, _, print)| print.first).min()?;
-        let last = self.prints.iter().map(|(_, _, print)| print.last).max()?;
-        Some((&self.header.table(Kind::Events)?.name, first..=last))
+    /// Ids of its events, in order.
+    pub(crate) fn event_ids(&self) -> &[EventId] {
+        &self.ids
+    }
+
+    /// When the first and the last event were received, Unix ms; `None` without events.
+    pub(crate) fn received(&self) -> Option<RangeInclusive<i64>> {
+        let first = self.digests.iter().map(|(_, _, digest)| digest.first).min()?;
+        let last = self.digests.iter().map(|(_, _, digest)| digest.last).max()?;
+        Some(first..=last)
     }
 
     /// Sites of its events, some more than once.
     pub(crate) fn sites(&self) -> impl Iterator<Item = &str> {
-        self.prints.iter().map(|(_, site, _)| site)
+        self.digests.iter().map(|(_, site, _)| site)
     }
 
-    /// Whether its events say when they were received.
-    pub(crate) fn tells_receipt(&self) -> bool {
-        let columns = self.header.table(Kind::Events).map_or("", |table| &table.columns);
+    /// Whether its events have a column with the time of receipt.
+    pub(crate) fn has_received_column(&self) -> bool {
+        let columns = self.header.schema(EVENTS.to_byte()).unwrap_or_default();
         columns.split(',').any(|column| column.trim() == "received")
     }
 
-    /// Its name.
-    pub(crate) fn name(&self) -> Name {
-        self.sealed.name
-    }
-
-    /// What is to be inserted, in this order: segments and books tell of events that the store has.
-    pub(crate) fn parts(&self) -> Vec<Part> {
-        let seal = &self.sealed.seal;
-        let frames = |kind, rows: u64| {
-            let Table { name, columns, .. } = self.header.table(kind).filter(|_| rows > 0)?.clone();
-            Some(Part { source: Source::Frames(kind), token: self.token(&name), table: name, columns })
-        };
-        let prints = Part {
-            source: Source::Prints,
-            table: digests::TABLE.to_owned(),
-            columns: digests::COLUMNS.join(", "),
-            token: self.token(digests::TABLE),
+    /// What must be inserted, in this order: digests and counts tell of events that the store has.
+    pub(crate) fn batches(&self) -> Vec<InsertBatch> {
+        let SealedSegment { events, audit, counts_at, bytes, .. } = self.sealed;
+        let has_counts = counts_at + (Seal::LEN as u64) < bytes;
+        let batch = |rows, kind: FrameKind, has_rows: bool| {
+            let columns = self.header.schema(kind.to_byte()).filter(|_| has_rows)?.to_owned();
+            Some(InsertBatch { rows, columns })
         };
         [
-            frames(Kind::Events, seal.events),
-            frames(Kind::Audit, seal.audit),
-            Some(prints),
-            frames(Kind::Books, seal.books),
+            batch(BatchRows::Events, EVENTS, events > 0),
+            batch(BatchRows::Audit, AUDIT, audit > 0),
+            Some(InsertBatch { rows: BatchRows::Digests, columns: DIGEST_COLUMNS.join(", ") }),
+            batch(BatchRows::Counts, FrameKind::Summary, has_counts),
         ]
         .into_iter()
         .flatten()
         .collect()
     }
 
-    /// The deduplication token of the rows that go into a table.
-    fn token(&self, table: &str) -> String {
-        match table {
-            "events" => self.sealed.name.to_string(),
-            _ => format!("{}-{table}", self.sealed.name),
-        }
-    }
-
-    /// Hands the rows of a part to `send`, chunk by chunk, until that says that it takes no more. Of the events those are left out that are
-    /// `held`, which tells of each in their order, or of none.
-    pub(crate) fn rows(
+    /// Passes the rows of a batch to `send`, chunk by chunk, until that returns `false`. Events that are `already_stored` are left out;
+    /// it has an entry for each event in order, or none.
+    pub(crate) fn send_rows(
         &self,
-        part: &Part,
-        held: &[bool],
+        batch: &InsertBatch,
+        already_stored: &[bool],
         mut send: impl FnMut(Bytes) -> bool,
-    ) -> Result<(), UnloadError> {
-        let books_at = self.sealed.seal.books_at;
-        let (kind, range) = match part.source {
-            Source::Prints => {
-                send(self.prints.encode(self.sealed.name, self.sealed.created).into());
+    ) -> Result<(), ShipmentError> {
+        let counts_at = self.sealed.counts_at;
+        let (kind, range) = match batch.rows {
+            BatchRows::Digests => {
+                send(self.digests.encode(self.sealed.id, self.sealed.created).into());
                 return Ok(());
             }
-            Source::Frames(Kind::Books) => (Kind::Books, books_at..self.sealed.bytes),
-            Source::Frames(kind) => (kind, self.start..books_at),
+            BatchRows::Events => (EVENTS, self.start..counts_at),
+            BatchRows::Audit => (AUDIT, self.start..counts_at),
+            BatchRows::Counts => (FrameKind::Summary, counts_at..self.sealed.bytes),
         };
         let mut chunk = BytesMut::with_capacity(CHUNK);
-        let mut wanted = true;
-        let layout = self.header.table(Kind::Events).filter(|_| held.contains(&true)).and_then(Layout::of);
-        let mut held = held.iter().copied();
-        let mut each = |frame: &Whole<'_>| {
+        let mut is_wanted = true;
+        let mut filter = StoredFilter::new(self.header.schema(EVENTS.to_byte()), already_stored);
+        let mut add = |frame: &FrameRef<'_>| {
             if frame.kind == kind {
-                let held: Vec<bool> = match kind {
-                    Kind::Events => held.by_ref().take(frame.count as usize).collect(),
-                    _ => Vec::new(),
-                };
-                let rows = without(frame, &held, layout.as_ref());
+                let rows = filter.rows(frame);
                 if chunk.len() + rows.len() > CHUNK && !chunk.is_empty() {
                     let full = std::mem::replace(&mut chunk, BytesMut::with_capacity(CHUNK));
-                    wanted = send(full.freeze());
+                    is_wanted = send(full.freeze());
                 }
                 chunk.extend_from_slice(&rows);
             }
-            wanted
+            is_wanted
         };
-        self.range(range, &mut each).map_err(|source| SpoolError::Io {
+        self.read_frames(range, &mut add).map_err(|source| SpoolError::Io {
             action: "read segment",
-            path: self.sealed.name.file().into(),
+            path: self.sealed.id.file_name().into(),
             source: source.into(),
         })??;
-        if wanted && !chunk.is_empty() {
+        if is_wanted && !chunk.is_empty() {
             send(chunk.freeze());
         }
         Ok(())
     }
 
-    fn range(
+    /// Passes the frames of a range to `visit` until that returns `false`.
+    fn read_frames(
         &self,
         range: Range<u64>,
-        see: &mut impl FnMut(&Whole<'_>) -> bool,
-    ) -> io::Result<Result<(), UnloadError>> {
-        let mut reader = Reader::new(&*self.file, self.header.salt, range);
+        visit: &mut impl FnMut(&FrameRef<'_>) -> bool,
+    ) -> io::Result<Result<(), ShipmentError>> {
+        let mut reader = SegmentReader::new(&*self.file, self.header.salt, range);
         loop {
             match reader.step()? {
-                Step::Frame(frame) => {
-                    if !see(&frame) {
+                ReadStep::Frame(frame) => {
+                    if !visit(&frame) {
                         return Ok(Ok(()));
                     }
                 }
-                Step::End => return Ok(Ok(())),
-                Step::Bad => {
+                ReadStep::End => return Ok(Ok(())),
+                ReadStep::Invalid => {
                     let reason = format!("no whole frame at byte {}", reader.offset());
-                    return Ok(Err(UnloadError::Damaged(reason)));
+                    return Ok(Err(ShipmentError::Damaged(reason)));
                 }
             }
         }
     }
 }
 
-/// The rows of a frame but for those that are held. A frame of columns that this version does not know stays whole: rather a copy,
-/// which is taken out when the day closes, than a row that is lost.
-fn without<'a>(frame: &Whole<'a>, held: &[bool], layout: Option<&Layout>) -> Cow<'a, [u8]> {
-    if !held.contains(&true) {
-        return frame.rows.into();
-    }
-    if !held.contains(&false) {
-        return Cow::default();
-    }
-    let Some(lengths) = layout.and_then(|layout| layout.lengths(frame.rows, frame.count)) else {
-        return frame.rows.into();
-    };
-    let (mut rest, mut left) = (frame.rows, Vec::new());
-    for (length, held) in lengths.into_iter().zip(held) {
-        let (row, after) = rest.split_at(length);
-        left.extend_from_slice(if *held { &[] } else { row });
-        rest = after;
-    }
-    left.into()
+/// Leaves out the events that the store has.
+struct StoredFilter<'a> {
+    already_stored: std::iter::Copied<std::slice::Iter<'a, bool>>,
+    layout: Option<RowLayout>,
 }
 
-impl Part {
-    /// Whether it is the events.
-    pub(crate) fn is_events(&self) -> bool {
-        self.source == Source::Frames(Kind::Events)
+impl<'a> StoredFilter<'a> {
+    fn new(columns: Option<&str>, already_stored: &'a [bool]) -> Self {
+        let columns = columns.filter(|_| already_stored.contains(&true));
+        Self { already_stored: already_stored.iter().copied(), layout: columns.and_then(RowLayout::parse) }
     }
-}
 
-#[cfg(test)]
-impl Part {
-    /// A part to blame in a test of errors.
-    pub(crate) fn of_test() -> Self {
-        Self {
-            source: Source::Frames(Kind::Events),
-            table: "events".into(),
-            columns: String::new(),
-            token: "token".into(),
+    /// The rows of the next frame.
+    fn rows<'f>(&mut self, frame: &FrameRef<'f>) -> Cow<'f, [u8]> {
+        let Some(record) = RecordRef::parse(frame) else { return frame.payload.into() };
+        if record.kind != RecordKind::Events {
+            return record.rows.into();
         }
+        let stored: Vec<bool> = self.already_stored.by_ref().take(record.count as usize).collect();
+        self.without(&record, &stored)
+    }
+
+    /// A record with a column that this version does not know stays whole: better a copy, which closing the day removes, than a lost row.
+    fn without<'f>(&self, record: &RecordRef<'f>, stored: &[bool]) -> Cow<'f, [u8]> {
+        if !stored.contains(&true) {
+            return record.rows.into();
+        }
+        if !stored.contains(&false) {
+            return Cow::default();
+        }
+        let lengths = self.layout.as_ref().and_then(|layout| layout.lengths(record.rows, record.count));
+        let Some(lengths) = lengths else { return record.rows.into() };
+        let (mut rest, mut left) = (record.rows, Vec::new());
+        for (length, is_stored) in lengths.into_iter().zip(stored) {
+            let (row, after) = rest.split_at(length);
+            left.extend_from_slice(if *is_stored { &[] } else { row });
+            rest = after;
+        }
+        left.into()
     }
 }

@@ -1,45 +1,45 @@
 //! How full the spool is, and how far behind the store.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::spool::{Spool, SpoolError, now_ms};
+use super::spool::Spool;
+use crate::spool::log::error::SpoolError;
+use crate::spool::log::state::now_ms;
 
 /// How full the spool is.
 #[derive(Debug, Clone)]
 pub struct SpoolStatus {
-    /// Bytes on disk, segments set aside among them.
+    /// Bytes on disk, quarantined segments included.
     pub bytes: u64,
-    /// The bound on them.
+    /// Bytes beyond which events are refused.
     pub max_bytes: u64,
-    /// Sealed segments that wait to be shipped.
+    /// Number of sealed segments that wait to be shipped.
     pub sealed: usize,
-    /// Rows of `events` on disk that are not confirmed yet.
+    /// Rows of events that the store has not confirmed.
     pub events: u64,
     /// Age of the oldest segment with rows.
     pub oldest: Option<Duration>,
-    /// Why it takes no more for now: the disk is nearly full.
-    pub short: Option<SpoolError>,
-    /// Why it takes no more, if it is broken.
+    /// Why events are refused for now: the disk is nearly full.
+    pub no_space: Option<SpoolError>,
+    /// Why everything is refused: the spool is broken.
     pub broken: Option<SpoolError>,
 }
 
 impl Spool {
-    /// How full it is.
     pub fn status(&self) -> SpoolStatus {
-        let shared = &self.shared;
-        let active = shared.active_events.load(Ordering::Relaxed);
-        let sealed = shared.sealed.lock();
-        let begun = sealed.front().map(|segment| segment.created);
-        let begun = begun.or((active > 0).then(|| shared.active_since.load(Ordering::Relaxed)));
+        let state = &self.log.state;
+        let active = *state.active.lock();
+        let [active_events, _] = active.totals;
+        let (sealed, events, oldest) = self.queue.summary();
+        let created = oldest.or((active_events > 0).then_some(active.created));
         SpoolStatus {
-            bytes: shared.queue.on_disk.load(Ordering::Relaxed),
-            max_bytes: shared.limits.max_bytes,
-            sealed: sealed.len(),
-            events: active + sealed.iter().map(|segment| segment.seal.events).sum::<u64>(),
-            oldest: begun.map(|begun| Duration::from_millis((now_ms() - begun).max(0).cast_unsigned())),
-            short: shared.queue.short(),
-            broken: shared.broken.get().cloned(),
+            bytes: state.usage.total(),
+            max_bytes: state.limits.max_bytes,
+            sealed,
+            events: active_events + events,
+            oldest: created.map(|created| Duration::from_millis((now_ms() - created).max(0).cast_unsigned())),
+            no_space: state.queue.no_space(),
+            broken: state.broken.get().cloned(),
         }
     }
 }

@@ -1,60 +1,45 @@
-//! Why the spool does not take, give or keep something.
+//! Why the spool refuses, or could not do something.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::spool::MAX_FRAME_LEN;
+use super::frame::MAX_FRAME_LEN;
 
-/// Why the spool did not take something.
+/// Why the spool refuses, or could not do something.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SpoolError {
-    /// It holds as much as it may, or the disk is behind by more than memory may hold.
+    /// The spool holds its maximum of bytes, or more waits in memory than the disk can take.
     #[error("the spool is full: it holds {bytes} of at most {max} bytes")]
-    Full {
-        /// Bytes on disk.
-        bytes: u64,
-        /// The bound.
-        max: u64,
-    },
-    /// Less space is left on the disk than is to be kept free.
+    Full { bytes: u64, max: u64 },
+    /// The file system has less free space than the reserve.
     #[error(
         "the disk has {free} bytes left, and the spool keeps {reserve} free; make room, or lower spool.reserve"
     )]
-    NoSpace {
-        /// Bytes left on its file system.
-        free: u64,
-        /// What is kept free.
-        reserve: u64,
-    },
+    NoSpace { free: u64, reserve: u64 },
     /// A write or a sync failed; only a restart helps.
     #[error("the spool is broken: {0}")]
     Broken(Arc<str>),
-    /// It was closed.
     #[error("the spool is closed")]
     Closed,
-    /// The frame is over [`MAX_FRAME_LEN`].
-    #[error("a frame of {bytes} bytes is over the bound of {MAX_FRAME_LEN}")]
-    TooLarge {
-        /// Length of the frame.
-        bytes: usize,
-    },
+    /// The frame is longer than [`MAX_FRAME_LEN`].
+    #[error("a frame of {bytes} bytes is longer than {MAX_FRAME_LEN}")]
+    TooLarge { bytes: usize },
     /// Another process works in the directory.
     #[error("{0} is in use by another collector; give each its own data directory")]
     Locked(PathBuf),
-    /// The identity file is not one.
+    /// The identity file cannot be parsed.
     #[error("{0} is not the identity of a spool; move it away, and a new one will be made")]
     Identity(PathBuf),
-    /// The disk said no.
+    /// The directory was written in an earlier format.
+    #[error(
+        "{directory} holds a spool of an earlier format ({found}); this program reads format {supported}: \
+         have the version that wrote it ship all of it, then delete or move the directory"
+    )]
+    Format { directory: PathBuf, found: String, supported: u16 },
+    /// The disk returned an error.
     #[error("cannot {action} {path}: {source}")]
-    Io {
-        /// What was to be done.
-        action: &'static str,
-        /// To what.
-        path: PathBuf,
-        /// What the system said.
-        source: Arc<io::Error>,
-    },
+    Io { action: &'static str, path: PathBuf, source: Arc<io::Error> },
 }
 
 impl SpoolError {
@@ -62,7 +47,7 @@ impl SpoolError {
         Self::Io { action, path: path.to_owned(), source: Arc::new(source) }
     }
 
-    /// Whether it is a file that is not there.
+    /// Whether a file does not exist.
     pub(crate) fn is_missing(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
@@ -73,7 +58,7 @@ impl SpoolError {
     }
 }
 
-/// Whether the disk, or what this process may take of it, is full.
+/// Whether the disk, or this process's quota of it, is full.
 pub(crate) fn is_no_space(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -1,6 +1,15 @@
-//! Segments that cannot be shipped: set aside, split, requeued or discarded.
+//! Segments that cannot be shipped: they are quarantined, split, requeued, salvaged or discarded.
+//!
+//! The commands work beside a running collector. Only [`discard`](discard::discard) deletes rows, and it leaves a tombstone.
 
 pub(crate) mod discard;
-pub(crate) mod pending;
+pub(crate) mod examine;
+pub(crate) mod moves;
+mod names;
+mod pending;
+pub(crate) mod rebuild;
+mod refused;
 pub(crate) mod requeue;
+mod salvage;
 pub(crate) mod split;
+pub(crate) mod tombstone;

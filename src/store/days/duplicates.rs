@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
 use crate::event::{COLUMNS, UnixMillis};
-use crate::spool::{self, SEGMENTS_COLUMNS, fingerprint};
+use crate::spool::{self, DIGEST_COLUMNS, fingerprint};
 use crate::store::days::{Target, VisitsError};
 use crate::store::reconcile::text_of;
 
@@ -187,7 +187,7 @@ async fn tell_segments(target: &Target, copied: &[Copied]) -> Result<(), VisitsE
     if rows.is_empty() {
         return Ok(());
     }
-    let columns = SEGMENTS_COLUMNS.join(", ");
+    let columns = DIGEST_COLUMNS.join(", ");
     let insert = format!("INSERT INTO segments ({columns}) VALUES {}", rows.trim_end_matches(','));
     // A row that is there already does no harm, and one that is not must not be taken for it.
     let query = target.client.query(&insert).with_setting("max_query_size", MAX_QUERY);

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::spool::Name;
+use crate::spool::SegmentId;
 
 /// The store's events are counted by this many ms of their time of receipt.
 pub(crate) const BUCKET_MS: i64 = 100;
@@ -52,7 +52,7 @@ impl Sum {
 /// What one segment brought to a day and site.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shipped {
-    pub(crate) name: Name,
+    pub(crate) name: SegmentId,
     pub(crate) sum: Sum,
     /// Unix ms of receipt.
     pub(crate) first: i64,
@@ -185,7 +185,11 @@ fn combinations(segments: &[Shipped]) -> impl Iterator<Item = Sum> {
 }
 
 /// The first and the last segment in whose time most events are missing, or too many where `difference` says so.
-pub(crate) fn touched(segments: &[Shipped], deviations: &[f64], difference: Sum) -> Option<(Name, Name)> {
+pub(crate) fn touched(
+    segments: &[Shipped],
+    deviations: &[f64],
+    difference: Sum,
+) -> Option<(SegmentId, SegmentId)> {
     let sign = if difference.events < 0 { -1.0 } else { 1.0 };
     let largest = deviations.iter().map(|deviation| deviation * sign).fold(0.0, f64::max);
     let touched = |(_, deviation): &(&Shipped, &f64)| {
@@ -211,7 +215,7 @@ mod tests {
     /// Forty segments of two seconds each; the times of neighbours overlap, as they do under load.
     fn segments() -> Vec<Shipped> {
         let segment = |number: u64| Shipped {
-            name: Name { collector: 1, number },
+            name: SegmentId { collector: 1, number },
             sum: Sum {
                 events: 1000 + (number % 3).cast_signed(),
                 fingerprint: crate::spool::fingerprint(number, 0),

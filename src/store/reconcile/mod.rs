@@ -1,4 +1,4 @@
-//! The books held against the store: received = stored + spooled + set aside + discarded + lost + dropped by reason, for each day and site.
+//! The books held against the store: received = stored + spooled + quarantined + discarded + lost + dropped by reason, for each day and site.
 //!
 //! Collectors go on while this looks. What it reads is therefore read in an order that makes the answer exact: books,
 //! segments, events, spool, segments again, books again. A segment's events are stored before its rows of `segments`, and those
@@ -17,11 +17,14 @@ use clickhouse::error::Result;
 use jiff::civil::Date;
 
 use crate::event::DropReason;
-use crate::spool::{FINGERPRINT_SQL, Inventory, STORED, SpoolError, Tally, inspect};
+use crate::spool::{Inventory, STORED, SegmentCounts, SpoolError, inspect};
 use crate::store::Client;
 use culprit::Sum;
 pub use proof::Finding;
 use proof::Proof;
+
+/// The digest of events, as ClickHouse computes it: the sum of [`fingerprint`](crate::spool::fingerprint), modulo 2^64.
+pub const FINGERPRINT_SQL: &str = "sum(intHash64(page_load + seq * 11400714819323198485))";
 
 /// A day of receipt (UTC, days since 1970-01-01) and a site.
 pub type Key = (u16, String);
@@ -51,8 +54,8 @@ pub struct Line {
     pub spooled: u64,
     /// Of those, the ones that the store may have by now: they are being shipped.
     pub shipping: u64,
-    /// Events of segments that were set aside.
-    pub aside: u64,
+    /// Events of quarantined segments.
+    pub quarantined: u64,
     /// Events dropped, by the number of the reason.
     pub dropped: [u64; DropReason::ALL.len()],
     /// Events taken out of the store again on purpose: copies, and what subjects had erased.
@@ -88,7 +91,7 @@ impl Line {
         self.booked
             + self.removed
             + self.spooled
-            + self.aside
+            + self.quarantined
             + self.discarded
             + self.lost
             + self.dropped.iter().sum::<u64>()
@@ -100,7 +103,7 @@ impl Line {
 pub struct Balance {
     /// By day and site.
     pub lines: BTreeMap<Key, Line>,
-    /// Segments in the spool or aside that cannot be read: what they hold is not in the lines.
+    /// Segments in the spool or in quarantine that cannot be read: what they hold is not in the lines.
     pub unreadable: Vec<String>,
     /// What is not as it should be, segment by segment where that is known.
     pub findings: Vec<Finding>,
@@ -199,25 +202,25 @@ impl Balance {
 
     fn add_spool(&mut self, inventory: &Inventory, days: &std::ops::RangeInclusive<u16>) {
         let lines = &mut self.lines;
-        let mut add = |books: &Tally, see: &dyn Fn(&mut Line, u64)| {
+        let mut add = |books: &SegmentCounts, see: &dyn Fn(&mut Line, u64)| {
             for (site, count) in books.iter().filter(|(_, count)| days.contains(&count.day)) {
                 see(lines.entry((count.day, site.to_owned())).or_default(), count.stored);
             }
         };
         for (place, segment) in inventory.segments.iter().enumerate() {
-            add(&segment.books, &|line, events| {
+            add(&segment.counts, &|line, events| {
                 line.spooled += events;
                 line.shipping += if place == 0 { events } else { 0 };
             });
         }
-        let aside = || inventory.aside.iter().filter_map(|aside| aside.books.as_ref());
-        aside().for_each(|books| add(books, &|line, events| line.aside += events));
+        let quarantined = || inventory.quarantined.iter().filter_map(|segment| segment.counts.as_ref());
+        quarantined().for_each(|books| add(books, &|line, events| line.quarantined += events));
         inventory.discarded.iter().for_each(|books| add(books, &|line, events| line.discarded += events));
-        let lost = || inventory.lost.iter().map(|loss| &loss.books);
+        let lost = || inventory.lost.iter().map(|loss| &loss.counts);
         lost().for_each(|books| add(books, &|line, events| line.lost += events));
-        let waiting = inventory.segments.iter().map(|segment| &segment.books);
-        let all = waiting.chain(aside()).chain(&inventory.discarded).chain(lost());
-        for (site, count) in all.flat_map(Tally::iter) {
+        let waiting = inventory.segments.iter().map(|segment| &segment.counts);
+        let all = waiting.chain(quarantined()).chain(&inventory.discarded).chain(lost());
+        for (site, count) in all.flat_map(SegmentCounts::iter) {
             if days.contains(&count.day) {
                 let line = self.lines.entry((count.day, site.to_owned())).or_default();
                 for (sum, events) in line.dropped.iter_mut().zip(count.dropped) {
@@ -225,8 +228,9 @@ impl Balance {
                 }
             }
         }
-        let damaged = inventory.segments.iter().filter(|segment| segment.is_damaged()).map(|it| &it.name);
-        let unknown = inventory.aside.iter().filter(|aside| aside.books.is_none()).map(|it| &it.name);
+        let damaged = inventory.segments.iter().filter(|segment| segment.is_damaged()).map(|it| &it.id);
+        let unknown =
+            inventory.quarantined.iter().filter(|segment| segment.counts.is_none()).map(|it| &it.id);
         self.unreadable = damaged.chain(unknown).cloned().collect();
     }
 

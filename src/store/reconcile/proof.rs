@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::spool::{Inventory, Name, Prints};
+use crate::spool::{Inventory, SegmentDigests, SegmentId};
 use crate::store::Client;
 use crate::store::reconcile::culprit::{self, BUCKET_MS, Culprit, Shipped, Sum};
 use crate::store::reconcile::{BooksError, Key, number, rows};
@@ -168,7 +168,7 @@ pub(crate) struct Proof<'a> {
     pub(crate) before: BTreeMap<Key, Totals>,
     pub(crate) after: BTreeMap<Key, Totals>,
     /// Segments that this machine's collector may be shipping now.
-    pub(crate) shipping: Vec<(Name, Prints)>,
+    pub(crate) shipping: Vec<(SegmentId, SegmentDigests)>,
 }
 
 impl Proof<'_> {
@@ -241,7 +241,7 @@ impl Proof<'_> {
                 choices.extend(known.iter().map(|choice| choice.minus(suffix)));
             }
         }
-        let there: HashSet<Name> = segments.iter().map(|segment| segment.name).collect();
+        let there: HashSet<SegmentId> = segments.iter().map(|segment| segment.name).collect();
         for (name, prints) in &self.shipping {
             if let Some(print) = prints.get(key.0, &key.1).filter(|_| !there.contains(name)) {
                 let sum = Sum { events: print.events.cast_signed(), fingerprint: print.fingerprint };
@@ -288,8 +288,8 @@ fn named((day, site): &Key, (segment, times): Culprit) -> Finding {
     }
 }
 
-fn unnamed((day, site): &Key, difference: Sum, range: Option<(Name, Name)>) -> Finding {
-    let text = |name: Option<Name>| name.map_or_else(|| "?".to_owned(), |name| name.to_string());
+fn unnamed((day, site): &Key, difference: Sum, range: Option<(SegmentId, SegmentId)>) -> Finding {
+    let text = |name: Option<SegmentId>| name.map_or_else(|| "?".to_owned(), |name| name.to_string());
     let (from, to) = (text(range.map(|it| it.0)), text(range.map(|it| it.1)));
     Finding::Events { events: difference.events, from, to, day: *day, site: site.clone() }
 }
@@ -342,7 +342,7 @@ async fn shipped(client: &Client, (day, site): &Key) -> Result<Vec<Shipped>, Boo
     for row in rows(client, sql, &parameters).await? {
         let [collector, place, events, fingerprint, first, last] = row.as_slice() else { continue };
         segments.push(Shipped {
-            name: Name { collector: number(&row, collector)?, number: number(&row, place)? },
+            name: SegmentId { collector: number(&row, collector)?, number: number(&row, place)? },
             sum: Sum { events: number(&row, events)?, fingerprint: number(&row, fingerprint)? },
             first: number(&row, first)?,
             last: number(&row, last)?,
@@ -374,7 +374,7 @@ pub(crate) fn damaged(
     days: &std::ops::RangeInclusive<u16>,
 ) -> impl Iterator<Item = Finding> {
     inventory.lost.iter().filter_map(|loss| {
-        let books = loss.books.iter().filter(|(_, count)| days.contains(&count.day));
+        let books = loss.counts.iter().filter(|(_, count)| days.contains(&count.day));
         let events = loss.events.map(|_| books.map(|(_, count)| count.stored).sum());
         let is_loss = events != Some(0) || loss.audit != Some(0);
         is_loss.then(|| Finding::Damaged { segment: loss.segment.clone(), events, audit: loss.audit })
@@ -384,12 +384,12 @@ pub(crate) fn damaged(
 /// Segments of the spool's collector that are nowhere: no segment of theirs lies in the spool, and the store was never told of
 /// them. The spool is to be looked at before.
 pub(crate) async fn lost(client: &Client, inventory: &Inventory) -> Result<Vec<Finding>, BooksError> {
-    let Some(counted) = inventory.counted else { return Ok(Vec::new()) };
-    let collector = counted.collector;
+    let Some(first) = inventory.first_segment else { return Ok(Vec::new()) };
+    let collector = first.collector;
     let on_disk: BTreeSet<u64> = inventory
-        .names()
-        .filter(|name| name.collector == collector && name.number >= counted.number)
-        .map(|name| name.number)
+        .ids()
+        .filter(|id| id.collector == collector && id.number >= first.number)
+        .map(|id| id.number)
         .collect();
     let sql = "SELECT before + 1, toUInt64(number - 1) FROM (SELECT number, \
                lagInFrame(number, 1, number) OVER (ORDER BY number ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS before \
@@ -397,7 +397,7 @@ pub(crate) async fn lost(client: &Client, inventory: &Inventory) -> Result<Vec<F
                WHERE number > before + 1 \
                UNION ALL SELECT min(number), max(number) FROM segments \
                WHERE collector = {collector:UInt64} AND number >= {since:UInt64} HAVING count() > 0";
-    let parameters = [("collector", collector.to_string()), ("since", counted.number.to_string())];
+    let parameters = [("collector", collector.to_string()), ("since", first.number.to_string())];
     let mut known: Option<(u64, u64)> = None;
     let mut gaps = Vec::new();
     let answer = rows(client, sql, &parameters).await?;
@@ -421,6 +421,6 @@ pub(crate) async fn lost(client: &Client, inventory: &Inventory) -> Result<Vec<F
     let numbers = gaps.into_iter().flat_map(|(from, to)| from..=to.min(from.saturating_add(MAX_HOLES)));
     Ok(numbers
         .filter(|number| !on_disk.contains(number))
-        .map(|number| Finding::Lost { segment: Name { collector, number }.to_string() })
+        .map(|number| Finding::Lost { segment: SegmentId { collector, number }.to_string() })
         .collect())
 }

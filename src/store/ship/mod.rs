@@ -5,10 +5,13 @@
 //! reached or is overloaded is tried again for ever. ClickHouse does not sync its memory of tokens and bounds it, so that after a
 //! power cut of the store the token alone does not help: before a segment is sent again whose fate is in doubt, the store is
 //! asked whether it holds each of its events (`doubt`). What the store refuses for what is in it is split until the refused rows are
-//! alone, and set aside (`refusal`); so is what cannot be read back. It does not hold up those behind it. Nothing here drops a row.
+//! alone, and quarantined (`refusal`); so is what cannot be read back. It does not hold up those behind it. Nothing here drops a row.
 
+#[cfg(test)]
+mod crash_tests;
 mod doubt;
 mod refusal;
+mod table;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -21,7 +24,10 @@ use tokio::task::JoinHandle;
 
 use super::Client;
 use crate::error_chain::error_chain;
-use crate::spool::{MAX_SEGMENT_ROWS, Name, Part, Sealed, Spool, SpoolError, Unload, UnloadError};
+use crate::spool::{
+    BatchRows, InsertBatch, MAX_SEGMENT_ROWS, SealedSegment, SegmentId, Shipment, ShipmentError, Spool,
+    SpoolError,
+};
 
 /// Rows that ClickHouse is asked to take as one block, so that an insert is stored whole or not at all.
 const BLOCK_ROWS: u64 = 1 << 20;
@@ -50,11 +56,11 @@ enum ShipError {
     #[error("the store did not take segment {name}")]
     Store { name: String, source: Error },
     /// The store will not take these rows.
-    #[error("the store refuses what is in the segment: table {}: {answer}", part.table)]
+    #[error("the store refuses the content of the segment: table {}: {answer}", table::table(*rows))]
     Content {
-        /// Whose rows.
-        part: Part,
-        /// Its words.
+        /// The refused rows.
+        rows: BatchRows,
+        /// The store's words.
         answer: String,
     },
     /// The segment cannot be read back.
@@ -74,8 +80,8 @@ pub struct Shipper {
     client: Client,
     pause: Duration,
     /// How often in a row a segment was refused for its content, or could not be read.
-    refusals: Option<(Name, u32)>,
-    /// Segments and rows that were set aside since the last one that was shipped as it was made.
+    refusals: Option<(SegmentId, u32)>,
+    /// Segments and rows that were quarantined since the last one that was shipped as it was made.
     alone: u32,
     /// Tells the audit what was discarded; one at a time, so that each has one row.
     auditing: Option<JoinHandle<()>>,
@@ -112,7 +118,7 @@ impl Shipper {
         let mut looked: Option<Instant> = None;
         loop {
             if looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
-                self.look_aside().await;
+                self.check_requeued().await;
                 looked = Some(Instant::now());
             }
             let Ok(sealed) = tokio::time::timeout(LOOK_EVERY, self.spool.next_sealed()).await else {
@@ -126,12 +132,12 @@ impl Shipper {
     }
 
     /// Takes up what an operator wants tried again, and has the audit told what was discarded.
-    async fn look_aside(&mut self) {
+    async fn check_requeued(&mut self) {
         let spool = self.spool.clone();
         let taken = blocking(move || {
-            spool.end_splits()?;
-            let taken = spool.take_up();
-            spool.recount_aside();
+            spool.finish_splits()?;
+            let taken = spool.install_requeued();
+            spool.recount_quarantine();
             taken
         });
         match taken.await {
@@ -157,7 +163,7 @@ impl Shipper {
     async fn drain(&mut self) {
         while let Some(sealed) = self.spool.oldest_sealed() {
             if let Err(error) = self.ship(sealed).await {
-                tracing::warn!(segment = %sealed.name, error = error_chain(&error), "left for the next start");
+                tracing::warn!(segment = %sealed.id, error = error_chain(&error), "left for the next start");
                 return;
             }
         }
@@ -172,46 +178,52 @@ impl Shipper {
     }
 
     /// Sends one segment, table by table, and deletes it.
-    async fn ship(&mut self, sealed: Sealed) -> Result<(), ShipError> {
+    async fn ship(&mut self, sealed: SealedSegment) -> Result<(), ShipError> {
         let began = Instant::now();
         let spool = self.spool.clone();
-        let unload = blocking(move || Unload::open(&spool, sealed)).await.map_err(unreadable)?;
-        let unload = Arc::new(unload);
-        let held = if sealed.in_doubt { self.held(&unload).await? } else { Vec::new() };
-        let stored = held.iter().filter(|held| **held).count();
-        self.spool.doubt(sealed.name);
+        let shipment = blocking(move || Shipment::open(&spool, sealed)).await.map_err(unreadable)?;
+        let shipment = Arc::new(shipment);
+        let already_stored = if sealed.in_doubt { self.already_stored(&shipment).await? } else { Vec::new() };
+        let stored = already_stored.iter().filter(|already_stored| **already_stored).count();
+        self.spool.set_in_doubt(sealed.id);
         if stored > 0 {
             let rows = sealed.events();
-            tracing::info!(segment = %sealed.name, stored, rows, "events of it are in the store already");
+            tracing::info!(segment = %sealed.id, stored, rows, "events of it are in the store already");
         }
-        let held = Arc::new(held);
-        for part in unload.parts() {
-            if !part.is_events() || stored == 0 || stored < held.len() {
-                self.insert(&unload, part, held.clone()).await?;
+        let already_stored = Arc::new(already_stored);
+        for batch in shipment.batches() {
+            if batch.rows != BatchRows::Events || stored == 0 || stored < already_stored.len() {
+                self.insert(&shipment, batch, already_stored.clone()).await?;
             }
         }
         let spool = self.spool.clone();
         blocking(move || {
-            spool.keep_identities(&sealed, unload.identities());
+            spool.keep_shipped_ids(&sealed, shipment.event_ids());
             spool.confirm(&sealed)
         })
         .await?;
-        if self.spool.is_own(sealed.name) && sealed.events() > 0 {
+        if self.spool.is_original(sealed.id) && sealed.events() > 0 {
             self.alone = 0;
         }
         metrics::counter!("footfall_shipped_rows_total").increment(sealed.events());
         metrics::counter!("footfall_shipped_segments_total").increment(1);
-        metrics::histogram!("footfall_ship_seconds").record(began.elapsed());
-        tracing::debug!(segment = %sealed.name, rows = sealed.events(), took = ?began.elapsed(), "shipped");
+        metrics::histogram!("footfall_ship_duration_seconds").record(began.elapsed());
+        tracing::debug!(segment = %sealed.id, rows = sealed.events(), took = ?began.elapsed(), "shipped");
         Ok(())
     }
 
-    /// Inserts a part of a segment but for the events that the store holds. What is left goes under the same token, of which ClickHouse
+    /// Inserts a batch of a segment but for the events that the store holds. What is left goes under the same token, of which ClickHouse
     /// takes one insert for each month: should the first one be under way still, whichever of the two comes second is dropped.
-    async fn insert(&self, unload: &Arc<Unload>, part: Part, held: Arc<Vec<bool>>) -> Result<(), ShipError> {
+    async fn insert(
+        &self,
+        shipment: &Arc<Shipment>,
+        batch: InsertBatch,
+        already_stored: Arc<Vec<bool>>,
+    ) -> Result<(), ShipError> {
+        let token = table::token(shipment.id(), batch.rows);
         let mut insert = self
             .client
-            .insert(&part.table, &part.columns, &part.token)
+            .insert(table::table(batch.rows), &batch.columns, &token)
             .with_timeouts(Some(SEND_TIMEOUT), Some(ANSWER_TIMEOUT));
         for (name, value) in [
             ("async_insert", "0".to_owned()),
@@ -225,8 +237,10 @@ impl Shipper {
         }
         let (chunks, mut read) = mpsc::channel::<Bytes>(READ_AHEAD);
         let reader = {
-            let (unload, part) = (unload.clone(), part.clone());
-            blocking(move || unload.rows(&part, &held, |chunk| chunks.blocking_send(chunk).is_ok()))
+            let (shipment, batch) = (shipment.clone(), batch.clone());
+            blocking(move || {
+                shipment.send_rows(&batch, &already_stored, |chunk| chunks.blocking_send(chunk).is_ok())
+            })
         };
         let sender = async {
             while let Some(chunk) = read.recv().await {
@@ -245,7 +259,7 @@ impl Shipper {
             Ok(()) => insert.end().await,
             Err(error) => Err(error),
         };
-        ended.map_err(|source| refusal::of(&part, source))
+        ended.map_err(|source| refusal::of(shipment.id(), batch.rows, source))
     }
 }
 
@@ -254,10 +268,10 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.expect("it does not panic, and the runtime outlives the shipper")
 }
 
-fn unreadable(error: UnloadError) -> ShipError {
+fn unreadable(error: ShipmentError) -> ShipError {
     match error {
-        UnloadError::Damaged(reason) => ShipError::Damaged(reason),
-        UnloadError::Spool(error) => ShipError::Unreadable(error),
+        ShipmentError::Damaged(reason) => ShipError::Damaged(reason),
+        ShipmentError::Spool(error) => ShipError::Unreadable(error),
     }
 }
 
@@ -270,7 +284,7 @@ fn jittered(pause: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spool::{Durability, Frame};
+    use crate::spool::{Durability, EventRecord};
 
     #[test]
     fn a_pause_is_between_half_and_all_of_its_length() {
@@ -302,7 +316,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let limits = crate::config::Config::check("footfall.toml", "", &[]).unwrap().spool;
         let (spool, _) = Spool::open(directory.path(), &limits).unwrap();
-        let frame = Frame { site: "clinic", page_load: 1, seqs: &[0], rows: &[0; 300] };
+        let frame = EventRecord { site: "clinic", page_load: 1, seqs: &[0], rows: &[0; 300] };
         spool.append(frame, Durability::Synced).unwrap().await.unwrap();
         spool.close();
         drop(spool);

@@ -1,14 +1,15 @@
-//! What the store refuses for what is in it: tried again, split, and at last set aside; and what is kept of the store's words.
+//! What the store refuses for what is in it: tried again, split, and at last quarantined; and what is kept of the store's words.
 
 use clickhouse::error::Error;
 
+use super::table::token;
 use super::{FIRST_PAUSE, ShipError, Shipper, blocking};
 use crate::error_chain::error_chain;
-use crate::spool::{Part, Sealed, SpoolError};
+use crate::spool::{BatchRows, SealedSegment, SegmentId, SpoolError};
 
-/// A segment is set aside when the store has refused its content, or it could not be read, this many times.
+/// A segment is quarantined when the store has refused its content, or it could not be read, this many times.
 const TRIES: u32 = 4;
-/// Rows of a segment that are set aside each alone; where there are more, what is left of the segment is set aside as it is. Finding
+/// Rows of a segment that are quarantined each alone; where there are more, what is left of the segment is quarantined as it is. Finding
 /// each takes two inserts for each halving, some thirty in a full segment.
 const MOST_ALONE: u32 = 32;
 /// Characters of the store's words that are kept.
@@ -22,7 +23,7 @@ const CONTENT_CODES: &[u32] = &[6, 26, 27, 32, 33, 38, 41, 69, 72, 117, 128, 131
 enum Split {
     /// Its halves wait in its place.
     Done,
-    /// It is to be set aside as it is.
+    /// It is quarantined as it is.
     Impossible,
     /// To be tried again.
     Undecided,
@@ -30,7 +31,7 @@ enum Split {
 
 impl Shipper {
     /// Decides about a segment that was not shipped, and waits if it is to be tried again.
-    pub(super) async fn failed(&mut self, sealed: Sealed, error: ShipError) {
+    pub(super) async fn failed(&mut self, sealed: SealedSegment, error: ShipError) {
         metrics::counter!("footfall_ship_failures_total").increment(1);
         let given_up = match &error {
             ShipError::Damaged(_) => true,
@@ -39,12 +40,12 @@ impl Shipper {
             ShipError::Store { .. } | ShipError::Spool(_) => false,
         };
         if !given_up {
-            tracing::warn!(segment = %sealed.name, pause = ?self.pause, error = error_chain(&error), "not shipped");
+            tracing::warn!(segment = %sealed.id, pause = ?self.pause, error = error_chain(&error), "not shipped");
             return self.rest().await;
         }
         let done = match self.split(sealed, &error).await {
             Split::Done => true,
-            Split::Impossible => self.set_aside(sealed, &error).await,
+            Split::Impossible => self.quarantine(sealed, &error).await,
             Split::Undecided => false,
         };
         if done {
@@ -55,42 +56,41 @@ impl Shipper {
     }
 
     /// Lets go of a segment whose file somebody has taken: `verify` knows its number.
-    fn forget(&mut self, sealed: Sealed, error: &SpoolError) {
-        tracing::error!(segment = %sealed.name, rows = sealed.events(), error = error_chain(error), "lost: its file is gone");
+    fn forget(&mut self, sealed: SealedSegment, error: &SpoolError) {
+        tracing::error!(segment = %sealed.id, rows = sealed.events(), error = error_chain(error), "lost: its file is gone");
         self.spool.forget(&sealed);
         (self.pause, self.refusals) = (FIRST_PAUSE, None);
     }
 
     /// Counts a refusal; whether there have been enough of this segment.
-    fn refused_again(&mut self, sealed: Sealed) -> bool {
-        let before =
-            self.refusals.map_or(0, |(name, refusals)| if name == sealed.name { refusals } else { 0 });
-        self.refusals = Some((sealed.name, before + 1));
+    fn refused_again(&mut self, sealed: SealedSegment) -> bool {
+        let before = self.refusals.map_or(0, |(name, refusals)| if name == sealed.id { refusals } else { 0 });
+        self.refusals = Some((sealed.id, before + 1));
         // A half of what was refused is refused for the same reason: there is nothing to wait for.
-        before + 1 >= if self.spool.is_own(sealed.name) { TRIES } else { 1 }
+        before + 1 >= if self.spool.is_original(sealed.id) { TRIES } else { 1 }
     }
 
-    async fn set_aside(&mut self, sealed: Sealed, error: &ShipError) -> bool {
+    async fn quarantine(&mut self, sealed: SealedSegment, error: &ShipError) -> bool {
         let reason = error.to_string();
         let spool = self.spool.clone();
-        match blocking(move || spool.set_aside(&sealed, &reason)).await {
+        match blocking(move || spool.quarantine(&sealed, &reason)).await {
             Ok(()) => {
-                tracing::error!(segment = %sealed.name, rows = sealed.events(), error = error_chain(error), "set aside");
-                metrics::counter!("footfall_segments_set_aside_total").increment(1);
+                tracing::error!(segment = %sealed.id, rows = sealed.events(), error = error_chain(error), "segment quarantined");
+                metrics::counter!("footfall_segments_quarantined_total").increment(1);
                 self.alone += 1;
                 true
             }
             Err(error) => {
-                tracing::error!(segment = %sealed.name, %error, "cannot be set aside");
+                tracing::error!(segment = %sealed.id, %error, "segment cannot be quarantined, trying again");
                 false
             }
         }
     }
 
-    /// Splits a segment whose events the store refuses, so that in the end the refused rows alone are set aside. Not one of which
-    /// the store holds some events all the same, nor one with yet more refused rows than were set aside already.
-    async fn split(&mut self, sealed: Sealed, error: &ShipError) -> Split {
-        let is_events = matches!(error, ShipError::Content { part, .. } if part.is_events());
+    /// Splits a segment whose events the store refuses, so that in the end the refused rows alone are quarantined. Not one of which
+    /// the store holds some events all the same, nor one with yet more refused rows than were quarantined already.
+    async fn split(&mut self, sealed: SealedSegment, error: &ShipError) -> Split {
+        let is_events = matches!(error, ShipError::Content { rows: BatchRows::Events, .. });
         if !is_events || self.alone >= MOST_ALONE {
             return Split::Impossible;
         }
@@ -98,22 +98,22 @@ impl Shipper {
             Ok(true) => {}
             Ok(false) => return Split::Impossible,
             Err(error) => {
-                tracing::warn!(segment = %sealed.name, error = error_chain(&error), "it is not known what the store has of it");
+                tracing::warn!(segment = %sealed.id, error = error_chain(&error), "it is not known what the store has of it");
                 return Split::Undecided;
             }
         }
         let spool = self.spool.clone();
         match blocking(move || spool.split(&sealed)).await {
             Ok(true) => {
-                tracing::warn!(segment = %sealed.name, rows = sealed.events(), error = error_chain(error), "split in two");
+                tracing::warn!(segment = %sealed.id, rows = sealed.events(), error = error_chain(error), "split in two");
                 metrics::counter!("footfall_segments_split_total").increment(1);
                 Split::Done
             }
             Ok(false) => Split::Impossible,
             Err(error) => {
-                tracing::error!(segment = %sealed.name, %error, "cannot be split");
-                // To be moved aside it needs no space.
-                if error.is_no_space() && self.spool.holds(sealed.name) {
+                tracing::error!(segment = %sealed.id, %error, "cannot be split");
+                // Moving it to quarantine needs no space.
+                if error.is_no_space() && self.spool.is_waiting(sealed.id) {
                     Split::Impossible
                 } else {
                     Split::Undecided
@@ -123,13 +123,13 @@ impl Shipper {
     }
 }
 
-/// What the store's error means for a part: whether it is the rows that it will not have.
-pub(super) fn of(part: &Part, error: Error) -> ShipError {
+/// What the store's error means for rows of a segment: whether it refuses their content.
+pub(super) fn of(segment: SegmentId, rows: BatchRows, error: Error) -> ShipError {
     match &error {
         Error::BadResponse(answer) if code(answer).is_some_and(|code| CONTENT_CODES.contains(&code)) => {
-            ShipError::Content { part: part.clone(), answer: essence(answer) }
+            ShipError::Content { rows, answer: essence(answer) }
         }
-        _ => ShipError::Store { name: part.token.clone(), source: without_values(error) },
+        _ => ShipError::Store { name: token(segment, rows), source: without_values(error) },
     }
 }
 
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn errors_that_blame_the_rows_are_told_from_those_that_pass() {
-        let part = Part::of_test();
+        let segment = SegmentId { collector: 1, number: 1 };
         for (answer, content) in [
             ("Code: 117. DB::Exception: Unexpected data. (INCORRECT_DATA)", true),
             ("Code: 33. DB::Exception: Cannot read all data. (CANNOT_READ_ALL_DATA)", true),
@@ -193,10 +193,10 @@ mod tests {
             ("Code: 241. DB::Exception: Memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)", false),
             ("502 Bad Gateway", false),
         ] {
-            let error = of(&part, Error::BadResponse(answer.into()));
+            let error = of(segment, BatchRows::Events, Error::BadResponse(answer.into()));
             assert_eq!(matches!(error, ShipError::Content { .. }), content, "{answer}");
         }
-        let error = of(&part, Error::Network("connection refused".into()));
+        let error = of(segment, BatchRows::Events, Error::Network("connection refused".into()));
         assert!(matches!(error, ShipError::Store { .. }));
     }
 

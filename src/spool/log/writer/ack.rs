@@ -1,5 +1,5 @@
-//! The answer to an append: one shared state for each batch, so that an append allocates nothing and a sync wakes all
-//! that waited for it at once.
+//! The acknowledgement of an append. All appends of a batch share one state, so an append allocates nothing and a sync wakes
+//! everyone who waits for it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,31 +9,31 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use crate::spool::SpoolError;
+use crate::spool::log::error::SpoolError;
 
 const WAITING: u8 = 0;
 const SYNCED: u8 = 1;
 const FAILED: u8 = 2;
 
-/// Resolves when what was appended is on disk, synced, or is known not to be.
+/// Resolves when the appended records are synced, or when they cannot be.
 ///
-/// Dropping it changes nothing: the frame is written all the same.
+/// The records are written even if the ack is dropped.
 #[derive(Debug)]
 #[must_use = "an append is durable only when its ack says so"]
 pub struct Ack {
-    /// Absent: there is nothing to wait for.
-    batch: Option<Arc<Batch>>,
-    /// Our place among the batch's wakers, once we have one.
+    /// `None`: there is nothing to wait for.
+    commit: Option<Arc<Commit>>,
+    /// Index of our waker among those of the commit.
     slot: Option<usize>,
 }
 
 impl Ack {
     pub(crate) fn ready() -> Self {
-        Self { batch: None, slot: None }
+        Self { commit: None, slot: None }
     }
 
-    pub(crate) fn of(batch: Arc<Batch>) -> Self {
-        Self { batch: Some(batch), slot: None }
+    pub(crate) fn new(commit: Arc<Commit>) -> Self {
+        Self { commit: Some(commit), slot: None }
     }
 }
 
@@ -42,14 +42,14 @@ impl Future for Ack {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let Some(batch) = &this.batch else { return Poll::Ready(Ok(())) };
-        if let Some(answer) = batch.answer() {
-            return Poll::Ready(answer);
+        let Some(commit) = &this.commit else { return Poll::Ready(Ok(())) };
+        if let Some(result) = commit.result() {
+            return Poll::Ready(result);
         }
-        let mut wakers = batch.wakers.lock();
-        // The writer sets the state under this lock: seen as waiting here, it has yet to take the wakers.
-        if let Some(answer) = batch.answer() {
-            return Poll::Ready(answer);
+        let mut wakers = commit.wakers.lock();
+        // The writer sets the state under this lock. A state that is still waiting here means that it has yet to take the wakers.
+        if let Some(result) = commit.result() {
+            return Poll::Ready(result);
         }
         match this.slot {
             None => {
@@ -62,21 +62,21 @@ impl Future for Ack {
     }
 }
 
-/// What one write and one sync make durable.
+/// The outcome of one write and one sync, for everyone whose records they made durable.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
+pub(crate) struct Commit {
     state: AtomicU8,
     failure: OnceLock<SpoolError>,
     wakers: Mutex<Vec<Waker>>,
 }
 
-impl Batch {
-    /// A batch that waits, with room for wakers left over from an earlier one.
-    pub(crate) fn with_room(wakers: Vec<Waker>) -> Self {
+impl Commit {
+    /// A commit that waits, with an empty list of wakers whose memory an earlier one has allocated.
+    pub(crate) fn with_buffer(wakers: Vec<Waker>) -> Self {
         Self { wakers: Mutex::new(wakers), ..Self::default() }
     }
 
-    /// Tells all that wait. Returns the emptied list of wakers for the next batch.
+    /// Sets the result and wakes everyone who waits. Returns the emptied list of wakers for the next commit.
     pub(crate) fn finish(&self, result: Result<(), SpoolError>) -> Vec<Waker> {
         let state = match result {
             Ok(()) => SYNCED,
@@ -96,12 +96,11 @@ impl Batch {
         wakers
     }
 
-    /// Whether it is known how it ended.
     pub(crate) fn is_finished(&self) -> bool {
         self.state.load(Ordering::Acquire) != WAITING
     }
 
-    fn answer(&self) -> Option<Result<(), SpoolError>> {
+    fn result(&self) -> Option<Result<(), SpoolError>> {
         match self.state.load(Ordering::Acquire) {
             WAITING => None,
             SYNCED => Some(Ok(())),
@@ -119,25 +118,25 @@ mod tests {
     }
 
     #[test]
-    fn all_acks_of_a_batch_resolve_together_and_not_before() {
-        let batch = Arc::new(Batch::default());
-        let (mut one, mut two) = (Ack::of(batch.clone()), Ack::of(batch.clone()));
+    fn all_acks_of_a_commit_resolve_together_and_not_before() {
+        let commit = Arc::new(Commit::default());
+        let (mut one, mut two) = (Ack::new(commit.clone()), Ack::new(commit.clone()));
         assert!(poll(&mut one).is_pending());
         assert!(poll(&mut one).is_pending(), "a second poll takes no second slot");
         assert!(poll(&mut two).is_pending());
-        assert!(batch.finish(Ok(())).is_empty());
+        assert!(commit.finish(Ok(())).is_empty());
         assert!(matches!(poll(&mut one), Poll::Ready(Ok(()))));
         assert!(matches!(poll(&mut two), Poll::Ready(Ok(()))));
     }
 
     #[test]
-    fn a_failed_batch_fails_those_who_waited_and_those_who_ask_later() {
-        let batch = Arc::new(Batch::default());
-        let mut early = Ack::of(batch.clone());
+    fn a_failed_commit_fails_earlier_and_later_waiters() {
+        let commit = Arc::new(Commit::default());
+        let mut early = Ack::new(commit.clone());
         assert!(poll(&mut early).is_pending());
-        batch.finish(Err(SpoolError::Broken("no disk".into())));
+        commit.finish(Err(SpoolError::Broken("no disk".into())));
         assert!(matches!(poll(&mut early), Poll::Ready(Err(SpoolError::Broken(_)))));
-        assert!(matches!(poll(&mut Ack::of(batch)), Poll::Ready(Err(SpoolError::Broken(_)))));
+        assert!(matches!(poll(&mut Ack::new(commit)), Poll::Ready(Err(SpoolError::Broken(_)))));
     }
 
     #[test]
@@ -151,12 +150,12 @@ mod tests {
         }
         let count = Arc::new(Count(0.into()));
         let waker = Waker::from(count.clone());
-        let batch = Arc::new(Batch::default());
-        let mut acks: Vec<_> = (0..5).map(|_| Ack::of(batch.clone())).collect();
+        let commit = Arc::new(Commit::default());
+        let mut acks: Vec<_> = (0..5).map(|_| Ack::new(commit.clone())).collect();
         for ack in &mut acks {
             assert!(Pin::new(ack).poll(&mut Context::from_waker(&waker)).is_pending());
         }
-        batch.finish(Ok(()));
+        commit.finish(Ok(()));
         assert_eq!(count.0.load(Ordering::SeqCst), 5);
     }
 }

@@ -1,185 +1,185 @@
-//! What waits for the next write: a byte buffer under a short lock, swapped with the writer's.
+//! The records that wait for the next write: a byte buffer under a short lock, swapped with the writer's.
 //!
-//! An append copies its frame and takes a share in the batch's ack; it allocates nothing once the buffer has grown, and
-//! wakes the writer only if that sleeps. What does not fit the bounds is refused here, at once.
+//! An append copies its record and takes a share in the batch's ack. It allocates nothing once the buffer has grown, and wakes the
+//! writer only if that sleeps. A record beyond the bounds is refused here, at once.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::event::DropReason;
-use crate::spool::SpoolError;
-use crate::spool::log::frame::{self, Frame, Kind, MAX_FRAME_LEN};
-use crate::spool::log::writer::ack::{Ack, Batch};
+use super::ack::{Ack, Commit};
+use crate::spool::log::error::SpoolError;
+use crate::spool::log::frame::{self, EncodeRecord, MAX_FRAME_LEN};
+use crate::spool::log::usage::DiskUsage;
 
-/// Bound on what waits in memory while the disk is slow: a second of full load.
+/// Bound on the bytes that wait in memory while the disk is slow: a second of full load.
 pub(crate) const MAX_WAITING: usize = 32 << 20;
-/// Dropped events are booked with the next write, or after this long when there is none.
-pub(crate) const BOOK_AFTER: Duration = Duration::from_secs(1);
-/// A buffer that a burst has grown beyond this is given back.
+/// Deferred facts are written with the next batch, or after this time if there is none.
+const DEFER_AT_MOST: Duration = Duration::from_secs(1);
+/// A buffer that a burst has grown beyond this is freed.
 const KEEP_BUFFER: usize = 4 << 20;
 
-type DroppedBySite = HashMap<Box<str>, [u32; DropReason::ALL.len()], foldhash::fast::RandomState>;
+/// Whether a record is refused when the spool or the disk is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SpaceLimit {
+    Enforced,
+    /// For records that are few and must not be lost.
+    Exempt,
+}
 
-pub(crate) struct Queue {
-    waiting: Mutex<Waiting>,
+pub(crate) struct AppendQueue<D> {
+    waiting: Mutex<WaitingRecords<D>>,
+    /// Notified when the writer has something to do.
     work: Condvar,
-    /// Bytes of the spool on disk; kept by the writer and the shipper.
-    pub(crate) on_disk: AtomicU64,
+    usage: Arc<DiskUsage>,
     max_bytes: u64,
 }
 
-struct Waiting {
+struct WaitingRecords<D> {
     frames: Vec<u8>,
     count: u32,
-    batch: Arc<Batch>,
-    /// The batch that the writer took last: it may still be on its way to the disk.
-    taken: Arc<Batch>,
-    dropped: DroppedBySite,
-    dropped_since: Option<Instant>,
-    /// Why appends are refused, once they are for good.
+    commit: Arc<Commit>,
+    /// Of the batch that the writer took last, which may not be on the disk yet.
+    in_flight: Arc<Commit>,
+    deferred: D,
+    deferred_since: Option<Instant>,
+    /// Set when every append is refused for good.
     refusal: Option<SpoolError>,
-    /// Why events alone are refused, for as long as it lasts.
-    short: Option<SpoolError>,
+    /// Set while records with an enforced limit are refused.
+    no_space: Option<SpoolError>,
     /// Whether there is a segment to write to.
-    begun: bool,
+    has_segment: bool,
     writer_sleeps: bool,
 }
 
-/// What the writer is to do.
-pub(crate) enum Work {
-    /// Write and sync this, then tell the batch.
-    Write(Load),
-    /// The time came.
-    Due,
-    /// Nothing waits, and nothing will.
+/// What the writer has to do.
+pub(crate) enum WriterTask<D> {
+    /// Write and sync this, then finish its commit.
+    Write(Batch<D>),
+    /// The time for which the writer asked has come.
+    TimerDue,
+    /// Nothing waits, and nothing will come.
     Closed,
 }
 
-/// Everything that waited.
-pub(crate) struct Load {
-    /// Encoded frames, not stamped.
+/// All records that waited.
+pub(crate) struct Batch<D> {
+    /// Encoded frames, to be stamped.
     pub(crate) frames: Vec<u8>,
     pub(crate) count: u32,
-    pub(crate) dropped: DroppedBySite,
-    pub(crate) batch: Arc<Batch>,
+    pub(crate) deferred: D,
+    pub(crate) commit: Arc<Commit>,
 }
 
-impl Queue {
-    pub(crate) fn new(on_disk: u64, max_bytes: u64, begun: bool) -> Self {
-        let done = Arc::new(Batch::default());
-        done.finish(Ok(()));
-        let waiting = Waiting {
+impl<D: Default> AppendQueue<D> {
+    pub(crate) fn new(usage: Arc<DiskUsage>, max_bytes: u64, has_segment: bool) -> Self {
+        let finished = Arc::new(Commit::default());
+        finished.finish(Ok(()));
+        let waiting = WaitingRecords {
             frames: Vec::new(),
             count: 0,
-            batch: Arc::default(),
-            taken: done,
-            dropped: HashMap::default(),
-            dropped_since: None,
+            commit: Arc::default(),
+            in_flight: finished,
+            deferred: D::default(),
+            deferred_since: None,
             refusal: None,
-            short: None,
-            begun,
+            no_space: None,
+            has_segment,
             writer_sleeps: false,
         };
-        Self { waiting: Mutex::new(waiting), work: Condvar::new(), on_disk: on_disk.into(), max_bytes }
+        Self { waiting: Mutex::new(waiting), work: Condvar::new(), usage, max_bytes }
     }
 
-    /// Takes a frame with `count` rows. Frames of events are refused over the size of the spool, others are not: they
-    /// are few, and losing them helps nobody.
-    pub(crate) fn push(&self, kind: Kind, count: u32, frame: &Frame<'_>) -> Result<Ack, SpoolError> {
-        let len = frame::encoded_len(frame);
-        if len > MAX_FRAME_LEN || frame.site.len() > usize::from(u16::MAX) {
+    /// Adds a record.
+    ///
+    /// # Errors
+    /// [`SpoolError::TooLarge`], [`SpoolError::Full`], [`SpoolError::NoSpace`], or the error for which the queue was closed.
+    pub(crate) fn push(&self, record: &impl EncodeRecord, limit: SpaceLimit) -> Result<Ack, SpoolError> {
+        let len = frame::encoded_len(record);
+        if len > MAX_FRAME_LEN {
             return Err(SpoolError::TooLarge { bytes: len });
         }
+        let is_bounded = limit == SpaceLimit::Enforced;
         let mut waiting = self.waiting.lock();
         if let Some(refusal) = &waiting.refusal {
             return Err(refusal.clone());
         }
-        if let Some(short) = waiting.short.as_ref().filter(|_| kind == Kind::Events) {
-            return Err(short.clone());
+        if let Some(no_space) = waiting.no_space.as_ref().filter(|_| is_bounded) {
+            return Err(no_space.clone());
         }
-        let on_disk = self.on_disk.load(Ordering::Relaxed);
-        let over = on_disk + (waiting.frames.len() + len) as u64 > self.max_bytes && kind == Kind::Events;
-        if over || waiting.frames.len() + len > MAX_WAITING {
+        let on_disk = self.usage.total();
+        let is_full = is_bounded && on_disk + (waiting.frames.len() + len) as u64 > self.max_bytes;
+        if is_full || waiting.frames.len() + len > MAX_WAITING {
             return Err(SpoolError::Full { bytes: on_disk, max: self.max_bytes });
         }
-        frame::encode(kind, count, frame, &mut waiting.frames);
+        frame::encode_record(record, &mut waiting.frames);
         waiting.count += 1;
-        let ack = Ack::of(waiting.batch.clone());
-        self.wake(waiting);
+        let ack = Ack::new(waiting.commit.clone());
+        self.wake_writer(waiting);
         Ok(ack)
     }
 
-    /// An ack for all that was pushed before.
+    /// Returns an ack for everything that was pushed before.
     pub(crate) fn sync_point(&self) -> Ack {
         let waiting = self.waiting.lock();
-        if let Some(short) = waiting.short.as_ref().filter(|_| !waiting.begun) {
-            // Nothing is written for now: whoever asks is to come again rather than to wait.
-            let refused = Arc::new(Batch::default());
-            refused.finish(Err(short.clone()));
-            return Ack::of(refused);
+        if let Some(no_space) = waiting.no_space.as_ref().filter(|_| !waiting.has_segment) {
+            // Nothing is written for now: the caller must retry rather than wait.
+            let refused = Arc::new(Commit::default());
+            refused.finish(Err(no_space.clone()));
+            return Ack::new(refused);
         }
-        Ack::of(if waiting.count > 0 { waiting.batch.clone() } else { waiting.taken.clone() })
+        Ack::new(if waiting.count > 0 { waiting.commit.clone() } else { waiting.in_flight.clone() })
     }
 
-    /// Books events that are not stored.
-    pub(crate) fn drop_events(&self, site: &str, reason: DropReason, events: u32) {
-        if events == 0 {
-            return;
-        }
+    /// Changes the deferred facts, which are written with the next batch, or within [`DEFER_AT_MOST`].
+    pub(crate) fn defer(&self, change: impl FnOnce(&mut D)) {
         let mut waiting = self.waiting.lock();
-        if !waiting.dropped.contains_key(site) {
-            waiting.dropped.insert(site.into(), Default::default());
-        }
-        let counts = waiting.dropped.get_mut(site).expect("it was put there above");
-        counts[reason as usize] = counts[reason as usize].saturating_add(events);
-        if waiting.dropped_since.is_none() {
-            waiting.dropped_since = Some(Instant::now());
-            self.wake(waiting);
+        change(&mut waiting.deferred);
+        if waiting.deferred_since.is_none() {
+            waiting.deferred_since = Some(Instant::now());
+            self.wake_writer(waiting);
         }
     }
 
-    /// Refuses appends from now on, lets the writer finish what waits and then go.
+    /// Refuses appends from now on. The writer writes what waits and then ends.
     pub(crate) fn close(&self) {
         let mut waiting = self.waiting.lock();
         waiting.refusal.get_or_insert(SpoolError::Closed);
-        self.wake(waiting);
+        self.wake_writer(waiting);
     }
 
-    /// Refuses everything from now on and fails what waits and what was taken.
+    /// Refuses everything from now on, and fails the records that wait or are in flight.
     pub(crate) fn fail(&self, error: &SpoolError) {
-        let (batch, taken) = {
+        let (commit, in_flight) = {
             let mut waiting = self.waiting.lock();
             waiting.refusal = Some(error.clone());
             waiting.frames = Vec::new();
-            (waiting.batch.clone(), waiting.taken.clone())
+            (waiting.commit.clone(), waiting.in_flight.clone())
         };
-        batch.finish(Err(error.clone()));
-        if !taken.is_finished() {
-            taken.finish(Err(error.clone()));
+        commit.finish(Err(error.clone()));
+        if !in_flight.is_finished() {
+            in_flight.finish(Err(error.clone()));
         }
     }
 
-    /// Refuses events for now, or takes them again.
-    pub(crate) fn set_short(&self, short: Option<SpoolError>) {
-        self.waiting.lock().short = short;
+    /// Refuses records with an enforced limit for now, or accepts them again.
+    pub(crate) fn set_no_space(&self, no_space: Option<SpoolError>) {
+        self.waiting.lock().no_space = no_space;
     }
 
-    /// Why events are refused for now.
-    pub(crate) fn short(&self) -> Option<SpoolError> {
-        self.waiting.lock().short.clone()
+    /// Why records with an enforced limit are refused for now.
+    pub(crate) fn no_space(&self) -> Option<SpoolError> {
+        self.waiting.lock().no_space.clone()
     }
 
-    /// There is a segment to write to from now on.
-    pub(crate) fn begin(&self) {
-        self.waiting.lock().begun = true;
+    /// Notes that there is a segment to write to from now on.
+    pub(crate) fn set_has_segment(&self) {
+        self.waiting.lock().has_segment = true;
     }
 
-    /// Waits so long, or until it is closed; says whether it is.
+    /// Waits for `longest`, or until the queue is closed; returns whether it is.
     pub(crate) fn wait_for_close(&self, longest: Duration) -> bool {
         let until = Instant::now() + longest;
         let mut waiting = self.waiting.lock();
@@ -193,28 +193,33 @@ impl Queue {
         waiting.refusal.is_some()
     }
 
-    /// How many frames wait.
+    /// Number of records that wait.
     pub(crate) fn count(&self) -> u32 {
         self.waiting.lock().count
     }
 
-    /// Waits until there is something to write or `due` has come. `frames` and `wakers` are emptied ones of before.
-    pub(crate) fn take(&self, frames: Vec<u8>, wakers: Vec<Waker>, due: Option<Instant>) -> Work {
+    /// Waits until there is something to write or `due` has come. `frames` and `wakers` are empty buffers for reuse.
+    pub(crate) fn next_task(
+        &self,
+        frames: Vec<u8>,
+        wakers: Vec<Waker>,
+        due: Option<Instant>,
+    ) -> WriterTask<D> {
         debug_assert!(frames.is_empty() && wakers.is_empty());
         let mut waiting = self.waiting.lock();
         loop {
-            let book_at = waiting.dropped_since.map(|since| since + BOOK_AFTER);
-            let closed = waiting.refusal.is_some();
-            let book = book_at.is_some_and(|at| closed || at <= Instant::now());
-            if waiting.count > 0 || book {
-                return Work::Write(waiting.load(frames, wakers));
+            let deferred_until = waiting.deferred_since.map(|since| since + DEFER_AT_MOST);
+            let is_closed = waiting.refusal.is_some();
+            let write_deferred = deferred_until.is_some_and(|until| is_closed || until <= Instant::now());
+            if waiting.count > 0 || write_deferred {
+                return WriterTask::Write(waiting.take_batch(frames, wakers));
             }
-            if closed {
-                return Work::Closed;
+            if is_closed {
+                return WriterTask::Closed;
             }
-            let until = [due, book_at].into_iter().flatten().min();
+            let until = [due, deferred_until].into_iter().flatten().min();
             if due.is_some_and(|due| due <= Instant::now()) {
-                return Work::Due;
+                return WriterTask::TimerDue;
             }
             waiting.writer_sleeps = true;
             match until {
@@ -226,7 +231,7 @@ impl Queue {
     }
 
     /// Unlocks, and wakes the writer if it sleeps.
-    fn wake(&self, mut waiting: MutexGuard<'_, Waiting>) {
+    fn wake_writer(&self, mut waiting: MutexGuard<'_, WaitingRecords<D>>) {
         let sleeps = std::mem::take(&mut waiting.writer_sleeps);
         drop(waiting);
         if sleeps {
@@ -235,19 +240,19 @@ impl Queue {
     }
 }
 
-impl Waiting {
-    fn load(&mut self, mut frames: Vec<u8>, wakers: Vec<Waker>) -> Load {
+impl<D: Default> WaitingRecords<D> {
+    fn take_batch(&mut self, mut frames: Vec<u8>, wakers: Vec<Waker>) -> Batch<D> {
         if frames.capacity() > KEEP_BUFFER {
             frames = Vec::new();
         }
-        self.dropped_since = None;
-        let batch = std::mem::replace(&mut self.batch, Arc::new(Batch::with_room(wakers)));
-        self.taken = batch.clone();
-        Load {
+        self.deferred_since = None;
+        let commit = std::mem::replace(&mut self.commit, Arc::new(Commit::with_buffer(wakers)));
+        self.in_flight = commit.clone();
+        Batch {
             frames: std::mem::replace(&mut self.frames, frames),
             count: std::mem::take(&mut self.count),
-            dropped: std::mem::take(&mut self.dropped),
-            batch,
+            deferred: std::mem::take(&mut self.deferred),
+            commit,
         }
     }
 }

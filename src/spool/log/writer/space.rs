@@ -1,50 +1,51 @@
-//! The space that is kept free on the spool's file system, so that beacons are refused before the disk is full.
+//! The reserve: appends are refused while the file system has less free space than this.
 //!
-//! Whoever fills the disk, it is looked at by the one who writes: before a batch when the last look is a second old, after
-//! so many bytes, at each seal, and every second while it is short. What was taken by then is written into the reserve.
+//! The writer checks the space, whoever fills the disk: before a batch if the last check is a second old, after some bytes, at each
+//! seal, and every second while space is short. Batches that were accepted by then are written into the reserve.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::spool::SpoolError;
 use crate::spool::log::disk::Disk;
+use crate::spool::log::error::SpoolError;
 
-/// How old a look may be: a disk that others fill is noticed, and space that came is used, within a second. Tests do not wait that long.
-pub(crate) const LOOK_EVERY: Duration =
+/// How old a check may be. So it takes at most a second to notice a disk that others fill, and space that became free.
+/// Tests do not wait that long.
+pub(crate) const CHECK_EVERY: Duration =
     if cfg!(test) { Duration::from_millis(5) } else { Duration::from_secs(1) };
-/// Bytes that may be written from one look to the next: far below any reserve, and dear enough to hide the look.
-const LOOK_AFTER: u64 = 4 << 20;
-/// The reserve where none is set: eight times what may wait in memory, and room for a store on the same disk to merge.
+/// Bytes that may be written between two checks: far below any reserve, and enough to hide the cost of a check.
+const CHECK_AFTER: u64 = 4 << 20;
+/// The reserve if none is configured: eight times what may wait in memory, and room for a store on the same disk to merge.
 const DEFAULT_RESERVE: u64 = 256 << 20;
-/// On a small disk it is this part of the whole.
-const SMALL_DISK_PART: u64 = 20;
+/// On a small disk the default reserve is this fraction of it.
+const SMALL_DISK_FRACTION: u64 = 20;
 
-/// Looks at the space that is left.
+/// Checks the free space.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct SpaceMonitor {
     reserve: Option<u64>,
-    looked: Option<Instant>,
+    checked: Option<Instant>,
+    /// Bytes written since the last check.
     written: u64,
 }
 
-impl Watch {
+impl SpaceMonitor {
     pub(crate) fn new(reserve: Option<u64>) -> Self {
-        Self { reserve, looked: None, written: 0 }
+        Self { reserve, checked: None, written: 0 }
     }
 
-    /// Whether it is time to look again, now that so many bytes more were written.
+    /// Adds `bytes` that were written. Returns whether a check is due.
     pub(crate) fn is_due(&mut self, bytes: u64) -> bool {
         self.written += bytes;
-        self.written >= LOOK_AFTER || self.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY)
+        self.written >= CHECK_AFTER || self.checked.is_none_or(|checked| checked.elapsed() >= CHECK_EVERY)
     }
 
-    /// Looks. [`SpoolError::NoSpace`] when less is left than is to be kept; nothing when there is enough or the disk does
-    /// not say.
-    pub(crate) fn look(&mut self, disk: &dyn Disk, directory: &Path) -> Option<SpoolError> {
-        (self.looked, self.written) = (Some(Instant::now()), 0);
+    /// Returns [`SpoolError::NoSpace`] when less than the reserve is free. A disk that does not tell counts as having enough.
+    pub(crate) fn check(&mut self, disk: &dyn Disk, directory: &Path) -> Option<SpoolError> {
+        (self.checked, self.written) = (Some(Instant::now()), 0);
         let space = disk.space(directory).ok()?;
         metrics::gauge!("footfall_spool_free_bytes").set(space.free as f64);
-        let reserve = self.reserve.unwrap_or(DEFAULT_RESERVE.min(space.total / SMALL_DISK_PART));
+        let reserve = self.reserve.unwrap_or(DEFAULT_RESERVE.min(space.total / SMALL_DISK_FRACTION));
         (space.free < reserve).then_some(SpoolError::NoSpace { free: space.free, reserve })
     }
 }

@@ -1,301 +1,171 @@
-//! The one thread that writes: takes what waits, writes once, syncs once, wakes all; seals, and starts the next segment.
+//! The writer's thread: writes batches, seals the active segment and begins the next one.
 //!
-//! Any error on the way is the end of it: the spool is broken, whoever waits is told so, and nothing is tried again. A
-//! second `fdatasync` after a failed one would report success for pages that the kernel has already given up.
+//! Sealing:
+//!
+//! 1. Write summary and seal behind the last batch, set the exact length, and sync the file.
+//! 2. Write the header of the next segment to `next` and sync it.
+//! 3. Rename `next` to its name and sync the directory.
+//! 4. Pass the sealed segment to the sink.
+//!
+//! | crash | what recovery does |
+//! |---|---|
+//! | during step 1 | the segment is not sealed: summary and seal are made anew from its frames |
+//! | after step 1 or 2 | the segment is sealed; the next one is created under the same number |
+//! | after step 3 | both segments are there; the next one has no frame and is sealed |
+//!
+//! The next segment exists before the sealed one can be deleted, so the highest number is never lost. Tests:
+//! `crash_tests::exhaustive` and `crash_tests::repair::a_seal_whose_sync_failed_is_made_again_before_it_is_trusted`.
+//!
+//! Any error on the way breaks the log: everyone who waits gets the error, and nothing is retried. A second `fdatasync` after a failed
+//! one would report success for pages that the kernel has dropped.
 
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::spool::accounting::counts::{self, Tally};
-use crate::spool::log::disk::{Disk, DiskFile};
-use crate::spool::log::frame::{self, Frame, Kind};
-use crate::spool::log::segment::{Header, Name, Seal};
-use crate::spool::log::start::{self, Start};
-use crate::spool::log::writer::queue::{Load, Work};
-use crate::spool::log::writer::space::{LOOK_EVERY, Watch};
-use crate::spool::{Sealed, Shared, SpoolError, now_ms, random};
+use super::active::ActiveSegment;
+use super::begin::{self, LogStart};
+use super::pace::BatchPace;
+use super::queue::{Batch, WriterTask};
+use super::space::{CHECK_EVERY, SpaceMonitor};
+use crate::spool::log::account::SegmentAccount;
+use crate::spool::log::error::SpoolError;
+use crate::spool::log::segment::SegmentId;
+use crate::spool::log::state::{ActiveStatus, LogState, SealedFile, now_ms};
 
-/// The name under which the next segment is prepared; never read.
-pub(crate) const NEXT: &str = "next";
-
-/// From so many waiting segments on, none is sealed for its age alone, but only when it is full: what is kept in memory of
-/// each (72 bytes), and read of each at the start, stays small however long the store is away.
+/// From this many waiting segments on, a segment is sealed only when it is full, not for its age. It keeps the memory for waiting
+/// segments, and what is read of each at the start, small however long the store is away.
 pub(crate) const MANY_SEALED: usize = 1000;
 
-/// The segment that is being written.
-pub(crate) struct Active {
-    header: Header,
-    path: PathBuf,
-    file: Box<dyn DiskFile>,
-    /// Where the next batch goes.
-    at: u64,
-    batch: u32,
-    events: u64,
-    audit: u64,
-    tally: Tally,
-    /// When its first frame was written.
-    since: Option<Instant>,
+struct Writer<A: SegmentAccount> {
+    state: Arc<LogState<A>>,
+    active: ActiveSegment<A>,
+    space: SpaceMonitor,
+    pace: BatchPace,
 }
 
-impl Active {
-    /// Starts a segment. Once it has its name its header is durable, so that a segment without one is a damaged one.
-    pub(crate) fn create(disk: &dyn Disk, directory: &Path, name: Name) -> Result<Self, SpoolError> {
-        let header = Header::new(name, now_ms(), random() as u32);
-        let (next, path) = (directory.join(NEXT), directory.join(name.file()));
-        let bytes = header.encode();
-        let create = || {
-            let file = disk.create(&next)?;
-            file.write_at(&bytes, 0)?;
-            file.sync()?;
-            disk.rename(&next, &path)?;
-            disk.sync_directory(directory)?;
-            Ok(file)
-        };
-        let file = create().map_err(|source| SpoolError::io("create", &path, source))?;
-        Ok(Self {
-            header,
-            path,
-            file,
-            at: bytes.len() as u64,
-            batch: 0,
-            events: 0,
-            audit: 0,
-            tally: Tally::default(),
-            since: None,
-        })
-    }
-
-    /// Bytes in its file.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.at
-    }
-
-    /// Writes one batch and syncs it.
-    fn write(&mut self, frames: &mut [u8], now: i64) -> io::Result<()> {
-        let (events, audit, tally) = (&mut self.events, &mut self.audit, &mut self.tally);
-        frame::stamp(frames, self.header.salt, self.batch, |frame| match frame.kind {
-            Kind::Events => {
-                *events += u64::from(frame.count);
-                tally.add_rows(frame.site, frame.count, frame.rows, now);
-            }
-            Kind::Audit => *audit += u64::from(frame.count),
-            Kind::Dropped => {
-                let count = counts::decode_dropped(frame.rows).expect("the writer encoded it");
-                tally.add(frame.site, count);
-            }
-            Kind::Books | Kind::Seal => {}
-        });
-        self.file.write_at(frames, self.at)?;
-        self.file.sync()?;
-        self.at += frames.len() as u64;
-        self.batch += 1;
-        self.since.get_or_insert_with(Instant::now);
-        Ok(())
-    }
-}
-
-/// Ends a segment's file at `at`: books, seal, exact length, sync. Returns the seal and the file's length.
-pub(crate) fn seal(
-    file: &dyn DiskFile,
-    salt: u32,
-    at: u64,
-    batch: u32,
-    (events, audit, tally): (u64, u64, &Tally),
-) -> io::Result<(Seal, u64)> {
-    let mut bytes = Vec::new();
-    let mut books = 0;
-    for (count, rows) in tally.encode() {
-        books += u64::from(count);
-        frame::encode(
-            Kind::Books,
-            count,
-            &Frame { site: "", page_load: 0, seqs: &[], rows: &rows },
-            &mut bytes,
-        );
-    }
-    let seal = Seal { books_at: at, events, audit, books };
-    seal.encode(&mut bytes);
-    frame::stamp(&mut bytes, salt, batch, |_| {});
-    let length = at + bytes.len() as u64;
-    file.write_at(&bytes, at)?;
-    file.set_length(length)?;
-    file.sync()?;
-    Ok((seal, length))
-}
-
-/// The writer's own state.
-struct Writer {
-    shared: Arc<Shared>,
-    active: Active,
-    watch: Watch,
-    pace: Pace,
-}
-
-/// The writer's thread: begins where the disk was full at the start, then writes until the queue is closed or the disk
-/// fails.
-pub(crate) fn run(shared: &Arc<Shared>, active: Option<Active>, start: Start, watch: Watch) {
-    // A panic must not leave anyone waiting for ever.
-    let _guard = FailOnPanic(shared);
-    let active = active.or_else(|| start::begin_when_there_is_space(shared, start));
+/// Runs the writer until the queue is closed or the disk fails. Without an `active` segment it first waits for the space to create one.
+pub(crate) fn run<A: SegmentAccount>(
+    state: &Arc<LogState<A>>,
+    active: Option<ActiveSegment<A>>,
+    start: LogStart<A>,
+    space: SpaceMonitor,
+) {
+    let _guard = FailOnPanic(state);
+    let active = active.or_else(|| begin::wait_for_space(state, start));
     if let Some(active) = active {
-        let mut writer = Writer { shared: shared.clone(), active, watch, pace: Pace::default() };
+        let mut writer = Writer { state: state.clone(), active, space, pace: BatchPace::default() };
         if let Err(error) = writer.work() {
-            shared.fail(&error);
+            state.fail(&error);
         }
     }
 }
 
-impl Writer {
+impl<A: SegmentAccount> Writer<A> {
     fn work(&mut self) -> Result<(), SpoolError> {
         let (mut frames, mut wakers) = (Vec::new(), Vec::new());
         loop {
-            let due = self.due();
-            match self.shared.queue.take(std::mem::take(&mut frames), std::mem::take(&mut wakers), due) {
-                Work::Write(load) => {
-                    let (batch, count) = (load.batch.clone(), load.count);
-                    self.look_at_space(load.frames.len() as u64);
+            let due = self.next_timer();
+            let buffers = (std::mem::take(&mut frames), std::mem::take(&mut wakers));
+            match self.state.queue.next_task(buffers.0, buffers.1, due) {
+                WriterTask::Write(batch) => {
+                    let (commit, count) = (batch.commit.clone(), batch.count);
+                    self.check_space(batch.frames.len() as u64);
                     let began = Instant::now();
-                    frames = self.write(load)?;
-                    wakers = batch.finish(Ok(()));
+                    frames = self.write(batch)?;
+                    wakers = commit.finish(Ok(()));
                     frames.clear();
-                    self.pace.done(count, began);
+                    self.pace.record(count, began);
                     if self.is_due() {
                         self.seal()?;
                     } else {
-                        self.pace.wait(&self.shared.queue);
+                        self.pace.wait(|| self.state.queue.count());
                     }
                 }
-                Work::Due => {
-                    self.look_at_space(0);
+                WriterTask::TimerDue => {
+                    self.check_space(0);
                     if self.is_due() {
                         self.seal()?;
                     }
                 }
-                Work::Closed => {
-                    return if self.active.since.is_some() { self.seal() } else { Ok(()) };
+                WriterTask::Closed => {
+                    return if self.active.first_write.is_some() { self.seal() } else { Ok(()) };
                 }
             }
         }
     }
 
-    fn write(&mut self, load: Load) -> Result<Vec<u8>, SpoolError> {
-        let Load { mut frames, count, dropped, .. } = load;
+    /// Writes and syncs a batch. Returns its buffer.
+    fn write(&mut self, batch: Batch<A::Deferred>) -> Result<Vec<u8>, SpoolError> {
+        let Batch { mut frames, count, deferred, .. } = batch;
         let now = now_ms();
-        for (site, reasons) in &dropped {
-            let rows = counts::encode_dropped(counts::day_of(crate::event::UnixMillis(now)), reasons);
-            let frame = Frame { site, page_load: 0, seqs: &[], rows: &rows };
-            frame::encode(Kind::Dropped, 0, &frame, &mut frames);
-        }
+        A::encode_deferred(&deferred, now, &mut frames);
         let began = Instant::now();
         self.active
             .write(&mut frames, now)
             .map_err(|source| SpoolError::io("write", &self.active.path, source))?;
-        let shared = &self.shared;
-        shared.queue.on_disk.fetch_add(frames.len() as u64, Ordering::Relaxed);
-        shared.active_events.store(self.active.events, Ordering::Relaxed);
-        shared.active_since.store(self.active.header.created, Ordering::Relaxed);
-        metrics::histogram!("footfall_spool_sync_seconds").record(began.elapsed());
+        self.state.usage.add(frames.len() as u64);
+        let status =
+            ActiveStatus { totals: self.active.account.totals(), created: self.active.header.created };
+        *self.state.active.lock() = status;
+        metrics::histogram!("footfall_spool_sync_duration_seconds").record(began.elapsed());
         metrics::histogram!("footfall_spool_batch_frames").record(f64::from(count));
         metrics::counter!("footfall_spool_appends_total").increment(count.into());
         Ok(frames)
     }
 
-    /// When there is something to do though nothing comes.
-    fn due(&self) -> Option<Instant> {
-        let soon = || Instant::now() + LOOK_EVERY;
-        let seal = self.active.since.map(|since| since + self.shared.limits.seal_after);
-        let seal = seal.map(|at| if self.has_backlog() { at.max(soon()) } else { at });
-        let look = self.shared.queue.short().map(|_| soon());
-        seal.into_iter().chain(look).min()
+    /// When the writer must act although no record comes.
+    fn next_timer(&self) -> Option<Instant> {
+        let next_check = || Instant::now() + CHECK_EVERY;
+        let seal = self.active.first_write.map(|first| first + self.state.limits.seal_after);
+        let seal = seal.map(|at| if self.has_backlog() { at.max(next_check()) } else { at });
+        let check = self.state.queue.no_space().map(|_| next_check());
+        seal.into_iter().chain(check).min()
     }
 
+    /// Whether the active segment must be sealed.
     fn is_due(&self) -> bool {
-        let limits = &self.shared.limits;
-        let is_old = || self.active.since.is_some_and(|since| since.elapsed() >= limits.seal_after);
-        self.active.events + self.active.audit >= u64::from(limits.seal_rows)
-            || self.active.at >= limits.seal_bytes
+        let limits = &self.state.limits;
+        let is_old = || self.active.first_write.is_some_and(|first| first.elapsed() >= limits.seal_after);
+        let rows: u64 = self.active.account.totals().iter().sum();
+        rows >= u64::from(limits.seal_rows)
+            || self.active.end >= limits.seal_bytes
             || is_old() && !self.has_backlog()
     }
 
-    /// Whether so many segments wait that there is no hurry: a long outage must not make a segment every two seconds.
     fn has_backlog(&self) -> bool {
-        self.shared.sealed.lock().len() >= MANY_SEALED
+        self.state.sink.backlog() >= MANY_SEALED
     }
 
-    fn look_at_space(&mut self, bytes: u64) {
-        if self.watch.is_due(bytes) {
-            self.shared.set_short(self.watch.look(&*self.shared.disk, &self.shared.directory));
+    fn check_space(&mut self, bytes: u64) {
+        if self.space.is_due(bytes) {
+            self.state.set_no_space(self.space.check(&*self.state.disk, &self.state.directory));
         }
     }
 
-    /// Seals the active segment, starts the next and hands the sealed one to the shipper, in this order: the next one
-    /// keeps the count of names going even when all before it are gone.
+    /// Seals the active segment, as the module's doc says.
     fn seal(&mut self) -> Result<(), SpoolError> {
-        let shared = self.shared.clone();
+        let state = self.state.clone();
         let active = &self.active;
-        let counts = (active.events, active.audit, &active.tally);
-        let (seal, length) = seal(&*active.file, active.header.salt, active.at, active.batch, counts)
-            .map_err(|source| SpoolError::io("seal", &active.path, source))?;
-        let name = Name { number: active.header.name.number + 1, ..active.header.name };
-        let next = Active::create(&*shared.disk, &shared.directory, name)?;
-        shared.queue.on_disk.fetch_add(length - active.at + next.bytes(), Ordering::Relaxed);
-        shared.active_events.store(0, Ordering::Relaxed);
-        let (name, created) = (active.header.name, active.header.created);
-        let sealed = Sealed { name, seal, bytes: length, created, in_doubt: false };
+        let (seal, bytes) = active.seal().map_err(|source| SpoolError::io("seal", &active.path, source))?;
+        let (id, created) = (active.header.id, active.header.created);
+        let next_id = SegmentId { number: id.number + 1, ..id };
+        let next = ActiveSegment::create(&*state.disk, &state.directory, next_id)?;
+        state.usage.add(bytes - active.end + next.end);
+        state.active.lock().totals = <_>::default();
         self.active = next;
-        shared.push_sealed(sealed);
-        self.look_at_space(length);
+        state.sink.accept(SealedFile { id, seal, bytes, created, is_recovered: false });
+        self.check_space(bytes);
         Ok(())
     }
 }
 
-/// Fails the spool if the writer's thread unwinds.
-struct FailOnPanic<'a>(&'a Shared);
+/// Breaks the log if the writer's thread unwinds, so that nobody waits for ever.
+struct FailOnPanic<'a, A: SegmentAccount>(&'a LogState<A>);
 
-impl Drop for FailOnPanic<'_> {
+impl<A: SegmentAccount> Drop for FailOnPanic<'_, A> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.fail(&SpoolError::Broken("its writer panicked".into()));
-        }
-    }
-}
-
-/// How long the writer lets frames gather under load. A sync costs the machine some 200 µs of CPU whatever it holds, so
-/// that under load a few milliseconds of gathering pay; alone, an append must not wait for anyone.
-#[derive(Debug, Default)]
-struct Pace {
-    last: u32,
-    began: Option<Instant>,
-}
-
-impl Pace {
-    /// Batches smaller than this are written as they come.
-    const BUSY: u32 = 16;
-    /// The longest from one sync's beginning to the next.
-    const LONGEST: Duration = Duration::from_millis(3);
-    /// How often it looks whether more is coming.
-    const STEP: Duration = Duration::from_micros(500);
-
-    fn done(&mut self, count: u32, began: Instant) {
-        self.last = count;
-        self.began = Some(began);
-    }
-
-    /// Sleeps as long as frames keep coming in, within bounds.
-    fn wait(&self, queue: &crate::spool::log::writer::queue::Queue) {
-        let Some(began) = self.began.filter(|_| self.last >= Self::BUSY) else { return };
-        let mut before = 0;
-        while began.elapsed() + Self::STEP < Self::LONGEST {
-            std::thread::sleep(Self::STEP);
-            let count = queue.count();
-            // Those who can come have come: the rest of them wait for this very sync.
-            if count - before <= count / 8 {
-                return;
-            }
-            before = count;
         }
     }
 }

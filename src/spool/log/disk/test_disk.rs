@@ -1,9 +1,12 @@
-//! A disk in memory that keeps what is live and what is durable apart, and fails at any operation that it is told.
+//! A disk in memory that keeps live and durable contents apart, and fails at a chosen operation.
 //!
-//! Every call is an operation and is counted: reads, lists and locks too. At a chosen one the power fails (of what was
-//! not synced some sectors and some names survive and others do not, and the write under way ends at any byte), or an
-//! error is returned, whether the work was done or not. A sync that fails does as Linux does: the pages count as clean
-//! from then on, so that a later sync says yes and what they hold is still not on the disk.
+//! Every call is an operation and is counted, also reads, lists and locks. At the chosen one the power fails, or an error is returned,
+//! whether the work was done or not. In a power cut some sectors and some names that were not synced survive, others do not, and the
+//! write in progress ends at any byte. A failed sync does what Linux does: the pages count as clean from then on, so a later
+//! sync reports success although their contents are not on the disk.
+
+// Fuzzing uses the disk and none of its faults.
+#![cfg_attr(not(test), allow(dead_code))]
 
 use std::collections::BTreeMap;
 use std::io::{self, Error, ErrorKind};
@@ -13,78 +16,74 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::spool::log::disk::{Disk, DiskFile, Space};
+use super::api::{Disk, DiskFile, Space};
 
-/// What a disk writes whole or not at all. Small, so that a test's short files have many.
+/// Bytes that a disk writes whole or not at all. It is small, so that the short files of tests have several.
 const SECTOR: usize = 32;
 
 /// A disk in memory; clones are the same disk.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TestDisk(Arc<Mutex<State>>);
+pub(crate) struct TestDisk(Arc<Mutex<DiskState>>);
 
-/// What is to happen at an operation.
+/// What happens at an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The power fails in the middle of it.
+    /// The power fails during the operation.
     PowerCut,
-    /// It fails; `done` says whether its work was done all the same, `lasting` whether everything after it fails too.
+    /// The operation fails. `done`: its work was done nevertheless. `lasting`: every later operation fails too.
     Error { kind: ErrorKind, done: bool, lasting: bool },
 }
 
 #[derive(Debug, Default)]
-struct State {
-    files: Vec<Contents>,
+struct DiskState {
+    files: Vec<TestFile>,
     live: BTreeMap<PathBuf, usize>,
     durable: BTreeMap<PathBuf, usize>,
-    /// What happened to names and is not durable yet, oldest first.
+    /// Changes of names that are not durable yet, oldest first.
     renamed: Vec<NameChange>,
     operations: u64,
     fault: Option<(u64, Fault)>,
-    /// Whether it has come, also before the power was last lost.
+    /// Whether the fault has happened, also before the last power cut.
     fault_came: bool,
     power_off: bool,
-    /// The write that the power failed in.
+    /// The write during which the power failed.
     torn: Option<(usize, Range<usize>)>,
-    /// The next sync fails with this, once.
+    /// Error of the next sync, once.
     fail_sync: Option<ErrorKind>,
-    /// A file whose bytes the disk does not give back.
+    /// A file that cannot be read.
     unreadable: Option<usize>,
-    /// Bytes that all files may take together.
+    /// Bytes that all files may have together.
     capacity: Option<usize>,
 }
 
-/// Names that are set, or removed, all at once.
+/// Names that are set or removed in one operation.
 type NameChange = Vec<(PathBuf, Option<usize>)>;
 
 #[derive(Debug, Default, Clone)]
-struct Contents {
+struct TestFile {
     live: Vec<u8>,
     durable: Vec<u8>,
-    /// What was written and not synced.
+    /// Ranges that were written and not synced.
     dirty: Vec<Range<usize>>,
 }
 
-struct OpenFile {
+struct OpenTestFile {
     disk: TestDisk,
     file: usize,
 }
 
-/// What becomes of an operation.
-enum Fate {
+/// The outcome of an operation.
+enum Outcome {
     Done,
-    /// Done or not, it is answered with this.
-    Failed {
-        error: Error,
-        done: bool,
-    },
+    Failed { error: Error, done: bool },
 }
 
-impl Fate {
+impl Outcome {
     fn is_done(&self) -> bool {
         matches!(self, Self::Done | Self::Failed { done: true, .. })
     }
 
-    fn answer<T>(self, value: T) -> io::Result<T> {
+    fn into_result<T>(self, value: T) -> io::Result<T> {
         match self {
             Self::Done => Ok(value),
             Self::Failed { error, .. } => Err(error),
@@ -93,46 +92,43 @@ impl Fate {
 }
 
 impl TestDisk {
-    /// Lets something happen at the operation after the next `operations`.
+    /// Sets the fault for the operation after the next `operations`.
     pub(crate) fn fault_after(&self, operations: u64, fault: Fault) {
         let mut state = self.0.lock();
         state.fault = Some((state.operations + operations + 1, fault));
     }
 
-    /// Takes back what was to happen, and what lasts.
-    pub(crate) fn mend(&self) {
+    /// Removes the fault, also a lasting one.
+    pub(crate) fn clear_fault(&self) {
         self.0.lock().fault = None;
     }
 
-    /// Whether the fault has come that was to come.
+    /// Whether the fault has happened.
     pub(crate) fn fault_came(&self) -> bool {
         self.0.lock().fault_came
     }
 
-    /// Whether the power has failed.
     pub(crate) fn is_off(&self) -> bool {
         self.0.lock().power_off
     }
 
-    /// Fails the next sync, and no other.
+    /// Fails the next sync only.
     pub(crate) fn fail_next_sync(&self, kind: ErrorKind) {
         self.0.lock().fail_sync = Some(kind);
     }
 
-    /// Takes only so many more bytes than it holds now.
+    /// Limits the disk to `bytes` more than it holds now.
     pub(crate) fn leave_space(&self, bytes: usize) {
         let mut state = self.0.lock();
         state.capacity = Some(state.used().saturating_add(bytes));
     }
 
-    /// What is found when the power is back: what was synced, and of the rest, sector by sector and name by name, what
-    /// `survives` says.
+    /// The disk when the power is back. It holds what was synced; for each other sector and name `survives` is asked.
     pub(crate) fn after_power_loss(&self, survives: impl FnMut() -> bool) -> Self {
         self.after_torn_write(survives, |_| 0)
     }
 
-    /// The same, with the write in which the power failed cut where `cut` says, given its length: what stands before
-    /// is on the disk.
+    /// [`TestDisk::after_power_loss`], with the interrupted write cut: `cut` gets its length and returns how many bytes survive.
     pub(crate) fn after_torn_write(
         &self,
         mut survives: impl FnMut() -> bool,
@@ -153,22 +149,30 @@ impl TestDisk {
                 apply(&mut names, change);
             }
         }
-        let State { capacity, operations, fault_came, .. } = *state;
-        // What has come does not come again.
+        let DiskState { capacity, operations, fault_came, .. } = *state;
+        // A fault happens once.
         let fault = state.fault.filter(|_| !fault_came);
         let (live, durable) = (names.clone(), names);
-        let state =
-            State { files, live, durable, capacity, operations, fault, fault_came, ..State::default() };
+        let state = DiskState {
+            files,
+            live,
+            durable,
+            capacity,
+            operations,
+            fault,
+            fault_came,
+            ..DiskState::default()
+        };
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// Fails every read of a file, as a bad sector does.
-    pub(crate) fn spoil(&self, path: &Path) {
+    /// Fails every read of a file.
+    pub(crate) fn make_unreadable(&self, path: &Path) {
         let mut state = self.0.lock();
         state.unreadable = Some(state.live[path]);
     }
 
-    /// Changes bytes of a file behind everybody's back.
+    /// Changes a file without an operation.
     pub(crate) fn corrupt(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.0.lock();
         let file = state.live[path];
@@ -177,63 +181,63 @@ impl TestDisk {
         (file.durable, file.dirty) = (file.live.clone(), Vec::new());
     }
 
-    /// The contents of a file.
+    /// The contents of a file, without an operation.
     pub(crate) fn contents(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.0.lock();
         state.live.get(path).map(|file| state.files[*file].live.clone())
     }
 
-    /// Lengths of the files of a directory, without counting as operations.
+    /// Lengths of the files of a directory, without an operation.
     pub(crate) fn lengths(&self, directory: &Path) -> BTreeMap<PathBuf, u64> {
         let state = self.0.lock();
         let here = state.live.iter().filter(|(file, _)| file.parent() == Some(directory));
         here.map(|(path, file)| (path.clone(), state.files[*file].live.len() as u64)).collect()
     }
 
-    /// Counts an operation, and does what its fate allows.
-    fn operate<T>(&self, work: impl FnOnce(&mut State, &Fate) -> io::Result<T>) -> io::Result<T> {
+    /// Counts an operation and does its work as far as its outcome allows.
+    fn operate<T>(&self, work: impl FnOnce(&mut DiskState, &Outcome) -> io::Result<T>) -> io::Result<T> {
         let mut state = self.0.lock();
-        let fate = state.next_fate();
-        let value = work(&mut state, &fate);
-        match fate {
-            Fate::Done => value,
-            failed => failed.answer(value?),
+        let outcome = state.next_outcome();
+        let value = work(&mut state, &outcome);
+        match outcome {
+            Outcome::Done => value,
+            failed => failed.into_result(value?),
         }
     }
 
-    /// An operation that looks and changes nothing.
-    fn look<T>(&self, work: impl FnOnce(&State) -> io::Result<T>) -> io::Result<T> {
-        self.operate(|state, fate| match fate {
-            Fate::Done => work(state),
-            Fate::Failed { error, .. } => Err(copy_of(error)),
+    /// An operation that changes nothing.
+    fn read_only<T>(&self, work: impl FnOnce(&DiskState) -> io::Result<T>) -> io::Result<T> {
+        self.operate(|state, outcome| match outcome {
+            Outcome::Done => work(state),
+            Outcome::Failed { error, .. } => Err(copy_of(error)),
         })
     }
 
     fn handle(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let file = self.look(|state| state.live.get(path).copied().ok_or(ErrorKind::NotFound.into()))?;
-        Ok(Box::new(OpenFile { disk: self.clone(), file }))
+        let file = self.read_only(|state| state.live.get(path).copied().ok_or(ErrorKind::NotFound.into()))?;
+        Ok(Box::new(OpenTestFile { disk: self.clone(), file }))
     }
 }
 
-impl State {
-    fn next_fate(&mut self) -> Fate {
+impl DiskState {
+    fn next_outcome(&mut self) -> Outcome {
         let off = || Error::other("the power is off");
         if self.power_off {
-            return Fate::Failed { error: off(), done: false };
+            return Outcome::Failed { error: off(), done: false };
         }
         self.operations += 1;
         self.fault_came |= self.fault.is_some_and(|(at, _)| at <= self.operations);
         match self.fault {
             Some((at, Fault::PowerCut)) if at <= self.operations => {
                 self.power_off = true;
-                Fate::Failed { error: off(), done: true }
+                Outcome::Failed { error: off(), done: true }
             }
             Some((at, Fault::Error { kind, done, lasting }))
                 if at == self.operations || lasting && at < self.operations =>
             {
-                Fate::Failed { error: kind.into(), done }
+                Outcome::Failed { error: kind.into(), done }
             }
-            _ => Fate::Done,
+            _ => Outcome::Done,
         }
     }
 
@@ -246,8 +250,8 @@ impl State {
         self.renamed.push(change);
     }
 
-    /// Makes the names of a directory durable. Of a rename between two directories the new name may be durable before
-    /// the old one is gone, and not the other way round.
+    /// Makes the names of a directory durable. After a rename between two directories the new name may be durable while the old one still
+    /// is, but not the other way round.
     fn sync_names(&mut self, directory: &Path) {
         let mut rest = Vec::new();
         for change in std::mem::take(&mut self.renamed) {
@@ -277,7 +281,7 @@ fn copy_of(error: &Error) -> Error {
     Error::new(error.kind(), error.to_string())
 }
 
-impl Contents {
+impl TestFile {
     fn put(&mut self, at: usize, bytes: &[u8]) {
         if self.live.len() < at + bytes.len() {
             self.live.resize(at + bytes.len(), 0);
@@ -288,7 +292,7 @@ impl Contents {
     fn sync(&mut self) {
         self.durable.resize(self.live.len(), 0);
         for range in self.dirty.drain(..) {
-            // What was cut off after it was written is gone.
+            // The range may have been cut off after it was written.
             let range = range.start..range.end.min(self.live.len());
             if !range.is_empty() {
                 self.durable[range.clone()].copy_from_slice(&self.live[range]);
@@ -318,18 +322,18 @@ impl Contents {
 
 impl Disk for TestDisk {
     fn create_directory(&self, _: &Path) -> io::Result<()> {
-        self.look(|_| Ok(()))
+        self.read_only(|_| Ok(()))
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let file = self.operate(|state, fate| {
-            if fate.is_done() {
-                state.files.push(Contents::default());
+        let file = self.operate(|state, outcome| {
+            if outcome.is_done() {
+                state.files.push(TestFile::default());
                 state.change_names(vec![(path.to_owned(), Some(state.files.len() - 1))]);
             }
             Ok(state.files.len().saturating_sub(1))
         })?;
-        Ok(Box::new(OpenFile { disk: self.clone(), file }))
+        Ok(Box::new(OpenTestFile { disk: self.clone(), file }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
@@ -341,9 +345,9 @@ impl Disk for TestDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.operate(|state, fate| {
+        self.operate(|state, outcome| {
             let file = *state.live.get(from).ok_or(ErrorKind::NotFound)?;
-            if fate.is_done() {
+            if outcome.is_done() {
                 state.change_names(vec![(to.to_owned(), Some(file)), (from.to_owned(), None)]);
             }
             Ok(())
@@ -351,9 +355,9 @@ impl Disk for TestDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.operate(|state, fate| {
+        self.operate(|state, outcome| {
             state.live.get(path).ok_or(ErrorKind::NotFound)?;
-            if fate.is_done() {
+            if outcome.is_done() {
                 state.change_names(vec![(path.to_owned(), None)]);
             }
             Ok(())
@@ -361,16 +365,16 @@ impl Disk for TestDisk {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        self.look(|state| {
+        self.read_only(|state| {
             let here = state.live.keys().filter(|file| file.parent() == Some(path));
             Ok(here.filter_map(|file| Some(file.file_name()?.to_str()?.to_owned())).collect())
         })
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        self.operate(|state, fate| {
-            // A power cut in it leaves to chance what it was to make durable.
-            if fate.is_done() && !state.power_off {
+        self.operate(|state, outcome| {
+            // In a power cut chance decides which names are durable.
+            if outcome.is_done() && !state.power_off {
                 state.sync_names(path);
             }
             Ok(())
@@ -378,41 +382,41 @@ impl Disk for TestDisk {
     }
 
     fn space(&self, _: &Path) -> io::Result<Space> {
-        self.look(|state| {
+        self.read_only(|state| {
             let total = state.capacity.unwrap_or(usize::MAX);
             Ok(Space { free: total.saturating_sub(state.used()) as u64, total: total as u64 })
         })
     }
 
     fn lock(&self, _: &Path) -> io::Result<Box<dyn Send + Sync>> {
-        self.look(|_| Ok(Box::new(()) as Box<dyn Send + Sync>))
+        self.read_only(|_| Ok(Box::new(()) as Box<dyn Send + Sync>))
     }
 }
 
-impl DiskFile for OpenFile {
+impl DiskFile for OpenTestFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.disk.operate(|state, fate| {
+        self.disk.operate(|state, outcome| {
             let at = usize::try_from(offset).map_err(Error::other)?;
-            // One that fails has still written something.
-            let mut taken = if fate.is_done() { bytes.len() } else { bytes.len() / 2 };
-            if state.power_off && !fate.is_done() {
+            // A failed write has still written something.
+            let mut written = if outcome.is_done() { bytes.len() } else { bytes.len() / 2 };
+            if state.power_off && !outcome.is_done() {
                 return Ok(());
             }
-            let grows = (at + taken).saturating_sub(state.files[self.file].live.len());
+            let grows = (at + written).saturating_sub(state.files[self.file].live.len());
             let space = state.capacity.map(|capacity| capacity.saturating_sub(state.used()));
             let missing = space.map_or(0, |space| grows.saturating_sub(space));
-            taken = taken.saturating_sub(missing);
-            state.files[self.file].put(at, &bytes[..taken]);
-            state.files[self.file].dirty.push(at..at + taken);
+            written = written.saturating_sub(missing);
+            state.files[self.file].put(at, &bytes[..written]);
+            state.files[self.file].dirty.push(at..at + written);
             if state.power_off {
-                state.torn = Some((self.file, at..at + taken));
+                state.torn = Some((self.file, at..at + written));
             }
             if missing > 0 { Err(ErrorKind::StorageFull.into()) } else { Ok(()) }
         })
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.disk.look(|state| {
+        self.disk.read_only(|state| {
             if state.unreadable == Some(self.file) {
                 return Err(Error::other("a bad sector"));
             }
@@ -425,28 +429,28 @@ impl DiskFile for OpenFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.disk.operate(|state, fate| {
-            let told = state.fail_sync.take();
+        self.disk.operate(|state, outcome| {
+            let forced = state.fail_sync.take();
             if state.power_off {
                 return Ok(());
             }
             let contents = &mut state.files[self.file];
-            if told.is_some() || !fate.is_done() {
+            if forced.is_some() || !outcome.is_done() {
                 contents.dirty.clear();
             } else {
                 contents.sync();
             }
-            told.map_or(Ok(()), |kind| Err(kind.into()))
+            forced.map_or(Ok(()), |kind| Err(kind.into()))
         })
     }
 
     fn length(&self) -> io::Result<u64> {
-        self.disk.look(|state| Ok(state.files[self.file].live.len() as u64))
+        self.disk.read_only(|state| Ok(state.files[self.file].live.len() as u64))
     }
 
     fn set_length(&self, length: u64) -> io::Result<()> {
-        self.disk.operate(|state, fate| {
-            if fate.is_done() {
+        self.disk.operate(|state, outcome| {
+            if outcome.is_done() {
                 state.files[self.file].live.resize(usize::try_from(length).map_err(Error::other)?, 0);
             }
             Ok(())

@@ -1,4 +1,4 @@
-//! Segments that were set aside: shown, tried again beside a running collector, salvaged, discarded; the books balance throughout.
+//! Quarantined segments: shown, requeued beside a running collector, salvaged, discarded. `verify` accounts for them throughout.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,8 +7,8 @@ use crate::common::{Collector, StoreProcess, eventually, good_beacon};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A collector whose store refuses events of the path `/poison`, and so many of them set aside, each alone; beside them one event
-/// that was stored before and three that came between them.
+/// A collector whose store refuses events of the path `/poison`. So many of them are quarantined, each alone. One event was stored before,
+/// and up to three came between them.
 fn with_poison(beacons: u64) -> (Collector, String) {
     let mut collector = Collector::new("[spool]\nseal_after = \"1s\"\n");
     collector.start();
@@ -23,8 +23,8 @@ fn with_poison(beacons: u64) -> (Collector, String) {
     }
     collector.wait_for_events(1 + beacons.min(3), PATIENCE);
     let expected = usize::try_from(beacons).unwrap();
-    eventually("each is set aside", PATIENCE, || aside(&collector, "segment").len() == expected);
-    let name = aside(&collector, "segment").remove(0);
+    eventually("each is quarantined", PATIENCE, || quarantined(&collector, "segment").len() == expected);
+    let name = quarantined(&collector, "segment").remove(0);
     let name = name.file_stem().unwrap().to_str().unwrap().to_owned();
     (collector, name)
 }
@@ -34,9 +34,9 @@ fn send(collector: &Collector, page: u64, path: &str) {
     assert_eq!(answer.status, 204, "{}", answer.text());
 }
 
-/// Files that were set aside, with this ending.
-fn aside(collector: &Collector, ending: &str) -> Vec<PathBuf> {
-    let files = std::fs::read_dir(collector.data().join("spool/aside")).into_iter().flatten().flatten();
+/// Files in quarantine with this ending.
+fn quarantined(collector: &Collector, ending: &str) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(collector.data().join("spool/quarantine")).into_iter().flatten().flatten();
     let files = files.map(|file| file.path());
     files.filter(|path| path.extension().is_some_and(|it| it == ending)).collect()
 }
@@ -59,7 +59,7 @@ fn unbalanced(collector: &Collector) -> serde_json::Value {
 }
 
 #[test]
-fn refused_rows_are_set_aside_alone_and_shipped_when_they_are_tried_again() {
+fn refused_rows_are_quarantined_alone_and_shipped_when_they_are_requeued() {
     let (collector, name) = with_poison(3);
     let stored = collector.store.rows("SELECT DISTINCT path FROM events ORDER BY path");
     assert_eq!(stored, ["/", "/between"], "what came with the refused rows went on");
@@ -75,20 +75,20 @@ fn refused_rows_are_set_aside_alone_and_shipped_when_they_are_tried_again() {
     let rows = run(&collector, &["spool", "show", &name, "--rows"]);
     assert_eq!(rows.matches("\"path\":\"/poison\"").count(), 1, "{rows}");
     let line = &verify(&collector)["lines"][0];
-    assert_eq!((line["aside"].as_u64(), line["stored"].as_u64()), (Some(3), Some(4)), "{line}");
+    assert_eq!((line["quarantined"].as_u64(), line["stored"].as_u64()), (Some(3), Some(4)), "{line}");
     assert!(collector.metrics().contains("footfall_segments_split_total"));
 
     collector.store.query("ALTER TABLE events DROP CONSTRAINT no_poison").unwrap();
     run(&collector, &["spool", "retry", "--all"]);
     collector.wait_for_events(7, PATIENCE);
-    eventually("nothing is aside", PATIENCE, || verify(&collector)["lines"][0]["aside"] == 0);
+    eventually("nothing is quarantined", PATIENCE, || verify(&collector)["lines"][0]["quarantined"] == 0);
     let line = &verify(&collector)["lines"][0];
     assert_eq!((line["proven"].as_bool(), line["stored"].as_u64()), (Some(true), Some(7)), "{line}");
     assert_eq!(collector.store.number("SELECT count() FROM events"), 7);
 }
 
 #[test]
-fn rows_that_are_all_refused_are_set_aside_together_after_the_first_ones() {
+fn rows_that_are_all_refused_are_quarantined_together_after_the_first_ones() {
     let mut collector = Collector::new("[spool]\nseal_after = \"1s\"\n");
     collector.start();
     send(&collector, 1_000, "/");
@@ -97,36 +97,36 @@ fn rows_that_are_all_refused_are_set_aside_together_after_the_first_ones() {
     for page in 0..100 {
         send(&collector, page, "/poison");
     }
-    eventually("all are aside", PATIENCE, || verify(&collector)["lines"][0]["aside"] == 100);
-    let files = aside(&collector, "segment").len();
+    eventually("all are quarantined", PATIENCE, || verify(&collector)["lines"][0]["quarantined"] == 100);
+    let files = quarantined(&collector, "segment").len();
     assert!((32..60).contains(&files), "{files} files");
     send(&collector, 2_000, "/after");
     collector.wait_for_events(2, PATIENCE);
     collector.store.query("ALTER TABLE events DROP CONSTRAINT no_poison").unwrap();
     run(&collector, &["spool", "retry", "--all"]);
     collector.wait_for_events(102, PATIENCE);
-    eventually("the books balance", PATIENCE, || verify(&collector)["lines"][0]["proven"] == true);
+    eventually("all events are accounted for", PATIENCE, || verify(&collector)["lines"][0]["proven"] == true);
     assert_eq!(collector.store.number("SELECT count() FROM events"), 102);
 }
 
 #[test]
-fn a_segment_is_discarded_only_when_asked_and_stays_in_the_books_and_the_audit() {
+fn a_segment_is_discarded_only_with_consent_and_stays_in_the_counts_and_the_audit() {
     let (collector, name) = with_poison(1);
     let refused = collector.command(&["spool", "discard", &name]);
-    assert!(!refused.status.success(), "nobody said yes");
-    assert_eq!(aside(&collector, "segment").len(), 1);
+    assert!(!refused.status.success(), "nobody consented");
+    assert_eq!(quarantined(&collector, "segment").len(), 1);
     run(&collector, &["spool", "discard", &name, "--yes", "--reason", "a test"]);
-    assert!(aside(&collector, "segment").is_empty());
+    assert!(quarantined(&collector, "segment").is_empty());
     let line = &verify(&collector)["lines"][0];
     assert_eq!((line["discarded"].as_u64(), line["received"].as_u64()), (Some(1), Some(3)), "{line}");
     let audit = "SELECT count() FROM audit WHERE action = 'segment discarded' AND detail LIKE '%a test%'";
     eventually("the audit knows", PATIENCE, || collector.store.number(audit) == 1);
-    assert_eq!(aside(&collector, "discarded").len(), 1);
+    assert_eq!(quarantined(&collector, "tombstone").len(), 1);
     assert_eq!(verify(&collector)["lines"][0]["discarded"], 1);
 }
 
 #[test]
-fn what_is_whole_of_a_damaged_segment_is_shipped_once_under_another_name() {
+fn the_whole_frames_of_a_damaged_segment_are_shipped_once_under_another_id() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = StoreProcess::new(&directory.path().join("store"));
     store.start();
@@ -139,17 +139,17 @@ fn what_is_whole_of_a_damaged_segment_is_shipped_once_under_another_name() {
         send(&collector, page, "/decays");
     }
     collector.terminate();
-    spoil_a_row(&collector.data().join("spool"));
+    damage_a_row(&collector.data().join("spool"));
     store.start();
     collector.start();
-    eventually("it is set aside", PATIENCE, || aside(&collector, "segment").len() == 1);
-    let name = aside(&collector, "segment").remove(0);
+    eventually("it is quarantined", PATIENCE, || quarantined(&collector, "segment").len() == 1);
+    let name = quarantined(&collector, "segment").remove(0);
     let name = name.file_stem().unwrap().to_str().unwrap();
     let shown = run(&collector, &["spool", "show", name]);
     assert!(shown.contains("damaged at byte"), "{shown}");
     let said = run(&collector, &["spool", "retry", name]);
     assert!(said.contains("4 events"), "{said}");
-    assert_eq!(aside(&collector, "salvaged").len(), 1, "the damaged file stays");
+    assert_eq!(quarantined(&collector, "salvaged").len(), 1, "the damaged file stays");
     collector.wait_for_events(5, PATIENCE);
     eventually("nothing waits", PATIENCE, || unbalanced(&collector)["lines"][0]["spooled"] == 0);
     assert_eq!(collector.store.number("SELECT count() FROM events"), 5);
@@ -165,14 +165,14 @@ fn what_is_whole_of_a_damaged_segment_is_shipped_once_under_another_name() {
     run(&collector, &["spool", "discard", name, "--yes", "--reason", "the disk decays"]);
     let line = &verify(&collector)["lines"][0];
     assert_eq!((line["discarded"].as_u64(), line["received"].as_u64()), (Some(1), Some(6)), "{line}");
-    assert_eq!(aside(&collector, "salvaged").len(), 0);
+    assert_eq!(quarantined(&collector, "salvaged").len(), 0);
     let again = collector.command(&["spool", "discard", name, "--yes"]);
     assert!(String::from_utf8_lossy(&again.stderr).contains("discarded before"), "{again:?}");
-    assert_eq!(verify(&collector)["lines"][0]["discarded"], 1, "the record stays");
+    assert_eq!(verify(&collector)["lines"][0]["discarded"], 1, "the tombstone stays");
 }
 
-/// Changes a byte of the second of the rows of the path `/decays`, as a disk that decays may.
-fn spoil_a_row(spool: &Path) {
+/// Changes a byte of the second row of the path `/decays`.
+fn damage_a_row(spool: &Path) {
     let files = std::fs::read_dir(spool).unwrap().flatten().map(|file| file.path());
     let mut segments = files.filter(|path| path.extension().is_some_and(|it| it == "segment"));
     let file = segments

@@ -1,0 +1,108 @@
+//! The spool of one collector: appends go to the log, sealed segments come back through the queue.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::queue::DeliveryQueue;
+use crate::event::{DropReason, row_binary};
+use crate::spool::accounting::contents::SegmentContents;
+use crate::spool::accounting::record::{EventRecord, PlainRecord, RecordKind};
+use crate::spool::accounting::shipped_ids::ShippedIds;
+use crate::spool::log::disk::Disk;
+use crate::spool::log::error::SpoolError;
+use crate::spool::log::frame::EncodeRecord;
+use crate::spool::log::open::SegmentLog;
+use crate::spool::log::segment::SegmentId;
+use crate::spool::log::state::now_ms;
+use crate::spool::log::writer::ack::Ack;
+use crate::spool::log::writer::queue::SpaceLimit;
+
+/// Whether an ack waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The ack resolves when the record is synced.
+    Synced,
+    /// The ack resolves at once. The record is synced with the next batch, and lost if the machine dies before.
+    Buffered,
+}
+
+/// The spool of one collector. Dropping it closes it.
+pub struct Spool {
+    pub(in crate::spool) log: SegmentLog<SegmentContents>,
+    pub(in crate::spool) queue: Arc<DeliveryQueue>,
+    pub(in crate::spool) shipped_ids: ShippedIds,
+    /// Segments on their way from the directory of requeued ones into the queue.
+    pub(in crate::spool) pending_requeues: Mutex<Vec<SegmentId>>,
+    /// Split parts that are in their place on disk and maybe not in the queue yet.
+    pub(in crate::spool) installed_parts: Mutex<Vec<SegmentId>>,
+    /// Dropped after the log, whose drop ends the writer.
+    pub(in crate::spool) _lock: Box<dyn Send + Sync>,
+}
+
+impl Spool {
+    /// Appends the events of one beacon, or refuses them at once. The ack says when they are durable.
+    ///
+    /// # Errors
+    /// [`SpoolError::Full`], [`SpoolError::NoSpace`], [`SpoolError::TooLarge`], [`SpoolError::Broken`] or [`SpoolError::Closed`].
+    pub fn append(&self, record: EventRecord<'_>, durability: Durability) -> Result<Ack, SpoolError> {
+        if record.site.len() > usize::from(u16::MAX) {
+            return Err(SpoolError::TooLarge { bytes: record.payload_len() });
+        }
+        let ack = self.log.append(&record, SpaceLimit::Enforced)?;
+        Ok(match durability {
+            Durability::Synced => ack,
+            Durability::Buffered => Ack::ready(),
+        })
+    }
+
+    /// Resolves when everything that was appended before is durable. It is for beacons whose events are all duplicates.
+    pub fn sync_point(&self) -> Ack {
+        self.log.state.queue.sync_point()
+    }
+
+    /// Counts events that were not stored. The count is durable with the next write, or within a second.
+    pub fn count_dropped(&self, site: &str, reason: DropReason, events: u32) {
+        if events > 0 {
+            self.log.state.queue.defer(|dropped| dropped.add(site, reason, events));
+        }
+    }
+
+    /// Appends a row of the audit: `action` was done now; `detail` is a JSON object. It is accepted even when the spool is full.
+    ///
+    /// # Errors
+    /// [`SpoolError::TooLarge`], [`SpoolError::Broken`] or [`SpoolError::Closed`].
+    pub fn append_audit(&self, action: &str, detail: &str) -> Result<Ack, SpoolError> {
+        let mut rows = now_ms().to_le_bytes().to_vec();
+        for text in [action, detail] {
+            row_binary::put_text(text, &mut rows);
+        }
+        let record = PlainRecord { kind: RecordKind::Audit, site: "", count: 1, rows: &rows };
+        self.log.append(&record, SpaceLimit::Exempt)
+    }
+
+    /// Resolves when the spool is broken. The process must exit then.
+    pub async fn broken(&self) -> SpoolError {
+        self.log.broken().await
+    }
+
+    /// Refuses appends from now on, waits until everything accepted is synced and sealed, and ends the writer.
+    pub fn close(&self) {
+        self.log.close();
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.log.state.directory
+    }
+
+    pub(in crate::spool) fn disk(&self) -> &dyn Disk {
+        &*self.log.state.disk
+    }
+}
+
+impl std::fmt::Debug for Spool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Spool").field("directory", &self.directory()).finish_non_exhaustive()
+    }
+}

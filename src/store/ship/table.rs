@@ -1,0 +1,23 @@
+//! Into which table each batch of a segment goes, and under which insert deduplication token.
+
+use crate::spool::{BatchRows, SegmentId};
+
+/// The table of events.
+pub(super) const EVENTS: &str = "events";
+
+pub(super) fn table(rows: BatchRows) -> &'static str {
+    match rows {
+        BatchRows::Events => EVENTS,
+        BatchRows::Audit => "audit",
+        BatchRows::Digests => "segments",
+        BatchRows::Counts => "books",
+    }
+}
+
+/// The segment's id for events. Other rows have the table's name behind it.
+pub(super) fn token(segment: SegmentId, rows: BatchRows) -> String {
+    match rows {
+        BatchRows::Events => segment.to_string(),
+        BatchRows::Audit | BatchRows::Digests | BatchRows::Counts => format!("{segment}-{}", table(rows)),
+    }
+}
