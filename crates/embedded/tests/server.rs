@@ -5,6 +5,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use clickhouse_embedded::{Confinement, NotReady, Options, Server, User, install, sandbox};
@@ -57,9 +58,12 @@ fn library() -> PathBuf {
 
 /// An address that stays free: outgoing connections and other tests use other addresses of the loopback network.
 fn free() -> SocketAddr {
-    let mut random = [0; 3];
-    getrandom::fill(&mut random).unwrap();
-    let [a, b, c] = random.map(|byte| 1 + byte % 250);
+    static HOST: OnceLock<[u8; 3]> = OnceLock::new();
+    let [a, b, c] = *HOST.get_or_init(|| {
+        let mut random = [0; 3];
+        getrandom::fill(&mut random).unwrap();
+        random.map(|byte| 1 + byte % 250)
+    });
     TcpListener::bind(SocketAddr::from(([127, a, b, c], 0))).unwrap().local_addr().unwrap()
 }
 
