@@ -23,8 +23,8 @@ const OVERLOAD_TIME: Duration = Duration::from_secs(8);
 /// The burst offers this many times the beacons for which the spool has room.
 const OVERLOAD_FACTOR: u64 = 5;
 
-/// Bytes in the spool after a long outage. A debug build must write and ship them, so they are fewer than the default limit.
-const BACKLOG: usize = 150 << 20;
+/// Bytes in the spool after a long outage: three whole segments. More would only keep a debug build busy for longer.
+const BACKLOG: usize = 96 << 20;
 /// Numbers of the events of each beacon in the backlog.
 const SEQS: [u32; 10] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
 
