@@ -72,7 +72,6 @@ fn imports_go_downwards() {
 }
 
 #[test]
-#[ignore = "until every module has moved"]
 fn the_layers_of_the_spool_import_downwards() {
     let all = imports(&tree());
     let spool: Vec<_> = all.into_iter().filter(|import| import.is_within("spool")).collect();

@@ -6,7 +6,7 @@ use super::dropped::PendingDropped;
 use super::dropped_rows::decode_dropped;
 use super::record::{AUDIT_COLUMNS, RecordKind, RecordRef};
 use crate::event::{self, UnixMillis};
-use crate::spool::log::account::{PayloadSchema, SegmentAccount, Totals};
+use crate::spool::log::account::{PayloadSchema, SealTotals, SegmentAccount};
 use crate::spool::log::frame::{FrameKind, FrameRef};
 
 /// What a segment holds.
@@ -75,7 +75,7 @@ impl SegmentAccount for SegmentContents {
         Ok(())
     }
 
-    fn totals(&self) -> Totals {
+    fn totals(&self) -> SealTotals {
         [self.events, self.audit]
     }
 
@@ -87,7 +87,7 @@ impl SegmentAccount for SegmentContents {
         self.counts.decode(payload)
     }
 
-    fn set_totals(&mut self, [events, audit]: Totals) {
+    fn set_totals(&mut self, [events, audit]: SealTotals) {
         (self.events, self.audit) = (events, audit);
     }
 }

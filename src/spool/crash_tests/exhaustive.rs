@@ -1,17 +1,17 @@
-//! Fixed scripts with every fault at every operation of the disk, one after the other: what chance might leave out.
+//! Fixed scripts, each run with every fault at every operation of the disk, so that nothing depends on chance.
 
 use std::io::ErrorKind;
 
 use super::model::{Step, World};
 use crate::spool::log::disk::test_disk::Fault;
 
-/// Shares of eight of what was not synced that a power cut leaves on the disk: none, half by chance, all.
+/// How many eighths of what was not synced survive a power cut: none, half of them by chance, all.
 const SURVIVALS: [u8; 3] = [0, 4, 8];
-/// Draws of chance for each place.
+/// Random seeds for each operation.
 const DRAWS: u64 = 2;
 
-/// All that a spool does in its life, a few times: five segments are sealed, two are shipped, one is sent twice, one set
-/// aside, one split, of which a half is set aside; both are tried again; and it is opened four times.
+/// Everything that a spool does, a few times: five segments are sealed, two are shipped, one is sent twice, one is quarantined, one is
+/// split and a half of it is quarantined. Both are requeued. The spool is opened four times.
 fn script() -> Vec<Step> {
     use Step::*;
     vec![
@@ -44,14 +44,14 @@ fn script() -> Vec<Step> {
     ]
 }
 
-/// A segment goes aside and comes back, and is split: the halves go by other names, so that a copy of it that was left in a
-/// place where it has been would not be known again.
+/// A segment is quarantined, requeued and split. The halves have other ids, so the store would not recognise a copy of the segment that
+/// was left in an earlier place.
 fn there_and_back() -> Vec<Step> {
     use Step::*;
     vec![Append(vec![4, 5]), Settle, Quarantine, Requeue, Reopen, Split, Ship, Ship, Ship, Requeue, Ship]
 }
 
-/// Runs a script with a fault after so many operations. `false`: the script ended before it.
+/// Runs a script with a fault after so many operations. Returns whether the fault happened before the end.
 fn run(script: &[Step], after: u64, fault: Fault, survives: u8, seed: u64) -> bool {
     let mut world = World::new(seed, survives, false);
     world.apply(&Step::Fault { after, fault });
@@ -62,7 +62,7 @@ fn run(script: &[Step], after: u64, fault: Fault, survives: u8, seed: u64) -> bo
     world.disk.fault_came()
 }
 
-/// Lets the fault happen at each operation of a script, and counts them.
+/// Runs a script once with the fault at each of its operations. Returns the number of operations.
 fn at_every_operation(script: &[Step], fault: Fault, survivals: &[u8], draws: u64) -> u64 {
     let mut after = 0;
     loop {
@@ -79,7 +79,7 @@ fn at_every_operation(script: &[Step], fault: Fault, survivals: &[u8], draws: u6
     }
 }
 
-/// A script that is too short would prove nothing.
+/// A shorter script would test too little.
 const LEAST_OPERATIONS: u64 = 150;
 
 #[test]
@@ -94,10 +94,10 @@ fn a_power_cut_while_a_segment_is_moved_leaves_it_in_one_place() {
     );
 }
 
-/// What was left unsynced by a process that died is built upon by the next one, until the power fails.
+/// A process dies and leaves something unsynced; the next one builds on it, until the power fails.
 #[test]
-fn a_power_cut_soon_after_a_move_that_was_cut_short_leaves_a_segment_in_one_place() {
-    // Drawn, since all of them take minutes.
+fn a_power_cut_soon_after_an_interrupted_move_leaves_a_segment_in_one_place() {
+    // Drawn at random, because all of them take minutes.
     const SOON: u64 = 80;
     const CUTS: u64 = 4;
     let ended = Fault::Error { kind: ErrorKind::Other, done: false, lasting: true };

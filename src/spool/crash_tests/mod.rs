@@ -1,9 +1,13 @@
-//! The promise under crashes and errors of the disk: what was acknowledged is there exactly once and in order, whatever is
-//! cut, torn or failing.
+//! The promise under crashes and disk errors: every acknowledged event exists exactly once and in order.
 //!
-//! [`model`] is the world around a spool: who was told what, and a store that takes each token once. [`exhaustive`] lets
-//! every fault happen at every operation of fixed scripts; here all of it is drawn at random; [`repair`] interrupts recovery
-//! itself; [`full`] fills the disk; [`scenarios`] are shapes of damage by name.
+//! | module | what it tests |
+//! |---|---|
+//! | [`model`] | the model: what was acknowledged, and a store that accepts each token once |
+//! | this one | random steps with random faults |
+//! | [`exhaustive`] | fixed scripts with every fault at every operation |
+//! | [`repair`] | recovery that is interrupted |
+//! | [`full`] | a full disk |
+//! | [`scenarios`] | kinds of damage by name |
 
 mod exhaustive;
 mod full;
@@ -46,7 +50,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_done_and_however_the_disk_fails_nothing_acknowledged_is_lost_or_doubled(
+    fn whatever_is_done_and_however_the_disk_fails_no_acknowledged_event_is_lost_or_doubled(
         steps in prop::collection::vec(step(), 1..40),
         sealed_by_time: bool,
         survives in 0..=8_u8,

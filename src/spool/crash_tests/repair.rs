@@ -7,25 +7,24 @@ use super::model::{DIRECTORY, open, quarantine, sealed, shipped_rows};
 use crate::spool::testing::*;
 use crate::spool::*;
 
-/// Draws of chance at each operation: which sectors and names of an interrupted repair are on the disk.
+/// Random seeds for each operation. They decide which sectors and names of an interrupted repair survive.
 const DRAWS: u64 = 16;
-/// More operations than any start takes here.
+/// More operations than any start in these tests takes.
 const MOST_OPERATIONS: u64 = 200;
 
-/// Path of the segment with the highest number: the active one.
+/// Path of the active segment, which has the highest number.
 fn newest(disk: &TestDisk) -> PathBuf {
     let names = files::segment_ids(disk, Path::new(DIRECTORY)).unwrap();
     Path::new(DIRECTORY).join(names.last().unwrap().file_name())
 }
 
-/// Page loads of all that is sealed, in order.
+/// Page load of each sealed event, in order.
 fn page_loads(spool: &Spool) -> Vec<u64> {
     let read = |sealed| shipped_rows(spool, sealed).map_err(|error| error.to_string()).unwrap().events;
     sealed(spool).into_iter().flat_map(read).collect()
 }
 
-/// A machine that lost its power with three beacons synced and one batch of three under way, of which `kept` reached
-/// the disk and something of the next.
+/// A disk after a power cut: three beacons are synced, and of a batch of three `kept` beacons and a part of the next one reached it.
 fn unfinished(kept: usize) -> TestDisk {
     let disk = TestDisk::default();
     let (spool, _) = open(&disk, &limits()).unwrap();
@@ -49,7 +48,7 @@ fn unfinished(kept: usize) -> TestDisk {
     off
 }
 
-/// Starts on what `crashed` makes, with a power cut after each number of operations in turn, then starts again.
+/// Starts on the disk that `crashed` returns, with a power cut after each number of operations in turn, then starts again.
 fn interrupted(crashed: impl Fn() -> TestDisk, expected: &[u64]) {
     for after in 0..MOST_OPERATIONS {
         let mut came = false;
@@ -99,14 +98,14 @@ fn what_recovery_has_read_stays_though_its_sync_had_failed_and_the_power_goes_ne
     disk.fail_next_sync(ErrorKind::Other);
     wait(append(&spool, 2, &[0]).unwrap()).unwrap_err();
     drop(spool);
-    // The process starts again on the same machine and reads what the page cache holds: the second beacon is whole there,
-    // and is answered as a duplicate from now on.
+    // The process starts again on the same machine and reads the page cache. The second beacon is whole there, and is acknowledged as a
+    // duplicate from now on.
     let (spool, found) = open(&disk, &limits()).unwrap();
     assert_eq!(found.ids, [(1, 0), (2, 0)]);
     let off = disk.after_power_loss(|| false);
     drop(spool);
     let (_, found) = open(&off, &limits()).unwrap();
-    assert_eq!(found.ids, [(1, 0), (2, 0)], "it was promised by then");
+    assert_eq!(found.ids, [(1, 0), (2, 0)], "it was acknowledged by then");
 }
 
 #[test]
@@ -115,7 +114,7 @@ fn a_seal_whose_sync_failed_is_made_again_before_it_is_trusted() {
     let (spool, _) = open(&disk, &SpoolLimits { seal_rows: 2, ..limits() }).unwrap();
     wait(append(&spool, 1, &[0]).unwrap()).unwrap();
     spool.count_dropped("clinic", DropReason::Bot, 5);
-    // The batch is synced, the seal is not: batch, then seal.
+    // The batch is synced; the sync of the seal fails.
     disk.fault_after(3, Fault::Error { kind: ErrorKind::Other, done: false, lasting: false });
     wait(append(&spool, 2, &[0]).unwrap()).unwrap();
     until(|| spool.status().broken.is_some());
@@ -125,7 +124,7 @@ fn a_seal_whose_sync_failed_is_made_again_before_it_is_trusted() {
     spool.quarantine(&spool.oldest_sealed().unwrap(), "a test").unwrap();
     let off = disk.after_power_loss(|| false);
     let scan = scan::<SegmentContents>(&off, &quarantine().join(id.file_name()), None).unwrap();
-    assert!(scan.seal.is_some(), "its seal was shown to the shipper");
+    assert!(scan.seal.is_some(), "the shipper saw its seal");
 }
 
 #[test]
@@ -136,7 +135,7 @@ fn a_confirmed_segment_whose_removal_was_lost_comes_back_under_the_same_token() 
     until(|| spool.oldest_sealed().is_some());
     let shipped = spool.oldest_sealed().unwrap();
     let rows = shipped_rows(&spool, shipped).map_err(|error| error.to_string()).unwrap();
-    // The removal is done, its directory's sync is not.
+    // The file is removed; the sync of its directory fails.
     disk.fault_after(1, Fault::PowerCut);
     spool.confirm(&shipped).unwrap_err();
     let off = disk.after_power_loss(|| false);
@@ -160,7 +159,7 @@ fn a_segment_id_is_not_used_again_although_its_rename_was_lost() {
                 let _ = spool.confirm(&sealed);
             }
         }
-        // Nothing of what was not synced is left, names above all.
+        // Nothing survives that was not synced, names included.
         disk = disk.after_power_loss(|| false);
         let (spool, _) = open(&disk, &limits()).unwrap();
         while let Some(sealed) = spool.oldest_sealed() {

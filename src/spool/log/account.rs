@@ -11,7 +11,7 @@ pub(crate) struct PayloadSchema {
 }
 
 /// Numbers of rows by which a segment is known without reading it. The log adds them up to bound a segment.
-pub(crate) type Totals = [u64; 2];
+pub(crate) type SealTotals = [u64; 2];
 
 /// Counts the records of one segment. A new segment begins with the default.
 pub(crate) trait SegmentAccount: Default + Send + 'static {
@@ -30,8 +30,8 @@ pub(crate) trait SegmentAccount: Default + Send + 'static {
     /// Says what is wrong with the payload. The segment then counts as damaged.
     fn add(&mut self, record: &FrameRef<'_>, fallback: i64) -> Result<(), String>;
 
-    /// Totals for the seal.
-    fn totals(&self) -> Totals;
+    /// SealTotals for the seal.
+    fn totals(&self) -> SealTotals;
 
     /// Payloads of the summary frames; each fits a frame.
     fn encode_summary(&self) -> Vec<Vec<u8>>;
@@ -40,7 +40,7 @@ pub(crate) trait SegmentAccount: Default + Send + 'static {
     fn decode_summary(&mut self, payload: &[u8]) -> Option<()>;
 
     /// Takes over the totals of a seal, after [`SegmentAccount::decode_summary`] of all summary frames.
-    fn set_totals(&mut self, totals: Totals);
+    fn set_totals(&mut self, totals: SealTotals);
 }
 
 /// Reads the newest records while recovery scans the segments, newest first.

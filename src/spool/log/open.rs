@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::account::{RecentRecords, SegmentAccount, Totals};
+use super::account::{RecentRecords, SealTotals, SegmentAccount};
 use super::disk::Disk;
 use super::error::SpoolError;
 use super::frame::EncodeRecord;
@@ -49,8 +49,8 @@ impl<A: SegmentAccount> RecoveredLog<A> {
         Ok(Self { sealed, start, active })
     }
 
-    /// Totals of all segments, sealed or not.
-    pub(crate) fn totals(&self) -> Totals {
+    /// SealTotals of all segments, sealed or not.
+    pub(crate) fn totals(&self) -> SealTotals {
         self.sealed.iter().fold(self.start.totals(), |[first, second], segment| {
             [first + segment.seal.totals[0], second + segment.seal.totals[1]]
         })

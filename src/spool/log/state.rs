@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::account::{SegmentAccount, Totals};
+use super::account::{SealTotals, SegmentAccount};
 use super::disk::Disk;
 use super::error::SpoolError;
 use super::segment::{Seal, SegmentId};
@@ -38,7 +38,7 @@ pub(crate) trait SegmentSink: Send + Sync {
 /// The segment that is being written.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ActiveStatus {
-    pub(crate) totals: Totals,
+    pub(crate) totals: SealTotals,
     /// When it was created, Unix ms.
     pub(crate) created: i64,
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::quarantine_file::{quarantine_copy, quarantine_file};
 use super::rewrite::rewrite_tail;
 use super::scan::{RecordVisitor, ScanError, SegmentScan, scan};
-use crate::spool::log::account::{RecentRecords, SegmentAccount, Totals};
+use crate::spool::log::account::{RecentRecords, SealTotals, SegmentAccount};
 use crate::spool::log::disk::Disk;
 use crate::spool::log::error::SpoolError;
 use crate::spool::log::files;
@@ -79,9 +79,9 @@ impl<A: SegmentAccount> RecoveryPlan<A> {
         unsealed + self.damaged.iter().map(|file| file.bytes).sum::<u64>()
     }
 
-    /// Totals of the segments that are not sealed yet.
-    pub(crate) fn totals(&self) -> Totals {
-        self.unsealed.iter().fold(Totals::default(), |[first, second], scan| {
+    /// SealTotals of the segments that are not sealed yet.
+    pub(crate) fn totals(&self) -> SealTotals {
+        self.unsealed.iter().fold(SealTotals::default(), |[first, second], scan| {
             let totals = scan.account.totals();
             [first + totals[0], second + totals[1]]
         })

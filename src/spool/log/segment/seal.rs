@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::spool::log::account::{SegmentAccount, Totals};
+use crate::spool::log::account::{SealTotals, SegmentAccount};
 use crate::spool::log::disk::DiskFile;
 use crate::spool::log::frame::{self, FrameKind, FrameRef, HEADER_LEN, ParsedFrame};
 
@@ -13,7 +13,7 @@ const PAYLOAD_LEN: usize = 8 * 3;
 pub(crate) struct Seal {
     /// Offset of the first summary frame; of the seal when there is none.
     pub(crate) summary_at: u64,
-    pub(crate) totals: Totals,
+    pub(crate) totals: SealTotals,
 }
 
 impl Seal {

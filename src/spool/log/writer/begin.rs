@@ -22,7 +22,7 @@ use std::path::Path;
 
 use super::active::ActiveSegment;
 use super::space::CHECK_EVERY;
-use crate::spool::log::account::{RecentRecords, SegmentAccount, Totals};
+use crate::spool::log::account::{RecentRecords, SealTotals, SegmentAccount};
 use crate::spool::log::disk::Disk;
 use crate::spool::log::error::SpoolError;
 use crate::spool::log::identity::{keep_first_segment, next_id, write_identity};
@@ -73,8 +73,8 @@ impl<A: SegmentAccount> LogStart<A> {
         self.plan.bytes()
     }
 
-    /// Totals of the segments that are not sealed yet.
-    pub(crate) fn totals(&self) -> Totals {
+    /// SealTotals of the segments that are not sealed yet.
+    pub(crate) fn totals(&self) -> SealTotals {
         self.plan.totals()
     }
 
