@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use footfall::config;
-use footfall::report::{Answer, RawAsk, Reports, catalogue};
+use footfall::report::{RawReportRequest, ReportAnswer, Reports, catalogue};
 use footfall::store::Client;
 use jiff::tz::TimeZone;
 
@@ -66,13 +66,13 @@ fn main() {
     ] {
         let _ = writeln!(out, "{what:<24}{:>10}{:>14}{:>10}", "ms", "rows", "MB");
         for report in catalogue::all() {
-            let raw = RawAsk {
+            let raw = RawReportRequest {
                 report: report.name.to_owned(),
                 from: Some(from.to_owned()),
                 filters: filter.iter().map(ToString::to_string).collect(),
-                ..RawAsk::default()
+                ..RawReportRequest::default()
             };
-            let mut answers: Vec<Answer> = (0..RUNS)
+            let mut answers: Vec<ReportAnswer> = (0..RUNS)
                 .map(|_| {
                     let ask = reports.parse(&raw).expect("the request makes sense");
                     runtime.block_on(reports.run(ask)).expect("the report runs")

@@ -1,9 +1,11 @@
 -- title: Bots
+-- order: 310
 -- purpose: diagnostics
 -- about: Bots by name or by category: which bots crawl the site, and how much. Other reports exclude bots unless they
 --   are asked to include them. Visits that were invented to advertise their referrer are listed as the bot referrer
 --   spam.
 -- by: bot, category
+-- example: --by category --from 30d
 -- columns:
 --   category     text       search, ai, preview, monitoring, seo, library, automation or other
 --   bot          text       name of the bot; by category, up to three of its most frequent names

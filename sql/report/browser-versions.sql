@@ -1,5 +1,7 @@
 -- title: Browser versions
+-- order: 150
 -- purpose: audience
+-- dimensions: browser_version
 -- about: Browsers by family and major version. Visitors are the sum of daily visitors.
 -- columns:
 --   browser          text      browser family

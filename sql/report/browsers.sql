@@ -1,6 +1,9 @@
 -- title: Browsers
+-- order: 140
 -- purpose: audience
+-- dimensions: browser
 -- about: Browsers by family. Visitors are the sum of daily visitors. For versions, see browser-versions.
+-- example: --from 30d --filter country=RU
 -- columns:
 --   browser          text      browser family
 --   visitors         visitors  sum of daily visitors

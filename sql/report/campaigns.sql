@@ -1,5 +1,7 @@
 -- title: Campaigns
+-- order: 90
 -- purpose: audience
+-- dimensions: campaign
 -- about: Visits from links with campaign parameters (utm_*). Visitors are the sum of daily visitors.
 -- columns:
 --   campaign         text      utm_campaign

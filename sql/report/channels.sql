@@ -1,5 +1,7 @@
 -- title: Channels
+-- order: 80
 -- purpose: audience
+-- dimensions: channel
 -- about: Channels through which visits came, by the first event of the visit. Visitors are the sum of daily visitors.
 -- columns:
 --   channel          text      channel, such as Organic Search

@@ -1,5 +1,7 @@
 -- title: Cities
+-- order: 120
 -- purpose: audience
+-- dimensions: city
 -- about: Cities of visitors' addresses. Visitors are the sum of daily visitors.
 -- credit: places
 -- columns:

@@ -1,5 +1,7 @@
 -- title: Countries
+-- order: 100
 -- purpose: audience
+-- dimensions: country
 -- about: Countries of visitors' addresses. Visitors are the sum of daily visitors.
 -- credit: places
 -- columns:

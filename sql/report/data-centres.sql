@@ -1,4 +1,5 @@
 -- title: Data centres
+-- order: 330
 -- purpose: diagnostics
 -- about: Networks of data centres that sent events, bots included. Servers and VPN exits are in data centres, homes
 --   hardly ever. Much traffic with few known bots may be a scraper that calls itself a browser. A network is

@@ -1,5 +1,7 @@
 -- title: Devices
+-- order: 170
 -- purpose: audience
+-- dimensions: device
 -- about: Classes of devices. Visitors are the sum of daily visitors.
 -- columns:
 --   device           text      desktop, mobile, tablet or other

@@ -1,5 +1,7 @@
 -- title: Entry pages
+-- order: 50
 -- purpose: audience
+-- dimensions: entry
 -- about: Pages on which visits began. Visitors are the sum of daily visitors.
 -- columns:
 --   path             text      path of the visit's first page

@@ -1,7 +1,9 @@
 -- title: Errors
+-- order: 240
 -- purpose: diagnostics
 -- about: Script errors and unhandled rejections, one row per group of equal errors. Visitors are the sum of daily
 --   visitors.
+-- example: --filter browser=Safari
 -- columns:
 --   message     text      one of the messages of the group, scrubbed
 --   errors      errors    times the error happened

@@ -1,5 +1,7 @@
 -- title: Exit pages
+-- order: 60
 -- purpose: audience
+-- dimensions: exit
 -- about: Pages on which visits ended. Visitors are the sum of daily visitors.
 -- columns:
 --   path             text      path of the visit's last page

@@ -1,9 +1,11 @@
 -- title: Addresses
+-- order: 280
 -- purpose: diagnostics
 -- about: Pseudonyms of addresses by requests. They show which address floods the site or meets errors (clause 3.4). A
 --   pseudonym lives for one epoch and cannot be reversed to its address. The same address has another pseudonym in
 --   the next epoch.
 -- credit: places
+-- example: --from today
 -- columns:
 --   address     id        pseudonym; filter with address=… for one address
 --   requests    events    events from the address

@@ -1,4 +1,5 @@
 -- title: Addresses by epoch
+-- order: 300
 -- purpose: diagnostics
 -- about: Addresses in each epoch of the key: how many there were, how many returned, and what share of events bots
 --   sent. An address returned if it was seen again in the same epoch after a pause of more than 30 minutes. Addresses

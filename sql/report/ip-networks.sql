@@ -1,4 +1,5 @@
 -- title: Networks by requests
+-- order: 290
 -- purpose: diagnostics
 -- about: Networks by requests, bots included. An address counts once in each epoch (clause 3.4).
 -- credit: places

@@ -1,5 +1,7 @@
 -- title: Languages
+-- order: 180
 -- purpose: audience
+-- dimensions: language
 -- about: Languages that visitors' browsers prefer. Visitors are the sum of daily visitors.
 -- columns:
 --   language         text      BCP 47 tag

@@ -1,4 +1,5 @@
 -- title: Missing pages
+-- order: 260
 -- purpose: diagnostics
 -- about: Addresses that answered 404, each with the page that linked to it. Visitors are the sum of daily visitors.
 -- columns:

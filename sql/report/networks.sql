@@ -1,5 +1,7 @@
 -- title: Networks
+-- order: 130
 -- purpose: audience
+-- dimensions: network
 -- about: Networks (autonomous systems) of visitors' addresses. Visitors are the sum of daily visitors.
 -- credit: places
 -- columns:

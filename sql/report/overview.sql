@@ -1,7 +1,11 @@
 -- title: Overview
+-- order: 10
 -- purpose: audience
+-- dimensions: total
+-- rows: totals
 -- about: Totals of the period, each with the total of the preceding period of the same length. Visitors are the sum
 --   of daily visitors: a pseudonym lives for a day, so a person who comes on three days counts three times.
+-- example: --from month
 -- columns:
 --   visitors                visitors  sum of daily visitors
 --   visitors_before         visitors  the same in the preceding period

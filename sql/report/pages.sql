@@ -1,6 +1,9 @@
 -- title: Pages
+-- order: 40
 -- purpose: audience
+-- dimensions: page
 -- about: Pages by views. Visitors are the sum of daily visitors.
+-- example: --from 30d --limit 50
 -- columns:
 --   path           text      path of the page
 --   host           text      host of the page

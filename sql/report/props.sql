@@ -1,4 +1,5 @@
 -- title: Properties of events
+-- order: 200
 -- purpose: audience
 -- about: The site's own events by the properties sent with them. An event with two properties counts in two rows.
 --   Visitors are the sum of daily visitors.

@@ -1,5 +1,7 @@
 -- title: Real time
+-- order: 30
 -- purpose: audience
+-- rows: totals
 -- about: Activity of the last 30 minutes, minute by minute.
 -- columns:
 --   time      time      start of the minute in the zone of reports

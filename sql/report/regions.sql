@@ -1,5 +1,7 @@
 -- title: Regions
+-- order: 110
 -- purpose: audience
+-- dimensions: region
 -- about: Regions of visitors' addresses. Visitors are the sum of daily visitors.
 -- credit: places
 -- columns:

@@ -1,4 +1,5 @@
 -- title: Failed resources
+-- order: 250
 -- purpose: diagnostics
 -- about: Images, scripts, styles and other elements that failed to load. Visitors are the sum of daily visitors.
 -- columns:

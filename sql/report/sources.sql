@@ -1,5 +1,7 @@
 -- title: Sources
+-- order: 70
 -- purpose: audience
+-- dimensions: source
 -- about: Sites and services that visits came from, by the first event of the visit; empty for direct visits. Visitors
 --   are the sum of daily visitors.
 -- columns:

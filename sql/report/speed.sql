@@ -1,10 +1,12 @@
 -- title: Speed
+-- order: 270
 -- purpose: diagnostics
 -- about: Web Vitals and navigation phases for the whole site, or by page, browser, system, device, country or
 --   network. `good` is the share of samples within the threshold of Google's Web Vitals: LCP 2500 ms, INP 200 ms, CLS
 --   0.1, FCP 1800 ms, TTFB 800 ms. Phases have no threshold.
 -- credit: places
 -- by: site, page, browser, system, device, country, network
+-- example: --by page --from 30d
 -- columns:
 --   group    text     page, browser, …; empty for the whole site
 --   vital    text     the measure: LCP, INP, CLS, FCP, TTFB, or a phase: DNS, connect, TLS, load

@@ -1,4 +1,5 @@
 -- title: Spoofed clients
+-- order: 320
 -- purpose: diagnostics
 -- about: Networks of clients whose client hints contradict their user agent, bots included. The true browser and
 --   system of such clients are unknown, so other reports show them as empty.

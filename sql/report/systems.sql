@@ -1,5 +1,7 @@
 -- title: Operating systems
+-- order: 160
 -- purpose: audience
+-- dimensions: os_version
 -- about: Operating systems and their versions. Visitors are the sum of daily visitors.
 -- columns:
 --   os               text      operating system

@@ -1,9 +1,14 @@
 -- title: Time series
+-- order: 20
 -- purpose: audience
+-- dimensions: total
+-- rows: totals
+-- limit: none
 -- about: Totals by hour, day, week (from Monday) or month, including periods without events. By day and longer,
 --   visitors are the sum of daily visitors; by hour, they are the visitors with an event in the hour. A visit counts
 --   in the period in which it began.
 -- by: day, hour, week, month
+-- example: --from today --by hour
 -- columns:
 --   time            time      start of the hour, day, week or month in the zone of reports
 --   visitors        visitors  sum of daily visitors; by hour, visitors of the hour

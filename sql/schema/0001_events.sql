@@ -1,4 +1,4 @@
--- The one wide table. docs/fields.md describes each column; src/event.rs writes them in this order.
+-- The events, one row each. docs/fields.md describes each column; `Row` in src/event/mod.rs writes them in this order.
 --
 -- Order and codecs were measured on 1.3 million rows of `footfall demo` (merged into one part, bytes of data per event):
 --   (site, day, kind, visitor, time), LZ4                 56.4
@@ -6,13 +6,15 @@
 --   (site, day, visitor, time), LZ4                       43.0
 --   (site, day, visitor, time), ZSTD(1)                   22.9
 --   the same, paths and names as LowCardinality           20.0
--- A visitor's events side by side repeat each other in most columns, and visits are made of them. A report on one kind reads the
--- column `kind` of its days along, 0.2 bytes an event. Delta, DoubleDelta, T64 and ZSTD(3) made it larger, not smaller: what
--- is left is random (page_load) or measured (times), and plain ZSTD sees that `received` repeats within a beacon.
+-- Events of one visitor repeat each other in most columns, so they are stored side by side; visits are computed from them, too.
+-- A report on one kind also reads the column `kind` of its days, 0.2 bytes an event. Delta, DoubleDelta, T64 and ZSTD(3) made the
+-- table larger: what is left is random (page_load) or measured (times), and ZSTD finds that `received` repeats within a beacon.
 --
--- Deduplication: a segment of the spool is one insert with its name as the token. On a cluster see src/store/schema/render.rs.
--- The projection counts events by quarter of an hour without reading them: by it days that must be closed again are found
--- (0005_days.sql). Every time zone's day begins at a quarter of an hour UTC.
+-- Deduplication: a segment of the spool is one insert with its name as the token. For clusters see src/store/schema/render.rs.
+-- The projection counts events by quarter of an hour without reading them. Closing of days uses it to find days that changed
+-- (0004_days.sql). In every time zone a day begins at a quarter of an hour UTC.
+-- Parts are synced when they are written, because the spool deletes what the store has confirmed. That costs a few milliseconds
+-- for each insert, that is for each segment. The embedded store syncs every table.
 -- cluster: sharded by cityHash64(site, visitor)
 CREATE TABLE IF NOT EXISTS events
 (
@@ -50,6 +52,10 @@ CREATE TABLE IF NOT EXISTS events
     os_version LowCardinality(String),
     device Enum8('other' = 0, 'desktop' = 1, 'mobile' = 2, 'tablet' = 3, 'bot' = 4),
     bot LowCardinality(String),
+    bot_category Enum8('' = 0, 'search' = 1, 'ai' = 2, 'preview' = 3, 'monitoring' = 4, 'seo' = 5, 'library' = 6,
+                       'automation' = 7, 'other' = 8),
+    spoofed Bool,
+    data_centre Bool,
     language LowCardinality(String),
     timezone LowCardinality(String),
     screen_width UInt16,
@@ -81,6 +87,9 @@ CREATE TABLE IF NOT EXISTS events
     connect_ms Nullable(UInt32),
     tls_ms Nullable(UInt32),
     load_ms Nullable(UInt32),
+    -- 0 for every shipped event. When a power cut makes the store forget an insert's token, it may hold identical copies of an event;
+    -- then one more copy is written with a higher number, and the others are deleted (src/store/days/duplicates.rs).
+    copy_number UInt8,
     PROJECTION quarters
     (
         SELECT expires, toStartOfFifteenMinutes(time) AS quarter, count()
@@ -94,4 +103,6 @@ TTL expires + INTERVAL 1 DAY
 SETTINGS
     non_replicated_deduplication_window = 10000,
     default_compression_codec = 'ZSTD(1)',
-    lightweight_mutation_projection_mode = 'rebuild';
+    lightweight_mutation_projection_mode = 'rebuild',
+    fsync_after_insert = 1,
+    fsync_part_directory = 1;

@@ -1,4 +1,4 @@
--- What was done to the data and its keys, by whom and on what ground. Written through the collector's spool like events.
+-- What was done to the data and its keys, by whom and on what ground. The collector writes it through its spool, as it does events.
 -- cluster: everywhere
 CREATE TABLE IF NOT EXISTS audit
 (
@@ -9,4 +9,7 @@ CREATE TABLE IF NOT EXISTS audit
 )
 ENGINE = MergeTree
 ORDER BY (time, action)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS
+    non_replicated_deduplication_window = 10000,
+    fsync_after_insert = 1,
+    fsync_part_directory = 1;

@@ -15,7 +15,7 @@ use crate::app::audit;
 use crate::config::{self, Config};
 use crate::ingest::Collector;
 use crate::spool::Spool;
-use crate::store::days::Materialiser;
+use crate::store::days::DayCloser;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::schema::SchemaError;
 use crate::store::ship::Shipper;
@@ -156,8 +156,8 @@ async fn close_days(
         () = prepared => {}
         () = raised(stopped.clone()) => return,
     }
-    match Materialiser::new(client, config.timezone.clone(), config.rotate_at) {
-        Ok(materialiser) => materialiser.run(raised(stopped)).await,
+    match DayCloser::new(client, config.timezone.clone(), config.rotate_at) {
+        Ok(closer) => closer.run(raised(stopped)).await,
         Err(error) => {
             let error: &dyn std::error::Error = &error;
             tracing::error!(error, "days are not closed");

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::ValueEnum;
 
 use super::{Common, Error, Exit};
-use crate::report::{self, RawAsk, Reports, catalogue, table};
+use crate::report::{self, RawReportRequest, Reports, catalogue, table};
 use crate::store::Client;
 
 /// Show a report; without a name, list them.
@@ -86,8 +86,8 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
     }
 }
 
-fn raw(arguments: &Arguments, name: &str) -> RawAsk {
-    RawAsk {
+fn raw(arguments: &Arguments, name: &str) -> RawReportRequest {
+    RawReportRequest {
         report: name.to_owned(),
         site: arguments.site.clone(),
         from: arguments.from.clone(),

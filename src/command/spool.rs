@@ -13,7 +13,7 @@ use crate::spool::{
     DiscardOutcome, ExaminedSegment, Inventory, RequeueOutcome, SegmentId, SegmentState, discard, examine,
     inspect, requeue,
 };
-use crate::store::reconcile::text_of;
+use crate::store::dates::day_date;
 
 /// Look at the spool, and decide on what is quarantined.
 #[derive(Debug, clap::Args)]
@@ -214,7 +214,7 @@ fn show(found: &ExaminedSegment, out: &mut impl Write) -> std::io::Result<()> {
     books.sort_by_key(|(site, count)| (count.day, *site));
     for (site, count) in books {
         let numbers = std::iter::once(count.stored).chain(count.dropped).map(|number| number.to_string());
-        table.add_row([text_of(count.day), site.to_owned()].into_iter().chain(numbers));
+        table.add_row([day_date(count.day).to_string(), site.to_owned()].into_iter().chain(numbers));
     }
     writeln!(out, "{table}")?;
     found.rows.iter().try_for_each(|row| writeln!(out, "{row}"))
@@ -227,7 +227,7 @@ fn json(found: &ExaminedSegment) -> Result<serde_json::Value, serde_json::Error>
             .into_iter()
             .map(|reason| (reason.name().to_owned(), count.dropped[reason as usize].into()))
             .collect();
-        serde_json::json!({"day": text_of(count.day), "site": site, "events": count.stored, "dropped": dropped})
+        serde_json::json!({"day": day_date(count.day).to_string(), "site": site, "events": count.stored, "dropped": dropped})
     };
     json["counts"] = found.counts.iter().map(line).collect();
     Ok(json)

@@ -11,14 +11,15 @@ use super::{Common, Error, Exit};
 use crate::event::DropReason;
 use crate::spool::{DIRECTORY, today};
 use crate::store::Client;
-use crate::store::reconcile::{Balance, Finding, Key, Line, number_of, text_of};
+use crate::store::dates::{day_date, day_number};
+use crate::store::reconcile::{DaySite, Discrepancy, ReconciledCounts, Reconciliation};
 
 /// Another collector's segment may be on its way while we look: so often is looked again before it counts as a fault.
 const TRIES: u32 = 4;
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(700);
 
-/// Hold the books against the store: received = stored + spooled + quarantined + dropped.
+/// Compare the counts of collectors with the store: received = stored + spooled + quarantined + dropped.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The first day (UTC, of receipt) [default: the first there is].
@@ -35,7 +36,7 @@ pub struct Arguments {
 /// Runs the command.
 ///
 /// # Errors
-/// With exit code 4 when the books do not balance, 1 when the store or the spool cannot be read.
+/// With exit code 4 when the counts do not match, 1 when the store or the spool cannot be read.
 pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
     let client = Client::writing(&config)?;
@@ -44,95 +45,95 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
     // A collector's clock may be ahead of ours.
     let last = arguments.to.map(number).transpose()?.unwrap_or(today().saturating_add(1));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut balance = Balance::default();
+    let mut reconciliation = Reconciliation::default();
     for attempt in 0..TRIES {
         if attempt > 0 {
             std::thread::sleep(PAUSE);
         }
-        balance = runtime.block_on(Balance::read(&client, &directory, first..=last))?;
-        if balance.balances() {
+        reconciliation = runtime.block_on(Reconciliation::read(&client, &directory, first..=last))?;
+        if reconciliation.is_reconciled() {
             break;
         }
     }
     let mut out = std::io::stdout().lock();
     match arguments.format {
-        Format::Json => print_json(&balance, &mut out)?,
-        Format::Table => print(&balance, &mut out)?,
+        Format::Json => print_json(&reconciliation, &mut out)?,
+        Format::Table => print(&reconciliation, &mut out)?,
     }
-    if balance.balances() {
+    if reconciliation.is_reconciled() {
         return Ok(());
     }
-    let (findings, unreadable) = (balance.findings.len(), balance.unreadable.len());
+    let (findings, unreadable) = (reconciliation.discrepancies.len(), reconciliation.unreadable.len());
     Err(Error::new(
         Exit::Unbalanced,
-        format!("the books do not balance: {findings} findings, {unreadable} segments unreadable"),
+        format!("the counts do not match: {findings} findings, {unreadable} segments unreadable"),
     ))
 }
 
-fn print(balance: &Balance, out: &mut impl Write) -> std::io::Result<()> {
+fn print(reconciliation: &Reconciliation, out: &mut impl Write) -> std::io::Result<()> {
     let mut table = Table::new();
     let dropped = DropReason::ALL.map(DropReason::name);
     let header = ["day", "site", "received", "stored", "spooled", "quarantined", "discarded", "lost"];
     table.load_style(presets::NOTHING);
     table.set_header(header.into_iter().chain(dropped).chain(["removed", "balance"]));
-    for ((day, site), line) in &balance.lines {
+    for ((day, site), line) in &reconciliation.days {
         let numbers =
             [line.received(), line.stored, line.spooled, line.quarantined, line.discarded, line.lost];
         let numbers = numbers.into_iter().chain(line.dropped).chain([line.removed]);
-        let texts = [text_of(*day), site.clone()].into_iter();
+        let texts = [day_date(*day).to_string(), site.clone()].into_iter();
         table.add_row(texts.chain(numbers.map(|number| number.to_string())).chain([verdict(line)]));
     }
     for column in table.column_iter_mut().skip(2).take(7 + dropped.len()) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     writeln!(out, "{table}")?;
-    for finding in &balance.findings {
+    for finding in &reconciliation.discrepancies {
         writeln!(out, "{finding}")?;
     }
-    for name in &balance.unreadable {
+    for name in &reconciliation.unreadable {
         writeln!(out, "segment {name} cannot be read: its events are not counted above")?;
     }
-    if balance.balances() {
+    if reconciliation.is_reconciled() {
         writeln!(out, "the books balance")?;
     }
     Ok(())
 }
 
-fn verdict(line: &Line) -> String {
+fn verdict(line: &ReconciledCounts) -> String {
     match (line.missing(), line.surplus()) {
         (0, 0) if line.expired => "right (retention has passed)".to_owned(),
-        (0, 0) if line.proven => "right".to_owned(),
+        (0, 0) if line.is_checked_by_digest => "right".to_owned(),
         (0, 0) => "right (by count)".to_owned(),
         (0, surplus) => format!("{surplus} too many"),
         (missing, _) => format!("{missing} missing"),
     }
 }
 
-fn print_json(balance: &Balance, out: &mut impl Write) -> std::io::Result<()> {
-    let lines: Vec<_> = balance.lines.iter().map(|(key, line)| json(key, line)).collect();
+fn print_json(reconciliation: &Reconciliation, out: &mut impl Write) -> std::io::Result<()> {
+    let lines: Vec<_> = reconciliation.days.iter().map(|(key, line)| json(key, line)).collect();
     let answer = serde_json::json!({
-        "balances": balance.balances(),
+        "balances": reconciliation.is_reconciled(),
         "lines": lines,
-        "findings": balance.findings.iter().map(finding).collect::<Vec<_>>(),
-        "unreadable": balance.unreadable,
+        "findings": reconciliation.discrepancies.iter().map(finding).collect::<Vec<_>>(),
+        "unreadable": reconciliation.unreadable,
     });
     writeln!(out, "{answer:#}")
 }
 
 /// A finding's parts, and its sentence.
-fn finding(finding: &Finding) -> serde_json::Value {
+fn finding(finding: &Discrepancy) -> serde_json::Value {
     let mut json = serde_json::to_value(finding).unwrap_or_default();
     json["says"] = finding.to_string().into();
     json
 }
 
-fn json((day, site): &Key, line: &Line) -> serde_json::Value {
+fn json((day, site): &DaySite, line: &ReconciledCounts) -> serde_json::Value {
     let dropped: serde_json::Map<_, _> = DropReason::ALL
         .into_iter()
         .map(|reason| (reason.name().to_owned(), line.dropped[reason as usize].into()))
         .collect();
     serde_json::json!({
-        "day": text_of(*day),
+        "day": day_date(*day).to_string(),
         "site": site,
         "received": line.received(),
         "stored": line.stored,
@@ -144,7 +145,7 @@ fn json((day, site): &Key, line: &Line) -> serde_json::Value {
         "dropped": dropped,
         "removed": line.removed,
         "expired": line.expired,
-        "proven": line.proven,
+        "proven": line.is_checked_by_digest,
         "missing": line.missing(),
         "surplus": line.surplus(),
     })
@@ -152,19 +153,5 @@ fn json((day, site): &Key, line: &Line) -> serde_json::Value {
 
 /// Days since 1970-01-01.
 fn number(date: Date) -> Result<u16, Error> {
-    number_of(date).ok_or_else(|| Error::new(Exit::Usage, format!("{date} is not from 1970 to 2149")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_are_dates_and_back() {
-        for (day, text) in [(0, "1970-01-01"), (20_779, "2026-11-22"), (u16::MAX, "2149-06-06")] {
-            assert_eq!(text_of(day), text);
-            assert_eq!(number(text.parse().unwrap()).unwrap_or_default(), day);
-        }
-        assert!(number("1969-12-31".parse().unwrap()).is_err());
-    }
+    day_number(date).ok_or_else(|| Error::new(Exit::Usage, format!("{date} is not from 1970 to 2149")))
 }

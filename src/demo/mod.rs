@@ -28,9 +28,9 @@ use crate::command::{Common, Error};
 use crate::config::{Config, Retention, StoreConfig};
 use crate::event::COLUMNS;
 use crate::spool::STORED;
-use crate::store::days::Materialiser;
+use crate::store::dates::day_date;
+use crate::store::days::DayCloser;
 use crate::store::embedded::EmbeddedStore;
-use crate::store::reconcile::text_of;
 use crate::store::{Client, schema};
 
 /// Rows of one insert.
@@ -164,12 +164,13 @@ async fn book(
     let lines: Vec<_> = received
         .iter()
         .map(|(day, events)| {
-            let date = |day: i64| text_of(u16::try_from(day).unwrap_or(u16::MAX));
+            let date = |day: i64| day_date(u16::try_from(day).unwrap_or(u16::MAX));
             let expires = date(day + i64::from(retention));
             format!("('{}', '{}', '{STORED}', {events}, '{expires}')", date(*day), clinic::SITE)
         })
         .collect();
-    let sql = format!("INSERT INTO books (day, site, entry, events, expires) VALUES {}", lines.join(","));
+    let sql =
+        format!("INSERT INTO event_counts (day, site, outcome, events, expires) VALUES {}", lines.join(","));
     let query = client.query(&sql).with_setting("insert_deduplication_token", token);
     Ok(query.execute().await?)
 }
@@ -223,11 +224,11 @@ fn make(
 
 /// Closes the days, after any other collector that is at it.
 async fn close(client: &Client, config: &Config) -> Result<usize, Error> {
-    let materialiser = Materialiser::new(client.clone(), config.timezone.clone(), config.rotate_at)?;
+    let closer = DayCloser::new(client.clone(), config.timezone.clone(), config.rotate_at)?;
     let (attempts, pause) = PATIENCE;
     for _ in 0..attempts {
-        let closed = materialiser.close_due(Timestamp::now()).await?;
-        if !closed.elsewhere {
+        let closed = closer.close_due(Timestamp::now()).await?;
+        if !closed.is_elsewhere {
             return Ok(closed.days.len());
         }
         tokio::time::sleep(pause).await;

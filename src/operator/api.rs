@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::access::{Permission, Principal, same_origin};
 use crate::report::catalogue::{self, Purpose, Report};
-use crate::report::{RawAsk, ReportError, Reports, audit, table};
+use crate::report::{RawReportRequest, ReportError, Reports, audit, table};
 use crate::transport::Body;
 use crate::transport::response::RETRY_SOON;
 
@@ -107,7 +107,7 @@ async fn run(
     query: &str,
     principal: &Principal,
 ) -> Result<Response<Body>, ApiFailure> {
-    let mut raw = RawAsk { report: name.to_owned(), ..RawAsk::default() };
+    let mut raw = RawReportRequest { report: name.to_owned(), ..RawReportRequest::default() };
     let mut format = "json".to_owned();
     for (key, value) in form_urlencoded::parse(query.as_bytes()) {
         let value = value.into_owned();
@@ -131,7 +131,7 @@ async fn run(
         let what = format!("unknown format {format:?}; known are json, csv, table");
         return Err(ApiFailure::Request(StatusCode::BAD_REQUEST, what));
     }
-    let reports = reports.kept_to(principal.restricted_to());
+    let reports = reports.restricted_to(principal.restricted_to());
     let ask = reports.parse(&raw)?;
     let forbidden = |what: &str| ApiFailure::Request(StatusCode::FORBIDDEN, what.to_owned());
     if !readable(ask.report, principal) {
@@ -189,7 +189,7 @@ fn list(principal: &Principal) -> Value {
 
 /// The front page: a link to each report that `principal` may read, for each site.
 fn index(reports: &Reports, principal: &Principal) -> Response<Body> {
-    let reports = reports.kept_to(principal.restricted_to());
+    let reports = reports.restricted_to(principal.restricted_to());
     let readable: Vec<&Report> =
         catalogue::all().iter().filter(|report| readable(report, principal)).collect();
     let sites = if readable.is_empty() { &[] } else { reports.sites() };

@@ -1,4 +1,4 @@
-//! The days that a report is about, parsed from dates and words. A period that ends before it begins does not exist.
+//! The days of a report, parsed from dates and words.
 
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -10,23 +10,18 @@ pub struct Period {
     to: Date,
 }
 
-/// Why a period was not understood.
+/// Why a period is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PeriodError {
-    /// Neither a date nor one of the words.
+    /// A text is neither a date nor one of the words.
     #[error(
         "{0:?} is not a day: give a date like 2026-11-22, or today, yesterday, 7d, 30d, week, month, year"
     )]
     NotADay(String),
-    /// The wrong way round.
+    /// The first day is after the last.
     #[error("the period ends before it begins: from {from} to {to}")]
-    Backwards {
-        /// Its first day as given.
-        from: Date,
-        /// Its last day as given.
-        to: Date,
-    },
-    /// Outside what the store's `Date` can hold.
+    Backwards { from: Date, to: Date },
+    /// The store's `Date` cannot hold a day.
     #[error("{0} is out of range: days reach from 1970-01-02 to 2149-06-05")]
     OutOfRange(Date),
 }
@@ -35,13 +30,13 @@ pub enum PeriodError {
 const DEFAULT_DAYS: i64 = 7;
 
 impl Period {
-    /// Reads what the user gave for the first and the last day.
+    /// Parses the first and the last day.
     ///
-    /// A word that names several days (`7d`, `week`, `month`, `year`) begins on its first day as `from` and ends on its last as `to`:
-    /// `--from month` is from the first of this month, `--from 30d` the last 30 days with today.
+    /// A word may name several days (`7d`, `week`, `month`, `year`). As `from` it means the first of them, as `to` the last:
+    /// `--from month` is from the first of this month, `--from 30d` the last 30 days including today.
     ///
     /// # Errors
-    /// When a text is no day, or the period would end before it begins.
+    /// When a text is not a day, or the first day is after the last.
     pub fn parse(from: Option<&str>, to: Option<&str>, today: Date) -> Result<Self, PeriodError> {
         let to = match (to, from) {
             (Some(text), _) => day(text, today)?.1,
@@ -57,12 +52,12 @@ impl Period {
         Self::new(from, to)
     }
 
-    /// The period of these days.
+    /// The period from `from` to `to`.
     ///
     /// # Errors
-    /// When it would end before it begins, or ClickHouse's `Date` cannot hold its days.
+    /// When `from` is after `to`, or ClickHouse's `Date` cannot hold the days.
     pub fn new(from: Date, to: Date) -> Result<Self, PeriodError> {
-        // A day on either side is left for the time zone and for the day after the last.
+        // One day on either side is needed for time zones, and for the day after the last.
         let (first, last) = (jiff::civil::date(1970, 1, 2), jiff::civil::date(2149, 6, 5));
         if let Some(outside) = [from, to].into_iter().find(|day| *day < first || *day > last) {
             return Err(PeriodError::OutOfRange(outside));
@@ -83,9 +78,9 @@ impl Period {
         self.to
     }
 
-    /// How many days it has, at least 1.
+    /// The number of its days, at least 1.
     pub fn days(&self) -> i32 {
-        // Both days are within 180 years of each other: days cannot overflow.
+        // Both days lie within 180 years, so the number of days cannot overflow.
         self.from.until(self.to).map_or(1, |span| span.get_days() + 1)
     }
 }

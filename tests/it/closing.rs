@@ -1,4 +1,4 @@
-//! The closing of a day broken off after each of its steps: done again, the outcome is that of one that was not.
+//! Closing a day is interrupted after each of its steps and repeated. The result must be the same as without an interruption.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use footfall::event::{EventRow, UnixDay, UnixMillis};
 use footfall::secret::Secret;
 use footfall::spool::{Durability, EventRecord};
 use footfall::store::Client;
-use footfall::store::days::Materialiser;
+use footfall::store::days::DayCloser;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -18,55 +18,61 @@ use crate::ship::{Shipping, copy, store};
 
 /// Events of a day, each once.
 const EVENTS: u64 = 8;
-/// Of these, how many were shipped a second time.
+/// How many of these were shipped a second time.
 const SHIPPED_AGAIN: u64 = 3;
 
 #[test]
-fn a_closing_that_is_broken_off_after_any_step_and_done_again_leaves_each_event_and_the_books_right() {
+fn a_closing_that_is_interrupted_after_any_step_and_repeated_keeps_each_event_and_the_counts_right() {
     let (_directory, store) = store();
     let mut shipping = Shipping::to(store.store.listen);
     let proxy = Proxy::before(store.store.listen);
     let now = Timestamp::now();
     let today = now.to_zoned(TimeZone::UTC).start_of_day().unwrap();
     for answers in 0.. {
-        // Each round has a day of its own, the one before the last round's.
+        // Each round has its own day, which is the day before that of the last round.
         let midnight = today.checked_sub((3 + answers).days()).unwrap();
         let day = midnight.date().to_string();
         fill(&mut shipping, midnight.timestamp().as_millisecond());
-        store_doubles(&store, "page_load IN (1, 2, 3) AND toDate(received) = ", &day);
+        duplicate_in_store(&store, "page_load IN (1, 2, 3) AND toDate(received) = ", &day);
         proxy.answers.store(answers, Ordering::SeqCst);
-        let broken = close(&shipping, proxy.listen, now);
-        if broken {
-            // Its lease runs out.
-            store.store.query("INSERT INTO settings SELECT 'materialiser', '', now64(3)").unwrap();
+        let is_interrupted = close(&shipping, proxy.listen, now);
+        if is_interrupted {
+            // As if its lease had run out.
+            store.store.query("INSERT INTO settings SELECT 'day_closer', '', now64(3)").unwrap();
             assert!(!close(&shipping, store.store.listen, now), "after {answers} answers");
         }
-        let told = |sql: &str| store.store.rows(&sql.replace("DAY", &format!("toDate('{day}')")));
+        let rows = |sql: &str| store.store.rows(&sql.replace("DAY", &format!("toDate('{day}')")));
         let events =
-            told("SELECT count(), uniqExact(page_load, seq) FROM events WHERE toDate(received) = DAY");
+            rows("SELECT count(), uniqExact(page_load, seq) FROM events WHERE toDate(received) = DAY");
         assert_eq!(events, [format!("{EVENTS}\t{EVENTS}")], "after {answers} answers");
-        let earliest = told(
+        let earliest = rows(
             "SELECT count() FROM events WHERE received >= DAY + INTERVAL 13 HOUR AND toDate(received) = DAY",
         );
         assert_eq!(earliest, ["0"], "the earliest stays, after {answers} answers");
-        let copies = told("SELECT sum(events) FROM books WHERE entry = 'copy' AND day = DAY");
+        let copies =
+            rows("SELECT sum(events) FROM event_counts WHERE outcome = 'removed_duplicate' AND day = DAY");
         assert_eq!(copies, [SHIPPED_AGAIN.to_string()], "after {answers} answers");
-        let visits = told("SELECT sum(events) FROM visits_closed WHERE day = DAY");
+        let visits = rows("SELECT sum(events) FROM visits_closed WHERE day = DAY");
         assert_eq!(visits, [EVENTS.to_string()], "after {answers} answers");
-        let closed = told("SELECT events FROM days FINAL WHERE day = DAY");
+        let closed = rows("SELECT events FROM days FINAL WHERE day = DAY");
         assert_eq!(closed, [EVENTS.to_string()], "after {answers} answers");
-        assert_eq!(told("SELECT count() FROM system.tables WHERE name LIKE '%stage%'"), ["0"]);
-        let balance = shipping.balance();
-        let proven = balance.lines.values().all(|line| line.proven);
-        assert!(balance.balances() && proven, "after {answers} answers: {:?}", balance.findings);
-        if !broken {
+        assert_eq!(rows("SELECT count() FROM system.tables WHERE name LIKE '%staging%'"), ["0"]);
+        let reconciliation = shipping.reconcile();
+        let is_checked = reconciliation.days.values().all(|line| line.is_checked_by_digest);
+        assert!(
+            reconciliation.is_reconciled() && is_checked,
+            "after {answers} answers: {:?}",
+            reconciliation.discrepancies
+        );
+        if !is_interrupted {
             assert!(answers > 20, "closing a day takes more steps than that");
             return;
         }
     }
 }
 
-/// Ships the events of a day: page loads 1 to 4, of two events each; 1 at midnight. Of 3 and 4 some come again, an hour later.
+/// Ships the events of a day: page loads 1 to 4 with two events each. Page load 1 is at midnight. Some events of 3 and 4 are shipped
+/// again, an hour later.
 fn fill(shipping: &mut Shipping, midnight: i64) {
     let hour = 3_600_000;
     let of_day = u64::try_from(midnight).unwrap() << 3;
@@ -100,18 +106,18 @@ fn fill(shipping: &mut Shipping, midnight: i64) {
     shipping.wait_until_shipped();
 }
 
-/// Has the store hold events twice of its own, as one does that forgot an insert's token.
-fn store_doubles(store: &crate::common::StoreProcess, which: &str, day: &str) {
+/// Inserts events again inside the store, as a store does that forgot a token.
+fn duplicate_in_store(store: &crate::common::StoreProcess, which: &str, day: &str) {
     let which = which.replace("page_load", "page_load % 8");
     let sql = format!(
         "INSERT INTO events SELECT * FROM events WHERE {which} '{day}' SETTINGS insert_deduplicate = 0"
     );
     store.store.query(&sql).unwrap();
-    // ClickHouse takes a tenth of a second for each part that a deletion touches.
+    // A deletion takes ClickHouse a tenth of a second for each part, so there should be few.
     store.store.query("OPTIMIZE TABLE events FINAL").unwrap();
 }
 
-/// Closes what is due through the store at an address; whether that was broken off.
+/// Closes the due days through the store at an address. Returns whether that was interrupted.
 fn close(shipping: &Shipping, listen: SocketAddr, now: Timestamp) -> bool {
     let client = Client::new(&Settings::Server {
         url: format!("http://{listen}"),
@@ -120,11 +126,11 @@ fn close(shipping: &Shipping, listen: SocketAddr, now: Timestamp) -> bool {
         password: Secret::new(String::new()),
         cluster: None,
     });
-    let closer = Materialiser::new(client, TimeZone::UTC, Time::midnight()).unwrap();
+    let closer = DayCloser::new(client, TimeZone::UTC, Time::midnight()).unwrap();
     shipping.runtime.block_on(closer.close_due(now)).is_err()
 }
 
-/// Stands between who closes and the store: lets some answers through, then none and no further request, as for one that is killed
+/// A proxy before the store. It lets some answers through, then no further answer and no request, as if the closing process were killed
 /// after a step.
 struct Proxy {
     listen: SocketAddr,

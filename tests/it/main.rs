@@ -8,7 +8,6 @@
 mod access;
 mod alerts;
 mod bad_input;
-mod books;
 mod bots;
 mod browser;
 mod burst;
@@ -23,6 +22,7 @@ mod key;
 #[path = "../load/mod.rs"]
 mod load;
 mod quarantine;
+mod reconcile;
 mod report;
 mod schema;
 mod serve;
@@ -30,4 +30,3 @@ mod server;
 mod ship;
 mod spool;
 mod unit_file;
-mod upgrade;

@@ -1,4 +1,4 @@
-//! The tables against the real engine: migrations, visits, rollups, copies, retention, bytes on disk.
+//! The tables in the real engine: migrations, visits, daily figures, duplicates, retention, bytes on disk.
 
 use std::io::Write;
 use std::process::Command;
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use footfall::config::StoreConfig as Address;
 use footfall::event::{BotCategory, COLUMNS, DeviceClass, EventKind, EventRow, UnixDay, UnixMillis};
 use footfall::secret::Secret;
-use footfall::store::days::{Closed, Materialiser};
+use footfall::store::days::{Closed, DayCloser};
 use footfall::store::{Client, schema};
 use jiff::Timestamp;
 use jiff::civil::Time;
@@ -23,7 +23,7 @@ struct Berlin {
 }
 
 impl Berlin {
-    /// Starts the store; the tables are not made yet.
+    /// Starts the store, without tables.
     fn bare() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut process = StoreProcess::new(&directory.path().join("store"));
@@ -47,9 +47,8 @@ impl Berlin {
     }
 
     async fn close(&self, now: &str) -> Closed {
-        let materialiser =
-            Materialiser::new(self.client.clone(), zone(), Time::constant(4, 0, 0, 0)).unwrap();
-        materialiser.close_due(now.parse::<Timestamp>().unwrap()).await.unwrap()
+        let closer = DayCloser::new(self.client.clone(), zone(), Time::constant(4, 0, 0, 0)).unwrap();
+        closer.close_due(now.parse::<Timestamp>().unwrap()).await.unwrap()
     }
 
     fn rows(&self, sql: &str) -> Vec<String> {
@@ -84,7 +83,7 @@ fn ms(time: &str) -> i64 {
     time.parse::<Timestamp>().unwrap().as_millisecond()
 }
 
-/// A view of visitor `visitor`; its page load is of its own.
+/// A view of visitor `visitor`, with its own page load.
 fn view(visitor: u64, time: i64) -> EventRow<'static> {
     EventRow {
         page_load: visitor << 48 ^ time.cast_unsigned(),
@@ -105,7 +104,7 @@ fn view(visitor: u64, time: i64) -> EventRow<'static> {
 }
 
 #[tokio::test]
-async fn migrations_are_applied_once_by_whoever_comes_and_drift_is_refused() {
+async fn migrations_are_applied_once_and_a_database_of_another_version_is_refused() {
     let berlin = Berlin::bare();
     let zone = zone();
     let files =
@@ -120,7 +119,7 @@ async fn migrations_are_applied_once_by_whoever_comes_and_drift_is_refused() {
     assert_eq!((again.now.len(), again.before), (0, files.len()));
     assert_eq!(berlin.rows("SELECT timezone FROM zone"), ["Europe/Berlin"]);
 
-    // A crash in the middle: some statements ran, none is on record.
+    // As after a crash: some statements ran, and no file is recorded.
     let halfway = client(&berlin.process, "halfway");
     halfway.query_server("CREATE DATABASE halfway").execute().await.unwrap();
     for statement in schema::render("halfway", None).iter().take(5) {
@@ -132,15 +131,15 @@ async fn migrations_are_applied_once_by_whoever_comes_and_drift_is_refused() {
 
     berlin
         .client
-        .query("INSERT INTO migrations SELECT '0005_days', 'feed', now64(3)")
+        .query("INSERT INTO migrations SELECT '0004_days', 'feed', now64(3)")
         .execute()
         .await
         .unwrap();
     let error = schema::migrate(&berlin.client, &zone).await.unwrap_err().to_string();
-    assert!(error.contains("sql/schema/0005_days.sql was changed"), "{error}");
+    assert!(error.contains("created by another version of Footfall: 0004_days.sql"), "{error}");
     halfway.query("INSERT INTO migrations SELECT '9999_later', 'feed', now64(3)").execute().await.unwrap();
     let error = schema::migrate(&halfway, &zone).await.unwrap_err().to_string();
-    assert!(error.contains("`9999_later`"), "{error}");
+    assert!(error.contains("9999_later.sql"), "{error}");
 }
 
 #[tokio::test]
@@ -234,7 +233,7 @@ async fn each_column_holds_what_the_row_says() {
     );
     let stored: serde_json::Value = serde_json::from_str(&stored[0]).unwrap();
     row.for_each_column(|name, value| assert_eq!(stored[name], value, "{name}"));
-    assert_eq!(stored["kept"], 0);
+    assert_eq!(stored["copy_number"], 0);
     assert_eq!(stored.as_object().unwrap().len(), COLUMNS.len() + 1);
 }
 
@@ -273,7 +272,7 @@ async fn a_visit_ends_with_a_gap_of_more_than_thirty_minutes_and_not_at_midnight
         berlin.rows("SELECT dateDiff('hour', starts, ends) FROM days FINAL WHERE day = '2026-10-25'"),
         ["25"]
     );
-    // What is stored and what is computed have the same columns in the same order.
+    // Stored and computed rows have the same columns in the same order.
     let columns = |table: &str| {
         berlin.rows(&format!(
             "SELECT name FROM system.columns \
@@ -286,7 +285,7 @@ async fn a_visit_ends_with_a_gap_of_more_than_thirty_minutes_and_not_at_midnight
 }
 
 #[tokio::test]
-async fn a_closed_day_is_closed_again_when_rows_come_late_and_counts_nothing_twice() {
+async fn a_closed_day_is_closed_again_when_rows_arrive_late_and_counts_nothing_twice() {
     let berlin = Berlin::new().await;
     let noon = ms("2026-11-18T10:00:00Z");
     let rows: Vec<_> =
@@ -294,7 +293,7 @@ async fn a_closed_day_is_closed_again_when_rows_come_late_and_counts_nothing_twi
     berlin.insert("segment-1", &rows).await;
     berlin.insert("segment-1", &rows).await;
     assert_eq!(berlin.number("SELECT count() FROM events"), 100, "a retried insert");
-    // Copies of one that slipped past the collector, received later, and of one that the store made, alike to the last byte.
+    // A duplicate that was shipped again, received later, and one that the store made, identical to the last byte.
     let mut later = rows[0].clone();
     later.received = UnixMillis(later.received.0 + 60_000);
     berlin.insert("segment-2", &[later, rows[2].clone()]).await;
@@ -303,8 +302,8 @@ async fn a_closed_day_is_closed_again_when_rows_come_late_and_counts_nothing_twi
     assert_eq!(berlin.number("SELECT count() FROM events"), 100);
     assert_eq!(berlin.number("SELECT uniqExact(page_load, seq) FROM events"), 100);
     assert_eq!(
-        berlin.rows("SELECT entry, sum(events) FROM books GROUP BY entry"),
-        ["copy\t1"],
+        berlin.rows("SELECT outcome, sum(events) FROM event_counts GROUP BY outcome"),
+        ["removed_duplicate\t1"],
         "one was shipped twice"
     );
 
@@ -322,7 +321,7 @@ async fn a_closed_day_is_closed_again_when_rows_come_late_and_counts_nothing_twi
     berlin.client.query("DELETE FROM events WHERE visitor = 51").execute().await.unwrap();
     assert_eq!(berlin.close(now).await.days.len(), 1);
     assert_eq!(berlin.rows(sums), ["(50,101,101)\t(50,101,50)\t101"]);
-    assert_eq!(berlin.number("SELECT count() FROM system.tables WHERE name LIKE '%stage%'"), 0);
+    assert_eq!(berlin.number("SELECT count() FROM system.tables WHERE name LIKE '%staging%'"), 0);
 }
 
 #[tokio::test]
@@ -338,7 +337,7 @@ async fn rows_past_their_retention_vanish() {
 }
 
 #[tokio::test]
-async fn a_made_up_clinic_takes_few_bytes_an_event_and_its_rollups_agree_with_its_rows() {
+async fn the_demonstration_takes_few_bytes_an_event_and_its_daily_figures_agree_with_its_rows() {
     let berlin = Berlin::bare();
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(
@@ -354,22 +353,22 @@ async fn a_made_up_clinic_takes_few_bytes_an_event_and_its_rollups_agree_with_it
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
     demo();
-    // A day is closed at the turn of the key that follows its end: by night, yesterday is open still.
+    // A day is closed at the change of the key that follows its end, so at night yesterday is still open.
     let night = jiff::Timestamp::now().to_zoned(zone()).time() < Time::constant(4, 0, 0, 0);
     assert_eq!(berlin.number("SELECT count() FROM days FINAL"), if night { 2 } else { 3 });
     for (dimension, raw) in [
         ("total", "SELECT count() FROM visits WHERE site = 'clinic'"),
         ("source", "SELECT count() FROM visits WHERE site = 'clinic'"),
     ] {
-        let rolled =
+        let summed =
             format!("SELECT sum(visits) FROM daily WHERE site = 'clinic' AND dimension = '{dimension}'");
-        assert_eq!(berlin.number(&rolled), berlin.number(raw), "{dimension}");
+        assert_eq!(berlin.number(&summed), berlin.number(raw), "{dimension}");
     }
     for (dimension, kind) in [("event", "kind = 'event'"), ("ad_click", "kind = 'ad' AND name = 'click'")] {
-        let rolled =
+        let summed =
             format!("SELECT sum(events) FROM daily WHERE site = 'clinic' AND dimension = '{dimension}'");
         assert_eq!(
-            berlin.number(&rolled),
+            berlin.number(&summed),
             berlin.number(&format!("SELECT count() FROM events WHERE {kind}"))
         );
     }
@@ -384,5 +383,5 @@ async fn a_made_up_clinic_takes_few_bytes_an_event_and_its_rollups_agree_with_it
     );
     println!("bytes an event, events: {bytes:?}");
     let bytes: f64 = bytes[0].split('\t').next().unwrap().parse().unwrap();
-    assert!(bytes < 26.0, "{bytes}; a larger table has fewer, see sql/schema/0001_events.sql");
+    assert!(bytes < 26.0, "{bytes}; a larger table takes fewer, see sql/schema/0001_events.sql");
 }

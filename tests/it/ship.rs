@@ -1,4 +1,4 @@
-//! Shipping to a real store that is down, is killed, loses its answers or refuses rows: each event is there once.
+//! Shipping to a real store that is down, is killed, loses its answers or rejects rows: each event is stored once.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use footfall::config::{self, SpoolLimits};
 use footfall::event::{COLUMNS, DropReason, EventRow, UnixDay, UnixMillis};
 use footfall::secret::Secret;
 use footfall::spool::{Durability, EventRecord, SegmentId, Spool, inspect, requeue};
-use footfall::store::reconcile::Balance;
+use footfall::store::reconcile::Reconciliation;
 use footfall::store::ship::Shipper;
 use footfall::store::{Client, schema};
 use jiff::tz::TimeZone;
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use crate::common::{StoreClient, StoreProcess, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Events that [`Shipping::ship_one`] ships. What comes after them may lie in any number of segments, the first of them small.
+/// Events that [`Shipping::ship_one`] ships. Later events may lie in any number of segments, of which the first may be small.
 const SHIPPED_FIRST: usize = 3;
 
 fn limits() -> SpoolLimits {
@@ -105,7 +105,7 @@ impl Shipping {
         });
     }
 
-    /// Ships something: of the first segment after a start it is asked first whether it was shipped before.
+    /// Ships one beacon. For the first segment after a start the shipper asks the store whether it has it, and a test may not want that.
     fn ship_one(&mut self) {
         self.append(1);
         self.wait_until_shipped();
@@ -118,7 +118,7 @@ impl Shipping {
         });
     }
 
-    /// Ends the shipper at once, wherever it is.
+    /// Aborts the shipper.
     pub(crate) fn stop(&mut self) {
         let (_, shipper) = self.running.take().expect("it runs");
         shipper.abort();
@@ -126,15 +126,15 @@ impl Shipping {
         self.spool.close();
     }
 
-    /// Opens the spool anew.
+    /// Opens the spool again.
     pub(crate) fn open(&mut self, directory: &std::path::Path) {
-        // The old one is let go of before the new one takes the lock.
+        // The old spool must be dropped before the new one takes the lock.
         let elsewhere = tempfile::tempdir().unwrap();
         self.spool = Spool::open(elsewhere.path(), &limits()).unwrap().0;
         self.spool = Spool::open(directory, &limits()).unwrap().0;
     }
 
-    /// Stops, opens the spool anew and goes on.
+    /// Stops the shipper, opens the spool again and starts a new shipper.
     pub(crate) fn reopen(&mut self, directory: &std::path::Path) {
         self.stop();
         self.open(directory);
@@ -151,9 +151,9 @@ impl Shipping {
         assert_eq!(distinct.difference(&appended).count(), 0, "no event comes from nowhere");
     }
 
-    pub(crate) fn balance(&self) -> Balance {
+    pub(crate) fn reconcile(&self) -> Reconciliation {
         let directory = self.directory.path().join("spool");
-        self.runtime.block_on(Balance::read(&self.client, &directory, 0..=u16::MAX)).unwrap()
+        self.runtime.block_on(Reconciliation::read(&self.client, &directory, 0..=u16::MAX)).unwrap()
     }
 }
 
@@ -181,7 +181,7 @@ fn make_tables(store: StoreClient) {
 }
 
 #[test]
-fn events_audit_rows_and_books_arrive_and_balance() {
+fn events_audit_rows_and_counts_arrive_and_are_reconciled() {
     let (_directory, store) = store();
     let mut shipping = Shipping::to(store.store.listen);
     shipping.append(700);
@@ -190,68 +190,33 @@ fn events_audit_rows_and_books_arrive_and_balance() {
     shipping.runtime.block_on(audit).unwrap();
     shipping.wait_until_shipped();
     shipping.assert_exactly_once(store.store);
-    // The row of the audit, and what was dropped, may go with a later segment than the events that were waited for.
+    // The audit row and the dropped events may go with a later segment than the other events.
     eventually("the audit arrives", PATIENCE, || {
         store.store.rows("SELECT action, detail FROM audit") == ["key turned\t{\"epoch\":1}"]
     });
-    let books = "SELECT site, entry, sum(events) FROM books GROUP BY ALL ORDER BY entry";
-    eventually("the books arrive", PATIENCE, || {
-        store.store.rows(books) == ["clinic\tbot\t5", "clinic\tstored\t2100"]
+    let counts = "SELECT site, outcome, sum(events) FROM event_counts GROUP BY ALL ORDER BY outcome";
+    eventually("the counts arrive", PATIENCE, || {
+        store.store.rows(counts) == ["clinic\tbot\t5", "clinic\tstored\t2100"]
     });
-    let balance = shipping.balance();
-    assert!(balance.balances(), "{balance:?}");
-    let received: u64 = balance.lines.values().map(|line| line.received()).sum();
+    let reconciliation = shipping.reconcile();
+    assert!(reconciliation.is_reconciled(), "{reconciliation:?}");
+    let received: u64 = reconciliation.days.values().map(|line| line.received()).sum();
     assert_eq!(received, 2105);
 
-    // One event goes missing, one is there twice: the books see both.
+    // One event is deleted and one is stored twice.
     store
         .store
         .query("DELETE FROM events WHERE (page_load, seq) IN (SELECT page_load, seq FROM events LIMIT 1)")
         .unwrap();
-    let balance = shipping.balance();
-    assert_eq!(balance.lines.values().map(|line| line.missing()).sum::<u64>(), 1, "{balance:?}");
+    let reconciliation = shipping.reconcile();
+    assert_eq!(reconciliation.days.values().map(|line| line.missing()).sum::<u64>(), 1, "{reconciliation:?}");
     store.store.query("INSERT INTO events SELECT * FROM events LIMIT 3").unwrap();
-    let balance = shipping.balance();
-    assert_eq!(balance.lines.values().map(|line| line.surplus()).sum::<u64>(), 2, "{balance:?}");
-}
-
-/// `older_spool` was written by a collector that knew neither categories of bots nor `spoofed` and `data_centre`: three
-/// events, the second a bot's, and two that were dropped.
-#[test]
-fn a_spool_of_an_older_version_is_shipped_whole_and_its_bots_are_of_no_known_category() {
-    let (_directory, store) = store();
-    let directory = tempfile::tempdir().unwrap();
-    let spool = directory.path().join("spool");
-    std::fs::create_dir(&spool).unwrap();
-    let older = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/older_spool");
-    for file in std::fs::read_dir(older).unwrap().map(Result::unwrap) {
-        std::fs::copy(file.path(), spool.join(file.file_name())).unwrap();
-    }
-    let mut shipping = Shipping::of(directory, store.store.listen);
-    // What this version takes goes behind it, into the same table.
-    shipping.append(1);
-    shipping.wait_until_shipped();
-    let rows = store.store.rows(
-        "SELECT seq, path, browser, bot, bot_category, spoofed, data_centre, language, asn, lcp_ms FROM events \
-         WHERE path != '' ORDER BY seq",
-    );
-    assert_eq!(
-        rows,
-        [
-            "0\t/doctors\tFirefox\t\t\tfalse\tfalse\tde-DE\t3320\t1840",
-            "1\t/doctors\tFirefox\tGooglebot\tother\tfalse\tfalse\tde-DE\t3320\t1840",
-            "2\t/doctors\tFirefox\t\t\tfalse\tfalse\tde-DE\t3320\t1840",
-        ]
-    );
-    assert_eq!(store.store.number("SELECT count() FROM events"), 6);
-    assert!(shipping.balance().balances());
-    let books = store.store.rows("SELECT entry, sum(events) FROM books GROUP BY ALL ORDER BY entry");
-    assert_eq!(books, ["bot\t2", "stored\t6"]);
-    assert!(inspect(&shipping.directory.path().join("spool")).unwrap().quarantined.is_empty());
+    let reconciliation = shipping.reconcile();
+    assert_eq!(reconciliation.days.values().map(|line| line.surplus()).sum::<u64>(), 2, "{reconciliation:?}");
 }
 
 #[test]
-fn a_store_that_is_down_is_waited_for_while_beacons_are_taken() {
+fn beacons_are_accepted_while_the_store_is_down() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = StoreProcess::new(&directory.path().join("store"));
     let mut shipping = Shipping::to(store.store.listen);
@@ -265,7 +230,7 @@ fn a_store_that_is_down_is_waited_for_while_beacons_are_taken() {
     make_tables(store.store);
     shipping.wait_until_shipped();
     shipping.assert_exactly_once(store.store);
-    assert!(shipping.balance().balances());
+    assert!(shipping.reconcile().is_reconciled());
     assert!(inspect(&shipping.directory.path().join("spool")).unwrap().quarantined.is_empty());
 }
 
@@ -282,7 +247,7 @@ fn a_store_killed_in_the_middle_of_inserts_has_each_event_once() {
     }
     shipping.wait_until_shipped();
     shipping.assert_exactly_once(store.store);
-    assert!(shipping.balance().balances());
+    assert!(shipping.reconcile().is_reconciled());
 }
 
 #[test]
@@ -294,11 +259,11 @@ fn an_insert_whose_answer_was_lost_is_sent_again_and_stored_once() {
     proxy.lose.store(true, Ordering::SeqCst);
     shipping.append(500);
     eventually("answers were lost", PATIENCE, || proxy.lost.load(Ordering::SeqCst) >= 4);
-    assert!(store.store.events().len() > SHIPPED_FIRST, "the store had them all the same");
+    assert!(store.store.events().len() > SHIPPED_FIRST, "the store has them");
     proxy.lose.store(false, Ordering::SeqCst);
     shipping.wait_until_shipped();
     shipping.assert_exactly_once(store.store);
-    assert!(shipping.balance().balances());
+    assert!(shipping.reconcile().is_reconciled());
 }
 
 #[test]
@@ -310,7 +275,7 @@ fn a_store_that_forgot_the_token_of_a_lost_answer_in_a_power_cut_has_each_event_
     proxy.lose.store(true, Ordering::SeqCst);
     shipping.append(500);
     eventually("answers were lost", PATIENCE, || proxy.lost.load(Ordering::SeqCst) >= 1);
-    eventually("the store has them all the same", PATIENCE, || store.store.events().len() > SHIPPED_FIRST);
+    eventually("the store has them", PATIENCE, || store.store.events().len() > SHIPPED_FIRST);
     store.kill();
     store.forget_tokens();
     store.start();
@@ -320,7 +285,7 @@ fn a_store_that_forgot_the_token_of_a_lost_answer_in_a_power_cut_has_each_event_
 }
 
 #[test]
-fn a_segment_in_doubt_is_asked_for_though_another_was_put_before_it() {
+fn the_store_is_asked_about_a_possibly_sent_segment_though_another_is_shipped_before_it() {
     let (_directory, mut store) = store();
     let proxy = Proxy::before(store.store.listen);
     let mut shipping = Shipping::to(proxy.listen);
@@ -336,21 +301,21 @@ fn a_segment_in_doubt_is_asked_for_though_another_was_put_before_it() {
     proxy.lose.store(true, Ordering::SeqCst);
     shipping.append(300);
     eventually("answers were lost", PATIENCE, || proxy.lost.load(Ordering::SeqCst) >= 1);
-    eventually("the store has them all the same", PATIENCE, || store.store.events().len() > SHIPPED_FIRST);
+    eventually("the store has them", PATIENCE, || store.store.events().len() > SHIPPED_FIRST);
     store.kill();
     store.forget_tokens();
     let quarantined = inspect(&directory).unwrap().quarantined;
     for segment in quarantined {
         requeue(&directory, SegmentId::parse(&segment.id).unwrap()).unwrap();
     }
-    eventually("they wait again", PATIENCE, || inspect(&directory).unwrap().quarantined.is_empty());
+    eventually("they are requeued", PATIENCE, || inspect(&directory).unwrap().quarantined.is_empty());
     store.start();
     proxy.lose.store(false, Ordering::SeqCst);
     shipping.wait_until_shipped();
     shipping.assert_exactly_once(store.store);
 }
 
-/// The start of this month, Unix ms, and what ClickHouse calls the partition before it.
+/// The start of this month in Unix ms, and the name of the partition before it.
 fn month() -> (i64, String) {
     let start =
         jiff::Timestamp::now().to_zoned(TimeZone::UTC).start_of_day().unwrap().first_of_month().unwrap();
@@ -358,7 +323,7 @@ fn month() -> (i64, String) {
     (start.timestamp().as_millisecond(), before.strftime("%Y%m").to_string())
 }
 
-/// Beacons that are received in the first hour of the month, each with events on both sides of its beginning, or on one alone.
+/// Times of beacons that are received in the first hour of the month, with events before or after its beginning, or both.
 fn around(month: i64) -> impl FnMut() -> (i64, [i64; 3]) {
     let hour = 3_600_000;
     let mut kinds = [[0, hour, 0], [2 * hour, 0, 3 * hour], [0; 3], [4 * hour; 3]].into_iter().cycle();
@@ -366,7 +331,7 @@ fn around(month: i64) -> impl FnMut() -> (i64, [i64; 3]) {
 }
 
 #[test]
-fn of_a_segment_of_two_months_of_which_the_store_holds_one_only_the_other_is_sent() {
+fn only_the_lost_month_of_a_segment_is_sent_again() {
     let (_directory, mut store) = store();
     let proxy = Proxy::before(store.store.listen);
     let mut shipping = Shipping::to(proxy.listen);
@@ -374,27 +339,33 @@ fn of_a_segment_of_two_months_of_which_the_store_holds_one_only_the_other_is_sen
     let (start, before) = month();
     proxy.lose.store(true, Ordering::SeqCst);
     shipping.append_at(200, around(start));
-    eventually("answers were lost", PATIENCE, || proxy.lost.load(Ordering::SeqCst) >= 1);
-    eventually("the store has them all the same", PATIENCE, || store.store.events().len() > SHIPPED_FIRST);
+    let of_month = |store: &StoreProcess, comparison: &str| {
+        store.store.number(&format!("SELECT count() FROM events WHERE toYYYYMM(time) {comparison} {before}"))
+    };
+    // A segment's insert becomes one part for each month, and they appear one after the other.
+    eventually("the store has both months", PATIENCE, || {
+        of_month(&store, "=") > 0 && of_month(&store, "!=") > SHIPPED_FIRST as u64
+    });
+    // Nobody asks the store while the month is removed, so no answer can be of before.
+    let directory = shipping.directory.path().join("spool");
+    shipping.stop();
     store.kill();
     store.forget_tokens();
     store.start();
-    let half = format!("SELECT count() FROM events WHERE toYYYYMM(time) = {before}");
-    assert!(store.store.number(&half) > 0);
     store.store.query(&format!("ALTER TABLE events DROP PARTITION '{before}'")).unwrap();
-    assert!(store.store.events().len() > SHIPPED_FIRST, "the other month is there still");
-    // A question that was under way while the month went may be answered as before; that answer must be lost, too.
-    let lost = proxy.lost.load(Ordering::SeqCst);
-    eventually("two further answers were lost", PATIENCE, || proxy.lost.load(Ordering::SeqCst) >= lost + 2);
+    eventually("the month is gone", PATIENCE, || of_month(&store, "=") == 0);
+    assert!(of_month(&store, "!=") > SHIPPED_FIRST as u64, "the other month is still there");
     proxy.lose.store(false, Ordering::SeqCst);
+    shipping.open(&directory);
+    shipping.start();
     shipping.wait_until_shipped();
     shipping.assert_exactly_once(store.store);
-    assert!(shipping.balance().balances());
+    assert!(shipping.reconcile().is_reconciled());
 }
 
-/// So what is left of a segment may be sent though its first insert is under way.
+/// Therefore the rest of a segment may be sent while its first insert is still under way.
 #[test]
-fn the_store_takes_a_token_once_for_each_month_whatever_comes_with_it() {
+fn the_store_takes_a_token_once_for_each_month_whatever_rows_come_with_it() {
     let (_directory, store) = store();
     let shipping = Shipping::to(store.store.listen);
     let (start, _) = month();
@@ -410,8 +381,8 @@ fn the_store_takes_a_token_once_for_each_month_whatever_comes_with_it() {
         });
         store.store.events().len()
     };
-    assert_eq!(insert(&[-1]), 1, "what is left of it");
-    assert_eq!(insert(&[-1, 0, 1]), 3, "the whole, late");
+    assert_eq!(insert(&[-1]), 1, "the rest");
+    assert_eq!(insert(&[-1, 0, 1]), 3, "the whole segment, late");
     assert_eq!(insert(&[-1, 0, 1]), 3);
     assert_eq!(insert(&[0, 1]), 3);
 }
@@ -435,7 +406,7 @@ fn a_collector_that_dies_after_the_insert_sends_it_again_and_it_is_stored_once()
 }
 
 #[test]
-fn a_segment_that_the_store_refuses_is_quarantined_and_the_next_ones_go_on() {
+fn a_segment_that_the_store_rejects_is_quarantined_and_the_next_ones_are_shipped() {
     let (_directory, store) = store();
     let mut shipping = Shipping::to(store.store.listen);
     shipping.append(10);
@@ -448,7 +419,7 @@ fn a_segment_that_the_store_refuses_is_quarantined_and_the_next_ones_go_on() {
     eventually("the segment is quarantined", PATIENCE, || !inventory().quarantined.is_empty());
     let quarantined = inventory().quarantined.remove(0);
     assert!(
-        quarantined.reason.contains("refuses") && quarantined.reason.contains("Code: "),
+        quarantined.reason.contains("rejects") && quarantined.reason.contains("Code: "),
         "{}",
         quarantined.reason
     );
@@ -456,7 +427,7 @@ fn a_segment_that_the_store_refuses_is_quarantined_and_the_next_ones_go_on() {
     shipping.append(10);
     shipping.wait_until_shipped();
     shipping.assert_exactly_once(store.store);
-    assert!(shipping.balance().unreadable.is_empty());
+    assert!(shipping.reconcile().unreadable.is_empty());
 }
 
 #[test]
@@ -471,7 +442,7 @@ fn a_stopping_collector_ships_what_is_sealed() {
     shipping.assert_exactly_once(store.store);
 }
 
-/// Stands between the shipper and the store, and loses the store's answers when told to.
+/// A proxy before the store, which loses answers while `lose` is set.
 struct Proxy {
     listen: SocketAddr,
     lose: Arc<AtomicBool>,
@@ -503,7 +474,7 @@ impl Proxy {
     }
 }
 
-/// Copies until the end, or until there is something to copy and `cut` says so.
+/// Copies until the end of `from`, or until `cut` says so for the next bytes.
 pub(crate) fn copy(mut from: TcpStream, mut to: TcpStream, cut: impl Fn() -> bool) {
     let mut buffer = vec![0; 64 << 10];
     loop {

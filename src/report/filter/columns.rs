@@ -1,166 +1,152 @@
-//! The columns that can be filtered on: what each holds and where it lives.
+//! The columns that can be filtered on, derived from `sql/schema`: what each holds, and in which tables it can be filtered.
 
 use std::sync::LazyLock;
 
-use serde_json::Value;
-
-use crate::event::{BotCategory, DeviceClass, EventKind, EventRow};
+use crate::event;
+use crate::store::schema;
 
 /// A column that can be filtered on.
 #[derive(Debug, PartialEq)]
-pub(super) struct Column {
-    pub(super) name: &'static str,
-    pub(super) kind: Type,
-    pub(super) home: Home,
+pub(super) struct FilterColumn {
+    pub(super) name: String,
+    pub(super) kind: FilterType,
+    pub(super) scope: FilterScope,
 }
 
-/// What a column holds, as far as conditions on it go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Type {
+/// What a column holds, as far as it matters for conditions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum FilterType {
     Text,
     Number,
-    /// 64 bits, written as 16 hexadecimal digits in reports.
+    /// 64 bits, which reports show as 16 hexadecimal digits.
     Id,
     Flag,
-    /// One of these words.
-    Word(&'static [&'static str]),
+    /// One of these words; `Enum8` in ClickHouse.
+    Word(Vec<String>),
     Moment,
     Day,
     /// Names and values.
     Map,
 }
 
-/// Where a column lives.
+/// The tables in which a condition on the column keeps what is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::report) enum Home {
-    /// In `events` alone.
+pub(in crate::report) enum FilterScope {
+    /// Only `events`: the column differs between the events of a visit.
     Events,
-    /// In `visits`; in `events` it would tell of one event and not of the visit.
+    /// Only `visits`: the column describes the visit, and in `events` it would describe one event.
     Visits,
-    /// In both, the same for all events of a visit.
+    /// Both: all events of a visit have the same value.
     Both,
 }
 
-/// Columns of `visits` that no event has.
-const ONLY_VISITS: [&str; 4] = ["entry_host", "entry_path", "exit_host", "exit_path"];
-/// Columns that tell where a visit came from: an event's own tells of the page before it.
-const ACQUISITION: [&str; 10] = [
-    "referrer_host",
-    "referrer_path",
-    "source",
-    "channel",
-    "utm_source",
-    "utm_medium",
-    "utm_campaign",
-    "utm_content",
-    "utm_term",
-    "click_id",
-];
-/// Columns that are the same for all events of a visitor.
-const VISITOR: [&str; 25] = [
-    "expires",
-    "visitor",
-    "address",
-    "epoch",
-    "policy",
-    "browser",
-    "browser_version",
-    "engine",
-    "os",
-    "os_version",
-    "device",
-    "bot",
-    "bot_category",
-    "spoofed",
-    "data_centre",
-    "language",
-    "timezone",
-    "screen_width",
-    "screen_height",
-    "country",
-    "region",
-    "city",
-    "asn",
-    "network",
-    "ip_version",
-];
-const KINDS: [&str; EventKind::ALL.len()] = {
-    let mut names = [""; EventKind::ALL.len()];
-    let mut i = 0;
-    while i < names.len() {
-        names[i] = EventKind::ALL[i].name();
-        i += 1;
-    }
-    names
-};
-const CATEGORIES: [&str; BotCategory::ALL.len()] = {
-    let mut names = [""; BotCategory::ALL.len()];
-    let mut i = 0;
-    while i < names.len() {
-        names[i] = BotCategory::ALL[i].name();
-        i += 1;
-    }
-    names
-};
-const DEVICES: [&str; 5] = [
-    DeviceClass::Other.name(),
-    DeviceClass::Desktop.name(),
-    DeviceClass::Mobile.name(),
-    DeviceClass::Tablet.name(),
-    DeviceClass::Bot.name(),
-];
+/// Columns of `visits` that no event has and that can be filtered on.
+const ONLY_IN_VISITS: [&str; 4] = ["entry_host", "entry_path", "exit_host", "exit_path"];
 
-/// Every column of the row but the site, which a report is always about, and those that only visits have.
-pub(super) static COLUMNS: LazyLock<Vec<Column>> = LazyLock::new(|| {
-    let mut columns = Vec::new();
-    EventRow::default().for_each_column(|name, value| {
-        if name != "site" {
-            columns.push(Column { name, kind: kind_of(name, &value), home: home_of(name) });
-        }
+/// Every column of an event except the site, which each request names, then the columns that only visits have.
+pub(super) static COLUMNS: LazyLock<Vec<FilterColumn>> = LazyLock::new(|| {
+    let visits = schema::view("visits_between");
+    let of_events = schema::columns("events").into_iter().filter(|column| {
+        // The store's own columns are not the event's.
+        column.name != "site" && event::COLUMNS.contains(&column.name.as_str())
     });
-    columns.extend(ONLY_VISITS.map(|name| Column { name, kind: Type::Text, home: Home::Visits }));
-    columns
+    let of_events = of_events.map(|column| {
+        let (kind, scope) = (filter_type(&column.data_type), scope(&column.name, &visits));
+        FilterColumn { name: column.name, kind, scope }
+    });
+    let of_visits = ONLY_IN_VISITS.map(|name| FilterColumn {
+        name: name.to_owned(),
+        kind: FilterType::Text,
+        scope: FilterScope::Visits,
+    });
+    of_events.chain(of_visits).collect()
 });
 
-/// The type of a column, told by the value of an empty row.
-fn kind_of(name: &str, value: &Value) -> Type {
-    match (name, value) {
-        ("kind", _) => Type::Word(&KINDS),
-        ("device", _) => Type::Word(&DEVICES),
-        ("bot_category", _) => Type::Word(&CATEGORIES),
-        ("time" | "received", _) => Type::Moment,
-        ("expires", _) => Type::Day,
-        ("page_load" | "visitor" | "address" | "error_group", _) => Type::Id,
-        (_, Value::Bool(_)) => Type::Flag,
-        // Measures that were not taken are null.
-        (_, Value::Number(_) | Value::Null) => Type::Number,
-        (_, Value::Object(_)) => Type::Map,
-        _ => Type::Text,
+fn filter_type(data_type: &str) -> FilterType {
+    if let Some(words) = data_type.strip_prefix("Enum8(") {
+        let words = words.split('\'').skip(1).step_by(2);
+        return FilterType::Word(words.map(str::to_owned).collect());
+    }
+    match data_type {
+        "Bool" => FilterType::Flag,
+        "Date" => FilterType::Day,
+        "UInt64" => FilterType::Id,
+        "String" | "LowCardinality(String)" => FilterType::Text,
+        other if other.starts_with("DateTime64") => FilterType::Moment,
+        other if other.starts_with("Map(") => FilterType::Map,
+        _ => FilterType::Number,
     }
 }
 
-fn home_of(name: &str) -> Home {
-    if ACQUISITION.contains(&name) {
-        Home::Visits
-    } else if VISITOR.contains(&name) || name == "cookies_enabled" {
-        Home::Both
+/// The scope of a column of `events`, given the query that computes visits.
+fn scope(name: &str, visits: &str) -> FilterScope {
+    let is_unchanged = [
+        format!(" event.{name} AS {name},"),
+        format!("(event.{name}) AS {name}"),
+        format!("(event.{name}, is_first) AS {name}"),
+    ];
+    if is_acquisition(name) {
+        FilterScope::Visits
+    } else if is_unchanged.iter().any(|expression| visits.contains(expression)) {
+        FilterScope::Both
     } else {
-        Home::Events
+        FilterScope::Events
     }
+}
+
+/// Whether the column says where a visit came from. That of an event says which page was before it.
+fn is_acquisition(name: &str) -> bool {
+    name.starts_with("referrer_")
+        || name.starts_with("utm_")
+        || matches!(name, "source" | "channel" | "click_id")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event;
+
+    fn column(name: &str) -> &'static FilterColumn {
+        COLUMNS.iter().find(|column| column.name == name).unwrap_or_else(|| panic!("no column {name}"))
+    }
 
     #[test]
-    fn every_column_of_the_row_can_be_filtered_on_but_the_site() {
-        for name in event::COLUMNS.iter().filter(|name| **name != "site") {
-            assert!(COLUMNS.iter().any(|column| column.name == *name), "{name}");
+    fn every_column_of_an_event_can_be_filtered_on_except_the_site() {
+        let names: Vec<&str> = COLUMNS.iter().map(|column| column.name.as_str()).collect();
+        let rows = event::COLUMNS.iter().copied().filter(|name| *name != "site");
+        assert_eq!(names, rows.chain(ONLY_IN_VISITS).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_column_is_filtered_where_it_means_what_it_says() {
+        for name in ["path", "host", "kind", "ad", "engaged_ms", "error_group", "received", "page_load"] {
+            assert_eq!(column(name).scope, FilterScope::Events, "{name}");
         }
-        for name in VISITOR.iter().chain(&ACQUISITION) {
-            assert!(event::COLUMNS.contains(name), "{name} is a column");
+        for name in ["source", "utm_campaign", "referrer_host", "click_id", "entry_path"] {
+            assert_eq!(column(name).scope, FilterScope::Visits, "{name}");
         }
+        for name in
+            ["visitor", "epoch", "policy", "expires", "browser", "bot_category", "asn", "cookies_enabled"]
+        {
+            assert_eq!(column(name).scope, FilterScope::Both, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_type_of_a_column_is_that_of_the_schema() {
+        for (name, kind) in [
+            ("time", FilterType::Moment),
+            ("expires", FilterType::Day),
+            ("visitor", FilterType::Id),
+            ("cls", FilterType::Number),
+            ("asn", FilterType::Number),
+            ("props", FilterType::Map),
+            ("spoofed", FilterType::Flag),
+            ("error_message", FilterType::Text),
+        ] {
+            assert_eq!(column(name).kind, kind, "{name}");
+        }
+        let device =
+            FilterType::Word(["other", "desktop", "mobile", "tablet", "bot"].map(str::to_owned).into());
+        assert_eq!(column("device").kind, device);
     }
 }

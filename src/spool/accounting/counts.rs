@@ -7,7 +7,7 @@ use crate::event::row_binary::{put_text, take, take_text};
 use crate::spool::log::frame::{HEADER_LEN, MAX_FRAME_LEN};
 
 /// Columns of the rows that [`SegmentCounts::encode`] writes, in their order.
-pub(crate) const COLUMNS: &[&str] = &["day", "site", "entry", "events", "expires"];
+pub(crate) const COLUMNS: &[&str] = &["day", "site", "outcome", "events", "expires"];
 /// Entry of stored events. The other entries are the names of [`DropReason`].
 pub const STORED: &str = "stored";
 /// A frame of counts ends at the first site and day that brings it to this length.

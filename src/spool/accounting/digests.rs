@@ -10,7 +10,7 @@ use crate::spool::log::segment::SegmentId;
 
 /// Columns of the rows that [`SegmentDigests::encode`] writes, in their order.
 pub(crate) const DIGEST_COLUMNS: &[&str] =
-    &["day", "site", "collector", "number", "events", "fingerprint", "first", "last"];
+    &["day", "site", "collector", "number", "events", "digest", "first", "last"];
 /// Spreads the numbers of a page load's events over all 64 bits: 2^64 divided by the golden ratio.
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 /// Seed of ClickHouse's `intHash64`.

@@ -1,23 +1,23 @@
-//! Days of the operator's zone as instants: where a day begins and ends, and when it can be closed. No I/O.
+//! Days of the operator's zone: when a day begins and ends, and when it can be closed. No I/O.
 
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp, ToSpan};
+use jiff::{Span, Timestamp};
 
-/// Seconds of the step in which events are counted: the offset of every zone in use is a multiple of it.
+/// Events are counted in steps of so many seconds: the offset of every zone in use is a multiple of it.
 pub(crate) const QUARTER: i64 = 15 * 60;
-/// How long after a day's last visitor is forgotten it is closed: the longest gap within a visit, and five minutes
-/// for what is still in spools.
+/// How long after the last key of a day has ended the day is closed: the longest gap within a visit, and five minutes for events
+/// that are still in spools.
 const SETTLE: i64 = 35 * 60;
 
-/// One day of the operator's zone. Instants are Unix seconds.
+/// A day of the operator's zone. Times are Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Day {
     pub(crate) date: Date,
     pub(crate) starts: i64,
     pub(crate) ends: i64,
-    /// A quarter of an hour at or after the turn of the key that follows the day's end: no event from then on bears a
-    /// pseudonym of this day.
+    /// The first quarter of an hour at or after the change of the key that follows the day's end. Later events have no pseudonym of
+    /// this day.
     pub(crate) until: i64,
 }
 
@@ -42,7 +42,7 @@ impl Calendar {
         self.day(zoned.date())
     }
 
-    /// The day of a date; none at the ends of time.
+    /// The day of a date; `None` outside the range of dates.
     pub(crate) fn day(&self, date: Date) -> Option<Day> {
         let next = date.tomorrow().ok()?;
         let starts = self.instant(date, Time::midnight())?;
@@ -56,7 +56,7 @@ impl Calendar {
         Some(Day { date, starts, ends, until })
     }
 
-    /// All days that hold `first` or come after it and can be closed at `now`, in order.
+    /// The day of `first` and the following days, as long as they can be closed at `now`.
     pub(crate) fn closable(&self, first: i64, now: i64) -> impl Iterator<Item = Day> {
         let mut next = self.day_at(first);
         std::iter::from_fn(move || {
@@ -66,21 +66,11 @@ impl Calendar {
         })
     }
 
-    /// A local time as Unix seconds; one that the clocks jump over counts as long after the jump as it was meant to
-    /// be after its start, and of one that comes twice the first counts.
+    /// A local time as Unix seconds. A time that the clocks skip is shifted by the length of the gap. Of a time that occurs twice, the
+    /// first is meant.
     fn instant(&self, date: Date, time: Time) -> Option<i64> {
         Some(date.to_datetime(time).to_zoned(self.zone.clone()).ok()?.timestamp().as_second())
     }
-}
-
-/// Days since 1970-01-01, as ClickHouse counts them.
-pub(crate) fn number(date: Date) -> i32 {
-    (date - Date::constant(1970, 1, 1)).get_days()
-}
-
-/// The date of a number of days since 1970-01-01.
-pub(crate) fn date(number: u16) -> Option<Date> {
-    Date::constant(1970, 1, 1).checked_add(i64::from(number).days()).ok()
 }
 
 #[cfg(test)]
@@ -138,11 +128,5 @@ mod tests {
         };
         assert_eq!(days("2026-11-20T03:34:59Z"), ["2026-11-18"]);
         assert_eq!(days("2026-11-20T03:35:00Z"), ["2026-11-18", "2026-11-19"]);
-    }
-
-    #[test]
-    fn dates_are_numbered_as_clickhouse_does() {
-        assert_eq!(number("2026-11-22".parse().expect("a date")), 20_779);
-        assert_eq!(date(20_779).expect("a date").to_string(), "2026-11-22");
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use clickhouse_embedded::{Access, Constraint, Profile, Quota, RowFilter, Setting, User};
 
+use crate::store::sql;
+
 /// The user that writes: the collector itself.
 pub const COLLECTOR: &str = "footfall_collector";
 /// The user of analysts.
@@ -61,14 +63,10 @@ fn parse() -> Access {
 
 /// The statements that concern the embedded store, each on one line.
 fn statements(file: &str) -> Vec<String> {
-    file.split(";\n")
-        .filter_map(|text| {
-            let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
-            let elsewhere = |line: &str| line.starts_with("-- server:") || line.starts_with("-- cluster:");
-            let sql: Vec<&str> = lines().filter(|line| !line.starts_with("--")).collect();
-            (!sql.is_empty() && !lines().any(elsewhere)).then(|| sql.join(" "))
-        })
-        .collect()
+    let is_elsewhere = |comment: &String| comment.starts_with("server:") || comment.starts_with("cluster:");
+    let statements = sql::statements(file).into_iter();
+    let here = statements.filter(|statement| !statement.comments.iter().any(is_elsewhere));
+    here.map(|statement| statement.text.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
 /// Adds what a statement says, and returns whether its shape is known.

@@ -10,7 +10,7 @@ pub(super) fn table(rows: BatchRows) -> &'static str {
         BatchRows::Events => EVENTS,
         BatchRows::Audit => "audit",
         BatchRows::Digests => "segments",
-        BatchRows::Counts => "books",
+        BatchRows::Counts => "event_counts",
     }
 }
 

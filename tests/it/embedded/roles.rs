@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use footfall::event::{COLUMNS, EventRow, UnixDay, UnixMillis};
-use footfall::store::days::Materialiser;
-use footfall::store::reconcile::Balance;
+use footfall::store::days::DayCloser;
+use footfall::store::reconcile::Reconciliation;
 use footfall::store::schema;
 use jiff::Timestamp;
 use jiff::civil::Time;
@@ -164,9 +164,8 @@ async fn the_collector_does_all_its_work_with_what_the_file_gives_it() {
         insert.end().await.unwrap();
     }
     let close = || async {
-        let materialiser =
-            Materialiser::new(client.clone(), zone.clone(), Time::constant(4, 0, 0, 0)).unwrap();
-        materialiser.close_due("2026-11-20T12:00:00Z".parse().unwrap()).await.unwrap()
+        let closer = DayCloser::new(client.clone(), zone.clone(), Time::constant(4, 0, 0, 0)).unwrap();
+        closer.close_due("2026-11-20T12:00:00Z".parse().unwrap()).await.unwrap()
     };
     assert_eq!(close().await.duplicates, 1);
     assert_eq!(store.text("SELECT count() FROM footfall.visits_closed"), "2\n");
@@ -174,7 +173,7 @@ async fn the_collector_does_all_its_work_with_what_the_file_gives_it() {
     assert_eq!(close().await.days.len(), 1);
     assert_eq!(store.text("SELECT count() FROM footfall.visits_closed"), "1\n");
     let nowhere = store.directory.path().join("spool");
-    Balance::read(&client, &nowhere, 20_770..=20_780).await.unwrap();
+    Reconciliation::read(&client, &nowhere, 20_770..=20_780).await.unwrap();
     // And nothing beside its own tables; that the database is its own is what it is for.
     store.text("CREATE DATABASE private");
     store.text("CREATE TABLE private.t (s String) ENGINE = MergeTree ORDER BY s");
@@ -204,12 +203,12 @@ fn the_analyst_reads_events_and_what_is_made_of_them() {
     analyst.may_not(READERS);
     analyst.may_not(&[
         AUDIT,
-        "SELECT * FROM footfall.books",
+        "SELECT * FROM footfall.event_counts",
         "SELECT * FROM footfall.segments",
         "SELECT * FROM footfall.migrations",
         "SELECT * FROM merge('footfall', 'audit')",
         "SELECT * FROM view(SELECT * FROM footfall.audit)",
-        "SELECT (SELECT count() FROM footfall.books) FROM footfall.events",
+        "SELECT (SELECT count() FROM footfall.event_counts) FROM footfall.events",
         "EXPLAIN SELECT * FROM footfall.audit",
     ]);
     unchanged(&store);
@@ -221,7 +220,7 @@ fn the_sre_sees_what_is_broken_and_no_pseudonym() {
     let sre = Actor::new(&store, "footfall_sre");
     // The view is not there, the error is.
     assert_eq!(sre.can("SELECT path, error_message FROM footfall.events"), "/b\tbroken\n");
-    for table in ["books", "segments", "migrations", "days"] {
+    for table in ["event_counts", "segments", "migrations", "days"] {
         sre.can(&format!("SELECT count() FROM footfall.{table}"));
     }
     for table in
@@ -260,7 +259,7 @@ fn the_operator_and_the_reports_read_everything_and_change_nothing() {
     let store = inhabited();
     for user in ["footfall_operator", "footfall_reports"] {
         let operator = Actor::new(&store, user);
-        for table in ["events", "visits", "daily", "books", "segments", "audit"] {
+        for table in ["events", "visits", "daily", "event_counts", "segments", "audit"] {
             operator.can(&format!("SELECT count() FROM footfall.{table}"));
         }
         operator.can("SELECT count() FROM system.parts");
@@ -279,7 +278,7 @@ fn the_viewer_has_nothing_to_read_yet() {
     viewer.may_not(NOBODY);
     viewer.may_not(READERS);
     viewer.may_not(&[AUDIT]);
-    for table in ["events", "visits", "daily", "days", "books", "segments", "settings"] {
+    for table in ["events", "visits", "daily", "days", "event_counts", "segments", "settings"] {
         viewer.may_not(&[&format!("SELECT count() FROM footfall.{table}")]);
     }
 }
@@ -295,7 +294,7 @@ fn the_privacy_officer_changes_rows_of_events_and_nothing_else() {
         "ALTER TABLE footfall.audit DELETE WHERE 1",
         "ALTER TABLE footfall.audit UPDATE detail = '' WHERE 1",
         "DELETE FROM footfall.audit WHERE 1",
-        "DELETE FROM footfall.books WHERE 1",
+        "DELETE FROM footfall.event_counts WHERE 1",
         "ALTER TABLE footfall.visits_closed DELETE WHERE 1",
         "ALTER TABLE footfall.events DROP COLUMN path",
         "ALTER TABLE footfall.events MODIFY TTL expires + INTERVAL 1 DAY",
@@ -304,7 +303,7 @@ fn the_privacy_officer_changes_rows_of_events_and_nothing_else() {
         "DROP TABLE footfall.events",
         "CREATE TABLE footfall.u (a UInt8) ENGINE = Memory",
         "SELECT count() FROM footfall.visits",
-        "SELECT count() FROM footfall.books",
+        "SELECT count() FROM footfall.event_counts",
     ]);
     unchanged(&store);
     assert_eq!(officer.can(AUDIT), "1\n");

@@ -6,13 +6,10 @@ use serde_json::{Value, json};
 
 use super::{Site, data};
 
-/// Reports that show bots beside people, and say so.
-const WITH_BOTS: [&str; 6] = ["ip-addresses", "ip-networks", "ip-epochs", "bots", "spoofed", "data-centres"];
-
-/// The answer of every other report, by each of its groupings; without the times of the last half hour, which go on.
+/// The answer of every report that can leave bots out, by each of its groupings; without the times of the last half hour, which go on.
 async fn answers(site: &Site, more: &[&str]) -> Vec<(String, Value)> {
     let mut answers = Vec::new();
-    for report in catalogue::all().iter().filter(|report| !WITH_BOTS.contains(&report.name)) {
+    for report in catalogue::all().iter().filter(|report| report.takes("bots")) {
         let groupings = if report.by.is_empty() { vec![None] } else { report.by.iter().map(Some).collect() };
         for by in groupings {
             let by = by.map(|by| format!("by={by}"));

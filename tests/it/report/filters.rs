@@ -7,7 +7,7 @@ use super::{Site, data};
 /// The first column and one more of each row.
 async fn pairs(site: &Site, report: &str, column: &str, options: &[&str]) -> Vec<(Value, u64)> {
     let answer = site.answer(report, options).await;
-    let at = answer.ask.report.columns.iter().position(|known| known.name == column).unwrap();
+    let at = answer.request.report.columns.iter().position(|known| known.name == column).unwrap();
     answer.rows.iter().map(|row| (row[0].clone(), row[at].as_u64().unwrap())).collect()
 }
 

@@ -9,8 +9,8 @@ mod tables;
 
 use footfall::config;
 use footfall::event::COLUMNS;
-use footfall::report::{Answer, RawAsk, Reports};
-use footfall::store::days::Materialiser;
+use footfall::report::{RawReportRequest, ReportAnswer, Reports};
+use footfall::store::days::DayCloser;
 use footfall::store::{Client, schema};
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -50,14 +50,13 @@ impl Site {
     /// Closes every day that can be at a moment.
     pub async fn close(&self, now: &str) -> Vec<String> {
         let zone = TimeZone::get(data::ZONE).unwrap();
-        let materialiser =
-            Materialiser::new(self.client.clone(), zone, jiff::civil::time(4, 0, 0, 0)).unwrap();
-        let closed = materialiser.close_due(now.parse().unwrap()).await.unwrap();
+        let closer = DayCloser::new(self.client.clone(), zone, jiff::civil::time(4, 0, 0, 0)).unwrap();
+        let closed = closer.close_due(now.parse().unwrap()).await.unwrap();
         closed.days.iter().map(ToString::to_string).collect()
     }
 
     /// The answer of a report from the 24th to the 26th, with more options such as `from=2026-10-25` or `filter=country=RU`.
-    pub async fn answer(&self, report: &str, options: &[&str]) -> Answer {
+    pub async fn answer(&self, report: &str, options: &[&str]) -> ReportAnswer {
         let ask = self.reports.parse(&ask(report, options)).unwrap();
         self.reports.run(ask).await.unwrap_or_else(|error| panic!("{report} {options:?}: {error:?}"))
     }
@@ -69,12 +68,12 @@ impl Site {
 }
 
 /// A request for a report from the 24th to the 26th with options.
-pub fn ask(report: &str, options: &[&str]) -> RawAsk {
-    let mut raw = RawAsk {
+pub fn ask(report: &str, options: &[&str]) -> RawReportRequest {
+    let mut raw = RawReportRequest {
         report: report.to_owned(),
         from: Some("2026-10-24".to_owned()),
         to: Some("2026-10-26".to_owned()),
-        ..RawAsk::default()
+        ..RawReportRequest::default()
     };
     for option in options {
         let (name, value) = option.split_once('=').unwrap();

@@ -25,5 +25,8 @@ async fn tables_fit_terminals_of_80_and_160_columns() {
             insta::assert_snapshot!(format!("{report}_{width}"), text);
         }
     }
-    insta::assert_snapshot!("catalogue_80", table::catalogue(catalogue::all(), 80));
+    // Some of the reports, so that a new report does not change the snapshot.
+    let some = ["overview", "pages", "browser-versions", "speed"];
+    let some = some.map(|name| catalogue::find(name).unwrap().clone());
+    insta::assert_snapshot!("catalogue_80", table::catalogue(&some, 80));
 }

@@ -1,0 +1,94 @@
+//! One report, as its file describes it.
+
+/// A report of the catalogue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Its name on the command line and in URLs: the file's name.
+    pub name: &'static str,
+    /// Its heading.
+    pub title: &'static str,
+    /// Its place in the list of reports.
+    pub order: u32,
+    pub purpose: Purpose,
+    /// What it shows, and what one must know to read it.
+    pub about: String,
+    /// Arguments of `footfall report NAME` for the example in the documents.
+    pub example: Option<&'static str>,
+    /// Whether it shows places or networks, whose source must be credited.
+    pub places: bool,
+    /// Whether its rows are totals of all visitors, which are not folded.
+    pub is_totals: bool,
+    /// Whether it shows all rows when no limit is given.
+    pub is_unlimited: bool,
+    /// The dimensions of `daily` that it reads; empty if it does not read `daily`.
+    pub dimensions: Vec<&'static str>,
+    /// The values of the parameter `by`, the default first; empty if it has no such parameter.
+    pub by: Vec<&'static str>,
+    pub columns: Vec<ReportColumn>,
+    /// The parameters of its query, in the order of their first use.
+    pub parameters: Vec<ReportParameter>,
+    /// The whole file.
+    pub sql: &'static str,
+}
+
+/// What a report may be used for (clause 4 of the policy).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To know how the site is used. Rows of few visitors are folded.
+    Audience,
+    /// To find and solve technical problems.
+    Diagnostics,
+}
+
+/// A column of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReportColumn {
+    /// Its name in the answer of the query.
+    pub name: &'static str,
+    /// `text`, `id`, `time`, `%`, `s`, `ms`, `ratio`, or what it counts.
+    pub unit: &'static str,
+    pub about: &'static str,
+}
+
+/// A typed parameter of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReportParameter {
+    pub name: &'static str,
+    /// Its ClickHouse type.
+    pub kind: &'static str,
+}
+
+/// The credit that the licence of DB-IP's data (CC BY 4.0) requires wherever the data is shown.
+pub const CREDIT: &str = "Places by DB-IP (https://db-ip.com), CC BY 4.0";
+
+impl Purpose {
+    /// Both purposes.
+    pub const ALL: [Self; 2] = [Self::Audience, Self::Diagnostics];
+
+    /// Its name in headers and answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Audience => "audience",
+            Self::Diagnostics => "diagnostics",
+        }
+    }
+}
+
+impl ReportColumn {
+    /// Whether the column holds words or times, not quantities.
+    pub fn is_text(&self) -> bool {
+        matches!(self.unit, "text" | "time" | "id")
+    }
+}
+
+impl Report {
+    /// Whether the query has a parameter of this name.
+    pub fn takes(&self, parameter: &str) -> bool {
+        self.parameters.iter().any(|known| known.name == parameter)
+    }
+
+    /// The credit to show beside its answer.
+    pub fn credit(&self) -> Option<&'static str> {
+        self.places.then_some(CREDIT)
+    }
+}

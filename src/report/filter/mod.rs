@@ -1,0 +1,394 @@
+//! Filters on any column, parsed from `country=RU`, `path~/doctors`, `lcp_ms>2500`, `props.doctor=Ivanov|Petrov`.
+//!
+//! A filter has a known column, an operator that fits the column's type, and values. Values reach ClickHouse as query parameters and
+//! never as text of the query, so that no value can change the query. [`filtered_query`](super::filtered_query) builds the
+//! query around the conditions.
+
+mod columns;
+
+use std::fmt;
+
+use columns::{COLUMNS, FilterColumn, FilterType};
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+pub(super) use columns::FilterScope;
+
+use crate::event::DeviceClass;
+
+/// A condition on one column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filter {
+    column: &'static FilterColumn,
+    /// The entry of a map column (`props.doctor`).
+    entry: Option<String>,
+    operator: FilterOperator,
+    /// At least one. Any of them must match; with a negative operator none may.
+    values: Vec<String>,
+    /// As it was written.
+    text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FilterOperator {
+    Is,
+    IsNot,
+    Contains,
+    ContainsNot,
+    Less,
+    AtMost,
+    More,
+    AtLeast,
+}
+
+/// Why a filter is not valid.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// It has no operator.
+    #[error("filter {0:?} has no operator: write COLUMN=VALUE, or !=, ~ (contains), !~, <, <=, >, >=")]
+    NoOperator(String),
+    /// There is no such column.
+    #[error("filter on unknown column {name:?}; columns are {known}")]
+    UnknownColumn {
+        name: String,
+        /// The names of all columns.
+        known: String,
+    },
+    /// A map column without an entry, or an entry of another column.
+    #[error("{0}")]
+    Entry(String),
+    /// The operator does not fit the column's type.
+    #[error("column {column} takes no operator {operator}")]
+    Operator { column: &'static str, operator: &'static str },
+    /// The value does not fit the column's type.
+    #[error("{value:?} is not a value of column {column}: it takes {takes}")]
+    Value {
+        column: &'static str,
+        value: String,
+        /// What the column accepts.
+        takes: String,
+    },
+    /// It is too long.
+    #[error("a filter is at most {MAX_BYTES} bytes long, with at most {MAX_VALUES} values")]
+    TooLong,
+}
+
+/// Longest filter in bytes: far more than a path and an operator.
+const MAX_BYTES: usize = 4096;
+/// Most values in one filter. Each becomes a query parameter.
+const MAX_VALUES: usize = 64;
+
+/// Operators as they are written. An operator comes before those that it starts with.
+const OPERATORS: [(&str, FilterOperator); 8] = [
+    ("!=", FilterOperator::IsNot),
+    ("!~", FilterOperator::ContainsNot),
+    ("<=", FilterOperator::AtMost),
+    (">=", FilterOperator::AtLeast),
+    ("=", FilterOperator::Is),
+    ("~", FilterOperator::Contains),
+    ("<", FilterOperator::Less),
+    (">", FilterOperator::More),
+];
+
+impl Filter {
+    /// Reads one filter.
+    ///
+    /// # Errors
+    /// When the filter is not valid. The error says what would be.
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
+        if text.len() > MAX_BYTES {
+            return Err(FilterError::TooLong);
+        }
+        let no_operator = || FilterError::NoOperator(text.to_owned());
+        let at = text.find(['=', '!', '~', '<', '>']).ok_or_else(no_operator)?;
+        let (name, rest) = text.split_at(at);
+        let (written, operator) =
+            OPERATORS.into_iter().find(|(written, _)| rest.starts_with(written)).ok_or_else(no_operator)?;
+        let (column, entry) = find_column(name.trim())?;
+        if !column.kind.takes(operator) {
+            return Err(FilterError::Operator { column: &column.name, operator: written });
+        }
+        let values = alternatives(&rest[written.len()..]);
+        if values.len() > MAX_VALUES {
+            return Err(FilterError::TooLong);
+        }
+        let values = values.into_iter().map(|value| column.value(value)).collect::<Result<_, _>>()?;
+        Ok(Self { column, entry, operator, values, text: text.to_owned() })
+    }
+
+    /// The tables that it applies to.
+    pub(super) fn scope(&self) -> FilterScope {
+        self.column.scope
+    }
+
+    /// Whether only bots pass it, so that bots must be counted: `bot_category=ai`, `bot=Googlebot`, `bot!=`, `device=bot`.
+    pub(super) fn wants_bots(&self) -> bool {
+        let mut values = self.values.iter();
+        match (self.column.name.as_str(), self.operator) {
+            ("bot" | "bot_category", FilterOperator::Is | FilterOperator::Contains) => {
+                values.all(|value| !value.is_empty())
+            }
+            ("bot" | "bot_category", FilterOperator::IsNot | FilterOperator::ContainsNot) => {
+                values.any(String::is_empty)
+            }
+            ("device", FilterOperator::Is) => values.all(|value| value == DeviceClass::Bot.name()),
+            _ => false,
+        }
+    }
+
+    /// The condition in SQL. Its values are added to `parameters` under the names `f0`, `f1`, …
+    pub(super) fn condition(&self, parameters: &mut Vec<(String, String)>) -> String {
+        let mut bind = |value: &str, kind: &str| {
+            let name = format!("f{}", parameters.len());
+            let bound = format!("{{{name}:{kind}}}");
+            parameters.push((name, value.to_owned()));
+            bound
+        };
+        let column = match &self.entry {
+            Some(entry) => format!("{}[{}]", self.column.name, bind(entry, "String")),
+            None => self.column.name.clone(),
+        };
+        let kind = &self.column.kind;
+        let mut one = |value: &String| {
+            let bound = match kind {
+                FilterType::Number => bind(value, "Float64"),
+                FilterType::Id => bind(value, "UInt64"),
+                FilterType::Flag => bind(value, "Bool"),
+                FilterType::Moment => format!("toDateTime64({}, 3, 'UTC')", bind(value, "String")),
+                FilterType::Day => bind(value, "Date"),
+                FilterType::Text | FilterType::Word(_) | FilterType::Map => bind(value, "String"),
+            };
+            let column = match kind {
+                FilterType::Word(_) => format!("toString({column})"),
+                _ => column.clone(),
+            };
+            match self.operator {
+                FilterOperator::Is => format!("{column} = {bound}"),
+                FilterOperator::IsNot => format!("{column} != {bound}"),
+                FilterOperator::Contains => format!("positionCaseInsensitiveUTF8({column}, {bound}) > 0"),
+                FilterOperator::ContainsNot => format!("positionCaseInsensitiveUTF8({column}, {bound}) = 0"),
+                FilterOperator::Less => format!("{column} < {bound}"),
+                FilterOperator::AtMost => format!("{column} <= {bound}"),
+                FilterOperator::More => format!("{column} > {bound}"),
+                FilterOperator::AtLeast => format!("{column} >= {bound}"),
+            }
+        };
+        let conditions: Vec<String> = self.values.iter().map(&mut one).collect();
+        let negative = matches!(self.operator, FilterOperator::IsNot | FilterOperator::ContainsNot);
+        format!("({})", conditions.join(if negative { " AND " } else { " OR " }))
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FilterType {
+    fn takes(&self, operator: FilterOperator) -> bool {
+        match operator {
+            FilterOperator::Is | FilterOperator::IsNot => true,
+            FilterOperator::Contains | FilterOperator::ContainsNot => matches!(self, Self::Text | Self::Map),
+            _ => matches!(self, Self::Number | Self::Moment | Self::Day),
+        }
+    }
+}
+
+impl FilterColumn {
+    /// A value in the form in which ClickHouse takes it as a parameter.
+    fn value(&'static self, text: String) -> Result<String, FilterError> {
+        let (value, takes) = match &self.kind {
+            FilterType::Text | FilterType::Map => (Some(text.clone()), String::new()),
+            FilterType::Number => {
+                let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+                (number.map(|number| number.to_string()), "a number".to_owned())
+            }
+            FilterType::Id => {
+                let digits = Some(text.trim()).filter(|text| text.len() == 16);
+                let number = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+                (number.map(|number| number.to_string()), "16 hexadecimal digits, as reports show".to_owned())
+            }
+            FilterType::Flag => {
+                let flag = match text.trim() {
+                    "true" | "1" => Some("true"),
+                    "false" | "0" => Some("false"),
+                    _ => None,
+                };
+                (flag.map(str::to_owned), "true or false".to_owned())
+            }
+            FilterType::Word(words) => {
+                let known = words.iter().map(|word| if word.is_empty() { "nothing" } else { word.as_str() });
+                let takes = known.collect::<Vec<_>>().join(", ");
+                (words.contains(&text).then(|| text.clone()), takes)
+            }
+            FilterType::Moment => {
+                let moment = text.trim().parse::<Timestamp>().ok();
+                let value = moment.map(|moment| moment.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string());
+                (value, "a moment like 2026-11-22T10:00:00Z".to_owned())
+            }
+            FilterType::Day => {
+                let day = text.trim().parse::<Date>().ok();
+                (day.map(|day| day.to_string()), "a date like 2026-11-22".to_owned())
+            }
+        };
+        value.ok_or(FilterError::Value { column: &self.name, value: text, takes })
+    }
+}
+
+/// The column of a name, and the entry of a map column.
+fn find_column(name: &str) -> Result<(&'static FilterColumn, Option<String>), FilterError> {
+    let (base, entry) = match name.split_once('.') {
+        Some((base, entry)) => (base, Some(entry)),
+        None => (name, None),
+    };
+    let Some(column) = COLUMNS.iter().find(|column| column.name == base) else {
+        let known: Vec<&str> = COLUMNS.iter().map(|column| column.name.as_str()).collect();
+        return Err(FilterError::UnknownColumn { name: name.to_owned(), known: known.join(", ") });
+    };
+    match (column.kind == FilterType::Map, entry) {
+        (true, Some(entry)) if !entry.is_empty() => Ok((column, Some(entry.to_owned()))),
+        (true, _) => Err(FilterError::Entry(format!("name the entry of {base}: {base}.NAME=VALUE"))),
+        (false, Some(_)) => {
+            Err(FilterError::Entry(format!("column {base} has no entries: write {base}=VALUE")))
+        }
+        (false, None) => Ok((column, None)),
+    }
+}
+
+/// The values between `|`. `\|` is a bar and `\\` a backslash.
+fn alternatives(text: &str) -> Vec<String> {
+    let mut values = vec![String::new()];
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let last = values.len() - 1;
+        match letter {
+            '|' => values.push(String::new()),
+            '\\' if matches!(letters.peek(), Some('|' | '\\')) => values[last].extend(letters.next()),
+            other => values[last].push(other),
+        }
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, condition: &str, values: &[&str]) {
+        let mut parameters = Vec::new();
+        let filter = Filter::parse(text).unwrap();
+        assert_eq!(filter.condition(&mut parameters), condition, "{text}");
+        let bound: Vec<&str> = parameters.iter().map(|(_, value)| value.as_str()).collect();
+        assert_eq!(bound, values, "{text}");
+    }
+
+    #[test]
+    fn a_filter_is_a_column_an_operator_and_values() {
+        check("country=RU", "(country = {f0:String})", &["RU"]);
+        check("browser!=Chrome", "(browser != {f0:String})", &["Chrome"]);
+        check("path~/doctors", "(positionCaseInsensitiveUTF8(path, {f0:String}) > 0)", &["/doctors"]);
+        check("path!~=", "(positionCaseInsensitiveUTF8(path, {f0:String}) = 0)", &["="]);
+        check("lcp_ms>=2500", "(lcp_ms >= {f0:Float64})", &["2500"]);
+        check("city=", "(city = {f0:String})", &[""]);
+        check("country=RU|BY", "(country = {f0:String} OR country = {f1:String})", &["RU", "BY"]);
+        check("country!=RU|BY", "(country != {f0:String} AND country != {f1:String})", &["RU", "BY"]);
+        check(r"path=a\|b\\c", "(path = {f0:String})", &[r"a|b\c"]);
+        check("props.doctor=Ivanov", "(props[{f0:String}] = {f1:String})", &["doctor", "Ivanov"]);
+        check("kind=error", "(toString(kind) = {f0:String})", &["error"]);
+        check(
+            "bot_category=ai|seo",
+            "(toString(bot_category) = {f0:String} OR toString(bot_category) = {f1:String})",
+            &["ai", "seo"],
+        );
+        check("bot_category=", "(toString(bot_category) = {f0:String})", &[""]);
+        check("data_centre=1", "(data_centre = {f0:Bool})", &["true"]);
+        check("spoofed!=true", "(spoofed != {f0:Bool})", &["true"]);
+        check("address=00000000000000ff", "(address = {f0:UInt64})", &["255"]);
+        check("cookies_enabled=1", "(cookies_enabled = {f0:Bool})", &["true"]);
+        check(
+            "time>=2026-11-22T10:00:00.5Z",
+            "(time >= toDateTime64({f0:String}, 3, 'UTC'))",
+            &["2026-11-22 10:00:00.500"],
+        );
+    }
+
+    #[test]
+    fn a_hostile_value_is_a_parameter_and_never_a_part_of_the_query() {
+        for value in [
+            "' OR 1=1 --",
+            "\\' OR ''='",
+            "'; DROP TABLE events; --",
+            "{site:String}",
+            "/* */",
+            "\0\n\t",
+            "\u{202e}",
+        ] {
+            check(&format!("country={value}"), "(country = {f0:String})", &[value]);
+        }
+        let entry = "props.x'] OR 1 IN ['y=1";
+        check(entry, "(props[{f0:String}] = {f1:String})", &["x'] OR 1 IN ['y", "1"]);
+    }
+
+    #[test]
+    fn an_invalid_filter_is_refused_with_its_reason() {
+        assert!(matches!(Filter::parse("country"), Err(FilterError::NoOperator(_))));
+        assert!(matches!(Filter::parse("country!RU"), Err(FilterError::NoOperator(_))));
+        for text in ["nowhere=1", "=1", "country; DROP=1", "Country=RU", "site=other", "1=1"] {
+            assert!(matches!(Filter::parse(text), Err(FilterError::UnknownColumn { .. })), "{text}");
+        }
+        assert!(matches!(Filter::parse("props=1"), Err(FilterError::Entry(_))));
+        assert!(matches!(Filter::parse("country.x=1"), Err(FilterError::Entry(_))));
+        assert!(matches!(Filter::parse("country>RU"), Err(FilterError::Operator { .. })));
+        assert!(matches!(Filter::parse("visitor~ab"), Err(FilterError::Operator { .. })));
+        for text in [
+            "lcp_ms>fast",
+            "lcp_ms=inf",
+            "kind=look",
+            "visitor=5",
+            "cookies_enabled=yes",
+            "time>now",
+            "expires=x",
+        ] {
+            assert!(matches!(Filter::parse(text), Err(FilterError::Value { .. })), "{text}");
+        }
+        assert!(matches!(Filter::parse(&format!("path={}", "x".repeat(5000))), Err(FilterError::TooLong)));
+        assert!(matches!(Filter::parse(&format!("path={}", "|".repeat(100))), Err(FilterError::TooLong)));
+    }
+
+    #[test]
+    fn an_unknown_category_is_refused_with_the_known_ones() {
+        let error = Filter::parse("bot_category=crawler").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "\"crawler\" is not a value of column bot_category: it takes nothing, search, ai, preview, monitoring, seo, \
+             library, automation, other"
+        );
+    }
+
+    #[test]
+    fn a_filter_that_no_person_passes_wants_bots() {
+        for text in
+            ["bot_category=ai|seo", "bot=Googlebot", "bot~oo", "bot!=", "bot_category!=", "device=bot"]
+        {
+            assert!(Filter::parse(text).unwrap().wants_bots(), "{text}");
+        }
+        for text in [
+            "bot_category=",
+            "bot_category=|ai",
+            "bot!=Googlebot",
+            "bot!~Google",
+            "device=bot|mobile",
+            "spoofed=1",
+        ] {
+            assert!(!Filter::parse(text).unwrap().wants_bots(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_filter_is_written_as_it_was_read() {
+        for text in ["country=RU|BY", "props.doctor!~x", "lcp_ms>=2500", "visitor=00000000000000ff"] {
+            assert_eq!(Filter::parse(text).unwrap().to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! A request for a report, as users write it and parsed.
+
+use super::catalogue::Report;
+use super::error::ReportError;
+use super::filter::Filter;
+use super::period::Period;
+
+/// Rows shown when no limit is given.
+const DEFAULT_ROWS: u32 = 20;
+/// Most rows of one answer, which is held in memory. A year of hours fits.
+pub(super) const MAX_ROWS: u32 = 100_000;
+/// Most filters of one request.
+pub(super) const MAX_FILTERS: usize = 32;
+
+/// A request as users write it.
+#[derive(Debug, Clone, Default)]
+pub struct RawReportRequest {
+    /// Name of the report.
+    pub report: String,
+    /// Site id. It may be absent if only one site is offered.
+    pub site: Option<String>,
+    /// First day: a date or a word.
+    pub from: Option<String>,
+    /// Last day: a date or a word.
+    pub to: Option<String>,
+    /// Filters, all of which must hold.
+    pub filters: Vec<String>,
+    /// What to break the report down by, for reports that can.
+    pub by: Option<String>,
+    /// Most rows.
+    pub limit: Option<String>,
+    /// Count bots, too.
+    pub bots: bool,
+}
+
+/// A request that was parsed and checked.
+#[derive(Debug, Clone)]
+pub struct ReportRequest {
+    pub report: &'static Report,
+    /// Site id.
+    pub site: String,
+    pub period: Period,
+    /// Filters, all of which must hold.
+    pub filters: Vec<Filter>,
+    /// The value of the report's parameter `by`, if it has one.
+    pub by: Option<&'static str>,
+    /// Most rows.
+    pub limit: u32,
+    /// Count bots, too: requested, or implied by a filter that only bots pass.
+    pub bots: bool,
+}
+
+/// The filters of a request.
+pub(super) fn filters(texts: &[String]) -> Result<Vec<Filter>, ReportError> {
+    if texts.len() > MAX_FILTERS {
+        return Err(ReportError::TooManyFilters);
+    }
+    Ok(texts.iter().map(|text| Filter::parse(text)).collect::<Result<_, _>>()?)
+}
+
+/// The value of the parameter `by`.
+pub(super) fn by(report: &'static Report, given: Option<&str>) -> Result<Option<&'static str>, ReportError> {
+    match (given, report.by.first()) {
+        (None, default) => Ok(default.copied()),
+        (Some(_), None) => Err(ReportError::By(format!("report {} takes no `by`", report.name))),
+        (Some(given), Some(_)) => {
+            let known = report.by.iter().find(|known| **known == given).copied();
+            let reason =
+                || format!("report {} goes by {}, not by {given:?}", report.name, report.by.join(", "));
+            known.map(Some).ok_or_else(|| ReportError::By(reason()))
+        }
+    }
+}
+
+/// The most rows to show.
+pub(super) fn limit(report: &Report, given: Option<&str>) -> Result<u32, ReportError> {
+    match given {
+        None if report.is_unlimited => Ok(MAX_ROWS),
+        None => Ok(DEFAULT_ROWS),
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=MAX_ROWS).contains(limit))
+            .ok_or_else(|| ReportError::Limit(text.to_owned())),
+    }
+}

@@ -1,0 +1,39 @@
+//! The files of `sql/schema`, embedded in the program.
+
+use sha2::{Digest, Sha256};
+
+include!(concat!(env!("OUT_DIR"), "/schema_files.rs"));
+
+/// One file of `sql/schema`.
+#[derive(Clone, Copy)]
+pub(super) struct SchemaFile {
+    /// Its name without `.sql`.
+    pub(super) name: &'static str,
+    pub(super) text: &'static str,
+}
+
+impl SchemaFile {
+    /// SHA-256 of its text, in hexadecimal.
+    pub(super) fn checksum(&self) -> String {
+        Sha256::digest(self.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// All files, in the order in which they are applied.
+pub(super) fn all() -> impl Iterator<Item = SchemaFile> {
+    FILES.iter().map(|&(name, text)| SchemaFile { name, text })
+}
+
+/// The table of the applied files. It is created before all of them.
+pub(super) const MIGRATIONS_TABLE: SchemaFile = SchemaFile {
+    name: "migrations",
+    text: "-- cluster: everywhere
+CREATE TABLE IF NOT EXISTS migrations
+(
+    name String,
+    checksum String,
+    applied DateTime64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree(applied)
+ORDER BY (name, checksum);",
+};
