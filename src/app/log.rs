@@ -1,9 +1,9 @@
-//! The log: to standard error, as text or as JSON lines, without anything that a client sent.
+//! The log: to standard error, as text or JSON lines. It contains nothing that a client sent.
 //!
-//! Libraries are kept at warnings whatever is asked for: hyper, h2 and rustls write headers, and with them addresses and
-//! user agents, into their more talkative levels.
+//! Libraries never log below the level warning. At lower levels hyper, h2 and rustls write headers, which contain addresses and
+//! user agents.
 //!
-//! A thread of its own writes it, so that whoever does not read it holds up nothing: least of all the turn of a key.
+//! A thread writes the log, so that a full pipe blocks nothing, least of all a key rotation.
 
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
@@ -12,12 +12,11 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
-/// Lines that wait to be written, at most; later ones are dropped.
-const MOST_WAITING: usize = 8_192;
+/// Most lines that wait to be written; further lines are dropped.
+const MAX_WAITING_LINES: usize = 8_192;
 
-/// How the log is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Format {
+pub enum LogFormat {
     /// For people.
     #[default]
     Text,
@@ -25,45 +24,44 @@ pub(crate) enum Format {
     Json,
 }
 
-/// How much of our own is logged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Level {
-    /// What went wrong.
+pub enum LogLevel {
+    /// What failed.
     Error,
-    /// And what may.
+    /// Errors, and what may become one.
     Warn,
-    /// And what happened.
+    /// Warnings, and what happened.
     #[default]
     Info,
-    /// And why.
+    /// All of it, with details.
     Debug,
 }
 
-/// Logs what somebody should do something about, as text, for commands other than `serve`.
+/// Logs warnings and errors as text, for commands other than `serve`.
 pub(crate) fn init_warnings() -> WorkerGuard {
-    init(Format::Text, Level::Warn)
+    init_log(LogFormat::Text, LogLevel::Warn)
 }
 
-/// Begins to log; the guard, dropped at the end, writes what waits.
-pub(crate) fn init(format: Format, level: Level) -> WorkerGuard {
-    let own = match level {
-        Level::Error => LevelFilter::ERROR,
-        Level::Warn => LevelFilter::WARN,
-        Level::Info => LevelFilter::INFO,
-        Level::Debug => LevelFilter::DEBUG,
+/// Starts the log. Dropping the returned guard writes the lines that wait.
+pub(crate) fn init_log(format: LogFormat, level: LogLevel) -> WorkerGuard {
+    let own_level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
     };
     let targets = Targets::new()
-        .with_default(own.min(LevelFilter::WARN))
-        .with_target("footfall", own)
-        .with_target("clickhouse_embedded", own);
+        .with_default(own_level.min(LevelFilter::WARN))
+        .with_target("footfall", own_level)
+        .with_target("clickhouse_embedded", own_level);
     let (writer, guard) =
-        NonBlockingBuilder::default().buffered_lines_limit(MOST_WAITING).finish(std::io::stderr());
+        NonBlockingBuilder::default().buffered_lines_limit(MAX_WAITING_LINES).finish(std::io::stderr());
     let layer = fmt::layer().with_writer(writer).with_target(false);
     let layer = match format {
-        Format::Text => layer.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
-        Format::Json => layer.json().flatten_event(true).with_current_span(false).boxed(),
+        LogFormat::Text => layer.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).with_current_span(false).boxed(),
     };
-    // It fails only when a log was set up before, which then is the one to use.
+    // This fails only when a log was set up before; then that log is used.
     let _ = tracing_subscriber::registry().with(layer.with_filter(targets)).try_init();
     guard
 }

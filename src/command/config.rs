@@ -1,37 +1,35 @@
-//! `footfall config check`: says whether the configuration is right, and what it comes to.
+//! `footfall config check`: checks the configuration and prints a summary.
 
 use std::io::Write;
 
 use clap::Subcommand;
 
-use super::{Common, Error};
+use crate::app::ExitError;
+use crate::command::arguments::CommonArguments;
 use crate::config::{Config, StoreConfig};
 use crate::enrich::lists;
 
-/// What to do with the configuration.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct ConfigArguments {
     #[command(subcommand)]
-    action: Action,
+    command: ConfigCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
-    /// Check the file and the environment; exit with 3 and every problem if something is wrong.
+enum ConfigCommand {
+    /// Check the file and the environment; exit with 3 and list every problem if something is wrong.
     Check,
 }
 
-/// Runs the command.
-///
 /// # Errors
 /// With every problem of the configuration.
-pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
-    match arguments.action {
-        Action::Check => check(common),
+pub(crate) fn run(arguments: ConfigArguments, common: &CommonArguments) -> Result<(), ExitError> {
+    match arguments.command {
+        ConfigCommand::Check => check(common),
     }
 }
 
-fn check(common: &Common) -> Result<(), Error> {
+fn check(common: &CommonArguments) -> Result<(), ExitError> {
     let config = common.load()?;
     let source =
         common.config_file().map_or_else(|| "defaults".to_owned(), |file| file.display().to_string());
@@ -77,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_summary_says_that_a_cluster_is_experimental() {
+    fn the_summary_warns_that_a_cluster_is_experimental() {
         let text =
             "[store]\nurl = \"http://clickhouse:8123\"\ncluster = \"main\"\ncluster_experimental = true\n";
         let config = Config::check("footfall.toml", text, &[]).unwrap();

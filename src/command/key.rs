@@ -1,50 +1,50 @@
-//! `footfall key status` and `footfall key rotate`: the key in force, and a turn before its time.
+//! `footfall key status` and `footfall key rotate`.
 //!
-//! A running collector takes up a key that this command made within a second and wipes its old one; the turn stands in
-//! its audit. The key itself is never printed.
+//! A running collector uses a key that this command made within a second, wipes the old one and writes the rotation to its audit.
+//! The key itself is never printed.
 
 use std::io::Write;
 use std::sync::Arc;
 
 use clap::Subcommand;
 
-use super::spool::Format;
-use super::{Common, Error};
+use crate::app::ExitError;
+use crate::command::arguments::CommonArguments;
+use crate::command::arguments::OutputFormat;
 use crate::privacy::{KeyRing, KeyStatus, SystemClock};
 
-/// Look at the key.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct KeyArguments {
     #[command(subcommand)]
-    action: Action,
+    command: KeyCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
-    /// Say which key is in force and when it will be destroyed.
+enum KeyCommand {
+    /// Show which key is in force, and when it will be destroyed.
     Status {
-        /// How to print it.
+        /// The format of the output.
         #[arg(long, value_enum, default_value_t)]
-        format: Format,
+        format: OutputFormat,
     },
-    /// Make a new key now and destroy the old one: nothing links the pseudonyms of before with those of after.
+    /// Make a new key now and destroy the old one. Nothing links earlier pseudonyms with later ones.
     Rotate,
 }
 
-/// Runs the command.
-///
 /// # Errors
 /// When the key directory cannot be used; the message says what to do.
-pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
+pub(crate) fn run(arguments: KeyArguments, common: &CommonArguments) -> Result<(), ExitError> {
     let config = common.load()?;
     let mut out = std::io::stdout().lock();
-    if matches!(arguments.action, Action::Status { .. }) && !config.key.exists() {
-        return Err(format!("{}: no key yet; `footfall serve` makes one", config.key.display()).into());
+    if matches!(arguments.command, KeyCommand::Status { .. }) && !config.key.exists() {
+        return Err(
+            format!("{}: there is no key yet; `footfall serve` makes one", config.key.display()).into()
+        );
     }
     let zone = config.timezone.clone();
     let keys = KeyRing::open(&config.key, config.key_on_disk, zone, config.rotate_at, Arc::new(SystemClock))?;
-    match arguments.action {
-        Action::Status { format: Format::Json } => {
+    match arguments.command {
+        KeyCommand::Status { format: OutputFormat::Json } => {
             let status = keys.status();
             let json = serde_json::json!({
                 "directory": config.key,
@@ -56,8 +56,10 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
             });
             writeln!(out, "{json:#}")?;
         }
-        Action::Status { format: Format::Table } => print(&keys.status(), &config.timezone, &mut out)?,
-        Action::Rotate => {
+        KeyCommand::Status { format: OutputFormat::Table } => {
+            print(&keys.status(), &config.timezone, &mut out)?
+        }
+        KeyCommand::Rotate => {
             let turn = keys.rotate()?;
             writeln!(
                 out,

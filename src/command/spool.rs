@@ -1,13 +1,13 @@
-//! `footfall spool`: what lies in the spool's directory, whether a collector runs there or not, and what to do with segments that
-//! are quarantined.
+//! `footfall spool`: shows the spool's directory, and retries or discards quarantined segments. A collector may run meanwhile.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::{Common, Error, Exit};
+use crate::app::{Exit, ExitError};
+use crate::command::arguments::{CommonArguments, OutputFormat};
 use crate::event::DropReason;
 use crate::spool::{
     DiscardOutcome, ExaminedSegment, Inventory, RequeueOutcome, SegmentId, SegmentState, discard, examine,
@@ -15,65 +15,54 @@ use crate::spool::{
 };
 use crate::store::dates::day_date;
 
-/// Look at the spool, and decide on what is quarantined.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct SpoolArguments {
     #[command(subcommand)]
-    action: Action,
+    command: SpoolCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
-    /// List the segments that wait to be shipped and those that are quarantined. Changes nothing.
+enum SpoolCommand {
+    /// List the segments that wait to be shipped and the quarantined ones. Changes nothing.
     #[command(visible_alias = "list")]
     Status {
-        /// How to print it.
+        /// The format of the output.
         #[arg(long, value_enum, default_value_t)]
-        format: Format,
+        format: OutputFormat,
     },
-    /// Show what is in a segment and where it is damaged. Changes nothing.
+    /// Show the contents of a segment and its damage. Changes nothing.
     Show {
-        /// Its name, without `.segment`.
+        /// The segment's name.
         #[arg(value_parser = name)]
         name: SegmentId,
-        /// Print its rows too: visitors' data.
+        /// Print its rows too. They contain visitors' data.
         #[arg(long)]
         rows: bool,
-        /// How to print it.
+        /// The format of the output.
         #[arg(long, value_enum, default_value_t)]
-        format: Format,
+        format: OutputFormat,
     },
-    /// Have a segment that is quarantined shipped after all; of a damaged one, what is whole.
+    /// Ship a quarantined segment after all; of a damaged one, its whole frames.
     Retry {
-        /// Its name, without `.segment`.
+        /// The segment's name.
         #[arg(value_parser = name, required_unless_present = "all")]
         name: Option<SegmentId>,
-        /// Every segment that is quarantined.
+        /// Retry every quarantined segment.
         #[arg(long, conflicts_with = "name")]
         all: bool,
     },
-    /// Delete a segment that is quarantined, for good; or acknowledge that one is lost.
+    /// Delete a quarantined segment for good, or acknowledge that a segment is lost.
     Discard {
-        /// Its name, without `.segment`.
+        /// The segment's name.
         #[arg(value_parser = name)]
         name: SegmentId,
-        /// Why, for the audit.
+        /// The reason, for the audit.
         #[arg(long, default_value = "")]
         reason: String,
-        /// Do not ask.
+        /// Do not ask for confirmation.
         #[arg(long)]
         yes: bool,
     },
-}
-
-/// How a command prints its answer.
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub(super) enum Format {
-    /// For people.
-    #[default]
-    Table,
-    /// For machines.
-    Json,
 }
 
 fn name(text: &str) -> Result<SegmentId, String> {
@@ -82,30 +71,28 @@ fn name(text: &str) -> Result<SegmentId, String> {
         .ok_or_else(|| "a segment's name is 16 hexadecimal digits, `-` and 10 digits".to_owned())
 }
 
-/// Runs the command.
-///
 /// # Errors
 /// When the directory cannot be read, there is no such segment, or the disk fails.
-pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
+pub(crate) fn run(arguments: SpoolArguments, common: &CommonArguments) -> Result<(), ExitError> {
     let config = common.load()?;
     let directory = config.data.join(crate::spool::DIRECTORY);
     let mut out = std::io::stdout().lock();
-    match arguments.action {
-        Action::Status { format } => {
+    match arguments.command {
+        SpoolCommand::Status { format } => {
             let inventory = inspect(&directory)?;
             match format {
-                Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&inventory)?)?,
-                Format::Table => print(&inventory, &mut out)?,
+                OutputFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&inventory)?)?,
+                OutputFormat::Table => print(&inventory, &mut out)?,
             }
         }
-        Action::Show { name, rows, format } => {
+        SpoolCommand::Show { name, rows, format } => {
             let found = examine(&directory, name, rows)?;
             match format {
-                Format::Json => writeln!(out, "{:#}", json(&found)?)?,
-                Format::Table => show(&found, &mut out)?,
+                OutputFormat::Json => writeln!(out, "{:#}", json(&found)?)?,
+                OutputFormat::Table => show(&found, &mut out)?,
             }
         }
-        Action::Retry { name, .. } => {
+        SpoolCommand::Retry { name, .. } => {
             let names = match name {
                 Some(name) => vec![name],
                 None => inspect(&directory)?
@@ -114,11 +101,11 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
                     .filter_map(|it| SegmentId::parse(&it.id))
                     .collect(),
             };
-            try_again(&directory, &names, &mut out)?;
+            requeue_all(&directory, &names, &mut out)?;
         }
-        Action::Discard { name, reason, yes } => {
+        SpoolCommand::Discard { name, reason, yes } => {
             if !yes && !confirmed(name, &mut out)? {
-                return Err(Error::new(Exit::Usage, "nothing was discarded: say yes, or give --yes"));
+                return Err(ExitError::new(Exit::Usage, "nothing was discarded: answer yes, or give --yes"));
             }
             discarded(name, &discard(&directory, name, &reason)?, &mut out)?;
         }
@@ -145,7 +132,7 @@ fn discarded(name: SegmentId, what: &DiscardOutcome, out: &mut impl Write) -> st
     }
 }
 
-fn try_again(directory: &Path, names: &[SegmentId], out: &mut impl Write) -> Result<(), Error> {
+fn requeue_all(directory: &Path, names: &[SegmentId], out: &mut impl Write) -> Result<(), ExitError> {
     let mut failed = 0;
     for &name in names {
         match requeue(directory, name) {
@@ -165,13 +152,14 @@ fn try_again(directory: &Path, names: &[SegmentId], out: &mut impl Write) -> Res
     }
     match failed {
         0 => Ok(()),
-        _ => {
-            Err(Error::new(Exit::Failed, format!("{failed} of {} segments stay in quarantine", names.len())))
-        }
+        _ => Err(ExitError::new(
+            Exit::Failed,
+            format!("{failed} of {} segments stay in quarantine", names.len()),
+        )),
     }
 }
 
-/// Asks on a terminal; elsewhere nobody can say yes.
+/// Asks on a terminal. Without one the answer is no.
 fn confirmed(name: SegmentId, out: &mut impl Write) -> std::io::Result<bool> {
     let input = std::io::stdin();
     if !input.is_terminal() {

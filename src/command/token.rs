@@ -1,7 +1,7 @@
-//! `footfall token add|list|check|revoke|sign`: who may see reports and metrics or send from a server, and signed site names.
+//! `footfall token add|list|check|revoke|sign`: access tokens, and signed site names.
 //!
-//! A token is printed once, when it is made, to standard output and alone, so that it can be piped where it is kept. A running
-//! collector takes up a change within a second.
+//! A token is printed once, when it is made. Standard output contains nothing else, so that it can be piped to where tokens are
+//! kept. A running collector applies a change within a second.
 
 use std::io::{BufRead, IsTerminal, Write};
 
@@ -11,86 +11,84 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::spool::Format;
-use super::{Common, Error, Exit};
 use crate::access::{AccessToken, Role, TokenEntry, TokenFile, TokenFingerprint, signature};
+use crate::app::{Exit, ExitError};
+use crate::command::arguments::CommonArguments;
+use crate::command::arguments::OutputFormat;
 use crate::config::Config;
 
-/// How long a token is good unless told otherwise: somebody is asked again four times a year.
+/// Default lifetime of a token. Each one is renewed, or not, four times a year.
 const DEFAULT_LIFE: &str = "90d";
 
-/// Say who may do what.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct TokenArguments {
     #[command(subcommand)]
-    action: Action,
+    command: TokenCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
-    /// Make a token and print it, once.
+enum TokenCommand {
+    /// Make a token and print it. It cannot be printed again.
     Add {
-        /// Whose it is, or what uses it.
+        /// The person or program that will use it.
         name: String,
-        /// What it is good for.
+        /// What the token permits.
         #[arg(long, value_enum)]
         role: Role,
-        /// A site that it is kept to; repeat for more [default: all sites].
+        /// Restrict the token to this site; repeat for more [default: all sites].
         #[arg(long, value_name = "SITE")]
         site: Vec<String>,
-        /// How long it is good: 12h, 90d, 8w, or never.
+        /// Its lifetime: 12h, 90d, 8w, or never.
         #[arg(long, value_name = "TIME", default_value = DEFAULT_LIFE)]
         expires: String,
     },
-    /// List the tokens. None of them is shown: only their fingerprints are kept.
+    /// List the names of the tokens. Tokens themselves cannot be shown: only their fingerprints are kept.
     List {
-        /// How to print it.
+        /// The format of the output.
         #[arg(long, value_enum, default_value_t)]
-        format: Format,
+        format: OutputFormat,
     },
-    /// Say whose token is on standard input; exit with 1 when it is good for nothing.
+    /// Show whose token is on standard input; exit with 1 when it is invalid.
     Check,
-    /// Make a token good for nothing.
+    /// Revoke a token.
     Revoke {
-        /// Its name.
+        /// The name that it was added with.
         name: String,
     },
     /// Print a site's signed name, for `data-site`.
     Sign {
-        /// The site.
+        /// The id of the site.
         #[arg(long)]
         site: String,
-        /// How long it is good: 30m, 24h, 7d. Pages stay open and send until they are left.
+        /// Its lifetime: 30m, 24h, 7d. Choose a long one: a page that stays open sends until it is left.
         #[arg(long = "for", value_name = "TIME", default_value = "24h")]
         life: String,
     },
 }
 
-/// Runs the command.
-///
 /// # Errors
-/// When the configuration is wrong or the file of tokens cannot be used; with exit code 2 for a time that is none.
-pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
+/// When the configuration is wrong or the token file cannot be used. With exit code 2 for an invalid lifetime.
+pub(crate) fn run(arguments: TokenArguments, common: &CommonArguments) -> Result<(), ExitError> {
     let config = common.load()?;
-    let ledger = TokenFile::new(&config.data);
+    let file = TokenFile::new(&config.data);
     let mut out = std::io::stdout().lock();
-    match arguments.action {
-        Action::Add { name, role, site, expires } => add(&ledger, &config, name, role, site, &expires)?,
-        Action::List { format: Format::Json } => {
-            writeln!(out, "{:#}", json!({ "tokens": listed(&ledger)? }))?
+    match arguments.command {
+        TokenCommand::Add { name, role, site, expires } => add(&file, &config, name, role, site, &expires)?,
+        TokenCommand::List { format: OutputFormat::Json } => {
+            writeln!(out, "{:#}", json!({ "tokens": listed(&file)? }))?
         }
-        Action::List { format: Format::Table } => writeln!(out, "{}", table(&ledger.read()?))?,
-        Action::Check => writeln!(out, "{}", check(&ledger)?)?,
-        Action::Revoke { name } => {
-            let entry = ledger.revoke(&name)?;
+        TokenCommand::List { format: OutputFormat::Table } => writeln!(out, "{}", table(&file.read()?))?,
+        TokenCommand::Check => writeln!(out, "{}", check(&file)?)?,
+        TokenCommand::Revoke { name } => {
+            let entry = file.revoke(&name)?;
             writeln!(out, "{} is revoked: a running collector refuses it within a second", entry.name)?;
         }
-        Action::Sign { site, life } => {
+        TokenCommand::Sign { site, life } => {
             let known = config.sites.get(&site).ok_or_else(|| format!("no site {site:?} is configured"))?;
             let secret = known.signatures.secrets.first().ok_or_else(|| {
                 format!("site {site:?} has no secret to sign with: set `token_secret_file` in its [[site]]")
             })?;
-            let until = life_from_now(&life)?.ok_or("a signed name must expire")?;
+            let until = end_of_lifetime(&life)?.ok_or("a signed name must expire")?;
             writeln!(out, "{}", signature::sign(secret, &site, until.as_second()))?;
         }
     }
@@ -98,28 +96,29 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
 }
 
 fn add(
-    ledger: &TokenFile,
+    file: &TokenFile,
     config: &Config,
     name: String,
     role: Role,
     sites: Vec<String>,
     expires: &str,
-) -> Result<(), Error> {
+) -> Result<(), ExitError> {
     if let Some(site) = sites.iter().find(|site| config.sites.get(site).is_none()) {
         return Err(format!("no site {site:?} is configured").into());
     }
     let token = AccessToken::random()?;
-    let expires = life_from_now(expires)?;
+    let expires = end_of_lifetime(expires)?;
     let entry = TokenEntry {
         name,
         role,
         sites,
         created: Timestamp::now(),
         expires,
-        fingerprint: TokenFingerprint::from_token(token.expose()).expect("a token has a token's form"),
+        fingerprint: TokenFingerprint::from_token(token.expose())
+            .expect("a new token has the form of a token"),
     };
     let name = entry.name.clone();
-    ledger.add(entry)?;
+    file.add(entry)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", token.expose())?;
     out.flush()?;
@@ -127,18 +126,19 @@ fn add(
         let until = expires.map_or_else(|| "until it is revoked".to_owned(), |end| format!("until {end}"));
         writeln!(
             out,
-            "This is shown once. It is good as {} {until}; `footfall token revoke {name}` ends it.",
+            "This is shown once. It is valid for role {} {until}; `footfall token revoke {name}` ends it.",
             role.name()
         )?;
     }
     Ok(())
 }
 
-fn check(ledger: &TokenFile) -> Result<String, Error> {
+fn check(file: &TokenFile) -> Result<String, ExitError> {
     let mut given = Zeroizing::new(String::new());
     std::io::stdin().lock().read_line(&mut given)?;
-    let fingerprint = TokenFingerprint::from_token(given.trim()).ok_or("this is no token")?;
-    let entries = ledger.read()?;
+    let fingerprint =
+        TokenFingerprint::from_token(given.trim()).ok_or("standard input does not contain a token")?;
+    let entries = file.read()?;
     let found = entries.iter().find(|entry| entry.fingerprint.matches(&fingerprint));
     match found {
         Some(entry) if entry.expired(Timestamp::now()) => Err(format!("{} has expired", entry.name).into()),
@@ -147,7 +147,7 @@ fn check(ledger: &TokenFile) -> Result<String, Error> {
     }
 }
 
-fn listed(ledger: &TokenFile) -> Result<Vec<serde_json::Value>, Error> {
+fn listed(file: &TokenFile) -> Result<Vec<serde_json::Value>, ExitError> {
     let now = Timestamp::now();
     let entry = |entry: TokenEntry| {
         json!({
@@ -159,7 +159,7 @@ fn listed(ledger: &TokenFile) -> Result<Vec<serde_json::Value>, Error> {
             "expired": entry.expired(now),
         })
     };
-    Ok(ledger.read()?.into_iter().map(entry).collect())
+    Ok(file.read()?.into_iter().map(entry).collect())
 }
 
 fn table(entries: &[TokenEntry]) -> Table {
@@ -179,12 +179,14 @@ fn table(entries: &[TokenEntry]) -> Table {
     table
 }
 
-/// The moment that lies `text` ahead; `None` for `never`.
-fn life_from_now(text: &str) -> Result<Option<Timestamp>, Error> {
+/// The moment at the end of a lifetime that begins now; `None` for `never`.
+fn end_of_lifetime(text: &str) -> Result<Option<Timestamp>, ExitError> {
     if text == "never" {
         return Ok(None);
     }
-    let wrong = || Error::new(Exit::Usage, format!("a time is like 30m, 24h, 90d or 8w, not {text:?}"));
+    let wrong = || {
+        ExitError::new(Exit::Usage, format!("a lifetime is written like 30m, 24h, 90d or 8w, not {text:?}"))
+    };
     let end = text.find(|letter: char| !letter.is_ascii_digit()).ok_or_else(wrong)?;
     let unit = match &text[end..] {
         "s" => 1,
@@ -205,15 +207,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_life_is_a_number_and_a_unit_or_never() {
+    fn a_lifetime_is_a_number_and_a_unit_or_never() {
         let now = Timestamp::now().as_second();
-        let ahead = |text: &str| life_from_now(text).unwrap().map(|end| end.as_second() - now);
+        let ahead = |text: &str| end_of_lifetime(text).unwrap().map(|end| end.as_second() - now);
         assert!(ahead("never").is_none());
         for (text, seconds) in [("90d", 7_776_000), ("24h", 86_400), ("30m", 1_800), ("2w", 1_209_600)] {
             assert!((seconds..seconds + 5).contains(&ahead(text).unwrap()), "{text}");
         }
         for wrong in ["", "d", "90", "-1d", "0d", "1.5h", "90 d", "99999999999999999999d", "9999999999y"] {
-            assert!(life_from_now(wrong).is_err(), "{wrong}");
+            assert!(end_of_lifetime(wrong).is_err(), "{wrong}");
         }
     }
 }

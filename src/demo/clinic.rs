@@ -1,15 +1,13 @@
-//! What the demonstration clinic is like: its pages and advertising blocks, where its visitors live, what they browse with
-//! and where they come from. Weights are parts of the sum of their list.
+//! The demonstration clinic: its pages and ads, and the browsers, places and referrers of its visitors. Weights are relative to the
+//! sum of their list.
 
 use crate::event::{BotCategory, DeviceClass, TextPairs};
 
-/// The clinic's site id.
 pub(crate) const SITE: &str = "clinic";
-/// The clinic's host.
 pub(crate) const HOST: &str = "clinic.example";
 
 /// A browser as the collector stores it.
-pub(crate) struct Browser {
+pub(crate) struct DemoBrowser {
     pub(crate) weight: u32,
     pub(crate) name: &'static str,
     pub(crate) versions: Texts,
@@ -30,7 +28,7 @@ const YANDEX: &[&str] = &["25", "25", "25", "24"];
 const WINDOWS: &[&str] = &["10", "10", "11"];
 const ANDROIDS: &[&str] = &["15", "14", "14", "13", "12", "11", "10"];
 
-/// Texts of which one is drawn; one that stands twice is drawn twice as often.
+/// Texts of which one is drawn. A text that occurs twice is drawn twice as often.
 type Texts = &'static [&'static str];
 
 const fn browser(
@@ -39,11 +37,11 @@ const fn browser(
     (os, os_versions): (&'static str, Texts),
     device: DeviceClass,
     screens: &'static [(u16, u16)],
-) -> Browser {
-    Browser { weight, name, versions, engine, os, os_versions, device, screens }
+) -> DemoBrowser {
+    DemoBrowser { weight, name, versions, engine, os, os_versions, device, screens }
 }
 
-pub(crate) const BROWSERS: &[Browser] = &[
+pub(crate) const BROWSERS: &[DemoBrowser] = &[
     browser(200, ("Chrome", CHROME, "Blink"), ("Android", ANDROIDS), DeviceClass::Mobile, ANDROID),
     browser(165, ("Chrome", CHROME, "Blink"), ("Windows", WINDOWS), DeviceClass::Desktop, DESKTOP),
     browser(
@@ -99,23 +97,23 @@ pub(crate) const BROWSERS: &[Browser] = &[
     browser(4, ("Chrome", CHROME, "Blink"), ("Chrome OS", &[""]), DeviceClass::Desktop, DESKTOP),
 ];
 
-/// What a client is recorded as whose browser is not known.
-pub(crate) static NO_BROWSER: Browser = browser(0, ("", &[""], ""), ("", &[""]), DeviceClass::Other, DESKTOP);
+/// The record of a client whose browser is unknown.
+pub(crate) static NO_BROWSER: DemoBrowser =
+    browser(0, ("", &[""], ""), ("", &[""]), DeviceClass::Other, DESKTOP);
 
 /// A bot as the collector stores it.
-pub(crate) struct Bot {
+pub(crate) struct DemoBot {
     pub(crate) weight: u32,
     pub(crate) name: &'static str,
     pub(crate) category: BotCategory,
-    /// Where it runs.
-    pub(crate) place: &'static Place,
+    pub(crate) place: &'static DemoPlace,
 }
 
-const fn bot(weight: u32, name: &'static str, category: BotCategory, place: &'static Place) -> Bot {
-    Bot { weight, name, category, place }
+const fn bot(weight: u32, name: &'static str, category: BotCategory, place: &'static DemoPlace) -> DemoBot {
+    DemoBot { weight, name, category, place }
 }
 
-pub(crate) static BOTS: &[Bot] = &[
+pub(crate) static BOTS: &[DemoBot] = &[
     bot(50, "YandexBot", BotCategory::Search, &YANDEX_CRAWLERS),
     bot(40, "Googlebot", BotCategory::Search, &GOOGLE),
     bot(15, "bingbot", BotCategory::Search, &MICROSOFT),
@@ -130,7 +128,7 @@ pub(crate) static BOTS: &[Bot] = &[
 ];
 
 /// A place and its networks.
-pub(crate) struct Place {
+pub(crate) struct DemoPlace {
     pub(crate) weight: u32,
     pub(crate) country: &'static str,
     pub(crate) region: &'static str,
@@ -170,19 +168,19 @@ const fn place(
     timezone: &'static str,
     languages: &'static [&'static str],
     networks: &'static [(u32, &'static str)],
-) -> Place {
-    Place { weight, country, region, city, timezone, languages, networks }
+) -> DemoPlace {
+    DemoPlace { weight, country, region, city, timezone, languages, networks }
 }
 
 const ENGLISH: Texts = &["en-US"];
-const VIRGINIA: Place = place(0, "US", "Virginia", "Ashburn", "America/New_York", ENGLISH, &[]);
-static YANDEX_CRAWLERS: Place =
+const VIRGINIA: DemoPlace = place(0, "US", "Virginia", "Ashburn", "America/New_York", ENGLISH, &[]);
+static YANDEX_CRAWLERS: DemoPlace =
     place(0, "RU", "Moscow", "Moscow", "Europe/Moscow", &["ru-RU"], &[(13_238, "YANDEX LLC")]);
-static GOOGLE: Place = Place { networks: &[(15_169, "Google LLC")], ..VIRGINIA };
-static MICROSOFT: Place = Place { networks: &[(8_075, "Microsoft Corporation")], ..VIRGINIA };
-static AMAZON: Place =
-    Place { networks: &[(14_618, "Amazon.com, Inc."), (16_509, "Amazon.com, Inc.")], ..VIRGINIA };
-static TELEGRAM: Place = place(
+static GOOGLE: DemoPlace = DemoPlace { networks: &[(15_169, "Google LLC")], ..VIRGINIA };
+static MICROSOFT: DemoPlace = DemoPlace { networks: &[(8_075, "Microsoft Corporation")], ..VIRGINIA };
+static AMAZON: DemoPlace =
+    DemoPlace { networks: &[(14_618, "Amazon.com, Inc."), (16_509, "Amazon.com, Inc.")], ..VIRGINIA };
+static TELEGRAM: DemoPlace = place(
     0,
     "NL",
     "North Holland",
@@ -191,13 +189,13 @@ static TELEGRAM: Place = place(
     ENGLISH,
     &[(62_041, "Telegram Messenger Inc")],
 );
-static HETZNER: Place =
+static HETZNER: DemoPlace =
     place(0, "DE", "Saxony", "Falkenstein", "Europe/Berlin", ENGLISH, &[(24_940, "Hetzner Online GmbH")]);
-static OVH: Place =
+static OVH: DemoPlace =
     place(0, "FR", "Hauts-de-France", "Roubaix", "Europe/Paris", ENGLISH, &[(16_276, "OVH SAS")]);
 
-/// Where VPNs that visitors use leave into the net; who comes out there keeps the time zone and language of home.
-pub(crate) const VPN_EXITS: &[Place] = &[
+/// Places where VPNs connect to the Internet. Their users keep the time zone and language of home.
+pub(crate) const VPN_EXITS: &[DemoPlace] = &[
     place(
         50,
         "NL",
@@ -219,7 +217,7 @@ pub(crate) const VPN_EXITS: &[Place] = &[
     place(20, "FI", "Uusimaa", "Helsinki", "", &[], &[(24_940, "Hetzner Online GmbH")]),
 ];
 
-pub(crate) const PLACES: &[Place] = &[
+pub(crate) const PLACES: &[DemoPlace] = &[
     place(300, "RU", "Moscow", "Moscow", "Europe/Moscow", RUSSIAN, RU),
     place(90, "RU", "Moscow Oblast", "Khimki", "Europe/Moscow", RUSSIAN, RU),
     place(70, "RU", "Moscow Oblast", "Mytishchi", "Europe/Moscow", RUSSIAN, RU),
@@ -244,8 +242,8 @@ pub(crate) const PLACES: &[Place] = &[
     place(12, "", "", "", "Europe/Moscow", RUSSIAN, &[(0, "")]),
 ];
 
-/// A way to the clinic: referrer, campaign and click id as the first page's address tells them.
-pub(crate) struct Way {
+/// A way to the clinic: the referrer, and the campaign and click id in the first page's address.
+pub(crate) struct Referral {
     pub(crate) weight: u32,
     pub(crate) referrer_host: &'static str,
     pub(crate) referrer_path: &'static str,
@@ -253,8 +251,8 @@ pub(crate) struct Way {
     pub(crate) click_id: &'static str,
 }
 
-const fn way(weight: u32, referrer_host: &'static str, referrer_path: &'static str) -> Way {
-    Way { weight, referrer_host, referrer_path, campaign: ["", "", ""], click_id: "" }
+const fn referral(weight: u32, referrer_host: &'static str, referrer_path: &'static str) -> Referral {
+    Referral { weight, referrer_host, referrer_path, campaign: ["", "", ""], click_id: "" }
 }
 
 const fn ad(
@@ -262,25 +260,25 @@ const fn ad(
     referrer_host: &'static str,
     campaign: [&'static str; 3],
     click_id: &'static str,
-) -> Way {
-    Way { weight, referrer_host, referrer_path: "/", campaign, click_id }
+) -> Referral {
+    Referral { weight, referrer_host, referrer_path: "/", campaign, click_id }
 }
 
-pub(crate) const WAYS: &[Way] = &[
-    way(270, "", ""),
-    way(230, "yandex.ru", "/"),
-    way(140, "google.com", "/"),
-    way(15, "bing.com", "/"),
-    way(12, "go.mail.ru", "/search"),
-    way(30, "away.vk.com", "/away.php"),
-    way(22, "t.me", "/"),
-    way(10, "dzen.ru", "/"),
-    way(10, "chatgpt.com", "/"),
-    way(18, "prodoctorov.ru", "/moskva/lpu/"),
-    way(12, "2gis.ru", "/moscow/firm/"),
-    way(8, "city-news.example", "/health/spring-checkups"),
-    // On the list of referrer spam: a bot's, not a visitor's.
-    way(3, "semalt.com", "/project_crawl.php"),
+pub(crate) const REFERRALS: &[Referral] = &[
+    referral(270, "", ""),
+    referral(230, "yandex.ru", "/"),
+    referral(140, "google.com", "/"),
+    referral(15, "bing.com", "/"),
+    referral(12, "go.mail.ru", "/search"),
+    referral(30, "away.vk.com", "/away.php"),
+    referral(22, "t.me", "/"),
+    referral(10, "dzen.ru", "/"),
+    referral(10, "chatgpt.com", "/"),
+    referral(18, "prodoctorov.ru", "/moskva/lpu/"),
+    referral(12, "2gis.ru", "/moscow/firm/"),
+    referral(8, "city-news.example", "/health/spring-checkups"),
+    // On the list of referrer spam, so the collector counts it as a bot.
+    referral(3, "semalt.com", "/project_crawl.php"),
     ad(90, "yandex.ru", ["yandex", "cpc", "spring-checkup"], "yclid"),
     ad(45, "yandex.ru", ["yandex", "cpc", "mri-discount"], "yclid"),
     ad(30, "google.com", ["google", "cpc", "brand"], "gclid"),
@@ -288,7 +286,7 @@ pub(crate) const WAYS: &[Way] = &[
     ad(20, "", ["newsletter", "email", "monthly"], ""),
 ];
 
-/// Advertising blocks on the clinic's pages: campaign and slot.
+/// Ads on the clinic's pages: campaign and slot.
 pub(crate) const ADS: &[(&str, &str)] = &[
     ("spring-checkup", "top"),
     ("mri-discount", "sidebar"),
@@ -296,7 +294,7 @@ pub(crate) const ADS: &[(&str, &str)] = &[
     ("vitamins", "sidebar"),
 ];
 
-/// Services whose pages the clinic has; a booking names one.
+/// Services with a page; a booking names one.
 pub(crate) const SERVICES: &[&str] = &[
     "cardiology",
     "dermatology",
@@ -332,7 +330,7 @@ pub(crate) const ARTICLES: &[&str] = &[
     "how-often-to-see-a-dentist",
 ];
 
-/// Pages that other sites link to but that are gone.
+/// Missing pages to which other sites still link.
 pub(crate) const GONE: &[&str] =
     &["/price.php", "/old/doctors.html", "/actions/autumn", "/wp-login.php", "/doctor/ivanova"];
 
@@ -363,7 +361,7 @@ pub(crate) const ERRORS: &[(&str, &str, u32, u32, &str)] = &[
     ("Script error.", "", 0, 0, ""),
 ];
 
-/// Elements that fail to load now and then: address and element.
+/// Elements that sometimes fail to load: address and element.
 pub(crate) const BROKEN: &[(&str, TextPairs<'static>)] = &[
     ("clinic.example/static/photos/doctor-17.webp", &[("tag", "img")]),
     ("clinic.example/static/legacy/slider.js", &[("tag", "script")]),
@@ -381,7 +379,7 @@ pub(crate) static BOOKINGS: [[(&str, &str); 2]; SERVICES.len() * 2] = {
     all
 };
 
-/// Visits that begin in each hour of a working day, and of a day off.
+/// Relative number of visits that begin in each hour of a working day, and of a day off.
 pub(crate) const HOURS: [[u32; 24]; 2] = [
     [8, 5, 3, 2, 2, 4, 10, 24, 46, 62, 68, 66, 62, 60, 58, 56, 55, 54, 56, 60, 62, 54, 38, 20],
     [12, 8, 5, 4, 3, 4, 7, 14, 26, 40, 50, 54, 54, 52, 50, 48, 48, 50, 54, 58, 58, 50, 38, 24],

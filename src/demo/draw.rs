@@ -1,18 +1,18 @@
-//! Draws: what happens how often, one of some, a number of a known distribution.
+//! Random draws.
 
 use fastrand::Rng;
 
-/// Whether something that happens `per_mille` times in 1,000 happens.
+/// True in `per_mille` of 1,000 cases.
 pub(crate) fn chance(rng: &mut Rng, per_mille: u32) -> bool {
     rng.u32(..1_000) < per_mille
 }
 
-/// One of some, all alike likely.
+/// One element, all with the same probability.
 pub(crate) fn pick<T: Copy>(rng: &mut Rng, list: &[T]) -> T {
     list[rng.usize(..list.len())]
 }
 
-/// The number of one of some, by weight.
+/// The index of one weight, with a probability proportional to it.
 pub(crate) fn weighted(rng: &mut Rng, weights: impl Iterator<Item = u32> + Clone) -> usize {
     let mut at = rng.u32(..weights.clone().sum::<u32>());
     for (index, weight) in weights.enumerate() {
@@ -30,7 +30,7 @@ pub(crate) fn log_normal(rng: &mut Rng, median: f64, sigma: f64) -> f64 {
     median * (sigma * normal).exp()
 }
 
-/// A pseudonym that looks like a random number (the finalizer of splitmix64).
+/// A number that looks random (the finalizer of splitmix64).
 pub(crate) fn mix(key: u64, epoch: u64) -> u64 {
     let mut z = key ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

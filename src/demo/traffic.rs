@@ -1,60 +1,44 @@
-//! Plausible visitors of the demonstration clinic: who they are, when they come, what they look at, as rows.
-//!
-//! The same seed makes the same rows, to the last id. The rows are the collector's own type, encoded by its own code.
-
-use std::collections::BTreeMap;
+//! Plausible traffic of the demonstration clinic, as rows. The same seed generates the same rows, including all ids.
 
 use fastrand::Rng;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
-use crate::demo::clinic::{self, ADS, SITE, WAYS};
-use crate::demo::draw::{chance, log_normal, mix, pick, weighted};
-use crate::demo::visitor::Visitor;
+use crate::demo::clinic::{self, REFERRALS, SITE};
+use crate::demo::draw::{chance, mix, pick, weighted};
+use crate::demo::page_view::{DAY_MS, EncodedRows, PageWriter, read_page};
+use crate::demo::visitor::DemoVisitor;
 use crate::enrich;
-use crate::event::{DeviceClass, EventKind, EventRow, UnixDay, UnixMillis};
+use crate::event::{EventKind, EventRow, UnixDay, UnixMillis};
 use crate::ingest::assemble;
 use crate::privacy::scrub::Campaign;
 
-/// Visits on which a page is asked for that is gone, a script fails, an element fails to load, each per 1,000 views.
-const MISSING: u32 = 8;
-const ERRORS: u32 = 9;
-const RESOURCES: u32 = 6;
-/// Visitors that come back later on the same day, per 1,000.
+/// Views of pages that no longer exist, per 1,000.
+const MISSING_PAGES: u32 = 8;
+/// Visitors who come back later on the same day, per 1,000.
 const RETURNING: u32 = 180;
-/// Milliseconds of a day.
-const DAY_MS: i64 = 86_400_000;
-/// Longest visit in pages.
+/// Longest visit, in pages.
 const MAX_PAGES: u32 = 25;
 
-/// Encoded rows.
-#[derive(Default)]
-pub(crate) struct Rows {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) count: usize,
-    /// How many were received on each day (UTC, since 1970-01-01), for the books.
-    pub(crate) received: BTreeMap<i64, u64>,
-}
-
-/// The demonstration's visitors.
+/// Generates the traffic.
 pub(crate) struct Traffic {
     pub(crate) seed: u64,
     pub(crate) zone: TimeZone,
     pub(crate) rotate_at: Time,
-    /// Days that rows are kept.
+    /// Retention of the rows, in days.
     pub(crate) retention: u16,
     pub(crate) policy: String,
-    pub(crate) paths: Paths,
-    pub(crate) sources: Sources,
+    pub(crate) paths: PagePaths,
+    pub(crate) sources: ReferralSources,
 }
 
-/// Source and channel of each way to the clinic, as the collector finds them.
-pub(crate) struct Sources {
-    of_ways: Vec<(String, &'static str)>,
-    within: (String, &'static str),
+/// Source and channel of each referral, as the collector derives them.
+pub(crate) struct ReferralSources {
+    of_referrals: Vec<(String, &'static str)>,
+    internal: (String, &'static str),
 }
 
-impl Sources {
+impl ReferralSources {
     pub(crate) fn new() -> Self {
         let find = |referrer_host: &str, [source, medium, campaign]: [&str; 3], click_id: &str| {
             let campaign = Campaign {
@@ -67,18 +51,21 @@ impl Sources {
             (found.name.to_owned(), found.channel)
         };
         Self {
-            of_ways: WAYS.iter().map(|way| find(way.referrer_host, way.campaign, way.click_id)).collect(),
-            within: find(clinic::HOST, [""; 3], ""),
+            of_referrals: REFERRALS
+                .iter()
+                .map(|way| find(way.referrer_host, way.campaign, way.click_id))
+                .collect(),
+            internal: find(clinic::HOST, [""; 3], ""),
         }
     }
 }
 
-/// The clinic's pages; the weight of a page falls with its number, as popularity does.
-pub(crate) struct Paths {
+/// The clinic's pages, the most popular first.
+pub(crate) struct PagePaths {
     all: Vec<String>,
 }
 
-impl Paths {
+impl PagePaths {
     pub(crate) fn new() -> Self {
         let mut all: Vec<String> = [
             "/",
@@ -104,60 +91,30 @@ impl Paths {
     }
 
     fn pick(&self, rng: &mut Rng) -> &str {
-        // The cube of an even number in 0..1 prefers the first pages about as much as visitors do.
+        // The cube of a uniform number in 0..1 prefers the first pages, as visitors do.
         let at = rng.f64().powi(3) * self.all.len() as f64;
         &self.all[at as usize]
     }
 }
 
 /// One visit of a visitor.
-struct Visit<'v> {
-    visitor: &'v Visitor,
-    /// Number of the way to the clinic.
-    way: usize,
+struct DemoVisit<'v> {
+    visitor: &'v DemoVisitor,
+    /// Index into [`REFERRALS`].
+    referral: usize,
     epoch: u32,
 }
 
-/// The pen: what the rows of one page load share, and what was written so far.
-struct Page<'a, 'r> {
-    /// Its `time` is the page load's, its `received` that of the first beacon.
-    row: EventRow<'a>,
-    rows: &'r mut Rows,
-    /// When the page's last beacon is received, Unix ms.
-    last: i64,
-    /// Events after this are in the future, Unix ms.
-    now: i64,
-}
-
-impl<'a> Page<'a, '_> {
-    /// Writes an event of this page load.
-    fn write(&mut self, time: i64, kind: EventKind, fill: impl FnOnce(&mut EventRow<'a>)) {
-        if time > self.now {
-            return;
-        }
-        let mut row = EventRow { time: UnixMillis(time), kind, ..self.row.clone() };
-        // What happens after the first beacon waits for the last.
-        if time > row.received.0 {
-            row.received = UnixMillis(self.last.min(self.now).max(time));
-        }
-        fill(&mut row);
-        row.encode(&mut self.rows.bytes);
-        self.rows.count += 1;
-        *self.rows.received.entry(row.received.0.div_euclid(DAY_MS)).or_default() += 1;
-        self.row.seq += 1;
-    }
-}
-
 impl Traffic {
-    /// Writes a day of about `visitors` visitors, as far as it lies before `now` (Unix ms), and hands the rows on whenever
-    /// there are `batch`.
+    /// Generates a day of about `visitors` visitors, up to `now` (Unix ms). Passes the rows to `accept` in batches of at least
+    /// `batch` rows, and stops when it returns false.
     pub(crate) fn day(
         &self,
         date: Date,
         visitors: u32,
         now: i64,
         batch: usize,
-        mut take: impl FnMut(Rows) -> bool,
+        mut accept: impl FnMut(EncodedRows) -> bool,
     ) {
         let Ok(midnight) = date.to_zoned(self.zone.clone()) else { return };
         let midnight = midnight.timestamp().as_millisecond();
@@ -165,60 +122,67 @@ impl Traffic {
             Rng::with_seed(self.seed ^ midnight.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let weekday = usize::from(date.weekday().to_monday_zero_offset().unsigned_abs());
         let visitors = f64::from(visitors * clinic::WEEK[weekday]) / 100.0 * (0.92 + 0.16 * rng.f64());
-        let mut rows = Rows::default();
+        let mut rows = EncodedRows::default();
         for _ in 0..visitors as u32 {
             let mut rng = rng.fork();
             self.visitor(&mut rng, midnight, &clinic::HOURS[usize::from(weekday > 4)], now, &mut rows);
-            if rows.count >= batch && !take(std::mem::take(&mut rows)) {
+            if rows.count >= batch && !accept(std::mem::take(&mut rows)) {
                 return;
             }
         }
         if rows.count > 0 {
-            take(rows);
+            accept(rows);
         }
     }
 
-    fn visitor(&self, rng: &mut Rng, midnight: i64, hours: &[u32; 24], now: i64, rows: &mut Rows) {
-        let visitor = Visitor::new(rng);
+    fn visitor(&self, rng: &mut Rng, midnight: i64, hours: &[u32; 24], now: i64, rows: &mut EncodedRows) {
+        let visitor = DemoVisitor::new(rng);
         let hour = weighted(rng, hours.iter().copied()) as i64;
         let mut start =
             midnight + (hour * 3_600 + i64::from(rng.u32(..3_600))) * 1_000 + i64::from(rng.u32(..1_000));
-        let mut way = weighted(rng, WAYS.iter().map(|way| way.weight));
+        let mut referral = weighted(rng, REFERRALS.iter().map(|way| way.weight));
         loop {
-            let visit = Visit { visitor: &visitor, way, epoch: self.epoch(start) };
+            let visit = DemoVisit { visitor: &visitor, referral, epoch: self.epoch(start) };
             let end = self.visit(rng, &visit, start, now, rows);
             if !chance(rng, RETURNING) || end > now {
                 return;
             }
-            // Who comes back mostly knows the address by then.
+            // Most returning visitors type the address.
             if chance(rng, 600) {
-                way = 0;
+                referral = 0;
             }
             start = end + i64::from(rng.u32(40 * 60..8 * 3_600)) * 1_000;
         }
     }
 
-    /// Writes one visit and says when it ended.
-    fn visit(&self, rng: &mut Rng, visit: &Visit<'_>, start: i64, now: i64, rows: &mut Rows) -> i64 {
+    /// Writes one visit and returns its end, Unix ms.
+    fn visit(
+        &self,
+        rng: &mut Rng,
+        visit: &DemoVisit<'_>,
+        start: i64,
+        now: i64,
+        rows: &mut EncodedRows,
+    ) -> i64 {
         let mut time = start;
         let mut from: Option<&str> = None;
-        let spam = enrich::is_spam_referrer(WAYS[visit.way].referrer_host);
+        let spam = enrich::is_spam_referrer(REFERRALS[visit.referral].referrer_host);
         let person = visit.visitor.bot.is_empty() && !spam;
         let mut pages = 1;
-        // A referrer's spammer has shown what there is to show with one.
+        // Referrer spam views one page.
         while !spam && pages < MAX_PAGES && chance(rng, if person { 640 } else { 900 }) {
             pages += 1;
         }
         for _ in 0..pages {
-            let gone = chance(rng, MISSING);
+            let gone = chance(rng, MISSING_PAGES);
             let path = if gone { pick(rng, clinic::GONE) } else { self.paths.pick(rng) };
             let row = self.page_row(rng, visit, from, path, time);
-            let mut page = Page { row, rows, last: time, now };
+            let mut page = PageWriter { row, rows, last: time, now };
             time = if gone {
                 page.write(time, EventKind::Missing, |_| {});
                 time + i64::from(rng.u32(1_500..9_000))
             } else if person {
-                read(rng, &mut page, time)
+                read_page(rng, &mut page, time)
             } else {
                 page.write(time, EventKind::View, |_| {});
                 time + i64::from(rng.u32(300..4_000))
@@ -231,22 +195,23 @@ impl Traffic {
         time
     }
 
-    /// What the rows of one page load share.
+    /// The columns that all rows of one page load share.
     fn page_row<'a>(
         &'a self,
         rng: &mut Rng,
-        visit: &Visit<'_>,
+        visit: &DemoVisit<'_>,
         from: Option<&'a str>,
         path: &'a str,
         time: i64,
     ) -> EventRow<'a> {
-        let Visit { visitor, epoch, .. } = *visit;
-        let way = &WAYS[visit.way];
+        let DemoVisit { visitor, epoch, .. } = *visit;
+        let referral = &REFERRALS[visit.referral];
         let first = from.is_none();
-        let [utm_source, utm_medium, utm_campaign] = if first { way.campaign } else { ["", "", ""] };
-        let click_id = if first { way.click_id } else { "" };
-        let referrer_host = if first { way.referrer_host } else { clinic::HOST };
-        let (source, channel) = if first { &self.sources.of_ways[visit.way] } else { &self.sources.within };
+        let [utm_source, utm_medium, utm_campaign] = if first { referral.campaign } else { ["", "", ""] };
+        let click_id = if first { referral.click_id } else { "" };
+        let referrer_host = if first { referral.referrer_host } else { clinic::HOST };
+        let (source, channel) =
+            if first { &self.sources.of_referrals[visit.referral] } else { &self.sources.internal };
         let (bot, bot_category) = assemble::bot(visitor.bot, visitor.bot_category, referrer_host);
         let received = time + i64::from(rng.u32(1_040..1_900));
         EventRow {
@@ -264,7 +229,7 @@ impl Traffic {
             epoch,
             policy: &self.policy,
             referrer_host,
-            referrer_path: from.unwrap_or(way.referrer_path),
+            referrer_path: from.unwrap_or(referral.referrer_path),
             source,
             channel,
             utm_source,
@@ -296,7 +261,7 @@ impl Traffic {
         }
     }
 
-    /// The turn of the key at or before a time (Unix ms), in Unix s.
+    /// The last key rotation at or before `time` (Unix ms), Unix time in s.
     fn epoch(&self, time: i64) -> u32 {
         let turn = || {
             let zoned = jiff::Timestamp::from_millisecond(time).ok()?.to_zoned(self.zone.clone());
@@ -309,117 +274,10 @@ impl Traffic {
     }
 }
 
-/// Writes what a person does on one page and says when they leave it.
-fn read(rng: &mut Rng, page: &mut Page<'_, '_>, time: i64) -> i64 {
-    let dwell = log_normal(rng, 28_000.0, 1.0).clamp(1_200.0, 20.0 * 60_000.0) as i64;
-    let left = time + dwell;
-    page.last = left + i64::from(rng.u32(30..600));
-    page.write(time, EventKind::View, |_| {});
-    if chance(rng, ERRORS) {
-        let (message, source, line, column, stack) = pick(rng, clinic::ERRORS);
-        page.write(time + i64::from(rng.u32(200..1_000)), EventKind::Error, |row| {
-            row.error_message = message;
-            row.error_source = source;
-            row.error_line = line;
-            row.error_column = column;
-            row.error_stack = stack;
-            row.error_group = enrich::error_group(message, source);
-        });
-    }
-    if chance(rng, RESOURCES) {
-        let (name, props) = pick(rng, clinic::BROKEN);
-        page.write(time + i64::from(rng.u32(300..1_200)), EventKind::Resource, |row| {
-            row.name = name;
-            row.props = props;
-        });
-    }
-    advertise(rng, page, time, dwell);
-    act(rng, page, time, dwell);
-    let engaged = (dwell as f64 * (0.35 + 0.6 * rng.f64())) as u32;
-    let depth = (rng.f64().sqrt() * 100.0) as u8;
-    vitals(rng, page, left);
-    page.write(left, EventKind::Leave, |row| {
-        row.engaged_ms = engaged;
-        row.scroll_depth = depth;
-    });
-    left + i64::from(rng.u32(100..700))
-}
-
-/// The advertising block of two pages in five: shown, seen by seven in ten, clicked by two in a hundred of those.
-fn advertise(rng: &mut Rng, page: &mut Page<'_, '_>, time: i64, dwell: i64) {
-    if !chance(rng, 400) {
-        return;
-    }
-    let (ad, slot) = pick(rng, ADS);
-    let mut shown = |time: i64, name: &'static str| {
-        page.write(time, EventKind::Ad, |row| {
-            row.name = name;
-            row.ad = ad;
-            row.slot = slot;
-        });
-    };
-    shown(time + i64::from(rng.u32(250..900)), "impression");
-    if dwell > 2_500 && chance(rng, 700) {
-        shown(time + i64::from(rng.u32(1_300..2_400)), "viewable");
-        if chance(rng, 20) {
-            shown(time + dwell - 150, "click");
-        }
-    }
-}
-
-/// Bookings, links away and downloads.
-fn act(rng: &mut Rng, page: &mut Page<'_, '_>, time: i64, dwell: i64) {
-    let at = time + dwell * 3 / 4;
-    let booking = if page.row.path == "/booking" { 260 } else { 4 };
-    if chance(rng, booking) {
-        let props = &clinic::BOOKINGS[rng.usize(..clinic::BOOKINGS.len())];
-        page.write(at, EventKind::Event, |row| {
-            row.name = "booking";
-            row.props = props;
-        });
-    }
-    if chance(rng, 15) {
-        let name = pick(rng, &["yandex.ru/maps", "t.me/clinic_example", "prodoctorov.ru/moskva"]);
-        page.write(at + 10, EventKind::Outbound, |row| row.name = name);
-    }
-    if chance(rng, 8) {
-        let name = pick(rng, &["clinic.example/files/price-list.pdf", "clinic.example/files/consent.pdf"]);
-        page.write(at + 20, EventKind::Download, |row| row.name = name);
-    }
-}
-
-/// How fast the page was: medians as in the field, wider for phones, with a long tail.
-fn vitals(rng: &mut Rng, page: &mut Page<'_, '_>, time: i64) {
-    let phone = page.row.device == DeviceClass::Mobile;
-    let slow = if phone { 1.45 } else { 1.0 };
-    let dns = log_normal(rng, 12.0 * slow, 0.9);
-    let connect = log_normal(rng, 28.0 * slow, 0.7);
-    let tls = log_normal(rng, 36.0 * slow, 0.6);
-    let ttfb = dns + connect + tls + log_normal(rng, 160.0, 0.6);
-    let fcp = ttfb + log_normal(rng, 550.0 * slow, 0.5);
-    let lcp = fcp + log_normal(rng, 620.0 * slow, 0.7);
-    let load = lcp + log_normal(rng, 500.0 * slow, 0.8);
-    let shift = if chance(rng, 450) { 0.0 } else { log_normal(rng, 0.04, 1.1).min(2.0) };
-    let answer = chance(rng, 620).then(|| log_normal(rng, 90.0 * slow, 0.8) as u32);
-    let measured = !matches!(page.row.engine, "WebKit");
-    page.write(time, EventKind::Vitals, |row| {
-        row.ttfb_ms = Some(ttfb as u32);
-        row.fcp_ms = Some(fcp as u32);
-        row.dns_ms = Some(dns as u32);
-        row.connect_ms = Some(connect as u32);
-        row.tls_ms = Some(tls as u32);
-        row.load_ms = Some(load as u32);
-        // These come with the browser's own measurements alone.
-        row.lcp_ms = measured.then_some(lcp as u32);
-        row.inp_ms = answer.filter(|_| measured);
-        row.cls = measured.then_some((shift as f32 * 1_000.0).round() / 1_000.0);
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::BotCategory;
+    use crate::event::{BotCategory, DeviceClass};
 
     /// A Wednesday.
     const DAY: Date = Date::constant(2026, 11, 18);
@@ -432,8 +290,8 @@ mod tests {
             rotate_at: Time::constant(4, 0, 0, 0),
             retention: 400,
             policy: "2026-11-22".to_owned(),
-            paths: Paths::new(),
-            sources: Sources::new(),
+            paths: PagePaths::new(),
+            sources: ReferralSources::new(),
         }
     }
 
@@ -454,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_visitor_leaves_some_events_and_nothing_lies_in_the_future() {
+    fn a_visitor_causes_several_events_and_none_lies_in_the_future() {
         let (all, _) = rows(1, LATER);
         assert!((1_000..10_000).contains(&all), "{all} rows of about 200 visitors");
         // The noon of that day in Moscow.
@@ -464,11 +322,11 @@ mod tests {
     }
 
     #[test]
-    fn every_category_of_bots_comes_data_centres_and_contradictions_too_and_people_mostly_from_home() {
+    fn there_are_bots_of_every_category_and_some_people_from_data_centres_or_with_spoofed_browsers() {
         let mut rng = Rng::with_seed(3);
-        let visitors: Vec<_> = (0..20_000).map(|_| Visitor::new(&mut rng)).collect();
+        let visitors: Vec<_> = (0..20_000).map(|_| DemoVisitor::new(&mut rng)).collect();
         for category in BotCategory::BOTS {
-            // Other is what referrers' spammers are.
+            // Referrer spam is the category other.
             let comes = visitors.iter().any(|visitor| visitor.bot_category == category);
             assert_eq!(comes, category != BotCategory::Other, "{category:?}");
         }
@@ -476,21 +334,21 @@ mod tests {
             assert_eq!(visitor.bot.is_empty(), visitor.bot_category == BotCategory::None);
             assert_eq!(visitor.bot.is_empty(), visitor.device != DeviceClass::Bot);
         }
-        let share = |of: &dyn Fn(&&Visitor) -> bool| visitors.iter().filter(of).count() as f64 / 20_000.0;
+        let share = |of: &dyn Fn(&&DemoVisitor) -> bool| visitors.iter().filter(of).count() as f64 / 20_000.0;
         let rented = share(&|visitor| visitor.bot.is_empty() && enrich::is_data_centre(visitor.network.0));
         assert!((0.02..0.05).contains(&rented), "{rented} of all are people from data centres");
         let of_bots = share(&|visitor| !visitor.bot.is_empty() && enrich::is_data_centre(visitor.network.0));
         assert!((0.01..0.025).contains(&of_bots), "{of_bots} of all are bots from data centres");
         let spoofed = share(&|visitor| visitor.spoofed);
         assert!((0.002..0.007).contains(&spoofed), "{spoofed} of all contradict themselves");
-        assert!(WAYS.iter().any(|way| enrich::is_spam_referrer(way.referrer_host)));
+        assert!(REFERRALS.iter().any(|way| enrich::is_spam_referrer(way.referrer_host)));
     }
 
     #[test]
-    fn ways_to_the_clinic_are_named_as_the_collector_names_them() {
-        let sources = Sources::new();
-        assert_eq!(sources.of_ways[0], ("Direct".to_owned(), "Direct"));
-        assert_eq!(sources.of_ways[1], ("Yandex".to_owned(), "Organic Search"));
-        assert_eq!(sources.within.1, "Direct");
+    fn referrals_have_the_sources_that_the_collector_derives() {
+        let sources = ReferralSources::new();
+        assert_eq!(sources.of_referrals[0], ("Direct".to_owned(), "Direct"));
+        assert_eq!(sources.of_referrals[1], ("Yandex".to_owned(), "Organic Search"));
+        assert_eq!(sources.internal.1, "Direct");
     }
 }

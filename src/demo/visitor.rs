@@ -1,4 +1,4 @@
-//! Who visits: a person at home or on a phone, one behind a VPN, a client that contradicts itself, a bot.
+//! Invented visitors: people at home, on phones or behind VPNs, clients with spoofed browsers, bots.
 
 use fastrand::Rng;
 
@@ -6,18 +6,18 @@ use crate::demo::clinic::{self, BOTS, BROWSERS, NO_BROWSER, PLACES, VPN_EXITS};
 use crate::demo::draw::{chance, mix, pick, weighted};
 use crate::event::{BotCategory, DeviceClass};
 
-/// Visitors that are bots, per 1,000.
+/// Bots among visitors, per 1,000.
 const BOT_SHARE: u32 = 25;
-/// People that come through a VPN, per 1,000: to the clinic they come from a data centre.
+/// People behind a VPN, per 1,000. To the clinic they seem to come from a data centre.
 const VPN_SHARE: u32 = 30;
-/// Clients that contradict themselves, per 1,000.
+/// Clients whose user agent contradicts their behaviour, per 1,000.
 const SPOOFED_SHARE: u32 = 4;
 
 /// One visitor of one day.
-pub(crate) struct Visitor {
+pub(crate) struct DemoVisitor {
     pub(crate) key: u64,
     pub(crate) address: u64,
-    pub(crate) browser: &'static clinic::Browser,
+    pub(crate) browser: &'static clinic::DemoBrowser,
     pub(crate) version: &'static str,
     pub(crate) os_version: &'static str,
     pub(crate) device: DeviceClass,
@@ -25,15 +25,15 @@ pub(crate) struct Visitor {
     pub(crate) bot: &'static str,
     pub(crate) bot_category: BotCategory,
     pub(crate) spoofed: bool,
-    /// Where the address is.
-    pub(crate) place: &'static clinic::Place,
+    /// Place of the address.
+    pub(crate) place: &'static clinic::DemoPlace,
     pub(crate) network: (u32, &'static str),
     pub(crate) timezone: &'static str,
     pub(crate) language: &'static str,
     pub(crate) ip_version: u8,
 }
 
-impl Visitor {
+impl DemoVisitor {
     pub(crate) fn new(rng: &mut Rng) -> Self {
         let browser = &BROWSERS[weighted(rng, BROWSERS.iter().map(|browser| browser.weight))];
         let home = &PLACES[weighted(rng, PLACES.iter().map(|place| place.weight))];
@@ -59,7 +59,7 @@ impl Visitor {
         if chance(rng, BOT_SHARE) {
             person.into_bot(rng)
         } else if chance(rng, SPOOFED_SHARE) {
-            // Neither the user agent nor the hints are believed.
+            // The collector believes neither the user agent nor the hints.
             Self { spoofed: true, ..person.without_browser() }.behind_vpn(rng)
         } else if chance(rng, VPN_SHARE) {
             person.behind_vpn(rng)
@@ -70,7 +70,7 @@ impl Visitor {
 
     fn into_bot(self, rng: &mut Rng) -> Self {
         let bot = &BOTS[weighted(rng, BOTS.iter().map(|bot| bot.weight))];
-        // Crawlers name no browser; one that a program drives is one.
+        // Crawlers name no browser. An automated browser does.
         let browser = if bot.category == BotCategory::Automation { self } else { self.without_browser() };
         Self {
             device: DeviceClass::Bot,
@@ -89,7 +89,7 @@ impl Visitor {
         Self { browser: &NO_BROWSER, version: "", os_version: "", device: DeviceClass::Other, ..self }
     }
 
-    /// The same, behind a VPN; its clock and its language stay what they are at home.
+    /// The same visitor behind a VPN. Time zone and language stay those of home.
     fn behind_vpn(self, rng: &mut Rng) -> Self {
         let exit = &VPN_EXITS[weighted(rng, VPN_EXITS.iter().map(|exit| exit.weight))];
         Self { place: exit, network: pick(rng, exit.networks), ..self }

@@ -1,4 +1,4 @@
-//! Client hints as people have them at hand: what `getHighEntropyValues` answers, or headers out of a log.
+//! Client hints of a line: the answer of `getHighEntropyValues`, or headers from a log.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::beacon::ClientHints;
 
-/// Headers by the letters of their names, without `sec-ch-ua`, which is how the script's names read too.
+/// Headers by the letters of their names without `sec-ch-ua`. The names in the script's answer have the same letters.
 const HEADERS: &[(&str, &str)] = &[
     ("", "sec-ch-ua"),
     ("brands", "sec-ch-ua"),
@@ -20,11 +20,11 @@ const HEADERS: &[(&str, &str)] = &[
     ("formfactors", "sec-ch-ua-form-factors"),
 ];
 
-/// The hints of a line: `{"brands": […], "mobile": false, …}` or `{"Sec-CH-UA": "…", "Sec-CH-UA-Mobile": "?0", …}`. Names of
-/// neither kind are passed over.
+/// The hints of a line: `{"brands": […], "mobile": false, …}` or `{"Sec-CH-UA": "…", "Sec-CH-UA-Mobile": "?0", …}`. Other names
+/// are ignored.
 ///
 /// # Errors
-/// Says which hint is of no form that is understood.
+/// Names the hint whose value is invalid.
 pub(super) fn read(line: &Map<String, Value>) -> Result<(ClientHints<'static>, HeaderMap), String> {
     let mut hints = ClientHints::default();
     let mut headers = HeaderMap::new();
@@ -33,25 +33,26 @@ pub(super) fn read(line: &Map<String, Value>) -> Result<(ClientHints<'static>, H
         let letters = letters.to_ascii_lowercase();
         let letters = letters.strip_prefix("secchua").unwrap_or(&letters);
         let Some((_, header)) = HEADERS.iter().find(|(known, _)| *known == letters) else { continue };
-        let unfit = || format!("hints: {name} is of no form that is understood: {value}");
+        let invalid = || format!("hints: {name} has an invalid value: {value}");
         match (letters, value) {
             (_, Value::String(text)) if !text.is_empty() => {
-                headers.insert(HeaderName::from_static(header), structured(letters, text).ok_or_else(unfit)?);
+                headers
+                    .insert(HeaderName::from_static(header), structured(letters, text).ok_or_else(invalid)?);
             }
             (_, Value::Null | Value::String(_)) => {}
             ("mobile", Value::Bool(mobile)) => hints.mobile = Some(*mobile),
-            ("" | "brands", Value::Array(list)) => hints.brands = brands(list).ok_or_else(unfit)?,
+            ("" | "brands", Value::Array(list)) => hints.brands = brands(list).ok_or_else(invalid)?,
             ("fullversionlist", Value::Array(list)) => {
-                hints.full_versions = brands(list).ok_or_else(unfit)?
+                hints.full_versions = brands(list).ok_or_else(invalid)?
             }
             ("formfactors", Value::Array(list)) => {
                 let text = |value: &Value| Some(Cow::Owned(value.as_str()?.to_owned()));
-                hints.form_factors = list.iter().map(text).collect::<Option<_>>().ok_or_else(unfit)?;
+                hints.form_factors = list.iter().map(text).collect::<Option<_>>().ok_or_else(invalid)?;
             }
-            _ => return Err(unfit()),
+            _ => return Err(invalid()),
         }
     }
-    // A browser that sends the long list sends the short one too, and that is how headers are told to be there.
+    // A browser that sends the long list also sends the short one, whose presence shows that there are headers.
     if !headers.is_empty() && !headers.contains_key("sec-ch-ua") {
         let brands = headers.get("sec-ch-ua-full-version-list").cloned();
         headers.insert("sec-ch-ua", brands.unwrap_or(HeaderValue::from_static("\"Not_A Brand\";v=\"99\"")));
@@ -59,7 +60,7 @@ pub(super) fn read(line: &Map<String, Value>) -> Result<(ClientHints<'static>, H
     Ok((hints, headers))
 }
 
-/// A header's value as it is, or a text that still lacks its quotes.
+/// The value of a header; texts without quotes get them.
 fn structured(letters: &str, text: &str) -> Option<HeaderValue> {
     let is_list = matches!(letters, "" | "brands" | "fullversionlist" | "mobile");
     let value = if is_list || text.starts_with('"') {
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_script_asks_for_and_headers_are_both_understood() {
+    fn hints_of_the_script_and_headers_are_both_understood() {
         let (hints, headers) = of(
             r#"{"brands": [{"brand": "Chromium", "version": "142"}], "mobile": true, "formFactors": ["Tablet"], "bitness": "64"}"#,
         );
@@ -97,9 +98,9 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_of_another_form_is_named() {
+    fn a_hint_with_an_invalid_value_is_named() {
         let line = serde_json::from_str(r#"{"brands": 5}"#).expect("an object");
         let error = read(&line).expect_err("a number is no list");
-        assert_eq!(error, "hints: brands is of no form that is understood: 5");
+        assert_eq!(error, "hints: brands has an invalid value: 5");
     }
 }

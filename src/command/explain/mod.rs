@@ -1,7 +1,7 @@
-//! `footfall explain`: JSON lines in, each with what a beacon might bring; the row's columns as they would be stored out.
+//! `footfall explain`: reads JSON lines that describe beacons, and prints the rows that would be stored.
 //!
-//! For whoever wonders why a visit counts as it does, and for measuring. Pseudonyms are made with a key that is thrown
-//! away afterwards: this command cannot be used to find out whether somebody was here.
+//! It shows why a visit counts as it does, and measures recognition. Pseudonyms are made with a key that is thrown away
+//! afterwards, so the command cannot reveal whether a person visited the site.
 
 mod hints;
 
@@ -13,32 +13,32 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Common, Error};
+use crate::app::ExitError;
 use crate::beacon::{Beacon, BeaconEvent, EventDetail, PageAddress, RawText, ScriptError};
+use crate::command::arguments::CommonArguments;
 use crate::config::{Config, HostPattern, Site};
 use crate::enrich::{BrowserRecogniser, ClientSignals, DecidingRules, HintHeaders};
 use crate::ingest::assemble::{self, PageContext};
 use crate::privacy::{GeoLookup, KeyRing, Peer, Privacy, SystemClock, scrub};
 
-/// Longest line that is read, in bytes.
+/// Longest line, in bytes.
 const MAX_LINE: usize = 1 << 20;
-/// The page of a line that names none.
+/// The page of a line without `url`.
 const SOME_PAGE: &str = "https://localhost/";
 
-/// Lines come from standard input.
+/// Read lines from standard input.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "A line is a JSON object with any of: ua, hints (as getHighEntropyValues answers, or as \
-                        headers), url, referrer, ip, props, error, touch_points, screen ([width, height]), automated. Beside the columns, `rules` \
-                        says what decided.\nExample: echo '{\"ua\":\"curl/8.9\"}' | footfall explain"
+                        headers), url, referrer, ip, props, error, touch_points, screen ([width, height]), automated. Beside the columns, \
+                        `rules` names the rules that decided.\nExample: echo '{\"ua\":\"curl/8.9\"}' | footfall explain"
 )]
-pub struct Arguments {
-    /// Apply this site's settings [default: those of the site that the page's host belongs to].
+pub(crate) struct ExplainArguments {
+    /// Apply the settings of this site [default: the site that the page's host belongs to].
     #[arg(long)]
     site: Option<String>,
 }
 
-/// What a line may hold.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line<'a> {
@@ -66,11 +66,9 @@ struct Line<'a> {
     error: Option<RawText<'a>>,
 }
 
-/// Runs the command.
-///
 /// # Errors
-/// When the configuration is wrong, the site unknown, or a line is not of the form.
-pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
+/// When the configuration is wrong, the site is unknown, or a line is invalid.
+pub(crate) fn run(arguments: ExplainArguments, common: &CommonArguments) -> Result<(), ExitError> {
     let config = common.load()?;
     let site = arguments.site.as_deref().map(|id| {
         config
@@ -79,7 +77,7 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
             .ok_or_else(|| format!("no site {id:?} in the configuration; it has: {}", ids(&config)))
     });
     let site = site.transpose()?.map(|site| Site::clone(site));
-    let directory = Throwaway::new()?;
+    let directory = TemporaryKeyDirectory::new()?;
     let keys =
         KeyRing::open(&directory.0, true, config.timezone.clone(), config.rotate_at, Arc::new(SystemClock))?;
     let privacy = Privacy::new(keys, GeoLookup::open(&config.geo));
@@ -150,7 +148,7 @@ impl Explainer<'_> {
         Ok(columns)
     }
 
-    /// The site asked for, or the one that the page belongs to, or one that takes any page.
+    /// The site of the arguments, or the one that the page belongs to, or a site for any page.
     fn site_of(&self, url: &str) -> Result<Site, String> {
         if let Some(site) = &self.site {
             return Ok(site.clone());
@@ -165,7 +163,7 @@ impl Explainer<'_> {
     }
 }
 
-/// Which rule decided, by column.
+/// The rules that decided, by column.
 fn rules(rules: &DecidingRules) -> serde_json::Value {
     let DecidingRules { browser, os, device, bot, spoofed } = *rules;
     let decided = [("browser", browser), ("os", os), ("device", device), ("bot", bot), ("spoofed", spoofed)];
@@ -199,10 +197,10 @@ fn beacon<'a>(url: Cow<'a, str>, referrer: Cow<'a, str>, detail: EventDetail<'a>
     Beacon { events: vec![BeaconEvent { age_ms: 0, page: Some(page), detail }], ..Beacon::default() }
 }
 
-/// A directory for a key that is thrown away: in memory where the system has such a place.
-struct Throwaway(PathBuf);
+/// A directory for a key that is thrown away; in memory if the system has `/dev/shm`.
+struct TemporaryKeyDirectory(PathBuf);
 
-impl Throwaway {
+impl TemporaryKeyDirectory {
     fn new() -> std::io::Result<Self> {
         let memory = Path::new("/dev/shm");
         let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
@@ -212,9 +210,9 @@ impl Throwaway {
     }
 }
 
-impl Drop for Throwaway {
+impl Drop for TemporaryKeyDirectory {
     fn drop(&mut self) {
-        // Nothing but a key that protects nothing stays behind if this fails.
+        // If this fails, only a key that protects nothing is left.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use indicatif::ProgressBar;
 use mmdb_writer::{Ipv4Aliasing, Value, Writer};
 
-use super::GeoError;
+use crate::command::geo::error::GeoError;
 
-/// Makes `file` of the tables.
+/// Writes the MMDB `file` from the tables.
 pub(super) fn make(tables: &[PathBuf], file: &Path) -> Result<(), GeoError> {
     let bar = ProgressBar::new_spinner().with_message("making an MMDB of the networks");
     let mut writer = Writer::builder("ip-location-db ASN")
-        // The table has networks of its own where aliases of IPv4 would lie (Teredo, 6to4).
+        // The table has its own networks where aliases of IPv4 would be (Teredo, 6to4).
         .ipv4_aliasing(Ipv4Aliasing::Disabled)
         .description(&[("en", "Networks by RouteViews and DB-IP, CC BY 4.0")])
         .build();
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_of_both_versions_are_found_again() {
+    fn ranges_of_both_ip_versions_are_found() {
         let reader = made(
             "1.0.0.0,1.0.0.255,13335,\"Cloudflare, Inc.\"\n1.0.4.0,1.0.6.255,38803,Gtelecom Pty Ltd\n2001:200::,2001:200:1b9:ffff:ffff:ffff:ffff:ffff,2500,WIDE Project\n",
         )
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_range_is_named() {
+    fn an_invalid_line_is_named() {
         let error = made("1.0.0.0,1.0.0.255,13335,Cloudflare\nnonsense,1.0.0.255,1,x\n").unwrap_err();
         assert!(error.to_string().contains("line 2"), "{error}");
     }

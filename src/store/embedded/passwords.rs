@@ -1,53 +1,50 @@
-//! The passwords of the embedded store, `DATA/store.passwords`: made once, kept, and read by each program that asks the store.
+//! The password file of the embedded store, `DATA/store.passwords`. Every program that queries the store reads it.
 //!
 //! ```text
 //! footfall_collector:PASSWORD
 //! footfall_reports:PASSWORD
-//! footfall_analyst:            nothing behind the colon: everybody on this machine may read
+//! footfall_analyst:            no password: everybody on this machine may read
 //! ```
 //!
-//! Only its owner may read the file; one that others may read is refused. A password in it stays: one is added where it is
-//! missing, and none is changed. No password is printed, and none is written anywhere else.
+//! A file that others may read is refused. A missing password is added; an existing one never changes. Passwords are never printed
+//! and never written anywhere else.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::roles::{self, ANALYST};
 use crate::config::{Config, StoreConfig};
 use crate::secret::Secret;
 use crate::secret::private_file::{self, OthersMay, PrivateFileError};
 use crate::secret::random;
+use crate::store::embedded::roles::{self, ANALYST};
 
-/// Name of the file in the data directory: beside the store's own directory, which the engine may read.
+/// Name of the file in the data directory. It is not in the store's directory, because the engine may read that.
 const FILE: &str = "store.passwords";
-/// Bytes of the file at most: some users, and room for long passwords of an operator's choice.
+/// Longest file, in bytes: some users with long passwords that an operator chose.
 const MAX_BYTES: u64 = 64 << 10;
 
 /// Why the passwords cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordsError {
-    /// It cannot be read or written, or others may know or choose the passwords.
+    /// The file cannot be read or written, or others may read or change it.
     #[error(transparent)]
     File(#[from] PrivateFileError),
-    /// It is not what this program writes.
     #[error(
-        "{path}{what}; correct it, or remove it, so that `footfall serve` makes new passwords when it is started again",
+        "{path}{what}; correct it, or remove it, so that `footfall serve` makes new passwords at its next start",
         path = path.display()
     )]
     Malformed {
-        /// The file.
         path: PathBuf,
-        /// Where, and what is wrong.
+        /// The line, and what is wrong with it.
         what: String,
     },
-    /// The system gives no random numbers.
     #[error("the system gives no random numbers for the passwords of the store")]
     Random(#[source] getrandom::Error),
 }
 
-/// The password of each user of the embedded store; an empty one for a user that comes without.
+/// The passwords of the embedded store by user. An empty password means that the user needs none.
 #[derive(Clone, Default)]
 pub struct Passwords(BTreeMap<String, Secret>);
 
@@ -58,15 +55,15 @@ impl std::fmt::Debug for Passwords {
 }
 
 impl Passwords {
-    /// The file in this data directory.
+    /// The path of the file in a data directory.
     pub fn file(data: &Path) -> PathBuf {
         data.join(FILE)
     }
 
-    /// The passwords of the embedded store. Without a file there are none: a store that was started by hand asks for none.
+    /// The passwords of the configured store. Without a file there are none: a store that was started by hand may need none.
     ///
     /// # Errors
-    /// When the caller may not read the file, others may too, or it is malformed.
+    /// When the caller may not read the file, others may, or it is malformed.
     pub fn read(config: &Config) -> Result<Self, PasswordsError> {
         if matches!(config.store, StoreConfig::Server { .. }) {
             return Ok(Self::default());
@@ -77,35 +74,35 @@ impl Passwords {
     /// The passwords in a file; `None` when there is no file.
     ///
     /// # Errors
-    /// When the caller may not read the file, others may too, or it is malformed.
+    /// When the caller may not read the file, others may, or it is malformed.
     pub fn read_file(path: &Path) -> Result<Option<Self>, PasswordsError> {
         Ok(read(path)?.map(|text| Self::from_text(&text)))
     }
 
-    /// The passwords for starting the store: makes the file, or what is missing in it. The analyst needs a password where tokens
-    /// are required on loopback, and beyond loopback; all others always do.
+    /// The passwords for starting the store. Creates the file, or adds the passwords that are missing. The analyst needs a password
+    /// beyond loopback, and where tokens are required on loopback. All other users always need one.
     ///
     /// # Errors
     /// As [`Self::read`], or when the file cannot be written.
-    pub(super) fn make(config: &Config) -> Result<Self, PasswordsError> {
+    pub(super) fn read_or_create(config: &Config) -> Result<Self, PasswordsError> {
         let StoreConfig::Embedded { listen, .. } = config.store else { return Ok(Self::default()) };
         let path = Self::file(&config.data);
-        let analyst_too = config.access.loopback_tokens || !listen.ip().is_loopback();
-        let complete = |before: &str| completed(before, analyst_too).map_err(PasswordsError::Random);
+        let analyst_needs_one = config.access.loopback_tokens || !listen.ip().is_loopback();
+        let complete = |before: &str| completed(before, analyst_needs_one).map_err(PasswordsError::Random);
         if let Some(before) = read(&path)?
             && complete(&before)?.lines().eq(before.lines())
         {
-            // Nothing is missing, and nothing is written: a full disk prevents no start but the first.
+            // Nothing is missing and nothing is written, so that the store also starts on a full disk.
             return Ok(Self::from_text(&before));
         }
         let lock = private_file::lock(&path)?;
-        // Another process may have made it meanwhile.
+        // Another process may have created it meanwhile.
         let text = complete(&read(&path)?.unwrap_or_default())?;
         lock.replace(&text)?;
         Ok(Self::from_text(&text))
     }
 
-    /// The password of a user; `None` for one that the file does not name.
+    /// The password of a user; `None` for a user that the file does not name.
     pub fn get(&self, user: &str) -> Option<&Secret> {
         self.0.get(user)
     }
@@ -116,7 +113,7 @@ impl Passwords {
     }
 }
 
-/// The file's text, checked; `None` when there is no file.
+/// The checked text of the file; `None` when there is no file.
 fn read(path: &Path) -> Result<Option<Zeroizing<String>>, PasswordsError> {
     let Some(text) = private_file::read(path, OthersMay::Nothing, MAX_BYTES)? else { return Ok(None) };
     let malformed = |what: String| PasswordsError::Malformed { path: path.to_owned(), what };
@@ -129,8 +126,8 @@ fn read(path: &Path) -> Result<Option<Zeroizing<String>>, PasswordsError> {
     Ok(Some(text))
 }
 
-/// The lines that are not blank, numbered from 1, each with a user and its password; `None` for a line that is wrong. Only the
-/// analyst may come without a password.
+/// The lines that are not blank, with their numbers from 1. Each has a user and a password; `None` stands for an invalid line. Only
+/// the analyst's password may be empty.
 fn lines(text: &str) -> impl Iterator<Item = (usize, Option<(&str, &str)>)> {
     let known = roles::names();
     text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(move |(index, line)| {
@@ -141,11 +138,11 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, Option<(&str, &str)>)> {
     })
 }
 
-/// The text with what is missing in it.
-fn completed(before: &str, analyst_too: bool) -> Result<Zeroizing<String>, getrandom::Error> {
+/// The text with the missing passwords added.
+fn completed(before: &str, analyst_needs_one: bool) -> Result<Zeroizing<String>, getrandom::Error> {
     let names = roles::names();
     let mut text = Zeroizing::new(String::with_capacity(before.len() + 128 * names.len()));
-    let needs_one = |user: &str, password: &str| user == ANALYST && password.is_empty() && analyst_too;
+    let needs_one = |user: &str, password: &str| user == ANALYST && password.is_empty() && analyst_needs_one;
     for line in before.lines() {
         if !line.split_once(':').is_some_and(|(user, password)| needs_one(user, password)) {
             text.push_str(line);
@@ -156,7 +153,7 @@ fn completed(before: &str, analyst_too: bool) -> Result<Zeroizing<String>, getra
         let there = lines(&text).filter_map(|(_, entry)| entry).any(|(user, _)| user == name);
         if !there {
             let password =
-                if name == ANALYST && !analyst_too { Zeroizing::default() } else { random::token("")? };
+                if name == ANALYST && !analyst_needs_one { Zeroizing::default() } else { random::token("")? };
             for part in [name, ":", &password, "\n"] {
                 text.push_str(part);
             }
@@ -181,16 +178,16 @@ mod tests {
         passwords.0.iter().map(|(user, password)| (user.clone(), password.expose().to_owned())).collect()
     }
 
-    fn of(passwords: &Passwords, user: &str) -> String {
+    fn password_of(passwords: &Passwords, user: &str) -> String {
         passwords.get(user).unwrap().expose().to_owned()
     }
 
     #[test]
-    fn passwords_are_made_once_for_their_owner_alone_and_never_printed() {
+    fn passwords_are_made_once_in_a_private_file_and_never_printed() {
         let directory = tempfile::tempdir().unwrap();
         let config = config(&directory.path().join("data"), "");
         assert_eq!(shown(&Passwords::read(&config).unwrap()), []);
-        let made = Passwords::make(&config).unwrap();
+        let made = Passwords::read_or_create(&config).unwrap();
         for (user, password) in shown(&made) {
             let length = if user == ANALYST { 0 } else { 43 };
             assert_eq!(password.len(), length, "{user}: 256 bits, and none for the analyst");
@@ -198,27 +195,30 @@ mod tests {
         assert_eq!(shown(&made).len(), roles::names().len());
         let file = Passwords::file(&config.data);
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
-        for again in [Passwords::make(&config).unwrap(), Passwords::read(&config).unwrap()] {
+        for again in [Passwords::read_or_create(&config).unwrap(), Passwords::read(&config).unwrap()] {
             assert_eq!(shown(&again), shown(&made));
         }
-        assert!(!format!("{made:?}").contains(&of(&made, COLLECTOR)));
+        assert!(!format!("{made:?}").contains(&password_of(&made, COLLECTOR)));
         let other = self::config(&directory.path().join("other"), "");
-        assert_ne!(of(&Passwords::make(&other).unwrap(), COLLECTOR), of(&made, COLLECTOR));
+        assert_ne!(
+            password_of(&Passwords::read_or_create(&other).unwrap(), COLLECTOR),
+            password_of(&made, COLLECTOR)
+        );
     }
 
     #[test]
-    fn the_analyst_gets_one_where_tokens_are_required_and_beyond_loopback() {
+    fn the_analyst_gets_a_password_beyond_loopback_and_where_tokens_are_required() {
         let directory = tempfile::tempdir().unwrap();
         for (name, settings) in
             [("a", "[access]\nloopback_tokens = true\n"), ("b", "[store]\nlisten = \"0.0.0.0:8123\"\n")]
         {
             let data = directory.path().join(name);
-            let before = Passwords::make(&config(&data, "")).unwrap();
-            let after = Passwords::make(&config(&data, settings)).unwrap();
-            assert_eq!(of(&after, COLLECTOR), of(&before, COLLECTOR));
-            assert_eq!((of(&before, ANALYST).len(), of(&after, ANALYST).len()), (0, 43));
-            let kept = Passwords::make(&config(&data, "")).unwrap();
-            assert_eq!(shown(&kept), shown(&after), "none is taken away");
+            let before = Passwords::read_or_create(&config(&data, "")).unwrap();
+            let after = Passwords::read_or_create(&config(&data, settings)).unwrap();
+            assert_eq!(password_of(&after, COLLECTOR), password_of(&before, COLLECTOR));
+            assert_eq!((password_of(&before, ANALYST).len(), password_of(&after, ANALYST).len()), (0, 43));
+            let kept = Passwords::read_or_create(&config(&data, "")).unwrap();
+            assert_eq!(shown(&kept), shown(&after), "no password is removed");
         }
     }
 
@@ -230,11 +230,14 @@ mod tests {
         let make = |text: &str| {
             fs::write(&file, text).unwrap();
             fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-            Passwords::make(&config)
+            Passwords::read_or_create(&config)
         };
         let made = make("footfall_collector:one\n\nfootfall_analyst:two").unwrap();
-        assert_eq!((of(&made, COLLECTOR), of(&made, ANALYST)), ("one".to_owned(), "two".to_owned()));
-        assert_eq!(of(&made, REPORTS).len(), 43);
+        assert_eq!(
+            (password_of(&made, COLLECTOR), password_of(&made, ANALYST)),
+            ("one".to_owned(), "two".to_owned())
+        );
+        assert_eq!(password_of(&made, REPORTS).len(), 43);
         assert!(
             fs::read_to_string(&file)
                 .unwrap()
@@ -253,11 +256,11 @@ mod tests {
     fn a_file_that_others_may_read_or_change_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let config = config(directory.path(), "");
-        Passwords::make(&config).unwrap();
+        Passwords::read_or_create(&config).unwrap();
         let file = Passwords::file(&config.data);
         for mode in [0o640, 0o604, 0o620, 0o602] {
             fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
-            for refused in [Passwords::make(&config), Passwords::read(&config)] {
+            for refused in [Passwords::read_or_create(&config), Passwords::read(&config)] {
                 assert!(
                     matches!(&refused, Err(PasswordsError::File(PrivateFileError::Exposed { path, .. })) if *path == file),
                     "{mode:o}"
@@ -267,11 +270,11 @@ mod tests {
     }
 
     #[test]
-    fn two_processes_that_make_it_at_once_agree() {
+    fn two_processes_that_create_the_file_at_once_agree() {
         let directory = tempfile::tempdir().unwrap();
         let config = config(directory.path(), "");
         let made: Vec<_> = std::thread::scope(|scope| {
-            let make = || shown(&Passwords::make(&config).unwrap());
+            let make = || shown(&Passwords::read_or_create(&config).unwrap());
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
@@ -279,10 +282,10 @@ mod tests {
     }
 
     #[test]
-    fn a_server_has_no_such_file() {
+    fn a_configured_server_has_no_password_file() {
         let directory = tempfile::tempdir().unwrap();
         let config = config(directory.path(), "store = \"http://clickhouse:8123\"\n");
-        Passwords::make(&config).unwrap();
+        Passwords::read_or_create(&config).unwrap();
         assert!(!Passwords::file(&config.data).exists());
     }
 }

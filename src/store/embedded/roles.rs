@@ -1,6 +1,6 @@
 //! The users of the embedded store: one for each role of `sql/roles.sql`, with its grants, its profile and its quota.
 //!
-//! The file is the only place where a role is described. It is read by its shape: a statement of another shape fails the tests.
+//! Only the file describes roles. Its statements are parsed by their form; a statement of an unknown form fails the tests.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -9,34 +9,32 @@ use clickhouse_embedded::{Access, Constraint, Profile, Quota, RowFilter, Setting
 
 use crate::store::sql;
 
-/// The user that writes: the collector itself.
+/// The user that writes, as the collector does.
 pub const COLLECTOR: &str = "footfall_collector";
-/// The user of analysts.
 pub const ANALYST: &str = "footfall_analyst";
-/// The user with which reports and commands read. It has the operator's rights and bounds, and exists in the embedded store alone.
+/// The user of reports and commands. It has the operator's rights and limits, and exists only in the embedded store.
 pub const REPORTS: &str = "footfall_reports";
 /// The role whose rights [`REPORTS`] has.
 const OPERATOR: &str = "footfall_operator";
 
-/// The roles, on a server and here.
+/// The roles of servers and of the embedded store.
 const FILE: &str = include_str!("../../../sql/roles.sql");
-/// Settings of every user: an answer to an insert means that it is stored, and a repeated insert does not count twice in the
-/// tables that are derived from its table.
+/// Settings of every user: a confirmed insert is stored, and a repeated insert does not count twice in derived tables.
 const DEFAULTS: [(&str, &str); 3] = [
     ("async_insert", "0"),
     ("deduplicate_blocks_in_dependent_materialized_views", "1"),
     ("max_execution_time", "0"),
 ];
 
-/// Users without passwords, profiles and quotas, as the file has them.
+/// The users of the file without passwords, with profiles and quotas.
 static ACCESS: LazyLock<Access> = LazyLock::new(parse);
 
-/// The names of all users, the one of reports and commands included.
+/// The names of all users, including the user of reports and commands.
 pub(super) fn names() -> Vec<&'static str> {
     ACCESS.users.iter().map(|user| user.name.as_str()).collect()
 }
 
-/// Users without passwords, profiles and quotas.
+/// The users without passwords, with profiles and quotas.
 pub(super) fn access() -> Access {
     ACCESS.clone()
 }
@@ -51,10 +49,10 @@ fn parse() -> Access {
     access.profiles.push(Profile { name: "default".to_owned(), settings: defaults.to_vec() });
     for statement in statements(FILE) {
         // The file is part of the program, and a test reads all of it.
-        assert!(read(&statement, &mut access), "sql/roles.sql: {statement}");
+        assert!(add_statement(&statement, &mut access), "sql/roles.sql: {statement}");
     }
     if let Some(operator) = access.users.iter().find(|user| user.name == OPERATOR) {
-        // Reports are bounded by Footfall itself, in number and time.
+        // Footfall itself limits the number and time of reports.
         let reports = User { name: REPORTS.to_owned(), quota: None, ..operator.clone() };
         access.users.push(reports);
     }
@@ -69,8 +67,8 @@ fn statements(file: &str) -> Vec<String> {
     here.map(|statement| statement.text.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
-/// Adds what a statement says, and returns whether its shape is known.
-fn read(statement: &str, access: &mut Access) -> bool {
+/// Adds the contents of a statement, and returns whether its form is known.
+fn add_statement(statement: &str, access: &mut Access) -> bool {
     let strip = |head: &str| statement.strip_prefix(head);
     let known = if let Some(rest) = strip("CREATE SETTINGS PROFILE IF NOT EXISTS ") {
         profile(rest).map(|profile| access.profiles.push(profile))
@@ -160,10 +158,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_statement_of_the_file_is_understood() {
+    fn every_statement_of_the_file_is_parsed() {
         let mut access = Access::default();
         for statement in statements(FILE) {
-            assert!(read(&statement, &mut access), "{statement}");
+            assert!(add_statement(&statement, &mut access), "{statement}");
         }
         let roles = ["collector", "operator", "analyst", "viewer", "sre", "privacy"];
         let users: Vec<&str> = access.users.iter().map(|user| user.name.as_str()).collect();
@@ -172,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_concerns_a_server_or_a_cluster_alone_is_left_out() {
+    fn statements_for_servers_and_clusters_are_left_out() {
         let grants: Vec<String> = access().users.into_iter().flat_map(|user| user.grants).collect();
         for absent in ["REMOTE", "CLUSTER", "Distributed", "_local"] {
             assert!(!grants.iter().any(|grant| grant.contains(absent)), "{absent}");
@@ -184,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn who_reads_is_bounded_and_the_collector_is_not() {
+    fn every_reader_has_limits_and_the_collector_has_none() {
         let access = access();
         let of = |name: &str| access.users.iter().find(|user| user.name == name).unwrap();
         assert_eq!((&of(COLLECTOR).profile, &of(COLLECTOR).quota), (&None, &None));

@@ -228,8 +228,8 @@ fn beyond_loopback_nobody_passes_without_a_token_and_beacons_are_taken_all_the_s
         assert_eq!(get(address, "/", headers).status, 401, "{headers}");
     }
     let log = collector.log();
-    assert!(log.contains("nobody can use this listener") && log.contains("token add"), "{log}");
-    assert!(log.contains("in the clear"), "{log}");
+    assert!(log.contains("this listener requires a token") && log.contains("token add"), "{log}");
+    assert!(log.contains("without encryption"), "{log}");
     assert_eq!(get(collector.admin, "/metrics", "").status, 200, "loopback needs none");
     let token = add(&collector, &["anna", "--role", "analyst"]);
     wait_for(&collector, "/", &token, 200);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clickhouse_embedded::{Server, User};
-use footfall::store::embedded::{self, ANALYST, COLLECTOR, Settings};
+use footfall::store::embedded::{self, ANALYST, COLLECTOR, EmbeddedSettings};
 
 use super::process::{Signal, signal};
 use super::{eventually, http, ports};
@@ -135,7 +135,7 @@ impl StoreProcess {
 
     /// Starts it without waiting.
     pub fn spawn(&mut self) {
-        let settings = Settings {
+        let settings = EmbeddedSettings {
             data: self.data.clone(),
             http: self.store.listen,
             native: self.native,

@@ -1,29 +1,26 @@
-//! `footfall query SQL`: asks the store anything and changes nothing. The answer is printed as it comes; nothing of it is
-//! held in memory, whatever its size.
+//! `footfall query SQL`: runs a read-only query. The answer is printed as it arrives and is never held in memory.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
-use super::{Common, Error, Exit};
+use crate::app::{Exit, ExitError};
+use crate::command::arguments::CommonArguments;
 use crate::store::Client;
 
-/// Ask the store in SQL, read-only.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct QueryArguments {
     /// The query; `-` reads it from standard input.
     sql: String,
-    /// Value of a `{name:Type}` parameter; repeat for more.
+    /// The value of a `{name:Type}` parameter; repeat for more.
     #[arg(long, short, value_name = "NAME=VALUE")]
     param: Vec<String>,
-    /// table, json (one object a line), csv, or any of ClickHouse's formats [default: table].
+    /// The format: table, json (one object a line), csv, or any format of ClickHouse [default: table].
     #[arg(long)]
     format: Option<String>,
 }
 
-/// Runs the command.
-///
 /// # Errors
 /// With exit code 2 when a parameter is not NAME=VALUE, 1 when the store does not answer or refuses.
-pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
+pub(crate) fn run(arguments: QueryArguments, common: &CommonArguments) -> Result<(), ExitError> {
     let config = common.load()?;
     let sql = match arguments.sql.as_str() {
         "-" => std::io::read_to_string(std::io::stdin().lock())?,
@@ -31,9 +28,9 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
     };
     let mut query = Client::reading(&config).query(sql.trim_end().trim_end_matches(';'));
     for parameter in &arguments.param {
-        let (name, value) = parameter
-            .split_once('=')
-            .ok_or_else(|| Error::new(Exit::Usage, format!("parameter {parameter:?} is not NAME=VALUE")))?;
+        let (name, value) = parameter.split_once('=').ok_or_else(|| {
+            ExitError::new(Exit::Usage, format!("parameter {parameter:?} is not NAME=VALUE"))
+        })?;
         query = query.param(name, value);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -41,12 +38,12 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
 }
 
 /// Copies the answer to standard output.
-async fn stream(query: clickhouse::query::Query, format: &str) -> Result<(), Error> {
+async fn stream(query: clickhouse::query::Query, format: &str) -> Result<(), ExitError> {
     let mut answer = query.fetch_bytes(format)?;
     let mut out = std::io::stdout().lock();
     while let Some(bytes) = answer.next().await? {
         match out.write_all(&bytes) {
-            // The reader has seen enough (`| head`): dropping the answer ends the query.
+            // The reader closed the pipe (`| head`). Dropping the answer ends the query.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
             other => other?,
         }
@@ -55,7 +52,7 @@ async fn stream(query: clickhouse::query::Query, format: &str) -> Result<(), Err
     Ok(())
 }
 
-/// ClickHouse's name of a format.
+/// ClickHouse's name for a format.
 fn clickhouse_format(given: Option<&str>) -> &str {
     match given {
         None | Some("table") if std::io::stdout().is_terminal() => "PrettyCompactMonoBlock",

@@ -1,23 +1,21 @@
-//! `footfall migrate`: brings the store's tables up to date, or prints the statements for someone else to run.
+//! `footfall migrate`: creates or updates the store's tables, or prints the statements.
 
 use std::io::Write;
 
-use super::{Common, Error};
+use crate::app::ExitError;
+use crate::command::arguments::CommonArguments;
 use crate::store::{Client, schema};
 
-/// What to do with the tables.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct MigrateArguments {
     /// Print the statements instead of running them; with `cluster` set they are `ON CLUSTER`.
     #[arg(long)]
     print: bool,
 }
 
-/// Runs the command.
-///
 /// # Errors
-/// When the configuration is wrong, and when the store cannot be reached, refuses, or drifted from the files.
-pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
+/// When the configuration is wrong, the store cannot be reached or refuses, or its tables differ from the files.
+pub(crate) fn run(arguments: MigrateArguments, common: &CommonArguments) -> Result<(), ExitError> {
     let config = common.load()?;
     let mut out = std::io::stdout().lock();
     if arguments.print {

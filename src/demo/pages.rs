@@ -1,11 +1,10 @@
-//! The demonstration site: the pages of a small invented clinic, embedded in the binary.
+//! The pages of the demonstration site, embedded in the binary.
 //!
-//! It hands out bytes by path and knows nothing of sockets. Pages name the collector as `{{collector}}`, which
-//! the server of the demonstration puts in; their site id is `clinic`.
+//! In the HTML, `{{collector}}` stands for the collector's origin; the site id is `clinic`.
 
 const HTML: &str = "text/html; charset=utf-8";
 
-/// The specialities that have an address of their own below `/doctors/`.
+/// The specialities with a page below `/doctors/`.
 const SPECIALITIES: &[&str] = &["cardiology", "children", "laboratory", "surgery"];
 
 macro_rules! file {
@@ -14,9 +13,9 @@ macro_rules! file {
     };
 }
 
-/// Content type, body and status of the page at `path`, which starts with a slash and has no query; `None` without the
-/// slash. What is not on the site gets its 404 page. HTML bodies still hold the placeholder: see [`fill`].
-pub fn page(path: &str) -> Option<(&'static str, &'static [u8], u16)> {
+/// Content type, body and status of the page at `path`, without a query. An unknown path has the 404 page. `None` when `path` does
+/// not start with a slash. HTML bodies contain the placeholder; [`fill`] replaces it.
+pub(crate) fn page(path: &str) -> Option<(&'static str, &'static [u8], u16)> {
     let found = match path {
         "/" => (HTML, file!("index.html"), 200),
         "/doctors" => (HTML, file!("doctors.html"), 200),
@@ -35,8 +34,8 @@ pub fn page(path: &str) -> Option<(&'static str, &'static [u8], u16)> {
     path.starts_with('/').then_some(found)
 }
 
-/// An HTML page with the collector's address, which has no slash at its end, in place.
-pub fn fill(body: &[u8], collector: &str) -> Vec<u8> {
+/// Puts the collector's origin, without a slash at its end, into an HTML page.
+pub(crate) fn fill(body: &[u8], collector: &str) -> Vec<u8> {
     String::from_utf8_lossy(body).replace("{{collector}}", collector).into_bytes()
 }
 
@@ -62,14 +61,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_path_is_the_page_that_tells_so() {
+    fn an_unknown_path_has_the_404_page() {
         let (content_type, _, status) = page("/nowhere").unwrap();
         assert_eq!((status, content_type), (404, HTML));
         assert!(text("/nowhere").contains("<main class=\"wide\" data-footfall-missing>"));
     }
 
     #[test]
-    fn the_script_s_address_is_filled_in_and_nothing_else_is_left_open() {
+    fn the_collector_s_origin_is_filled_in_and_no_placeholder_remains() {
         for path in ["/", "/doctors", "/booking", "/news", "/privacy", "/nowhere"] {
             let filled = fill(page(path).unwrap().1, "http://127.0.0.1:8080");
             let text = str::from_utf8(&filled).unwrap();
@@ -79,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn no_page_asks_anyone_else_for_anything() {
+    fn no_page_loads_anything_from_another_host() {
         for path in ["/", "/doctors", "/booking", "/news", "/privacy", "/nowhere"] {
             let body = text(path);
             assert!(

@@ -1,4 +1,4 @@
-//! `footfall verify`: whether every event that was taken is where it should be.
+//! `footfall verify`: compares what was received with what is stored, spooled, quarantined or dropped.
 
 use std::io::Write;
 use std::time::Duration;
@@ -6,43 +6,40 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, Table, presets};
 use jiff::civil::Date;
 
-use super::spool::Format;
-use super::{Common, Error, Exit};
+use crate::app::{Exit, ExitError};
+use crate::command::arguments::{CommonArguments, OutputFormat};
 use crate::event::DropReason;
 use crate::spool::{DIRECTORY, today};
 use crate::store::Client;
 use crate::store::dates::{day_date, day_number};
 use crate::store::reconcile::{DaySite, Discrepancy, ReconciledCounts, Reconciliation};
 
-/// Another collector's segment may be on its way while we look: so often is looked again before it counts as a fault.
+/// A segment that is being shipped may be counted twice or not at all, so a discrepancy is checked again.
 const TRIES: u32 = 4;
-/// Between two looks.
+/// Pause between two checks.
 const PAUSE: Duration = Duration::from_millis(700);
 
-/// Compare the counts of collectors with the store: received = stored + spooled + quarantined + dropped.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
-    /// The first day (UTC, of receipt) [default: the first there is].
+pub(crate) struct VerifyArguments {
+    /// The first day of receipt, UTC [default: the first with events].
     #[arg(long, value_name = "YYYY-MM-DD")]
     from: Option<Date>,
-    /// The last day [default: today].
+    /// The last day of receipt, UTC [default: today].
     #[arg(long, value_name = "YYYY-MM-DD")]
     to: Option<Date>,
-    /// How to print it.
+    /// The format of the output.
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: OutputFormat,
 }
 
-/// Runs the command.
-///
 /// # Errors
 /// With exit code 4 when the counts do not match, 1 when the store or the spool cannot be read.
-pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
+pub(crate) fn run(arguments: VerifyArguments, common: &CommonArguments) -> Result<(), ExitError> {
     let config = common.load()?;
     let client = Client::writing(&config)?;
     let directory = config.data.join(DIRECTORY);
     let first = arguments.from.map(number).transpose()?.unwrap_or(0);
-    // A collector's clock may be ahead of ours.
+    // Another collector's clock may be ahead.
     let last = arguments.to.map(number).transpose()?.unwrap_or(today().saturating_add(1));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut reconciliation = Reconciliation::default();
@@ -57,15 +54,15 @@ pub fn run(arguments: Arguments, common: &Common) -> Result<(), Error> {
     }
     let mut out = std::io::stdout().lock();
     match arguments.format {
-        Format::Json => print_json(&reconciliation, &mut out)?,
-        Format::Table => print(&reconciliation, &mut out)?,
+        OutputFormat::Json => print_json(&reconciliation, &mut out)?,
+        OutputFormat::Table => print(&reconciliation, &mut out)?,
     }
     if reconciliation.is_reconciled() {
         return Ok(());
     }
     let (findings, unreadable) = (reconciliation.discrepancies.len(), reconciliation.unreadable.len());
-    Err(Error::new(
-        Exit::Unbalanced,
+    Err(ExitError::new(
+        Exit::Discrepancy,
         format!("the counts do not match: {findings} findings, {unreadable} segments unreadable"),
     ))
 }
@@ -152,6 +149,6 @@ fn json((day, site): &DaySite, line: &ReconciledCounts) -> serde_json::Value {
 }
 
 /// Days since 1970-01-01.
-fn number(date: Date) -> Result<u16, Error> {
-    day_number(date).ok_or_else(|| Error::new(Exit::Usage, format!("{date} is not from 1970 to 2149")))
+fn number(date: Date) -> Result<u16, ExitError> {
+    day_number(date).ok_or_else(|| ExitError::new(Exit::Usage, format!("{date} is not from 1970 to 2149")))
 }

@@ -1,0 +1,180 @@
+//! Starting the collector: configuration, log, listeners, tasks.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::access::TokenVerifier;
+use crate::app::exit::{Exit, ExitError};
+use crate::app::log::{self, LogFormat, LogLevel};
+use crate::app::running::Running;
+use crate::app::tasks::{self, Tasks};
+use crate::app::{health, metrics, open_files, tokens};
+use crate::config::{Config, ConfigError, HostPattern};
+use crate::ingest::Collector;
+use crate::operator::{Admin, Auth, AuthPolicy, OperatorListener, respond_with_reports};
+use crate::privacy::{self, GeoLookup, KeyRing, Privacy, SystemClock};
+use crate::report::Reports;
+use crate::server::{PublicHandler, PublicOptions};
+use crate::spool::Spool;
+use crate::store::Client;
+use crate::transport::tls::{CERTIFICATE_CHECK_INTERVAL, Certificates};
+use crate::transport::{Server, ServerOptions};
+
+/// Threads beside those that accept beacons: signals, shipping, reports, metrics.
+const BACKGROUND_THREADS: usize = 2;
+
+/// Runs a collector until it is told to stop or its spool fails. `load` reads the configuration, at the start and at each
+/// `SIGHUP`. `after_start` runs once beacons are accepted.
+///
+/// # Errors
+/// When the configuration is wrong, an address is in use, the key or the spool cannot be opened, or the spool fails.
+pub(crate) fn serve(
+    log_format: LogFormat,
+    log_level: LogLevel,
+    load: impl Fn() -> Result<Config, ConfigError>,
+    after_start: impl AsyncFnOnce() -> Result<(), ExitError>,
+) -> Result<(), ExitError> {
+    let config = load().map_err(|error| ExitError::new(Exit::Configuration, error))?;
+    let _log = log::init_log(log_format, log_level);
+    if let Err(error) = privacy::forbid_core_dumps() {
+        tracing::warn!(%error, "disabling core dumps failed; a core dump would contain the key");
+    }
+    open_files::raise_limit(config.limits.connections);
+    health::log_list_ages();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(BACKGROUND_THREADS)
+        .thread_name("background")
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let running = start(config, log_format).await?;
+        after_start().await?;
+        running.run_until_stopped(load).await
+    })
+}
+
+/// Starts everything. Beacons are accepted before the store's process starts.
+async fn start(config: Config, log_format: LogFormat) -> Result<Running, ExitError> {
+    let recorder = metrics::install_recorder()?;
+    let keys = KeyRing::open(
+        &config.key,
+        config.key_on_disk,
+        config.timezone.clone(),
+        config.rotate_at,
+        Arc::new(SystemClock),
+    )?;
+    let privacy = Privacy::new(keys, GeoLookup::open(&config.geo));
+    let (spool, recovered) = Spool::open(&config.data.join("spool"), &config.spool)?;
+    let collector = Arc::new(Collector::new(&config, privacy, spool.clone(), &recovered));
+    let admin = OperatorListener::bind(config.admin).await?;
+    let reports = OperatorListener::bind(config.reports).await?;
+    let verifier = tokens::open_verifier(&config);
+    let options = ServerOptions::from_config(&config);
+    let public = PublicOptions::from_config(&config, verifier.clone(), options.threads);
+    let server = Server::start(options, PublicHandler::new(public, &config.sites, collector.clone()))?;
+    let addresses =
+        Addresses { beacons: server.address(), admin: admin.address(), reports: reports.address() };
+    announce(&config, &addresses, &server, log_format)?;
+
+    let config = Arc::new(config);
+    let embedded = tasks::start_embedded_store(&config);
+    let passwords = embedded.as_ref().map(|store| store.passwords().clone()).unwrap_or_default();
+    let client = Client::new(&config.store).with_passwords(&passwords);
+    let draining = Arc::new(AtomicBool::new(false));
+    let tasks = Tasks::start(&config, &client, &collector, &spool, embedded);
+    let checks = health::checks(&config, &collector, &spool, tasks.store_state(), draining.clone());
+    let (requests, connections) = (Box::new(server.handler().metrics()), Box::new(server.metrics()));
+    let sources = metrics::sources(&config, &collector, &spool, requests, connections);
+    let administration = Admin::new(recorder, sources, checks);
+    let policy = AuthPolicy::new(&config, verifier.clone());
+    let (auth, tls) = protection_of(&admin, &policy, &verifier, &server);
+    tokio::spawn(
+        admin.serve(auth, tls, move |request, principal| administration.clone().respond(request, principal)),
+    );
+    let (auth, tls) = protection_of(&reports, &policy, &verifier, &server);
+    serve_reports(reports, auth, tls, &config, &client)?;
+    tokio::spawn(tokens::follow(verifier, spool.clone()));
+    if let Some(certificates) = server.certificates().cloned() {
+        tokio::spawn(async move { certificates.follow(CERTIFICATE_CHECK_INTERVAL).await });
+    }
+    Ok(Running { config, collector, spool, server, tasks, draining })
+}
+
+/// Authentication for a listener and, beyond loopback, its certificate. Warns when the listener is useless or unencrypted.
+fn protection_of(
+    listener: &OperatorListener,
+    policy: &Arc<AuthPolicy>,
+    verifier: &TokenVerifier,
+    server: &Server<PublicHandler<Collector>>,
+) -> (Auth, Option<Arc<Certificates>>) {
+    let address = listener.address();
+    let auth = policy.for_listener(address.ip());
+    let certificates = server.certificates();
+    tokens::warn_of_open_listener(verifier, &auth, address, certificates.is_some());
+    let certificates = certificates.filter(|_| !address.ip().to_canonical().is_loopback());
+    (auth, certificates.cloned())
+}
+
+fn serve_reports(
+    listener: OperatorListener,
+    auth: Auth,
+    tls: Option<Arc<Certificates>>,
+    config: &Config,
+    client: &Client,
+) -> Result<(), ExitError> {
+    let sites: Vec<&str> = config.sites.iter().map(|site| &*site.id).collect();
+    let reports = Arc::new(Reports::new(client.reader(), config.timezone.clone(), &sites)?);
+    tokio::spawn(listener.serve(auth, tls, move |request, principal| {
+        let reports = reports.clone();
+        async move { respond_with_reports(&reports, request, &principal).await }
+    }));
+    Ok(())
+}
+
+/// The listeners, with the ports that the system chose for port 0.
+struct Addresses {
+    beacons: SocketAddr,
+    admin: SocketAddr,
+    reports: SocketAddr,
+}
+
+/// Logs the addresses and, in a log for people, prints the tag to put into pages.
+fn announce(
+    config: &Config,
+    addresses: &Addresses,
+    server: &Server<PublicHandler<Collector>>,
+    log_format: LogFormat,
+) -> std::io::Result<()> {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    tracing::info!(
+        beacons = %addresses.beacons,
+        admin = %addresses.admin,
+        reports = %addresses.reports,
+        sites = config.sites.len(),
+        version = env!("CARGO_PKG_VERSION"),
+        "accepting beacons"
+    );
+    if log_format == LogFormat::Json {
+        return Ok(());
+    }
+    let host = match addresses.beacons {
+        address if address.ip().is_unspecified() => format!("localhost:{}", address.port()),
+        address => address.to_string(),
+    };
+    let (hashed, integrity) = server.handler().script();
+    let site = config.sites.iter().min_by_key(|site| &site.id);
+    let id = site.map_or("SITE", |site| &site.id);
+    let any = site.is_some_and(|site| site.hosts.contains(&HostPattern::Any));
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "Put this into every page of site {id}{}:", if any { " (any host)" } else { "" })?;
+    writeln!(out, "  <script defer src=\"{scheme}://{host}/s.js\" data-site=\"{id}\"></script>")?;
+    writeln!(out, "To pin this version of the script, use src=\"{scheme}://{host}{hashed}\" with")?;
+    writeln!(out, "  integrity=\"{integrity}\" crossorigin=\"anonymous\"")?;
+    writeln!(
+        out,
+        "Reports are at http://{}, metrics at http://{}/metrics.",
+        addresses.reports, addresses.admin
+    )
+}

@@ -1,0 +1,265 @@
+//! Tasks beside accepting beacons: rotating the key, reloading place files, preparing the store, shipping, closing days.
+//!
+//! The start does not wait for any of them. Once the store answers, its tables are created or migrated; then segments are
+//! shipped and days are closed. At the end they stop in the reverse order, the embedded store last.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use crate::app::audit;
+use crate::app::store_watch::{StoreState, StoreWatch};
+use crate::config::{self, Config};
+use crate::ingest::Collector;
+use crate::spool::Spool;
+use crate::store::days::DayCloser;
+use crate::store::embedded::EmbeddedStore;
+use crate::store::schema::SchemaError;
+use crate::store::ship::Shipper;
+use crate::store::{Client, schema};
+
+/// How often the age of the key is checked.
+const KEY_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the place files are checked for replacement.
+const PLACES_INTERVAL: Duration = Duration::from_secs(60);
+/// Pause before a failed migration is tried again.
+const MIGRATION_PAUSE: Duration = Duration::from_secs(10);
+/// A migration adds columns and rewrites no row. A store that needs longer will not answer.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// The tasks that an orderly stop waits for.
+pub(crate) struct Tasks {
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    store_watch: JoinHandle<()>,
+    embedded: Option<EmbeddedStore>,
+    store: StoreState,
+}
+
+impl Tasks {
+    /// Starts all tasks. The embedded store runs already.
+    pub(crate) fn start(
+        config: &Arc<Config>,
+        client: &Client,
+        collector: &Arc<Collector>,
+        spool: &Arc<Spool>,
+        embedded: Option<EmbeddedStore>,
+    ) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let (migrated_sender, migrated) = watch::channel(false);
+        let store_watch = StoreWatch::new();
+        let (store, first_contact, reconnected) =
+            (store_watch.state.clone(), store_watch.first_contact.clone(), store_watch.reconnected.clone());
+        tokio::spawn(rotate_keys(collector.clone(), spool.clone()));
+        tokio::spawn(reload_places(collector.clone()));
+        let store_watch = tokio::spawn(store_watch.run(client.clone()));
+        let days =
+            close_days(config.clone(), client.clone(), first_contact, migrated_sender, stopped.clone());
+        let shipper = Shipper::new(spool.clone(), client.clone()).woken_by(reconnected);
+        let tasks = vec![tokio::spawn(days), tokio::spawn(ship(shipper, migrated, stopped))];
+        Self { stop, tasks, store_watch, embedded, store }
+    }
+
+    pub(crate) fn store_state(&self) -> StoreState {
+        self.store.clone()
+    }
+
+    /// Stops the tasks, then the embedded store. Close the spool before.
+    pub(crate) async fn stop(self) {
+        // An error means that all tasks have ended.
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        // A store that is stopped on purpose must not be reported as unreachable.
+        self.store_watch.abort();
+        if let Some(embedded) = self.embedded {
+            // An error is a panic, which was printed by itself.
+            let _ = tokio::task::spawn_blocking(move || embedded.stop()).await;
+        }
+    }
+}
+
+/// Starts the embedded store if the configuration asks for it. A failure is logged.
+pub(crate) fn start_embedded_store(config: &Config) -> Option<EmbeddedStore> {
+    if !matches!(config.store, config::StoreConfig::Embedded { .. }) {
+        return None;
+    }
+    match EmbeddedStore::start(config) {
+        Ok(store) => Some(store),
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(
+                error,
+                "starting the embedded store failed; beacons are accepted and wait in the spool"
+            );
+            None
+        }
+    }
+}
+
+/// Ships segments after the first attempt to migrate.
+async fn ship(shipper: Shipper, migrated: watch::Receiver<bool>, stopped: watch::Receiver<bool>) {
+    tokio::select! {
+        biased;
+        () = raised(migrated) => {}
+        // The store never answered: sealed segments wait for the next start.
+        () = raised(stopped.clone()) => return,
+    }
+    shipper.run(raised(stopped)).await;
+}
+
+/// Migrates the tables once the store answers, and then closes days.
+async fn close_days(
+    config: Arc<Config>,
+    client: Client,
+    first_contact: Arc<Notify>,
+    migrated: watch::Sender<bool>,
+    stopped: watch::Receiver<bool>,
+) {
+    let prepared = async {
+        first_contact.notified().await;
+        while !migrate(&config, &client, &migrated).await {
+            tokio::time::sleep(MIGRATION_PAUSE).await;
+        }
+    };
+    tokio::select! {
+        () = prepared => {}
+        () = raised(stopped.clone()) => return,
+    }
+    match DayCloser::new(client, config.timezone.clone(), config.rotate_at) {
+        Ok(closer) => closer.run(raised(stopped)).await,
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, "starting to close days failed; no day is closed until a restart");
+        }
+    }
+}
+
+/// Migrates the tables once, and returns whether that succeeded.
+async fn migrate(config: &Config, client: &Client, attempted: &watch::Sender<bool>) -> bool {
+    let result = tokio::time::timeout(MIGRATION_TIMEOUT, schema::migrate(client, &config.timezone)).await;
+    // Even after a failure the tables may exist already.
+    attempted.send_replace(true);
+    match result.unwrap_or(Err(SchemaError::Store(clickhouse::error::Error::TimedOut))) {
+        Ok(applied) => {
+            tracing::info!(
+                applied = applied.now.len(),
+                before = applied.before,
+                "the store's tables are ready"
+            );
+            true
+        }
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(
+                error,
+                "migrating the store's tables failed; trying again in {MIGRATION_PAUSE:?}"
+            );
+            false
+        }
+    }
+}
+
+/// Resolves when the value turns true.
+async fn raised(mut flag: watch::Receiver<bool>) {
+    // An error means that the sender is dropped: nothing is left to wait for.
+    let _ = flag.wait_for(|raised| *raised).await;
+}
+
+/// Rotates the key when it is due, whatever the disk does, and appends each rotation to the audit.
+async fn rotate_keys(collector: Arc<Collector>, spool: Arc<Spool>) {
+    let mut interval = tokio::time::interval(KEY_INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        interval.tick().await;
+        let rotating = collector.clone();
+        // This reads and writes the key's file.
+        let Ok(Some(turn)) =
+            tokio::task::spawn_blocking(move || rotating.privacy().keys().turn_if_due()).await
+        else {
+            continue;
+        };
+        let (ended, began) = (turn.ended.to_string(), turn.began.to_string());
+        tracing::info!(ended, began, epoch = turn.epoch, "key rotated");
+        let detail = serde_json::json!({ "ended": ended, "began": began, "epoch": turn.epoch });
+        audit::record(&spool, "key turned", &detail);
+    }
+}
+
+/// Reloads place files that were replaced.
+async fn reload_places(collector: Arc<Collector>) {
+    loop {
+        tokio::time::sleep(PLACES_INTERVAL).await;
+        let reloading = collector.clone();
+        let _ = tokio::task::spawn_blocking(move || reloading.privacy().places().reload_if_changed()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::time::Instant;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::config::SpoolLimits;
+    use crate::privacy::{Clock, GeoLookup, KeyRing, Privacy};
+    use crate::spool::test_disk::TestDisk;
+
+    /// A wall clock that stands where it was put, in seconds.
+    struct TestClock(AtomicI64);
+
+    impl Clock for TestClock {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_second(self.0.load(Ordering::Relaxed)).unwrap()
+        }
+    }
+
+    async fn eventually(what: &str, mut so: impl FnMut() -> bool) {
+        let began = Instant::now();
+        while !so() {
+            assert!(began.elapsed() < Duration::from_secs(30), "never: {what}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// How often a text lies on a disk.
+    fn count(disk: &TestDisk, text: &str) -> usize {
+        let files = disk.lengths(Path::new("/spool"));
+        let contents: Vec<u8> = files.keys().flat_map(|file| disk.contents(file).unwrap()).collect();
+        memchr::memmem::find_iter(&contents, text).count()
+    }
+
+    #[tokio::test]
+    async fn keys_turn_day_after_day_though_the_disk_is_full_and_the_audit_has_each_turn_when_there_is_space()
+    {
+        const DAY: i64 = 86_400;
+        let keys = tempfile::tempdir().unwrap();
+        let config = Config::check("footfall.toml", "", &[]).unwrap();
+        let clock = Arc::new(TestClock(AtomicI64::new(1_795_000_000)));
+        let ring = KeyRing::open(keys.path(), true, config.timezone.clone(), config.rotate_at, clock.clone());
+        let limits = SpoolLimits { reserve: None, ..config.spool.clone() };
+        let disk = TestDisk::default();
+        let open = || Spool::open_on(Arc::new(disk.clone()), Path::new("/spool"), &limits).unwrap();
+        drop(open());
+        disk.leave_space(0);
+        let (spool, recovered) = open();
+        let privacy = Privacy::new(ring.unwrap(), GeoLookup::open(&[]));
+        let collector = Arc::new(Collector::new(&config, privacy, spool.clone(), &recovered));
+        let rotating = tokio::spawn(rotate_keys(collector.clone(), spool.clone()));
+        for _ in 0..3 {
+            let before = collector.privacy().keys().status().fingerprint;
+            clock.0.fetch_add(DAY, Ordering::Relaxed);
+            eventually("a turn", || collector.privacy().keys().status().fingerprint != before).await;
+        }
+        assert_eq!(count(&disk, "key turned"), 0, "there is no space for it");
+        disk.leave_space(1 << 20);
+        eventually("the audit of all turns", || count(&disk, "key turned") == 3).await;
+        rotating.abort();
+    }
+}

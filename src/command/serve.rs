@@ -1,0 +1,18 @@
+//! `footfall serve`: runs the collector.
+
+use crate::app::{self, ExitError, LogFormat, LogLevel};
+use crate::command::arguments::CommonArguments;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ServeArguments {
+    /// The format of the log, which goes to standard error.
+    #[arg(long, value_enum, default_value_t)]
+    log: LogFormat,
+    /// The least important messages that are logged.
+    #[arg(long, value_enum, default_value_t)]
+    log_level: LogLevel,
+}
+
+pub(super) fn run(arguments: &ServeArguments, common: &CommonArguments) -> Result<(), ExitError> {
+    app::serve(arguments.log, arguments.log_level, || common.read(), async || Ok(()))
+}

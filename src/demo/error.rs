@@ -1,0 +1,32 @@
+use std::io;
+use std::net::SocketAddr;
+
+use crate::store::days::VisitsError;
+use crate::store::embedded::{EmbeddedError, PasswordsError};
+use crate::store::schema::SchemaError;
+
+/// Why a demonstration cannot be shown or generated.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    #[error(
+        "the embedded store cannot listen on {address}; set `store.{setting}` in footfall.toml, or FOOTFALL_STORE_{}, to a free address",
+        setting.to_uppercase()
+    )]
+    AddressInUse { setting: &'static str, address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    #[error(transparent)]
+    Passwords(#[from] PasswordsError),
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error(transparent)]
+    Days(#[from] VisitsError),
+    #[error("the store did not take the invented rows")]
+    Store(#[from] clickhouse::error::Error),
+    #[error("generating the invented visitors failed")]
+    Generator,
+    #[error("another collector has been closing days for too long; it will close the remaining days")]
+    DaysLocked,
+    #[error("cannot print")]
+    Print(#[from] io::Error),
+}

@@ -1,0 +1,199 @@
+//! Fills the store with invented visitors of the clinic.
+//!
+//! The rows have the collector's own type and are inserted as the collector inserts them. Each insert has a deduplication token,
+//! so a demonstration that runs twice with one seed stores nothing twice. Afterwards the days are closed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use bytes::Bytes;
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use crate::config::{Config, Retention, StoreConfig};
+use crate::demo::clinic;
+use crate::demo::error::DemoError;
+use crate::demo::page_view::EncodedRows;
+use crate::demo::traffic::{PagePaths, ReferralSources, Traffic};
+use crate::event::COLUMNS;
+use crate::spool::STORED;
+use crate::store::dates::day_date;
+use crate::store::days::DayCloser;
+use crate::store::embedded::EmbeddedStore;
+use crate::store::{Client, schema};
+
+/// Rows of one insert.
+const BATCH_ROWS: usize = 100_000;
+/// Batches that wait for the store. With the one being generated and the one being sent, they take about 100 MB.
+const WAITING_BATCHES: usize = 2;
+/// Retention in days when the configuration has no site `clinic`.
+const RETENTION_DAYS: u16 = 400;
+/// How often, and how long each time, to wait for another collector that closes days.
+const CLOSING_ATTEMPTS: u32 = 300;
+const CLOSING_PAUSE: Duration = Duration::from_secs(1);
+/// How long the embedded store may take to start.
+const STORE_START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The visitors to invent.
+pub(crate) struct DemoVisitors {
+    /// Visitors on an average day.
+    pub(crate) a_day: u32,
+    /// Days up to today.
+    pub(crate) days: u32,
+    /// The same seed generates the same visitors.
+    pub(crate) seed: u64,
+}
+
+impl DemoVisitors {
+    pub(crate) const DEFAULT_A_DAY: u32 = 2_000;
+    pub(crate) const DEFAULT_DAYS: u32 = 30;
+}
+
+/// Migrates the tables of the configured store, inserts the visitors and closes the days. An embedded store that does not run is
+/// started for as long as this takes.
+///
+/// # Errors
+/// When the store cannot be reached or refuses.
+pub(crate) async fn fill_store(visitors: &DemoVisitors, config: &Config) -> Result<(), DemoError> {
+    let started = start_store(config).await?;
+    let filled = fill(visitors, config).await;
+    if let Some(store) = started {
+        // An error is a panic, which was printed by itself.
+        let _ = tokio::task::spawn_blocking(move || store.stop()).await;
+    }
+    filled
+}
+
+/// Starts the embedded store, unless it runs already or the configuration names a server.
+async fn start_store(config: &Config) -> Result<Option<EmbeddedStore>, DemoError> {
+    let StoreConfig::Embedded { listen, .. } = config.store else { return Ok(None) };
+    if tokio::net::TcpStream::connect(listen).await.is_ok() {
+        return Ok(None);
+    }
+    let store = EmbeddedStore::start(config)?;
+    let started =
+        tokio::task::spawn_blocking(move || store.wait_until_ready(STORE_START_TIMEOUT).map(|()| store));
+    Ok(Some(started.await.map_err(io::Error::from)??))
+}
+
+async fn fill(visitors: &DemoVisitors, config: &Config) -> Result<(), DemoError> {
+    let client = Client::writing(config)?;
+    schema::migrate(&client, &config.timezone).await?;
+    let rows = send(visitors, config, &client).await?;
+    let closed = close_days(&client, config).await?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "{rows} events of site {} written, {closed} days closed", clinic::SITE)?;
+    Ok(())
+}
+
+/// Generates the rows on a thread and inserts them. Returns how many there were.
+async fn send(visitors: &DemoVisitors, config: &Config, client: &Client) -> Result<u64, DemoError> {
+    let bar = ProgressBar::new(u64::from(visitors.days));
+    let style = "{msg} {wide_bar} day {pos}/{len}, {elapsed} of about {duration}";
+    bar.set_style(ProgressStyle::with_template(style).expect("the template is valid"));
+    let (sender, mut receiver) = mpsc::channel(WAITING_BATCHES);
+    let traffic = traffic(visitors, config);
+    let retention = traffic.retention;
+    let generator = std::thread::spawn({
+        let (days, visitors, bar) = (visitors.days, visitors.a_day, bar.clone());
+        move || generate(&traffic, days, visitors, &bar, &sender)
+    });
+    let columns = COLUMNS.join(", ");
+    let mut sent = 0;
+    while let Some((token, rows)) = receiver.recv().await {
+        let rows: EncodedRows = rows;
+        sent += rows.count as u64;
+        let mut insert = client.insert("events", &columns, &token);
+        insert.send(Bytes::from(rows.bytes)).await?;
+        insert.end().await?;
+        record_counts(client, &token, &rows.received, retention).await?;
+        bar.set_message(format!("{sent} events"));
+    }
+    generator.join().map_err(|_| DemoError::Generator)?;
+    bar.finish();
+    Ok(sent)
+}
+
+/// Records how many rows were received each day, for reconciliation, as shipping a segment does.
+async fn record_counts(
+    client: &Client,
+    token: &str,
+    received: &BTreeMap<i64, u64>,
+    retention: u16,
+) -> Result<(), DemoError> {
+    let lines: Vec<_> = received
+        .iter()
+        .map(|(day, events)| {
+            let date = |day: i64| day_date(u16::try_from(day).unwrap_or(u16::MAX));
+            let expires = date(day + i64::from(retention));
+            format!("('{}', '{}', '{STORED}', {events}, '{expires}')", date(*day), clinic::SITE)
+        })
+        .collect();
+    let sql =
+        format!("INSERT INTO event_counts (day, site, outcome, events, expires) VALUES {}", lines.join(","));
+    let query = client.query(&sql).with_setting("insert_deduplication_token", token);
+    Ok(query.execute().await?)
+}
+
+fn traffic(visitors: &DemoVisitors, config: &Config) -> Traffic {
+    let retention = config.sites.get(clinic::SITE).map_or(RETENTION_DAYS, |site| match site.retention {
+        Retention::Days(days) => days,
+        Retention::Unlimited => u16::MAX,
+    });
+    Traffic {
+        seed: visitors.seed,
+        zone: config.timezone.clone(),
+        rotate_at: config.rotate_at,
+        retention,
+        policy: config.policy.clone(),
+        paths: PagePaths::new(),
+        sources: ReferralSources::new(),
+    }
+}
+
+/// Generates all days, oldest first. Stops when the receiver is gone.
+fn generate(
+    traffic: &Traffic,
+    days: u32,
+    visitors: u32,
+    bar: &ProgressBar,
+    sender: &mpsc::Sender<(String, EncodedRows)>,
+) {
+    let now = Timestamp::now();
+    let today = now.to_zoned(traffic.zone.clone()).date();
+    for ago in (0..i64::from(days)).rev() {
+        let Ok(date) = today.checked_sub(jiff::Span::new().days(ago)) else { continue };
+        let mut number = 0;
+        let mut open = true;
+        traffic.day(date, visitors, now.as_millisecond(), BATCH_ROWS, |rows| {
+            let mut token = format!("demo-{}-{visitors}-{date}-{number}", traffic.seed);
+            // Today and yesterday are not complete, so their rows differ each time.
+            if ago <= 1 {
+                let _ = write!(token, "-{now}");
+            }
+            number += 1;
+            open = sender.blocking_send((token, rows)).is_ok();
+            open
+        });
+        if !open {
+            return;
+        }
+        bar.inc(1);
+    }
+}
+
+/// Closes the days that are due, and returns how many. Waits for another collector that is closing days.
+async fn close_days(client: &Client, config: &Config) -> Result<usize, DemoError> {
+    let closer = DayCloser::new(client.clone(), config.timezone.clone(), config.rotate_at)?;
+    for _ in 0..CLOSING_ATTEMPTS {
+        let closed = closer.close_due(Timestamp::now()).await?;
+        if !closed.is_elsewhere {
+            return Ok(closed.days.len());
+        }
+        tokio::time::sleep(CLOSING_PAUSE).await;
+    }
+    Err(DemoError::DaysLocked)
+}
