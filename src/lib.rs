@@ -1,19 +1,21 @@
 //! Footfall, a privacy-preserving web analytics collector.
 //!
-//! The modules stand in the order in which the data passes through them:
+//! The path of the data:
 //!
 //! ```text
 //! browser ── /s.js ──► server ─► beacon ─► privacy ─► enrich ─► event ─► spool ══► store ─► ClickHouse
 //!    └────── POST /b ───┘        (parse)   (address   (browser, (the     (disk,    (ship)     │
 //!                                           ends here) source)   row)     fsync)              ▼
-//!                                                                              report ◄─ sql/report/*.sql
+//!                          pages, API, CLI ◄─ operator, command ◄─ report ◄─ sql/report/*.sql
 //! ```
 //!
-//! Three rules hold throughout. Nothing after [`privacy`] can see an IP address or a raw user agent. A 2xx answer to a
-//! beacon means that its events are on disk, synced, and will reach ClickHouse exactly once. And nothing here calls a
-//! third party at run time.
+//! Three rules hold throughout:
+//!
+//! 1. Nothing after [`privacy`] sees an IP address or a raw user agent.
+//! 2. A 2xx response to a beacon means that its events are on disk and synced. They reach ClickHouse exactly once.
+//! 3. Nothing calls a third party at run time.
 
-// The modules stand in the order of their imports: a module imports only from those above it.
+// A module imports only from the groups above its own, and inside a group as `ARCHITECTURE.md` says.
 
 mod error_chain;
 

@@ -1,11 +1,11 @@
-//! Arguments in, a command run, an exit code out; nothing else.
+//! Runs the command that the arguments name, and exits with its exit code.
 
-/// A beacon makes some thirty small allocations, most of them hyper's and the parser's.
+/// A beacon needs about thirty small allocations, most of them in hyper and the parser.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
-    // The embedded store is this same program, started again; in its process this call does not return.
+    // The embedded store's process is this program, started again. There this call does not return.
     clickhouse_embedded::run_engine_if_requested();
     footfall::command::run()
 }

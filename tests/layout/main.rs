@@ -24,7 +24,7 @@ const STEPS: &[&[&str]] = &[
     &["store", "enrich"],
     &["spool", "access", "privacy"],
     &["config", "beacon"],
-    &["event", "secret"],
+    &["event", "secret", "error_chain"],
 ];
 
 /// The layers of the spool, highest first. The same rule holds for them.
