@@ -1,7 +1,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use crate::store::days::VisitsError;
+use crate::store::days::CloseDayError;
 use crate::store::embedded::{EmbeddedError, PasswordsError};
 use crate::store::schema::SchemaError;
 
@@ -20,7 +20,7 @@ pub enum DemoError {
     #[error(transparent)]
     Schema(#[from] SchemaError),
     #[error(transparent)]
-    Days(#[from] VisitsError),
+    Days(#[from] CloseDayError),
     #[error("the store did not take the invented rows")]
     Store(#[from] clickhouse::error::Error),
     #[error("generating the invented visitors failed")]
