@@ -11,7 +11,7 @@ use super::page_load::{self, Beacon, WireBeacon};
 use super::vitals::{WireEntry, WireNavigation};
 use super::wire::WireField;
 
-/// Fields of every object of the format. Only their names may stand in an error: other names come from the sender.
+/// Fields of every object of the format. An error contains only these names: other names come from the sender.
 pub(super) const FIELDS: [&[WireField]; 6] = [
     WireBeacon::FIELDS,
     WireEvent::FIELDS,

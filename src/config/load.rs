@@ -6,7 +6,7 @@ use super::check;
 use super::model::Config;
 use super::raw::ConfigProblems;
 
-/// Why there is no configuration.
+/// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.

@@ -15,9 +15,9 @@ use crate::secret::Secret;
 const MAX_RETENTION_DAYS: u16 = 36_500;
 /// Letters of a secret at least: 128 bits in hexadecimal.
 const MIN_SECRET: usize = 32;
-/// Secrets of a site at most: each is tried for each beacon.
+/// Most secrets of a site: each is tried for each beacon.
 const MAX_SECRETS: usize = 4;
-/// Letters of a site's id at most.
+/// Most letters of a site's id.
 const MAX_SITE_ID: usize = 64;
 
 /// Checks one `[[site]]`; `None` when it has no valid id or hosts.

@@ -1,7 +1,7 @@
 //! Whether an autonomous system belongs to data centres: the address is then of a server or VPN exit, not of a home.
 //!
-//! The table is `lists/data-centres.tsv`; who belongs into it stands in `tools/lists/hosting.tsv`. Networks that carry people's
-//! traffic onwards, such as iCloud Private Relay's, are none of it. This is a mark on an event, and never a reason to drop one.
+//! The table is `lists/data-centres.tsv`, which `tools/lists/hosting.tsv` selects. Relays of people's traffic, such as iCloud
+//! Private Relay, are not in it. The result is a mark on an event and never a reason to drop one.
 
 use std::sync::LazyLock;
 

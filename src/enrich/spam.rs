@@ -1,4 +1,4 @@
-//! Referrer spam: visits made up to show a site's address to whoever reads the reports.
+//! Referrer spam: invented visits that advertise the address of a site to readers of the reports.
 //!
 //! The hosts are `lists/referrer-spam.txt`. What one finds there is looked for on each page with a foreign referrer, so
 //! that a look costs a hash of each domain above the host and no allocation.

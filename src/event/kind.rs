@@ -83,7 +83,7 @@ impl BotCategory {
 }
 
 names! {
-    /// Why an event was not stored. The names stand in `x-footfall-dropped`, in metrics and in the store.
+    /// Why an event was not stored. `x-footfall-dropped`, metrics and the store use the names.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     #[repr(u8)]
     pub enum DropReason {

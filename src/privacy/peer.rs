@@ -1,8 +1,7 @@
 //! The address of a client, for as long as one request lasts (clause 1.8).
 //!
-//! A [`Peer`] goes into `Privacy::identify` by value and ends there. It cannot be cloned, printed
-//! or serialised, and its bytes are wiped when it is dropped. The only other thing it gives is a hash for the rate
-//! limiter, under a key that the limiter made for this process.
+//! `Privacy::identify` consumes a [`Peer`]. It cannot be cloned, printed or serialised, and its bytes are wiped when it is
+//! dropped. Besides pseudonyms and the place it gives only a hash for the rate limiter, under a key of this process.
 
 use std::fmt;
 use std::hash::BuildHasher;
@@ -54,7 +53,7 @@ impl Peer {
         state.hash_one(self.identity())
     }
 
-    /// What tells one visitor's address from another's: 4 bytes of IPv4, or the /64 of IPv6.
+    /// The part of the address that identifies a visitor: 4 bytes of IPv4, or the /64 of IPv6.
     pub(super) fn identity(&self) -> &[u8] {
         match self.version {
             IpVersion::V4 => &self.octets[..4],

@@ -1,4 +1,4 @@
-//! One declaration of a wire object: its `serde` form, the names that may stand in an error, and its table in `docs/wire.md`.
+//! One declaration of a wire object: its `serde` form, the names that an error may contain, and its table in `docs/wire.md`.
 
 /// A field of a wire object.
 pub(in crate::beacon) struct WireField {

@@ -50,7 +50,7 @@ struct BotPattern {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MatchEdge {
     Anywhere,
-    /// Between a word and what is none: `\b`.
+    /// A word boundary: `\b`.
     Word,
     /// The user agent's: `^`.
     Text,

@@ -92,7 +92,7 @@ impl NumberShape {
     fn marker(&self) -> Option<&'static str> {
         let lengths = &self.lengths[..self.groups];
         if self.dotted && self.octets && self.groups == 4 && !self.plus {
-            // An IPv4 address. Loopback names nobody.
+            // An IPv4 address. Loopback identifies no person.
             return (!self.loopback).then_some(":number");
         }
         if self.is_phone(lengths) {

@@ -90,7 +90,7 @@ fn hostile_texts_of_64_kib_are_scrubbed() {
     }
 }
 
-/// Pieces of which personal data and its look-alikes are made.
+/// Parts of personal data and of similar texts.
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z]{1,8}",
