@@ -4,6 +4,7 @@
 //! cargo bench --bench end_to_end                 prints the whole comparison
 //! cargo bench --bench end_to_end -- --write      also writes it to benches/RESULTS.md
 //! cargo bench --bench end_to_end -- --shapes     compares several shapes of bare hyper
+//! cargo bench --bench end_to_end -- --builds     compares Footfall with other builds only
 //! ```
 //!
 //! Each server runs in a separate process, one after the other, for several rounds. CPU per request is the main figure:
@@ -15,7 +16,7 @@
 //! - `BENCH_RATE` (20000): beacons per second for the latency at a steady rate;
 //! - `BENCH_GEO`: place files, separated by commas;
 //! - `BENCH_BARE`: the shape of the baseline;
-//! - `BENCH_AGAINST`: the executable of another build, which is measured too;
+//! - `BENCH_AGAINST`: executables of other builds, separated by commas, which are measured too;
 //! - `TMPDIR`: the directory for all data, which should be on a real disk.
 //!
 //! All traffic stays on loopback.
@@ -97,9 +98,13 @@ fn main() {
     // The first is the baseline. The second has the runtime of most servers.
     let mut subjects = vec![Subject::Bare(settings.bare), Subject::Bare(Shape::Workers), Subject::Footfall];
     subjects.dedup();
-    if subject::other_build().is_some() {
-        subjects.push(Subject::OtherBuild);
+    let others = (0..subject::other_builds().len()).map(Subject::OtherBuild);
+    if has("--builds") {
+        let subjects: Vec<_> = std::iter::once(Subject::Footfall).chain(others).collect();
+        print!("{}", Results::new(compare(&settings, &subjects), Footprint::default()).table());
+        return;
     }
+    subjects.extend(others);
     if nginx_is_installed() {
         subjects.insert(subjects.len() - 1, Subject::Nginx);
     } else {

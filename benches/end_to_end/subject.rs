@@ -18,13 +18,14 @@ pub enum Subject {
     Nginx,
     /// Footfall with all features.
     Footfall,
-    /// Another build of Footfall, named by `BENCH_AGAINST`.
-    OtherBuild,
+    /// Another build of Footfall: its place in [`other_builds`].
+    OtherBuild(usize),
 }
 
-/// The executable of another build of Footfall, named by `BENCH_AGAINST`.
-pub fn other_build() -> Option<PathBuf> {
-    std::env::var_os("BENCH_AGAINST").map(PathBuf::from)
+/// The executables of other builds of Footfall, named by `BENCH_AGAINST` and separated by commas.
+pub fn other_builds() -> Vec<PathBuf> {
+    let named = std::env::var("BENCH_AGAINST").unwrap_or_default();
+    named.split(',').filter(|file| !file.is_empty()).map(PathBuf::from).collect()
 }
 
 impl Subject {
@@ -37,7 +38,10 @@ impl Subject {
             }
             Self::Nginx => "nginx, access log".to_owned(),
             Self::Footfall => "Footfall".to_owned(),
-            Self::OtherBuild => "Footfall, the other build".to_owned(),
+            Self::OtherBuild(index) => {
+                let program = &other_builds()[index];
+                format!("Footfall, {}", program.file_name().unwrap_or_default().display())
+            }
         }
     }
 
@@ -47,7 +51,7 @@ impl Subject {
             Self::Bare(shape) => Server::bare(shape),
             Self::Nginx => Server::nginx(),
             Self::Footfall => Server::footfall(sites, None),
-            Self::OtherBuild => Server::footfall(sites, other_build().as_deref()),
+            Self::OtherBuild(index) => Server::footfall(sites, Some(&other_builds()[index])),
         }
     }
 }

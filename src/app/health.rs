@@ -8,7 +8,7 @@ use crate::app::store_watch::StoreState;
 use crate::config::Config;
 use crate::enrich::lists;
 use crate::ingest::Collector;
-use crate::operator::{Finding, ReadinessCheck};
+use crate::operator::{CheckResult, ReadinessCheck};
 use crate::spool::Spool;
 
 /// The checks of `/readyz`. Beacons are accepted without place files and without the store, so these two are not required.
@@ -40,12 +40,12 @@ pub(crate) fn checks(
 fn check(
     name: &'static str,
     required: bool,
-    check: impl Fn() -> Finding + Send + Sync + 'static,
+    check: impl Fn() -> CheckResult + Send + Sync + 'static,
 ) -> ReadinessCheck {
     ReadinessCheck { name, required, check: Box::new(check) }
 }
 
-fn check_spool(spool: &Spool) -> Finding {
+fn check_spool(spool: &Spool) -> CheckResult {
     let status = spool.status();
     let usage = format!("{} of {} bytes, {} rows", status.bytes, status.max_bytes, status.events);
     match status.broken.or(status.no_space) {
@@ -55,7 +55,7 @@ fn check_spool(spool: &Spool) -> Finding {
     }
 }
 
-fn check_places(config: &Config) -> Finding {
+fn check_places(config: &Config) -> CheckResult {
     let missing = config.geo.iter().filter(|file| file_age(file).is_none()).count();
     match (config.geo.len(), missing) {
         (0, _) => Ok("no files are configured".to_owned()),

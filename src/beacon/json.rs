@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use super::error::MalformedBeacon;
 use super::event::WireEvent;
+use super::format::{BeaconTransfer, WireFormat, WireInput};
 use super::hints::{WireBrand, WireHints};
 use super::page_load::{self, Beacon, WireBeacon};
 use super::vitals::{WireEntry, WireNavigation};
@@ -20,6 +21,19 @@ pub(super) const FIELDS: [&[WireField]; 6] = [
     WireEntry::FIELDS,
     WireNavigation::FIELDS,
 ];
+
+pub(super) static FORMAT: WireFormat = WireFormat {
+    name: "beacon",
+    path: "/b",
+    // Browsers send `text/plain` without a preflight.
+    transfer: BeaconTransfer::Post { content_types: &["text/plain", "application/json"] },
+    about: "A beacon: a JSON object.",
+    parse: parse_input,
+};
+
+fn parse_input<'a>(input: &WireInput<'a>) -> Result<Beacon<'a>, MalformedBeacon> {
+    parse(input.body)
+}
 
 /// Reads a beacon.
 ///

@@ -1,15 +1,18 @@
 //! Bytes in, a [`Beacon`] out: a checked type that borrows from the body wherever JSON allows.
 //!
-//! [`json`] reads version 1 of the wire format (`docs/wire.md`), [`pixel`] the image of one pixel. Texts are still raw: only
+//! [`json`] reads version 1 of the wire format (`docs/wire.md`), [`pixel`] the image of one pixel; a further format is a file
+//! beside them and an entry of [`WIRE_FORMATS`]. Texts are still raw: only
 //! `privacy::scrub` removes personal data. An error names the field and the fault and never repeats what was sent.
 
 mod error;
 mod event;
+mod format;
 mod hints;
 pub mod json;
 pub mod limits;
 mod page_load;
 pub mod pixel;
+mod registry;
 #[cfg(test)]
 mod tests;
 mod vitals;
@@ -17,8 +20,10 @@ mod wire;
 
 pub use error::MalformedBeacon;
 pub use event::{AdAction, BeaconEvent, EventDetail, PageAddress, ScriptError};
+pub use format::{BeaconTransfer, WireFormat, WireInput};
 pub use hints::ClientHints;
 pub use limits::{MAX_AGE_MS, MAX_BODY, MAX_COOKIES, MAX_EVENTS, MAX_PROPS};
 pub use page_load::{Beacon, VERSION};
+pub use registry::WIRE_FORMATS;
 pub use vitals::WebVitals;
 pub use wire::RawText;

@@ -6,7 +6,20 @@ use std::borrow::Cow;
 
 use super::error::MalformedBeacon;
 use super::event::{BeaconEvent, EventDetail, PageAddress};
+use super::format::{BeaconTransfer, WireFormat, WireInput};
 use super::page_load::Beacon;
+
+pub(super) static FORMAT: WireFormat = WireFormat {
+    name: "pixel",
+    path: "/b.gif",
+    transfer: BeaconTransfer::Pixel,
+    about: "One view of a page without JavaScript, in the query.",
+    parse: parse_input,
+};
+
+fn parse_input<'a>(input: &WireInput<'a>) -> Result<Beacon<'a>, MalformedBeacon> {
+    parse(input.query, input.referer, (input.random_page_load)())
+}
 
 /// Reads the query and the `Referer` header as a beacon of one view. Each request is a page load of its own with the id
 /// `page_load`.

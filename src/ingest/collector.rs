@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use hyper::HeaderMap;
-use hyper::header::{HeaderName, REFERER, USER_AGENT};
+use hyper::header::USER_AGENT;
 
 use crate::access::signature::SignedSiteName;
-use crate::beacon::{self, Beacon};
+use crate::beacon::{Beacon, WireFormat, WireInput};
 use crate::config::{Config, SignatureRules, Site, Sites};
 use crate::enrich::{BrowserRecogniser, ClientSignals, HintHeaders};
 use crate::event::DropReason;
@@ -18,7 +18,7 @@ use crate::ingest::assemble::{self, PageContext};
 use crate::ingest::duplicate_filter::DuplicateFilter;
 use crate::ingest::origin;
 use crate::ingest::outcome::{Accepted, IngestError, Sender};
-use crate::privacy::{Peer, Privacy, consent};
+use crate::privacy::{Privacy, consent};
 use crate::spool::{Ack, Durability, EventRecord, Recovered, Spool};
 
 /// Stores beacons in the spool.
@@ -90,32 +90,18 @@ impl Collector {
         self.settings.load().sites.iter().any(|site| site.allows(host))
     }
 
-    /// Stores the beacon of a `POST /b`. When this returns, every stored event is synced.
+    /// Stores a beacon of this format. When this returns, every stored event is synced.
     ///
     /// # Errors
     /// [`IngestError`]; the sender may try again after [`IngestError::Unavailable`].
-    pub async fn beacon(
+    pub async fn collect(
         &self,
         sender: Sender<'_>,
         headers: &HeaderMap,
-        body: &[u8],
+        format: &WireFormat,
+        input: &WireInput<'_>,
     ) -> Result<Accepted, IngestError> {
-        self.accept(sender, headers, &beacon::json::parse(body)?)?.synced().await
-    }
-
-    /// Stores the view of a `GET /b.gif`.
-    ///
-    /// # Errors
-    /// As for [`Collector::beacon`].
-    pub async fn pixel(
-        &self,
-        peer: Peer,
-        headers: &HeaderMap,
-        query: Option<&str>,
-    ) -> Result<Accepted, IngestError> {
-        let referer = text(headers, &REFERER);
-        let beacon = beacon::pixel::parse(query.unwrap_or_default(), referer, random_page_load())?;
-        self.accept(Sender::Page(peer), headers, &beacon)?.synced().await
+        self.accept(sender, headers, &(format.parse)(input)?)?.synced().await
     }
 
     /// Does everything except waiting for the disk.
@@ -252,13 +238,4 @@ fn check_signature(site: &Site, named: SignedSiteName<'_>) -> Result<(), IngestE
     }
     let now = jiff::Timestamp::now().as_second();
     if named.is_signed(secrets, now) { Ok(()) } else { Err(IngestError::InvalidSignature) }
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-/// A page load id for a pixel, which has no script that makes one.
-fn random_page_load() -> u64 {
-    getrandom::u64().expect("the system's random numbers do not fail after the start")
 }

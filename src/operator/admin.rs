@@ -19,7 +19,7 @@ use crate::transport::Body;
 use crate::transport::response::{self, JSON, TEXT};
 
 /// The result of a readiness check, in words.
-pub type Finding = Result<String, String>;
+pub type CheckResult = Result<String, String>;
 
 /// A part of `/readyz`.
 pub struct ReadinessCheck {
@@ -28,7 +28,7 @@ pub struct ReadinessCheck {
     /// Whether beacons cannot be accepted without it.
     pub required: bool,
     /// Checks it; must not block.
-    pub check: Box<dyn Fn() -> Finding + Send + Sync>,
+    pub check: Box<dyn Fn() -> CheckResult + Send + Sync>,
 }
 
 /// Writes metrics in the Prometheus text format.
@@ -120,7 +120,7 @@ mod tests {
             .status()
     }
 
-    fn check(required: bool, finding: Finding) -> ReadinessCheck {
+    fn check(required: bool, finding: CheckResult) -> ReadinessCheck {
         ReadinessCheck { name: "part", required, check: Box::new(move || finding.clone()) }
     }
 

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use hyper::http::request::Parts;
 use hyper::{HeaderMap, Version};
 
 use crate::beacon::MAX_BODY;
@@ -24,21 +25,22 @@ const MAX_OPEN_BODIES: usize = 512 * MAX_BODY;
 /// connection closes may lose the response to a reset. A body that announces more than this is not read.
 const MAX_DISCARD: u64 = 1024 * 1024;
 
-/// Reads the body of a request with these headers.
+/// Reads the body of a request with this head.
 ///
 /// # Errors
 /// With a rejection of status 400, 408, 411, 413, 415 or 503.
 pub(super) async fn read(
-    version: Version,
-    headers: &HeaderMap,
+    head: &Parts,
+    content_types: &[&str],
     mut body: Incoming,
     (timeout, permits): (Duration, &BodyPermits),
 ) -> Result<Bytes, Rejection> {
-    if !has_beacon_type(headers) {
+    let headers = &head.headers;
+    if !has_type(headers, content_types) {
         return Err(Rejection::WrongType);
     }
     // HTTP/2 frames its bodies, so the length may be missing. In HTTP/1.1 it is missing for a chunked body and for none.
-    let framed = version >= Version::HTTP_2;
+    let framed = head.version >= Version::HTTP_2;
     if !framed && (headers.contains_key(TRANSFER_ENCODING) || !headers.contains_key(CONTENT_LENGTH)) {
         return Err(Rejection::NoLength);
     }
@@ -111,8 +113,8 @@ async fn discard(body: &mut Incoming) {
     while let Some(Ok(_)) = body.frame().await {}
 }
 
-/// Whether the content type is missing or one of beacons (`text/plain` needs no preflight), and the body has no encoding.
-fn has_beacon_type(headers: &HeaderMap) -> bool {
+/// Whether the content type is missing or one of `allowed`, and the body has no encoding.
+fn has_type(headers: &HeaderMap, allowed: &[&str]) -> bool {
     let plain = headers
         .get(CONTENT_ENCODING)
         .is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
@@ -120,7 +122,7 @@ fn has_beacon_type(headers: &HeaderMap) -> bool {
         && headers.get(CONTENT_TYPE).is_none_or(|value| {
             let essence =
                 value.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
-            essence.eq_ignore_ascii_case(b"text/plain") || essence.eq_ignore_ascii_case(b"application/json")
+            allowed.iter().any(|kind| essence.eq_ignore_ascii_case(kind.as_bytes()))
         })
 }
 
@@ -140,7 +142,8 @@ mod tests {
     }
 
     #[test]
-    fn beacons_are_text_or_json_or_without_a_type() {
+    fn beacons_have_a_type_of_their_format_or_none() {
+        const TYPES: [&str; 2] = ["text/plain", "application/json"];
         for (value, expected) in [
             ("text/plain", true),
             ("text/plain;charset=UTF-8", true),
@@ -153,11 +156,11 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, value.parse().unwrap());
-            assert_eq!(has_beacon_type(&headers), expected, "{value}");
+            assert_eq!(has_type(&headers, &TYPES), expected, "{value}");
         }
-        assert!(has_beacon_type(&HeaderMap::new()));
+        assert!(has_type(&HeaderMap::new(), &TYPES));
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_ENCODING, "gzip".parse().unwrap());
-        assert!(!has_beacon_type(&headers));
+        assert!(!has_type(&headers, &TYPES));
     }
 }

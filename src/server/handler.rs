@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
-use hyper::header::{HOST, HeaderMap, HeaderName, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING};
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::header::{HOST, HeaderMap, HeaderName, REFERER, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING};
+use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 
 use crate::access::{Role, TokenHolder, TokenVerifier, same_origin};
+use crate::beacon::{BeaconTransfer, WireFormat, WireInput};
 use crate::config::{ClientLimits, Config, Sites};
 use crate::ingest::Sender;
 use crate::privacy::Peer;
@@ -18,7 +19,7 @@ use crate::server::collector::BeaconCollector;
 use crate::server::cors::{self, Origins};
 use crate::server::request_counts::{self, RequestCounts};
 use crate::server::response::{self as public_response, Rejection};
-use crate::server::route::{Route, is_read};
+use crate::server::route::Route;
 use crate::server::script::Script;
 use crate::transport::{
     AuthError, Body, ConnectionContext, Handler, RateLimiter, TokenAuthenticator, X_FORWARDED_FOR, response,
@@ -131,37 +132,46 @@ impl<C: BeaconCollector> PublicHandler<C> {
             return (route, Rejection::NoLength.response());
         }
         let head = request.method() == Method::HEAD;
-        let readable = is_read(request.method());
-        let response = match route {
-            Route::Beacon => self.beacon_route(request, connection).await,
-            Route::Pixel | Route::Script if !readable => response::method_not_allowed("GET, HEAD"),
-            // HEAD does not count as a view.
-            Route::Pixel if head => public_response::pixel(),
-            Route::Pixel => self.pixel(request, connection).await,
-            Route::Script => self.script.response(request.headers(), path != "/s.js"),
-            Route::Other if path != "/" => response::not_found(),
-            Route::Other if readable => response::with_body(StatusCode::OK, &response::TEXT, WELCOME),
-            Route::Other => response::method_not_allowed("GET, HEAD"),
+        let readable = head || request.method() == Method::GET;
+        let response = match (route, route.format()) {
+            (_, Some(format)) => self.format_route(format, request, connection).await,
+            (Route::Script, _) if readable => self.script.response(request.headers(), path != "/s.js"),
+            (Route::Script, _) => response::method_not_allowed("GET, HEAD"),
+            _ if path != "/" => response::not_found(),
+            _ if readable => response::with_body(StatusCode::OK, &response::TEXT, WELCOME),
+            _ => response::method_not_allowed("GET, HEAD"),
         };
         let mut response = if head { response::without_body(response) } else { response };
-        if connection.is_tls() && matches!(route, Route::Script | Route::Other) {
+        if connection.is_tls() && route.format().is_none() {
             response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, same_origin::HSTS);
         }
         (route, response)
     }
 
-    /// Beacons, and the preflight requests of browsers.
-    async fn beacon_route(
+    /// The requests to a wire format: beacons, and the preflight requests of browsers.
+    async fn format_route(
         &self,
+        format: &WireFormat,
         request: Request<Incoming>,
         connection: &ConnectionContext,
     ) -> Response<Body> {
+        let BeaconTransfer::Post { content_types } = format.transfer else {
+            return match *request.method() {
+                // HEAD does not count as a view.
+                Method::HEAD => public_response::pixel(),
+                Method::GET => {
+                    self.pixel(format, request, connection).await.unwrap_or_else(Rejection::response)
+                }
+                _ => response::method_not_allowed("GET, HEAD"),
+            };
+        };
         let origin = self.origins.load().allowed(request.headers()).cloned();
         if request.method() == Method::OPTIONS {
             return cors::preflight(origin);
         }
         let mut response = if request.method() == Method::POST {
-            self.beacon(request, connection).await.unwrap_or_else(Rejection::response)
+            let beacon = self.beacon(format, content_types, request, connection);
+            beacon.await.unwrap_or_else(Rejection::response)
         } else {
             response::method_not_allowed("POST, OPTIONS")
         };
@@ -173,6 +183,8 @@ impl<C: BeaconCollector> PublicHandler<C> {
 
     async fn beacon(
         &self,
+        format: &WireFormat,
+        content_types: &[&str],
         request: Request<Incoming>,
         connection: &ConnectionContext,
     ) -> Result<Response<Body>, Rejection> {
@@ -184,24 +196,29 @@ impl<C: BeaconCollector> PublicHandler<C> {
             Some(holder) => self.admit_sender(&head.headers, connection, holder, start)?,
         };
         let limits = (self.body_timeout, &self.body_permits);
-        let body = body::read(head.version, &head.headers, body, limits).await?;
-        let accepted = self.collector.beacon(sender, &head.headers, &body).await?;
+        let body = body::read(&head, content_types, body, limits).await?;
+        let input = input(&head.uri, &head.headers, &body);
+        let accepted = self.collector.store(sender, &head.headers, format, &input).await?;
         self.counts(connection).count_accepted(&accepted, body.len(), start.elapsed());
         let mut response = response::empty(StatusCode::NO_CONTENT);
         public_response::add_dropped(&mut response, &accepted.dropped);
         Ok(response)
     }
 
-    async fn pixel(&self, request: Request<Incoming>, connection: &ConnectionContext) -> Response<Body> {
-        let stored = async {
-            let peer = self.admit(request.headers(), connection, Instant::now())?;
-            let accepted = self.collector.pixel(peer, request.headers(), request.uri().query()).await?;
-            self.counts(connection).count_accepted(&accepted, 0, Duration::ZERO);
-            let mut response = public_response::pixel();
-            public_response::add_dropped(&mut response, &accepted.dropped);
-            Ok(response)
-        };
-        stored.await.unwrap_or_else(Rejection::response)
+    async fn pixel(
+        &self,
+        format: &WireFormat,
+        request: Request<Incoming>,
+        connection: &ConnectionContext,
+    ) -> Result<Response<Body>, Rejection> {
+        let (head, _) = request.into_parts();
+        let peer = self.admit(&head.headers, connection, Instant::now())?;
+        let input = input(&head.uri, &head.headers, b"");
+        let accepted = self.collector.store(Sender::Page(peer), &head.headers, format, &input).await?;
+        self.counts(connection).count_accepted(&accepted, 0, Duration::ZERO);
+        let mut response = public_response::pixel();
+        public_response::add_dropped(&mut response, &accepted.dropped);
+        Ok(response)
     }
 
     /// Returns the holder of a sender's token, or `None` when the request has no token of ours.
@@ -249,6 +266,16 @@ impl<C: BeaconCollector> PublicHandler<C> {
         self.by_address.acquire(&peer, now).map_err(Rejection::TooManyFromAddress)?;
         Ok(peer)
     }
+}
+
+/// The parts of a request that wire formats read.
+fn input<'a>(uri: &'a Uri, headers: &'a HeaderMap, body: &'a [u8]) -> WireInput<'a> {
+    let referer = headers.get(REFERER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    WireInput { body, query: uri.query().unwrap_or_default(), referer, random_page_load }
+}
+
+fn random_page_load() -> u64 {
+    getrandom::u64().expect("the system's random numbers do not fail after the start")
 }
 
 /// A request of HTTP/1.1 without `Host`, or with several, gets 400 (RFC 9112, section 3.2).

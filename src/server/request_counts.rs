@@ -27,7 +27,7 @@ const BUCKETS: [u64; 14] = [
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(super) struct RequestCounts {
-    responses: [[AtomicU64; STATUSES.len()]; Route::ALL.len()],
+    responses: [[AtomicU64; STATUSES.len()]; Route::COUNT],
     stored: AtomicU64,
     dropped: [AtomicU64; DropReason::ALL.len()],
     bytes: AtomicU64,
@@ -45,7 +45,7 @@ impl RequestCounts {
     pub(super) fn count_response(&self, route: Route, status: StatusCode) {
         let status = status.as_u16();
         let index = STATUSES.iter().position(|&known| known == status).unwrap_or(STATUSES.len() - 1);
-        add(&self.responses[route as usize][index], 1);
+        add(&self.responses[route.index()][index], 1);
     }
 
     /// Counts a beacon of `bytes`, acknowledged after `duration`.
@@ -70,11 +70,11 @@ pub(super) fn write(workers: &[RequestCounts], out: &mut String) {
         workers.iter().map(|counts| counter(counts).load(Relaxed)).fold(0, u64::wrapping_add)
     };
     text.family("footfall_requests_total", "counter", "Requests answered, by route and status.");
-    for route in Route::ALL {
+    for (route, name) in Route::names().enumerate() {
         for (index, status) in STATUSES.iter().enumerate() {
             // Also at 0: an alert on `increase` misses the first step of a series that begins with 1.
-            let labels = format!("{{route=\"{}\",status=\"{status}\"}}", route.name());
-            let count = sum(&|counts| &counts.responses[*route as usize][index]);
+            let labels = format!("{{route=\"{name}\",status=\"{status}\"}}");
+            let count = sum(&|counts| &counts.responses[route][index]);
             text.sample("footfall_requests_total", &labels, count);
         }
     }
@@ -120,8 +120,8 @@ mod tests {
         workers[0].count_accepted(&accepted, 100, Duration::from_micros(90));
         workers[1].count_accepted(&accepted, 100, Duration::from_millis(2));
         workers[1].count_accepted(&accepted, 100, Duration::from_secs(60));
-        workers[0].count_response(Route::Beacon, StatusCode::NO_CONTENT);
-        workers[1].count_response(Route::Beacon, StatusCode::NO_CONTENT);
+        workers[0].count_response(Route::Format(0), StatusCode::NO_CONTENT);
+        workers[1].count_response(Route::Format(0), StatusCode::NO_CONTENT);
         workers[1].count_response(Route::Other, StatusCode::NOT_FOUND);
         let mut text = String::new();
         write(&workers, &mut text);

@@ -1,52 +1,60 @@
-use hyper::Method;
+use crate::beacon::{WIRE_FORMATS, WireFormat};
 
-/// Declares the routes, so that paths, names and count come from one list.
-macro_rules! routes {
-    ($($(#[$about:meta])* $route:ident = $name:literal,)+) => {
-        /// What a request is for.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum Route {
-            $($(#[$about])* $route,)+
-        }
-
-        impl Route {
-            pub(super) const ALL: &[Self] = &[$(Self::$route),+];
-
-            /// The value of label `route` of `footfall_requests_total`.
-            pub(super) const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$route => $name,)+
-                }
-            }
-        }
-    };
-}
-
-routes! {
-    /// `/b`
-    Beacon = "beacon",
-    /// `/b.gif`
-    Pixel = "pixel",
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route {
+    /// A wire format: its place in [`WIRE_FORMATS`].
+    Format(usize),
     /// `/s.js`, and the path with the hash of its content.
-    Script = "script",
+    Script,
     /// Any other path.
-    Other = "other",
+    Other,
 }
 
 impl Route {
+    /// How many routes there are.
+    pub(super) const COUNT: usize = WIRE_FORMATS.len() + 2;
+
     /// The route of a path; `hashed_script` is the path of the script with its hash.
     pub(super) fn from_path(path: &str, hashed_script: &str) -> Self {
-        match path {
-            "/b" => Self::Beacon,
-            "/b.gif" => Self::Pixel,
-            "/s.js" => Self::Script,
-            path if path == hashed_script => Self::Script,
-            _ => Self::Other,
+        if let Some(format) = WIRE_FORMATS.iter().position(|format| format.path == path) {
+            return Self::Format(format);
+        }
+        if path == "/s.js" || path == hashed_script { Self::Script } else { Self::Other }
+    }
+
+    /// Its number, below [`Route::COUNT`].
+    pub(super) fn index(self) -> usize {
+        match self {
+            Self::Format(format) => format,
+            Self::Script => WIRE_FORMATS.len(),
+            Self::Other => WIRE_FORMATS.len() + 1,
+        }
+    }
+
+    /// The values of label `route` of `footfall_requests_total`, by number.
+    pub(super) fn names() -> impl Iterator<Item = &'static str> {
+        WIRE_FORMATS.iter().map(|format| format.name).chain(["script", "other"])
+    }
+
+    pub(super) fn format(self) -> Option<&'static WireFormat> {
+        match self {
+            Self::Format(format) => Some(WIRE_FORMATS[format]),
+            Self::Script | Self::Other => None,
         }
     }
 }
 
-/// Whether a method only reads.
-pub(super) fn is_read(method: &Method) -> bool {
-    method == Method::GET || method == Method::HEAD
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_route_has_a_number_and_a_name() {
+        let paths = ["/b", "/b.gif", "/s.js", "/s.hash.js", "/", "/nowhere"];
+        let names: Vec<_> = Route::names().collect();
+        assert_eq!(names.len(), Route::COUNT);
+        let found = paths.map(|path| names[Route::from_path(path, "/s.hash.js").index()]);
+        assert_eq!(found, ["beacon", "pixel", "script", "script", "other", "other"]);
+    }
 }

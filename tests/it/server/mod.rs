@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use footfall::beacon::MalformedBeacon;
+use footfall::beacon::{MalformedBeacon, WireFormat, WireInput};
 use footfall::config::{ClientLimits, DropBots, HostPattern, NamePatterns, Retention, Site, Sites};
 use footfall::ingest::{Accepted, IngestError, Sender};
 use footfall::privacy::Peer;
@@ -72,13 +72,16 @@ impl Fake {
 }
 
 impl BeaconCollector for Fake {
-    async fn beacon(&self, sender: Sender<'_>, _: &HeaderMap, body: &[u8]) -> Result<Accepted, IngestError> {
+    async fn store(
+        &self,
+        sender: Sender<'_>,
+        _: &HeaderMap,
+        _: &WireFormat,
+        input: &WireInput<'_>,
+    ) -> Result<Accepted, IngestError> {
         let (Sender::Page(peer) | Sender::Server { visitor: peer, .. }) = sender;
-        self.answer(peer, body).await
-    }
-
-    async fn pixel(&self, peer: Peer, _: &HeaderMap, query: Option<&str>) -> Result<Accepted, IngestError> {
-        self.answer(peer, query.unwrap_or_default().as_bytes()).await
+        let text = if input.body.is_empty() { input.query.as_bytes() } else { input.body };
+        self.answer(peer, text).await
     }
 }
 
