@@ -79,7 +79,7 @@ fn the_embedded_store_is_killed_ten_times_and_every_acknowledged_event_is_stored
     collector.start();
     let load = Running::start(plan(&collector, seed, 3, 400), Ledger::default());
     for kill in 0..10 {
-        eventually("the store runs", Duration::from_secs(60), || collector.store.pings());
+        eventually("the store runs", Duration::from_secs(60), || collector.store_answers());
         std::thread::sleep(Duration::from_millis(rng.u64(20..1_500)));
         let pid = collector.store_pid().expect("the embedded store is a child of the collector");
         process::signal(pid, Signal::KILL);
@@ -240,7 +240,7 @@ fn a_beacon_is_known_again_though_its_segment_was_shipped_and_the_collector_star
         }
     }
     collector.start();
-    eventually("the store answers", CATCH_UP, || collector.store.pings());
+    eventually("the store answers", CATCH_UP, || collector.store_answers());
     assert_eq!(
         collector.store.number(&format!("SELECT count() FROM events WHERE page_load = {page_load}")),
         3

@@ -278,7 +278,7 @@ fn a_live_system_is_reconciled_at_any_moment_whatever_is_killed() {
         if round % 2 == 1 {
             collector.kill();
             collector.start();
-            eventually("the store runs", PATIENCE, || collector.store.pings());
+            eventually("the store runs", PATIENCE, || collector.store_answers());
         }
         let verified = collector.command(&["verify"]);
         let text = String::from_utf8_lossy(&verified.stdout).into_owned();

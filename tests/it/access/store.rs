@@ -251,7 +251,7 @@ fn a_restart_keeps_the_passwords_and_a_data_directory_of_before_gets_some() {
     let store = collector.store_pid().unwrap();
     process::signal(store, process::Signal::KILL);
     eventually("another store runs", PATIENCE, || collector.store_pid().is_some_and(|pid| pid != store));
-    eventually("it answers", PATIENCE, || collector.store.pings());
+    eventually("it answers", PATIENCE, || collector.store_answers());
     assert_refused(&ask(&collector, "", "", COUNT), "nobody");
     assert_eq!(collector.store.number("SELECT count() FROM events"), 2);
     assert!(collector.terminate().success());

@@ -32,6 +32,8 @@ pub struct Collector {
     directory: TempDir,
     environment: Vec<(OsString, OsString)>,
     child: Option<Child>,
+    /// The embedded store of a collector that was killed. It serves until it notices that.
+    orphaned_store: Option<u32>,
 }
 
 impl Collector {
@@ -70,6 +72,7 @@ impl Collector {
             directory,
             environment: Vec::new(),
             child: None,
+            orphaned_store: None,
         };
         let (top, tables) = split(settings);
         let mut text = format!("listen = \"{listen}\"\nadmin = \"{admin}\"\nreports = \"{reports}\"\n");
@@ -205,6 +208,9 @@ impl Collector {
 
     /// Ends it at once, as `kill -9` does. Its embedded store notices that and ends too.
     pub fn kill(&mut self) {
+        if self.child.is_some() {
+            self.orphaned_store = self.store_pid();
+        }
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
@@ -227,6 +233,11 @@ impl Collector {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Whether its store answers, and not the one of a collector that was killed before it.
+    pub fn store_answers(&self) -> bool {
+        !self.orphaned_store.is_some_and(process::is_running) && self.store.pings()
     }
 
     /// Sends one beacon with the headers of a browser.
