@@ -1,9 +1,10 @@
 //! What a reader's statement may use: bounds, statements that would use up the machine, and functions that nobody has looked at.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{inhabited, store};
-use crate::common::http;
+use crate::common::{allowed, http};
 
 const ANALYST: &str = "user=footfall_analyst";
 
@@ -187,14 +188,27 @@ fn statements_that_would_use_up_the_machine_end_while_the_collector_is_answered(
 #[test]
 fn readers_leave_room_for_the_collector() {
     let store = store();
+    let is_refused = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let many: Vec<_> = (0..80)
             .map(|number| {
                 let user = ["footfall_analyst", "footfall_sre", "footfall_viewer"][number % 3];
-                let store = &store;
+                let (store, is_refused) = (&store, &is_refused);
                 scope.spawn(move || {
                     let parameters = format!("user={user}&max_execution_time=20");
-                    store.ask(&parameters, "SELECT sleepEachRow(1) FROM numbers(3) FORMAT Null").status
+                    let mut is_answered = false;
+                    let started = Instant::now();
+                    // On a busy machine the first readers end before the last ones begin, so they begin again.
+                    while !is_refused.load(Ordering::Relaxed)
+                        && started.elapsed() < allowed(Duration::from_secs(60))
+                    {
+                        let sql = "SELECT sleepEachRow(1) FROM numbers(3) FORMAT Null";
+                        match store.ask(&parameters, sql).status {
+                            200 => is_answered = true,
+                            _ => is_refused.store(true, Ordering::Relaxed),
+                        }
+                    }
+                    is_answered
                 })
             })
             .collect();
@@ -206,10 +220,9 @@ fn readers_leave_room_for_the_collector() {
                 "the collector finds a place"
             );
         }
-        let statuses: Vec<u16> = many.into_iter().map(|reader| reader.join().unwrap()).collect();
-        assert!(statuses.contains(&200));
-        assert!(statuses.iter().any(|status| *status != 200), "80 readers at once are too many");
+        assert!(many.into_iter().map(|reader| reader.join().unwrap()).any(|is_answered| is_answered));
     });
+    assert!(is_refused.into_inner(), "80 readers at once are too many");
 }
 
 #[test]
