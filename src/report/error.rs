@@ -1,11 +1,8 @@
 //! Why there is no report.
 
 use super::filter::FilterError;
+use super::limits::{MAX_CONCURRENT, MAX_FILTERS, MAX_ROWS};
 use super::period::PeriodError;
-use super::request::{MAX_FILTERS, MAX_ROWS};
-
-/// Most reports that run at the same time. Each holds its rows in the memory of the process that takes beacons.
-pub(super) const MAX_CONCURRENT: usize = 4;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]

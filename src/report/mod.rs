@@ -9,6 +9,7 @@ pub mod catalogue;
 mod error;
 mod filter;
 mod filtered_query;
+mod limits;
 mod period;
 mod reports;
 mod request;

@@ -10,9 +10,10 @@ use tokio::sync::Semaphore;
 
 use super::answer::{QueryCost, ReportAnswer, lines, read_rows};
 use super::catalogue::{self, Purpose};
-use super::error::{MAX_CONCURRENT, ReportError};
+use super::error::ReportError;
 use super::filter::Filter;
 use super::filtered_query;
+use super::limits::MAX_CONCURRENT;
 use super::period::Period;
 use super::request::{self, RawReportRequest, ReportRequest};
 use crate::store::Client;

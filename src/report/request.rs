@@ -3,14 +3,8 @@
 use super::catalogue::Report;
 use super::error::ReportError;
 use super::filter::Filter;
+use super::limits::{DEFAULT_ROWS, MAX_FILTERS, MAX_ROWS};
 use super::period::Period;
-
-/// Rows shown when no limit is given.
-const DEFAULT_ROWS: u32 = 20;
-/// Most rows of one answer, which is held in memory. A year of hours fits.
-pub(super) const MAX_ROWS: u32 = 100_000;
-/// Most filters of one request.
-pub(super) const MAX_FILTERS: usize = 32;
 
 /// A request as users write it.
 #[derive(Debug, Clone, Default)]

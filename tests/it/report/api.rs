@@ -73,7 +73,7 @@ async fn reports_are_listed_and_answered_as_json_csv_and_text() {
 async fn what_is_wrong_with_a_request_is_said_in_json() {
     let site = Site::small().await;
     for (uri, status, what) in [
-        ("/nowhere", 404, "listed at /api/reports"),
+        ("/nowhere", 404, "/api/reports lists the reports"),
         ("/api/reports/pagez?site=clinic", 404, "did you mean pages?"),
         ("/api/reports/pages?from=tomorow", 400, "\"tomorow\" is not a day"),
         ("/api/reports/pages?from=2026-10-26&to=2026-10-24", 400, "ends before it begins"),
