@@ -129,3 +129,20 @@ fn a_closed_spool_refuses_and_says_so() {
     assert!(matches!(append(&spool, 1, &[1]), Err(SpoolError::Closed)));
     assert_eq!(spool.oldest_sealed().unwrap().events, 1, "what was taken is sealed");
 }
+
+#[test]
+fn an_event_that_is_not_confirmed_is_reported_at_every_moment() {
+    let directory = tempfile::tempdir().unwrap();
+    let (spool, _) = Spool::open(directory.path(), &SpoolLimits { seal_rows: 1, ..limits() }).unwrap();
+    for page_load in 0..200 {
+        wait(append(&spool, page_load, &[0]).unwrap()).unwrap();
+        loop {
+            let status = spool.status();
+            assert_eq!(status.events, 1, "{status:?}");
+            if status.sealed > 0 {
+                break;
+            }
+        }
+        spool.confirm(&spool.oldest_sealed().unwrap()).unwrap();
+    }
+}

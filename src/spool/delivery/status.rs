@@ -28,7 +28,8 @@ pub struct SpoolStatus {
 impl Spool {
     pub fn status(&self) -> SpoolStatus {
         let state = &self.log.state;
-        let active = *state.active.lock();
+        // Held until the queue is read: a segment must not pass from one to the other in between.
+        let active = state.active.lock();
         let [active_events, _] = active.totals;
         let (sealed, events, oldest) = self.queue.summary();
         let created = oldest.or((active_events > 0).then_some(active.created));

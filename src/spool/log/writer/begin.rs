@@ -96,9 +96,11 @@ pub(crate) fn wait_for_space<A: SegmentAccount>(
         let begun = start.begin(&*state.disk, &state.directory, |segment| sealed.push(segment));
         let bytes = sealed.iter().map(|segment| segment.bytes).sum::<u64>() + start.bytes();
         state.usage.replace(before, bytes);
-        state.active.lock().totals = start.totals();
-        for segment in sealed {
-            state.sink.accept(segment);
+        {
+            // One step for whoever reads the status, as in the writer.
+            let mut status = state.active.lock();
+            status.totals = start.totals();
+            sealed.into_iter().for_each(|segment| state.sink.accept(segment));
         }
         state.usage.recount_quarantine(&*state.disk, &state.directory);
         for note in start.take_notes() {

@@ -151,9 +151,13 @@ impl<A: SegmentAccount> Writer<A> {
         let next_id = SegmentId { number: id.number + 1, ..id };
         let next = ActiveSegment::create(&*state.disk, &state.directory, next_id)?;
         state.usage.add(bytes - active.end + next.end);
-        state.active.lock().totals = <_>::default();
+        {
+            // One step for whoever reads the status: the rows are in the active segment or in the sink, never in neither.
+            let mut status = state.active.lock();
+            status.totals = <_>::default();
+            state.sink.accept(SealedFile { id, seal, bytes, created, is_recovered: false });
+        }
         self.active = next;
-        state.sink.accept(SealedFile { id, seal, bytes, created, is_recovered: false });
         self.check_space(bytes);
         Ok(())
     }
