@@ -174,7 +174,6 @@ fn normal(path: &Path) -> PathBuf {
 }
 
 #[test]
-#[ignore = "until the metrics have their new names"]
 fn every_metric_role_and_alert_that_a_document_names_exists() {
     let mut known = String::new();
     for (directory, extension) in [("src", "rs"), ("sql", "sql"), ("deploy", "yml"), ("script/src", "ts")] {
@@ -197,7 +196,6 @@ fn every_metric_role_and_alert_that_a_document_names_exists() {
 }
 
 #[test]
-#[ignore = "until the metrics have their new names"]
 fn every_metric_and_alert_is_described() {
     let mut collector = Collector::shipping_to(StoreClient::without_password(ports::free()), "");
     collector.start();

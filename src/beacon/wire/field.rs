@@ -46,41 +46,6 @@ pub(in crate::beacon) trait WireType {
     fn type_name() -> &'static str;
 }
 
-#[cfg(test)]
-mod type_names {
-    use super::WireType;
-
-    impl<T: WireType> WireType for Option<T> {
-        fn type_name() -> &'static str {
-            T::type_name()
-        }
-    }
-
-    impl<T: WireType> WireType for Box<T> {
-        fn type_name() -> &'static str {
-            T::type_name()
-        }
-    }
-
-    impl<T> WireType for Vec<T> {
-        fn type_name() -> &'static str {
-            "list"
-        }
-    }
-
-    impl WireType for f64 {
-        fn type_name() -> &'static str {
-            "number"
-        }
-    }
-
-    impl WireType for bool {
-        fn type_name() -> &'static str {
-            "true or false"
-        }
-    }
-}
-
 /// Declares a struct that `serde` reads, with the constant `FIELDS`.
 ///
 /// Each field has one line of documentation, which `docs/wire.md` shows, and `#[serde(rename = "…", …)]`.
@@ -129,3 +94,38 @@ macro_rules! wire_object {
 }
 
 pub(in crate::beacon) use wire_object;
+
+#[cfg(test)]
+mod type_names {
+    use super::WireType;
+
+    impl<T: WireType> WireType for Option<T> {
+        fn type_name() -> &'static str {
+            T::type_name()
+        }
+    }
+
+    impl<T: WireType> WireType for Box<T> {
+        fn type_name() -> &'static str {
+            T::type_name()
+        }
+    }
+
+    impl<T> WireType for Vec<T> {
+        fn type_name() -> &'static str {
+            "list"
+        }
+    }
+
+    impl WireType for f64 {
+        fn type_name() -> &'static str {
+            "number"
+        }
+    }
+
+    impl WireType for bool {
+        fn type_name() -> &'static str {
+            "true or false"
+        }
+    }
+}
