@@ -1,4 +1,4 @@
-//! What to serve, where and to whom, and whether that can be served.
+//! The options of a server, and their validation.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-/// How long an engine may take to listen, unless told otherwise.
+/// Default for the time that an engine may take to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(600);
-/// How long a server may be silent: a machine that is busy or frozen for a minute must not lose its server.
+/// Default for the time that a server may be silent. A machine that is busy or frozen for a minute must not lose its server.
 const HANG_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What to serve, where and to whom.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The engine's library, as [`crate::install`] returns it.
@@ -24,13 +23,13 @@ pub struct Options {
     pub http: SocketAddr,
     /// The address of the native protocol; its IP address must be that of `http`.
     pub native: Option<SocketAddr>,
-    /// The name that the server tells its clients.
+    /// The name that clients see.
     pub display_name: String,
     /// Users, profiles and quotas.
     pub access: Access,
     /// Whether the process must be confined.
     pub confinement: Confinement,
-    /// Bytes that all statements together may hold; 0 means half of the machine's memory.
+    /// Memory of all queries together, in bytes; 0 means half of the machine's memory.
     pub memory: u64,
     /// Settings of MergeTree tables, such as `("fsync_after_insert", "1")`.
     pub merge_tree: Vec<(String, String)>,
@@ -41,14 +40,13 @@ pub struct Options {
     pub lock_timeout: Duration,
     /// How long an engine may take from its confinement to its first listener: large stores load many tables.
     pub start_timeout: Duration,
-    /// A server that is silent for so long hangs: it is killed and started again.
+    /// A server that is silent for so long is killed and started again.
     pub hang_timeout: Duration,
 }
 
 /// Users, profiles and quotas, as ClickHouse's `users.xml` has them.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
-    /// Who may log in.
     pub users: Vec<User>,
     /// Sets of settings that users refer to. All users have the settings of the profile `default`, if there is one.
     pub profiles: Vec<Profile>,
@@ -61,7 +59,7 @@ pub struct Access {
 pub struct User {
     /// Unique; letters, digits and underscores, as all names here.
     pub name: String,
-    /// The SHA-256 of the password in hexadecimal digits; `None` lets everybody in who can connect.
+    /// The SHA-256 of the password in hexadecimal digits. With `None`, everybody who can connect may log in.
     pub password_sha256: Option<String>,
     /// The name of a profile.
     pub profile: Option<String>,
@@ -107,18 +105,16 @@ pub struct Setting {
     pub name: String,
     /// The value; `None` keeps ClickHouse's default.
     pub value: Option<String>,
-    /// What a user may change it to.
     pub constraint: Constraint,
 }
 
-/// What a user may change a setting to.
+/// The values that a user may give to a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Constraint {
-    /// Anything.
     Free,
-    /// Nothing else.
+    /// The user may not change it.
     Constant,
-    /// From the first to the second.
+    /// From the first value to the second.
     Range(String, String),
 }
 
@@ -144,48 +140,29 @@ pub enum Confinement {
     BestEffort,
 }
 
-/// Why options cannot be served.
+/// Why options are invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
-    /// A user without a password beyond loopback.
     #[error("user {user} has no password, and {address} is not a loopback address")]
-    NoPassword {
-        /// The user.
-        user: String,
-        /// The listener.
-        address: SocketAddr,
-    },
-    /// Two addresses of different hosts.
+    NoPassword { user: String, address: SocketAddr },
     #[error("the native protocol must listen on the same IP address as HTTP: {native} is not on {http}")]
-    TwoHosts {
-        /// The native protocol's address.
-        native: SocketAddr,
-        /// HTTP's address.
-        http: SocketAddr,
-    },
-    /// Port 0, or one port twice.
+    TwoHosts { native: SocketAddr, http: SocketAddr },
     #[error("{0}: each listener needs a port of its own, and not 0")]
     Port(SocketAddr),
-    /// A name that cannot be used.
     #[error(
         "the {kind} {name:?} cannot be used: names are unique, of letters, digits and underscores, and not {reserved}"
     )]
     Name {
-        /// What bears it.
         kind: &'static str,
-        /// The name.
         name: String,
         /// The names that this crate uses itself.
         reserved: &'static str,
     },
-    /// A user refers to a profile or quota that does not exist.
     #[error("user {user} refers to the {kind} {name:?}, which does not exist")]
     Unknown {
-        /// The user.
         user: String,
-        /// What it refers to.
+        /// `profile` or `quota`.
         kind: &'static str,
-        /// The name.
         name: String,
     },
 }
@@ -289,7 +266,7 @@ impl Access {
     }
 }
 
-/// The user with which the supervisor asks whether the server works. It has no grant.
+/// The user of the supervisor's health checks. It has no grant.
 pub(crate) const HEALTH_USER: &str = "supervisor";
 
 impl User {
@@ -305,14 +282,14 @@ impl User {
         }
     }
 
-    /// The same with a password.
+    /// Adds a password.
     #[must_use]
     pub fn with_password(mut self, password: &str) -> Self {
         self.password_sha256 = Some(sha256_hex(password));
         self
     }
 
-    /// The same with one grant more: a `GRANT` statement without `TO`.
+    /// Adds a grant: a `GRANT` statement without `TO`.
     #[must_use]
     pub fn grant(mut self, grant: &str) -> Self {
         self.grants.push(grant.to_owned());
@@ -346,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_and_names_that_cannot_be_served_are_refused() {
+    fn invalid_addresses_and_names_are_refused() {
         assert_eq!(options("127.0.0.1:0").check(), Err(OptionsError::Port("127.0.0.1:0".parse().unwrap())));
         for (native, expected) in
             [("127.0.0.2:9000", "same IP address"), ("127.0.0.1:8123", "a port of its own")]

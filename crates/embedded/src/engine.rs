@@ -1,9 +1,9 @@
-//! The engine's process: the one place that calls the library, and so the one that is not safe Rust.
+//! The engine's process. Only this file calls the library, so only this file has unsafe code.
 //!
-//! The process runs these steps; whatever fails is reported to the supervisor on standard output and ends the process.
+//! The process runs these steps. A failure is reported to the supervisor on standard output and ends the process.
 //!
-//! 1. Read the task from standard input, which stays open: its end is the order to stop.
-//! 2. Take the data directory, and see that the ports are free.
+//! 1. Read the task from standard input. It stays open; its end is the signal to stop.
+//! 2. Lock the data directory, and check that the ports are free.
 //! 3. Open the terminal and the pipes with the configuration, confine the process, start the threads.
 //! 4. Run the library, which reads the configuration and shows its prompt.
 //! 5. Close the pipes, so that no statement can read them, and type the statements that start the servers.
@@ -26,22 +26,22 @@ use serde::{Deserialize, Serialize};
 use crate::sandbox::{self, Enforced};
 use crate::terminal::{self, Terminal};
 
-/// The variable that tells a program that it was started as the engine's process.
+/// The variable that is set in the engine's process.
 pub(crate) const VARIABLE: &str = "CLICKHOUSE_EMBEDDED_ENGINE";
-/// Between two attempts to take the data directory.
+/// Pause between two attempts to lock the data directory.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
-/// How long an engine that serves may take to exit: 5 s for statements that run, and the closing of its tables.
+/// How long an engine that serves may take to exit: 5 s for running queries, and the closing of its tables.
 pub(crate) const EXIT_TIMEOUT: Duration = Duration::from_secs(15);
-/// Between two attempts to have it exit.
+/// Pause between two attempts to make it exit.
 const EXIT_PAUSE: Duration = Duration::from_secs(1);
-/// Bytes of the task at most: the configuration with all users.
+/// Longest task, in bytes: the configuration with all users.
 const TASK_MAX: u64 = 4 << 20;
 /// `file(path)` reads any file of the process, and no grant covers it. A function of the same name that always fails takes
 /// its place: ClickHouse looks for functions of users first, in whatever form a statement names them. It is loaded from the
 /// data directory when the engine starts.
 const FILE_FUNCTION: &str = "CREATE FUNCTION file AS path -> throwIf(1, 'the function file is not served')\n";
 
-/// What the supervisor asks of the engine's process.
+/// What the supervisor sends to the engine's process.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Task {
     pub(crate) library: PathBuf,
@@ -58,11 +58,13 @@ pub(crate) struct Task {
 /// What the engine's process reports.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
-    /// It is confined as far as this says.
-    Confined { fully: bool, partly: bool },
-    /// The servers listen.
+    /// How far the kernel confines the process.
+    Confined {
+        fully: bool,
+        partly: bool,
+    },
     Listening,
-    /// It ends because of this.
+    /// Why the process ends.
     Failed(String),
 }
 
@@ -88,14 +90,14 @@ pub fn run_engine_if_requested() {
     std::process::exit(code);
 }
 
-/// The way to the supervisor.
+/// Sends reports to the supervisor.
 struct Reports(File);
 
 impl Reports {
     fn send(&mut self, report: &Report) {
         let mut line = serde_json::to_vec(report).unwrap_or_default();
         line.push(b'\n');
-        // A supervisor that is gone is noticed on standard input.
+        // The end of the supervisor is noticed on standard input.
         let _gone = self.0.write_all(&line);
     }
 }
@@ -108,7 +110,7 @@ fn run(reports: &mut Reports) -> Result<(), String> {
     let task: Task =
         serde_json::from_str(&line).map_err(|error| format!("the task is not understood: {error}"))?;
     drop(line);
-    // Signals for the supervisor's process group, such as that of Ctrl-C, do not end the engine before its time.
+    // Signals to the supervisor's process group, such as Ctrl-C, must not end the engine before the supervisor stops it.
     rustix::process::setsid().map_err(|error| format!("cannot start a session: {error}"))?;
 
     let data = &task.data;
@@ -119,7 +121,7 @@ fn run(reports: &mut Reports) -> Result<(), String> {
     for address in &task.listeners {
         TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
     }
-    // The engine leaves files where it runs.
+    // The engine writes files into its working directory.
     std::env::set_current_dir(data).map_err(file(data))?;
 
     let (terminal, replica) = terminal::open().map_err(text("a terminal"))?;
@@ -180,8 +182,8 @@ fn confine(task: &Task, reports: &mut Reports) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes the terminal this process's standard input and output. What a silent engine prints as an error beside its log is for the
-/// person at the terminal, too.
+/// Makes the terminal this process's standard input and output; for a silent engine also its standard error, to which it prints
+/// errors that are not in its log.
 fn use_terminal(replica: OwnedFd, silent: bool) -> io::Result<()> {
     rustix::stdio::dup2_stdin(&replica)?;
     rustix::stdio::dup2_stdout(&replica)?;
@@ -195,16 +197,16 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), String> {
     rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| format!("a pipe: {error}"))
 }
 
-/// Waits for the end of standard input, which is the order to stop or the end of the supervisor, and ends the process.
+/// Waits for the end of standard input (a stop, or the end of the supervisor), and ends the process.
 ///
-/// A server exits in order: the line is typed again until the engine has read it, because what is typed while it draws its prompt
-/// is lost. An engine that still starts, or does not end, is killed as by `kill -9`: what was confirmed is on disk.
+/// A server exits in order. The line is typed until the engine has read it, because input is lost while the engine draws its
+/// prompt. An engine that is still starting, or does not exit, is killed: confirmed inserts are on disk.
 fn wait_for_stop(mut control: BufReader<File>, mut keyboard: File, serves: &AtomicBool) {
     let mut ignored = Vec::new();
     let _end = control.read_to_end(&mut ignored);
     let deadline = Instant::now() + EXIT_TIMEOUT;
     while serves.load(Ordering::Acquire) && Instant::now() < deadline {
-        // Ctrl-E and Ctrl-U empty the line before.
+        // Ctrl-E and Ctrl-U clear the line first.
         if keyboard.write_all(b"\x05\x15exit\n").is_err() {
             break;
         }
@@ -238,7 +240,7 @@ fn start_servers(terminal: &mut Terminal, pipes: (OwnedFd, OwnedFd), listeners: 
     Ok(())
 }
 
-/// Takes the data directory for this process.
+/// Locks the data directory for this process.
 fn lock(data: &Path, timeout: Duration, control: &BufReader<File>) -> Result<File, String> {
     let path = data.join("lock");
     let file =
@@ -259,7 +261,7 @@ fn lock(data: &Path, timeout: Duration, control: &BufReader<File>) -> Result<Fil
     }
 }
 
-/// Puts [`FILE_FUNCTION`] where the engine loads it, and nothing else: no user may create functions.
+/// Writes [`FILE_FUNCTION`] to the place from which the engine loads functions. No user may create others.
 fn replace_functions(engine: &Path) -> Result<(), String> {
     let directory = engine.join("user_defined");
     let path = directory.join("function_file.sql");
@@ -270,9 +272,9 @@ fn replace_functions(engine: &Path) -> Result<(), String> {
     std::fs::write(&path, FILE_FUNCTION).map_err(file(&path))
 }
 
-/// Writes a text into a pipe and closes it, on a thread of its own: a pipe holds less than the text.
+/// Writes a text into a pipe on a thread, and closes the pipe. The text is larger than the pipe's buffer.
 fn feed(pipe: OwnedFd, text: String) {
-    // An error means that the engine ended, which is reported by itself.
+    // An error means that the engine ended, which is reported elsewhere.
     std::thread::spawn(move || drop(File::from(pipe).write_all(text.as_bytes())));
 }
 

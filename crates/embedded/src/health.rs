@@ -1,4 +1,4 @@
-//! Whether the server works: two requests over HTTP, written by hand so that the supervisor needs no client library.
+//! Checks whether the server works, with two HTTP requests. They are written by hand, so the supervisor needs no client library.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -8,17 +8,16 @@ use crate::configuration::HEALTH_USER;
 
 /// How long an answer may take, from the connection to its last byte.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Bytes of an answer that are read.
+/// Longest answer that is read, in bytes.
 const ANSWER_MAX: usize = 8 << 10;
 
 /// How a server reacts to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// It answers as it should.
     Right,
-    /// It lives, but answers otherwise: it resets the connection because it has too many, or refuses the statement.
+    /// It runs, but has too many connections and resets them, or refuses the query.
     Wrong,
-    /// Nobody listens, or nothing comes.
+    /// It does not listen, or does not answer.
     Silence,
 }
 
@@ -27,7 +26,7 @@ pub(crate) fn ping(address: SocketAddr) -> Answer {
     judge(get(address, "/ping", ""), "Ok.")
 }
 
-/// Asks for the name of this start, with a statement.
+/// Queries the name of this start.
 pub(crate) fn ask_instance(address: SocketAddr, password: &str, instance: &str) -> Answer {
     let headers = format!("X-ClickHouse-User: {HEALTH_USER}\r\nX-ClickHouse-Key: {password}\r\n");
     judge(get(address, "/?query=SELECT%20getMacro('instance')", &headers), instance)

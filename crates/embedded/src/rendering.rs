@@ -1,19 +1,19 @@
-//! The ClickHouse configuration that follows from [`Options`]: the server's and the users'.
+//! Renders [`Options`] as ClickHouse's configuration files for the server and the users.
 
 use std::fmt::Write as _;
 
 use crate::configuration::{Constraint, HEALTH_USER, Options, Profile, User};
 
-/// The user of the engine's own session. Clients cannot use this name: its only session is taken.
+/// The user of the engine's own session. Clients cannot use it, because it may have one session only.
 const SESSION_USER: &str = "default";
-/// Connections that the servers hold open together.
+/// Most connections of all servers together.
 const MAX_CONNECTIONS: u32 = 512;
-/// Statements that run at once: one for each connection. Bounds for some users belong into their profiles; a smaller bound here
-/// would have them shut out the others.
+/// Most concurrent queries: one for each connection. Limits for some users belong in their profiles; a smaller limit here would let
+/// them block the others.
 const MAX_STATEMENTS: u32 = MAX_CONNECTIONS;
-/// Seconds within which the head of a request must come, so that connections that say nothing do not hold their places.
+/// Seconds within which the head of a request must arrive, so that silent connections are closed.
 const HEAD_SECONDS: u32 = 10;
-/// Where users without a password may come from.
+/// The networks of users without a password.
 const LOOPBACK: &str = "loopback";
 
 impl Options {
@@ -73,13 +73,13 @@ impl Options {
         let mut xml = String::from("<clickhouse>\n  <profiles>\n    <default>");
         let default = self.access.profiles.iter().find(|profile| profile.name == "default");
         xml += &default.map_or_else(String::new, settings);
-        // A bare expression is no statement, as on a server; nothing of statements is kept.
+        // As on a server, a bare expression is an error. Queries are not logged.
         let _ = writeln!(
             xml,
             "<implicit_select>0</implicit_select><log_queries>0</log_queries>\
              <http_headers_read_timeout>{HEAD_SECONDS}</http_headers_read_timeout></default>"
         );
-        // The engine's own session: it starts a server a statement, and keeps the one place that this user has.
+        // The engine's own session: it starts the servers, and is the only session that this user may have.
         xml += "    <session><max_sessions_for_user>1</max_sessions_for_user></session>\n";
         for profile in self.access.profiles.iter().filter(|profile| profile.name != "default") {
             let _ = writeln!(xml, "    {}", element(&profile.name, &settings(profile)));
@@ -136,7 +136,7 @@ fn user(user: &User, networks: &str) -> String {
         element("networks", &networks),
         element("profile", user.profile.as_deref().unwrap_or("default")),
         element("quota", user.quota.as_deref().unwrap_or("default")),
-        // Without this element a user would have every right.
+        // Without this element a user would have all grants.
         element("grants", if grants.is_empty() { "<query>GRANT USAGE ON *.*</query>" } else { &grants }),
         element("databases", &filters),
     ];
@@ -158,9 +158,9 @@ fn settings(profile: &Profile) -> String {
     format!("{}{}", values.collect::<String>(), element("constraints", &constraints.collect::<String>()))
 }
 
-/// Who may ask what by HTTP. Pages of other sites are refused: any page may send requests to a loopback address. While a user
-/// comes without a password, the request must also be addressed to an IP address or `localhost`, because a page can point a
-/// name of its own at this machine.
+/// The rules for HTTP requests. Requests of web pages are refused: every page can send requests to a loopback address. While a user
+/// has no password, a request must also be addressed to an IP address or `localhost`, because a page can point its own host name at
+/// this machine.
 fn handlers(host_must_be_local: bool) -> String {
     const REFUSED: &str = "<handler><type>static</type><status>403</status>\
          <response_content>requests of web pages are refused</response_content></handler>";
@@ -175,7 +175,7 @@ fn handlers(host_must_be_local: bool) -> String {
     {
         let _ = writeln!(xml, "    <rule><headers>{headers}</headers>{REFUSED}</rule>");
     }
-    // What probes and people ask first; it needs no user.
+    // Health checks need no user.
     let greeting = "<handler><type>static</type><response_content>Ok.&#10;</response_content></handler>";
     let _ = writeln!(
         xml,

@@ -1,7 +1,7 @@
 //! Confines a process to one directory, by the kernel's Landlock.
 //!
-//! The process may read and write its data, read the engine's library and what every program reads of its system, and connect
-//! to nobody by TCP. [`confine`] returns what the kernel enforces; it never claims more.
+//! The process may read and write its data, and read the engine's library and the system files that every program needs. It may not
+//! open TCP connections. [`confine`] returns what the kernel enforces.
 
 use std::path::Path;
 

@@ -19,21 +19,20 @@ use crate::configuration::{Confinement, Options, OptionsError};
 use crate::engine::{EXIT_TIMEOUT, Report, Task, USERS, VARIABLE};
 use crate::health::{self, Answer};
 
-/// Between two looks at the process.
+/// Pause between two checks of the process.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// Between two pings of a server that has answered before.
+/// Pause between two pings of a server that has answered before.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// The first pause before a restart; doubled at each failure.
 const BACKOFF: Duration = Duration::from_millis(100);
 /// The longest pause.
 const BACKOFF_MAX: Duration = Duration::from_secs(10);
-/// How long the process has for its end, before it is killed from here.
+/// How long the process may take to end before the supervisor kills it.
 const KILL_AFTER: Duration = EXIT_TIMEOUT.saturating_add(Duration::from_secs(5));
 
 /// Why the supervisor cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The options contradict each other.
     #[error(transparent)]
     Options(#[from] OptionsError),
     /// This process is the engine's own: its `main` did not call [`crate::run_engine_if_requested`] first.
@@ -50,10 +49,8 @@ pub enum NotReady {
     /// The last attempt failed for this reason. Further attempts follow.
     #[error("ClickHouse does not start: {0}")]
     Failed(String),
-    /// It did not answer in time.
     #[error("ClickHouse did not answer within {0:?}")]
     Timeout(Duration),
-    /// It was stopped.
     #[error("ClickHouse was stopped")]
     Stopped,
 }
@@ -70,7 +67,7 @@ impl fmt::Debug for Server {
     }
 }
 
-/// What the supervisor's thread and its owner share.
+/// State that the supervisor's thread and its owner share.
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
@@ -98,11 +95,11 @@ impl Shared {
 }
 
 impl Server {
-    /// Starts the server and its supervision. It need not be ready when this returns.
+    /// Starts the server and its supervision. Does not wait until the server is ready.
     ///
     /// # Errors
-    /// When the options contradict each other, or the system gives no thread. A server that does not start is no error here:
-    /// it is tried again, and [`Self::wait_until_ready`] returns the reason.
+    /// When the options contradict each other, or the system gives no thread. A server that does not start causes no error here:
+    /// it is started again, and [`Self::wait_until_ready`] returns the reason.
     pub fn start(mut options: Options) -> Result<Self, StartError> {
         if std::env::var_os(VARIABLE).is_some() {
             return Err(StartError::EngineProcess);
@@ -113,7 +110,7 @@ impl Server {
         let own = std::env::current_exe()?;
         let program = match options.program.clone() {
             Some(program) => program,
-            // The file that runs, also after an upgrade has put another one in its place.
+            // The file of this process, even if an upgrade has replaced it.
             None if cfg!(target_os = "linux") => PathBuf::from("/proc/self/exe"),
             None => own.clone(),
         };
@@ -137,7 +134,7 @@ impl Server {
     /// Waits until the server answers.
     ///
     /// # Errors
-    /// When an attempt to start it failed, when the time is over, or when it was stopped. The supervisor goes on meanwhile.
+    /// When an attempt to start it failed, the time is over, or it was stopped. The supervisor continues its attempts.
     pub fn wait_until_ready(&self, timeout: Duration) -> Result<(), NotReady> {
         let waiting = |state: &mut State| !state.ready && !state.stop && state.failure.is_none();
         let state = self.shared.state();
@@ -154,13 +151,13 @@ impl Server {
         }
     }
 
-    /// Asks the server to end without waiting for it.
+    /// Begins to stop the server, without waiting for its end.
     pub fn begin_stop(&self) {
         self.shared.change(|state| state.stop = true);
     }
 
-    /// Stops the server and waits for its end: what runs has some seconds, then the process is killed. What ClickHouse
-    /// confirmed is safe either way.
+    /// Stops the server and waits for its end. Running queries have some seconds, then the process is killed. Confirmed
+    /// inserts are safe either way.
     pub fn stop(self) {
         drop(self);
     }
@@ -179,7 +176,7 @@ impl Drop for Server {
 struct Supervisor {
     options: Options,
     program: PathBuf,
-    /// How the process is listed.
+    /// The name of the process in process lists.
     name: PathBuf,
     shared: Arc<Shared>,
 }
@@ -187,10 +184,10 @@ struct Supervisor {
 /// One start of the engine's process.
 struct Process {
     child: Child,
-    /// Its end is the order to stop.
+    /// Closing it tells the process to stop.
     control: Option<ChildStdin>,
     reports: Receiver<Report>,
-    /// A name that changes at each start, by which the server is told from another one on the same port.
+    /// A name that changes at each start. It distinguishes the server from another one on the same port.
     instance: String,
     password: String,
 }
@@ -217,7 +214,7 @@ impl Supervisor {
             if was_ready {
                 (pause, last_logged) = (BACKOFF, None);
             }
-            // A start that fails for the same reason again and again, such as a port that is taken, is logged once.
+            // A start that fails repeatedly for the same reason, such as a port in use, is logged once.
             if last_logged.as_ref() != Some(&reason) {
                 tracing::error!(reason, "the embedded ClickHouse ended; starting it again");
                 last_logged = Some(reason.clone());
@@ -230,7 +227,7 @@ impl Supervisor {
         }
     }
 
-    /// Waits, but not longer than until a stop is requested; returns whether it was.
+    /// Waits until the time is over or a stop is requested. Returns whether a stop was requested.
     fn stop_requested_within(&self, pause: Duration) -> bool {
         let state = self.shared.state();
         let waited = self.shared.changed.wait_timeout_while(state, pause, |state| !state.stop);
@@ -311,7 +308,7 @@ impl Supervisor {
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(POLL_INTERVAL),
             }
             if failure.is_some() {
-                // It serves nothing and may sit at its prompt.
+                // It does not serve, and may wait at its prompt.
                 stop(process);
             }
             if let Ok(Some(status)) = process.child.try_wait() {
@@ -333,7 +330,7 @@ impl Supervisor {
         }
     }
 
-    /// Why a process ended: what it reported last, or how the system says that it ended.
+    /// Why a process ended: its last report, or its exit status.
     fn reason(&self, process: &Process, failure: Option<String>, status: std::process::ExitStatus) -> String {
         let later = std::iter::from_fn(|| process.reports.recv_timeout(POLL_INTERVAL).ok());
         let reported = later.filter_map(|report| match report {
@@ -343,7 +340,7 @@ impl Supervisor {
         failure.or_else(|| reported.last()).unwrap_or_else(|| status.to_string())
     }
 
-    /// Asks the server; the first right answer must come from the process that was started here.
+    /// Pings the server. Until it is ready, the answer must come from the process that was started here.
     fn ping(&self, process: &Process) -> Answer {
         let http = self.options.http;
         let was_ready = self.shared.state().ready;
@@ -368,7 +365,7 @@ impl Supervisor {
     }
 }
 
-/// Passes on what the engine's process reports, until its end or that of the supervisor.
+/// Forwards the reports of the engine's process until the process or the supervisor ends.
 fn pass_on(output: ChildStdout, reports: &Sender<Report>) {
     for line in BufReader::new(output).lines().map_while(Result::ok) {
         if let Ok(report) = serde_json::from_str(&line)
@@ -391,7 +388,7 @@ fn log_confinement(fully: bool, partly: bool) {
     }
 }
 
-/// Asks the process to end, and kills it when it does not.
+/// Tells the process to stop, and kills it if it does not end in time.
 fn stop(process: &mut Process) {
     drop(process.control.take());
     let deadline = Instant::now() + KILL_AFTER;
@@ -401,7 +398,7 @@ fn stop(process: &mut Process) {
         }
         std::thread::sleep(POLL_INTERVAL);
     }
-    tracing::warn!(after = ?KILL_AFTER, "the embedded ClickHouse does not end and is killed");
+    tracing::warn!(after = ?KILL_AFTER, "stopping the embedded ClickHouse timed out; it is killed");
     kill(&mut process.child);
 }
 

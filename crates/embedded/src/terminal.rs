@@ -1,4 +1,4 @@
-//! The terminal on which the engine believes to sit.
+//! The pseudo terminal of the engine.
 //!
 //! The engine serves clients only from an interactive session, and it outlives broken connections only on a real terminal.
 //! So the engine's process opens a pseudo terminal, gives one end to the engine as standard input and output, and reads and
@@ -11,12 +11,12 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::OpenptFlags;
 
-/// What the engine prints when it waits for a statement.
+/// The engine's prompt.
 const PROMPT: &[u8] = b":) ";
-/// Bytes of output that are kept for finding a prompt or an error.
+/// Bytes of output that are kept to find a prompt or an error.
 const KEPT: usize = 64 << 10;
 
-/// The end that a person would sit at.
+/// This program's end of the terminal.
 pub(crate) struct Terminal {
     file: File,
     /// What the engine printed since the last prompt.
@@ -62,16 +62,15 @@ impl Terminal {
         }
     }
 
-    /// Reads and forgets all further output, so that the engine never waits for a reader. Returns when the engine has closed
-    /// its end.
+    /// Reads and discards all further output, so that the engine never blocks. Returns when the engine has closed its end.
     pub(crate) fn drain(mut self) {
         let mut piece = [0; 4096];
-        // EIO is how Linux reports that nobody holds the other end any more.
+        // Linux reports EIO when the other end is closed.
         while self.file.read(&mut piece).is_ok_and(|length| length > 0) {}
     }
 }
 
-/// The exception in what the engine printed, if there is one: from `Code:` to the end of its line.
+/// The exception in the engine's output, from `Code:` to the end of its line.
 pub(crate) fn exception_in(output: &str) -> Option<&str> {
     let start = output.find("Code: ")?;
     let text = &output[start..];
@@ -91,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_end_writes_the_other_reads_up_to_the_prompt() {
+    fn output_is_read_up_to_the_prompt() {
         let (mut terminal, replica) = open().unwrap();
         let mut replica = File::from(replica);
         replica.write_all(b"hello\r\n:) ").unwrap();
