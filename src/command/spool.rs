@@ -42,12 +42,12 @@ enum SpoolCommand {
         #[arg(long, value_enum, default_value_t)]
         format: OutputFormat,
     },
-    /// Ship a quarantined segment after all; of a damaged one, its whole frames.
-    Retry {
+    /// Put a quarantined segment back to be shipped; of a damaged one, its whole frames.
+    Requeue {
         /// The segment's name.
         #[arg(value_parser = name, required_unless_present = "all")]
         name: Option<SegmentId>,
-        /// Retry every quarantined segment.
+        /// Requeue every quarantined segment.
         #[arg(long, conflicts_with = "name")]
         all: bool,
     },
@@ -92,7 +92,7 @@ pub(crate) fn run(arguments: SpoolArguments, common: &CommonArguments) -> Result
                 OutputFormat::Table => show(&found, &mut out)?,
             }
         }
-        SpoolCommand::Retry { name, .. } => {
+        SpoolCommand::Requeue { name, .. } => {
             let names = match name {
                 Some(name) => vec![name],
                 None => inspect(&directory)?

@@ -2,7 +2,7 @@
 
 /// Declares an enum with `ALL` (in the order of declaration), `name()` and `from_name()`.
 ///
-/// ```ignore
+/// ```text
 /// names! {
 ///     /// What happened to a door.
 ///     #[derive(Debug, Clone, Copy, PartialEq, Eq)]

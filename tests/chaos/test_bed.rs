@@ -202,7 +202,7 @@ impl TestBed {
             }
             RowRefusal::Ending if alter(NO_CONSTRAINT) => {
                 let quarantined = self.quarantined();
-                if self.collector.command(&["spool", "retry", "--all"]).status.success() {
+                if self.collector.command(&["spool", "requeue", "--all"]).status.success() {
                     self.results.requeued += quarantined;
                     self.refusal = RowRefusal::Off;
                 }

@@ -79,7 +79,7 @@ fn refused_rows_are_quarantined_alone_and_shipped_when_they_are_requeued() {
     assert!(collector.metrics().contains("footfall_segments_split_total"));
 
     collector.store.query("ALTER TABLE events DROP CONSTRAINT no_poison").unwrap();
-    run(&collector, &["spool", "retry", "--all"]);
+    run(&collector, &["spool", "requeue", "--all"]);
     collector.wait_for_events(7, PATIENCE);
     eventually("nothing is quarantined", PATIENCE, || verify(&collector)["lines"][0]["quarantined"] == 0);
     let line = &verify(&collector)["lines"][0];
@@ -103,7 +103,7 @@ fn rows_that_are_all_refused_are_quarantined_together_after_the_first_ones() {
     send(&collector, 2_000, "/after");
     collector.wait_for_events(2, PATIENCE);
     collector.store.query("ALTER TABLE events DROP CONSTRAINT no_poison").unwrap();
-    run(&collector, &["spool", "retry", "--all"]);
+    run(&collector, &["spool", "requeue", "--all"]);
     collector.wait_for_events(102, PATIENCE);
     eventually("all events are accounted for", PATIENCE, || verify(&collector)["lines"][0]["proven"] == true);
     assert_eq!(collector.store.number("SELECT count() FROM events"), 102);
@@ -147,7 +147,7 @@ fn the_whole_frames_of_a_damaged_segment_are_shipped_once_under_another_id() {
     let name = name.file_stem().unwrap().to_str().unwrap();
     let shown = run(&collector, &["spool", "show", name]);
     assert!(shown.contains("damaged at byte"), "{shown}");
-    let said = run(&collector, &["spool", "retry", name]);
+    let said = run(&collector, &["spool", "requeue", name]);
     assert!(said.contains("4 events"), "{said}");
     assert_eq!(quarantined(&collector, "salvaged").len(), 1, "the damaged file stays");
     collector.wait_for_events(5, PATIENCE);

@@ -60,10 +60,10 @@ pub(crate) fn run(arguments: VerifyArguments, common: &CommonArguments) -> Resul
     if reconciliation.is_reconciled() {
         return Ok(());
     }
-    let (findings, unreadable) = (reconciliation.discrepancies.len(), reconciliation.unreadable.len());
+    let (discrepancies, unreadable) = (reconciliation.discrepancies.len(), reconciliation.unreadable.len());
     Err(ExitError::new(
         Exit::Discrepancy,
-        format!("the counts do not match: {findings} findings, {unreadable} segments unreadable"),
+        format!("the counts do not match: {discrepancies} discrepancies, {unreadable} unreadable segments"),
     ))
 }
 

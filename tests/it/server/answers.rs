@@ -16,9 +16,9 @@ fn each_outcome_of_a_beacon_has_its_answer() {
     for (text, status, error) in [
         ("good", 204, ""),
         ("malformed", 400, "no such kind"),
-        ("unknown", 403, "this site is unknown here"),
+        ("unknown", 403, "this site is not configured here"),
         ("foreign", 403, "the page's host is not one of the site's hosts"),
-        ("full", 503, "nothing can be stored at the moment; keep it and try again"),
+        ("full", 503, "events cannot be stored at the moment; keep the beacon and try again"),
     ] {
         let answer = ask(&edge, &beacon("Content-Type: text/plain;charset=UTF-8\r\n", text));
         assert_eq!(answer.status, status, "{text}");
