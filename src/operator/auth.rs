@@ -51,7 +51,7 @@ impl AuthPolicy {
 }
 
 impl Auth {
-    /// Whether every request needs a token, except for those of [`OPEN_PATHS`].
+    /// Whether every request needs a token, except for those of `OPEN_PATHS`.
     pub fn needs_token(&self) -> bool {
         self.needs_token
     }

@@ -16,9 +16,9 @@
 //! before the store has it, unless an operator discards it.
 //!
 //! The files and their bytes are described in `docs/spool-format.md`. The protocols of several steps are described where they are
-//! carried out, each with what recovery does after a crash: [sealing](log::writer::thread), [beginning](log::writer::begin),
-//! [shipping](delivery::acknowledge), [quarantining](log::recovery::quarantine_file), [splitting](quarantine::split),
-//! [requeueing](quarantine::requeue), `quarantine::salvage` and `quarantine::discard`.
+//! carried out, each with what recovery does after a crash: sealing (`log::writer::thread`), beginning (`log::writer::begin`),
+//! shipping (`delivery::acknowledge`), quarantining (`log::recovery::quarantine_file`), splitting (`quarantine::split`),
+//! requeueing (`quarantine::requeue`), `quarantine::salvage` and `quarantine::discard`.
 
 mod accounting;
 #[cfg(test)]
