@@ -1,3 +1,5 @@
+//! What every wire format declares.
+
 use super::error::MalformedBeacon;
 use super::page_load::Beacon;
 

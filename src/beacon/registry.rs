@@ -1,3 +1,5 @@
+//! The list of the wire formats. Routes, metrics and documents follow from it.
+
 use super::format::WireFormat;
 use super::{json, pixel};
 

@@ -1,3 +1,5 @@
+//! Why the demonstration could not run.
+
 use std::io;
 use std::net::SocketAddr;
 

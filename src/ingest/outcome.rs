@@ -1,3 +1,5 @@
+//! What a beacon is answered with: accepted, or why not, and who may send it.
+
 use crate::access::TokenHolder;
 use crate::beacon::MalformedBeacon;
 use crate::event::DropReason;
@@ -14,7 +16,7 @@ pub struct Accepted {
     pub dropped: [u32; DropReason::ALL.len()],
 }
 
-/// Principal sent a beacon.
+/// Who sent a beacon.
 #[derive(Debug)]
 pub enum Sender<'a> {
     /// A page, in the browser of the visitor with this address.

@@ -1,3 +1,5 @@
+//! A listener of the operator's side: the connections of `transport` behind authentication.
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! A secret text that is wiped when it is dropped and that no `Debug` output shows.
+
 /// A text that is never printed and is wiped from memory when dropped.
 #[derive(Clone, Default, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
 pub struct Secret(String);

@@ -1,3 +1,5 @@
+//! What the public side needs of the pipeline, as a trait, so that tests can take its place.
+
 use hyper::HeaderMap;
 
 use crate::beacon::{WireFormat, WireInput};

@@ -1,3 +1,5 @@
+//! Which path belongs to which route, and the names of routes in metrics.
+
 use crate::beacon::{WIRE_FORMATS, WireFormat};
 
 /// What a request is for.

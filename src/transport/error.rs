@@ -1,3 +1,5 @@
+//! Why a server cannot start.
+
 use std::io;
 use std::net::SocketAddr;
 

@@ -1,3 +1,5 @@
+//! The boundary to the modules above: a handler answers requests and gets the context of their connection.
+
 use std::net::IpAddr;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Starts the listener and the workers, and stops them.
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;

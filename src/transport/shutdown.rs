@@ -1,3 +1,5 @@
+//! Draining: stop accepting, let requests finish for a time, then cut the rest.
+
 use std::time::{Duration, Instant};
 
 use crate::transport::handler::Handler;

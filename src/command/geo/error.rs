@@ -1,3 +1,5 @@
+//! Why place files could not be installed.
+
 use std::io;
 use std::path::PathBuf;
 

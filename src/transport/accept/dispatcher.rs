@@ -1,3 +1,5 @@
+//! Assigns accepted connections to workers, or rejects them where a limit is reached.
+
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;

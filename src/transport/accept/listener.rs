@@ -1,3 +1,5 @@
+//! The listening socket and the thread that accepts.
+
 use std::io::{self, PipeWriter};
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;

@@ -1,3 +1,5 @@
+//! What the connections of one worker share.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
