@@ -17,7 +17,7 @@ use crate::privacy::Peer;
 use crate::transport::client::RateLimiter;
 use crate::transport::response::{self, Body};
 
-/// InvalidToken tokens from one address (an IPv6 /64) that are answered with 401 at once; then one each [`ATTEMPT_INTERVAL`].
+/// Invalid tokens from one address (an IPv6 /64) that are answered with 401 at once; then one each [`ATTEMPT_INTERVAL`].
 const MAX_ATTEMPTS: u32 = 10;
 /// Between two wrong tokens after [`MAX_ATTEMPTS`].
 const ATTEMPT_INTERVAL: Duration = Duration::from_secs(6);

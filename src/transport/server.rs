@@ -62,7 +62,7 @@ impl ServerOptions {
 pub struct Server<H> {
     address: SocketAddr,
     state: Arc<ServerState<H>>,
-    // DropReason before the workers, which it holds too.
+    // Dropped before the workers, which it holds too.
     pub(super) acceptor: Acceptor,
     pub(super) workers: Arc<Vec<Worker<H>>>,
 }
