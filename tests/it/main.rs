@@ -4,6 +4,8 @@
 #![allow(unreachable_pub, missing_docs)]
 // A failed `unwrap` fails the test and names the line.
 #![allow(clippy::unwrap_used)]
+// Some tests are one table of cases.
+#![allow(clippy::too_many_lines)]
 
 mod access;
 mod alerts;
