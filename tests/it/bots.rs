@@ -53,7 +53,7 @@ fn collector() -> Collector {
 }
 
 #[test]
-fn bots_and_referrer_spam_are_marked_or_dropped_as_the_site_wants_and_the_books_balance() {
+fn bots_and_referrer_spam_are_marked_or_dropped_as_the_site_wants_and_all_events_are_accounted_for() {
     let collector = collector();
     let spam = [view("/", SPAMMER)];
     let visit = [view("/doctors", "https://yandex.ru/")];
@@ -99,7 +99,7 @@ fn bots_and_referrer_spam_are_marked_or_dropped_as_the_site_wants_and_the_books_
             "watches\t/doctors\tGooglebot\t1\t1\t1\tfalse\tfalse",
         ]
     );
-    eventually("the books are there too", PATIENCE, || {
+    eventually("the counts are there too", PATIENCE, || {
         collector.store.rows("SELECT sum(events) FROM event_counts WHERE outcome = 'bot'") == ["5"]
     });
     let verified = collector.command(&["verify"]);

@@ -74,16 +74,20 @@ fn refused_rows_are_quarantined_alone_and_shipped_when_they_are_requeued() {
     assert!(!collector.log().contains("/poison"), "and the log keeps none");
     let rows = run(&collector, &["spool", "show", &name, "--rows"]);
     assert_eq!(rows.matches("\"path\":\"/poison\"").count(), 1, "{rows}");
-    let line = &verify(&collector)["lines"][0];
+    let line = &verify(&collector)["days"][0];
     assert_eq!((line["quarantined"].as_u64(), line["stored"].as_u64()), (Some(3), Some(4)), "{line}");
     assert!(collector.metrics().contains("footfall_segments_split_total"));
 
     collector.store.query("ALTER TABLE events DROP CONSTRAINT no_poison").unwrap();
     run(&collector, &["spool", "requeue", "--all"]);
     collector.wait_for_events(7, PATIENCE);
-    eventually("nothing is quarantined", PATIENCE, || verify(&collector)["lines"][0]["quarantined"] == 0);
-    let line = &verify(&collector)["lines"][0];
-    assert_eq!((line["proven"].as_bool(), line["stored"].as_u64()), (Some(true), Some(7)), "{line}");
+    eventually("nothing is quarantined", PATIENCE, || verify(&collector)["days"][0]["quarantined"] == 0);
+    let line = &verify(&collector)["days"][0];
+    assert_eq!(
+        (line["checked_by_digest"].as_bool(), line["stored"].as_u64()),
+        (Some(true), Some(7)),
+        "{line}"
+    );
     assert_eq!(collector.store.number("SELECT count() FROM events"), 7);
 }
 
@@ -97,7 +101,7 @@ fn rows_that_are_all_refused_are_quarantined_together_after_the_first_ones() {
     for page in 0..100 {
         send(&collector, page, "/poison");
     }
-    eventually("all are quarantined", PATIENCE, || verify(&collector)["lines"][0]["quarantined"] == 100);
+    eventually("all are quarantined", PATIENCE, || verify(&collector)["days"][0]["quarantined"] == 100);
     let files = quarantined(&collector, "segment").len();
     assert!((32..60).contains(&files), "{files} files");
     send(&collector, 2_000, "/after");
@@ -105,7 +109,9 @@ fn rows_that_are_all_refused_are_quarantined_together_after_the_first_ones() {
     collector.store.query("ALTER TABLE events DROP CONSTRAINT no_poison").unwrap();
     run(&collector, &["spool", "requeue", "--all"]);
     collector.wait_for_events(102, PATIENCE);
-    eventually("all events are accounted for", PATIENCE, || verify(&collector)["lines"][0]["proven"] == true);
+    eventually("all events are accounted for", PATIENCE, || {
+        verify(&collector)["days"][0]["checked_by_digest"] == true
+    });
     assert_eq!(collector.store.number("SELECT count() FROM events"), 102);
 }
 
@@ -117,12 +123,12 @@ fn a_segment_is_discarded_only_with_consent_and_stays_in_the_counts_and_the_audi
     assert_eq!(quarantined(&collector, "segment").len(), 1);
     run(&collector, &["spool", "discard", &name, "--yes", "--reason", "a test"]);
     assert!(quarantined(&collector, "segment").is_empty());
-    let line = &verify(&collector)["lines"][0];
+    let line = &verify(&collector)["days"][0];
     assert_eq!((line["discarded"].as_u64(), line["received"].as_u64()), (Some(1), Some(3)), "{line}");
     let audit = "SELECT count() FROM audit WHERE action = 'segment discarded' AND detail LIKE '%a test%'";
     eventually("the audit knows", PATIENCE, || collector.store.number(audit) == 1);
     assert_eq!(quarantined(&collector, "tombstone").len(), 1);
-    assert_eq!(verify(&collector)["lines"][0]["discarded"], 1);
+    assert_eq!(verify(&collector)["days"][0]["discarded"], 1);
 }
 
 #[test]
@@ -151,24 +157,24 @@ fn the_whole_frames_of_a_damaged_segment_are_shipped_once_under_another_id() {
     assert!(said.contains("4 events"), "{said}");
     assert_eq!(quarantined(&collector, "salvaged").len(), 1, "the damaged file stays");
     collector.wait_for_events(5, PATIENCE);
-    eventually("nothing waits", PATIENCE, || unbalanced(&collector)["lines"][0]["spooled"] == 0);
+    eventually("nothing waits", PATIENCE, || unbalanced(&collector)["days"][0]["spooled"] == 0);
     assert_eq!(collector.store.number("SELECT count() FROM events"), 5);
     let balance = unbalanced(&collector);
-    let finding = &balance["findings"][0];
+    let finding = &balance["discrepancies"][0];
     assert_eq!((finding["finding"].as_str(), finding["segment"].as_str()), (Some("damaged"), Some(name)));
     assert_eq!(finding["events"], 1, "{balance}");
-    let line = &balance["lines"][0];
+    let line = &balance["days"][0];
     assert_eq!((line["lost"].as_u64(), line["received"].as_u64()), (Some(1), Some(6)), "{line}");
 
     let listed = run(&collector, &["spool", "list"]);
     assert!(listed.contains(&format!("{name}.salvaged")), "{listed}");
     run(&collector, &["spool", "discard", name, "--yes", "--reason", "the disk decays"]);
-    let line = &verify(&collector)["lines"][0];
+    let line = &verify(&collector)["days"][0];
     assert_eq!((line["discarded"].as_u64(), line["received"].as_u64()), (Some(1), Some(6)), "{line}");
     assert_eq!(quarantined(&collector, "salvaged").len(), 0);
     let again = collector.command(&["spool", "discard", name, "--yes"]);
     assert!(String::from_utf8_lossy(&again.stderr).contains("discarded before"), "{again:?}");
-    assert_eq!(verify(&collector)["lines"][0]["discarded"], 1, "the tombstone stays");
+    assert_eq!(verify(&collector)["days"][0]["discarded"], 1, "the tombstone stays");
 }
 
 /// Changes a byte of the second row of the path `/decays`.

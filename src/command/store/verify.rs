@@ -72,7 +72,7 @@ fn print(reconciliation: &Reconciliation, out: &mut impl Write) -> std::io::Resu
     let dropped = DropReason::ALL.map(DropReason::name);
     let header = ["day", "site", "received", "stored", "spooled", "quarantined", "discarded", "lost"];
     table.load_style(presets::NOTHING);
-    table.set_header(header.into_iter().chain(dropped).chain(["removed", "balance"]));
+    table.set_header(header.into_iter().chain(dropped).chain(["removed", "result"]));
     for ((day, site), line) in &reconciliation.days {
         let numbers =
             [line.received(), line.stored, line.spooled, line.quarantined, line.discarded, line.lost];
@@ -84,14 +84,14 @@ fn print(reconciliation: &Reconciliation, out: &mut impl Write) -> std::io::Resu
         column.set_cell_alignment(CellAlignment::Right);
     }
     writeln!(out, "{table}")?;
-    for finding in &reconciliation.discrepancies {
-        writeln!(out, "{finding}")?;
+    for discrepancy in &reconciliation.discrepancies {
+        writeln!(out, "{discrepancy}")?;
     }
     for name in &reconciliation.unreadable {
         writeln!(out, "segment {name} cannot be read: its events are not counted above")?;
     }
     if reconciliation.is_reconciled() {
-        writeln!(out, "the books balance")?;
+        writeln!(out, "every acknowledged event is accounted for")?;
     }
     Ok(())
 }
@@ -107,11 +107,11 @@ fn verdict(line: &ReconciledCounts) -> String {
 }
 
 fn print_json(reconciliation: &Reconciliation, out: &mut impl Write) -> std::io::Result<()> {
-    let lines: Vec<_> = reconciliation.days.iter().map(|(key, line)| json(key, line)).collect();
+    let days: Vec<_> = reconciliation.days.iter().map(|(key, line)| json(key, line)).collect();
     let answer = serde_json::json!({
-        "balances": reconciliation.is_reconciled(),
-        "lines": lines,
-        "findings": reconciliation.discrepancies.iter().map(finding).collect::<Vec<_>>(),
+        "reconciled": reconciliation.is_reconciled(),
+        "days": days,
+        "discrepancies": reconciliation.discrepancies.iter().map(finding).collect::<Vec<_>>(),
         "unreadable": reconciliation.unreadable,
     });
     writeln!(out, "{answer:#}")
@@ -142,7 +142,7 @@ fn json((day, site): &DaySite, line: &ReconciledCounts) -> serde_json::Value {
         "dropped": dropped,
         "removed": line.removed,
         "expired": line.expired,
-        "proven": line.is_checked_by_digest,
+        "checked_by_digest": line.is_checked_by_digest,
         "missing": line.missing(),
         "surplus": line.surplus(),
     })
