@@ -16,12 +16,12 @@ const RESOURCE_ERRORS: u32 = 6;
 /// Milliseconds of a day.
 pub(crate) const DAY_MS: i64 = 86_400_000;
 
-/// EncodedRows in ClickHouse's RowBinary format.
+/// Rows in ClickHouse's RowBinary format.
 #[derive(Default)]
 pub(crate) struct EncodedRows {
     pub(crate) bytes: Vec<u8>,
     pub(crate) count: usize,
-    /// EncodedRows by the day of their receipt (UTC, since 1970-01-01), for reconciliation.
+    /// Rows by the day of their receipt (UTC, since 1970-01-01), for reconciliation.
     pub(crate) received: BTreeMap<i64, u64>,
 }
 

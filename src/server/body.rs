@@ -71,7 +71,7 @@ pub(super) async fn read(
     tokio::time::timeout(timeout, rest).await.unwrap_or_else(|_| Err(Rejection::SlowBody))
 }
 
-/// ClientLimits the bytes of all bodies that are being received.
+/// Limits the bytes of all bodies that are being received.
 #[derive(Debug, Default)]
 pub(super) struct BodyPermits(AtomicUsize);
 

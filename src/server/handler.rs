@@ -39,7 +39,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Settings of a [`PublicHandler`].
 #[derive(Debug, Clone)]
 pub struct PublicOptions {
-    /// ClientLimits on addresses and senders.
+    /// Limits on addresses and senders.
     pub limits: ClientLimits,
     /// Knows the tokens of senders.
     pub verifier: Arc<TokenVerifier>,

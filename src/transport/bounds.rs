@@ -24,7 +24,7 @@ pub const MAX_READ_BEFORE_YIELD: usize = 32 * 1024;
 /// Bytes that are read and discarded from a client that goes on sending after its connection was closed.
 pub const MAX_LINGER: usize = 256 * 1024;
 
-/// ClientLimits in time. They are values, so that tests can shorten them.
+/// Limits in time. They are values, so that tests can shorten them.
 #[derive(Debug, Clone)]
 pub struct Timeouts {
     /// From the first byte of a connection or a request to the end of its headers; then 408. It applies to the TLS

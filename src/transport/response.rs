@@ -34,7 +34,7 @@ impl Body {
     }
 }
 
-/// ClientLimits the response bodies that wait for flow control of HTTP/2 clients.
+/// Limits the response bodies that wait for flow control of HTTP/2 clients.
 #[derive(Debug, Default)]
 pub(super) struct ResponseBodyPermits(Arc<AtomicUsize>);
 

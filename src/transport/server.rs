@@ -36,7 +36,7 @@ pub struct ServerOptions {
     pub connections: usize,
     /// Most open connections of one address; trusted proxies are exempt.
     pub connections_per_address: usize,
-    /// ClientLimits in time.
+    /// Limits in time.
     pub timeouts: Timeouts,
     /// Worker threads.
     pub threads: NonZeroUsize,

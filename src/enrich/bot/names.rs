@@ -1,4 +1,4 @@
-//! BotNames and categories of bots, from `bots.tsv` and `lists/crawlers.tsv`, in one search for all their texts.
+//! Names and categories of bots, from `bots.tsv` and `lists/crawlers.tsv`, in one search for all their texts.
 
 use std::sync::LazyLock;
 

@@ -30,7 +30,7 @@ pub(crate) trait SegmentAccount: Default + Send + 'static {
     /// Says what is wrong with the payload. The segment then counts as damaged.
     fn add(&mut self, record: &FrameRef<'_>, fallback: i64) -> Result<(), String>;
 
-    /// SealTotals for the seal.
+    /// Totals for the seal.
     fn totals(&self) -> SealTotals;
 
     /// Payloads of the summary frames; each fits a frame.

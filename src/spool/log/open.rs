@@ -49,7 +49,7 @@ impl<A: SegmentAccount> RecoveredLog<A> {
         Ok(Self { sealed, start, active })
     }
 
-    /// SealTotals of all segments, sealed or not.
+    /// Totals of all segments, sealed or not.
     pub(crate) fn totals(&self) -> SealTotals {
         self.sealed.iter().fold(self.start.totals(), |[first, second], segment| {
             [first + segment.seal.totals[0], second + segment.seal.totals[1]]

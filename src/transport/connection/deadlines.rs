@@ -130,7 +130,7 @@ impl ConnectionProgress {
 #[derive(Debug)]
 struct CoarseClock {
     start: Instant,
-    /// UnixMillis since the start.
+    /// Milliseconds since the start.
     now: AtomicU32,
 }
 

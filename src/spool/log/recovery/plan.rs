@@ -79,7 +79,7 @@ impl<A: SegmentAccount> RecoveryPlan<A> {
         unsealed + self.damaged.iter().map(|file| file.bytes).sum::<u64>()
     }
 
-    /// SealTotals of the segments that are not sealed yet.
+    /// Totals of the segments that are not sealed yet.
     pub(crate) fn totals(&self) -> SealTotals {
         self.unsealed.iter().fold(SealTotals::default(), |[first, second], scan| {
             let totals = scan.account.totals();

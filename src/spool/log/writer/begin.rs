@@ -73,7 +73,7 @@ impl<A: SegmentAccount> LogStart<A> {
         self.plan.bytes()
     }
 
-    /// SealTotals of the segments that are not sealed yet.
+    /// Totals of the segments that are not sealed yet.
     pub(crate) fn totals(&self) -> SealTotals {
         self.plan.totals()
     }
