@@ -55,7 +55,7 @@ enum FootfallCommand {
     Report(report::ReportArguments),
     /// Run an SQL query on the store, read-only.
     Query(store::QueryArguments),
-    /// Show the spool, and retry or discard quarantined segments.
+    /// Show the spool, and requeue or discard quarantined segments.
     Spool(spool::SpoolArguments),
     /// Manage access tokens for reports, metrics and senders; sign a site's name.
     Token(token::TokenArguments),
