@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Why bytes are not a beacon. Neither part repeats what was sent.
+/// Neither part repeats what was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {problem}")]
 pub struct MalformedBeacon {

@@ -7,7 +7,6 @@ use super::vitals::{WebVitals, WireEntry, WireNavigation, cumulative_layout_shif
 use super::wire::{DurationMs, FiniteScore, NamedTexts, RawText, WholeNumber, wire_object};
 use crate::event::{EventKind, names};
 
-/// One event of a beacon.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BeaconEvent<'a> {
     /// Age in ms when sent, at most [`MAX_AGE_MS`].
@@ -37,7 +36,7 @@ pub enum EventDetail<'a> {
     },
     /// The site's own event.
     Event {
-        /// Its name, not empty.
+        /// Not empty.
         name: Cow<'a, str>,
         /// At most [`MAX_PROPS`] properties.
         props: Vec<(RawText<'a>, RawText<'a>)>,
@@ -87,7 +86,6 @@ impl EventDetail<'_> {
 }
 
 names! {
-    /// What happened to an advertising block.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum AdAction {
         /// It was on the page.
@@ -216,7 +214,7 @@ wire_object! {
 /// A field's name and what is wrong with it.
 pub(super) type FieldError = (&'static str, Cow<'static, str>);
 
-/// Checks an event. `sent_at` is the time on the page's clock when the beacon was sent, if the beacon has it.
+/// `sent_at` is the time on the page's clock when the beacon was sent, if the beacon has it.
 pub(super) fn check(mut wire: WireEvent<'_>, sent_at: Option<f64>) -> Result<BeaconEvent<'_>, FieldError> {
     let age_ms = match (sent_at, wire.occurred_at) {
         // The cast saturates: a time in the future, after the clock was set, is 0 ms old.

@@ -12,14 +12,11 @@ pub struct WireFormat {
     pub transfer: BeaconTransfer,
     /// Its line in `docs/wire.md`.
     pub about: &'static str,
-    /// Parses a beacon.
-    ///
     /// # Errors
     /// With the field and the fault.
     pub parse: for<'a> fn(&WireInput<'a>) -> Result<Beacon<'a>, MalformedBeacon>,
 }
 
-/// How the beacons of a format travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BeaconTransfer {
     /// As the body of a `POST` with one of these content types, or none. The response is 204. Browsers get CORS headers, and

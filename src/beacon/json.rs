@@ -35,8 +35,6 @@ fn parse_input<'a>(input: &WireInput<'a>) -> Result<Beacon<'a>, MalformedBeacon>
     parse(input.body)
 }
 
-/// Reads a beacon.
-///
 /// # Errors
 /// [`MalformedBeacon`], with the path of the field and the fault.
 pub fn parse(body: &[u8]) -> Result<Beacon<'_>, MalformedBeacon> {

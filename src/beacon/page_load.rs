@@ -94,7 +94,6 @@ wire_object! {
     }
 }
 
-/// Checks a beacon that was read.
 pub(super) fn check(wire: WireBeacon<'_>) -> Result<Beacon<'_>, MalformedBeacon> {
     if wire.version.0 != VERSION {
         return Err(MalformedBeacon::new("v", "must be 1"));

@@ -3,7 +3,6 @@
 use super::format::WireFormat;
 use super::{json, pixel};
 
-/// All wire formats. The server's routes, the metrics and the table of `docs/wire.md` come from this list.
 pub static WIRE_FORMATS: [&WireFormat; 2] = [&json::FORMAT, &pixel::FORMAT];
 
 #[cfg(test)]

@@ -81,8 +81,6 @@ impl WireEntry {
 }
 
 impl WebVitals {
-    /// Fills in the phases of the navigation.
-    ///
     /// The times of a prerendered page count from the moment when it is shown (`activationStart`,
     /// <https://wicg.github.io/nav-speculation/prerendering.html>); earlier phases took no time.
     pub(super) fn add_navigation(&mut self, navigation: &WireNavigation) {

@@ -6,10 +6,8 @@ use super::check;
 use super::model::Config;
 use super::raw::ConfigProblems;
 
-/// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file cannot be read.
     #[error("{file}: cannot be read")]
     Unreadable { file: String, source: std::io::Error },
     /// Settings are wrong. All of them are listed.

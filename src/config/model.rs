@@ -12,7 +12,6 @@ use crate::secret::Secret;
 /// The database of the tables, unless a server is configured with another one.
 pub const DATABASE: &str = "footfall";
 
-/// The settings of one collector, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Listener of the public side: beacons and the script.
@@ -44,7 +43,6 @@ pub struct Config {
     pub access: AccessConfig,
     pub limits: ClientLimits,
     pub spool: SpoolLimits,
-    /// The ClickHouse that receives the events.
     pub store: StoreConfig,
     pub sites: Sites,
 }
@@ -67,7 +65,6 @@ pub struct AccessConfig {
     pub hosts: Vec<String>,
 }
 
-/// Limits on clients.
 #[derive(Debug, Clone)]
 pub struct ClientLimits {
     /// Beacons a second from one address, sustained. 0 turns the limit off.

@@ -44,7 +44,6 @@ impl fmt::Display for ConfigProblems {
     }
 }
 
-/// Where a setting was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SettingLocation {
     /// Line of the file, from 1.
@@ -171,7 +170,6 @@ impl<'p> ConfigSection<'p> {
         self.values.remove(key)
     }
 
-    /// The value of `key` as it was written.
     pub(super) fn raw(&mut self, key: &str) -> Option<(RawValue, SettingLocation)> {
         self.remove(key)
     }
@@ -188,12 +186,10 @@ impl<'p> ConfigSection<'p> {
         }
     }
 
-    /// Where `key` was written, if it was.
     pub(super) fn location(&self, key: &str) -> Option<SettingLocation> {
         self.values.get(key).map(|(_, location)| location.clone())
     }
 
-    /// The value of a key that must be present.
     pub(super) fn required<T>(
         &mut self,
         key: &str,

@@ -9,7 +9,6 @@ use crate::secret::Secret;
 
 /// 400 days: a year, and the same month of the previous year.
 pub(super) const DEFAULT_RETENTION: Retention = Retention::Days(400);
-/// One site, checked.
 #[derive(Debug, Clone)]
 pub struct Site {
     /// Its name in beacons, rows and reports: 1 to 64 of `a-z 0-9 - _ .`.
@@ -23,7 +22,6 @@ pub struct Site {
     pub cookies: BTreeMap<String, CookieRule>,
     /// Bots whose events are dropped instead of stored with a mark.
     pub drop_bots: DropBots,
-    /// Rules for signed site names.
     pub signatures: SignatureRules,
 }
 
@@ -58,7 +56,6 @@ impl Site {
     }
 }
 
-/// How long a site's rows are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retention {
     /// Days after receipt.
@@ -99,7 +96,6 @@ pub struct NamePatterns {
 }
 
 impl NamePatterns {
-    /// Matches no name.
     pub const fn none() -> Self {
         Self { exact: Vec::new(), prefixes: Vec::new() }
     }
@@ -123,7 +119,6 @@ names! {
     }
 }
 
-/// All sites by id.
 #[derive(Debug, Clone, Default)]
 pub struct Sites {
     by_id: HashMap<Arc<str>, Arc<Site>, foldhash::fast::RandomState>,
@@ -145,7 +140,7 @@ impl Sites {
         self.by_id.get(id)
     }
 
-    /// All sites, in no particular order.
+    /// In no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Site>> {
         self.by_id.values()
     }

@@ -32,7 +32,6 @@ pub(super) fn flag(value: &RawValue) -> Result<bool, String> {
     value.as_flag().ok_or_else(|| "must be true or false".to_owned())
 }
 
-/// A whole number within bounds.
 pub(super) fn number(low: u64, high: u64) -> impl Fn(&RawValue) -> Result<u64, String> {
     move |value| {
         let number = match value {

@@ -58,7 +58,6 @@ pub fn traffic_source<'a>(
     TrafficSource { name, channel: channel(&known) }
 }
 
-/// Input of the rules for the channel.
 struct ChannelSignals<'a> {
     class: Option<SourceClass>,
     is_paid: bool,
@@ -173,7 +172,7 @@ static SOURCES: LazyLock<SourceTable> = LazyLock::new(|| {
     table
 });
 
-/// The rows of the data file. A test finds wrong ones.
+/// A test finds wrong rows.
 fn rows() -> impl Iterator<Item = (&'static str, &'static str, KnownSource)> {
     let lines = table::rows(include_str!("sources.tsv"));
     lines.filter_map(|line| {

@@ -7,7 +7,6 @@ use super::row_binary::{put_length, put_text, take, take_length, take_text};
 /// Names and values of a `Map(LowCardinality(String), String)`.
 pub type TextPairs<'a> = &'a [(&'a str, &'a str)];
 
-/// A value of a column.
 pub(super) trait ColumnValue {
     fn encode(&self, out: &mut Vec<u8>);
     fn to_json(&self) -> serde_json::Value;

@@ -7,7 +7,6 @@ names! {
     #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
     #[repr(u8)]
     pub enum EventKind {
-        /// A page was viewed.
         #[default]
         View = 1 => "view",
         /// A page was left or hidden.
@@ -18,7 +17,6 @@ names! {
         Ad = 4 => "ad",
         /// A link to another site was followed.
         Outbound = 5 => "outbound",
-        /// A file was downloaded.
         Download = 6 => "download",
         /// A script error or an unhandled rejection.
         Error = 7 => "error",
@@ -32,7 +30,7 @@ names! {
 }
 
 names! {
-    /// Device class; `Enum8` in ClickHouse with these numbers.
+    /// `Enum8` in ClickHouse with these numbers.
     #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
     #[repr(u8)]
     pub enum DeviceClass {

@@ -39,7 +39,6 @@ macro_rules! names {
                 }
             }
 
-            /// The variant of this name; `None` when there is none.
             $vis fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.into_iter().find(|variant| variant.name() == name)
             }

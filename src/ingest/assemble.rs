@@ -17,7 +17,6 @@ pub const REFERRER_SPAM: &str = "referrer spam";
 
 /// What all events of one beacon share.
 pub struct PageContext<'a> {
-    /// The site.
     pub site: &'a Site,
     /// Version of the privacy policy in force.
     pub policy: &'a str,
@@ -25,19 +24,16 @@ pub struct PageContext<'a> {
     pub received: i64,
     /// Pseudonyms and place.
     pub who: &'a VisitorIdentity,
-    /// The browser, by its user agent and hints.
     pub browser: &'a BrowserInfo,
     /// Allow-listed cookies.
     pub cookies: &'a [(&'a str, &'a str)],
 }
 
-/// Why a beacon cannot become rows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AssembleError {
     /// An address cannot be parsed.
     #[error(transparent)]
     Malformed(#[from] MalformedBeacon),
-    /// The page is on a host of another site.
     #[error("the page's host is not one of the site's hosts")]
     ForeignHost,
 }
@@ -83,7 +79,6 @@ fn scrubbed_pages<'a>(site: &Site, beacon: &'a Beacon<'_>) -> Result<Vec<Scrubbe
     Ok(pages)
 }
 
-/// The addresses of a page and its referrer, scrubbed.
 struct ScrubbedPage<'a> {
     page: ScrubbedAddress<'a>,
     referrer: Option<ScrubbedAddress<'a>>,

@@ -21,7 +21,6 @@ use crate::ingest::outcome::{Accepted, IngestError, Sender};
 use crate::privacy::{Privacy, consent};
 use crate::spool::{Ack, Durability, EventRecord, Recovered, Spool};
 
-/// Stores beacons in the spool.
 pub struct Collector {
     settings: ArcSwap<CollectorSettings>,
     privacy: Privacy,
@@ -220,7 +219,6 @@ impl Collector {
 }
 
 impl PendingBeacon {
-    /// Waits until it is synced.
     async fn synced(self) -> Result<Accepted, IngestError> {
         if let Some(ack) = self.ack {
             ack.await?;

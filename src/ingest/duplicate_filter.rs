@@ -20,7 +20,6 @@ const _: () = assert!(SLOTS.is_multiple_of(SHARDS * BUCKET), "shards hold whole 
 /// The fingerprints of one shard, the newest first in each bucket.
 type Shard = Box<[[u64; BUCKET]]>;
 
-/// The fingerprints of recent events.
 pub(super) struct DuplicateFilter {
     shards: Box<[Mutex<Shard>]>,
     hasher: foldhash::quality::RandomState,

@@ -10,13 +10,11 @@ use crate::spool::SpoolError;
 /// A beacon was accepted: its events are on disk, or a rule dropped them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Accepted {
-    /// Events stored.
     pub stored: u32,
     /// Events dropped, by [`DropReason`] as a number.
     pub dropped: [u32; DropReason::ALL.len()],
 }
 
-/// Who sent a beacon.
 #[derive(Debug)]
 pub enum Sender<'a> {
     /// A page, in the browser of the visitor with this address.

@@ -7,7 +7,6 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-/// The zone and the local time at which epochs turn.
 #[derive(Debug, Clone)]
 pub(super) struct EpochSchedule {
     zone: TimeZone,

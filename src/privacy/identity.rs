@@ -41,7 +41,7 @@ impl Privacy {
         Self { keys, places }
     }
 
-    /// The pseudonyms and the place of a client. The address is wiped before this returns.
+    /// The address is wiped before this returns.
     pub fn identify(&self, peer: Peer, site: &Site, user_agent: &[u8]) -> VisitorIdentity {
         let key = self.keys.current();
         let identity = peer.identity();

@@ -7,9 +7,7 @@
 use sha2::block_api::compress256;
 use zeroize::Zeroize;
 
-/// Bytes of a key.
 pub(super) const KEY_BYTES: usize = 32;
-/// Bytes of the state of a key.
 pub(super) const STATE_BYTES: usize = 64;
 
 /// Bytes that SHA-256 compresses at once.
@@ -20,7 +18,6 @@ const DIGEST: usize = 32;
 const INITIAL: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
-/// Computes the state of `key`.
 pub(super) fn prepare(key: &[u8; KEY_BYTES], state: &mut [u8; STATE_BYTES]) {
     let mut block = [0; BLOCK];
     for (pad, half) in [(0x36, 0), (0x5c, DIGEST)] {
@@ -44,7 +41,6 @@ pub(super) struct PseudonymHmac<'k> {
 }
 
 impl<'k> PseudonymHmac<'k> {
-    /// Starts an HMAC under the key of `state`.
     pub(super) fn new(state: &'k [u8; STATE_BYTES]) -> Self {
         let words = read_words(&state[..DIGEST]);
         Self { state, words, block: [0; BLOCK], filled: 0, bytes: BLOCK as u64 }

@@ -18,7 +18,6 @@ const SIX_TO_FOUR: [u8; 2] = [0x20, 0x02];
 /// Bytes that tell 6to4 hosts apart: the prefix and the IPv4 address.
 const SIX_TO_FOUR_BYTES: usize = 6;
 
-/// The address of a client.
 pub struct Peer {
     octets: [u8; 16],
     version: IpVersion,

@@ -13,7 +13,6 @@ use zeroize::Zeroizing;
 
 use crate::secret::file_lock::{FileLock, open_or_create};
 
-/// Why a private file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PrivateFileError {
     #[error("{}: cannot {action}", path.display())]
@@ -42,7 +41,7 @@ pub(crate) struct PrivateFileLock {
     _lock: FileLock,
 }
 
-/// The text of a file; `None` when it does not exist.
+/// `None` when the file does not exist.
 pub(crate) fn read(
     path: &Path,
     others_may: OthersMay,
@@ -88,7 +87,6 @@ pub(crate) fn lock(path: &Path) -> Result<PrivateFileLock, PrivateFileError> {
 }
 
 impl PrivateFileLock {
-    /// Replaces the file by one with this text.
     pub(crate) fn replace(&self, text: &str) -> Result<(), PrivateFileError> {
         let staged = self.path.with_extension("new");
         let write = || {

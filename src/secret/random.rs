@@ -10,9 +10,6 @@ const TOKEN_BYTES: usize = 32;
 pub(crate) const TOKEN_LETTERS: usize = (TOKEN_BYTES * 8).div_ceil(6);
 
 /// `prefix`, followed by 256 random bits as [`TOKEN_LETTERS`] letters of base64url.
-///
-/// # Errors
-/// When the system gives no random numbers.
 pub(crate) fn token(prefix: &str) -> Result<Zeroizing<String>, getrandom::Error> {
     let mut bytes = [0; TOKEN_BYTES];
     getrandom::fill(&mut bytes)?;

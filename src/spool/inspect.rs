@@ -21,7 +21,6 @@ use crate::spool::log::segment::{Header, ReadStep, SegmentId, SegmentReader};
 use crate::spool::quarantine::split::install::{WaitingSegment, read_waiting};
 use crate::spool::quarantine::tombstone::{SegmentLoss, discarded_counts, is_discarded, losses};
 
-/// Everything in a spool's directory.
 #[derive(Debug, Clone, Serialize)]
 pub struct Inventory {
     pub directory: PathBuf,
@@ -35,7 +34,6 @@ pub struct Inventory {
     pub leftovers: Vec<QuarantineLeftover>,
     /// What was lost to damage and not discarded yet.
     pub lost: Vec<SegmentLoss>,
-    /// Counts of discarded segments.
     #[serde(skip)]
     pub discarded: Vec<SegmentCounts>,
     /// The first segment from which on the store learns of every number.
@@ -83,7 +81,6 @@ pub struct SegmentStatus {
     #[serde(rename = "name")]
     pub id: String,
     pub state: SegmentState,
-    /// Rows of events.
     pub events: u64,
     /// Rows of the audit.
     pub audit: u64,
@@ -118,7 +115,6 @@ pub struct QuarantinedSegment {
     #[serde(rename = "name")]
     pub id: String,
     pub reason: String,
-    /// Length of the file.
     pub bytes: u64,
     /// Events in it, as far as it can be read.
     pub events: Option<u64>,
@@ -134,12 +130,9 @@ pub struct QuarantineLeftover {
     pub id: String,
     /// Name of the file in quarantine.
     pub file: String,
-    /// Length of the file.
     pub bytes: u64,
 }
 
-/// Reads a spool's directory.
-///
 /// # Errors
 /// When the directory has an earlier format or cannot be read.
 pub fn inspect(directory: &Path) -> Result<Inventory, SpoolError> {
@@ -165,7 +158,7 @@ pub fn inspect(directory: &Path) -> Result<Inventory, SpoolError> {
     })
 }
 
-/// The status of a segment; `None` if it is gone.
+/// `None`: it is gone.
 fn segment_status(disk: &dyn Disk, waiting: WaitingSegment) -> Result<Option<SegmentStatus>, SpoolError> {
     let WaitingSegment { id, path, scan } = waiting;
     let status = match scan {
@@ -193,7 +186,6 @@ fn segment_status(disk: &dyn Disk, waiting: WaitingSegment) -> Result<Option<Seg
     Ok(Some(status))
 }
 
-/// Segments of which there is any file in a directory.
 fn ids_of_files(directory: &Path) -> Vec<SegmentId> {
     let files = RealDisk.list(directory).unwrap_or_default();
     files.iter().filter_map(|file| SegmentId::parse(file.split('.').next()?)).collect()

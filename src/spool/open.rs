@@ -28,7 +28,6 @@ use crate::spool::log::open::RecoveredLog;
 use crate::spool::quarantine::moves::{delete_unfinished, finish_moves};
 use crate::spool::quarantine::split::install::finish_splits;
 
-/// What was found on opening.
 #[derive(Debug, Default)]
 pub struct Recovered {
     /// Ids of the most recent events, spooled or shipped, oldest first: all of the newest segments that hold `RECENT_ROWS` rows
@@ -50,9 +49,6 @@ impl Spool {
     }
 
     /// [`Spool::open`] on another disk.
-    ///
-    /// # Errors
-    /// As [`Spool::open`].
     pub fn open_on(
         disk: Arc<dyn Disk>,
         directory: &Path,

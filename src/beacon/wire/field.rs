@@ -1,6 +1,5 @@
 //! One declaration of a wire object: its `serde` form, the names that an error may contain, and its table in `docs/wire.md`.
 
-/// A field of a wire object.
 pub(in crate::beacon) struct WireField {
     /// Its name on the wire.
     pub(in crate::beacon) name: &'static str,

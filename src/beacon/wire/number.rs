@@ -19,7 +19,6 @@ impl<'de> Deserialize<'de> for EntryTime {
 pub(in crate::beacon) struct WholeNumber(pub(in crate::beacon) u64);
 
 impl WholeNumber {
-    /// The number, or the largest `u32` if it is larger.
     pub(in crate::beacon) fn saturated(self) -> u32 {
         u32::try_from(self.0).unwrap_or(u32::MAX)
     }

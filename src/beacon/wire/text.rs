@@ -7,7 +7,6 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-/// A raw text of a beacon.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RawText<'a>(pub Cow<'a, str>);
 

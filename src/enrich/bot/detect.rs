@@ -19,7 +19,6 @@ pub(in crate::enrich) struct DetectedBot {
     pub(in crate::enrich) rule: &'static str,
 }
 
-/// The bot, if the client is one.
 pub(in crate::enrich) fn detect(
     user_agent: &str,
     lower: &str,

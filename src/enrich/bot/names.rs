@@ -45,7 +45,6 @@ impl BotNames {
         Self { search: search.expect("some thousand short texts"), rows }
     }
 
-    /// Name and category of a bot's user agent.
     pub(super) fn find(&self, user_agent: &str, lower: &str) -> (Box<str>, BotCategory) {
         // Inside a word, a text belongs to another bot: `dbot` in `BacklinksExtendedBot`.
         let begins_a_word = |at: usize| !lower[..at].ends_with(|before: char| before.is_ascii_alphanumeric());

@@ -40,7 +40,6 @@ pub struct DecidingRules {
 /// What the recognition of a browser reads.
 #[derive(Clone, Copy)]
 pub struct ClientSignals<'a> {
-    /// The header `User-Agent`.
     pub user_agent: &'a [u8],
     /// Client hints of the script.
     pub hints: &'a ClientHints<'a>,

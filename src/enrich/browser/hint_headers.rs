@@ -43,7 +43,7 @@ impl<'a> HintHeaders<'a> {
         }
     }
 
-    /// Their values. A header that is not a structured field of its type counts as missing.
+    /// A header that is not a structured field of its type counts as missing.
     fn parse(&self) -> ClientHints<'static> {
         ClientHints {
             brands: brands(self.brands),

@@ -15,13 +15,11 @@ const MAX_USER_AGENT: usize = 1_024;
 /// Cached browsers: more than the visitors of a large site use in a day. One takes about 250 bytes.
 const CACHED_BROWSERS: usize = 8_192;
 
-/// The browser of a client, without the cache.
 pub fn recognise_uncached(client: &ClientSignals<'_>) -> BrowserInfo {
     let user_agent = &client.user_agent[..client.user_agent.len().min(MAX_USER_AGENT)];
     steps::recognise(&ClientSignals { user_agent, ..*client })
 }
 
-/// Recognises browsers, with a cache.
 pub struct BrowserRecogniser {
     cache: SharedCache<BrowserInfo>,
     state: RandomState,
@@ -38,7 +36,7 @@ impl BrowserRecogniser {
         Self::default()
     }
 
-    /// The browser of a client. Only the first 1,024 bytes of the user agent are read.
+    /// Only the first 1,024 bytes of the user agent are read.
     pub fn recognise(&self, client: &ClientSignals<'_>) -> Arc<BrowserInfo> {
         self.cache.get(self.key(client), || recognise_uncached(client))
     }

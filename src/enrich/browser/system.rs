@@ -8,7 +8,6 @@ use super::words::{KnownWords, WordTable};
 /// The first version of iOS that user agents hide: Safari still sends 18, and the true version after `Version/`.
 const UNNAMED_IOS: u32 = 26;
 
-/// A system, and the rule that decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct OperatingSystem {
     pub(super) name: Box<str>,
@@ -22,7 +21,6 @@ impl OperatingSystem {
     }
 }
 
-/// The system by the user agent.
 pub(super) fn system(words: &KnownWords<'_>, parsed: &WootheeResult<'_>, lower: &str) -> OperatingSystem {
     if let Some(found) = words.decide(WordTable::Systems) {
         let version = if found.value == "Android" { major(found.version) } else { two_parts(found.version) };

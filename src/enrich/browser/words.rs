@@ -112,7 +112,6 @@ impl<'a> KnownWords<'a> {
     }
 }
 
-/// The words of a text.
 fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     let bytes = text.as_bytes();
     let mut at = 0;

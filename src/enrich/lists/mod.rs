@@ -87,7 +87,6 @@ pub fn ages(today: Date) -> String {
     told.join(", ")
 }
 
-/// The current day, UTC.
 pub fn today() -> Date {
     jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }

@@ -14,7 +14,6 @@ use crate::secret::file_version::FileVersion;
 /// Longest time by which a key may come from the future of the clock. No day is longer, and no key may outlive its day.
 const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(25);
 
-/// One epoch's key.
 pub(in crate::privacy) struct EpochKey {
     pub(super) page: LockedPage,
     pub(super) epoch: u32,
@@ -42,7 +41,6 @@ impl EpochKey {
         })
     }
 
-    /// Starts an HMAC under this key.
     pub(in crate::privacy) fn mac(&self) -> PseudonymHmac<'_> {
         PseudonymHmac::new(self.page.state())
     }

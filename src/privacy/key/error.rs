@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why a key cannot be used. The messages say what to do.
+/// The messages say what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     #[error(

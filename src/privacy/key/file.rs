@@ -47,7 +47,6 @@ const LENGTH: usize = FORMAT.len() + 4 + 8 + KEY_BYTES + CHECKSUM;
 #[cfg(target_os = "linux")]
 const RAM_BACKED: [i64; 2] = [0x0102_1994, 0x8584_58f6];
 
-/// Content of the file.
 pub(super) struct StoredKey {
     pub(super) epoch: u32,
     pub(super) since: Timestamp,
@@ -166,7 +165,7 @@ impl KeyFile {
         write().map_err(|source| KeyError::Io { action: "write over", path: path.clone(), source })
     }
 
-    /// The version of the file; `None` when there is no file.
+    /// `None` when there is no file.
     pub(super) fn version(&self) -> Option<FileVersion> {
         FileVersion::from_path(&self.path()).ok()
     }

@@ -8,7 +8,6 @@ use super::error::KeyError;
 use super::file::KeyBytes;
 use crate::privacy::mac::{STATE_BYTES, prepare};
 
-/// The state of one key.
 pub(super) struct LockedPage {
     memory: MmapMut,
     locked: bool,

@@ -50,7 +50,6 @@ pub struct KeyStatus {
     pub locked: bool,
 }
 
-/// The key in force and its turns.
 pub struct KeyRing {
     file: KeyFile,
     schedule: EpochSchedule,

@@ -16,7 +16,6 @@ use crate::secret::file_version::FileVersion;
 /// Cached records of each file. The visitors of a day come from fewer cities and networks. A record takes about 200 bytes.
 const CACHED_RECORDS: usize = 4_096;
 
-/// The configured MaxMind files.
 #[derive(Default)]
 pub struct GeoLookup {
     files: Vec<GeoFile>,

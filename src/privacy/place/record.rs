@@ -5,7 +5,6 @@ use maxminddb::{LookupResult, PathElement, path};
 /// Most bytes of a name. Longer names are cut, so that the cache stays bounded.
 const MAX_NAME: usize = 128;
 
-/// The record of a network.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct GeoRecord {
     pub(super) country: Box<str>,

@@ -41,18 +41,13 @@ pub const CLICK_IDS: &[&str] = &[
     "qclid",
 ];
 
-/// The campaign parameters that the site allow-lists.
+/// The campaign parameters that the site allow-lists. A field's name is the parameter's without `utm_`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Campaign<'a> {
-    /// `utm_source`.
     pub source: Cow<'a, str>,
-    /// `utm_medium`.
     pub medium: Cow<'a, str>,
-    /// `utm_campaign`.
     pub campaign: Cow<'a, str>,
-    /// `utm_content`.
     pub content: Cow<'a, str>,
-    /// `utm_term`.
     pub term: Cow<'a, str>,
 }
 

@@ -337,7 +337,6 @@ fn is_uuid(bytes: &[u8]) -> bool {
         && bytes.get(UUID).is_none_or(|byte| !byte.is_ascii_alphanumeric())
 }
 
-/// Whether letters and digits are a token.
 fn is_token(part: &[u8]) -> bool {
     if part.len() < HEX_TOKEN {
         return false;

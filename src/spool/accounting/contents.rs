@@ -9,10 +9,8 @@ use crate::event::{self, UnixMillis};
 use crate::spool::log::account::{PayloadSchema, SealTotals, SegmentAccount};
 use crate::spool::log::frame::{FrameKind, FrameRef};
 
-/// What a segment holds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SegmentContents {
-    /// Rows of events.
     pub(crate) events: u64,
     /// Rows of the audit.
     pub(crate) audit: u64,
@@ -20,7 +18,7 @@ pub(crate) struct SegmentContents {
 }
 
 impl SegmentContents {
-    /// Adds a record. `fallback`, in Unix ms, gives the day if a row is too short to tell.
+    /// `fallback`, in Unix ms, gives the day if a row is too short to tell.
     pub(crate) fn add_record(&mut self, record: &RecordRef<'_>, fallback: i64) {
         match record.kind {
             RecordKind::Events => {
@@ -41,7 +39,6 @@ impl SegmentContents {
         }
     }
 
-    /// Returns what is here and not in `other`.
     pub(crate) fn saturating_sub(&self, other: &Self) -> Self {
         Self {
             events: self.events.saturating_sub(other.events),

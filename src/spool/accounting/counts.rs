@@ -40,14 +40,12 @@ impl DayCounts {
     }
 }
 
-/// Counts by site and day.
 #[derive(Debug, Clone, Default)]
 pub struct SegmentCounts {
     sites: HashMap<Box<str>, Vec<DayCounts>, foldhash::fast::RandomState>,
 }
 
 impl SegmentCounts {
-    /// Adds counts of a site to those of the same day.
     pub fn add(&mut self, site: &str, counts: DayCounts) {
         if !self.sites.contains_key(site) {
             self.sites.insert(site.into(), Vec::with_capacity(1));
@@ -60,14 +58,12 @@ impl SegmentCounts {
         }
     }
 
-    /// Adds all counts of another segment.
     pub fn merge(&mut self, other: &Self) {
         for (site, counts) in other.iter() {
             self.add(site, *counts);
         }
     }
 
-    /// Returns the counts without those of `other`, and 0 where `other` has more.
     pub(crate) fn saturating_sub(&self, other: &Self) -> Self {
         let mut rest = Self::default();
         for (site, counts) in self.iter() {

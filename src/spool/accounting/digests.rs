@@ -29,7 +29,6 @@ pub fn fingerprint(page_load: u64, seq: u32) -> u64 {
 /// The digest of the events of one day and site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DayDigest {
-    /// Number of events.
     pub events: u64,
     /// Sum of [`fingerprint`] of all events, modulo 2^64.
     pub fingerprint: u64,

@@ -6,14 +6,13 @@ use crate::event::DropReason;
 /// Dropped events by the number of the reason.
 pub(crate) type ReasonCounts = [u32; DropReason::ALL.len()];
 
-/// Encodes the dropped events of a day.
 pub(crate) fn encode_dropped(day: u16, reasons: &ReasonCounts) -> Vec<u8> {
     let mut rows = day.to_le_bytes().to_vec();
     rows.extend(reasons.iter().flat_map(|events| events.to_le_bytes()));
     rows
 }
 
-/// Reads the rows of a record of dropped events. A reason that the record lacks counts 0. `None`: the rows are too short.
+/// A reason that the record lacks counts 0. `None`: the rows are too short.
 pub(crate) fn decode_dropped(rows: &[u8]) -> Option<DayCounts> {
     let (day, reasons) = rows.split_first_chunk::<2>()?;
     let mut counts = DayCounts { day: u16::from_le_bytes(*day), ..DayCounts::default() };

@@ -17,7 +17,6 @@
 use super::dropped_rows::decode_dropped;
 use crate::spool::log::frame::{EncodeRecord, FrameKind, FrameRef};
 
-/// Columns of an audit row.
 pub(crate) const AUDIT_COLUMNS: &[&str] = &["time", "action", "detail"];
 /// Length before the site id.
 const FIXED_LEN: usize = 14;
@@ -104,7 +103,6 @@ fn put_fixed(site: &str, count: u32, page_load: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(site.as_bytes());
 }
 
-/// A record that was read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RecordRef<'a> {
     pub(crate) kind: RecordKind,
@@ -117,7 +115,7 @@ pub(crate) struct RecordRef<'a> {
 }
 
 impl<'a> RecordRef<'a> {
-    /// Reads the payload of a frame. `None`: the frame is not a record, or this version does not know its kind.
+    /// `None`: the frame is not a record, or this version does not know its kind.
     pub(crate) fn parse(frame: &FrameRef<'a>) -> Option<Self> {
         let FrameKind::Record(kind) = frame.kind else { return None };
         let kind = RecordKind::from_byte(kind)?;

@@ -8,7 +8,7 @@ use crate::event::{ReadColumnValue, column_reader};
 pub(crate) struct RowLayout(Vec<(String, ReadColumnValue)>);
 
 impl RowLayout {
-    /// Parses a list of columns. `None`: this version does not know one of them.
+    /// `None`: this version does not know one of the columns.
     pub(crate) fn parse(columns: &str) -> Option<Self> {
         let columns = columns.split(", ");
         columns
@@ -30,7 +30,7 @@ impl RowLayout {
         rows.is_empty().then_some(lengths)
     }
 
-    /// Decodes the rows of a record. It returns none of them if they cannot be divided.
+    /// Returns no row if they cannot be divided.
     pub(crate) fn decode(&self, mut rows: &[u8], count: u32) -> Vec<serde_json::Value> {
         let mut decoded = Vec::new();
         for length in self.lengths(rows, count).unwrap_or_default() {

@@ -48,7 +48,7 @@ pub(crate) struct RecentIds {
 }
 
 impl RecentIds {
-    /// Returns the ids, oldest first.
+    /// Oldest first.
     pub(crate) fn into_ids(self) -> Vec<EventId> {
         self.segments.into_iter().rev().flatten().collect()
     }
@@ -70,7 +70,6 @@ impl RecentRecords<SegmentContents> for RecentIds {
     }
 }
 
-/// The files of shipped ids.
 pub(crate) struct ShippedIds {
     directory: PathBuf,
     /// Oldest first, with the number of events in each.
@@ -158,7 +157,6 @@ fn encode(ids: &[EventId]) -> Vec<u8> {
     bytes
 }
 
-/// Number of events in a file, by its length.
 fn count_events(disk: &dyn Disk, path: &Path) -> io::Result<u64> {
     Ok(disk.read(path)?.length()?.saturating_sub(HEADER_LEN as u64) / ENTRY_LEN as u64)
 }

@@ -73,7 +73,6 @@ pub(super) fn shipped_rows(spool: &Spool, sealed: SealedSegment) -> Result<Segme
     Ok(segment)
 }
 
-/// What is done to a spool.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     /// Beacons, each with this many events.
@@ -145,7 +144,6 @@ impl World {
         }
     }
 
-    /// Returns the spool, and opens it if need be.
     fn spool(&mut self) -> Arc<Spool> {
         if self.spool.is_none() {
             self.reopen();
@@ -153,7 +151,7 @@ impl World {
         self.spool.clone().expect("it was opened above")
     }
 
-    /// Does a step, and starts again if it broke the spool.
+    /// Starts again if the step broke the spool.
     pub(super) fn apply(&mut self, step: &Step) {
         if let Step::Fault { after, fault } = step {
             self.disk.fault_after(*after, *fault);
@@ -398,7 +396,7 @@ fn finish_pending(spool: &Spool) {
     let _ = spool.finish_splits().and_then(|()| spool.install_requeued());
 }
 
-/// The sealed segments, oldest first.
+/// Oldest first.
 pub(super) fn sealed(spool: &Spool) -> Vec<SealedSegment> {
     spool.queue.segments()
 }

@@ -34,7 +34,6 @@ impl Spool {
         self.queue.next().await
     }
 
-    /// Returns the oldest sealed segment, if there is one.
     pub fn oldest_sealed(&self) -> Option<SealedSegment> {
         self.queue.oldest()
     }
@@ -77,7 +76,6 @@ impl Spool {
         self.queue.set_in_doubt(id);
     }
 
-    /// Whether a segment waits to be shipped.
     pub(crate) fn is_waiting(&self, id: SegmentId) -> bool {
         self.queue.contains(id)
     }
@@ -87,7 +85,6 @@ impl Spool {
         id.collector == self.log.state.collector
     }
 
-    /// Opens a sealed segment for reading.
     pub(in crate::spool) fn open_segment(
         &self,
         sealed: &SealedSegment,

@@ -13,7 +13,6 @@ use crate::spool::log::state::{SealedFile, SegmentSink};
 pub struct SealedSegment {
     /// Id and insert deduplication token.
     pub id: SegmentId,
-    /// Rows of events.
     pub(crate) events: u64,
     /// Rows of the audit.
     pub(crate) audit: u64,
@@ -28,7 +27,6 @@ pub struct SealedSegment {
 }
 
 impl SealedSegment {
-    /// Rows of events.
     pub fn events(&self) -> u64 {
         self.events
     }
@@ -101,7 +99,6 @@ impl DeliveryQueue {
         self.segments.lock().retain(|other| other.id != id);
     }
 
-    /// Notes that a segment is being sent: the store may have it from now on.
     pub(crate) fn set_in_doubt(&self, id: SegmentId) {
         let mut segments = self.segments.lock();
         segments.iter_mut().filter(|segment| segment.id == id).for_each(|segment| segment.in_doubt = true);
@@ -128,7 +125,6 @@ impl SegmentSink for DeliveryQueue {
 
 #[cfg(test)]
 impl DeliveryQueue {
-    /// Returns a copy of the queue.
     pub(crate) fn segments(&self) -> Vec<SealedSegment> {
         self.segments.lock().iter().copied().collect()
     }

@@ -24,7 +24,6 @@ const CHUNK: usize = 1 << 20;
 const EVENTS: FrameKind = FrameKind::Record(RecordKind::Events as u8);
 const AUDIT: FrameKind = FrameKind::Record(RecordKind::Audit as u8);
 
-/// Why a segment cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ShipmentError {
     #[error("{0}")]
@@ -44,14 +43,11 @@ pub(crate) struct Shipment {
     digests: SegmentDigests,
 }
 
-/// What the rows of an insert batch are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BatchRows {
     Events,
     Audit,
-    /// The segment's digests.
     Digests,
-    /// The segment's counts.
     Counts,
 }
 
@@ -109,7 +105,7 @@ impl Shipment {
         self.sealed.id
     }
 
-    /// Ids of its events, in order.
+    /// In order.
     pub(crate) fn event_ids(&self) -> &[EventId] {
         &self.ids
     }

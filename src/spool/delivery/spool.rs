@@ -19,7 +19,6 @@ use crate::spool::log::state::now_ms;
 use crate::spool::log::writer::ack::Ack;
 use crate::spool::log::writer::queue::SpaceLimit;
 
-/// Whether an ack waits for the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
     /// The ack resolves when the record is synced.

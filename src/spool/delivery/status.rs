@@ -6,7 +6,6 @@ use super::spool::Spool;
 use crate::spool::log::error::SpoolError;
 use crate::spool::log::state::now_ms;
 
-/// How full the spool is.
 #[derive(Debug, Clone)]
 pub struct SpoolStatus {
     /// Bytes on disk, quarantined segments included.

@@ -24,13 +24,12 @@ pub(crate) trait SegmentAccount: Default + Send + 'static {
     /// Appends the frames of deferred facts, to be stamped. `now` is Unix ms.
     fn encode_deferred(deferred: &Self::Deferred, now: i64, out: &mut Vec<u8>);
 
-    /// Adds a record. `fallback`, in Unix ms, stands for a time that the record does not tell.
+    /// `fallback`, in Unix ms, stands for a time that the record does not tell.
     ///
     /// # Errors
     /// Says what is wrong with the payload. The segment then counts as damaged.
     fn add(&mut self, record: &FrameRef<'_>, fallback: i64) -> Result<(), String>;
 
-    /// Totals for the seal.
     fn totals(&self) -> SealTotals;
 
     /// Payloads of the summary frames; each fits a frame.

@@ -6,13 +6,11 @@ use std::sync::Arc;
 
 use super::frame::MAX_FRAME_LEN;
 
-/// Why the spool refuses, or could not do something.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SpoolError {
     /// The spool holds its maximum of bytes, or more waits in memory than the disk can take.
     #[error("the spool is full: it holds {bytes} of at most {max} bytes")]
     Full { bytes: u64, max: u64 },
-    /// The file system has less free space than the reserve.
     #[error(
         "the disk has {free} bytes left, and the spool keeps {reserve} free; make room, or lower spool.reserve"
     )]
@@ -22,22 +20,18 @@ pub enum SpoolError {
     Broken(Arc<str>),
     #[error("the spool is closed")]
     Closed,
-    /// The frame is longer than [`MAX_FRAME_LEN`].
     #[error("a frame of {bytes} bytes is longer than {MAX_FRAME_LEN}")]
     TooLarge { bytes: usize },
-    /// Another process works in the directory.
     #[error("{0} is in use by another collector; give each its own data directory")]
     Locked(PathBuf),
     /// The identity file cannot be parsed.
     #[error("{0} is not the identity of a spool; move it away, and a new one will be made")]
     Identity(PathBuf),
-    /// The directory was written in an earlier format.
     #[error(
         "{directory} holds a spool of an earlier format ({found}); this program reads format {supported}: \
          have the version that wrote it ship all of it, then delete or move the directory"
     )]
     Format { directory: PathBuf, found: String, supported: u16 },
-    /// The disk returned an error.
     #[error("cannot {action} {path}: {source}")]
     Io { action: &'static str, path: PathBuf, source: Arc<io::Error> },
 }
@@ -47,12 +41,10 @@ impl SpoolError {
         Self::Io { action, path: path.to_owned(), source: Arc::new(source) }
     }
 
-    /// Whether a file does not exist.
     pub(crate) fn is_missing(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
-    /// Whether the disk is full.
     pub(crate) fn is_no_space(&self) -> bool {
         matches!(self, Self::Io { source, .. } if is_no_space(source))
     }

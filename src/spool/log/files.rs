@@ -42,7 +42,6 @@ pub(crate) fn write_atomically(
     disk.sync_directory(directory)
 }
 
-/// Reads a whole small file.
 pub(crate) fn read_all(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     let file = disk.read(path)?;
     let mut bytes = vec![0; usize::try_from(file.length()?).map_err(io::Error::other)?];
@@ -66,7 +65,6 @@ pub(crate) fn copy(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Length of a file in bytes.
 pub(crate) fn length(disk: &dyn Disk, path: &Path) -> io::Result<u64> {
     disk.read(path)?.length()
 }

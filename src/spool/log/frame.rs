@@ -64,9 +64,7 @@ impl FrameKind {
 /// A record that is to be appended.
 pub(crate) trait EncodeRecord {
     fn kind(&self) -> u8;
-    /// Length of the payload in bytes.
     fn payload_len(&self) -> usize;
-    /// Appends the payload.
     fn encode_payload(&self, out: &mut Vec<u8>);
 }
 
@@ -81,7 +79,6 @@ pub(crate) struct FrameRef<'a> {
 }
 
 impl FrameRef<'_> {
-    /// Length of the whole frame in bytes.
     pub(crate) fn len(&self) -> usize {
         HEADER_LEN + self.payload.len()
     }
@@ -96,7 +93,6 @@ pub(crate) enum ParsedFrame<'a> {
     Invalid,
 }
 
-/// Length of a record's frame in bytes.
 pub(crate) fn encoded_len(record: &impl EncodeRecord) -> usize {
     HEADER_LEN + record.payload_len()
 }
@@ -140,7 +136,6 @@ pub(crate) fn stamp(frames: &mut [u8], salt: u32, batch: u32, mut visit: impl Fn
     }
 }
 
-/// Reads the frame at the beginning of `bytes`.
 pub(crate) fn parse(bytes: &[u8], salt: u32) -> ParsedFrame<'_> {
     if bytes.len() < HEADER_LEN {
         return ParsedFrame::Incomplete(HEADER_LEN);

@@ -114,7 +114,6 @@ impl<A: SegmentAccount> SegmentLog<A> {
         self.state.queue.push(record, limit)
     }
 
-    /// Resolves when the log is broken.
     pub(crate) async fn broken(&self) -> SpoolError {
         loop {
             let mut broke = std::pin::pin!(self.state.broke.notified());

@@ -28,7 +28,6 @@ pub(crate) struct SealedFile {
     pub(crate) is_recovered: bool,
 }
 
-/// Where sealed segments go.
 pub(crate) trait SegmentSink: Send + Sync {
     fn accept(&self, segment: SealedFile);
     /// Segments that it holds.
@@ -85,7 +84,6 @@ impl<A: SegmentAccount> LogState<A> {
     }
 }
 
-/// Unix time in ms.
 pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

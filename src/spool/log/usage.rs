@@ -50,7 +50,6 @@ impl DiskUsage {
     }
 }
 
-/// Bytes of all files in quarantine.
 pub(crate) fn quarantined_bytes(disk: &dyn Disk, directory: &Path) -> Result<u64, SpoolError> {
     let quarantine = directory.join(QUARANTINE);
     let files = disk.list(&quarantine).map_err(|source| SpoolError::io("list", &quarantine, source))?;

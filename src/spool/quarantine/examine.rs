@@ -18,7 +18,6 @@ use crate::spool::log::frame::FrameKind;
 use crate::spool::log::identity::check_format;
 use crate::spool::log::segment::{Header, SegmentId};
 
-/// The columns of one kind of rows.
 #[derive(Debug, Clone, Serialize)]
 pub struct RowColumns {
     /// `events`, `audit` or `counts`.
@@ -27,13 +26,11 @@ pub struct RowColumns {
     pub columns: String,
 }
 
-/// What is in a segment's file.
 #[derive(Debug, Clone, Serialize)]
 pub struct ExaminedSegment {
     #[serde(rename = "name")]
     pub id: String,
     pub file: PathBuf,
-    /// Length of the file.
     pub bytes: u64,
     /// Why it was quarantined.
     pub reason: String,

@@ -36,7 +36,6 @@ use crate::spool::log::identity::check_format;
 use crate::spool::log::recovery::{ScanError, scan};
 use crate::spool::log::segment::{Header, SegmentId};
 
-/// What became of a segment that was to be requeued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequeueOutcome {
     /// It waits to be shipped as it is.
@@ -60,7 +59,6 @@ pub fn requeue(directory: &Path, id: SegmentId) -> Result<RequeueOutcome, SpoolE
     requeue_on(&RealDisk, directory, id)
 }
 
-/// [`requeue`] on any disk.
 pub(crate) fn requeue_on(
     disk: &dyn Disk,
     directory: &Path,
@@ -102,7 +100,6 @@ pub(crate) fn requeue_on(
     Ok(RequeueOutcome::Salvaged { segment, events, lost })
 }
 
-/// Creates the directory of requeued segments if there is none.
 pub(crate) fn create_requeue_directory(disk: &dyn Disk, directory: &Path) -> io::Result<()> {
     disk.create_directory(&directory.join(REQUEUE))?;
     disk.sync_directory(directory)

@@ -20,7 +20,6 @@ use crate::spool::log::recovery::scan;
 use crate::spool::log::segment::SegmentId;
 use crate::spool::log::state::now_ms;
 
-/// What stays of rows that are gone.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Tombstone {
     segment: String,
@@ -36,7 +35,6 @@ pub(crate) struct Tombstone {
     counts: Vec<TombstoneCounts>,
 }
 
-/// Events that are gone, of one day and site.
 #[derive(Debug, Serialize, Deserialize)]
 struct TombstoneCounts {
     day: u16,
@@ -65,7 +63,6 @@ impl Tombstone {
         }
     }
 
-    /// The counts of what is gone.
     pub(crate) fn counts(&self) -> SegmentCounts {
         let mut sum = SegmentCounts::default();
         for gone in &self.counts {
@@ -94,7 +91,6 @@ pub(crate) fn sealed_contents(disk: &dyn Disk, path: &Path) -> Option<SegmentCon
     scan.seal.map(|_| scan.account)
 }
 
-/// The tombstone of a discarded segment.
 pub(crate) fn of_discarded(disk: &dyn Disk, quarantine: &Path, id: SegmentId) -> Option<Tombstone> {
     let endings = [PENDING_TOMBSTONE, TOMBSTONE];
     endings.iter().find_map(|ending| Tombstone::read(disk, &quarantine.join(format!("{id}{ending}"))))
@@ -113,7 +109,6 @@ pub struct SegmentLoss {
     pub events: Option<u64>,
     /// Lost rows of the audit; `None` if nobody knows.
     pub audit: Option<u64>,
-    /// Counts of what is lost.
     #[serde(skip)]
     pub counts: SegmentCounts,
 }
@@ -138,7 +133,6 @@ pub(crate) fn losses(disk: &dyn Disk, directory: &Path) -> Vec<SegmentLoss> {
     ids.filter(is_counted).map(loss).collect()
 }
 
-/// The counts of every discarded segment.
 pub(crate) fn discarded_counts(disk: &dyn Disk, directory: &Path) -> Vec<SegmentCounts> {
     let quarantine = directory.join(QUARANTINE);
     let is_discarded = |file: &&String| {

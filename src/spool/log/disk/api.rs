@@ -42,7 +42,6 @@ pub struct Space {
     pub total: u64,
 }
 
-/// An open file.
 pub trait DiskFile: Send + Sync {
     /// Writes all of `bytes` at `offset`.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;

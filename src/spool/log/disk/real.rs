@@ -13,7 +13,6 @@ use super::api::{Disk, DiskFile, Space};
 /// How long the lock may be held before it counts as another collector's. `footfall spool status` takes it for a moment.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// The file system of the machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealDisk;
 

@@ -25,7 +25,6 @@ const SECTOR: usize = 32;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TestDisk(Arc<Mutex<DiskState>>);
 
-/// What happens at an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The power fails during the operation.
@@ -50,7 +49,6 @@ struct DiskState {
     torn: Option<(usize, Range<usize>)>,
     /// Error of the next sync, once.
     fail_sync: Option<ErrorKind>,
-    /// A file that cannot be read.
     unreadable: Option<usize>,
     /// Bytes that all files may have together.
     capacity: Option<usize>,
@@ -72,7 +70,6 @@ struct OpenTestFile {
     file: usize,
 }
 
-/// The outcome of an operation.
 enum Outcome {
     Done,
     Failed { error: Error, done: bool },
@@ -103,7 +100,6 @@ impl TestDisk {
         self.0.lock().fault = None;
     }
 
-    /// Whether the fault has happened.
     pub(crate) fn fault_came(&self) -> bool {
         self.0.lock().fault_came
     }
@@ -112,7 +108,6 @@ impl TestDisk {
         self.0.lock().power_off
     }
 
-    /// Fails the next sync only.
     pub(crate) fn fail_next_sync(&self, kind: ErrorKind) {
         self.0.lock().fail_sync = Some(kind);
     }
@@ -166,7 +161,6 @@ impl TestDisk {
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// Fails every read of a file.
     pub(crate) fn make_unreadable(&self, path: &Path) {
         let mut state = self.0.lock();
         state.unreadable = Some(state.live[path]);
@@ -205,7 +199,6 @@ impl TestDisk {
         }
     }
 
-    /// An operation that changes nothing.
     fn read_only<T>(&self, work: impl FnOnce(&DiskState) -> io::Result<T>) -> io::Result<T> {
         self.operate(|state, outcome| match outcome {
             Outcome::Done => work(state),

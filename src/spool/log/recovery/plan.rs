@@ -73,13 +73,11 @@ impl<A: SegmentAccount> RecoveryPlan<A> {
         Ok(plan)
     }
 
-    /// Bytes of the segments that are not repaired yet.
     pub(crate) fn bytes(&self) -> u64 {
         let unsealed = self.unsealed.iter().map(|scan| scan.length).sum::<u64>();
         unsealed + self.damaged.iter().map(|file| file.bytes).sum::<u64>()
     }
 
-    /// Totals of the segments that are not sealed yet.
     pub(crate) fn totals(&self) -> SealTotals {
         self.unsealed.iter().fold(SealTotals::default(), |[first, second], scan| {
             let totals = scan.account.totals();
@@ -115,7 +113,6 @@ impl<A: SegmentAccount> RecoveryPlan<A> {
 }
 
 impl<A: SegmentAccount> SegmentScan<A> {
-    /// The segment as a sealed one, if it is.
     fn sealed_file(&self) -> Option<SealedFile> {
         Some(SealedFile {
             id: self.header.id,

@@ -9,7 +9,6 @@ use crate::spool::log::disk::{Disk, DiskFile};
 use crate::spool::log::frame::{FrameKind, FrameRef};
 use crate::spool::log::segment::{Header, ReadStep, Seal, SegmentId, SegmentReader};
 
-/// What a scan found.
 #[derive(Debug)]
 pub(crate) struct SegmentScan<A> {
     pub(crate) header: Header,
@@ -27,7 +26,6 @@ pub(crate) struct SegmentScan<A> {
     pub(crate) has_orphans: bool,
 }
 
-/// Why a segment cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ScanError {
     #[error("{0}")]

@@ -20,7 +20,6 @@ use super::id::SegmentId;
 use crate::spool::log::account::PayloadSchema;
 use crate::spool::log::disk::DiskFile;
 
-/// First bytes of every segment file.
 const MAGIC: &[u8; 8] = b"FOOTSPOL";
 /// Version of the spool's format. Recovery reads no other.
 pub(crate) const FORMAT: u16 = 2;
@@ -42,7 +41,6 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// The schema of one kind of frame.
     pub(crate) fn schema(&self, kind: u8) -> Option<&str> {
         self.schemas.iter().find(|schema| schema.kind == kind).map(|schema| schema.text.as_str())
     }
@@ -70,7 +68,7 @@ impl Header {
         bytes
     }
 
-    /// Reads the header of a file; returns it with its length in bytes, or says why it is damaged.
+    /// Returns the header with its length in bytes, or says why it is damaged.
     pub(crate) fn read(file: &dyn DiskFile) -> io::Result<Result<(Self, u64), String>> {
         let mut bytes = vec![0; FIRST_READ];
         let read = file.read_at(&mut bytes, 0)?;

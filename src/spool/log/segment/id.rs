@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-/// Ending of segment files.
 const SUFFIX: &str = ".segment";
 
 /// Id of a segment, never used twice. Its text names the file and is the insert deduplication token.
@@ -15,22 +14,18 @@ pub struct SegmentId {
 }
 
 impl SegmentId {
-    /// Name of the segment's file.
     pub fn file_name(self) -> String {
         format!("{self}{SUFFIX}")
     }
 
-    /// The id of the segment in a file of this name, or `None` if the name is not a segment's.
     pub fn from_file_name(file: &str) -> Option<Self> {
         Self::from_name_with_suffix(file, SUFFIX)
     }
 
-    /// The id in a file name with another ending, or `None`.
     pub(crate) fn from_name_with_suffix(file: &str, suffix: &str) -> Option<Self> {
         Self::parse(file.strip_suffix(suffix)?)
     }
 
-    /// The id that is written as `text`, or `None`.
     pub fn parse(text: &str) -> Option<Self> {
         let (collector, number) = text.split_once('-')?;
         let id = Self { collector: u64::from_str_radix(collector, 16).ok()?, number: number.parse().ok()? };

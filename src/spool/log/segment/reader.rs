@@ -9,7 +9,6 @@ use crate::spool::log::frame::{self, FrameRef, HEADER_LEN, MAX_FRAME_LEN, Parsed
 /// Bytes that are read from the disk at once.
 const READ_LEN: usize = 1 << 20;
 
-/// One step of the [`SegmentReader`].
 #[derive(Debug)]
 pub(crate) enum ReadStep<'a> {
     /// The next frame, which is whole.
@@ -20,7 +19,6 @@ pub(crate) enum ReadStep<'a> {
     Invalid,
 }
 
-/// Reads a range of a file frame by frame.
 pub(crate) struct SegmentReader<'a> {
     file: &'a dyn DiskFile,
     salt: u32,

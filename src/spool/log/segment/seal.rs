@@ -8,7 +8,6 @@ use crate::spool::log::frame::{self, FrameKind, FrameRef, HEADER_LEN, ParsedFram
 
 const PAYLOAD_LEN: usize = 8 * 3;
 
-/// What a sealed segment says of itself in its last frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Seal {
     /// Offset of the first summary frame; of the seal when there is none.
@@ -17,7 +16,6 @@ pub(crate) struct Seal {
 }
 
 impl Seal {
-    /// Length of its frame.
     pub(crate) const LEN: usize = HEADER_LEN + PAYLOAD_LEN;
 
     fn encode(&self, out: &mut Vec<u8>) {

@@ -13,7 +13,6 @@ use crate::spool::log::identity::random;
 use crate::spool::log::segment::{Header, Seal, SegmentId, seal_file};
 use crate::spool::log::state::now_ms;
 
-/// The segment that is being written.
 pub(crate) struct ActiveSegment<A> {
     pub(crate) header: Header,
     pub(crate) path: PathBuf,
@@ -61,7 +60,7 @@ impl<A: SegmentAccount> ActiveSegment<A> {
         Ok(())
     }
 
-    /// Seals the file. Returns the seal and the file's length.
+    /// Returns the seal and the file's length.
     pub(crate) fn seal(&self) -> io::Result<(Seal, u64)> {
         seal_file(&*self.file, self.header.salt, self.end, self.batch, &self.account)
     }

@@ -54,7 +54,6 @@ struct WaitingRecords<D> {
     writer_sleeps: bool,
 }
 
-/// What the writer has to do.
 pub(crate) enum WriterTask<D> {
     /// Write and sync this, then finish its commit.
     Write(Batch<D>),
@@ -92,8 +91,6 @@ impl<D: Default> AppendQueue<D> {
         Self { waiting: Mutex::new(waiting), work: Condvar::new(), usage, max_bytes }
     }
 
-    /// Adds a record.
-    ///
     /// # Errors
     /// [`SpoolError::TooLarge`], [`SpoolError::Full`], [`SpoolError::NoSpace`], or the error for which the queue was closed.
     pub(crate) fn push(&self, record: &impl EncodeRecord, limit: SpaceLimit) -> Result<Ack, SpoolError> {
@@ -169,12 +166,10 @@ impl<D: Default> AppendQueue<D> {
         self.waiting.lock().no_space = no_space;
     }
 
-    /// Why records with an enforced limit are refused for now.
     pub(crate) fn no_space(&self) -> Option<SpoolError> {
         self.waiting.lock().no_space.clone()
     }
 
-    /// Notes that there is a segment to write to from now on.
     pub(crate) fn set_has_segment(&self) {
         self.waiting.lock().has_segment = true;
     }
@@ -193,7 +188,6 @@ impl<D: Default> AppendQueue<D> {
         waiting.refusal.is_some()
     }
 
-    /// Number of records that wait.
     pub(crate) fn count(&self) -> u32 {
         self.waiting.lock().count
     }

@@ -20,7 +20,6 @@ const DEFAULT_RESERVE: u64 = 256 << 20;
 /// On a small disk the default reserve is this fraction of it.
 const SMALL_DISK_FRACTION: u64 = 20;
 
-/// Checks the free space.
 #[derive(Debug)]
 pub(crate) struct SpaceMonitor {
     reserve: Option<u64>,

@@ -142,7 +142,6 @@ impl<A: SegmentAccount> Writer<A> {
         }
     }
 
-    /// Seals the active segment, as the module's doc says.
     fn seal(&mut self) -> Result<(), SpoolError> {
         let state = self.state.clone();
         let active = &self.active;

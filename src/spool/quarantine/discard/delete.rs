@@ -32,7 +32,6 @@ use crate::spool::quarantine::rebuild::{build_segment, copy_frame, derived_id, v
 use crate::spool::quarantine::requeue::create_requeue_directory;
 use crate::spool::quarantine::tombstone::{self, Tombstone, sealed_contents};
 
-/// What was discarded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DiscardOutcome {
     /// A copy of a torn segment. Nothing in it was acknowledged that is not in the segment.

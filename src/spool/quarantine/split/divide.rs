@@ -59,7 +59,7 @@ pub(crate) fn divide(
     }
 }
 
-/// Divides the rows of a record into two records. `None`: the rows have a column that this version does not know.
+/// `None`: the rows have a column that this version does not know.
 fn divide_rows(header: &Header, record: &RecordRef<'_>) -> Option<[Vec<u8>; 2]> {
     let columns = header.schema(RecordKind::Events as u8)?;
     let lengths = RowLayout::parse(columns)?.lengths(record.rows, record.count)?;
