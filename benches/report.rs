@@ -21,7 +21,7 @@ const EVENTS_A_VISITOR: u32 = 10;
 /// Each report runs this often; the median is printed.
 const RUNS: usize = 5;
 
-/// A store's process. Dropping it ends the process.
+/// Dropping it ends the process.
 struct BenchStore {
     child: Child,
     listen: SocketAddr,
@@ -134,7 +134,7 @@ fn fill(directory: &Path, listen: SocketAddr, rows: u32) {
     assert!(status.success(), "footfall demo failed");
 }
 
-/// The number of stored events, or `None` if the store has no tables.
+/// `None` if the store has no tables.
 async fn count(client: &Client) -> Option<u64> {
     let bytes =
         client.query("SELECT count() FROM events").fetch_bytes("TabSeparated").ok()?.collect().await.ok()?;

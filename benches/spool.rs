@@ -257,7 +257,6 @@ fn fill(directory: &Path, size: u64) {
     spool.close();
 }
 
-/// The segments in a directory, opened.
 fn segments(directory: &Path) -> Vec<File> {
     let entries = std::fs::read_dir(directory).expect("a directory");
     let paths = entries.map(|entry| entry.expect("an entry").path());

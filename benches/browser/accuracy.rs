@@ -18,7 +18,6 @@ const FIELDS: &[(&str, &str)] = &[
     ("device", "device"),
 ];
 
-/// What was recognised.
 struct Recognised {
     /// In the order of [`FIELDS`].
     fields: [String; 5],

@@ -36,7 +36,6 @@ fn main() {
     }
 }
 
-/// A client that sends only these properties.
 fn client<'a>(agent: &'a str, hints: &'a ClientHints<'a>, headers: HintHeaders<'a>) -> ClientSignals<'a> {
     ClientSignals {
         user_agent: agent.as_bytes(),

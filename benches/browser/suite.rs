@@ -9,7 +9,7 @@ pub(crate) struct Suite {
     pub(crate) rows: Vec<SuiteRow>,
 }
 
-/// One user agent. Empty answers are not asserted.
+/// Empty answers are not asserted.
 pub(crate) struct SuiteRow {
     pub(crate) user_agent: String,
     /// By column name: hints as in headers (`sec_ch_ua`, `platform`, …) and expected answers.
@@ -32,7 +32,7 @@ fn directory() -> Option<PathBuf> {
     Some(cache.join("footfall/suites"))
 }
 
-/// All suites of the directory, sorted by name. Empty if there is no directory.
+/// Sorted by name. Empty if there is no directory.
 pub(crate) fn read_all() -> Vec<Suite> {
     let Some(entries) = directory().and_then(|directory| std::fs::read_dir(directory).ok()) else {
         return Vec::new();

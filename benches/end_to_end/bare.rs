@@ -32,7 +32,6 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// Every shape with its name.
     pub const ALL: [(&'static str, Self); 4] = [
         ("workers", Self::Workers),
         ("plain", Self::Plain),

@@ -47,7 +47,6 @@ const MANY_SITES: usize = 1_000;
 /// Numbers of events in a beacon.
 const EVENTS: [u32; 2] = [1, 10];
 
-/// The settings of a run.
 struct BenchSettings {
     time: Duration,
     rounds: usize,
@@ -118,7 +117,6 @@ fn main() {
     }
 }
 
-/// Measures the subjects in turn, for several rounds.
 fn compare(settings: &BenchSettings, subjects: &[Subject]) -> Vec<ResultLine> {
     let mut lines: Vec<ResultLine> = EVENTS
         .iter()
@@ -169,7 +167,6 @@ fn measure(settings: &BenchSettings, server: &Server, events: u32, round: u64, l
     line.store_memory = line.store_memory.max(server.store_memory());
 }
 
-/// Measures start-up time and idle memory of Footfall.
 fn footprint() -> Footprint {
     let server = Subject::Footfall.start(1);
     let (first_accepted, collector) =
@@ -189,7 +186,7 @@ fn footprint() -> Footprint {
     }
 }
 
-/// CPU time of this process, which runs the generator.
+/// This process runs the generator.
 fn own_cpu() -> Duration {
     common::process::cpu(std::process::id()).expect("this process runs")
 }

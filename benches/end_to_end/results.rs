@@ -44,7 +44,7 @@ impl ResultLine {
         &self.name
     }
 
-    /// Adds a round. The CPU times of the server, its store and the generator are in µs per beacon.
+    /// The CPU times of the server, its store and the generator are in µs per beacon.
     pub fn add(
         &mut self,
         per_second: f64,
@@ -60,13 +60,11 @@ impl ResultLine {
         self.latency.merge(latency);
     }
 
-    /// Adds a round at a steady rate.
     pub fn add_steady(&mut self, latency: &Histogram, per_second: f64) {
         self.steady.merge(latency);
         self.steady_rate = per_second;
     }
 
-    /// The figures of the last round, as text.
     pub fn last(&self) -> String {
         let last = |figures: &[f64]| figures.last().copied().unwrap_or_default();
         format!(
@@ -96,7 +94,6 @@ pub struct Footprint {
     pub idle_store: u64,
 }
 
-/// Everything measured in one run.
 pub struct Results {
     lines: Vec<ResultLine>,
     footprint: Footprint,

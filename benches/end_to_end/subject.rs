@@ -12,7 +12,6 @@ use crate::load::HOST;
 /// A kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
-    /// A bare hyper server.
     Bare(Shape),
     /// nginx; it answers 204 and writes an access log.
     Nginx,
@@ -56,9 +55,7 @@ impl Subject {
     }
 }
 
-/// A running server.
 pub struct Server {
-    /// Where it accepts beacons.
     pub listen: SocketAddr,
     /// From its start to the first accepted beacon.
     pub first_accepted: Duration,
@@ -132,7 +129,6 @@ impl Server {
         pids.into_iter().filter_map(process::cpu).sum()
     }
 
-    /// CPU time of the embedded store.
     pub fn store_cpu(&self) -> Duration {
         self.store_pid().and_then(process::cpu).unwrap_or_default()
     }

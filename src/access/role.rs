@@ -56,7 +56,6 @@ pub enum Permission {
     Send,
 }
 
-/// The owner of a valid token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenHolder {
     /// The token's name.

@@ -60,7 +60,7 @@ pub fn check_same_origin<B>(request: &Request<B>, hosts: &[String], any_host: bo
     if matches!(site, b"none" | b"same-origin") || link_to_front { Ok(()) } else { Err(CrossSite::Page) }
 }
 
-/// Adds the security headers of the operator's listeners. `tls` says whether the connection is encrypted.
+/// `tls` says whether the connection is encrypted.
 pub fn add_security_headers(headers: &mut HeaderMap, tls: bool) {
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -41,7 +41,7 @@ impl fmt::Debug for AccessToken {
 pub struct TokenFingerprint([u8; 32]);
 
 impl TokenFingerprint {
-    /// The fingerprint of a presented text; `None` when the text does not have the form of a token.
+    /// `None` when the text does not have the form of a token.
     pub fn from_token(presented: &str) -> Option<Self> {
         (presented.len() == LETTERS && presented.starts_with(PREFIX))
             .then(|| Self(Sha256::digest(presented).into()))
@@ -59,7 +59,7 @@ impl TokenFingerprint {
         Some(Self(bytes))
     }
 
-    /// Whether both are equal. The comparison takes the same time wherever they differ.
+    /// The comparison takes the same time wherever they differ.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.iter().zip(other.0).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
     }

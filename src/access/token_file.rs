@@ -11,7 +11,6 @@ use crate::access::role::Role;
 use crate::access::token::TokenFingerprint;
 use crate::secret::private_file::{self, OthersMay, PrivateFileError};
 
-/// Name of the file in the data directory.
 const FILE: &str = "tokens.json";
 /// Most tokens in the file: each request is compared with all of them.
 const MAX_TOKENS: usize = 1000;
@@ -20,7 +19,6 @@ const MAX_NAME: usize = 64;
 /// Longest file, in bytes: room for [`MAX_TOKENS`] with many sites each.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// What is known of one token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenEntry {
     /// The person or program that uses the token; unique in the file.
@@ -40,7 +38,6 @@ impl TokenEntry {
     }
 }
 
-/// Why the token file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenFileError {
     /// It cannot be read or written, or others may write to it.
@@ -83,7 +80,7 @@ struct TokenJson {
 }
 
 impl TokenFile {
-    /// The file in a data directory. It need not exist.
+    /// The file need not exist.
     pub fn new(data: &Path) -> Self {
         Self { path: data.join(FILE) }
     }
@@ -92,7 +89,7 @@ impl TokenFile {
         &self.path
     }
 
-    /// All tokens, in the order in which they were added.
+    /// In the order in which they were added.
     ///
     /// # Errors
     /// When the file cannot be read, others may write to it, or it is damaged.

@@ -48,7 +48,6 @@ struct KnownToken {
 }
 
 impl TokenVerifier {
-    /// A verifier that accepts no token.
     pub fn without_tokens() -> Arc<Self> {
         Arc::new(Self { file: None, tokens: ArcSwap::default(), version: Mutex::new(None) })
     }
@@ -67,7 +66,7 @@ impl TokenVerifier {
         self.tokens.load().iter().any(|known| !known.entry.expired(now))
     }
 
-    /// Reads the file if it changed since the last call, and returns the changes.
+    /// Returns the changes since the last call.
     ///
     /// # Errors
     /// When the file cannot be used. The tokens read before stay valid, and the next call tries again.
@@ -104,9 +103,6 @@ impl TokenVerifier {
 
     /// The holder of the token that a request presents: `Authorization: Bearer TOKEN`, or `Basic` with any user name and the
     /// token as password, which is how browsers send it. `None` when the request has no such header.
-    ///
-    /// # Errors
-    /// When the header does not present a valid token.
     pub fn authenticate(&self, headers: &HeaderMap) -> Result<Option<Arc<TokenHolder>>, InvalidToken> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let Some(value) = values.next() else { return Ok(None) };
@@ -134,7 +130,6 @@ fn header_text(value: &HeaderValue) -> Option<&str> {
     value.to_str().ok().filter(|text| text.len() <= MAX_HEADER)
 }
 
-/// The token in the text of an `Authorization` header.
 fn presented_token(header: Option<&str>) -> Option<Zeroizing<String>> {
     let (scheme, rest) = header?.split_once(' ')?;
     let rest = rest.trim();

@@ -127,7 +127,6 @@ pub(crate) static BOTS: &[DemoBot] = &[
     bot(5, "HeadlessChrome", BotCategory::Automation, &AMAZON),
 ];
 
-/// A place and its networks.
 pub(crate) struct DemoPlace {
     pub(crate) weight: u32,
     pub(crate) country: &'static str,
@@ -314,7 +313,6 @@ pub(crate) const SERVICES: &[&str] = &[
     "surgery",
 ];
 
-/// Articles of the clinic's journal.
 pub(crate) const ARTICLES: &[&str] = &[
     "how-to-prepare-for-blood-tests",
     "when-to-see-a-neurologist",

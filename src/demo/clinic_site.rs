@@ -26,7 +26,6 @@ const PORT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The hash of the only inline script: the queue for calls that precede the statistics script.
 const QUEUE_HASH: &str = "sha256-5mHOCe9VO2ohrfDmU/Qg3f6WouIG/EZzrXfhi1OJlUs=";
 
-/// Answers requests for the clinic's pages.
 pub(crate) struct ClinicSite {
     /// Origin of the collector, without a slash at the end.
     collector: String,

@@ -7,7 +7,6 @@ use crate::store::days::CloseDayError;
 use crate::store::embedded::{EmbeddedError, PasswordsError};
 use crate::store::schema::SchemaError;
 
-/// Why a demonstration cannot be shown or generated.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     #[error(

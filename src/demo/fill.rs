@@ -34,10 +34,8 @@ const RETENTION_DAYS: u16 = 400;
 /// How often, and how long each time, to wait for another collector that closes days.
 const CLOSING_ATTEMPTS: u32 = 300;
 const CLOSING_PAUSE: Duration = Duration::from_secs(1);
-/// How long the embedded store may take to start.
 const STORE_START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The visitors to invent.
 pub(crate) struct DemoVisitors {
     /// Visitors on an average day.
     pub(crate) a_day: u32,
@@ -54,9 +52,6 @@ impl DemoVisitors {
 
 /// Migrates the tables of the configured store, inserts the visitors and closes the days. An embedded store that does not run is
 /// started for as long as this takes.
-///
-/// # Errors
-/// When the store cannot be reached or refuses.
 pub(crate) async fn fill_store(visitors: &DemoVisitors, config: &Config) -> Result<(), DemoError> {
     let started = start_store(config).await?;
     let filled = fill(visitors, config).await;

@@ -13,7 +13,6 @@ use crate::event::{DeviceClass, EventKind, EventRow, UnixMillis};
 const SCRIPT_ERRORS: u32 = 9;
 /// Pages on which an element fails to load, per 1,000.
 const RESOURCE_ERRORS: u32 = 6;
-/// Milliseconds of a day.
 pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// Rows in ClickHouse's RowBinary format.
@@ -37,7 +36,7 @@ pub(crate) struct PageWriter<'a, 'r> {
 }
 
 impl<'a> PageWriter<'a, '_> {
-    /// Writes an event at `time`, Unix ms.
+    /// `time` is Unix ms.
     pub(crate) fn write(&mut self, time: i64, kind: EventKind, fill: impl FnOnce(&mut EventRow<'a>)) {
         if time > self.now {
             return;

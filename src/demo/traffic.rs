@@ -20,12 +20,11 @@ const RETURNING: u32 = 180;
 /// Longest visit, in pages.
 const MAX_PAGES: u32 = 25;
 
-/// Generates the traffic.
 pub(crate) struct Traffic {
     pub(crate) seed: u64,
     pub(crate) zone: TimeZone,
     pub(crate) rotate_at: Time,
-    /// Retention of the rows, in days.
+    /// In days.
     pub(crate) retention: u16,
     pub(crate) policy: String,
     pub(crate) paths: PagePaths,
@@ -97,7 +96,6 @@ impl PagePaths {
     }
 }
 
-/// One visit of a visitor.
 struct DemoVisit<'v> {
     visitor: &'v DemoVisitor,
     /// Index into [`REFERRALS`].
@@ -155,7 +153,7 @@ impl Traffic {
         }
     }
 
-    /// Writes one visit and returns its end, Unix ms.
+    /// Returns the end of the visit, Unix ms.
     fn visit(
         &self,
         rng: &mut Rng,

@@ -89,7 +89,7 @@ impl DemoVisitor {
         Self { browser: &NO_BROWSER, version: "", os_version: "", device: DeviceClass::Other, ..self }
     }
 
-    /// The same visitor behind a VPN. Time zone and language stay those of home.
+    /// Time zone and language stay those of home.
     fn behind_vpn(self, rng: &mut Rng) -> Self {
         let exit = &VPN_EXITS[weighted(rng, VPN_EXITS.iter().map(|exit| exit.weight))];
         Self { place: exit, network: pick(rng, exit.networks), ..self }

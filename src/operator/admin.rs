@@ -23,11 +23,10 @@ pub type CheckResult = Result<String, String>;
 
 /// A part of `/readyz`.
 pub struct ReadinessCheck {
-    /// Its name in `/readyz`.
     pub name: &'static str,
     /// Whether beacons cannot be accepted without it.
     pub required: bool,
-    /// Checks it; must not block.
+    /// Must not block.
     pub check: Box<dyn Fn() -> CheckResult + Send + Sync>,
 }
 
@@ -43,7 +42,6 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Shows the metrics of `recorder` and `sources`, and the results of `checks`.
     pub fn new(
         recorder: PrometheusHandle,
         sources: Vec<MetricsSource>,
@@ -52,7 +50,6 @@ impl Admin {
         Arc::new(Self { recorder, sources, checks })
     }
 
-    /// Returns the response to one request.
     pub async fn respond(
         self: Arc<Self>,
         request: Request<Incoming>,

@@ -18,7 +18,6 @@ use crate::transport::response::RETRY_SOON;
 /// Columns of a report as text.
 const TEXT_WIDTH: u16 = 120;
 
-/// Returns the response to one request.
 pub async fn respond<B>(reports: &Reports, request: Request<B>, principal: &Principal) -> Response<Body> {
     let head = request.method() == Method::HEAD;
     if !head && request.method() != Method::GET {
@@ -89,7 +88,6 @@ fn may_read_audit(principal: &Principal) -> bool {
     principal.may(Permission::ReadAudit) && principal.restricted_to().is_none()
 }
 
-/// Why there is no report.
 enum ApiFailure {
     Request(StatusCode, String),
     Report(ReportError),
@@ -208,7 +206,6 @@ fn index(reports: &Reports, principal: &Principal) -> Response<Body> {
     respond_with(StatusCode::OK, "text/html; charset=utf-8", page)
 }
 
-/// The section of one site.
 fn section(site: &str, readable: &[&Report]) -> String {
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("site", site)

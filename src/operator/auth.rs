@@ -25,7 +25,6 @@ pub struct AuthPolicy {
     loopback_tokens: bool,
 }
 
-/// Authentication at one listener.
 pub struct Auth {
     policy: Arc<AuthPolicy>,
     needs_token: bool,
@@ -33,7 +32,6 @@ pub struct Auth {
 }
 
 impl AuthPolicy {
-    /// The rules of this configuration; `verifier` knows the tokens.
     pub fn new(config: &Config, verifier: Arc<TokenVerifier>) -> Arc<Self> {
         Arc::new(Self {
             tokens: TokenAuthenticator::new(verifier),
@@ -43,7 +41,6 @@ impl AuthPolicy {
         })
     }
 
-    /// Authentication for a listener on this address.
     pub fn for_listener(self: &Arc<Self>, address: IpAddr) -> Auth {
         let loopback = address.to_canonical().is_loopback();
         Auth { policy: self.clone(), needs_token: !loopback || self.loopback_tokens, loopback }
@@ -56,7 +53,6 @@ impl Auth {
         self.needs_token
     }
 
-    /// Returns who sent `request`, which came from `remote`.
     pub(super) fn authenticate<B>(
         &self,
         request: &Request<B>,

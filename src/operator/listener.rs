@@ -16,8 +16,6 @@ use crate::transport::{Body, ServerError, TaskListener};
 pub struct OperatorListener(TaskListener);
 
 impl OperatorListener {
-    /// Listens on `address`.
-    ///
     /// # Errors
     /// When the address is in use, or does not belong to this machine.
     pub async fn bind(address: SocketAddr) -> Result<Self, ServerError> {

@@ -10,7 +10,6 @@ use super::error::ReportError;
 use super::filter::Filter;
 use super::request::ReportRequest;
 
-/// The answer of a report.
 #[derive(Debug, Clone)]
 pub struct ReportAnswer {
     pub request: ReportRequest,
@@ -23,7 +22,6 @@ pub struct ReportAnswer {
     pub cost: QueryCost,
 }
 
-/// What a query took.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct QueryCost {
     /// From the request to the last row.
@@ -44,7 +42,6 @@ impl ReportAnswer {
         }
     }
 
-    /// The answer as a JSON object.
     pub fn json(&self) -> Value {
         let ReportRequest { report, site, period, filters, by, bots, .. } = &self.request;
         let columns: Vec<Value> =
@@ -74,7 +71,7 @@ impl ReportAnswer {
         })
     }
 
-    /// The answer as CSV (RFC 4180), with a line of column names first.
+    /// RFC 4180, with a line of column names first.
     pub fn csv(&self) -> String {
         let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
         let names = self.request.report.columns.iter().map(|column| column.name.to_owned());
@@ -87,7 +84,7 @@ impl ReportAnswer {
     }
 }
 
-/// A value as a field of CSV. A text that a spreadsheet would run as a formula gets an apostrophe, because visitors wrote it.
+/// A text that a spreadsheet would run as a formula gets an apostrophe, because visitors wrote it.
 fn csv_field(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

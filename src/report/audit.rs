@@ -6,7 +6,6 @@ use super::answer::lines;
 use super::error::ReportError;
 use super::reports::Reports;
 
-/// The latest entries that are shown.
 const QUERY: &str = "SELECT toString(time), action, detail FROM audit ORDER BY time DESC LIMIT 1000";
 
 /// The latest entries, the newest first.

@@ -4,10 +4,8 @@ use super::filter::FilterError;
 use super::limits::{MAX_CONCURRENT, MAX_FILTERS, MAX_ROWS};
 use super::period::PeriodError;
 
-/// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// There is no report of this name.
     #[error("no report {name:?}{}", .nearest.map_or(String::new(), |known| format!("; did you mean {known}?")))]
     UnknownReport {
         name: String,
@@ -17,31 +15,24 @@ pub enum ReportError {
     /// No site was named, and there are several.
     #[error("which site? name one of {0}")]
     NoSite(String),
-    /// The days are not valid.
     #[error(transparent)]
     Period(#[from] PeriodError),
-    /// A filter is not valid.
     #[error(transparent)]
     Filter(#[from] FilterError),
     /// The report cannot be broken down by this.
     #[error("{0}")]
     By(String),
-    /// The limit is not a number of rows.
     #[error("limit {0:?} is not a number of rows from 1 to {MAX_ROWS}")]
     Limit(String),
-    /// The configured time zone has no name that ClickHouse could know.
     #[error("the configured time zone has no IANA name; set `timezone` to one like Europe/Moscow")]
     NamelessZone,
-    /// There are too many filters.
     #[error("at most {MAX_FILTERS} filters")]
     TooManyFilters,
-    /// Too many reports run already.
     #[error("{MAX_CONCURRENT} other reports are running; try again in a moment")]
     Busy,
     /// The store did not answer, or refused.
     #[error("the store did not answer")]
     Store(#[from] clickhouse::error::Error),
-    /// The store's answer does not have the expected form.
     #[error("the store's answer is not what the report promises: {0}")]
     MalformedAnswer(String),
 }

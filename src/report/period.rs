@@ -10,15 +10,12 @@ pub struct Period {
     to: Date,
 }
 
-/// Why a period is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PeriodError {
-    /// A text is neither a date nor one of the words.
     #[error(
         "{0:?} is not a day: give a date like 2026-11-22, or today, yesterday, 7d, 30d, week, month, year"
     )]
     NotADay(String),
-    /// The first day is after the last.
     #[error("the period ends before it begins: from {from} to {to}")]
     Backwards { from: Date, to: Date },
     /// The store's `Date` cannot hold a day.
@@ -26,12 +23,9 @@ pub enum PeriodError {
     OutOfRange(Date),
 }
 
-/// The days that a report shows when none are given.
 const DEFAULT_DAYS: i64 = 7;
 
 impl Period {
-    /// Parses the first and the last day.
-    ///
     /// A word may name several days (`7d`, `week`, `month`, `year`). As `from` it means the first of them, as `to` the last:
     /// `--from month` is from the first of this month, `--from 30d` the last 30 days including today.
     ///
@@ -52,8 +46,6 @@ impl Period {
         Self::new(from, to)
     }
 
-    /// The period from `from` to `to`.
-    ///
     /// # Errors
     /// When `from` is after `to`, or ClickHouse's `Date` cannot hold the days.
     pub fn new(from: Date, to: Date) -> Result<Self, PeriodError> {
@@ -68,17 +60,15 @@ impl Period {
         Ok(Self { from, to })
     }
 
-    /// Its first day.
     pub fn from(&self) -> Date {
         self.from
     }
 
-    /// Its last day.
     pub fn to(&self) -> Date {
         self.to
     }
 
-    /// The number of its days, at least 1.
+    /// At least 1.
     pub fn days(&self) -> i32 {
         // Both days lie within 180 years, so the number of days cannot overflow.
         self.from.until(self.to).map_or(1, |span| span.get_days() + 1)

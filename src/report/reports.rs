@@ -26,7 +26,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The name of the row that rows of few visitors are folded into.
 const OTHER: &str = "(other)";
 
-/// The reports over one store.
 #[derive(Clone)]
 pub struct Reports {
     client: Client,
@@ -77,13 +76,10 @@ impl Reports {
         &self.client
     }
 
-    /// The name of the zone of days and times.
     pub fn timezone(&self) -> &str {
         &self.zone_name
     }
 
-    /// Parses and checks a request.
-    ///
     /// # Errors
     /// With the first thing that is wrong.
     pub fn parse(&self, raw: &RawReportRequest) -> Result<ReportRequest, ReportError> {
@@ -113,8 +109,6 @@ impl Reports {
         })
     }
 
-    /// Runs a report.
-    ///
     /// # Errors
     /// When the store cannot be reached or refuses, and when too many reports run for 30 seconds.
     pub async fn run(&self, request: ReportRequest) -> Result<ReportAnswer, ReportError> {

@@ -6,10 +6,8 @@ use super::filter::Filter;
 use super::limits::{DEFAULT_ROWS, MAX_FILTERS, MAX_ROWS};
 use super::period::Period;
 
-/// A request as users write it.
 #[derive(Debug, Clone, Default)]
 pub struct RawReportRequest {
-    /// Name of the report.
     pub report: String,
     /// Site id. It may be absent if only one site is offered.
     pub site: Option<String>,
@@ -21,30 +19,25 @@ pub struct RawReportRequest {
     pub filters: Vec<String>,
     /// What to break the report down by, for reports that can.
     pub by: Option<String>,
-    /// Most rows.
     pub limit: Option<String>,
     /// Count bots, too.
     pub bots: bool,
 }
 
-/// A request that was parsed and checked.
 #[derive(Debug, Clone)]
 pub struct ReportRequest {
     pub report: &'static Report,
-    /// Site id.
     pub site: String,
     pub period: Period,
     /// Filters, all of which must hold.
     pub filters: Vec<Filter>,
     /// The value of the report's parameter `by`, if it has one.
     pub by: Option<&'static str>,
-    /// Most rows.
     pub limit: u32,
     /// Count bots, too: requested, or implied by a filter that only bots pass.
     pub bots: bool,
 }
 
-/// The filters of a request.
 pub(super) fn filters(texts: &[String]) -> Result<Vec<Filter>, ReportError> {
     if texts.len() > MAX_FILTERS {
         return Err(ReportError::TooManyFilters);
@@ -52,7 +45,6 @@ pub(super) fn filters(texts: &[String]) -> Result<Vec<Filter>, ReportError> {
     Ok(texts.iter().map(|text| Filter::parse(text)).collect::<Result<_, _>>()?)
 }
 
-/// The value of the parameter `by`.
 pub(super) fn by(report: &'static Report, given: Option<&str>) -> Result<Option<&'static str>, ReportError> {
     match (given, report.by.first()) {
         (None, default) => Ok(default.copied()),
@@ -66,7 +58,6 @@ pub(super) fn by(report: &'static Report, given: Option<&str>) -> Result<Option<
     }
 }
 
-/// The most rows to show.
 pub(super) fn limit(report: &Report, given: Option<&str>) -> Result<u32, ReportError> {
     match given {
         None if report.is_unlimited => Ok(MAX_ROWS),

@@ -8,7 +8,7 @@ use crate::config::{self, Config, DATABASE};
 use crate::secret::Secret;
 use crate::store::embedded::{ANALYST, COLLECTOR, Passwords, PasswordsError, REPORTS};
 
-/// A connection to the store; cheap to clone.
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     inner: clickhouse::Client,
@@ -19,7 +19,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that reads and writes. If the store is embedded, its passwords come from the file that `serve` writes.
+    /// If the store is embedded, its passwords come from the file that `serve` writes.
     ///
     /// # Errors
     /// When that file cannot be read.
@@ -27,8 +27,8 @@ impl Client {
         Ok(Self::new(&config.store).with_passwords(&Passwords::read(config)?))
     }
 
-    /// A client that only reads. A caller who may not read the file of passwords is logged in as the analyst. On loopback the
-    /// analyst needs no password, unless the operator requires one; then the store refuses the queries.
+    /// A caller who may not read the file of passwords is logged in as the analyst. On loopback the analyst needs no
+    /// password, unless the operator requires one; then the store refuses the queries.
     pub fn reading(config: &Config) -> Self {
         let client = Self::new(&config.store);
         match Passwords::read(config) {
@@ -37,7 +37,7 @@ impl Client {
         }
     }
 
-    /// A client for the store. For an embedded store it has no passwords yet. Nothing is sent.
+    /// For an embedded store it has no passwords yet. Nothing is sent.
     pub fn new(store: &config::StoreConfig) -> Self {
         let (url, database, user, password, cluster) = match store {
             config::StoreConfig::Embedded { listen, .. } => {
@@ -59,7 +59,7 @@ impl Client {
         Self { inner, database, cluster, reader }
     }
 
-    /// The same client with the passwords of the embedded store. The password of a server is a setting and stays.
+    /// The password of a server is a setting and stays.
     #[must_use]
     pub fn with_passwords(mut self, passwords: &Passwords) -> Self {
         if self.reader.is_some() {
@@ -82,12 +82,10 @@ impl Client {
         reader
     }
 
-    /// The database of all tables.
     pub fn database(&self) -> &str {
         &self.database
     }
 
-    /// The cluster that holds the tables, if any.
     pub fn cluster(&self) -> Option<&str> {
         self.cluster.as_deref()
     }
@@ -133,7 +131,6 @@ impl Client {
     }
 }
 
-/// Whether a URL's host is this machine.
 fn is_loopback(url: &str) -> bool {
     match url::Url::parse(url).ok().as_ref().and_then(url::Url::host) {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

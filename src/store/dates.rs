@@ -10,7 +10,6 @@ pub fn day_number(date: Date) -> Option<u16> {
     u16::try_from((date - FIRST).get_days()).ok()
 }
 
-/// The date of a day number.
 pub fn day_date(day: u16) -> Date {
     FIRST.saturating_add(i64::from(day).days())
 }

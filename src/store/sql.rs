@@ -3,7 +3,6 @@
 //! Values of queries are bound as parameters. Quoting is for statements that ClickHouse takes no parameters in: DDL, and
 //! long lists of tuples.
 
-/// A statement of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SqlStatement {
     /// The line comments before and within it, without dashes and surrounding space.

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-/// Default for the time that an engine may take to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(600);
-/// Default for the time that a server may be silent. A machine that is busy or frozen for a minute must not lose its server.
+/// A machine that is busy or frozen for a minute must not lose its server.
 const HANG_TIMEOUT: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Clone)]
@@ -17,17 +16,14 @@ pub struct Options {
     pub library: PathBuf,
     /// The program that calls [`crate::run_engine_if_requested`]; `None` means this one.
     pub program: Option<PathBuf>,
-    /// The directory of the data. It is created when it does not exist.
+    /// Created when it does not exist.
     pub data: PathBuf,
-    /// The address of the HTTP interface.
     pub http: SocketAddr,
-    /// The address of the native protocol; its IP address must be that of `http`.
+    /// Its IP address must be that of `http`.
     pub native: Option<SocketAddr>,
     /// The name that clients see.
     pub display_name: String,
-    /// Users, profiles and quotas.
     pub access: Access,
-    /// Whether the process must be confined.
     pub confinement: Confinement,
     /// Memory of all queries together, in bytes; 0 means half of the machine's memory.
     pub memory: u64,
@@ -54,16 +50,13 @@ pub struct Access {
     pub quotas: Vec<Quota>,
 }
 
-/// A user.
 #[derive(Clone)]
 pub struct User {
     /// Unique; letters, digits and underscores, as all names here.
     pub name: String,
     /// The SHA-256 of the password in hexadecimal digits. With `None`, everybody who can connect may log in.
     pub password_sha256: Option<String>,
-    /// The name of a profile.
     pub profile: Option<String>,
-    /// The name of a quota.
     pub quota: Option<String>,
     /// `GRANT` statements without `TO`.
     pub grants: Vec<String>,
@@ -71,12 +64,9 @@ pub struct User {
     pub row_filters: Vec<RowFilter>,
 }
 
-/// The rows of a table that a user sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowFilter {
-    /// The database.
     pub database: String,
-    /// The table.
     pub table: String,
     /// An SQL expression that is true for the rows that the user sees.
     pub condition: String,
@@ -89,21 +79,16 @@ impl std::fmt::Debug for User {
     }
 }
 
-/// A set of settings.
 #[derive(Debug, Clone)]
 pub struct Profile {
-    /// The name.
     pub name: String,
-    /// The settings.
     pub settings: Vec<Setting>,
 }
 
-/// A setting of a profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// The name.
     pub name: String,
-    /// The value; `None` keeps ClickHouse's default.
+    /// `None` keeps ClickHouse's default.
     pub value: Option<String>,
     pub constraint: Constraint,
 }
@@ -121,13 +106,11 @@ pub enum Constraint {
 /// Bounds on statements in a period, for each user.
 #[derive(Debug, Clone)]
 pub struct Quota {
-    /// The name.
     pub name: String,
-    /// The period.
     pub period: Duration,
-    /// Statements in a period; 0 means no bound.
+    /// 0 means no bound.
     pub queries: u64,
-    /// Seconds of running in a period; 0 means no bound.
+    /// In seconds; 0 means no bound.
     pub execution_time: u64,
 }
 
@@ -140,7 +123,6 @@ pub enum Confinement {
     BestEffort,
 }
 
-/// Why options are invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
     #[error("user {user} has no password, and {address} is not a loopback address")]
@@ -168,7 +150,7 @@ pub enum OptionsError {
 }
 
 impl Options {
-    /// Options without a user, for a library and an address.
+    /// Options without a user.
     pub fn new(library: PathBuf, data: PathBuf, http: SocketAddr) -> Self {
         Self {
             library,
@@ -188,10 +170,8 @@ impl Options {
         }
     }
 
-    /// Checks that the options can be served.
-    ///
     /// # Errors
-    /// [`OptionsError`], the first that is found.
+    /// The first that is found.
     pub fn check(&self) -> Result<(), OptionsError> {
         if let Some(native) = self.native
             && native.ip() != self.http.ip()
@@ -220,7 +200,7 @@ impl Options {
 }
 
 impl Access {
-    /// Checks all names: they become elements of XML.
+    /// All names become elements of XML.
     fn check(&self) -> Result<(), OptionsError> {
         let users: Vec<&str> = self.users.iter().map(|user| user.name.as_str()).collect();
         let profiles: Vec<&str> = self.profiles.iter().map(|profile| profile.name.as_str()).collect();
@@ -282,14 +262,13 @@ impl User {
         }
     }
 
-    /// Adds a password.
     #[must_use]
     pub fn with_password(mut self, password: &str) -> Self {
         self.password_sha256 = Some(sha256_hex(password));
         self
     }
 
-    /// Adds a grant: a `GRANT` statement without `TO`.
+    /// `grant` is a `GRANT` statement without `TO`.
     #[must_use]
     pub fn grant(mut self, grant: &str) -> Self {
         self.grants.push(grant.to_owned());
@@ -297,7 +276,6 @@ impl User {
     }
 }
 
-/// The SHA-256 of a text, in hexadecimal digits.
 pub fn sha256_hex(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

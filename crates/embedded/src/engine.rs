@@ -55,7 +55,6 @@ pub(crate) struct Task {
     pub(crate) lock_timeout: Duration,
 }
 
-/// What the engine's process reports.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
     /// How far the kernel confines the process.
@@ -240,7 +239,6 @@ fn start_servers(terminal: &mut Terminal, pipes: (OwnedFd, OwnedFd), listeners: 
     Ok(())
 }
 
-/// Locks the data directory for this process.
 fn lock(data: &Path, timeout: Duration, control: &BufReader<File>) -> Result<File, String> {
     let path = data.join("lock");
     let file =

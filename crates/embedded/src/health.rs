@@ -21,7 +21,6 @@ pub(crate) enum Answer {
     Silence,
 }
 
-/// Asks `/ping`.
 pub(crate) fn ping(address: SocketAddr) -> Answer {
     judge(get(address, "/ping", ""), "Ok.")
 }

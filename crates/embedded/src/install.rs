@@ -11,7 +11,6 @@ use npm_package::{Package, PackageError};
 /// The release of `libchdb` that this crate is written and tested for.
 pub const VERSION: &str = "26.7.3-stable.1";
 
-/// The name of the library's file.
 const LIBRARY: &str = "libchdb.so";
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
@@ -25,7 +24,6 @@ const PACKAGE: Option<Package> = Some(Package {
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 const PACKAGE: Option<Package> = None;
 
-/// The library could not be installed.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
     #[error(

@@ -5,7 +5,6 @@
 
 use std::path::Path;
 
-/// What the kernel enforces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Enforced {
     /// All rules.
@@ -19,7 +18,6 @@ pub enum Enforced {
 /// Why a kernel that knows Landlock did not confine the process.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// The kernel refused a rule.
     #[cfg(target_os = "linux")]
     #[error("the kernel refused a Landlock rule")]
     Refused(#[from] landlock::RulesetError),

@@ -19,18 +19,15 @@ use crate::configuration::{Confinement, Options, OptionsError};
 use crate::engine::{EXIT_TIMEOUT, Report, Task, USERS, VARIABLE};
 use crate::health::{self, Answer};
 
-/// Pause between two checks of the process.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Pause between two pings of a server that has answered before.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// The first pause before a restart; doubled at each failure.
 const BACKOFF: Duration = Duration::from_millis(100);
-/// The longest pause.
 const BACKOFF_MAX: Duration = Duration::from_secs(10);
 /// How long the process may take to end before the supervisor kills it.
 const KILL_AFTER: Duration = EXIT_TIMEOUT.saturating_add(Duration::from_secs(5));
 
-/// Why the supervisor cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
@@ -43,10 +40,9 @@ pub enum StartError {
     System(#[from] std::io::Error),
 }
 
-/// Why the server is not ready.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotReady {
-    /// The last attempt failed for this reason. Further attempts follow.
+    /// Further attempts follow.
     #[error("ClickHouse does not start: {0}")]
     Failed(String),
     #[error("ClickHouse did not answer within {0:?}")]
@@ -55,7 +51,7 @@ pub enum NotReady {
     Stopped,
 }
 
-/// A supervised server. Dropping it stops the server and waits for its end.
+/// Dropping it stops the server and waits for its end.
 pub struct Server {
     shared: Arc<Shared>,
     supervisor: Option<JoinHandle<()>>,
@@ -95,7 +91,7 @@ impl Shared {
 }
 
 impl Server {
-    /// Starts the server and its supervision. Does not wait until the server is ready.
+    /// Does not wait until the server is ready.
     ///
     /// # Errors
     /// When the options contradict each other, or the system gives no thread. A server that does not start causes no error here:
@@ -131,8 +127,6 @@ impl Server {
         self.shared.state().process
     }
 
-    /// Waits until the server answers.
-    ///
     /// # Errors
     /// When an attempt to start it failed, the time is over, or it was stopped. The supervisor continues its attempts.
     pub fn wait_until_ready(&self, timeout: Duration) -> Result<(), NotReady> {
@@ -151,7 +145,7 @@ impl Server {
         }
     }
 
-    /// Begins to stop the server, without waiting for its end.
+    /// Does not wait for the server's end.
     pub fn begin_stop(&self) {
         self.shared.change(|state| state.stop = true);
     }
@@ -192,7 +186,6 @@ struct Process {
     password: String,
 }
 
-/// How a process ended.
 enum End {
     Stopped,
     Failed { reason: String, was_ready: bool },
@@ -227,7 +220,7 @@ impl Supervisor {
         }
     }
 
-    /// Waits until the time is over or a stop is requested. Returns whether a stop was requested.
+    /// Waits until the time is over or a stop is requested.
     fn stop_requested_within(&self, pause: Duration) -> bool {
         let state = self.shared.state();
         let waited = self.shared.changed.wait_timeout_while(state, pause, |state| !state.stop);
@@ -340,7 +333,7 @@ impl Supervisor {
         failure.or_else(|| reported.last()).unwrap_or_else(|| status.to_string())
     }
 
-    /// Pings the server. Until it is ready, the answer must come from the process that was started here.
+    /// Until the server is ready, the answer must come from the process that was started here.
     fn ping(&self, process: &Process) -> Answer {
         let http = self.options.http;
         let was_ready = self.shared.state().ready;

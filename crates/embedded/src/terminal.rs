@@ -11,7 +11,6 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::OpenptFlags;
 
-/// The engine's prompt.
 const PROMPT: &[u8] = b":) ";
 /// Bytes of output that are kept to find a prompt or an error.
 const KEPT: usize = 64 << 10;
@@ -39,7 +38,6 @@ impl Terminal {
         self.file.try_clone()
     }
 
-    /// Types a line.
     pub(crate) fn type_line(&mut self, line: &str) -> io::Result<()> {
         self.output.clear();
         self.file.write_all(format!("{line}\n").as_bytes())

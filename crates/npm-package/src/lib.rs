@@ -21,7 +21,6 @@ const MAX_ERROR_LINES: usize = 3;
 /// The size of reads from an archive, in bytes.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// A package of one version.
 #[derive(Debug, Clone, Copy)]
 pub struct Package {
     pub name: &'static str,
@@ -32,7 +31,6 @@ pub struct Package {
     pub integrity: &'static str,
 }
 
-/// A package could not be fetched or unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
     #[error("cannot run npm, which fetches {package}: install Node.js with npm")]

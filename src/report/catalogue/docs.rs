@@ -35,7 +35,6 @@ fn section(report: &Report) -> String {
     out
 }
 
-/// The text with lines of at most [`WIDTH`] characters.
 fn wrap(text: &str) -> String {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {

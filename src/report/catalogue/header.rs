@@ -33,7 +33,7 @@
 
 use super::report::{Purpose, Report, ReportColumn, ReportParameter};
 
-/// The report of a file. The error says what is wrong with its header.
+/// The error says what is wrong with the header.
 pub(super) fn parse(name: &'static str, sql: &'static str) -> Result<Report, String> {
     let mut report = Report {
         name,

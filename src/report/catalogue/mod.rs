@@ -26,12 +26,11 @@ static ALL: LazyLock<Vec<Report>> = LazyLock::new(|| {
     reports
 });
 
-/// Every report, in the order in which they are listed.
+/// In the order in which they are listed.
 pub fn all() -> &'static [Report] {
     &ALL
 }
 
-/// The report of this name.
 pub fn find(name: &str) -> Option<&'static Report> {
     ALL.iter().find(|report| report.name == name)
 }

@@ -1,11 +1,9 @@
 //! One report, as its file describes it.
 
-/// A report of the catalogue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// Its name on the command line and in URLs: the file's name.
     pub name: &'static str,
-    /// Its heading.
     pub title: &'static str,
     /// Its place in the list of reports.
     pub order: u32,
@@ -25,7 +23,7 @@ pub struct Report {
     /// The values of the parameter `by`, the default first; empty if it has no such parameter.
     pub by: Vec<&'static str>,
     pub columns: Vec<ReportColumn>,
-    /// The parameters of its query, in the order of their first use.
+    /// In the order of their first use.
     pub parameters: Vec<ReportParameter>,
     /// The whole file.
     pub sql: &'static str,
@@ -40,7 +38,6 @@ pub enum Purpose {
     Diagnostics,
 }
 
-/// A column of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReportColumn {
     /// Its name in the answer of the query.
@@ -50,7 +47,6 @@ pub struct ReportColumn {
     pub about: &'static str,
 }
 
-/// A typed parameter of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReportParameter {
     pub name: &'static str,
@@ -62,7 +58,6 @@ pub struct ReportParameter {
 pub const CREDIT: &str = "Places by DB-IP (https://db-ip.com), CC BY 4.0";
 
 impl Purpose {
-    /// Both purposes.
     pub const ALL: [Self; 2] = [Self::Audience, Self::Diagnostics];
 
     /// Its name in headers and answers.
@@ -82,12 +77,10 @@ impl ReportColumn {
 }
 
 impl Report {
-    /// Whether the query has a parameter of this name.
     pub fn takes(&self, parameter: &str) -> bool {
         self.parameters.iter().any(|known| known.name == parameter)
     }
 
-    /// The credit to show beside its answer.
     pub fn credit(&self) -> Option<&'static str> {
         self.places.then_some(CREDIT)
     }

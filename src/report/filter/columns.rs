@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 use crate::event;
 use crate::store::schema;
 
-/// A column that can be filtered on.
 #[derive(Debug, PartialEq)]
 pub(super) struct FilterColumn {
     pub(super) name: String,
@@ -25,7 +24,6 @@ pub(super) enum FilterType {
     Word(Vec<String>),
     Moment,
     Day,
-    /// Names and values.
     Map,
 }
 

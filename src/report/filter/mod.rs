@@ -16,7 +16,6 @@ pub(super) use columns::FilterScope;
 
 use crate::event::DeviceClass;
 
-/// A condition on one column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
     column: &'static FilterColumn,
@@ -41,13 +40,10 @@ enum FilterOperator {
     AtLeast,
 }
 
-/// Why a filter is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
-    /// It has no operator.
     #[error("filter {0:?} has no operator: write COLUMN=VALUE, or !=, ~ (contains), !~, <, <=, >, >=")]
     NoOperator(String),
-    /// There is no such column.
     #[error("filter on unknown column {name:?}; columns are {known}")]
     UnknownColumn {
         name: String,
@@ -57,10 +53,8 @@ pub enum FilterError {
     /// A map column without an entry, or an entry of another column.
     #[error("{0}")]
     Entry(String),
-    /// The operator does not fit the column's type.
     #[error("column {column} takes no operator {operator}")]
     Operator { column: &'static str, operator: &'static str },
-    /// The value does not fit the column's type.
     #[error("{value:?} is not a value of column {column}: it takes {takes}")]
     Value {
         column: &'static str,
@@ -68,7 +62,6 @@ pub enum FilterError {
         /// What the column accepts.
         takes: String,
     },
-    /// It is too long.
     #[error("a filter is at most {MAX_BYTES} bytes long, with at most {MAX_VALUES} values")]
     TooLong,
 }
@@ -91,10 +84,8 @@ const OPERATORS: [(&str, FilterOperator); 8] = [
 ];
 
 impl Filter {
-    /// Reads one filter.
-    ///
     /// # Errors
-    /// When the filter is not valid. The error says what would be.
+    /// The error says what would be valid.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         if text.len() > MAX_BYTES {
             return Err(FilterError::TooLong);
@@ -116,7 +107,6 @@ impl Filter {
         Ok(Self { column, entry, operator, values, text: text.to_owned() })
     }
 
-    /// The tables that it applies to.
     pub(super) fn scope(&self) -> FilterScope {
         self.column.scope
     }

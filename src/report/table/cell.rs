@@ -9,7 +9,6 @@ use crate::report::catalogue::ReportColumn;
 /// What stands for no value.
 pub(super) const NONE: &str = "–";
 
-/// Whether the column counts something.
 pub(super) fn is_count(column: &ReportColumn) -> bool {
     !column.is_text() && !matches!(column.unit, "%" | "s" | "ms" | "ratio")
 }
@@ -20,7 +19,6 @@ pub(super) fn label(column: &ReportColumn) -> String {
     if column.unit == "ms" { format!("{name} ms") } else { name }
 }
 
-/// A value as people read it.
 pub(super) fn cell(column: &ReportColumn, value: &Value) -> String {
     match (value, column.unit) {
         (Value::String(text), _) if text.is_empty() => "(none)".to_owned(),

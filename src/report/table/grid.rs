@@ -14,7 +14,6 @@ const STYLE: TableStyle = TableStyle::new()
     .header_separator(LineStyle::none().fill('─').junction('─'))
     .content_lines(ContentLineStyle::none());
 
-/// An empty table of at most `width`.
 pub(super) fn new_table(width: usize) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic).force_no_tty();
@@ -23,7 +22,6 @@ pub(super) fn new_table(width: usize) -> Table {
     table
 }
 
-/// Sets the width of a column.
 pub(super) fn set_width(table: &mut Table, at: usize, width: usize) {
     if let Some(column) = table.column_mut(at) {
         let width = u16::try_from(width).unwrap_or(u16::MAX).saturating_add(PADDING);

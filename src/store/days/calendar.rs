@@ -28,7 +28,6 @@ impl Day {
     }
 }
 
-/// The operator's calendar.
 #[derive(Debug, Clone)]
 pub(crate) struct Calendar {
     pub(crate) zone: TimeZone,
@@ -42,7 +41,7 @@ impl Calendar {
         self.day(zoned.date())
     }
 
-    /// The day of a date; `None` outside the range of dates.
+    /// `None` outside the range of dates.
     pub(crate) fn day(&self, date: Date) -> Option<Day> {
         let next = date.tomorrow().ok()?;
         let starts = self.instant(date, Time::midnight())?;

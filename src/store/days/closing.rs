@@ -52,7 +52,6 @@ pub struct Closed {
     pub is_elsewhere: bool,
 }
 
-/// Closes days of one store.
 #[derive(Clone)]
 pub struct DayCloser {
     tables: Tables,
@@ -62,7 +61,7 @@ pub struct DayCloser {
 }
 
 impl DayCloser {
-    /// A closer of days in `zone`, where the key changes at `rotate_at`.
+    /// The key changes at `rotate_at`.
     ///
     /// # Errors
     /// When the zone has no IANA name, and when the system has no random numbers.
@@ -176,7 +175,7 @@ impl DayCloser {
         Ok(due)
     }
 
-    /// Closes one day. Returns how many of its events had duplicates.
+    /// Returns how many of the day's events had duplicates.
     async fn close(&self, day: &Day, rows: u64) -> Result<u64, CloseDayError> {
         let whole = Interval { since: day.starts, until: day.until, rows };
         let removed = duplicates::remove(&self.tables, whole).await?;

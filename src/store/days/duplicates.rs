@@ -40,7 +40,6 @@ const OUTCOME: &str = "removed_duplicate";
 /// Rows among which duplicates are searched for at once. It bounds the memory of the query to some tens of MB.
 const ROWS_AT_ONCE: u64 = 1_000_000;
 
-/// An event with duplicates.
 #[derive(clickhouse::Row, serde::Deserialize)]
 struct DuplicatedEvent {
     site: String,
@@ -70,7 +69,7 @@ pub(crate) async fn any(tables: &Tables, interval: Interval) -> Result<bool, Clo
     Ok(false)
 }
 
-/// Removes the duplicates of the interval's events. Returns how many events had any.
+/// Returns how many of the interval's events had duplicates.
 pub(crate) async fn remove(tables: &Tables, interval: Interval) -> Result<u64, CloseDayError> {
     let buckets = interval.buckets();
     let mut removed = 0;
@@ -261,7 +260,7 @@ async fn raise_count(
 }
 
 impl DuplicatedEvent {
-    /// Whether the first two duplicates cannot be total apart.
+    /// Whether the first two duplicates cannot be told apart.
     fn is_identical(&self) -> bool {
         self.copies[0] == self.copies[1]
     }

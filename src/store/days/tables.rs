@@ -4,13 +4,12 @@ use jiff::civil::Date;
 
 use crate::store::{Client, schema, sql};
 
-/// Why a day could not be closed. The next round repeats it.
+/// The next round tries again.
 #[derive(Debug, thiserror::Error)]
 pub enum CloseDayError {
     /// The store refused or could not be reached.
     #[error("cannot close a day in the store")]
     Store(#[from] clickhouse::error::Error),
-    /// The configured time zone has no name that ClickHouse could know.
     #[error("`timezone` must be an IANA name such as Europe/Berlin, because ClickHouse must know it")]
     Zone,
     /// No random name for this process's staging tables.
@@ -114,7 +113,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Runs a statement. On a cluster it returns when all shards have run it.
+    /// On a cluster it returns when all shards have run the statement.
     async fn run(&self, sql: &str) -> Result<(), CloseDayError> {
         self.run_long(sql, "262144").await
     }

@@ -20,12 +20,11 @@ use crate::secret::private_file::{self, OthersMay, PrivateFileError};
 use crate::secret::random;
 use crate::store::embedded::roles::{self, ANALYST};
 
-/// Name of the file in the data directory. It is not in the store's directory, because the engine may read that.
+/// In the data directory, not in the store's, because the engine may read that.
 const FILE: &str = "store.passwords";
 /// Longest file, in bytes: some users with long passwords that an operator chose.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// Why the passwords cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordsError {
     /// The file cannot be read or written, or others may read or change it.
@@ -55,7 +54,6 @@ impl std::fmt::Debug for Passwords {
 }
 
 impl Passwords {
-    /// The path of the file in a data directory.
     pub fn file(data: &Path) -> PathBuf {
         data.join(FILE)
     }
@@ -71,7 +69,7 @@ impl Passwords {
         Ok(Self::read_file(&Self::file(&config.data))?.unwrap_or_default())
     }
 
-    /// The passwords in a file; `None` when there is no file.
+    /// `None` when there is no file.
     ///
     /// # Errors
     /// When the caller may not read the file, others may, or it is malformed.
@@ -102,7 +100,7 @@ impl Passwords {
         Ok(Self::from_text(&text))
     }
 
-    /// The password of a user; `None` for a user that the file does not name.
+    /// `None` for a user that the file does not name.
     pub fn get(&self, user: &str) -> Option<&Secret> {
         self.0.get(user)
     }

@@ -19,7 +19,6 @@ const PROGRAM: &str = "footfall";
 /// How long to wait for a previous store to release the data: longer than its shutdown may take.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Why the engine cannot be found or fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     #[error("the ClickHouse engine is not at {}: run `footfall embedded --install`, or name it in {LIBRARY}", .0.display())]
@@ -32,7 +31,6 @@ pub enum EngineError {
     Install(#[from] InstallError),
 }
 
-/// Why the embedded store does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
     #[error("the configuration names a ClickHouse server, not the embedded store")]
@@ -62,8 +60,6 @@ fn hint(reason: &NotReady, settings: &str) -> String {
     }
 }
 
-/// The path of the engine's library.
-///
 /// # Errors
 /// When the engine is not installed.
 pub fn library() -> Result<PathBuf, EngineError> {
@@ -75,9 +71,6 @@ pub fn library() -> Result<PathBuf, EngineError> {
 }
 
 /// The path of the engine's library. Fetches the engine if it is missing.
-///
-/// # Errors
-/// When it cannot be fetched.
 pub fn install() -> Result<PathBuf, EngineError> {
     match library_from_environment()? {
         Some(path) => Ok(path),
@@ -165,14 +158,13 @@ fn access(passwords: Option<&Passwords>, serve_all_users: bool) -> Access {
     access
 }
 
-/// The embedded store of a collector, with the passwords of its users.
 pub struct EmbeddedStore {
     server: Server,
     passwords: Passwords,
 }
 
 impl EmbeddedStore {
-    /// Starts the store of a configuration. Makes the passwords if there are none. Does not wait until the store answers.
+    /// Makes the passwords if there are none. Does not wait until the store answers.
     ///
     /// # Errors
     /// When the configuration names a server, the password file cannot be used, or the engine is not installed.
@@ -207,7 +199,7 @@ impl EmbeddedStore {
         self.server.wait_until_ready(timeout).map_err(failed)
     }
 
-    /// Stops the store. Blocks until its process has ended.
+    /// Blocks until the store's process has ended.
     pub fn stop(self) {
         self.server.stop();
     }

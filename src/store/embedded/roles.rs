@@ -34,7 +34,6 @@ pub(super) fn names() -> Vec<&'static str> {
     ACCESS.users.iter().map(|user| user.name.as_str()).collect()
 }
 
-/// The users without passwords, with profiles and quotas.
 pub(super) fn access() -> Access {
     ACCESS.clone()
 }

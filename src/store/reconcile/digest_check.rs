@@ -62,7 +62,6 @@ impl DigestCheck<'_> {
             && covers_whole_day(self.client, key.0).await?)
     }
 
-    /// The discrepancies of these days and sites.
     pub(super) async fn discrepancies(
         &self,
         stored: &BTreeMap<DaySite, DigestSum>,

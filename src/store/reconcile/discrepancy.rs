@@ -104,7 +104,6 @@ impl std::fmt::Display for Discrepancy {
 }
 
 impl Discrepancy {
-    /// Whether it is about this day and site.
     pub(super) fn is_of(&self, day_site: &DaySite) -> bool {
         match self {
             Self::Missing { day, site, .. }

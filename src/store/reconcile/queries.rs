@@ -14,13 +14,11 @@ pub const DIGEST_SQL: &str = "sum(intHash64(page_load + seq * 114007148193231984
 /// A day of receipt (UTC, days since 1970-01-01) and a site id.
 pub type DaySite = (u16, String);
 
-/// Why the counts could not be compared.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
     /// The store did not answer, or refused a query.
     #[error("cannot read the event counts from the store")]
     Store(#[from] clickhouse::error::Error),
-    /// The spool could not be read.
     #[error("cannot read the event counts from the spool")]
     Spool(#[from] SpoolError),
     /// An answer that does not have the expected form.
@@ -86,7 +84,6 @@ async fn rows(
     Ok(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
 }
 
-/// Parses a number of a row.
 fn number<T: std::str::FromStr>(row: &[String], text: &str) -> Result<T, ReconcileError> {
     text.parse().map_err(|_| malformed(row))
 }
@@ -128,7 +125,6 @@ pub(super) async fn covers_whole_day(client: &Client, day: u16) -> Result<bool, 
     }
 }
 
-/// The segments with events of a day and site.
 pub(super) async fn shipped_segments(
     client: &Client,
     (day, site): &DaySite,

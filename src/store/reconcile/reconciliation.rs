@@ -22,7 +22,6 @@ use crate::store::Client;
 /// The counts of one day of receipt and site.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct ReconciledCounts {
-    /// Events in the store.
     pub stored: u64,
     /// Events that the store confirmed, by `event_counts`, without those removed on purpose.
     pub confirmed: u64,
@@ -57,7 +56,6 @@ impl ReconciledCounts {
         self.stored.saturating_sub(self.confirmed + self.shipping)
     }
 
-    /// Whether no event is missing or surplus.
     pub fn is_reconciled(&self) -> bool {
         self.missing() == 0 && self.surplus() == 0
     }
@@ -74,7 +72,6 @@ impl ReconciledCounts {
     }
 }
 
-/// The counts of all days and sites, and what differs.
 #[derive(Debug, Clone, Default)]
 pub struct Reconciliation {
     pub days: BTreeMap<DaySite, ReconciledCounts>,
@@ -92,9 +89,6 @@ impl Reconciliation {
     }
 
     /// Compares `days` (days since 1970-01-01) in the store and in the spool in `directory`.
-    ///
-    /// # Errors
-    /// When the store or the directory cannot be read.
     pub async fn read(
         client: &Client,
         directory: &Path,

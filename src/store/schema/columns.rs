@@ -3,7 +3,6 @@
 use super::files;
 use crate::store::sql;
 
-/// A column of a table of `sql/schema`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TableColumn {
     pub(crate) name: String,
@@ -61,7 +60,7 @@ fn top_level_items(list: &str) -> Vec<&str> {
     items
 }
 
-/// A column's definition taken apart; `None` for a projection.
+/// `None` for a projection.
 fn column(definition: &str) -> Option<TableColumn> {
     let (name, data_type) = definition.split_once(' ')?;
     let data_type = data_type.split_whitespace().collect::<Vec<_>>().join(" ");

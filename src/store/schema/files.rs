@@ -4,7 +4,6 @@ use sha2::{Digest, Sha256};
 
 include!(concat!(env!("OUT_DIR"), "/schema_files.rs"));
 
-/// One file of `sql/schema`.
 #[derive(Clone, Copy)]
 pub(super) struct SchemaFile {
     /// Its name without `.sql`.
@@ -19,7 +18,7 @@ impl SchemaFile {
     }
 }
 
-/// All files, in the order in which they are applied.
+/// In the order in which they are applied.
 pub(super) fn all() -> impl Iterator<Item = SchemaFile> {
     FILES.iter().map(|&(name, text)| SchemaFile { name, text })
 }

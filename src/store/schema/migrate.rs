@@ -22,7 +22,6 @@ const ATTEMPTS: u32 = 4;
 /// The pause before the next attempt, times the number of the attempt.
 const PAUSE: Duration = Duration::from_millis(150);
 
-/// What a migration did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migrated {
     /// The files that were applied now, in order.
@@ -31,7 +30,6 @@ pub struct Migrated {
     pub before: usize,
 }
 
-/// Why the tables are not ready.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// The store refused a statement, or could not be reached.
@@ -40,7 +38,6 @@ pub enum SchemaError {
     /// The database could not be created, or its state could not be read.
     #[error("cannot read from the store which schema files are applied")]
     Store(#[source] clickhouse::error::Error),
-    /// Another version of Footfall created the tables.
     #[error(
         "database `{database}` was created by another version of Footfall: {file}.sql was applied to it, and this version \
          has {}; versions before 0.1.0 cannot convert a database. Run the version that created it, or start with an empty one: \
@@ -48,7 +45,6 @@ pub enum SchemaError {
         if *.is_known { "a different file of that name" } else { "no such file" }
     )]
     OtherVersion { database: String, file: String, is_known: bool },
-    /// The configured time zone has no name that ClickHouse could know.
     #[error("`timezone` must be an IANA name such as Europe/Berlin, because ClickHouse must know it")]
     Zone,
 }

@@ -19,12 +19,11 @@
 use super::files::{self, MIGRATIONS_TABLE, SchemaFile};
 use crate::store::sql::{self, SqlStatement, identifier, string};
 
-/// A statement to run in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
     /// The file it is from, without `.sql`.
     pub file: &'static str,
-    /// The statement, without a semicolon.
+    /// Without a semicolon.
     pub sql: String,
 }
 
@@ -43,7 +42,6 @@ pub fn print(database: &str, cluster: Option<&str>) -> Vec<Statement> {
     first.into_iter().chain(migrations).chain(render(database, cluster)).collect()
 }
 
-/// The statements of one file.
 pub(super) fn file(file: &SchemaFile, database: &str, cluster: Option<&str>) -> Vec<Statement> {
     let target = RenderTarget { database, cluster };
     definitions(file.text)
@@ -52,7 +50,6 @@ pub(super) fn file(file: &SchemaFile, database: &str, cluster: Option<&str>) -> 
         .collect()
 }
 
-/// The statement that creates the database.
 pub(super) fn create_database(database: &str, cluster: Option<&str>) -> String {
     format!("CREATE DATABASE IF NOT EXISTS {}{}", identifier(database), on_cluster(cluster))
 }
@@ -144,14 +141,12 @@ impl Definition {
     }
 }
 
-/// Where statements will be run.
 struct RenderTarget<'a> {
     database: &'a str,
     cluster: Option<&'a str>,
 }
 
 impl RenderTarget<'_> {
-    /// What to run for a statement of a file.
     fn statements(&self, definition: &Definition) -> Vec<String> {
         let Some(cluster) = self.cluster else {
             return vec![self.create(definition, &definition.name, &definition.rest)];

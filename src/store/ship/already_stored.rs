@@ -18,7 +18,6 @@ use crate::store::{Client, sql};
 /// Most events in one query: its text stays well under ClickHouse's default `max_query_size` of 256 KiB.
 const EVENTS_PER_QUERY: usize = 4_096;
 const _: () = assert!(EVENTS_PER_QUERY * "(18446744073709551615,4294967295),".len() < 200 << 10);
-/// Longest wait for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// A segment's events happened at most so many days before its first receipt, and at most so many after its last: an event is at
 /// most a day old when it is received, and clocks differ.

@@ -12,19 +12,16 @@ const MAX_ANSWER_CHARS: usize = 300;
 /// can repair it.
 const CONTENT_CODES: &[u32] = &[6, 26, 27, 32, 33, 38, 41, 69, 72, 117, 128, 131, 349, 469, 691];
 
-/// Why a segment was not shipped.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ShipError {
     /// The store failed, or could not be reached.
     #[error("the store did not take segment {name}")]
     Store { name: String, source: Error },
-    /// The store rejects the rows themselves. Sending them again cannot help.
+    /// Sending the rows again cannot help.
     #[error("the store rejects rows of the segment: table {}: {answer}", table(*rows))]
     Rejected { rows: BatchRows, answer: String },
-    /// The segment is damaged.
     #[error("{0}")]
     Damaged(String),
-    /// The segment's file could not be read.
     #[error(transparent)]
     Unreadable(SpoolError),
     /// The spool could not change its files.

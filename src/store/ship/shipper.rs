@@ -60,7 +60,6 @@ const MAX_ATTEMPTS: u32 = 4;
 /// takes two inserts for each halving, about thirty in a full segment.
 const MAX_SINGLE_ROWS: u32 = 32;
 
-/// What came of the attempt to split a segment.
 enum SplitOutcome {
     /// Its two parts have taken its place in the queue.
     Split,
@@ -70,7 +69,6 @@ enum SplitOutcome {
     Retry,
 }
 
-/// Ships the sealed segments of one spool to one store.
 pub struct Shipper {
     spool: Arc<Spool>,
     client: Client,
@@ -86,7 +84,7 @@ pub struct Shipper {
 }
 
 impl Shipper {
-    /// A shipper from `spool` to the store of `client`. It does nothing before [`Shipper::run`].
+    /// It does nothing before [`Shipper::run`].
     pub fn new(spool: Arc<Spool>, client: Client) -> Self {
         Self {
             spool,

@@ -2,7 +2,6 @@
 
 use crate::spool::{BatchRows, SegmentId};
 
-/// The table of events.
 pub(super) const EVENTS: &str = "events";
 
 pub(super) fn table(rows: BatchRows) -> &'static str {
