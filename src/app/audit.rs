@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::spool::Spool;
 
-/// Appends an audit row. A failure is logged.
+/// A failure is logged.
 pub(crate) fn record(spool: &Spool, action: &'static str, detail: &Value) {
     let appended = spool.append_audit(action, &detail.to_string());
     tokio::spawn(async move {

@@ -9,7 +9,6 @@ pub enum Exit {
     Failed = 1,
     /// The arguments are wrong.
     Usage = 2,
-    /// The configuration is wrong.
     Configuration = 3,
     /// `verify` found that events are missing or stored twice.
     Discrepancy = 4,
@@ -17,7 +16,6 @@ pub enum Exit {
     Spool = 5,
 }
 
-/// The failure of a command.
 #[derive(Debug)]
 pub struct ExitError {
     exit: Exit,

@@ -42,7 +42,7 @@ pub(crate) fn init_warnings() -> WorkerGuard {
     init_log(LogFormat::Text, LogLevel::Warn)
 }
 
-/// Starts the log. Dropping the returned guard writes the lines that wait.
+/// Dropping the returned guard writes the lines that wait.
 pub(crate) fn init_log(format: LogFormat, level: LogLevel) -> WorkerGuard {
     let own_level = match level {
         LogLevel::Error => LevelFilter::ERROR,

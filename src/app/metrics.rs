@@ -41,8 +41,6 @@ const HISTOGRAMS: &[(&str, &str)] = &[
     ("footfall_ship_duration_seconds", "Time to ship a segment."),
 ];
 
-/// Records the metrics of all stages from now on.
-///
 /// # Errors
 /// When a recorder was installed before.
 pub(crate) fn install_recorder() -> Result<PrometheusHandle, ExitError> {
@@ -127,7 +125,7 @@ fn write_list_ages(out: &mut String) {
     }
 }
 
-/// Writes one gauge. Writing to a string cannot fail.
+/// Writing to a string cannot fail.
 fn gauge(out: &mut String, name: &str, help: &str, value: impl std::fmt::Display) {
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
 }

@@ -55,7 +55,7 @@ pub(crate) fn serve(
     })
 }
 
-/// Starts everything. Beacons are accepted before the store's process starts.
+/// Beacons are accepted before the store's process starts.
 async fn start(config: Config, log_format: LogFormat) -> Result<Running, ExitError> {
     let recorder = metrics::install_recorder()?;
     let keys = KeyRing::open(

@@ -39,7 +39,7 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    /// Starts all tasks. The embedded store runs already.
+    /// The embedded store runs already.
     pub(crate) fn start(
         config: &Arc<Config>,
         client: &Client,
@@ -82,7 +82,7 @@ impl Tasks {
     }
 }
 
-/// Starts the embedded store if the configuration asks for it. A failure is logged.
+/// A failure is logged.
 pub(crate) fn start_embedded_store(config: &Config) -> Option<EmbeddedStore> {
     if !matches!(config.store, config::StoreConfig::Embedded { .. }) {
         return None;
@@ -138,7 +138,7 @@ async fn close_days(
     }
 }
 
-/// Migrates the tables once, and returns whether that succeeded.
+/// Returns whether it succeeded.
 async fn migrate(config: &Config, client: &Client, attempted: &watch::Sender<bool>) -> bool {
     let result = tokio::time::timeout(MIGRATION_TIMEOUT, schema::migrate(client, &config.timezone)).await;
     // Even after a failure the tables may exist already.
@@ -189,7 +189,6 @@ async fn rotate_keys(collector: Arc<Collector>, spool: Arc<Spool>) {
     }
 }
 
-/// Reloads place files that were replaced.
 async fn reload_places(collector: Arc<Collector>) {
     loop {
         tokio::time::sleep(PLACES_INTERVAL).await;
@@ -228,7 +227,6 @@ mod tests {
         }
     }
 
-    /// How often a text lies on a disk.
     fn count(disk: &TestDisk, text: &str) -> usize {
         let files = disk.lengths(Path::new("/spool"));
         let contents: Vec<u8> = files.keys().flat_map(|file| disk.contents(file).unwrap()).collect();

@@ -21,8 +21,6 @@ impl CommonArguments {
         self.config.as_deref().or_else(|| Some(Path::new("footfall.toml")).filter(|file| file.exists()))
     }
 
-    /// The checked configuration.
-    ///
     /// # Errors
     /// With [`Exit::Configuration`] and every problem of the file and the environment.
     pub(super) fn load(&self) -> Result<Config, ExitError> {

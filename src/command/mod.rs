@@ -68,7 +68,6 @@ const LOGIN_ADVICE: &str = "the passwords of the embedded store are in `store.pa
                             may read: run this command as that user; for a ClickHouse server, check `store.user` and \
                             `store.password_file`";
 
-/// Runs the command that the process's arguments name.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {

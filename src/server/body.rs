@@ -25,8 +25,6 @@ const MAX_OPEN_BODIES: usize = 512 * MAX_BODY;
 /// connection closes may lose the response to a reset. A body that announces more than this is not read.
 const MAX_DISCARD: u64 = 1024 * 1024;
 
-/// Reads the body of a request with this head.
-///
 /// # Errors
 /// With a rejection of status 400, 408, 411, 413, 415 or 503.
 pub(super) async fn read(

@@ -5,9 +5,8 @@ use hyper::HeaderMap;
 use crate::beacon::{WireFormat, WireInput};
 use crate::ingest::{Accepted, Collector, IngestError, Sender};
 
-/// Stores beacons.
 pub trait BeaconCollector: Send + Sync + 'static {
-    /// Stores a beacon of this format. Returns once its events are on disk, synced.
+    /// Returns once the beacon's events are on disk, synced.
     fn store(
         &self,
         sender: Sender<'_>,

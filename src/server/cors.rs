@@ -56,7 +56,6 @@ impl Origins {
     }
 }
 
-/// Lets pages of `origin` read `response`.
 pub(super) fn allow(response: &mut Response<Body>, origin: HeaderValue) {
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);

@@ -36,21 +36,16 @@ static WELCOME: &str = "Footfall collects statistics of the sites that embed its
 /// Time for a whole body: 64 KiB within it need 7 kB/s. Then 408.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Settings of a [`PublicHandler`].
 #[derive(Debug, Clone)]
 pub struct PublicOptions {
-    /// Limits on addresses and senders.
     pub limits: ClientLimits,
     /// Knows the tokens of senders.
     pub verifier: Arc<TokenVerifier>,
-    /// Time for a whole body.
     pub body_timeout: Duration,
-    /// Worker threads of the server.
     pub threads: NonZeroUsize,
 }
 
 impl PublicOptions {
-    /// The settings of this configuration.
     pub fn from_config(config: &Config, verifier: Arc<TokenVerifier>, threads: NonZeroUsize) -> Self {
         Self { limits: config.limits.clone(), verifier, body_timeout: BODY_TIMEOUT, threads }
     }
@@ -79,7 +74,6 @@ impl<C: BeaconCollector> Handler for PublicHandler<C> {
 }
 
 impl<C: BeaconCollector> PublicHandler<C> {
-    /// Passes beacons for `sites` to `collector`.
     pub fn new(options: PublicOptions, sites: &Sites, collector: Arc<C>) -> Arc<Self> {
         let PublicOptions { limits, verifier, body_timeout, threads } = options;
         Arc::new(Self {
@@ -268,7 +262,6 @@ impl<C: BeaconCollector> PublicHandler<C> {
     }
 }
 
-/// The parts of a request that wire formats read.
 fn input<'a>(uri: &'a Uri, headers: &'a HeaderMap, body: &'a [u8]) -> WireInput<'a> {
     let referer = headers.get(REFERER).and_then(|value| value.to_str().ok()).unwrap_or_default();
     WireInput { body, query: uri.query().unwrap_or_default(), referer, random_page_load }

@@ -21,7 +21,6 @@ static X_FOOTFALL_DROPPED: HeaderName = HeaderName::from_static("x-footfall-drop
 static PIXEL: &[u8] =
     b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x01D\0;";
 
-/// Why a beacon is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Rejection {
     /// 400: the body ended before its announced length.

@@ -2,7 +2,6 @@
 
 use crate::beacon::{WIRE_FORMATS, WireFormat};
 
-/// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route {
     /// A wire format: its place in [`WIRE_FORMATS`].
@@ -14,10 +13,9 @@ pub(super) enum Route {
 }
 
 impl Route {
-    /// How many routes there are.
     pub(super) const COUNT: usize = WIRE_FORMATS.len() + 2;
 
-    /// The route of a path; `hashed_script` is the path of the script with its hash.
+    /// `hashed_script` is the path of the script with its hash.
     pub(super) fn from_path(path: &str, hashed_script: &str) -> Self {
         if let Some(format) = WIRE_FORMATS.iter().position(|format| format.path == path) {
             return Self::Format(format);

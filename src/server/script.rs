@@ -27,14 +27,12 @@ static CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy"
 /// Digits of the hash in the path: 64 bits.
 const HASH_DIGITS: usize = 16;
 
-/// The script with its encodings.
 pub(super) struct Script {
     hashed_path: String,
     integrity: String,
     encodings: [ScriptEncoding; 3],
 }
 
-/// One representation of the script.
 struct ScriptEncoding {
     name: Option<&'static str>,
     bytes: Bytes,
@@ -60,7 +58,6 @@ impl Script {
         }
     }
 
-    /// Its path with the hash of its content.
     pub(super) fn hashed_path(&self) -> &str {
         &self.hashed_path
     }
@@ -70,7 +67,7 @@ impl Script {
         &self.integrity
     }
 
-    /// The response to a request for it; `immutable` on its path with the hash.
+    /// `immutable` on the path with the hash.
     pub(super) fn response(&self, headers: &HeaderMap, immutable: bool) -> Response<Body> {
         let encoding = self.choose(headers);
         let fresh = headers.get_all(IF_NONE_MATCH).iter().any(|value| matches_etag(value, &encoding.etag));
@@ -113,7 +110,6 @@ fn quality(headers: &HeaderMap, encoding: &str) -> u16 {
     stated(headers, encoding).or_else(|| stated(headers, "*")).unwrap_or(0)
 }
 
-/// The weight of `identity`, if it is mentioned.
 fn quality_of_identity(headers: &HeaderMap) -> Option<u16> {
     stated(headers, "identity")
 }

@@ -22,14 +22,12 @@ const MAX_ATTEMPTS: u32 = 10;
 /// Between two wrong tokens after [`MAX_ATTEMPTS`].
 const ATTEMPT_INTERVAL: Duration = Duration::from_secs(6);
 
-/// Finds the holder of a request's token.
 pub struct TokenAuthenticator {
     verifier: Arc<TokenVerifier>,
     failures: RateLimiter,
 }
 
 impl TokenAuthenticator {
-    /// Accepts the tokens that `verifier` knows.
     pub fn new(verifier: Arc<TokenVerifier>) -> Self {
         Self { verifier, failures: RateLimiter::every(ATTEMPT_INTERVAL, MAX_ATTEMPTS) }
     }
@@ -52,7 +50,6 @@ impl TokenAuthenticator {
     }
 }
 
-/// Why a request is not allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthError {
     /// 403: a page of another site caused the request.
@@ -71,7 +68,7 @@ pub enum AuthError {
 pub const AUTH_FAILURE_REASONS: [&str; 5] = ["token", "attempts", "role", "page", "host"];
 
 impl AuthError {
-    /// Returns the response, and counts the failure. A request without a token is how every browser begins; it is not counted.
+    /// Counts the failure too. A request without a token is not counted: every browser begins with one.
     pub fn response(self) -> Response<Body> {
         let (status, message, reason) = match self {
             Self::CrossSite(CrossSite::Host) => {

@@ -48,17 +48,15 @@ impl ConnectionCounters {
     }
 }
 
-/// Writes metrics in the Prometheus text format.
 pub struct PrometheusText<'a>(pub &'a mut String);
 
 impl PrometheusText<'_> {
-    /// Begins a metric of this name and type.
     pub fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    /// Writes one value. `labels` are empty, or stand in braces.
+    /// `labels` are empty, or stand in braces.
     pub fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
         let _ = writeln!(self.0, "{name}{labels} {value}");
     }

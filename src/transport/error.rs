@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 
 use crate::transport::tls::TlsError;
 
-/// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The address is in use, or does not belong to this machine.
@@ -13,13 +12,11 @@ pub enum ServerError {
     Listen {
         /// The configured address.
         address: SocketAddr,
-        /// The error of the operating system.
         source: io::Error,
     },
     /// The operating system refused a thread or an event queue.
     #[error("cannot start a thread of the server")]
     Thread(#[source] io::Error),
-    /// The certificate cannot be used.
     #[error("TLS cannot be offered")]
     Tls(#[from] TlsError),
 }

@@ -9,9 +9,8 @@ use hyper::{HeaderMap, Request, Response};
 use crate::transport::client::address::{RemoteAddress, TrustedProxies};
 use crate::transport::response::Body;
 
-/// Answers the requests of a [`Server`](super::Server).
 pub trait Handler: Send + Sync + 'static {
-    /// Returns the response to one request. Requests of one HTTP/2 connection are handled concurrently.
+    /// Requests of one HTTP/2 connection are handled concurrently.
     fn handle(
         &self,
         request: Request<Incoming>,
@@ -19,7 +18,6 @@ pub trait Handler: Send + Sync + 'static {
     ) -> impl Future<Output = Response<Body>> + Send;
 }
 
-/// What the requests of one connection share.
 pub struct ConnectionContext {
     remote: RemoteAddress,
     through_proxy: bool,
@@ -49,8 +47,7 @@ impl ConnectionContext {
         self.worker
     }
 
-    /// The address of the client that sent a request with these headers: the remote end, or the client that a trusted
-    /// proxy names.
+    /// The remote end, or the client that a trusted proxy names in `headers`.
     pub fn client_address(&self, headers: &HeaderMap) -> IpAddr {
         let address = self.remote.address();
         if self.through_proxy { self.trusted.client(address, headers) } else { address }

@@ -20,10 +20,8 @@ use crate::transport::bounds::MAX_WAITING_BODIES;
 pub struct Body(Option<Bytes>, Option<ResponseBodyPermit>);
 
 impl Body {
-    /// No body.
     pub const EMPTY: Self = Self(None, None);
 
-    /// A body of these bytes.
     pub fn new(bytes: impl Into<Bytes>) -> Self {
         Self(Some(bytes.into()).filter(|bytes| !bytes.is_empty()), None)
     }
@@ -38,7 +36,6 @@ impl Body {
 #[derive(Debug, Default)]
 pub(super) struct ResponseBodyPermits(Arc<AtomicUsize>);
 
-/// Allows one body to wait.
 #[derive(Debug)]
 struct ResponseBodyPermit(Arc<AtomicUsize>);
 
@@ -94,14 +91,12 @@ pub(crate) static TEXT: HeaderValue = HeaderValue::from_static("text/plain; char
 /// `Retry-After` for a lack that ends within seconds: a full spool, too many bodies.
 pub(crate) const RETRY_SOON: HeaderValue = HeaderValue::from_static("5");
 
-/// A response without a body.
 pub(crate) fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::EMPTY);
     *response.status_mut() = status;
     response
 }
 
-/// A response with a body of this content type.
 pub(crate) fn with_body(
     status: StatusCode,
     content_type: &'static HeaderValue,
@@ -114,7 +109,6 @@ pub(crate) fn with_body(
     response
 }
 
-/// A response of an error message in JSON.
 pub(crate) fn error(status: StatusCode, message: &str) -> Response<Body> {
     with_body(status, &JSON, format!("{}\n", serde_json::json!({ "error": message })))
 }
@@ -123,14 +117,12 @@ pub(crate) fn not_found() -> Response<Body> {
     error(StatusCode::NOT_FOUND, "nothing is here")
 }
 
-/// 405 with the allowed methods.
 pub(crate) fn method_not_allowed(allow: &'static str) -> Response<Body> {
     let mut response = error(StatusCode::METHOD_NOT_ALLOWED, "this method is not allowed here");
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     response
 }
 
-/// Closes the connection after this response.
 pub(crate) fn closing(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response

@@ -21,10 +21,8 @@ use crate::transport::handler::Handler;
 use crate::transport::response::ResponseBodyPermits;
 use crate::transport::tls::Certificates;
 
-/// How to run a [`Server`].
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// Where to listen.
     pub listen: SocketAddr,
     /// Networks whose proxies may name their clients.
     pub trusted_proxies: Vec<IpNet>,
@@ -36,9 +34,7 @@ pub struct ServerOptions {
     pub connections: usize,
     /// Most open connections of one address; trusted proxies are exempt.
     pub connections_per_address: usize,
-    /// Limits in time.
     pub timeouts: Timeouts,
-    /// Worker threads.
     pub threads: NonZeroUsize,
 }
 
@@ -58,7 +54,7 @@ impl ServerOptions {
     }
 }
 
-/// A running HTTP server. It stops when it is drained or dropped.
+/// Stops when it is drained or dropped.
 pub struct Server<H> {
     address: SocketAddr,
     state: Arc<ServerState<H>>,
@@ -103,12 +99,10 @@ impl<H: Handler> Server<H> {
         self.address
     }
 
-    /// The handler that it was started with.
     pub fn handler(&self) -> &Arc<H> {
         &self.state.handler
     }
 
-    /// The certificate in use, when the server speaks TLS.
     pub fn certificates(&self) -> Option<&Arc<Certificates>> {
         self.state.tls.as_ref()
     }
@@ -119,7 +113,6 @@ impl<H: Handler> Server<H> {
         move |out| counters.write(out)
     }
 
-    /// How many connections are open.
     pub fn open_connections(&self) -> usize {
         self.state.counters.open.load(Ordering::Relaxed)
     }

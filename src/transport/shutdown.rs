@@ -10,7 +10,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// Time for connections to close after they were aborted.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How a drain ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DrainOutcome {
     /// Connections that were closed before their requests were answered.

@@ -34,15 +34,12 @@ const MAX_LIFE: Duration = Duration::from_secs(600);
 /// After `accept` failed.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
-/// A listening socket whose connections become tasks.
 pub struct TaskListener {
     listener: TcpListener,
     address: SocketAddr,
 }
 
 impl TaskListener {
-    /// Listens on `address`.
-    ///
     /// # Errors
     /// When the address is in use, or does not belong to this machine.
     pub async fn bind(address: SocketAddr) -> Result<Self, ServerError> {

@@ -24,28 +24,22 @@ use crate::secret::file_version::FileVersion;
 /// How often the files are checked for changes.
 pub const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The file cannot be read, or is not PEM.
     #[error("{file} cannot be read as PEM", file = file.display())]
     Pem { file: PathBuf, source: rustls::pki_types::pem::Error },
-    /// The file has no certificate.
     #[error("{file} holds no certificate (a PEM section `CERTIFICATE`)", file = .0.display())]
     NoCertificate(PathBuf),
     /// ring does not support the type of key.
     #[error("the key in {file} cannot be used", file = file.display())]
     Key { file: PathBuf, source: rustls::Error },
-    /// Certificate and key do not belong together.
     #[error("the key in {key} does not belong to the certificate in {certificate}",
         key = key.display(), certificate = certificate.display())]
     Mismatch { certificate: PathBuf, key: PathBuf, source: rustls::Error },
-    /// rustls refuses the settings.
     #[error("TLS cannot be set up")]
     Setup(#[from] rustls::Error),
 }
 
-/// The certificate in use, and its files.
 pub struct Certificates {
     files: TlsConfig,
     current: Arc<CurrentCertificate>,
@@ -84,8 +78,6 @@ impl Certificates {
         Ok(Arc::new(Self { files: files.clone(), current, acceptor: TlsAcceptor::from(Arc::new(config)) }))
     }
 
-    /// Reads the files again.
-    ///
     /// # Errors
     /// As for [`Certificates::load`]; then the certificate in use stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {

@@ -6,7 +6,6 @@ use crate::common::Collector;
 
 const LIBRARY: &str = "libfaketimeMT.so.1";
 
-/// A clock for a collector that can be set.
 pub struct AdjustableClock {
     /// Contains the offset from the true time in seconds; `libfaketime` reads it once a second.
     offset: PathBuf,

@@ -11,7 +11,7 @@ const BYTES: u64 = 160 << 20;
 /// The disk is filled with pieces of this size until one does not fit.
 const PIECE: usize = 64 << 10;
 
-/// A mounted disk. Dropping it unmounts it.
+/// Dropping it unmounts it.
 pub struct SmallDisk {
     mounted: PathBuf,
     /// `ext4` or `tmpfs`.
@@ -35,7 +35,6 @@ impl SmallDisk {
         Some(Self { mounted: at.to_owned(), kind })
     }
 
-    /// Uses all free space.
     pub fn fill(&self) {
         use std::io::Write;
         let Ok(mut ballast) = File::create(self.ballast()) else { return };
@@ -45,7 +44,6 @@ impl SmallDisk {
         let _ = ballast.sync_all();
     }
 
-    /// Frees the space again.
     pub fn free(&self) {
         let _ = std::fs::remove_file(self.ballast());
     }

@@ -223,7 +223,6 @@ impl<T: Copy> FaultDeck<T> {
         kind
     }
 
-    /// Whether each kind was dealt at least once.
     fn is_exhausted_once(&self) -> bool {
         !self.first_round
     }
@@ -290,7 +289,6 @@ fn progress(kills: u64) -> ProgressBar {
     ProgressBar::new(kills).with_style(style)
 }
 
-/// The last 60 lines of a log.
 fn tail(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(60)..].join("\n")

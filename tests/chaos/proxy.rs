@@ -15,11 +15,9 @@ const CUT_AFTER: u64 = 20 << 10;
 const REFUSAL: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\nX-ClickHouse-Exception-Code: 999\r\n\
     Content-Length: 42\r\nConnection: close\r\n\r\nCode: 999. DB::Exception: refused by test\n";
 
-/// What the proxy does with requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ProxyMode {
-    /// It forwards everything.
     Forwards,
     /// It answers every request with 500.
     Refuses,
@@ -36,7 +34,6 @@ impl ProxyMode {
         [Self::Forwards, Self::Refuses, Self::Hangs, Self::LosesAnswers, Self::CutsInserts];
 }
 
-/// A proxy for the store.
 pub struct FaultyProxy {
     pub listen: SocketAddr,
     state: Arc<State>,
@@ -60,7 +57,6 @@ impl State {
 }
 
 impl FaultyProxy {
-    /// Listens at `listen` and forwards to `store`.
     pub fn start(store: SocketAddr, listen: SocketAddr) -> Self {
         let listener = TcpListener::bind(listen).expect("a free loopback port can be listened on");
         let state = Arc::new(State { store, mode: AtomicU8::new(0), disturbed: AtomicU64::new(0) });
@@ -80,7 +76,6 @@ impl FaultyProxy {
         self.state.mode.store(mode as u8, Ordering::SeqCst);
     }
 
-    /// The number of requests that were refused, delayed or cut, or whose response was lost.
     pub fn disturbed(&self) -> u64 {
         self.state.disturbed.load(Ordering::Relaxed)
     }

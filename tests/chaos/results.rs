@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::test_bed::{Condition, Counts};
 
-/// The figures of a run.
 #[derive(Debug, Default)]
 pub struct ChaosResults {
     pub seed: u64,
@@ -47,7 +46,6 @@ pub struct ChaosResults {
 }
 
 impl ChaosResults {
-    /// Whether every acknowledged event is stored exactly once.
     pub fn is_exactly_once(&self) -> bool {
         self.missing == 0
             && self.doubled == 0
@@ -57,12 +55,10 @@ impl ChaosResults {
             && self.discrepancy.is_none()
     }
 
-    /// Number of killed processes.
     pub fn kills(&self) -> u32 {
         self.collector_kills + self.store_kills
     }
 
-    /// The figures as a Markdown table.
     pub fn table(&self) -> String {
         let count = |condition| self.conditions.get(&condition).copied().unwrap_or_default();
         let exits = match self.exits.is_empty() {

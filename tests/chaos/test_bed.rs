@@ -75,7 +75,6 @@ impl FaultKind {
     }
 }
 
-/// A fault with its duration or size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     KillCollector,
@@ -95,7 +94,6 @@ pub enum Fault {
     Requeue,
 }
 
-/// A collector, its store and everything between and around them.
 pub struct TestBed {
     pub collector: Collector,
     pub results: ChaosResults,
@@ -110,7 +108,6 @@ pub struct TestBed {
     next_attempt: Instant,
 }
 
-/// Whether the store refuses some rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RowRefusal {
     Off,
@@ -211,7 +208,6 @@ impl TestBed {
         }
     }
 
-    /// The number of quarantined segments.
     fn quarantined(&self) -> usize {
         inspect(&self.collector.data().join("spool")).map_or(0, |inventory| inventory.quarantined.len())
     }
@@ -221,7 +217,6 @@ impl TestBed {
         self.results.memory = self.results.memory.max(peak);
     }
 
-    /// Ends the present condition and begins another.
     pub fn set_condition(&mut self, condition: Condition) {
         if condition == self.condition {
             return;
@@ -254,7 +249,7 @@ impl TestBed {
         self.condition = condition;
     }
 
-    /// Injects a fault. Returns how many processes it killed.
+    /// Returns how many processes it killed.
     pub fn inject(&mut self, fault: Fault) -> u32 {
         match fault {
             Fault::KillCollector => self.kill_collector(),
@@ -340,7 +335,6 @@ impl TestBed {
         1
     }
 
-    /// Whether the present condition is the normal one.
     pub fn is_normal(&self) -> bool {
         self.condition == Condition::Normal
     }
@@ -405,5 +399,4 @@ impl Drop for TestBed {
     }
 }
 
-/// How often each thing happened.
 pub type Counts<K> = BTreeMap<K, u32>;

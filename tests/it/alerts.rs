@@ -8,7 +8,6 @@ use crate::common::{Collector, StoreClient, good_beacon, ports};
 const RULES: &str = include_str!("../../deploy/prometheus/alerts.yml");
 const TESTS: &str = include_str!("../../deploy/prometheus/alerts.test.yml");
 
-/// The metrics that an expression names.
 fn metrics(expression: &str) -> impl Iterator<Item = &str> {
     expression
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')

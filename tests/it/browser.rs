@@ -42,7 +42,6 @@ fn what_a_client_says_of_itself_reaches_the_row() {
     assert_eq!(claimed(&rows[3]), claimed(&expected[3]));
 }
 
-/// The answer of `footfall explain` to a line.
 fn explain(line: &Value) -> Value {
     let mut child = Command::new(env!("CARGO_BIN_EXE_footfall"))
         .arg("explain")

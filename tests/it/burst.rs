@@ -33,7 +33,6 @@ fn metric(collector: &Collector, name: &str) -> Option<f64> {
     collector.metrics().lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
 }
 
-/// The number of beacons that the collector has answered with this status.
 fn answered(collector: &Collector, status: u16) -> u64 {
     let name = format!("footfall_requests_total{{route=\"beacon\",status=\"{status}\"}}");
     metric(collector, &name).unwrap_or(0.0) as u64

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 const DOCKERFILE: &str = include_str!("../../deploy/Dockerfile");
 
-/// A stage: the image that it begins with, and its instructions.
 #[derive(Clone)]
 struct Stage {
     image: String,

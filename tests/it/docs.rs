@@ -19,7 +19,6 @@ const FILES: [&str; 1] = ["store.passwords"];
 /// What looks like a command and is a text that is signed.
 const SIGNED: &str = "footfall site token v1";
 
-/// A document of the repository.
 struct Document {
     /// Path within the repository.
     path: PathBuf,
@@ -83,7 +82,6 @@ impl Document {
     }
 }
 
-/// Every document of the repository.
 fn documents() -> Vec<Document> {
     let paths = files(Path::new(ROOT), "md");
     assert!(paths.len() > 20, "{paths:?}");
@@ -94,7 +92,6 @@ fn documents() -> Vec<Document> {
     paths.into_iter().map(read).collect()
 }
 
-/// Files below a directory whose name ends so.
 fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {

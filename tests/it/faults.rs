@@ -332,7 +332,6 @@ fn a_turned_key_gives_the_same_visitor_another_pseudonym_and_a_restart_does_not(
     }
 }
 
-/// A beacon of `count` views from number `first` on.
 fn views(page_load: u64, first: u32, count: u32) -> String {
     let views: Vec<String> = (first..first + count)
         .map(|seq| format!(r#"{{"k":"view","u":"https://clinic.example/page/{seq}"}}"#))
@@ -344,7 +343,6 @@ fn views(page_load: u64, first: u32, count: u32) -> String {
     )
 }
 
-/// Events in a large beacon.
 const LARGE_EVENTS: u32 = 4;
 
 /// A beacon of nearly 64 KiB whose texts are all kept: words, which the scrubber has nothing to say about.

@@ -34,7 +34,6 @@ fn send(collector: &Collector, page: u64, path: &str) {
     assert_eq!(answer.status, 204, "{}", answer.text());
 }
 
-/// Files in quarantine with this ending.
 fn quarantined(collector: &Collector, ending: &str) -> Vec<PathBuf> {
     let files = std::fs::read_dir(collector.data().join("spool/quarantine")).into_iter().flatten().flatten();
     let files = files.map(|file| file.path());

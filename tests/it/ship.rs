@@ -126,7 +126,6 @@ impl Shipping {
         self.spool.close();
     }
 
-    /// Opens the spool again.
     pub(crate) fn open(&mut self, directory: &std::path::Path) {
         // The old spool must be dropped before the new one takes the lock.
         let elsewhere = tempfile::tempdir().unwrap();

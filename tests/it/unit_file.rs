@@ -64,7 +64,6 @@ fn relocated(text: &str, root: &Path) -> String {
     text.replace("/var/", &format!("{}/var/", root.display())).replace("/usr/local/bin/footfall", FOOTFALL)
 }
 
-/// Values of a key of the unit.
 fn values<'u>(unit: &'u str, key: &str) -> Vec<&'u str> {
     unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
 }

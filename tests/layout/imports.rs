@@ -29,7 +29,6 @@ impl Import {
     }
 }
 
-/// All imports of the crate.
 pub fn imports(tree: &Tree) -> Vec<Import> {
     let mut found = Vec::new();
     for module in tree.modules.values() {

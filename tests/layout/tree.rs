@@ -12,7 +12,6 @@ pub struct Module {
     pub path: Vec<String>,
     /// The file relative to the crate's directory.
     pub file: String,
-    /// What the module holds.
     pub items: Vec<Item>,
     /// The names that the module defines or imports.
     pub names: BTreeMap<String, Name>,
@@ -23,7 +22,6 @@ pub struct Module {
 /// What a name in a module stands for.
 #[derive(Clone)]
 pub enum Name {
-    /// A module of this path.
     Module(Vec<String>),
     /// Something that the module itself defines.
     Item,
@@ -31,7 +29,6 @@ pub enum Name {
     Import(Vec<String>),
 }
 
-/// All modules of the crate, by path.
 pub struct Tree {
     pub modules: BTreeMap<Vec<String>, Module>,
 }

@@ -26,7 +26,6 @@ pub(super) struct Connection {
     target: SocketAddr,
     token: Token,
     socket: Option<TcpStream>,
-    /// The page load whose beacons it sends.
     pub(super) page: PageLoad,
     /// The request in flight or to be repeated; empty when there is none.
     request: Vec<u8>,

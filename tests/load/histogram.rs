@@ -5,7 +5,6 @@ use std::time::Duration;
 const BITS: u32 = 5;
 const STEPS: usize = 1 << BITS;
 
-/// Counts of latencies.
 #[derive(Debug, Clone)]
 pub struct Histogram {
     buckets: Vec<u64>,
@@ -19,13 +18,11 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Counts one.
     pub fn record(&mut self, latency: Duration) {
         self.buckets[bucket(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX))] += 1;
         self.count += 1;
     }
 
-    /// Adds the counts of another.
     pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
             *mine += theirs;

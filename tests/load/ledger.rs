@@ -26,18 +26,12 @@ struct Synced {
 impl Ledger {
     /// A ledger in memory, which also writes each event as a line `page_load seq` to a file and syncs it, so that it
     /// can be read after the test.
-    ///
-    /// # Errors
-    /// When the file cannot be made.
     pub fn kept_in(path: &Path) -> io::Result<Self> {
         let file = Synced { file: File::create(path)?, unsynced: Vec::new(), last: Instant::now() };
         Ok(Self { events: Vec::new(), file: Some(file) })
     }
 
     /// Notes an acknowledged beacon: `count` events of a page load from number `first` on.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
     pub fn note(&mut self, page_load: u64, first: u32, count: u32) -> io::Result<()> {
         for seq in first..first + count {
             self.events.push((page_load, seq));
@@ -61,7 +55,6 @@ impl Ledger {
         Ok(())
     }
 
-    /// How many events were acknowledged.
     pub fn len(&self) -> usize {
         self.events.len()
     }
@@ -90,11 +83,9 @@ impl Ledger {
 /// What the store holds wrongly.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Difference {
-    /// How many events were acknowledged.
     pub acknowledged: usize,
     /// Acknowledged but not stored.
     pub missing: Vec<(u64, u32)>,
-    /// Stored more than once.
     pub twice: Vec<(u64, u32)>,
     /// Stored but never acknowledged.
     pub unknown: Vec<(u64, u32)>,
@@ -106,7 +97,6 @@ impl Difference {
         self.missing.is_empty() && self.twice.is_empty() && self.unknown.is_empty()
     }
 
-    /// Fails the test unless the store and the ledger agree.
     pub fn assert_none(&self) {
         assert!(
             self.is_none(),

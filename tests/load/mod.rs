@@ -33,16 +33,13 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often clocks are looked at when nothing happens.
 const TICK: Duration = Duration::from_millis(5);
 
-/// What to send, where, and how patiently.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The server.
     pub target: SocketAddr,
     /// Connections, all open at once.
     pub connections: usize,
     /// Events in each beacon.
     pub events: u32,
-    /// Site id in the beacons.
     pub site: String,
     /// The same seed sends the same beacons.
     pub seed: u64,
@@ -52,7 +49,6 @@ pub struct Plan {
     pub longest_pause: Duration,
 }
 
-/// What came of it.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Beacons answered 204.
@@ -94,7 +90,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts sending; every acknowledged event goes into `ledger`.
+    /// Every acknowledged event goes into `ledger`.
     pub fn start(plan: Plan, ledger: Ledger) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();

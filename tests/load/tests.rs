@@ -10,7 +10,6 @@ use fastrand::Rng;
 
 use super::*;
 
-/// What the server has answered.
 #[derive(Default)]
 struct Answers {
     /// How often each event was answered with 204.

@@ -16,7 +16,6 @@ const ADDRESSES: usize = 8_192;
 /// Most beacons of one page load.
 const BEACONS_MAX: u32 = 6;
 
-/// One page load: its id and how far its numbering has come.
 #[derive(Debug, Clone)]
 pub struct PageLoad {
     id: u64,
@@ -39,7 +38,6 @@ impl PageLoad {
     }
 }
 
-/// A source of requests.
 pub struct Traffic {
     rng: Rng,
     site: String,
@@ -73,7 +71,6 @@ impl Traffic {
         Self { rng, site: site.to_owned(), events, agents, addresses }
     }
 
-    /// A new page load of some visitor.
     pub fn page_load(&mut self) -> PageLoad {
         PageLoad {
             id: self.rng.u64(..),

@@ -163,7 +163,6 @@ impl Explainer<'_> {
     }
 }
 
-/// The rules that decided, by column.
 fn rules(rules: &DecidingRules) -> serde_json::Value {
     let DecidingRules { browser, os, device, bot, spoofed } = *rules;
     let decided = [("browser", browser), ("os", os), ("device", device), ("bot", bot), ("spoofed", spoofed)];

@@ -11,7 +11,6 @@ use mmdb_writer::{Ipv4Aliasing, Value, Writer};
 
 use crate::command::geo::error::GeoError;
 
-/// Writes the MMDB `file` from the tables.
 pub(super) fn make(tables: &[PathBuf], file: &Path) -> Result<(), GeoError> {
     let bar = ProgressBar::new_spinner().with_message("making an MMDB of the networks");
     let mut writer = Writer::builder("ip-location-db ASN")

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use npm_package::PackageError;
 
-/// Why place files could not be installed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GeoError {
     #[error(

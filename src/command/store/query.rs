@@ -37,7 +37,6 @@ pub(crate) fn run(arguments: QueryArguments, common: &CommonArguments) -> Result
     runtime.block_on(stream(query, clickhouse_format(arguments.format.as_deref())))
 }
 
-/// Copies the answer to standard output.
 async fn stream(query: clickhouse::query::Query, format: &str) -> Result<(), ExitError> {
     let mut answer = query.fetch_bytes(format)?;
     let mut out = std::io::stdout().lock();
@@ -52,7 +51,6 @@ async fn stream(query: clickhouse::query::Query, format: &str) -> Result<(), Exi
     Ok(())
 }
 
-/// ClickHouse's name for a format.
 fn clickhouse_format(given: Option<&str>) -> &str {
     match given {
         None | Some("table") if std::io::stdout().is_terminal() => "PrettyCompactMonoBlock",

@@ -21,7 +21,6 @@ pub(super) struct AcceptedConnection {
     pub(super) peer: IpAddr,
 }
 
-/// Assigns accepted connections to workers, within the limits.
 pub(in crate::transport) struct Dispatcher<H> {
     pub(in crate::transport) server: Arc<ServerState<H>>,
     pub(in crate::transport) workers: Arc<Vec<Worker<H>>>,

@@ -23,7 +23,6 @@ const MAX_BATCH: usize = 64;
 /// Pause after `accept` failed for lack of file descriptors or memory: an immediate second call would fail too.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
-/// A listening socket.
 pub(in crate::transport) struct Listener {
     socket: Socket,
     address: SocketAddr,
@@ -78,7 +77,7 @@ impl Listener {
     }
 }
 
-/// The thread that accepts connections. It needs no runtime: it waits, accepts and assigns.
+/// A thread without a runtime: it waits, accepts and assigns.
 pub(in crate::transport) struct Acceptor {
     /// Closing it ends the thread.
     stop: Option<PipeWriter>,

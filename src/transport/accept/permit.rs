@@ -16,7 +16,6 @@ use crate::privacy::Peer;
 const SLOTS: usize = 1 << 16;
 const _: () = assert!(SLOTS.is_power_of_two());
 
-/// The open connections of each address.
 pub(in crate::transport) struct AddressPermits {
     state: RandomState,
     max: u32,

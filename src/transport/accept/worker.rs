@@ -26,7 +26,6 @@ pub(super) struct AssignedConnection {
     pub(super) permit: Option<ConnectionPermit>,
 }
 
-/// A running worker thread.
 pub(in crate::transport) struct Worker<H> {
     state: Arc<WorkerState<H>>,
     sender: mpsc::UnboundedSender<AssignedConnection>,
@@ -34,7 +33,7 @@ pub(in crate::transport) struct Worker<H> {
 }
 
 impl<H: Handler> Worker<H> {
-    /// Starts the thread. It ends when the worker is dropped, and closes its connections.
+    /// The thread ends when the worker is dropped, and closes its connections.
     pub(in crate::transport) fn start(state: Arc<WorkerState<H>>) -> Result<Self, ServerError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -54,7 +53,6 @@ impl<H: Handler> Worker<H> {
         &self.state
     }
 
-    /// Hands a connection over.
     pub(super) fn give(&self, connection: AssignedConnection) {
         self.state.open.fetch_add(1, Ordering::Relaxed);
         if self.sender.send(connection).is_err() {

@@ -19,7 +19,7 @@ pub static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-fo
 /// Entries that are read, over all headers: a chain of proxies is short, a hostile header is long.
 const MAX_HOPS: usize = 32;
 
-/// The address of the remote end of a connection; wiped when it is dropped.
+/// Wiped when it is dropped.
 pub(in crate::transport) struct RemoteAddress(Zeroizing<[u8; 16]>);
 
 impl RemoteAddress {
@@ -31,7 +31,7 @@ impl RemoteAddress {
         Self(Zeroizing::new(octets))
     }
 
-    /// The address; an IPv4 address within IPv6 becomes IPv4.
+    /// An IPv4 address within IPv6 becomes IPv4.
     pub(in crate::transport) fn address(&self) -> IpAddr {
         Ipv6Addr::from(*self.0).to_canonical()
     }
@@ -41,12 +41,10 @@ impl RemoteAddress {
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Trusts the proxies of these networks.
     pub fn new(networks: Vec<IpNet>) -> Self {
         Self(networks)
     }
 
-    /// Whether `address` lies in one of the networks.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))

@@ -15,7 +15,6 @@ use crate::privacy::Peer;
 const SLOTS: usize = 1 << 16;
 const _: () = assert!(SLOTS.is_power_of_two());
 
-/// A limit on the requests of each address or name.
 pub struct RateLimiter {
     state: RandomState,
     start: Instant,
@@ -50,8 +49,6 @@ impl RateLimiter {
         limiter
     }
 
-    /// Takes one token from the bucket of a name.
-    ///
     /// # Errors
     /// With the time until the bucket holds a token.
     pub fn acquire_named(&self, name: &str, now: Instant) -> Result<(), Duration> {
@@ -61,8 +58,6 @@ impl RateLimiter {
         self.acquire_slot(self.state.hash_one(name) as usize & (SLOTS - 1), now)
     }
 
-    /// Takes one token from the bucket of an address.
-    ///
     /// # Errors
     /// With the time until the bucket holds a token.
     pub fn acquire(&self, peer: &Peer, now: Instant) -> Result<(), Duration> {

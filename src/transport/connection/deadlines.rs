@@ -13,7 +13,6 @@ use parking_lot::Mutex;
 
 use crate::transport::bounds::Timeouts;
 
-/// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Phase {
@@ -38,13 +37,11 @@ pub(super) enum Instruction {
     Drain = 1,
     /// The headers are late: answer 408 and close.
     RejectLateHead = 2,
-    /// The connection is idle for too long: close.
     CloseIdle = 3,
     /// Close at once.
     Abort = 4,
 }
 
-/// The state of one connection.
 #[derive(Debug)]
 pub(in crate::transport) struct ConnectionProgress {
     clock: Arc<CoarseClock>,
@@ -77,7 +74,6 @@ impl ConnectionProgress {
         }
     }
 
-    /// Begins a phase now.
     pub(super) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Relaxed);
         self.since.store(self.clock.now.load(Relaxed), Relaxed);
@@ -134,7 +130,6 @@ struct CoarseClock {
     now: AtomicU32,
 }
 
-/// The deadlines of all connections of one worker.
 pub(in crate::transport) struct Deadlines {
     clock: Arc<CoarseClock>,
     connections: Mutex<Vec<Weak<ConnectionProgress>>>,
@@ -147,7 +142,6 @@ impl Deadlines {
         Self { clock, connections: Mutex::new(Vec::new()), draining: AtomicBool::new(false) }
     }
 
-    /// Registers a new connection.
     pub(super) fn register(&self) -> Arc<ConnectionProgress> {
         let draining = self.draining.load(Relaxed);
         let instruction = if draining { Instruction::Drain } else { Instruction::Continue };
@@ -169,7 +163,6 @@ impl Deadlines {
         self.for_each(|progress| progress.instruct(Instruction::Drain));
     }
 
-    /// Closes every connection at once.
     pub(in crate::transport) fn abort(&self) {
         self.draining.store(true, Relaxed);
         self.for_each(|progress| progress.instruct(Instruction::Abort));

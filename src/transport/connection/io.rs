@@ -24,7 +24,6 @@ pub(super) struct PrefixedIo {
 }
 
 impl PrefixedIo {
-    /// Returns a stream that yields `bytes`, then the bytes of `stream`.
     pub(super) fn new(stream: TcpStream, bytes: Vec<u8>) -> Self {
         Self { stream, bytes, at: 0 }
     }

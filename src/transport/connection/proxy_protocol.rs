@@ -13,7 +13,6 @@ const FIXED: usize = 16;
 /// Bytes of a header with its extensions. Balancers send a few hundred; the format allows 64 KiB.
 pub(in crate::transport) const MAX_PROXY_HEADER: usize = FIXED + 2048;
 
-/// The header at the start of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::transport) enum ProxyHeader {
     /// More bytes are needed.
@@ -25,7 +24,6 @@ pub(in crate::transport) enum ProxyHeader {
     Invalid,
 }
 
-/// Parses the header at the start of `bytes`.
 pub(in crate::transport) fn parse(bytes: &[u8]) -> ProxyHeader {
     let known = bytes.len().min(SIGNATURE.len());
     if bytes[..known] != SIGNATURE[..known] {

@@ -66,7 +66,6 @@ impl<H: Handler> Connection<H> {
     }
 }
 
-/// Serves a connection until it ends.
 pub(in crate::transport) async fn serve<H: Handler>(
     stream: TcpStream,
     peer: IpAddr,
@@ -105,7 +104,6 @@ pub(in crate::transport) async fn serve<H: Handler>(
 
 type TlsStream = tokio_rustls::server::TlsStream<PrefixedIo>;
 
-/// A stream whose protocol is known.
 enum DetectedStream {
     Http1(PrefixedIo),
     Http2(PrefixedIo),
@@ -170,7 +168,7 @@ async fn read_proxy_header(
     }
 }
 
-/// Serves HTTP/1.1. It sets no timer for a request: [`Deadlines`](super::deadlines::Deadlines) checks all connections.
+/// Sets no timer for a request: [`Deadlines`](super::deadlines::Deadlines) checks all connections.
 async fn http1<S, H>(stream: DeadlineIo<S>, connection: Arc<Connection<H>>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -200,7 +198,7 @@ where
     .await;
 }
 
-/// Serves HTTP/2. Its connections are few, each from a proxy or a TLS client, so each may have a timer.
+/// Connections of HTTP/2 are few, each from a proxy or a TLS client, so each may have a timer.
 async fn http2<S, H>(stream: S, connection: Arc<Connection<H>>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

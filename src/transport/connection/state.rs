@@ -24,7 +24,6 @@ pub(in crate::transport) struct ServerState<H> {
     pub(in crate::transport) counters: Arc<ConnectionCounters>,
 }
 
-/// What the connections of one worker thread share.
 pub(in crate::transport) struct WorkerState<H> {
     pub(in crate::transport) server: Arc<ServerState<H>>,
     pub(in crate::transport) number: usize,
@@ -50,7 +49,6 @@ impl<H> WorkerState<H> {
         self.server.counters.open.load(Ordering::Relaxed) > self.server.crowded
     }
 
-    /// A connection of this worker ended.
     pub(in crate::transport) fn connection_closed(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
         self.server.counters.open.fetch_sub(1, Ordering::Relaxed);

@@ -16,7 +16,6 @@ thread_local! {
     static CURRENT_BATCHER: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Collects the wakers of one worker's tasks.
 pub(in crate::transport) struct WakeBatcher {
     /// From 1.
     number: usize,
@@ -49,7 +48,7 @@ struct BatchedWaker {
 }
 
 impl WakeBatcher {
-    /// The batcher of a worker; `worker` is its number, from 0.
+    /// `worker` is the worker's number, from 0.
     pub(super) fn new(worker: usize) -> Self {
         Self { number: worker + 1, pending: Mutex::default() }
     }
@@ -59,7 +58,6 @@ impl WakeBatcher {
         Arc::new(BatchedWaker { batcher: self.clone(), waker: waker.clone() }).into()
     }
 
-    /// Runs `future` with such a waker.
     async fn run_batched<F: Future>(self: Arc<Self>, future: F) -> F::Output {
         let mut future = std::pin::pin!(future);
         let mut waker = None;

@@ -19,12 +19,10 @@ pub fn get(target: SocketAddr, path: &str, headers: &str) -> HttpResponse {
     http::exchange(target, request.as_bytes()).unwrap()
 }
 
-/// `GET path` with a token.
 pub fn get_as(target: SocketAddr, path: &str, token: &str) -> HttpResponse {
     get(target, path, &bearer(token))
 }
 
-/// The header that shows a token.
 pub fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}\r\n")
 }

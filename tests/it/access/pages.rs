@@ -176,7 +176,6 @@ fn links(page: &str) -> Vec<String> {
     links.map(|link| link.replace("&amp;", "&")).collect()
 }
 
-/// The reports that a page links to for a site.
 fn reports_of<'l>(links: &'l [String], site: &str) -> Vec<&'l String> {
     links.iter().filter(|link| link.contains(&format!("?site={site}&"))).collect()
 }

@@ -22,7 +22,6 @@ fn file(collector: &Collector) -> PathBuf {
     collector.data().join("store.passwords")
 }
 
-/// The password of a user in the file.
 fn password(collector: &Collector, user: &str) -> String {
     let text = fs::read_to_string(file(collector)).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(&format!("{user}:")));

@@ -7,7 +7,6 @@ pub const HEADER_CANARY: &str = "zqxheader";
 /// Placeholder for the page load's id in a body.
 pub const PAGE_LOAD: &str = "$L";
 
-/// A request and its documented answer.
 pub struct Case {
     /// What is bad about it.
     pub name: String,
@@ -24,7 +23,6 @@ pub enum Request {
     Raw(Vec<u8>),
 }
 
-/// The documented answer.
 #[derive(Debug, Clone)]
 pub enum Expect {
     /// 204, and the event is stored once.
@@ -35,7 +33,6 @@ pub enum Expect {
     At(&'static str),
     /// 400 with this path in the error, as an owned text.
     AtField(String),
-    /// This status.
     Status(u16),
     /// One of these: HTTP allows each.
     OneOf(&'static [u16]),

@@ -3,7 +3,6 @@
 use super::case::{Case, Expect, beacon, on_page};
 use serde_json::Value;
 
-/// What attackers write into fields.
 pub const TEXTS: [(&str, &str); 12] = [
     ("SQL that ends a text", "x'; DROP TABLE events; --"),
     ("SQL that joins", "x' UNION SELECT name FROM system.users WHERE ''='"),

@@ -19,13 +19,11 @@ const READY_TIMEOUT: Duration = Duration::from_secs(90);
 /// A collector that was asked to end must have ended within this time.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A collector process with its directory and its store.
 pub struct Collector {
     /// Where it accepts beacons and serves the script.
     pub listen: SocketAddr,
     /// Where it serves metrics and health.
     pub admin: SocketAddr,
-    /// Where it serves reports.
     pub reports: SocketAddr,
     pub store: StoreClient,
     program: PathBuf,
@@ -97,7 +95,6 @@ impl Collector {
         collector
     }
 
-    /// The path of a file in this collector's directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -240,10 +237,7 @@ impl Collector {
         !self.orphaned_store.is_some_and(process::is_running) && self.store.pings()
     }
 
-    /// Sends one beacon with the headers of a browser.
-    ///
-    /// # Errors
-    /// Fails if the collector cannot be reached or does not answer.
+    /// Sends it with the headers of a browser.
     pub fn beacon(&self, body: &str) -> io::Result<HttpResponse> {
         let headers = "Origin: https://clinic.example\r\nContent-Type: text/plain;charset=UTF-8\r\n\
                        User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0\r\n";
@@ -254,7 +248,6 @@ impl Collector {
         String::from_utf8_lossy(&std::fs::read(self.path("log")).unwrap_or_default()).into_owned()
     }
 
-    /// Its metrics in Prometheus' text format.
     pub fn metrics(&self) -> String {
         http::get(self.admin, "/metrics").expect("the metrics are served").text()
     }

@@ -7,7 +7,6 @@ use std::time::Duration;
 /// A server that is silent for longer fails the test.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A parsed response.
 #[derive(Debug, Clone, Default)]
 pub struct HttpResponse {
     pub status: u16,
@@ -15,7 +14,6 @@ pub struct HttpResponse {
     pub headers: Vec<(String, String)>,
     /// The body, without its framing.
     pub body: Vec<u8>,
-    /// All bytes, as they were received.
     pub raw: Vec<u8>,
 }
 
@@ -35,15 +33,12 @@ impl HttpResponse {
     }
 }
 
-/// One connection.
 pub struct HttpConnection {
     stream: TcpStream,
     read: Vec<u8>,
 }
 
 impl HttpConnection {
-    /// # Errors
-    /// Fails if nothing listens at `target`.
     pub fn connect(target: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(target)?;
         stream.set_nodelay(true)?;
@@ -52,34 +47,20 @@ impl HttpConnection {
         Ok(Self { stream, read: Vec::new() })
     }
 
-    /// # Errors
-    /// Fails if the server has closed the connection.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
 
-    /// Closes the sending direction.
-    ///
-    /// # Errors
-    /// Fails if the connection is closed.
     pub fn shutdown_write(&mut self) -> io::Result<()> {
         self.stream.shutdown(std::net::Shutdown::Write)
     }
 
-    /// Reads all bytes until the server closes the connection.
-    ///
-    /// # Errors
-    /// Fails if the connection is reset or silent for too long.
     pub fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = std::mem::take(&mut self.read);
         self.stream.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
-    /// Reads one response.
-    ///
-    /// # Errors
-    /// Fails if the connection ends or is silent for too long before the response is complete.
     pub fn answer(&mut self) -> io::Result<HttpResponse> {
         loop {
             if let Some((answer, length)) = parse(&self.read, false)? {
@@ -98,10 +79,7 @@ impl HttpConnection {
     }
 }
 
-/// Sends one request on a new connection and reads the response.
-///
-/// # Errors
-/// Fails if the server cannot be reached or does not answer.
+/// Uses a new connection.
 pub fn exchange(target: SocketAddr, request: &[u8]) -> io::Result<HttpResponse> {
     let mut http = HttpConnection::connect(target)?;
     // A server may answer and close before it has read everything. Its response can still be read.
@@ -109,18 +87,11 @@ pub fn exchange(target: SocketAddr, request: &[u8]) -> io::Result<HttpResponse> 
     http.answer().or_else(|error| sent.and(Err(error)))
 }
 
-/// Sends `GET path` on a new connection.
-///
-/// # Errors
-/// Fails if the server cannot be reached or does not answer.
 pub fn get(target: SocketAddr, path: &str) -> io::Result<HttpResponse> {
     exchange(target, format!("GET {path} HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n\r\n").as_bytes())
 }
 
-/// Sends `POST path` on a new connection. Each of the headers must end with CRLF.
-///
-/// # Errors
-/// Fails if the server cannot be reached or does not answer.
+/// Each of the headers must end with CRLF.
 pub fn post(target: SocketAddr, path: &str, headers: &str, body: &[u8]) -> io::Result<HttpResponse> {
     let mut request = format!(
         "POST {path} HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n",

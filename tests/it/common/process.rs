@@ -6,7 +6,7 @@ use std::time::Duration;
 pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
 
-/// Sends a signal. Does nothing if the process has ended.
+/// Does nothing if the process has ended.
 pub fn signal(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id is a positive number");
     let _ = kill_process(pid, signal);

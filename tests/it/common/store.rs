@@ -21,7 +21,6 @@ pub const ADMIN_WITH_PASSWORD: (&str, &str) = ("admin_with_password", "it's a se
 /// A user with the analyst's limits who may read every table of the database `footfall`.
 pub const READER: &str = "reader";
 
-/// Sends queries to a ClickHouse HTTP interface.
 #[derive(Debug, Clone, Copy)]
 pub struct StoreClient {
     pub listen: SocketAddr,
@@ -62,7 +61,7 @@ impl StoreClient {
         }
     }
 
-    /// Runs a query and returns its rows in the format TabSeparated.
+    /// Rows in the format TabSeparated.
     #[track_caller]
     pub fn rows(&self, sql: &str) -> Vec<String> {
         let body = self.query(sql).expect("the store answers");
@@ -76,7 +75,6 @@ impl StoreClient {
         rows.first().and_then(|row| row.parse().ok()).unwrap_or_else(|| panic!("not a number: {rows:?}"))
     }
 
-    /// Runs a query and returns its rows as JSON objects.
     #[track_caller]
     pub fn objects(&self, sql: &str) -> Vec<serde_json::Value> {
         let rows = self.rows(&format!("{sql} FORMAT JSONEachRow"));
@@ -96,7 +94,6 @@ impl StoreClient {
         body.chunks_exact(12).map(event).collect()
     }
 
-    /// Whether it answers a ping.
     pub fn pings(&self) -> bool {
         http::get(self.listen, "/ping").is_ok_and(|answer| answer.status == 200)
     }
@@ -112,7 +109,7 @@ pub struct StoreProcess {
 }
 
 impl StoreProcess {
-    /// A store with its data in `data`. It does not run yet.
+    /// It does not run yet.
     pub fn new(data: &Path) -> Self {
         let store = StoreClient { listen: ports::free(), user: ADMIN, passwords: None };
         Self { store, native: None, data: data.to_owned(), server: None }
@@ -193,7 +190,6 @@ impl StoreProcess {
         signal(self.pid(), Signal::STOP);
     }
 
-    /// Resumes its process.
     pub fn thaw(&self) {
         signal(self.pid(), Signal::CONT);
     }

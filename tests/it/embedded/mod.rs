@@ -23,13 +23,11 @@ use crate::common::http::{HttpResponse, post};
 use crate::common::store::ADMIN;
 use crate::common::{StoreProcess, eventually};
 
-/// A running store in a directory of its own.
 pub struct Running {
     pub process: StoreProcess,
     pub directory: TempDir,
 }
 
-/// Starts a store.
 pub fn store() -> Running {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut process = StoreProcess::new(&directory.path().join("store"));
@@ -62,7 +60,6 @@ impl Running {
         self.process.store.listen
     }
 
-    /// The client of a collector.
     pub fn collector(&self) -> Client {
         Client::new(&config::StoreConfig::embedded(self.address()))
     }

@@ -13,7 +13,6 @@ use jiff::tz::TimeZone;
 use super::{Running, encode, inhabited, store};
 use crate::common::eventually;
 
-/// A user of the store.
 struct Actor<'a> {
     store: &'a Running,
     user: String,

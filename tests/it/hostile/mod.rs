@@ -58,7 +58,6 @@ impl TestTarget {
         Self { collector, descriptors }
     }
 
-    /// Where it listens for beacons.
     pub fn address(&self) -> SocketAddr {
         self.collector.listen
     }
@@ -105,12 +104,10 @@ impl TestTarget {
     }
 }
 
-/// The number of open file descriptors of a process.
 pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
-/// Connects from this source address.
 pub fn connect_from(source: Ipv4Addr, target: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&SocketAddr::from((source, 0)).into())?;
@@ -122,7 +119,6 @@ pub fn connect_from(source: Ipv4Addr, target: SocketAddr) -> io::Result<TcpStrea
     Ok(stream)
 }
 
-/// A request with one valid beacon.
 pub fn valid_request() -> Vec<u8> {
     let body = good_beacon("clinic", fastrand::u64(..), 0, "/");
     let head = format!(
@@ -143,7 +139,6 @@ pub enum ConnectionUse {
     KeptAndNew,
 }
 
-/// Sends valid beacons until it is stopped.
 pub struct ValidClient {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<ClientStats>,

@@ -42,7 +42,6 @@ impl Site {
         Self { _process: process, _directory: directory, client, reports }
     }
 
-    /// The small site of [`data`].
     pub async fn small() -> Self {
         Self::with(&data::small_site()).await
     }
@@ -61,7 +60,6 @@ impl Site {
         self.reports.run(ask).await.unwrap_or_else(|error| panic!("{report} {options:?}: {error:?}"))
     }
 
-    /// The rows of that answer.
     pub async fn rows(&self, report: &str, options: &[&str]) -> Vec<Vec<Value>> {
         self.answer(report, options).await.rows
     }

@@ -36,7 +36,6 @@ pub struct Fake {
 }
 
 impl Fake {
-    /// How many beacons came from `address`.
     pub fn beacons_from(&self, address: &str) -> usize {
         let address: IpAddr = address.parse().unwrap();
         let hash = Peer::new(address).hash(&Hasher::default());
@@ -85,13 +84,11 @@ impl BeaconCollector for Fake {
     }
 }
 
-/// Options of an edge.
 pub struct EdgeOptions {
     pub transport: ServerOptions,
     pub public: PublicOptions,
 }
 
-/// A running edge.
 pub struct Edge {
     pub address: SocketAddr,
     pub fake: Arc<Fake>,
@@ -105,7 +102,6 @@ impl Edge {
         Self::with(|_| {})
     }
 
-    /// One with options of the test's own.
     pub fn with(change: impl FnOnce(&mut EdgeOptions)) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -158,12 +154,10 @@ impl Edge {
         Self { address: server.address(), fake, server: Some(server), runtime }
     }
 
-    /// A connection to it.
     pub fn connect(&self) -> HttpConnection {
         HttpConnection::connect(self.address).unwrap()
     }
 
-    /// Its metrics.
     pub fn metrics(&self) -> String {
         let mut text = String::new();
         let server = self.server.as_ref().unwrap();
