@@ -88,7 +88,7 @@ impl RawValue {
         table(document.get_ref(), &line_of)
     }
 
-    /// `true` or `false`, also as text.
+    /// `true` or `false`, also as text, or the text `1` or `0`.
     pub(super) fn as_flag(&self) -> Option<bool> {
         match self {
             Self::Flag(flag) => Some(*flag),

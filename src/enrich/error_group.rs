@@ -1,7 +1,7 @@
 //! Groups of script errors.
 //!
-//! Two errors belong to one group if they come from the same script and their messages differ only in numbers and quoted
-//! values. Lines and columns do not count, because they change with every release of the site.
+//! Two errors belong to one group if they come from the same script and their messages differ only in numbers and in what
+//! quoted values have besides letters. Lines and columns do not count, because they change with every release of the site.
 
 use sha2::{Digest, Sha256};
 

@@ -237,7 +237,7 @@ fn without_www(host: &str) -> &str {
     host.strip_prefix("www.").unwrap_or(host)
 }
 
-/// Lower case, borrowed when it is already.
+/// Trimmed and in lower case; borrowed when it is so already.
 fn lower(text: &str) -> Cow<'_, str> {
     let text = text.trim();
     if text.bytes().any(|byte| byte.is_ascii_uppercase()) {

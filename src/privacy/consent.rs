@@ -1,4 +1,5 @@
-//! Whether a visitor opted out (clauses 2.1 and 2.2). The collector checks it before it reads anything else of a beacon.
+//! Whether a visitor opted out (clauses 2.1 and 2.2). The collector checks it before it reads the
+//! client's address, user agent or cookies.
 
 use hyper::HeaderMap;
 use hyper::header::COOKIE;

@@ -5,7 +5,7 @@
 //! address = HMAC-SHA-256(key, "address", address)
 //! ```
 //!
-//! The address is the 4 bytes of IPv4, or the first 8 bytes of IPv6. Each part is preceded by its length as a 32-bit
+//! The address is the 4 bytes of IPv4, the first 8 bytes of IPv6, or the first 6 of a 6to4 address. Each part is preceded by its length as a 32-bit
 //! little-endian number. A pseudonym is the first 8 bytes of the HMAC, big-endian.
 
 use std::borrow::Cow;

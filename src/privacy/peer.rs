@@ -46,13 +46,13 @@ impl Peer {
         Self { octets, version }
     }
 
-    /// A number for the rate limiter's slots, the same for all of an IPv6 /64. `state` must be random to this process,
+    /// A number for the rate limiter's slots, the same for all of an IPv6 /64, or of a 6to4 /48. `state` must be random to this process,
     /// so that the number means nothing outside it.
     pub fn hash(&self, state: &impl BuildHasher) -> u64 {
         state.hash_one(self.identity())
     }
 
-    /// The part of the address that identifies a visitor: 4 bytes of IPv4, or the /64 of IPv6.
+    /// The part of the address that identifies a visitor: 4 bytes of IPv4, the /64 of IPv6, or the /48 of 6to4.
     pub(super) fn identity(&self) -> &[u8] {
         match self.version {
             IpVersion::V4 => &self.octets[..4],

@@ -12,7 +12,7 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DrainOutcome {
-    /// Connections that were closed before their requests were answered.
+    /// Connections that were still open when the time was over.
     pub aborted: usize,
 }
 

@@ -25,7 +25,7 @@ use crate::transport::tls::Certificates;
 const MAX_CONNECTIONS: usize = 256;
 /// Open connections of one address: a proxy needs many, and no address may take all.
 const MAX_PER_ADDRESS: usize = MAX_CONNECTIONS / 4;
-/// For the headers of a request, and for the first byte of a connection.
+/// For the first byte of a connection, the TLS handshake, and the headers of a request of HTTP/1.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Without a byte read or written. The longest report takes less.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);

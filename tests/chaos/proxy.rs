@@ -19,7 +19,7 @@ const REFUSAL: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\nX-ClickHouse-Exce
 #[repr(u8)]
 pub enum ProxyMode {
     Forwards,
-    /// It answers every request with 500.
+    /// It answers new connections with 500 and closes those that are open.
     Refuses,
     /// It forwards no request and sends no response.
     Hangs,

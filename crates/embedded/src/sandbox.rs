@@ -9,7 +9,7 @@ use std::path::Path;
 pub enum Enforced {
     /// All rules.
     Fully,
-    /// The rules on files, but not those on connections (Linux before 6.7).
+    /// The rules on files, and of the others those that this Linux has: connections since 6.7, scopes since 6.12.
     Partly,
     /// Nothing: the system is not Linux, or Landlock is off.
     Not,

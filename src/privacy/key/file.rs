@@ -165,7 +165,7 @@ impl KeyFile {
         write().map_err(|source| KeyError::Io { action: "write over", path: path.clone(), source })
     }
 
-    /// `None` when there is no file.
+    /// `None` when there is no file or it cannot be read.
     pub(super) fn version(&self) -> Option<FileVersion> {
         FileVersion::from_path(&self.path()).ok()
     }

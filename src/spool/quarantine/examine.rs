@@ -56,7 +56,7 @@ pub struct ExaminedSegment {
     pub rows: Vec<serde_json::Value>,
 }
 
-/// Reads a segment that waits, is quarantined, or was salvaged; with its events if `rows` is set.
+/// Reads a segment that waits, is quarantined, is to be requeued, or was salvaged; with its events if `rows` is set.
 ///
 /// # Errors
 /// When there is no such segment, or it cannot be read.

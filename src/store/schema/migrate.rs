@@ -36,7 +36,7 @@ pub enum SchemaError {
     #[error("sql/schema/{file}.sql could not be applied")]
     Statement { file: &'static str, source: clickhouse::error::Error },
     /// The database could not be created, or its state could not be read.
-    #[error("cannot read from the store which schema files are applied")]
+    #[error("cannot create the database, or read which schema files are applied to it")]
     Store(#[source] clickhouse::error::Error),
     #[error(
         "database `{database}` was created by another version of Footfall: {file}.sql was applied to it, and this version \

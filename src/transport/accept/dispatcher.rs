@@ -10,7 +10,7 @@ use crate::transport::accept::worker::{AssignedConnection, Worker};
 use crate::transport::connection::state::ServerState;
 use crate::transport::handler::Handler;
 
-/// The plain-text answer to a connection over a limit.
+/// The unencrypted answer to a connection over a limit.
 static REJECTION: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: 33\r\n\
     retry-after: 5\r\nconnection: close\r\n\r\n{\"error\":\"too many connections\"}\n";

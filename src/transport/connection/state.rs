@@ -1,4 +1,4 @@
-//! What the connections of one worker share.
+//! What the connections of a server share, and those of one worker.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -12,7 +12,7 @@ use crate::spool::log::segment::{Header, ReadStep, Seal, SegmentId, SegmentReade
 #[derive(Debug)]
 pub(crate) struct SegmentScan<A> {
     pub(crate) header: Header,
-    /// `None`: it was never sealed.
+    /// `None`: it was never sealed, or its seal or summary is damaged.
     pub(crate) seal: Option<Seal>,
     /// Offset of the last batch of its whole frames.
     pub(crate) last_batch_at: u64,

@@ -84,7 +84,7 @@ impl<A: SegmentAccount> LogStart<A> {
     }
 }
 
-/// Tries to begin until there is space. Returns `None` when the queue was closed or the disk failed.
+/// Tries to begin until there is space. Returns `None` when the disk failed, or when the queue was closed and there is still no space.
 pub(crate) fn wait_for_space<A: SegmentAccount>(
     state: &LogState<A>,
     mut start: LogStart<A>,

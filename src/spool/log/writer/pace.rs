@@ -13,7 +13,7 @@ pub(crate) struct BatchPace {
 impl BatchPace {
     /// After a smaller batch the next one is written at once.
     const BUSY: u32 = 16;
-    /// The longest time from the beginning of one sync to that of the next.
+    /// The longest pause between the beginnings of two syncs. A sync may take longer.
     const LONGEST: Duration = Duration::from_millis(3);
     /// How often the number of waiting records is read.
     const STEP: Duration = Duration::from_micros(500);
