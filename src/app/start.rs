@@ -62,7 +62,6 @@ async fn start(config: Config, log_format: LogFormat) -> Result<Running, ExitErr
         &config.key,
         config.key_on_disk,
         config.timezone.clone(),
-        config.rotate_at,
         Arc::new(SystemClock),
     )?;
     let privacy = Privacy::new(keys, GeoLookup::open(&config.geo));

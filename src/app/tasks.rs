@@ -129,7 +129,7 @@ async fn close_days(
         () = prepared => {}
         () = raised(stopped.clone()) => return,
     }
-    match DayCloser::new(client, config.timezone.clone(), config.rotate_at) {
+    match DayCloser::new(client, config.timezone.clone(), jiff::civil::Time::midnight()) {
         Ok(closer) => closer.run(raised(stopped)).await,
         Err(error) => {
             let error: &dyn std::error::Error = &error;
@@ -182,6 +182,8 @@ async fn rotate_keys(collector: Arc<Collector>, spool: Arc<Spool>) {
         else {
             continue;
         };
+        // So a segment holds events of one epoch, and those of the last one reach the store soon.
+        spool.seal();
         let (ended, began) = (turn.ended.to_string(), turn.began.to_string());
         tracing::info!(ended, began, epoch = turn.epoch, "key rotated");
         let detail = serde_json::json!({ "ended": ended, "began": began, "epoch": turn.epoch });
@@ -240,7 +242,7 @@ mod tests {
         let keys = tempfile::tempdir().unwrap();
         let config = Config::check("footfall.toml", "", &[]).unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(1_795_000_000)));
-        let ring = KeyRing::open(keys.path(), true, config.timezone.clone(), config.rotate_at, clock.clone());
+        let ring = KeyRing::open(keys.path(), true, config.timezone.clone(), clock.clone());
         let limits = SpoolLimits { reserve: None, ..config.spool.clone() };
         let disk = TestDisk::default();
         let open = || Spool::open_on(Arc::new(disk.clone()), Path::new("/spool"), &limits).unwrap();

@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: KeyArguments, common: &CommonArguments) -> Result<(
         );
     }
     let zone = config.timezone.clone();
-    let keys = KeyRing::open(&config.key, config.key_on_disk, zone, config.rotate_at, Arc::new(SystemClock))?;
+    let keys = KeyRing::open(&config.key, config.key_on_disk, zone, Arc::new(SystemClock))?;
     match arguments.command {
         KeyCommand::Status { format: OutputFormat::Json } => {
             let status = keys.status();

@@ -12,7 +12,7 @@ use super::site::{Site, Sites};
 use super::site_check;
 use super::value::{
     address, bytes, duration, flag, identifier, network, number, path, secret_file, store_url, text,
-    time_of_day, timezone,
+    timezone,
 };
 
 /// Most rows of one segment: a segment is one insert block of the store.
@@ -45,7 +45,6 @@ pub(super) fn check(file: &str, environment: &[(String, String)], problems: &mut
         key: top.read("key", path).unwrap_or_else(|| "/dev/shm/footfall".into()),
         key_on_disk: top.read("key_on_disk", flag).unwrap_or(false),
         timezone: top.read("timezone", timezone).unwrap_or(TimeZone::UTC),
-        rotate_at: top.read("rotate_at", time_of_day).unwrap_or(jiff::civil::time(4, 0, 0, 0)),
         trusted_proxies: top.list("trusted_proxies", network).unwrap_or_default(),
         proxy_protocol: top.read("proxy_protocol", flag).unwrap_or(false),
         geo: top.list("geo", path).unwrap_or_default(),

@@ -28,8 +28,6 @@ pub struct Config {
     pub key_on_disk: bool,
     /// The time zone of epochs, days and reports.
     pub timezone: jiff::tz::TimeZone,
-    /// The local time at which a new epoch begins.
-    pub rotate_at: jiff::civil::Time,
     /// Networks of proxies that may name the client's address.
     pub trusted_proxies: Vec<IpNet>,
     /// Whether connections from trusted proxies begin with a PROXY v2 header.

@@ -26,7 +26,6 @@ fn the_example_of_the_readme_s_kind_is_read_whole() {
         r#"
         listen = "127.0.0.1:1"
         timezone = "Europe/Moscow"
-        rotate_at = "03:30"
         trusted_proxies = ["10.0.0.0/8", "::1"]
         [store]
         url = "http://clickhouse:8123/"

@@ -111,12 +111,6 @@ pub(super) fn timezone(value: &RawValue) -> Result<TimeZone, String> {
     TimeZone::get(&name).map_err(|_| format!("must be an IANA time zone such as Europe/Moscow, not {name:?}"))
 }
 
-pub(super) fn time_of_day(value: &RawValue) -> Result<jiff::civil::Time, String> {
-    let text = text(value)?;
-    jiff::civil::Time::strptime("%H:%M", &text)
-        .map_err(|_| format!("must be a time such as 04:00, not {text:?}"))
-}
-
 /// A name that needs no quoting in SQL.
 pub(super) fn identifier(value: &RawValue) -> Result<String, String> {
     let name = text(value)?;

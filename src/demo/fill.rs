@@ -4,7 +4,6 @@
 //! so a demonstration that runs twice with one seed stores nothing twice. Afterwards the days are closed.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
@@ -16,10 +15,11 @@ use tokio::sync::mpsc;
 use crate::config::{Config, Retention, StoreConfig};
 use crate::demo::clinic;
 use crate::demo::error::DemoError;
-use crate::demo::page_view::EncodedRows;
+use crate::demo::draw::mix;
+use crate::demo::page_view::{DEMO_COLLECTOR, EncodedRows};
 use crate::demo::traffic::{PagePaths, ReferralSources, Traffic};
-use crate::event::COLUMNS;
-use crate::spool::STORED;
+use crate::event::{COLUMNS, UnixDay};
+use crate::spool::{SEGMENT_COLUMNS, STORED};
 use crate::store::dates::day_date;
 use crate::store::days::DayCloser;
 use crate::store::embedded::EmbeddedStore;
@@ -91,12 +91,11 @@ async fn send(visitors: &DemoVisitors, config: &Config, client: &Client) -> Resu
     bar.set_style(ProgressStyle::with_template(style).expect("the template is valid"));
     let (sender, mut receiver) = mpsc::channel(WAITING_BATCHES);
     let traffic = traffic(visitors, config);
-    let retention = traffic.retention;
     let generator = std::thread::spawn({
         let (days, visitors, bar) = (visitors.days, visitors.a_day, bar.clone());
         move || generate(&traffic, days, visitors, &bar, &sender)
     });
-    let columns = COLUMNS.join(", ");
+    let columns = format!("{}, collector, segment", COLUMNS.join(", "));
     let mut sent = 0;
     while let Some((token, rows)) = receiver.recv().await {
         let rows: EncodedRows = rows;
@@ -104,7 +103,7 @@ async fn send(visitors: &DemoVisitors, config: &Config, client: &Client) -> Resu
         let mut insert = client.insert("events", &columns, &token);
         insert.send(Bytes::from(rows.bytes)).await?;
         insert.end().await?;
-        record_counts(client, &token, &rows.received, retention).await?;
+        record_segment(client, &token, rows.segment, &rows.received).await?;
         bar.set_message(format!("{sent} events"));
     }
     generator.join().map_err(|_| DemoError::Generator)?;
@@ -113,22 +112,18 @@ async fn send(visitors: &DemoVisitors, config: &Config, client: &Client) -> Resu
 }
 
 /// Records how many rows were received each day, for reconciliation, as shipping a segment does.
-async fn record_counts(
+async fn record_segment(
     client: &Client,
     token: &str,
-    received: &BTreeMap<i64, u64>,
-    retention: u16,
+    segment: u64,
+    received: &BTreeMap<(UnixDay, UnixDay), u64>,
 ) -> Result<(), DemoError> {
-    let lines: Vec<_> = received
-        .iter()
-        .map(|(day, events)| {
-            let date = |day: i64| day_date(u16::try_from(day).unwrap_or(u16::MAX));
-            let expires = date(day + i64::from(retention));
-            format!("('{}', '{}', '{STORED}', {events}, '{expires}')", date(*day), clinic::SITE)
-        })
-        .collect();
-    let sql =
-        format!("INSERT INTO event_counts (day, site, outcome, events, expires) VALUES {}", lines.join(","));
+    let line = |((day, expires), events): (&(UnixDay, UnixDay), &u64)| {
+        let (day, expires) = (day_date(day.0), day_date(expires.0));
+        format!("('{day}', '{}', {DEMO_COLLECTOR}, {segment}, 0, '{STORED}', {events}, '{expires}')", clinic::SITE)
+    };
+    let lines: Vec<_> = received.iter().map(line).collect();
+    let sql = format!("INSERT INTO segments ({}) VALUES {}", SEGMENT_COLUMNS.join(", "), lines.join(","));
     let query = client.query(&sql).with_setting("insert_deduplication_token", token);
     Ok(query.execute().await?)
 }
@@ -141,7 +136,6 @@ fn traffic(visitors: &DemoVisitors, config: &Config) -> Traffic {
     Traffic {
         seed: visitors.seed,
         zone: config.timezone.clone(),
-        rotate_at: config.rotate_at,
         retention,
         policy: config.policy.clone(),
         paths: PagePaths::new(),
@@ -161,15 +155,14 @@ fn generate(
     let today = now.to_zoned(traffic.zone.clone()).date();
     for ago in (0..i64::from(days)).rev() {
         let Ok(date) = today.checked_sub(jiff::Span::new().days(ago)) else { continue };
-        let mut number = 0;
         let mut open = true;
-        traffic.day(date, visitors, now.as_millisecond(), BATCH_ROWS, |rows| {
-            let mut token = format!("demo-{}-{visitors}-{date}-{number}", traffic.seed);
-            // Today and yesterday are not complete, so their rows differ each time.
-            if ago <= 1 {
-                let _ = write!(token, "-{now}");
-            }
-            number += 1;
+        // Each demonstration has segments of its own. Today and yesterday are not complete, so their rows differ each time.
+        let made = if ago <= 1 { now } else { Timestamp::UNIX_EPOCH };
+        let day = u64::from(date.year().unsigned_abs()) * 1_000 + u64::from(date.day_of_year().unsigned_abs());
+        let demonstration = mix(mix(traffic.seed, visitors.into()), made.as_second().unsigned_abs());
+        let segment = mix(demonstration, day) << 16;
+        traffic.day(date, visitors, now.as_millisecond(), BATCH_ROWS, segment, |rows| {
+            let token = format!("demo-{}", rows.segment);
             open = sender.blocking_send((token, rows)).is_ok();
             open
         });
@@ -182,7 +175,7 @@ fn generate(
 
 /// Closes the days that are due, and returns how many. Waits for another collector that is closing days.
 async fn close_days(client: &Client, config: &Config) -> Result<usize, DemoError> {
-    let closer = DayCloser::new(client.clone(), config.timezone.clone(), config.rotate_at)?;
+    let closer = DayCloser::new(client.clone(), config.timezone.clone(), jiff::civil::Time::midnight())?;
     for _ in 0..CLOSING_ATTEMPTS {
         let closed = closer.close_due(Timestamp::now()).await?;
         if !closed.is_elsewhere {

@@ -5,23 +5,27 @@ use std::collections::BTreeMap;
 use fastrand::Rng;
 
 use crate::demo::clinic::{self, ADS};
-use crate::demo::draw::{chance, log_normal, pick};
+use crate::demo::draw::{chance, log_normal, mix, pick};
 use crate::enrich;
-use crate::event::{DeviceClass, EventKind, EventRow, UnixMillis};
+use crate::event::{DeviceClass, EventKind, EventRow, UnixDay, UnixSeconds};
 
 /// Pages on which a script fails, per 1,000.
 const SCRIPT_ERRORS: u32 = 9;
 /// Pages on which an element fails to load, per 1,000.
 const RESOURCE_ERRORS: u32 = 6;
-pub(crate) const DAY_MS: i64 = 86_400_000;
+
+/// The collector that all rows of the demonstration name.
+pub(crate) const DEMO_COLLECTOR: u64 = 0x6465_6d6f;
 
 /// Rows in ClickHouse's RowBinary format.
 #[derive(Default)]
 pub(crate) struct EncodedRows {
     pub(crate) bytes: Vec<u8>,
     pub(crate) count: usize,
-    /// Rows by the day of their receipt (UTC, since 1970-01-01), for reconciliation.
-    pub(crate) received: BTreeMap<i64, u64>,
+    /// The number of the segment that they stand for.
+    pub(crate) segment: u64,
+    /// Rows by the day of their receipt (UTC, since 1970-01-01) and their last day of retention, for reconciliation.
+    pub(crate) received: BTreeMap<(UnixDay, UnixDay), u64>,
 }
 
 /// Writes the rows of one page load.
@@ -41,15 +45,20 @@ impl<'a> PageWriter<'a, '_> {
         if time > self.now {
             return;
         }
-        let mut row = EventRow { time: UnixMillis(time), kind, ..self.row.clone() };
+        let time = UnixSeconds::from_millis(time);
+        let event_id = mix(self.row.page_load, self.row.seq.into());
+        let mut row = EventRow { event_id, time, kind, ..self.row.clone() };
         // Events after the first beacon are sent with the last one.
-        if time > row.received.0 {
-            row.received = UnixMillis(self.last.min(self.now).max(time));
+        if time > row.received {
+            row.received = UnixSeconds::from_millis(self.last.min(self.now)).max(time);
         }
         fill(&mut row);
         row.encode(&mut self.rows.bytes);
+        for number in [DEMO_COLLECTOR, self.rows.segment] {
+            self.rows.bytes.extend_from_slice(&number.to_le_bytes());
+        }
         self.rows.count += 1;
-        *self.rows.received.entry(row.received.0.div_euclid(DAY_MS)).or_default() += 1;
+        *self.rows.received.entry((row.received.day(), row.expires)).or_default() += 1;
         self.row.seq += 1;
     }
 }

@@ -1,15 +1,15 @@
 //! Plausible traffic of the demonstration clinic, as rows. The same seed generates the same rows, including all ids.
 
 use fastrand::Rng;
-use jiff::civil::{Date, Time};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::demo::clinic::{self, REFERRALS, SITE};
 use crate::demo::draw::{chance, mix, pick, weighted};
-use crate::demo::page_view::{DAY_MS, EncodedRows, PageWriter, read_page};
+use crate::demo::page_view::{EncodedRows, PageWriter, read_page};
 use crate::demo::visitor::DemoVisitor;
 use crate::enrich;
-use crate::event::{EventKind, EventRow, UnixDay, UnixMillis};
+use crate::event::{EventKind, EventRow, ScreenClass, UnixDay, UnixSeconds};
 use crate::ingest::assemble;
 use crate::privacy::scrub::Campaign;
 
@@ -23,7 +23,6 @@ const MAX_PAGES: u32 = 25;
 pub(crate) struct Traffic {
     pub(crate) seed: u64,
     pub(crate) zone: TimeZone,
-    pub(crate) rotate_at: Time,
     /// In days.
     pub(crate) retention: u16,
     pub(crate) policy: String,
@@ -105,27 +104,34 @@ struct DemoVisit<'v> {
 
 impl Traffic {
     /// Generates a day of about `visitors` visitors, up to `now` (Unix ms). Passes the rows to `accept` in batches of at least
-    /// `batch` rows, and stops when it returns false.
+    /// `batch` rows, and stops when it returns false. The batches stand for segments, the first of them with the number `segment`.
     pub(crate) fn day(
         &self,
         date: Date,
         visitors: u32,
         now: i64,
         batch: usize,
+        segment: u64,
         mut accept: impl FnMut(EncodedRows) -> bool,
     ) {
         let Ok(midnight) = date.to_zoned(self.zone.clone()) else { return };
+        // A visit ends with its day.
+        let next = date.tomorrow().and_then(|next| next.to_zoned(self.zone.clone()));
+        let now = next.map_or(now, |next| now.min(next.timestamp().as_millisecond() - 1));
         let midnight = midnight.timestamp().as_millisecond();
         let mut rng =
             Rng::with_seed(self.seed ^ midnight.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let weekday = usize::from(date.weekday().to_monday_zero_offset().unsigned_abs());
         let visitors = f64::from(visitors * clinic::WEEK[weekday]) / 100.0 * (0.92 + 0.16 * rng.f64());
-        let mut rows = EncodedRows::default();
+        let mut rows = EncodedRows { segment, ..EncodedRows::default() };
         for _ in 0..visitors as u32 {
             let mut rng = rng.fork();
             self.visitor(&mut rng, midnight, &clinic::HOURS[usize::from(weekday > 4)], now, &mut rows);
-            if rows.count >= batch && !accept(std::mem::take(&mut rows)) {
-                return;
+            if rows.count >= batch {
+                let next = EncodedRows { segment: rows.segment + 1, ..EncodedRows::default() };
+                if !accept(std::mem::replace(&mut rows, next)) {
+                    return;
+                }
             }
         }
         if rows.count > 0 {
@@ -140,7 +146,7 @@ impl Traffic {
             midnight + (hour * 3_600 + i64::from(rng.u32(..3_600))) * 1_000 + i64::from(rng.u32(..1_000));
         let mut referral = weighted(rng, REFERRALS.iter().map(|way| way.weight));
         loop {
-            let visit = DemoVisit { visitor: &visitor, referral, epoch: self.epoch(start) };
+            let visit = DemoVisit { visitor: &visitor, referral, epoch: UnixSeconds::from_millis(midnight).0 };
             let end = self.visit(rng, &visit, start, now, rows);
             if !chance(rng, RETURNING) || end > now {
                 return;
@@ -211,14 +217,13 @@ impl Traffic {
         let (source, channel) =
             if first { &self.sources.of_referrals[visit.referral] } else { &self.sources.internal };
         let (bot, bot_category) = assemble::bot(visitor.bot, visitor.bot_category, referrer_host);
-        let received = time + i64::from(rng.u32(1_040..1_900));
+        let received = UnixSeconds::from_millis(time + i64::from(rng.u32(1_040..1_900)));
         EventRow {
             page_load: rng.u64(..),
-            time: UnixMillis(time),
-            received: UnixMillis(received),
-            expires: UnixDay(
-                u16::try_from(received / DAY_MS).unwrap_or(u16::MAX).saturating_add(self.retention),
-            ),
+            seq: rng.u32(..1 << 31),
+            time: UnixSeconds::from_millis(time),
+            received,
+            expires: UnixDay(received.day().0.saturating_add(self.retention)),
             site: SITE,
             host: clinic::HOST,
             path,
@@ -246,8 +251,7 @@ impl Traffic {
             data_centre: enrich::is_data_centre(visitor.network.0),
             language: visitor.language,
             timezone: visitor.timezone,
-            screen_width: visitor.screen.0,
-            screen_height: visitor.screen.1,
+            screen: ScreenClass::from_width(visitor.screen.0),
             country: visitor.place.country,
             region: visitor.place.region,
             city: visitor.place.city,
@@ -257,18 +261,6 @@ impl Traffic {
             cookies_enabled: true,
             ..EventRow::default()
         }
-    }
-
-    /// The last key rotation at or before `time` (Unix ms), Unix time in s.
-    fn epoch(&self, time: i64) -> u32 {
-        let turn = || {
-            let zoned = jiff::Timestamp::from_millisecond(time).ok()?.to_zoned(self.zone.clone());
-            let date =
-                if zoned.time() >= self.rotate_at { zoned.date() } else { zoned.date().yesterday().ok()? };
-            let turn = date.to_datetime(self.rotate_at).to_zoned(self.zone.clone()).ok()?;
-            u32::try_from(turn.timestamp().as_second()).ok()
-        };
-        turn().unwrap_or_default()
     }
 }
 
@@ -285,7 +277,6 @@ mod tests {
         Traffic {
             seed,
             zone: TimeZone::get("Europe/Moscow").expect("a zone"),
-            rotate_at: Time::constant(4, 0, 0, 0),
             retention: 400,
             policy: "2026-11-22".to_owned(),
             paths: PagePaths::new(),
@@ -295,7 +286,7 @@ mod tests {
 
     fn rows(seed: u64, now: i64) -> (usize, Vec<u8>) {
         let (mut count, mut bytes) = (0, Vec::new());
-        traffic(seed).day(DAY, 200, now, 500, |rows| {
+        traffic(seed).day(DAY, 200, now, 500, 0, |rows| {
             count += rows.count;
             bytes.extend(rows.bytes);
             true

@@ -1,7 +1,7 @@
 //! Encodings of a column's value: RowBinary for the spool and the store, JSON for people.
 
-use super::date::{UnixDay, UnixMillis};
-use super::kind::{BotCategory, DeviceClass, EventKind};
+use super::date::{UnixDay, UnixSeconds};
+use super::kind::{BotCategory, DeviceClass, EventKind, ScreenClass};
 use super::row_binary::{put_length, put_text, take, take_length, take_text};
 
 /// Names and values of a `Map(LowCardinality(String), String)`.
@@ -13,7 +13,6 @@ pub(super) trait ColumnValue {
     /// Removes a value from the front of RowBinary; `None` when the bytes end before the value does.
     fn read(bytes: &mut &[u8]) -> Option<serde_json::Value>;
     /// The type in ClickHouse.
-    #[cfg(test)]
     fn sql_type() -> String;
 }
 
@@ -32,7 +31,6 @@ macro_rules! number {
                 take(bytes).map(|value| Self::from_le_bytes(*value).into())
             }
 
-            #[cfg(test)]
             fn sql_type() -> String {
                 $sql_type.to_owned()
             }
@@ -55,29 +53,27 @@ impl ColumnValue for bool {
         take(bytes).map(|[value]| (*value != 0).into())
     }
 
-    #[cfg(test)]
     fn sql_type() -> String {
         "Bool".to_owned()
     }
 }
 
-impl ColumnValue for UnixMillis {
+impl ColumnValue for UnixSeconds {
     fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0.to_le_bytes());
+        self.0.encode(out);
     }
 
     fn to_json(&self) -> serde_json::Value {
-        jiff::Timestamp::from_millisecond(self.0)
+        jiff::Timestamp::from_second(self.0.into())
             .map_or(serde_json::Value::Null, |time| time.to_string().into())
     }
 
     fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
-        take(bytes).map(|value| Self(i64::from_le_bytes(*value)).to_json())
+        take(bytes).map(|value| Self(u32::from_le_bytes(*value)).to_json())
     }
 
-    #[cfg(test)]
     fn sql_type() -> String {
-        "DateTime64(3, 'UTC')".to_owned()
+        "DateTime('UTC')".to_owned()
     }
 }
 
@@ -96,7 +92,6 @@ impl ColumnValue for UnixDay {
         take(bytes).map(|value| Self(u16::from_le_bytes(*value)).to_json())
     }
 
-    #[cfg(test)]
     fn sql_type() -> String {
         "Date".to_owned()
     }
@@ -115,7 +110,6 @@ impl ColumnValue for &str {
         text(bytes).map(Into::into)
     }
 
-    #[cfg(test)]
     fn sql_type() -> String {
         "LowCardinality(String)".to_owned()
     }
@@ -144,7 +138,6 @@ impl ColumnValue for TextPairs<'_> {
         Some(object.into())
     }
 
-    #[cfg(test)]
     fn sql_type() -> String {
         "Map(LowCardinality(String), String)".to_owned()
     }
@@ -169,7 +162,6 @@ macro_rules! named {
                 })
             }
 
-            #[cfg(test)]
             fn sql_type() -> String {
                 let values = Self::ALL.map(|known| format!("'{}' = {}", known.name(), known as u8));
                 format!("Enum8({})", values.join(", "))
@@ -178,7 +170,7 @@ macro_rules! named {
     };
 }
 
-named!(EventKind, DeviceClass, BotCategory);
+named!(EventKind, DeviceClass, BotCategory, ScreenClass);
 
 impl<T: ColumnValue> ColumnValue for Option<T> {
     fn encode(&self, out: &mut Vec<u8>) {
@@ -202,7 +194,6 @@ impl<T: ColumnValue> ColumnValue for Option<T> {
         }
     }
 
-    #[cfg(test)]
     fn sql_type() -> String {
         format!("Nullable({})", T::sql_type())
     }

@@ -47,6 +47,36 @@ names! {
 }
 
 names! {
+    /// Classes of screens by their width in CSS px, so that a screen does not tell visitors apart; `Enum8` in ClickHouse with these
+    /// numbers.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+    #[repr(u8)]
+    pub enum ScreenClass {
+        #[default]
+        Unknown = 0 => "",
+        Under600 = 1 => "under 600",
+        From600 = 2 => "600-991",
+        From992 = 3 => "992-1439",
+        From1440 = 4 => "1440-1919",
+        From1920 = 5 => "1920 and more",
+    }
+}
+
+impl ScreenClass {
+    /// The class of a width in CSS px; 0 is an unknown width.
+    pub fn from_width(width: u16) -> Self {
+        match width {
+            0 => Self::Unknown,
+            1..600 => Self::Under600,
+            600..992 => Self::From600,
+            992..1440 => Self::From992,
+            1440..1920 => Self::From1440,
+            1920.. => Self::From1920,
+        }
+    }
+}
+
+names! {
     /// What a bot is for; `Enum8` in ClickHouse with these numbers.
     #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
     #[repr(u8)]

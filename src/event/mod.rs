@@ -11,10 +11,10 @@ mod row;
 pub(crate) mod row_binary;
 
 pub use column::TextPairs;
-pub use date::{UnixDay, UnixMillis};
-pub use kind::{BotCategory, DeviceClass, DropReason, EventKind};
+pub use date::{UnixDay, UnixSeconds};
+pub use kind::{BotCategory, DeviceClass, DropReason, EventKind, ScreenClass};
 pub(crate) use names::names;
 #[cfg(test)]
 pub(crate) use row::column_descriptions;
 pub use row::{COLUMNS, EventRow};
-pub(crate) use row::{ReadColumnValue, column_reader};
+pub(crate) use row::{ReadColumnValue, column_definitions, column_reader};

@@ -1,8 +1,8 @@
 //! The columns of table `events`, in the order in which they are written to disk and to ClickHouse.
 
 use super::column::{ColumnValue, TextPairs};
-use super::date::{UnixDay, UnixMillis};
-use super::kind::{BotCategory, DeviceClass, EventKind};
+use super::date::{UnixDay, UnixSeconds};
+use super::kind::{BotCategory, DeviceClass, EventKind, ScreenClass};
 
 /// Removes one value of a column from the front of encoded rows; `None` when the bytes end before the value does.
 pub(crate) type ReadColumnValue = fn(&mut &[u8]) -> Option<serde_json::Value>;
@@ -48,6 +48,12 @@ macro_rules! row {
             [$((stringify!($name), <$type as ColumnValue>::read as ReadColumnValue)),*]
         }
 
+        /// Name and ClickHouse type of each column, in order.
+        #[allow(clippy::extra_unused_lifetimes)]
+        pub(crate) fn column_definitions<'a>() -> [(&'static str, String); COLUMNS.len()] {
+            [$((stringify!($name), <$type as ColumnValue>::sql_type())),*]
+        }
+
         /// The columns as `docs/fields.md` lists them.
         #[cfg(test)]
         #[allow(clippy::extra_unused_lifetimes)]
@@ -78,14 +84,16 @@ macro_rules! row {
 }
 
 row! {
-    /// Random id of the page load, made by the script or, for the pixel, by the collector. Never stored in the browser.
-    page_load: u64 [unit "–", from "script", clause "3.3", example "13208497263410553"],
-    /// Number of the event within its page load, from 0. `page_load` and `seq` identify the event.
-    seq: u32 [unit "–", from "script", clause "3.3", example "0"],
-    /// Access time: `received` minus the event's age, which the script reports.
-    time: UnixMillis [unit "ms", from "collector, script", clause "3.3 (access time)", example "2026-11-22 09:14:03.120"],
+    /// Identity of the event: HMAC of site, page load and number under the epoch's key. Each shipped event has its own.
+    event_id: u64 [unit "–", from "privacy", clause "1.8, 3.4", example "4611093387012384115"],
+    /// Pseudonym of the page load: HMAC of site and the random id that the script made for it.
+    page_load: u64 [unit "–", from "privacy", clause "1.8, 3.4", example "13208497263410553"],
+    /// Orders the events of a page load in an epoch. It counts up from a random start; numbers that are missing were not stored.
+    seq: u32 [unit "–", from "privacy", clause "3.3", example "1204398711"],
+    /// Access time: `received` minus the event's age, which the script reports, but not before the beginning of the epoch.
+    time: UnixSeconds [unit "s", from "collector, script", clause "3.3 (access time)", example "2026-11-22 09:14:03"],
     /// When the collector received the beacon.
-    received: UnixMillis [unit "ms", from "collector", clause "3.3", example "2026-11-22 09:14:04.301"],
+    received: UnixSeconds [unit "s", from "collector", clause "3.3", example "2026-11-22 09:14:04"],
     /// Last day on which the row is kept: day of receipt plus `retention`. The TTL deletes the row then.
     expires: UnixDay [unit "day", from "configuration", clause "5.1", example "2027-12-27"],
     /// Site id of the configuration.
@@ -104,7 +112,7 @@ row! {
     props: TextPairs<'a> [unit "–", from "script", clause "3.3, 3.2", example "{'service':'mri'}"],
     /// Pseudonym: first 8 bytes of HMAC-SHA256 of site, address and user agent under the epoch's key.
     visitor: u64 [unit "–", from "privacy", clause "1.8, 3.4", example "9921337734514098347"],
-    /// Pseudonym of the IP address (IPv6: of its /64), the same on every site.
+    /// Pseudonym of the IP address on this site (IPv6: of its /64; 6to4: of its /48).
     address: u64 [unit "–", from "privacy", clause "1.8, 3.3 (IP address), 3.4", example "2216345190042263091"],
     /// When the key in use came into force. Pseudonyms of different epochs cannot be compared.
     epoch: u32 [unit "Unix s", from "privacy", clause "1.8", example "1795309200"],
@@ -138,7 +146,7 @@ row! {
     engine: &'a str [unit "–", from "user agent", clause "3.3 (browser information)", example "Blink"],
     /// Operating system.
     os: &'a str [unit "–", from "user agent, client hints", clause "3.3 (browser information)", example "Android"],
-    /// Version of the operating system.
+    /// Major version of the operating system.
     os_version: &'a str [unit "–", from "user agent, client hints", clause "3.3 (browser information)", example "15"],
     /// `desktop`, `mobile`, `tablet`, `bot` or `other`.
     device: DeviceClass [unit "–", from "user agent, client hints", clause "3.3 (browser information)", example "mobile"],
@@ -154,10 +162,8 @@ row! {
     language: &'a str [unit "BCP 47", from "script", clause "3.3 (browser information)", example "ru-RU"],
     /// Time zone of the browser.
     timezone: &'a str [unit "IANA", from "script", clause "3.3 (browser information)", example "Europe/Moscow"],
-    /// Width of the screen; 0 when unknown.
-    screen_width: u16 [unit "CSS px", from "script", clause "3.3 (browser information)", example "390"],
-    /// Height of the screen; 0 when unknown.
-    screen_height: u16 [unit "CSS px", from "script", clause "3.3 (browser information)", example "844"],
+    /// Class of the screen's width in CSS px; empty when unknown.
+    screen: ScreenClass [unit "CSS px", from "script", clause "3.3 (browser information)", example "under 600"],
     /// Country of the address; empty when unknown.
     country: &'a str [unit "ISO 3166-1", from "geo file", clause "3.4", example "RU"],
     /// First subdivision of the country; empty when unknown.
@@ -219,11 +225,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_starts_with_the_event_s_identity_for_the_spool_to_read() {
-        let row = EventRow { page_load: 0x0102_0304_0506_0708, seq: 9, ..EventRow::default() };
+    fn a_row_starts_with_what_the_spool_reads() {
+        let row = EventRow {
+            event_id: 0x0102_0304_0506_0708,
+            received: UnixSeconds(9),
+            expires: UnixDay(10),
+            ..EventRow::default()
+        };
         let mut bytes = Vec::new();
         row.encode(&mut bytes);
-        assert_eq!(&bytes[..12], &[8, 7, 6, 5, 4, 3, 2, 1, 9, 0, 0, 0]);
+        assert_eq!(bytes[..8], [8, 7, 6, 5, 4, 3, 2, 1]);
+        assert_eq!(bytes[24..30], [9, 0, 0, 0, 10, 0]);
     }
 
     #[test]

@@ -8,9 +8,9 @@ use crate::beacon::limits::{MAX_MESSAGE, MAX_NAME, MAX_PROP_NAME, MAX_PROP_VALUE
 use crate::beacon::{Beacon, EventDetail, MalformedBeacon, RawText, ScriptError, WebVitals};
 use crate::config::{NamePatterns, Retention, Site};
 use crate::enrich::{self, BrowserInfo};
-use crate::event::{BotCategory, EventRow, UnixDay, UnixMillis};
+use crate::event::{BotCategory, EventRow, ScreenClass, UnixDay, UnixSeconds};
 use crate::privacy::scrub::{self, ScrubbedAddress};
-use crate::privacy::{GeoPlace, VisitorIdentity};
+use crate::privacy::{GeoPlace, PageLoadIdentity, VisitorIdentity};
 
 /// The bot name of an invented visit, whose referrer advertises a site to readers of reports.
 pub const REFERRER_SPAM: &str = "referrer spam";
@@ -24,6 +24,7 @@ pub struct PageContext<'a> {
     pub received: i64,
     /// Pseudonyms and place.
     pub who: &'a VisitorIdentity,
+    pub page_load: &'a PageLoadIdentity<'a>,
     pub browser: &'a BrowserInfo,
     /// Allow-listed cookies.
     pub cookies: &'a [(&'a str, &'a str)],
@@ -47,21 +48,39 @@ pub fn rows(
     context: &PageContext<'_>,
     beacon: &Beacon<'_>,
     mut wanted: impl FnMut(u32, BotCategory) -> bool,
-    mut emit: impl FnMut(&EventRow<'_>),
+    mut emit: impl FnMut(u32, &EventRow<'_>),
 ) -> Result<(), AssembleError> {
     let scrubbed = scrubbed_pages(context.site, beacon)?;
     let mut pages = scrubbed.iter().map(|page| shared(context, beacon, page));
     let mut page = EventRow::default();
-    for (seq, event) in (beacon.first_seq..).zip(&beacon.events) {
+    for (number, event) in (beacon.first_seq..).zip(&beacon.events) {
         if event.page.is_some() {
             page = pages.next().expect("each page of the beacon was parsed");
         }
-        if wanted(seq, page.bot_category) {
-            let time = UnixMillis(context.received - i64::from(event.age_ms));
-            fill(EventRow { seq, time, kind: event.detail.kind(), ..page.clone() }, &event.detail, &mut emit);
+        if wanted(number, page.bot_category) {
+            let row = EventRow {
+                event_id: context.page_load.event_id(number),
+                seq: context.page_load.seq(number),
+                time: access_time(context, event.age_ms),
+                kind: event.detail.kind(),
+                ..page.clone()
+            };
+            fill(row, &event.detail, &mut |row| emit(number, row));
         }
     }
     Ok(())
+}
+
+/// When an event happened. The pseudonyms of an epoch belong to no earlier day, so an event from before its beginning counts from there.
+fn access_time(context: &PageContext<'_>, age_ms: u32) -> UnixSeconds {
+    let received = UnixSeconds::from_millis(context.received);
+    let time = UnixSeconds::from_millis(context.received - i64::from(age_ms));
+    time.max(UnixSeconds(context.who.epoch)).min(received)
+}
+
+/// The first number of a version: the others tell visitors apart, and reports do not need them.
+fn major(version: &str) -> &str {
+    version.split('.').next().unwrap_or_default()
 }
 
 /// Parses the pages of a beacon, in their order.
@@ -107,8 +126,8 @@ fn shared<'a>(
     let source = enrich::traffic_source(referrer_host, &page.host, &page.campaign, page.click_id);
     let (bot, bot_category) = bot(&browser.bot, browser.bot_category, referrer_host);
     EventRow {
-        page_load: beacon.page_load,
-        received: UnixMillis(context.received),
+        page_load: context.page_load.pseudonym,
+        received: UnixSeconds::from_millis(context.received),
         expires: expires(context.received, site.retention),
         site: &site.id,
         host: &page.host,
@@ -129,10 +148,10 @@ fn shared<'a>(
         utm_term: &page.campaign.term,
         click_id: page.click_id,
         browser: &browser.name,
-        browser_version: &browser.version,
+        browser_version: major(&browser.version),
         engine: browser.engine,
         os: &browser.os,
-        os_version: &browser.os_version,
+        os_version: major(&browser.os_version),
         device: browser.device,
         bot,
         bot_category,
@@ -140,8 +159,7 @@ fn shared<'a>(
         data_centre: enrich::is_data_centre(place.asn()),
         language: &beacon.language,
         timezone: &beacon.timezone,
-        screen_width: beacon.screen_width,
-        screen_height: beacon.screen_height,
+        screen: ScreenClass::from_width(beacon.screen_width),
         country: place.country(),
         region: place.region(),
         city: place.city(),

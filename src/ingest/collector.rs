@@ -13,13 +13,13 @@ use crate::access::signature::SignedSiteName;
 use crate::beacon::{Beacon, WireFormat, WireInput};
 use crate::config::{Config, SignatureRules, Site, Sites};
 use crate::enrich::{BrowserRecogniser, ClientSignals, HintHeaders};
-use crate::event::DropReason;
+use crate::event::{DropReason, EventRow};
 use crate::ingest::assemble::{self, PageContext};
 use crate::ingest::duplicate_filter::DuplicateFilter;
 use crate::ingest::origin;
 use crate::ingest::outcome::{Accepted, IngestError, Sender};
 use crate::privacy::{Privacy, consent};
-use crate::spool::{Ack, Durability, EventRecord, Recovered, Spool};
+use crate::spool::{Ack, Durability, EventEntry, EventRecord, Recovered, Spool};
 
 pub struct Collector {
     settings: ArcSwap<CollectorSettings>,
@@ -51,7 +51,7 @@ struct PendingBeacon {
 #[derive(Default)]
 struct Scratch {
     rows: Vec<u8>,
-    seqs: Vec<u32>,
+    events: Vec<EventEntry>,
 }
 
 thread_local! {
@@ -61,15 +61,11 @@ thread_local! {
 impl Collector {
     /// A collector with an open spool. `recovered` holds the events that are on disk already.
     pub fn new(config: &Config, privacy: Privacy, spool: Arc<Spool>, recovered: &Recovered) -> Self {
-        let duplicates = DuplicateFilter::new();
-        for (page_load, seq) in &recovered.ids {
-            duplicates.lock_page(*page_load).insert(*seq);
-        }
         Self {
             settings: ArcSwap::new(CollectorSettings::from_config(config)),
             privacy,
             browsers: BrowserRecogniser::new(),
-            duplicates,
+            duplicates: DuplicateFilter::new(&recovered.ids),
             spool,
         }
     }
@@ -142,15 +138,17 @@ impl Collector {
         if site.drop_bots.drops(browser.bot_category) {
             return Ok(self.drop_all(site, DropReason::Bot, events));
         }
-        let who = self.privacy.identify(peer, site, user_agent);
+        let epoch = self.privacy.epoch();
+        let who = epoch.identify(peer, site, user_agent);
         let offered = beacon.cookies.iter().map(|(name, value)| (&**name, &**value));
-        let cookies = self.privacy.cookies(site, offered);
+        let cookies = epoch.cookies(site, offered);
         let cookies: Vec<(&str, &str)> = cookies.iter().map(|(name, value)| (*name, &**value)).collect();
         let context = PageContext {
             site,
             policy: &settings.policy,
             received: jiff::Timestamp::now().as_millisecond(),
             who: &who,
+            page_load: &epoch.page_load(site, beacon.page_load),
             browser: &browser,
             cookies: &cookies,
         };
@@ -164,30 +162,34 @@ impl Collector {
         beacon: &Beacon<'_>,
         scratch: &mut Scratch,
     ) -> Result<PendingBeacon, IngestError> {
-        let Scratch { rows, seqs } = scratch;
+        let Scratch { rows, events } = scratch;
         rows.clear();
-        seqs.clear();
+        events.clear();
         let mut dropped = [0; DropReason::ALL.len()];
         let mut known = self.duplicates.lock_page(beacon.page_load);
-        let wanted = |seq, bot_category| {
+        let wanted = |number, bot_category| {
             // Bots by user agent were dropped before. A bot here is known by the page's referrer.
             if context.site.drop_bots.drops(bot_category) {
                 dropped[DropReason::Bot as usize] += 1;
                 return false;
             }
-            let new = known.insert(seq);
-            if new {
-                seqs.push(seq);
-            } else {
+            let page_load = context.page_load;
+            let new = known.insert(page_load.filter_id(number), page_load.previous_filter_id(number));
+            if !new {
                 dropped[DropReason::Duplicate as usize] += 1;
             }
             new
         };
-        let assembled =
-            assemble::rows(context, beacon, wanted, |row| row.encode(rows)).map_err(IngestError::from);
-        let frame = EventRecord { site: &context.site.id, page_load: beacon.page_load, seqs, rows };
+        let emit = |number, row: &EventRow<'_>| {
+            let start = rows.len();
+            row.encode(rows);
+            let row_len = u32::try_from(rows.len() - start).expect("a beacon is far below 4 GiB");
+            events.push(EventEntry { filter_id: context.page_load.filter_id(number), row_len });
+        };
+        let assembled = assemble::rows(context, beacon, wanted, emit).map_err(IngestError::from);
+        let frame = EventRecord { site: &context.site.id, events, rows };
         let ack = assembled.and_then(|()| {
-            if frame.seqs.is_empty() {
+            if frame.events.is_empty() {
                 // The first copy may not be synced yet, and a 2xx must wait for it.
                 Ok(self.spool.sync_point())
             } else {
@@ -195,8 +197,8 @@ impl Collector {
             }
         });
         let ack = ack.inspect_err(|_| {
-            for seq in &*seqs {
-                known.remove(*seq);
+            for event in &*events {
+                known.remove(event.filter_id);
             }
         })?;
         drop(known);
@@ -206,7 +208,7 @@ impl Collector {
                 self.spool.count_dropped(&context.site.id, reason, events);
             }
         }
-        let stored = u32::try_from(seqs.len()).expect("at most MAX_EVENTS");
+        let stored = u32::try_from(events.len()).expect("at most MAX_EVENTS");
         Ok(PendingBeacon { accepted: Accepted { stored, dropped }, ack: Some(ack) })
     }
 

@@ -1,21 +1,20 @@
-//! When epochs turn: once on each civil day at the configured local time, despite daylight saving.
+//! When epochs turn: at each midnight of the configured zone, where a civil day begins.
 //!
-//! A local time that a day skips (02:30 when clocks go from 02:00 to 03:00) means one hour later. A local time that a day
-//! has twice means the first time. So each day has exactly one turn.
+//! Where clocks skip midnight, the day begins with the first time that there is. Where midnight comes twice, it begins with the first
+//! one. So each day has exactly one turn.
 
-use jiff::civil::{Date, Time};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 #[derive(Debug, Clone)]
 pub(super) struct EpochSchedule {
     zone: TimeZone,
-    rotate_at: Time,
 }
 
 impl EpochSchedule {
-    pub(super) fn new(zone: TimeZone, rotate_at: Time) -> Self {
-        Self { zone, rotate_at }
+    pub(super) fn new(zone: TimeZone) -> Self {
+        Self { zone }
     }
 
     /// The first turn after `moment`.
@@ -37,21 +36,19 @@ impl EpochSchedule {
             .unwrap_or(Timestamp::MIN)
     }
 
-    /// The turn of the civil day `days` after `date`; `None` beyond the end of the calendar.
+    /// The beginning of the civil day `days` after `date`; `None` beyond the end of the calendar.
     fn turn_of(&self, date: Date, days: i64) -> Option<Timestamp> {
         let date = date.checked_add(days.days()).ok()?;
-        self.zone.to_timestamp(date.to_datetime(self.rotate_at)).ok()
+        Some(date.to_zoned(self.zone.clone()).ok()?.timestamp())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::civil::time;
-
     use super::*;
 
-    fn berlin(hour: i8, minute: i8) -> EpochSchedule {
-        EpochSchedule::new(TimeZone::get("Europe/Berlin").unwrap(), time(hour, minute, 0, 0))
+    fn schedule(zone: &str) -> EpochSchedule {
+        EpochSchedule::new(TimeZone::get(zone).unwrap())
     }
 
     fn at(text: &str) -> Timestamp {
@@ -60,45 +57,42 @@ mod tests {
 
     #[test]
     fn a_turn_lies_after_the_moment_and_the_last_one_at_or_before_it() {
-        let schedule = berlin(4, 0);
-        assert_eq!(schedule.next_turn(at("2026-11-22T02:59:59Z")), at("2026-11-22T03:00:00Z"));
-        assert_eq!(schedule.next_turn(at("2026-11-22T03:00:00Z")), at("2026-11-23T03:00:00Z"));
-        assert_eq!(schedule.last_turn(at("2026-11-22T03:00:00Z")), at("2026-11-22T03:00:00Z"));
-        assert_eq!(schedule.last_turn(at("2026-11-22T02:59:59Z")), at("2026-11-21T03:00:00Z"));
+        let schedule = schedule("Europe/Berlin");
+        assert_eq!(schedule.next_turn(at("2026-11-22T22:59:59Z")), at("2026-11-22T23:00:00Z"));
+        assert_eq!(schedule.next_turn(at("2026-11-22T23:00:00Z")), at("2026-11-23T23:00:00Z"));
+        assert_eq!(schedule.last_turn(at("2026-11-22T23:00:00Z")), at("2026-11-22T23:00:00Z"));
+        assert_eq!(schedule.last_turn(at("2026-11-22T22:59:59Z")), at("2026-11-21T23:00:00Z"));
     }
 
     #[test]
-    fn a_local_time_that_the_day_skips_turns_an_hour_later_and_once() {
-        // 29 March 2026: 02:00 becomes 03:00, so 02:30 is 03:30 summer time = 01:30 UTC.
-        let schedule = berlin(2, 30);
-        assert_eq!(schedule.next_turn(at("2026-03-28T12:00:00Z")), at("2026-03-29T01:30:00Z"));
-        assert_eq!(schedule.next_turn(at("2026-03-29T01:30:00Z")), at("2026-03-30T00:30:00Z"));
+    fn a_midnight_that_the_clocks_skip_turns_an_hour_later_and_once() {
+        // 8 March 2026 in Havana: 00:00 becomes 01:00.
+        let schedule = schedule("America/Havana");
+        assert_eq!(schedule.next_turn(at("2026-03-07T12:00:00Z")), at("2026-03-08T05:00:00Z"));
+        assert_eq!(schedule.next_turn(at("2026-03-08T05:00:00Z")), at("2026-03-09T04:00:00Z"));
     }
 
     #[test]
-    fn a_local_time_that_comes_twice_turns_the_first_time_only() {
-        // 25 October 2026: 03:00 becomes 02:00, so 02:30 comes at 00:30 UTC and again at 01:30 UTC.
-        let schedule = berlin(2, 30);
-        assert_eq!(schedule.next_turn(at("2026-10-24T12:00:00Z")), at("2026-10-25T00:30:00Z"));
-        assert_eq!(schedule.next_turn(at("2026-10-25T00:30:00Z")), at("2026-10-26T01:30:00Z"));
-        assert_eq!(schedule.last_turn(at("2026-10-25T01:30:00Z")), at("2026-10-25T00:30:00Z"));
+    fn a_midnight_that_comes_twice_turns_the_first_time_only() {
+        // 1 November 2026 in Havana: 01:00 becomes 00:00.
+        let schedule = schedule("America/Havana");
+        assert_eq!(schedule.next_turn(at("2026-10-31T12:00:00Z")), at("2026-11-01T04:00:00Z"));
+        assert_eq!(schedule.next_turn(at("2026-11-01T04:00:00Z")), at("2026-11-02T05:00:00Z"));
+        assert_eq!(schedule.last_turn(at("2026-11-01T05:00:00Z")), at("2026-11-01T04:00:00Z"));
     }
 
     #[test]
     fn every_day_of_ten_years_turns_once_in_zones_with_odd_rules() {
-        for name in
-            ["Europe/Berlin", "Europe/Moscow", "Australia/Lord_Howe", "Pacific/Apia", "America/New_York"]
-        {
-            for rotate_at in [time(0, 0, 0, 0), time(2, 30, 0, 0), time(4, 0, 0, 0), time(23, 59, 0, 0)] {
-                let schedule = EpochSchedule::new(TimeZone::get(name).unwrap(), rotate_at);
-                let mut turn = schedule.next_turn(at("2008-01-01T00:00:00Z"));
-                while turn < at("2018-01-01T00:00:00Z") {
-                    let next = schedule.next_turn(turn);
-                    let hours = (next - turn).total(jiff::Unit::Hour).unwrap();
-                    assert!((22.9..=25.1).contains(&hours), "{name} {rotate_at}: {turn} to {next}");
-                    assert_eq!(schedule.last_turn(next), next);
-                    turn = next;
-                }
+        let zones = ["Europe/Berlin", "America/Havana", "Australia/Lord_Howe", "Pacific/Apia", "America/New_York"];
+        for name in zones {
+            let schedule = schedule(name);
+            let mut turn = schedule.next_turn(at("2008-01-01T00:00:00Z"));
+            while turn < at("2018-01-01T00:00:00Z") {
+                let next = schedule.next_turn(turn);
+                let hours = (next - turn).total(jiff::Unit::Hour).unwrap();
+                assert!((22.9..=25.1).contains(&hours), "{name}: {turn} to {next}");
+                assert_eq!(schedule.last_turn(next), next);
+                turn = next;
             }
         }
     }

@@ -1,17 +1,27 @@
-//! From a client's address and user agent to its pseudonyms and its place.
+//! From a client's address, its user agent and the page load's id to pseudonyms and a place.
 //!
 //! ```text
-//! visitor = HMAC-SHA-256(key, "visitor", site, address, user agent)
-//! address = HMAC-SHA-256(key, "address", address)
+//! visitor   = HMAC-SHA-256(key, "visitor", site, address, user agent)
+//! address   = HMAC-SHA-256(key, "address", site, address)
+//! page_load = HMAC-SHA-256(key, "page_load", site, id of the page load)
+//! seq       = start + number, where start = HMAC-SHA-256(key, "seq", site, id of the page load), its first 31 bits
+//! event_id  = HMAC-SHA-256(key, "event", site, id of the page load, number)
 //! ```
 //!
-//! The address is the 4 bytes of IPv4, the first 8 bytes of IPv6, or the first 6 of a 6to4 address. Each part is preceded by its length as a 32-bit
-//! little-endian number. A pseudonym is the first 8 bytes of the HMAC, big-endian.
+//! The address is the 4 bytes of IPv4, the first 8 bytes of IPv6, or the first 6 of a 6to4 address. Ids of page loads have 8 bytes and
+//! numbers 4, little-endian. Each part is preceded by its length as a 32-bit little-endian number. A pseudonym is the first 8 bytes of
+//! the HMAC, big-endian.
+//!
+//! So no value of one epoch or site recurs in another, and none is known to the browser.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+
+use arc_swap::Guard;
 
 use super::cookies;
-use super::key::KeyRing;
+use super::key::{EpochKey, KeyRing, PreviousFilter};
+use super::mac::PseudonymHmac;
 use super::peer::Peer;
 use super::place::{GeoLookup, GeoPlace};
 use crate::config::Site;
@@ -21,7 +31,7 @@ use crate::config::Site;
 pub struct VisitorIdentity {
     /// Pseudonym of the visitor on this site in this epoch.
     pub visitor: u64,
-    /// Pseudonym of the address in this epoch, the same on every site.
+    /// Pseudonym of the address on this site in this epoch.
     pub address: u64,
     /// Unix time in s at which the key in use came into force.
     pub epoch: u32,
@@ -41,27 +51,10 @@ impl Privacy {
         Self { keys, places }
     }
 
-    /// The address is wiped before this returns.
-    pub fn identify(&self, peer: Peer, site: &Site, user_agent: &[u8]) -> VisitorIdentity {
-        let key = self.keys.current();
-        let identity = peer.identity();
-        let visitor = key.mac().part(b"visitor").part(site.id.as_bytes()).part(identity).part(user_agent);
-        VisitorIdentity {
-            visitor: visitor.finish(),
-            address: key.mac().part(b"address").part(identity).finish(),
-            epoch: key.epoch(),
-            ip_version: peer.version(),
-            place: self.places.find(peer.address()),
-        }
-    }
-
-    /// The cookies that the site allow-lists, with values by its rules.
-    pub fn cookies<'a>(
-        &self,
-        site: &'a Site,
-        offered: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Vec<(&'a str, Cow<'a, str>)> {
-        cookies::keep(&self.keys.current(), site, offered)
+    /// The epoch now, for one beacon: all of its pseudonyms come from one key. The key turns when nobody holds it any more, so it must
+    /// not be held while waiting.
+    pub fn epoch(&self) -> CurrentEpoch<'_> {
+        CurrentEpoch { key: self.keys.current(), places: &self.places }
     }
 
     pub fn keys(&self) -> &KeyRing {
@@ -71,4 +64,102 @@ impl Privacy {
     pub fn places(&self) -> &GeoLookup {
         &self.places
     }
+}
+
+/// The key in force.
+pub struct CurrentEpoch<'p> {
+    key: Guard<Arc<EpochKey>>,
+    places: &'p GeoLookup,
+}
+
+impl CurrentEpoch<'_> {
+    /// The pseudonyms and the place of a client. The address is wiped before this returns.
+    pub fn identify(&self, peer: Peer, site: &Site, user_agent: &[u8]) -> VisitorIdentity {
+        let identity = peer.identity();
+        let mac = |purpose: &[u8]| self.key.mac().part(purpose).part(site.id.as_bytes()).part(identity);
+        VisitorIdentity {
+            visitor: mac(b"visitor").part(user_agent).finish(),
+            address: mac(b"address").finish(),
+            epoch: self.key.epoch(),
+            ip_version: peer.version(),
+            place: self.places.find(peer.address()),
+        }
+    }
+
+    /// The pseudonyms of a page load, whose random id the script made.
+    pub fn page_load<'a>(&'a self, site: &'a Site, id: u64) -> PageLoadIdentity<'a> {
+        let page = PageLoad { site: site.id.as_bytes(), id };
+        let previous = self.key.previous_filter();
+        PageLoadIdentity {
+            key: &self.key,
+            pseudonym: page.mac(self.key.mac(), b"page_load").finish(),
+            first_seq: (page.mac(self.key.mac(), b"seq").finish() >> 33) as u32,
+            filter: page.mac(self.key.filter_mac(), b"filter").finish(),
+            previous_filter: previous.map(|filter: Arc<PreviousFilter>| page.mac(filter.mac(), b"filter").finish()),
+            page,
+        }
+    }
+
+    /// The cookies that the site allow-lists, with values by its rules.
+    pub fn cookies<'a>(
+        &self,
+        site: &'a Site,
+        offered: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Vec<(&'a str, Cow<'a, str>)> {
+        cookies::keep(&self.key, site, offered)
+    }
+}
+
+/// A page load as the script names it.
+struct PageLoad<'a> {
+    site: &'a [u8],
+    id: u64,
+}
+
+impl PageLoad<'_> {
+    fn mac<'k>(&self, mac: PseudonymHmac<'k>, purpose: &[u8]) -> PseudonymHmac<'k> {
+        mac.part(purpose).part(self.site).part(&self.id.to_le_bytes())
+    }
+}
+
+/// The pseudonyms of a page load and of its events in this epoch.
+pub struct PageLoadIdentity<'a> {
+    key: &'a EpochKey,
+    page: PageLoad<'a>,
+    /// Stands for the page load.
+    pub pseudonym: u64,
+    first_seq: u32,
+    filter: u64,
+    /// Of the previous epoch.
+    previous_filter: Option<u64>,
+}
+
+impl PageLoadIdentity<'_> {
+    /// The identity of an event, by its number in the page load.
+    pub fn event_id(&self, number: u32) -> u64 {
+        self.page.mac(self.key.mac(), b"event").part(&number.to_le_bytes()).finish()
+    }
+
+    /// A number that orders the events of the page load, and differs from those of another epoch.
+    pub fn seq(&self, number: u32) -> u32 {
+        self.first_seq.saturating_add(number)
+    }
+
+    /// The identity of an event for the duplicate filter. It never reaches the store.
+    pub fn filter_id(&self, number: u32) -> u64 {
+        event_of(self.filter, number)
+    }
+
+    /// The same in the previous epoch, in the first hour of this one.
+    pub fn previous_filter_id(&self, number: u32) -> Option<u64> {
+        self.previous_filter.map(|page_load| event_of(page_load, number))
+    }
+}
+
+/// Spreads the numbers of a page load's events over all 64 bits, by the finaliser of SplitMix64. Different numbers give different ids.
+fn event_of(page_load: u64, number: u32) -> u64 {
+    let mut id = page_load.wrapping_add(u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    id = (id ^ id >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    id = (id ^ id >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    id ^ id >> 31
 }

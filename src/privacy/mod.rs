@@ -1,6 +1,6 @@
 //! A client's address and user agent in, pseudonyms and a place out. The address ends here.
 //!
-//! [`Privacy::identify`] consumes the [`Peer`]. Its result cannot be turned back into an address without the epoch's key,
+//! [`CurrentEpoch::identify`] consumes the [`Peer`]. Its result cannot be turned back into an address without the epoch's key,
 //! which is wiped at the end of the epoch. This module also decides on [`consent`] and cookies, and it [`scrub`]s every
 //! address and text of a page. It writes nothing to disk but the key's file, and it contacts no other machine.
 
@@ -21,7 +21,7 @@ mod tests;
 
 pub use clock::{Clock, SystemClock};
 pub use core_dump::forbid_core_dumps;
-pub use identity::{Privacy, VisitorIdentity};
+pub use identity::{CurrentEpoch, PageLoadIdentity, Privacy, VisitorIdentity};
 pub use key::{KeyError, KeyFingerprint, KeyRing, KeyStatus, KeyTurn};
 pub use peer::Peer;
 pub use place::{GeoLookup, GeoPlace};

@@ -10,14 +10,12 @@ use serde::Serialize;
 use crate::secret::file_lock::FileLock;
 use crate::spool::accounting::contents::SegmentContents;
 use crate::spool::accounting::counts::SegmentCounts;
-use crate::spool::accounting::digests::SegmentDigests;
-use crate::spool::accounting::record::RecordRef;
 use crate::spool::log::disk::{Disk, RealDisk};
 use crate::spool::log::error::SpoolError;
 use crate::spool::log::files::{self, LOCK, QUARANTINE, REASON, REQUEUE};
 use crate::spool::log::identity::{check_format, first_segment};
 use crate::spool::log::recovery::{ScanError, scan};
-use crate::spool::log::segment::{Header, ReadStep, SegmentId, SegmentReader};
+use crate::spool::log::segment::SegmentId;
 use crate::spool::quarantine::split::install::{WaitingSegment, read_waiting};
 use crate::spool::quarantine::tombstone::{SegmentLoss, discarded_counts, is_discarded, losses};
 
@@ -44,35 +42,16 @@ pub struct Inventory {
     known: Vec<SegmentId>,
 }
 
-/// Number of sealed segments, the oldest ones, that may be on their way to the store: the first, and one that was put before it.
-const SHIPPING: usize = 2;
-
 impl Inventory {
     /// The ids of all segments of which there is any file here: they wait, are quarantined or requeued, or were discarded.
     pub(crate) fn ids(&self) -> impl Iterator<Item = SegmentId> {
         self.known.iter().copied()
     }
 
-    /// The segments that may be on their way to the store. One that cannot be read any more was shipped.
-    pub(crate) fn shipping(&self) -> Vec<(SegmentId, SegmentDigests)> {
-        let sealed = self.segments.iter().filter(|segment| segment.state == SegmentState::Sealed);
-        let ids = sealed.take(SHIPPING).filter_map(|segment| SegmentId::parse(&segment.id));
-        ids.filter_map(|id| Some((id, read_digests(&self.directory, id).ok()?))).collect()
+    /// The segments, as the store knows them, of which events wait here.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = SegmentId> {
+        self.segments.iter().filter_map(|segment| segment.origin)
     }
-}
-
-/// Reads the digests of a segment, as far as it is whole.
-fn read_digests(directory: &Path, id: SegmentId) -> io::Result<SegmentDigests> {
-    let file = RealDisk.read(&directory.join(id.file_name()))?;
-    let (header, start) = Header::read(&*file)?.map_err(io::Error::other)?;
-    let mut reader = SegmentReader::new(&*file, header.salt, start..file.length()?);
-    let mut digests = SegmentDigests::default();
-    while let ReadStep::Frame(frame) = reader.step()? {
-        if let Some(record) = RecordRef::parse(&frame) {
-            digests.add_record(&record, header.created);
-        }
-    }
-    Ok(digests)
 }
 
 /// A segment that waits to be shipped.
@@ -90,6 +69,9 @@ pub struct SegmentStatus {
     pub created: i64,
     #[serde(skip)]
     pub counts: SegmentCounts,
+    /// The segment that its events were first written to; `None` if it is damaged.
+    #[serde(skip)]
+    pub origin: Option<SegmentId>,
 }
 
 impl SegmentStatus {
@@ -170,6 +152,7 @@ fn segment_status(disk: &dyn Disk, waiting: WaitingSegment) -> Result<Option<Seg
             bytes: scan.length,
             created: scan.header.created,
             counts: scan.account.counts,
+            origin: Some(SegmentId { collector: scan.header.origin, number: id.number }),
         },
         Err(ScanError::Damaged(_)) => SegmentStatus {
             id: id.to_string(),
@@ -179,6 +162,7 @@ fn segment_status(disk: &dyn Disk, waiting: WaitingSegment) -> Result<Option<Seg
             bytes: files::length(disk, &path).unwrap_or(0),
             created: 0,
             counts: SegmentCounts::default(),
+            origin: None,
         },
         Err(ScanError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(ScanError::Io(source)) => return Err(SpoolError::io("read", &path, source)),

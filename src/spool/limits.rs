@@ -1,8 +1,7 @@
 //! Numbers and names of the spool that other modules need.
 
 use crate::config::MAX_SEAL_ROWS;
-use crate::event::UnixMillis;
-use crate::spool::accounting::day::day_of;
+use crate::event::UnixSeconds;
 use crate::spool::log::state::now_ms;
 use crate::spool::log::writer::queue::MAX_WAITING;
 
@@ -15,5 +14,5 @@ const MIN_ROW_LEN: usize = crate::event::COLUMNS.len();
 
 /// Today in UTC, days since 1970-01-01.
 pub fn today() -> u16 {
-    day_of(UnixMillis(now_ms()))
+    UnixSeconds::from_millis(now_ms()).day().0
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! quarantine   segments that cannot be shipped: split, requeued, salvaged, discarded
 //! delivery     sealed segments in order, each until the store has confirmed it
-//! accounting   records, counts by day and site, digests, shipped ids
+//! accounting   records, counts by day and site, shipped ids
 //! log          frames with opaque payloads, segment files, the writer, recovery, the disk
 //! ```
 //!
@@ -37,10 +37,8 @@ pub(crate) mod testing;
 mod tests;
 
 pub use accounting::counts::{DayCounts, STORED, SegmentCounts};
-pub(crate) use accounting::day::day_of;
-pub(crate) use accounting::digests::DIGEST_COLUMNS;
-pub use accounting::digests::{DayDigest, SegmentDigests, fingerprint};
-pub use accounting::record::{EventId, EventRecord};
+pub use accounting::record::{EventEntry, EventRecord, FilterId};
+pub(crate) use accounting::segment_rows::SEGMENT_COLUMNS;
 pub use delivery::queue::SealedSegment;
 pub(crate) use delivery::shipment::{BatchRows, InsertBatch, Shipment, ShipmentError};
 pub use delivery::spool::{Durability, Spool};

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::SpoolLimits;
-use crate::spool::accounting::record::EventId;
+use crate::spool::accounting::record::FilterId;
 use crate::spool::accounting::shipped_ids::{RECENT_ROWS, RecentIds, ShippedIds};
 use crate::spool::delivery::queue::DeliveryQueue;
 use crate::spool::delivery::spool::Spool;
@@ -30,9 +30,9 @@ use crate::spool::quarantine::split::install::finish_splits;
 
 #[derive(Debug, Default)]
 pub struct Recovered {
-    /// Ids of the most recent events, spooled or shipped, oldest first: all of the newest segments that hold `RECENT_ROWS` rows
+    /// Filter ids of the most recent events, spooled or shipped, oldest first: all of the newest segments that hold `RECENT_ROWS` rows
     /// together.
-    pub ids: Vec<EventId>,
+    pub ids: Vec<FilterId>,
     /// What was repaired or quarantined, for the log.
     pub notes: Vec<String>,
     /// Number of spooled events.

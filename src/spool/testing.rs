@@ -17,10 +17,10 @@ pub(in crate::spool) use crate::spool::log::segment::{Header, ReadStep, Seal, Se
 
 pub(in crate::spool) use crate::config::SpoolLimits;
 pub(in crate::spool) use crate::event::DropReason;
-use crate::event::{EventRow, UnixDay, UnixMillis};
-use crate::spool::{Ack, Durability, EventRecord, Spool, SpoolError};
+use crate::event::{EventRow, UnixDay, UnixSeconds};
+use crate::spool::{Ack, Durability, EventEntry, EventRecord, FilterId, Spool, SpoolError};
 
-const RECEIVED: UnixMillis = UnixMillis(1_700_000_000_000);
+const RECEIVED: UnixSeconds = UnixSeconds(1_700_000_000);
 
 pub(crate) fn limits() -> SpoolLimits {
     SpoolLimits {
@@ -32,11 +32,22 @@ pub(crate) fn limits() -> SpoolLimits {
     }
 }
 
+/// The identity that these tests give to an event, for the filter and for the store.
+pub(crate) fn id(page_load: u64, seq: u32) -> FilterId {
+    page_load << 16 | u64::from(seq)
+}
+
+/// The page load of an event by its identity.
+pub(crate) fn page_load_of(id: FilterId) -> u64 {
+    id >> 16
+}
+
 /// The encoded events `seqs` of a page load.
 pub(crate) fn rows(page_load: u64, seqs: &[u32]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for seq in seqs {
         let row = EventRow {
+            event_id: id(page_load, *seq),
             page_load,
             seq: *seq,
             received: RECEIVED,
@@ -48,9 +59,21 @@ pub(crate) fn rows(page_load: u64, seqs: &[u32]) -> Vec<u8> {
     bytes
 }
 
+/// Passes the record of the events `seqs` of a page load to `use_record`.
+pub(crate) fn with_record<T>(
+    page_load: u64,
+    seqs: &[u32],
+    use_record: impl FnOnce(EventRecord<'_>) -> T,
+) -> T {
+    let rows = rows(page_load, seqs);
+    let row_len = (rows.len() / seqs.len().max(1)) as u32;
+    let events: Vec<_> =
+        seqs.iter().map(|seq| EventEntry { filter_id: id(page_load, *seq), row_len }).collect();
+    use_record(EventRecord { site: "clinic", events: &events, rows: &rows })
+}
+
 pub(crate) fn append(spool: &Spool, page_load: u64, seqs: &[u32]) -> Result<Ack, SpoolError> {
-    let record = EventRecord { site: "clinic", page_load, seqs, rows: &rows(page_load, seqs) };
-    spool.append(record, Durability::Synced)
+    with_record(page_load, seqs, |record| spool.append(record, Durability::Synced))
 }
 
 /// Polls an ack until it resolves; there is no runtime here.

@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: ExplainArguments, common: &CommonArguments) -> Resu
     let site = site.transpose()?.map(|site| Site::clone(site));
     let directory = TemporaryKeyDirectory::new()?;
     let keys =
-        KeyRing::open(&directory.0, true, config.timezone.clone(), config.rotate_at, Arc::new(SystemClock))?;
+        KeyRing::open(&directory.0, true, config.timezone.clone(), Arc::new(SystemClock))?;
     let privacy = Privacy::new(keys, GeoLookup::open(&config.geo));
     let explainer = Explainer { config: &config, site, privacy, browsers: BrowserRecogniser::new() };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
@@ -129,18 +129,20 @@ impl Explainer<'_> {
             automated: line.automated,
         });
         let peer = Peer::new(line.ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
-        let who = self.privacy.identify(peer, &site, user_agent);
+        let epoch = self.privacy.epoch();
+        let who = epoch.identify(peer, &site, user_agent);
+        let beacon = beacon(url.0, line.referrer.0, what(line.error, line.props));
         let context = PageContext {
             site: &site,
             policy: &self.config.policy,
             received: jiff::Timestamp::now().as_millisecond(),
             who: &who,
+            page_load: &epoch.page_load(&site, beacon.page_load),
             browser: &browser,
             cookies: &[],
         };
-        let beacon = beacon(url.0, line.referrer.0, what(line.error, line.props));
         let mut columns = serde_json::Map::new();
-        let collect = |row: &crate::event::EventRow<'_>| {
+        let collect = |_, row: &crate::event::EventRow<'_>| {
             row.for_each_column(|name, value| drop(columns.insert(name.to_owned(), value)))
         };
         assemble::rows(&context, &beacon, |_, _| true, collect).map_err(|unfit| unfit.to_string())?;

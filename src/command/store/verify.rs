@@ -72,15 +72,15 @@ fn print(reconciliation: &Reconciliation, out: &mut impl Write) -> std::io::Resu
     let dropped = DropReason::ALL.map(DropReason::name);
     let header = ["day", "site", "received", "stored", "spooled", "quarantined", "discarded", "lost"];
     table.load_style(presets::NOTHING);
-    table.set_header(header.into_iter().chain(dropped).chain(["removed", "result"]));
+    table.set_header(header.into_iter().chain(dropped).chain(["removed", "expired", "result"]));
     for ((day, site), line) in &reconciliation.days {
         let numbers =
             [line.received(), line.stored, line.spooled, line.quarantined, line.discarded, line.lost];
-        let numbers = numbers.into_iter().chain(line.dropped).chain([line.removed]);
+        let numbers = numbers.into_iter().chain(line.dropped).chain([line.removed, line.expired]);
         let texts = [day_date(*day).to_string(), site.clone()].into_iter();
         table.add_row(texts.chain(numbers.map(|number| number.to_string())).chain([verdict(line)]));
     }
-    for column in table.column_iter_mut().skip(2).take(7 + dropped.len()) {
+    for column in table.column_iter_mut().skip(2).take(8 + dropped.len()) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     writeln!(out, "{table}")?;
@@ -97,12 +97,11 @@ fn print(reconciliation: &Reconciliation, out: &mut impl Write) -> std::io::Resu
 }
 
 fn verdict(line: &ReconciledCounts) -> String {
-    match (line.missing(), line.surplus()) {
-        (0, 0) if line.expired => "right (retention has passed)".to_owned(),
-        (0, 0) if line.is_checked_by_digest => "right".to_owned(),
-        (0, 0) => "right (by count)".to_owned(),
+    match (line.missing, line.surplus) {
+        (0, 0) => "right".to_owned(),
         (0, surplus) => format!("{surplus} too many"),
-        (missing, _) => format!("{missing} missing"),
+        (missing, 0) => format!("{missing} missing"),
+        (missing, surplus) => format!("{missing} missing, {surplus} too many"),
     }
 }
 
@@ -135,16 +134,14 @@ fn json((day, site): &DaySite, line: &ReconciledCounts) -> serde_json::Value {
         "received": line.received(),
         "stored": line.stored,
         "spooled": line.spooled,
-        "shipping": line.shipping,
         "quarantined": line.quarantined,
         "discarded": line.discarded,
         "lost": line.lost,
         "dropped": dropped,
         "removed": line.removed,
         "expired": line.expired,
-        "checked_by_digest": line.is_checked_by_digest,
-        "missing": line.missing(),
-        "surplus": line.surplus(),
+        "missing": line.missing,
+        "surplus": line.surplus,
     })
 }
 

@@ -1,18 +1,27 @@
-//! One epoch's key and its fingerprint.
+//! One epoch's key, its fingerprint, and the keys of the duplicate filter.
+//!
+//! The filter has a key of its own for each epoch, derived from the epoch's key. It lives an hour longer than that key, so that a beacon
+//! whose answer was lost before the turn is recognised when it is sent again. It gives neither the epoch's key nor any pseudonym.
 
 use std::fmt;
+use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use jiff::{SignedDuration, Timestamp};
+use zeroize::Zeroizing;
 
 use super::error::KeyError;
-use super::file::StoredKey;
+use super::file::{KeyBytes, StoredFilterKey, StoredKey};
 use super::page::LockedPage;
 use crate::privacy::epoch::EpochSchedule;
-use crate::privacy::mac::PseudonymHmac;
+use crate::privacy::mac::{KEY_BYTES, PseudonymHmac};
 use crate::secret::file_version::FileVersion;
 
 /// Longest time by which a key may come from the future of the clock. No day is longer, and no key may outlive its day.
 const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(25);
+
+/// How long the filter's key of an epoch lives after the turn.
+const FILTER_KEPT: SignedDuration = SignedDuration::from_hours(1);
 
 pub(in crate::privacy) struct EpochKey {
     pub(super) page: LockedPage,
@@ -21,6 +30,22 @@ pub(in crate::privacy) struct EpochKey {
     pub(super) next_turn: Timestamp,
     pub(super) fingerprint: KeyFingerprint,
     pub(super) version: FileVersion,
+    filter: LockedPage,
+    /// Of the previous epoch, for an hour.
+    previous_filter: ArcSwapOption<PreviousFilter>,
+}
+
+/// The key of the previous epoch's filter.
+pub(in crate::privacy) struct PreviousFilter {
+    page: LockedPage,
+    /// When it must be wiped.
+    ends: Timestamp,
+}
+
+impl PreviousFilter {
+    pub(super) fn new(stored: StoredFilterKey) -> Result<Self, KeyError> {
+        Ok(Self { page: LockedPage::new(stored.key)?, ends: stored.ends })
+    }
 }
 
 impl EpochKey {
@@ -30,6 +55,7 @@ impl EpochKey {
         schedule: &EpochSchedule,
     ) -> Result<Self, KeyError> {
         let page = LockedPage::new(stored.key)?;
+        let filter = LockedPage::new(filter_key(&page))?;
         let code = PseudonymHmac::new(page.state()).part(b"fingerprint").finish();
         Ok(Self {
             page,
@@ -38,7 +64,49 @@ impl EpochKey {
             next_turn: schedule.next_turn(stored.since),
             fingerprint: KeyFingerprint((code >> 32) as u32),
             version,
+            filter,
+            previous_filter: ArcSwapOption::empty(),
         })
+    }
+
+    /// The same key with the filter's key of the previous epoch.
+    pub(super) fn with_previous_filter(self, previous: Option<PreviousFilter>) -> Self {
+        Self { previous_filter: ArcSwapOption::from(previous.map(Arc::new)), ..self }
+    }
+
+    /// The key of this epoch's filter, to be kept beyond the turn at `turned`.
+    pub(super) fn filter_after(&self, turned: Timestamp) -> StoredFilterKey {
+        let ends = turned.saturating_add(FILTER_KEPT).unwrap_or(turned);
+        StoredFilterKey { ends, key: filter_key(&self.page) }
+    }
+
+    /// Wipes the filter's key of the previous epoch if its hour is over. Returns whether it did.
+    pub(super) fn end_previous_filter(&self, now: Timestamp) -> bool {
+        // A clock that was set back does not prolong it.
+        let is_over = |previous: &PreviousFilter| {
+            now >= previous.ends || previous.ends.duration_since(now) > FILTER_KEPT
+        };
+        if !self.previous_filter.load().as_deref().is_some_and(is_over) {
+            return false;
+        }
+        if let Some(mut ended) = self.previous_filter.swap(None) {
+            // A computation takes microseconds. Then no reader holds it, and dropping it wipes its page.
+            while let Err(held) = Arc::try_unwrap(ended).map(drop) {
+                ended = held;
+                std::thread::yield_now();
+            }
+        }
+        true
+    }
+
+    /// Starts an HMAC under the key of this epoch's filter.
+    pub(in crate::privacy) fn filter_mac(&self) -> PseudonymHmac<'_> {
+        PseudonymHmac::new(self.filter.state())
+    }
+
+    /// The filter of the previous epoch, in the first hour of this one.
+    pub(in crate::privacy) fn previous_filter(&self) -> Option<Arc<PreviousFilter>> {
+        self.previous_filter.load_full()
     }
 
     pub(in crate::privacy) fn mac(&self) -> PseudonymHmac<'_> {
@@ -58,6 +126,23 @@ impl EpochKey {
     pub(super) fn next_epoch(&self, begins: Timestamp) -> u32 {
         seconds(begins).max(self.epoch.saturating_add(1))
     }
+}
+
+impl PreviousFilter {
+    /// Starts an HMAC under its key.
+    pub(in crate::privacy) fn mac(&self) -> PseudonymHmac<'_> {
+        PseudonymHmac::new(self.page.state())
+    }
+}
+
+/// Derives the key of an epoch's filter.
+fn filter_key(page: &LockedPage) -> KeyBytes {
+    let mut key: KeyBytes = Box::new(Zeroizing::new([0; KEY_BYTES]));
+    for (number, part) in key.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+        let code = PseudonymHmac::new(page.state()).part(b"filter key").part(&[number as u8]).finish();
+        *part = code.to_be_bytes();
+    }
+    key
 }
 
 /// Distinguishes keys in the audit: 32 bits of an HMAC under the key.

@@ -23,6 +23,15 @@
 //! | after step 2 | zeros | new | renames `key.next` |
 //! | after step 3 | new | – | reads the new key |
 //!
+//! Before step 1 the key of the old epoch's duplicate filter is written to `filter`. It is wiped an hour after the turn.
+//!
+//! ```text
+//! footfall filter 1\n  18 bytes, the format
+//! ends               i64, little-endian: Unix time in s at which it must be wiped
+//! key                32 bytes
+//! checksum           first 8 bytes of SHA-256 of all bytes before
+//! ```
+//!
 //! Without space for a second file the new key is written over the old one. A file that is damaged, or that others could
 //! read, is overwritten and removed.
 
@@ -46,6 +55,16 @@ const LENGTH: usize = FORMAT.len() + 4 + 8 + KEY_BYTES + CHECKSUM;
 /// `f_type` of tmpfs and ramfs (linux/magic.h).
 #[cfg(target_os = "linux")]
 const RAM_BACKED: [i64; 2] = [0x0102_1994, 0x8584_58f6];
+
+const FILTER_FORMAT: &[u8; 18] = b"footfall filter 1\n";
+const FILTER_LENGTH: usize = FILTER_FORMAT.len() + 8 + KEY_BYTES + CHECKSUM;
+
+/// The key of the previous epoch's duplicate filter.
+pub(super) struct StoredFilterKey {
+    /// When it must be wiped.
+    pub(super) ends: Timestamp,
+    pub(super) key: KeyBytes,
+}
 
 pub(super) struct StoredKey {
     pub(super) epoch: u32,
@@ -141,6 +160,51 @@ impl KeyFile {
         }
     }
 
+    /// Keeps the filter's key of the epoch that ends. Without space it is not kept: then a beacon that is sent again after a restart may
+    /// be stored twice, but no key stays longer than it must.
+    pub(super) fn write_filter(&self, _lock: &FileLock, stored: &StoredFilterKey) -> Result<(), KeyError> {
+        let path = self.filter_path();
+        wipe(&path)?;
+        let mut bytes = Box::new(Zeroizing::new([0; FILTER_LENGTH]));
+        put(bytes.as_mut_slice(), &[FILTER_FORMAT, &stored.ends.as_second().to_le_bytes(), stored.key.as_slice()]);
+        let write = || {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+            file.write_all(bytes.as_slice())?;
+            file.sync_all()
+        };
+        match write() {
+            Err(error) if is_no_space(&error) => wipe(&path),
+            written => written.map_err(|source| KeyError::Io { action: "write", path: path.clone(), source }),
+        }
+    }
+
+    /// The filter's key of the previous epoch; `None` when there is none. A damaged file is wiped.
+    pub(super) fn read_filter(&self, _lock: &FileLock) -> Result<Option<StoredFilterKey>, KeyError> {
+        let path = self.filter_path();
+        let mut bytes = Zeroizing::new([0; FILTER_LENGTH + 1]);
+        let read = open(&path, OpenOptions::new().read(true)).and_then(|mut file| {
+            let is_private = file.metadata()?.mode() & 0o077 == 0;
+            Ok((read_up_to(&mut file, bytes.as_mut_slice())?, is_private))
+        });
+        let decoded = match read {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(KeyError::Io { action: "read", path, source }),
+            Ok((length, is_private)) => decode_filter(&bytes[..length]).filter(|_| is_private),
+        };
+        if decoded.is_none() {
+            wipe(&path)?;
+        }
+        Ok(decoded)
+    }
+
+    pub(super) fn wipe_filter(&self) -> Result<(), KeyError> {
+        wipe(&self.filter_path())
+    }
+
+    fn filter_path(&self) -> PathBuf {
+        self.directory.join("filter")
+    }
+
     fn write_beside(&self, stored: &StoredKey) -> Result<FileVersion, KeyError> {
         let path = self.next_path();
         wipe(&path)?;
@@ -198,13 +262,7 @@ impl KeyFile {
         }
         // One byte more than a whole file, to notice a longer one.
         let mut bytes = Zeroizing::new([0; LENGTH + 1]);
-        let mut length = 0;
-        while length < bytes.len() {
-            match file.read(&mut bytes[length..]).map_err(fail)? {
-                0 => break,
-                read => length += read,
-            }
-        }
+        let length = read_up_to(&mut file, bytes.as_mut_slice()).map_err(fail)?;
         if bytes[..length].iter().all(|byte| *byte == 0) {
             return Ok(KeyFileContent::Wiped);
         }
@@ -225,36 +283,62 @@ enum KeyFileContent {
     Whole(StoredKey, FileVersion),
 }
 
+/// Reads until the buffer is full or the file ends. Returns the number of bytes.
+fn read_up_to(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < bytes.len() {
+        match file.read(&mut bytes[length..])? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    Ok(length)
+}
+
 fn encode(stored: &StoredKey) -> Box<Zeroizing<[u8; LENGTH]>> {
     let mut bytes = Box::new(Zeroizing::new([0; LENGTH]));
-    let mut at = 0;
-    let mut put = |part: &[u8]| {
-        bytes[at..at + part.len()].copy_from_slice(part);
-        at += part.len();
-    };
-    put(FORMAT);
-    put(&stored.epoch.to_le_bytes());
-    put(&stored.since.as_second().to_le_bytes());
-    put(stored.key.as_slice());
-    let checksum = Sha256::digest(&bytes[..LENGTH - CHECKSUM]);
-    bytes[LENGTH - CHECKSUM..].copy_from_slice(&checksum[..CHECKSUM]);
+    let since = stored.since.as_second().to_le_bytes();
+    put(bytes.as_mut_slice(), &[FORMAT, &stored.epoch.to_le_bytes(), &since, stored.key.as_slice()]);
     bytes
 }
 
-fn decode(bytes: &[u8]) -> Option<StoredKey> {
-    let (body, checksum) = bytes.split_last_chunk::<CHECKSUM>()?;
-    if bytes.len() != LENGTH || Sha256::digest(body)[..CHECKSUM] != checksum[..] {
-        return None;
+/// Fills `bytes` with the parts and their checksum.
+fn put(bytes: &mut [u8], parts: &[&[u8]]) {
+    let mut at = 0;
+    for part in parts {
+        bytes[at..at + part.len()].copy_from_slice(part);
+        at += part.len();
     }
-    let (epoch, rest) = body.strip_prefix(FORMAT)?.split_first_chunk()?;
+    let checksum = Sha256::digest(&bytes[..at]);
+    bytes[at..].copy_from_slice(&checksum[..CHECKSUM]);
+}
+
+/// What lies before the checksum, if that is right.
+fn checked(bytes: &[u8], length: usize) -> Option<&[u8]> {
+    let (body, checksum) = bytes.split_last_chunk::<CHECKSUM>()?;
+    (bytes.len() == length && Sha256::digest(body)[..CHECKSUM] == checksum[..]).then_some(body)
+}
+
+fn decode(bytes: &[u8]) -> Option<StoredKey> {
+    let (epoch, rest) = checked(bytes, LENGTH)?.strip_prefix(FORMAT)?.split_first_chunk()?;
     let (since, bytes) = rest.split_first_chunk()?;
-    let mut key = Box::new(Zeroizing::new([0; KEY_BYTES]));
-    key.copy_from_slice(bytes.get(..KEY_BYTES)?);
     Some(StoredKey {
         epoch: u32::from_le_bytes(*epoch),
         since: Timestamp::from_second(i64::from_le_bytes(*since)).ok()?,
-        key,
+        key: key_bytes(bytes)?,
     })
+}
+
+fn decode_filter(bytes: &[u8]) -> Option<StoredFilterKey> {
+    let (ends, bytes) = checked(bytes, FILTER_LENGTH)?.strip_prefix(FILTER_FORMAT)?.split_first_chunk()?;
+    let ends = Timestamp::from_second(i64::from_le_bytes(*ends)).ok()?;
+    Some(StoredFilterKey { ends, key: key_bytes(bytes)? })
+}
+
+fn key_bytes(bytes: &[u8]) -> Option<KeyBytes> {
+    let mut key = Box::new(Zeroizing::new([0; KEY_BYTES]));
+    key.copy_from_slice(bytes.get(..KEY_BYTES)?);
+    Some(key)
 }
 
 /// Overwrites a file's bytes and removes it. A missing file is not an error.

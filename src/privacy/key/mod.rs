@@ -1,6 +1,6 @@
 //! The key of the pseudonyms and its epochs (design, "Identity").
 //!
-//! A random 256-bit key is in force from one turn to the next: one civil day, from the configured local time on. A turn
+//! A random 256-bit key is in force from one turn to the next: one civil day of the configured zone. A turn
 //! makes a new key and wipes the old one from memory and from its file, so that pseudonyms before and after it cannot be
 //! linked. This module refuses to keep an old key, to write a key to a disk unless configured, and to let an epoch go back.
 //! On a machine with swap, put the key directory on a file system that is never swapped, or encrypt the swap.
@@ -13,7 +13,7 @@ mod ring;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::privacy) use epoch_key::EpochKey;
+pub(in crate::privacy) use epoch_key::{EpochKey, PreviousFilter};
 pub use epoch_key::KeyFingerprint;
 pub use error::KeyError;
 pub use ring::{KeyRing, KeyStatus, KeyTurn};

@@ -12,12 +12,11 @@ use std::thread;
 
 use arc_swap::{ArcSwap, Guard};
 use jiff::Timestamp;
-use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
-use super::epoch_key::{EpochKey, KeyFingerprint, seconds};
+use super::epoch_key::{EpochKey, KeyFingerprint, PreviousFilter, seconds};
 use super::error::KeyError;
 use super::file::{KeyFile, StoredKey};
 use crate::privacy::clock::Clock;
@@ -68,11 +67,10 @@ impl KeyRing {
         directory: &Path,
         on_disk_allowed: bool,
         zone: TimeZone,
-        rotate_at: Time,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, KeyError> {
         let file = KeyFile::new(directory, on_disk_allowed)?;
-        let schedule = EpochSchedule::new(zone, rotate_at);
+        let schedule = EpochSchedule::new(zone);
         let lock = file.lock()?;
         let now = clock.now();
         let (key, turn) = match file.read(&lock)? {
@@ -80,14 +78,20 @@ impl KeyRing {
             Some((stored, version)) => {
                 let key = EpochKey::new(stored, version, &schedule)?;
                 if key.is_due(now) {
+                    let previous = keep_filter(&file, &lock, &key, key.next_turn)?;
                     let next = make(&file, &lock, &schedule, key.next_epoch(schedule.last_turn(now)), now)?;
+                    let next = next.with_previous_filter(Some(previous));
                     let turn = KeyTurn { ended: key.fingerprint, began: next.fingerprint, epoch: next.epoch };
                     (next, Some(turn))
                 } else {
-                    (key, None)
+                    let previous = file.read_filter(&lock)?.map(PreviousFilter::new).transpose()?;
+                    (key.with_previous_filter(previous), None)
                 }
             }
         };
+        if key.end_previous_filter(now) {
+            file.wipe_filter()?;
+        }
         drop(lock);
         Ok(Self { file, schedule, clock, current: ArcSwap::from_pointee(key), turning: Mutex::new(turn) })
     }
@@ -104,6 +108,12 @@ impl KeyRing {
         let now = self.clock.now();
         let (due, changed) = {
             let current = self.current.load();
+            if current.end_previous_filter(now)
+                && let Err(error) = self.file.wipe_filter()
+            {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(%error, cause, "wiping the previous key of the duplicate filter failed");
+            }
             (current.is_due(now), self.file.version().is_some_and(|found| found != current.version))
         };
         if !due && !changed {
@@ -141,6 +151,12 @@ impl KeyRing {
         }
     }
 
+    /// Keeps the filter's key of the current epoch.
+    fn keep_filter(&self, lock: &FileLock, now: Timestamp) -> Result<PreviousFilter, KeyError> {
+        let current = self.current.load();
+        keep_filter(&self.file, lock, &current, current.next_turn.min(now))
+    }
+
     /// The key in force, for one computation. It must not be kept.
     pub(in crate::privacy) fn current(&self) -> Guard<Arc<EpochKey>> {
         self.current.load()
@@ -154,10 +170,11 @@ impl KeyRing {
         why: TurnCause,
     ) -> Result<Option<KeyTurn>, KeyError> {
         let lock = self.file.lock()?;
-        let (version, next_epoch, due, ended) = {
+        let (version, next_epoch, due, ended, previous) = {
             let current = self.current.load();
             let begins = begins(&self.schedule);
-            (current.version, current.next_epoch(begins), current.is_due(now), current.fingerprint)
+            let previous = PreviousFilter::new(current.filter_after(current.next_turn.min(now)))?;
+            (current.version, current.next_epoch(begins), current.is_due(now), current.fingerprint, previous)
         };
         let stored = self.file.read(&lock)?.filter(|(_, found)| *found != version);
         let adopted =
@@ -166,13 +183,16 @@ impl KeyRing {
             Some(key) if why == TurnCause::Due && !key.is_due(now) && key.epoch >= next_epoch => key,
             Some(key) => {
                 let epoch = key.next_epoch(self.schedule.last_turn(now)).max(next_epoch);
+                self.keep_filter(&lock, now)?;
                 make(&self.file, &lock, &self.schedule, epoch, now)?
             }
             None if due || why == TurnCause::Asked => {
+                self.keep_filter(&lock, now)?;
                 make(&self.file, &lock, &self.schedule, next_epoch, now)?
             }
             None => return Ok(None),
         };
+        let next = next.with_previous_filter(Some(previous));
         let turn = KeyTurn { ended, began: next.fingerprint, epoch: next.epoch };
         let mut old = self.current.swap(Arc::new(next));
         // A computation takes microseconds. Then no reader holds the old key, and dropping it wipes its page.
@@ -182,6 +202,17 @@ impl KeyRing {
         }
         Ok(Some(turn))
     }
+}
+
+/// Writes the key of an epoch's filter to its file before the epoch's key is replaced, so that a crash loses neither.
+fn keep_filter(
+    file: &KeyFile,
+    lock: &FileLock,
+    key: &EpochKey,
+    turned: Timestamp,
+) -> Result<PreviousFilter, KeyError> {
+    file.write_filter(lock, &key.filter_after(turned))?;
+    PreviousFilter::new(key.filter_after(turned))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,6 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use jiff::civil::time;
 use tempfile::TempDir;
 use zeroize::Zeroize;
 
@@ -14,7 +13,6 @@ use std::sync::Arc;
 use std::thread;
 
 use jiff::Timestamp;
-use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 use super::*;
@@ -34,23 +32,22 @@ struct Bench {
     directory: TempDir,
     clock: Arc<TestClock>,
     zone: &'static str,
-    rotate_at: Time,
 }
 
 impl Bench {
-    fn new(zone: &'static str, rotate_at: Time, now: &str) -> Self {
+    fn new(zone: &'static str, now: &str) -> Self {
         let bench = Self {
             directory: tempfile::tempdir().unwrap(),
             clock: Arc::new(TestClock(AtomicI64::new(0))),
             zone,
-            rotate_at,
         };
         bench.set(now);
         bench
     }
 
-    fn moscow(now: &str) -> Self {
-        Self::new("Europe/Moscow", time(4, 0, 0, 0), now)
+    /// In winter it is midnight there at 01:00 UTC.
+    fn azores(now: &str) -> Self {
+        Self::new("Atlantic/Azores", now)
     }
 
     fn set(&self, now: &str) {
@@ -63,7 +60,7 @@ impl Bench {
 
     fn try_open(&self) -> Result<KeyRing, KeyError> {
         let zone = TimeZone::get(self.zone).unwrap();
-        KeyRing::open(self.directory.path(), true, zone, self.rotate_at, self.clock.clone())
+        KeyRing::open(self.directory.path(), true, zone, self.clock.clone())
     }
 
     fn file(&self) -> PathBuf {
@@ -86,10 +83,10 @@ fn id(ring: &KeyRing) -> u64 {
 
 #[test]
 fn ids_change_at_the_turn_in_the_configured_zone_and_only_then() {
-    let bench = Bench::moscow("2026-11-22T09:00:00Z");
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
     let ring = bench.open();
     let (first, status) = (id(&ring), ring.status());
-    assert_eq!(status.next_turn, at("2026-11-23T01:00:00Z"), "04:00 in Moscow");
+    assert_eq!(status.next_turn, at("2026-11-23T01:00:00Z"), "midnight");
     for still in ["2026-11-22T21:00:00Z", "2026-11-23T00:00:00Z", "2026-11-23T00:59:59Z"] {
         bench.set(still);
         assert_eq!((ring.turn_if_due(), id(&ring)), (None, first), "{still}");
@@ -104,12 +101,12 @@ fn ids_change_at_the_turn_in_the_configured_zone_and_only_then() {
 }
 
 #[test]
-fn a_turn_at_half_past_two_comes_once_when_clocks_go_forwards_and_back() {
+fn a_turn_comes_once_where_clocks_skip_midnight_or_have_it_twice() {
     for (before, turns) in [
-        ("2026-03-28T12:00:00Z", ["2026-03-29T01:30:00Z", "2026-03-30T00:30:00Z"]),
-        ("2026-10-24T12:00:00Z", ["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]),
+        ("2026-03-07T12:00:00Z", ["2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z"]),
+        ("2026-10-31T12:00:00Z", ["2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"]),
     ] {
-        let bench = Bench::new("Europe/Berlin", time(2, 30, 0, 0), before);
+        let bench = Bench::new("America/Havana", before);
         let ring = bench.open();
         let mut epochs = Vec::new();
         for minute in 0..(2 * 24 * 60) {
@@ -126,7 +123,7 @@ fn a_turn_at_half_past_two_comes_once_when_clocks_go_forwards_and_back() {
 
 #[test]
 fn a_restart_before_the_turn_keeps_ids_and_one_after_it_changes_them() {
-    let bench = Bench::moscow("2026-11-22T09:00:00Z");
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
     let first = bench.open();
     let (kept, status) = (id(&first), first.status());
     drop(first);
@@ -145,7 +142,7 @@ fn a_restart_before_the_turn_keeps_ids_and_one_after_it_changes_them() {
 
 #[test]
 fn days_of_downtime_make_one_turn() {
-    let bench = Bench::moscow("2026-11-10T09:00:00Z");
+    let bench = Bench::azores("2026-11-10T09:00:00Z");
     drop(bench.open());
     bench.set("2026-11-22T09:00:00Z");
     let ring = bench.open();
@@ -156,7 +153,7 @@ fn days_of_downtime_make_one_turn() {
 
 #[test]
 fn a_clock_set_back_neither_changes_ids_nor_takes_the_epoch_back() {
-    let bench = Bench::moscow("2026-11-23T00:59:00Z");
+    let bench = Bench::azores("2026-11-23T00:59:00Z");
     let ring = bench.open();
     bench.set("2026-11-23T01:00:00Z");
     let turned = ring.turn_if_due().unwrap();
@@ -176,7 +173,7 @@ fn a_clock_set_back_neither_changes_ids_nor_takes_the_epoch_back() {
 
 #[test]
 fn a_clock_set_back_by_more_than_a_day_turns_at_once_so_that_no_key_outlives_its_day() {
-    let bench = Bench::moscow("2030-01-01T09:00:00Z");
+    let bench = Bench::azores("2030-01-01T09:00:00Z");
     let ring = bench.open();
     let far = ring.status().epoch;
     bench.set("2026-11-22T09:00:00Z");
@@ -190,7 +187,7 @@ fn a_clock_set_back_by_more_than_a_day_turns_at_once_so_that_no_key_outlives_its
 
 #[test]
 fn a_turn_that_is_asked_for_comes_at_once_and_the_next_one_in_its_time() {
-    let bench = Bench::moscow("2026-11-22T09:00:00Z");
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
     let ring = bench.open();
     let first = (id(&ring), ring.status().epoch);
     let turn = ring.rotate().unwrap();
@@ -201,7 +198,7 @@ fn a_turn_that_is_asked_for_comes_at_once_and_the_next_one_in_its_time() {
 
 #[test]
 fn collectors_with_one_directory_share_each_epoch_s_key() {
-    let bench = Bench::moscow("2026-11-22T09:00:00Z");
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
     let (one, other) = (bench.open(), bench.open());
     assert_eq!(id(&one), id(&other));
     bench.set("2026-11-23T01:00:00Z");
@@ -215,11 +212,11 @@ fn collectors_with_one_directory_share_each_epoch_s_key() {
 
 #[test]
 fn a_key_that_another_process_wrote_over_the_old_one_is_noticed() {
-    let bench = Bench::moscow("2026-11-22T09:00:00Z");
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
     let ring = bench.open();
     let kept = id(&ring);
     bench.set("2026-11-22T09:00:02Z");
-    let other = Bench::moscow("2026-11-22T09:00:01Z");
+    let other = Bench::azores("2026-11-22T09:00:01Z");
     other.open();
     // Clocks of file systems move every few milliseconds.
     std::thread::sleep(std::time::Duration::from_millis(50));
@@ -232,7 +229,7 @@ fn a_key_that_another_process_wrote_over_the_old_one_is_noticed() {
 
 #[test]
 fn after_a_turn_the_directory_holds_the_new_key_alone_and_the_old_file_s_bytes_are_zero() {
-    let bench = Bench::moscow("2026-11-22T09:00:00Z");
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
     let ring = bench.open();
     let old = bench.stored_key();
     let mut old_file = OpenOptions::new().read(true).open(bench.file()).unwrap();
@@ -249,7 +246,7 @@ fn after_a_turn_the_directory_holds_the_new_key_alone_and_the_old_file_s_bytes_a
         names.push(path.file_name().unwrap().to_owned());
     }
     names.sort();
-    assert_eq!(names, ["key", "lock"]);
+    assert_eq!(names, ["filter", "key", "lock"]);
     assert_eq!(fs::metadata(bench.file()).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
@@ -282,7 +279,7 @@ fn memory_holds(complement: &[u8; 32]) -> bool {
 #[test]
 #[cfg(target_os = "linux")]
 fn no_key_lies_in_the_process_s_memory_and_after_a_turn_not_its_state_either() {
-    let bench = Bench::moscow("2026-11-22T09:00:00Z");
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
     let ring = bench.open();
     let mut state: [u8; 32] = *ring.current().page.state().first_chunk().unwrap();
     state.iter_mut().for_each(|byte| *byte = !*byte);
@@ -299,7 +296,7 @@ fn no_key_lies_in_the_process_s_memory_and_after_a_turn_not_its_state_either() {
 #[test]
 fn a_damaged_file_is_wiped_and_a_new_key_made() {
     for damage in [&b""[..], b"nonsense", &[0xff; 67]] {
-        let bench = Bench::moscow("2026-11-22T09:00:00Z");
+        let bench = Bench::azores("2026-11-22T09:00:00Z");
         let kept = id(&bench.open());
         let mut file = OpenOptions::new().write(true).truncate(true).open(bench.file()).unwrap();
         file.write_all(damage).unwrap();
@@ -310,7 +307,7 @@ fn a_damaged_file_is_wiped_and_a_new_key_made() {
 
 #[test]
 fn every_flipped_bit_of_the_file_is_noticed() {
-    let bench = Bench::moscow("2026-11-22T09:00:00Z");
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
     let kept = id(&bench.open());
     let whole = fs::read(bench.file()).unwrap();
     assert_eq!(whole.len(), 67);
@@ -324,7 +321,7 @@ fn every_flipped_bit_of_the_file_is_noticed() {
 
 #[test]
 fn a_file_that_others_could_read_is_not_used_again() {
-    let bench = Bench::moscow("2026-11-22T09:00:00Z");
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
     let kept = id(&bench.open());
     fs::set_permissions(bench.file(), Permissions::from_mode(0o644)).unwrap();
     assert_ne!(id(&bench.open()), kept);
@@ -333,7 +330,7 @@ fn a_file_that_others_could_read_is_not_used_again() {
 
 #[test]
 fn a_file_of_another_version_is_refused_and_left_alone() {
-    let bench = Bench::moscow("2026-11-22T09:00:00Z");
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
     drop(bench.open());
     fs::write(bench.file(), "footfall ratchet 1\nwhatever").unwrap();
     let error = bench.try_open().err().unwrap();
@@ -343,7 +340,7 @@ fn a_file_of_another_version_is_refused_and_left_alone() {
 
 #[test]
 fn a_turn_that_is_cut_short_leaves_one_whole_key() {
-    let bench = Bench::moscow("2026-11-22T09:00:00Z");
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
     let kept = id(&bench.open());
     let whole = fs::read(bench.file()).unwrap();
     let next = bench.directory.path().join("key.next");
@@ -370,7 +367,7 @@ fn a_turn_that_is_cut_short_leaves_one_whole_key() {
 
 #[test]
 fn a_directory_that_others_may_write_to_is_refused_with_the_remedy() {
-    let bench = Bench::moscow("2026-11-22T09:00:00Z");
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
     fs::set_permissions(bench.directory.path(), Permissions::from_mode(0o777)).unwrap();
     let error = bench.try_open().err().unwrap().to_string();
     assert!(error.contains("chmod 700") && error.contains("777"), "{error}");
@@ -380,7 +377,7 @@ fn a_directory_that_others_may_write_to_is_refused_with_the_remedy() {
 #[cfg(target_os = "linux")]
 fn a_directory_on_a_disk_is_refused_with_the_remedy_unless_it_is_allowed() {
     let ring = |path: &Path, allowed| {
-        KeyRing::open(path, allowed, TimeZone::UTC, time(4, 0, 0, 0), Arc::new(super::super::SystemClock))
+        KeyRing::open(path, allowed, TimeZone::UTC, Arc::new(super::super::SystemClock))
     };
     // The sources lie on a disk; a build directory in memory would make this test say nothing, so that it asks.
     let on_disk = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
@@ -397,7 +394,7 @@ fn a_directory_on_a_disk_is_refused_with_the_remedy_unless_it_is_allowed() {
 
 #[test]
 fn a_link_in_the_key_s_place_is_not_followed() {
-    let bench = Bench::moscow("2026-11-22T09:00:00Z");
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
     let elsewhere = tempfile::NamedTempFile::new().unwrap();
     fs::write(elsewhere.path(), "precious").unwrap();
     std::os::unix::fs::symlink(elsewhere.path(), bench.file()).unwrap();
@@ -407,7 +404,7 @@ fn a_link_in_the_key_s_place_is_not_followed() {
 
 #[test]
 fn a_fingerprint_tells_keys_apart_and_shows_nothing_of_them() {
-    let bench = Bench::moscow("2026-11-22T09:00:00Z");
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
     let ring = bench.open();
     let key: String = bench.stored_key().iter().map(|byte| format!("{byte:02x}")).collect();
     let fingerprint = ring.status().fingerprint.to_string();
@@ -418,7 +415,7 @@ fn a_fingerprint_tells_keys_apart_and_shows_nothing_of_them() {
 
 #[test]
 fn ids_are_made_while_keys_turn() {
-    let bench = Bench::moscow("2026-11-22T09:00:00Z");
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
     let ring = bench.open();
     thread::scope(|scope| {
         let readers: Vec<_> = (0..2).map(|_| scope.spawn(|| (0..20_000).map(|_| id(&ring)).max())).collect();
@@ -429,4 +426,54 @@ fn ids_are_made_while_keys_turn() {
             reader.join().unwrap();
         }
     });
+}
+
+fn filter(ring: &KeyRing) -> (u64, Option<u64>) {
+    let key = ring.current();
+    let previous = key.previous_filter().map(|filter| filter.mac().part(b"event").finish());
+    (key.filter_mac().part(b"event").finish(), previous)
+}
+
+#[test]
+fn the_filter_knows_events_of_the_previous_epoch_for_an_hour_also_over_a_restart() {
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
+    let ring = bench.open();
+    let (before, none) = filter(&ring);
+    assert_eq!(none, None);
+    bench.set("2026-11-23T01:00:00Z");
+    ring.turn_if_due().unwrap();
+    assert_eq!(filter(&ring).1, Some(before));
+    assert_ne!(filter(&ring).0, before);
+    drop(ring);
+    bench.set("2026-11-23T01:59:59Z");
+    let restarted = bench.open();
+    assert_eq!(restarted.turn_if_due(), None);
+    assert_eq!(filter(&restarted).1, Some(before));
+    bench.set("2026-11-23T02:00:00Z");
+    assert_eq!(restarted.turn_if_due(), None);
+    assert_eq!(filter(&restarted).1, None);
+    assert!(!bench.directory.path().join("filter").exists(), "its key is wiped");
+    assert_eq!(filter(&bench.open()).1, None);
+}
+
+#[test]
+fn a_collector_that_was_down_at_the_turn_knows_the_events_before_it() {
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
+    let before = filter(&bench.open()).0;
+    bench.set("2026-11-23T01:10:00Z");
+    let ring = bench.open();
+    assert_eq!(filter(&ring).1, Some(before));
+    bench.set("2026-11-23T02:00:00Z");
+    ring.turn_if_due();
+    assert_eq!(filter(&ring).1, None, "an hour after the turn, not after the start");
+    bench.set("2026-11-25T09:00:00Z");
+    assert_eq!(filter(&bench.open()).1, None);
+}
+
+#[test]
+fn the_filter_s_key_tells_nothing_of_the_pseudonyms() {
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
+    let ring = bench.open();
+    let pseudonym = ring.current().mac().part(b"event").finish();
+    assert_ne!(filter(&ring).0, pseudonym);
 }

@@ -1,11 +1,10 @@
 //! The contents of a segment: how the log counts its records.
 
 use super::counts::{self, DayCounts, SegmentCounts};
-use super::day::day_of;
 use super::dropped::PendingDropped;
 use super::dropped_rows::decode_dropped;
 use super::record::{AUDIT_COLUMNS, RecordKind, RecordRef};
-use crate::event::{self, UnixMillis};
+use crate::event::{self, UnixSeconds};
 use crate::spool::log::account::{PayloadSchema, SealTotals, SegmentAccount};
 use crate::spool::log::frame::{FrameKind, FrameRef};
 
@@ -24,7 +23,7 @@ impl SegmentContents {
             RecordKind::Events => {
                 self.events += u64::from(record.count);
                 let counts = DayCounts {
-                    day: day_of(UnixMillis(record.received().unwrap_or(fallback))),
+                    day: record.received().unwrap_or(UnixSeconds::from_millis(fallback)).day().0,
                     expires: record.expires(),
                     stored: record.count.into(),
                     ..DayCounts::default()
@@ -91,22 +90,23 @@ impl SegmentAccount for SegmentContents {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::EventRecord;
+    use super::super::record::{EventEntry, EventRecord};
     use super::*;
     use crate::event::{EventRow, UnixDay};
     use crate::spool::log::frame::{encode_record, stamp};
 
     #[test]
     fn day_and_expiry_are_read_from_an_encoded_row() {
-        let received = UnixMillis(3 * 24 * 60 * 60 * 1000 + 5);
+        let received = UnixSeconds(3 * 24 * 60 * 60 + 5);
         let mut rows = Vec::new();
         EventRow { received, expires: UnixDay(400), ..EventRow::default() }.encode(&mut rows);
+        let events = [EventEntry { filter_id: 1, row_len: rows.len() as u32 }];
         let mut frame = Vec::new();
-        encode_record(&EventRecord { site: "clinic", page_load: 1, seqs: &[0, 1], rows: &rows }, &mut frame);
+        encode_record(&EventRecord { site: "clinic", events: &events, rows: &rows }, &mut frame);
         let mut contents = SegmentContents::default();
         stamp(&mut frame, 1, 0, |frame| contents.add(frame, 0).unwrap());
         let counts: Vec<_> = contents.counts.iter().collect();
-        assert_eq!(counts, [("clinic", &DayCounts { day: 3, expires: 400, stored: 2, dropped: [0; 3] })]);
-        assert_eq!(contents.totals(), [2, 0]);
+        assert_eq!(counts, [("clinic", &DayCounts { day: 3, expires: 400, stored: 1, dropped: [0; 3] })]);
+        assert_eq!(contents.totals(), [1, 0]);
     }
 }

@@ -1,4 +1,5 @@
-//! The counts of one segment: for each day and site the events that it stores, and the events that were dropped, by reason.
+//! The counts of one segment: for each day, site and last day of retention the events that it stores, and the events that were
+//! dropped, by reason.
 
 use std::collections::HashMap;
 
@@ -8,11 +9,11 @@ use crate::spool::log::frame::{HEADER_LEN, MAX_FRAME_LEN};
 
 /// Columns of the rows that [`SegmentCounts::encode`] writes, in their order.
 pub(crate) const COLUMNS: &[&str] = &["day", "site", "outcome", "events", "expires"];
-/// Entry of stored events. The other entries are the names of [`DropReason`].
+/// Outcome of stored events. The other outcomes are the names of [`DropReason`].
 pub const STORED: &str = "stored";
 /// A frame of counts ends at the first site and day that brings it to this length.
 const PART_LEN: usize = 1 << 20;
-// The rows of one site and day: four entries, each with a site id of at most 64 KiB.
+// The rows of one site and day: four outcomes, each with a site id of at most 64 KiB.
 const _: () = assert!(PART_LEN + 4 * (66 << 10) + HEADER_LEN < MAX_FRAME_LEN);
 
 /// Events of one day and site.
@@ -20,7 +21,7 @@ const _: () = assert!(PART_LEN + 4 * (66 << 10) + HEADER_LEN < MAX_FRAME_LEN);
 pub struct DayCounts {
     /// Day of receipt in UTC, days since 1970-01-01.
     pub day: u16,
-    /// The last day on which all of the rows are kept; 0 if there are none.
+    /// The last day on which the rows are kept; 0 if none are stored.
     pub expires: u16,
     pub stored: u64,
     /// By the number of the reason.
@@ -28,11 +29,18 @@ pub struct DayCounts {
 }
 
 impl DayCounts {
+    /// Whether both are of one day and kept equally long.
+    fn is_like(&self, other: &Self) -> bool {
+        (self.day, self.expires) == (other.day, other.expires)
+    }
+
+    /// Each outcome that has events, with their number.
+    pub(crate) fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let dropped = DropReason::ALL.into_iter().map(DropReason::name).zip(self.dropped);
+        [(STORED, self.stored)].into_iter().chain(dropped).filter(|(_, events)| *events > 0)
+    }
+
     fn add(&mut self, other: &Self) {
-        self.expires = match (self.expires, other.expires) {
-            (0, expires) | (expires, 0) => expires,
-            (one, other) => one.min(other),
-        };
         self.stored += other.stored;
         for (sum, more) in self.dropped.iter_mut().zip(other.dropped) {
             *sum += more;
@@ -51,8 +59,8 @@ impl SegmentCounts {
             self.sites.insert(site.into(), Vec::with_capacity(1));
         }
         let days = self.sites.get_mut(site).expect("it was inserted above");
-        // A segment spans seconds: there are one or two days.
-        match days.iter_mut().find(|known| known.day == counts.day) {
+        // A segment spans seconds: there are few of them.
+        match days.iter_mut().find(|known| known.is_like(&counts)) {
             Some(known) => known.add(&counts),
             None => days.push(counts),
         }
@@ -69,7 +77,8 @@ impl SegmentCounts {
         for (site, counts) in self.iter() {
             let mut counts = *counts;
             let days = other.sites.get(site).into_iter().flatten();
-            for known in days.filter(|known| known.day == counts.day) {
+            let like = counts;
+            for known in days.filter(|known| known.is_like(&like)) {
                 counts.stored = counts.stored.saturating_sub(known.stored);
                 for (slot, known) in counts.dropped.iter_mut().zip(known.dropped) {
                     *slot = slot.saturating_sub(known);
@@ -96,11 +105,8 @@ impl SegmentCounts {
         let mut parts = Vec::new();
         let mut out = Vec::new();
         for (site, counts) in self.iter() {
-            let dropped = DropReason::ALL.into_iter().map(DropReason::name).zip(counts.dropped);
-            for (entry, events) in [(STORED, counts.stored)].into_iter().chain(dropped) {
-                if events > 0 {
-                    encode_row(site, counts, entry, events, &mut out);
-                }
+            for (outcome, events) in counts.outcomes() {
+                encode_row(site, counts, outcome, events, &mut out);
             }
             if out.len() >= PART_LEN {
                 parts.push(std::mem::take(&mut out));
@@ -117,13 +123,13 @@ impl SegmentCounts {
         while !rows.is_empty() {
             let day = u16::from_le_bytes(*take(&mut rows)?);
             let site = std::str::from_utf8(take_text(&mut rows)?).ok()?;
-            let entry = take_text(&mut rows)?;
+            let outcome = take_text(&mut rows)?;
             let events = u64::from_le_bytes(*take(&mut rows)?);
             let expires = u16::from_le_bytes(*take(&mut rows)?);
             let mut counts = DayCounts { day, expires, ..DayCounts::default() };
-            match DropReason::ALL.into_iter().find(|reason| reason.name().as_bytes() == entry) {
+            match DropReason::ALL.into_iter().find(|reason| reason.name().as_bytes() == outcome) {
                 Some(reason) => counts.dropped[reason as usize] = events,
-                None if entry == STORED.as_bytes() => counts.stored = events,
+                None if outcome == STORED.as_bytes() => counts.stored = events,
                 None => return None,
             }
             self.add(site, counts);
@@ -132,10 +138,10 @@ impl SegmentCounts {
     }
 }
 
-fn encode_row(site: &str, counts: &DayCounts, entry: &str, events: u64, out: &mut Vec<u8>) {
+fn encode_row(site: &str, counts: &DayCounts, outcome: &str, events: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&counts.day.to_le_bytes());
     put_text(site, out);
-    put_text(entry, out);
+    put_text(outcome, out);
     out.extend_from_slice(&events.to_le_bytes());
     out.extend_from_slice(&counts.expires.to_le_bytes());
 }
@@ -150,17 +156,21 @@ mod tests {
         let long = "x".repeat(300);
         for site in ["clinic", &long] {
             counts.add(site, DayCounts { day: 9, expires: 20, stored: 5, dropped: [1, 0, 7] });
-            counts.add(site, DayCounts { day: 9, expires: 10, stored: 1, dropped: [0, 0, 1] });
+            counts.add(site, DayCounts { day: 9, expires: 20, stored: 1, dropped: [0, 0, 1] });
+            counts.add(site, DayCounts { day: 9, expires: 10, stored: 2, dropped: [0; 3] });
         }
         let parts = counts.encode();
         let [rows] = parts.as_slice() else { panic!("one part: {parts:?}") };
         let mut read = SegmentCounts::default();
         read.decode(rows).unwrap();
         let mut known: Vec<_> = read.iter().map(|(site, counts)| (site.len(), *counts)).collect();
-        known.sort_by_key(|(len, _)| *len);
-        let expected = DayCounts { day: 9, expires: 10, stored: 6, dropped: [1, 0, 8] };
-        assert_eq!(known, [(6, expected), (300, expected)]);
+        known.sort_by_key(|(len, counts)| (*len, counts.expires));
+        let expected = [
+            DayCounts { day: 9, expires: 10, stored: 2, dropped: [0; 3] },
+            DayCounts { day: 9, expires: 20, stored: 6, dropped: [1, 0, 8] },
+        ];
+        assert_eq!(known, [6, 300].map(|len| expected.map(|counts| (len, counts))).concat());
         assert!(SegmentCounts::default().decode(&rows[..rows.len() - 1]).is_none());
-        assert!(memchr::memmem::find(rows, b"bot").is_none(), "an entry without events has no row");
+        assert!(memchr::memmem::find(rows, b"bot").is_none(), "an outcome without events has no row");
     }
 }

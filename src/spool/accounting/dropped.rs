@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::day::day_of;
 use super::dropped_rows::{ReasonCounts, encode_dropped};
 use super::record::{PlainRecord, RecordKind};
-use crate::event::{DropReason, UnixMillis};
+use crate::event::{DropReason, UnixSeconds};
 use crate::spool::log::frame::encode_record;
 
 /// Dropped events that are not written yet, by site.
@@ -24,7 +23,7 @@ impl PendingDropped {
     /// Appends a record for each site, to be stamped. `now` is Unix ms.
     pub(crate) fn encode(&self, now: i64, out: &mut Vec<u8>) {
         for (site, reasons) in &self.0 {
-            let rows = encode_dropped(day_of(UnixMillis(now)), reasons);
+            let rows = encode_dropped(UnixSeconds::from_millis(now).day().0, reasons);
             encode_record(&PlainRecord { kind: RecordKind::Dropped, site, count: 0, rows: &rows }, out);
         }
     }

@@ -1,6 +1,6 @@
-//! Where one encoded row ends and the next begins, by the columns that a segment's header names.
+//! What encoded rows hold, by the columns that a segment's header names.
 //!
-//! A version that lacks one of these columns cannot divide the rows. It still ships the records whole.
+//! A version that lacks one of these columns cannot show the rows. It still ships them.
 
 use crate::event::{ReadColumnValue, column_reader};
 
@@ -17,36 +17,13 @@ impl RowLayout {
             .map(Self)
     }
 
-    /// The lengths of `count` rows in bytes. `None`: the bytes are not so many rows.
-    pub(crate) fn lengths(&self, mut rows: &[u8], count: u32) -> Option<Vec<usize>> {
-        let mut lengths = Vec::new();
-        for _ in 0..count {
-            let before = rows.len();
-            for (_, read) in &self.0 {
-                read(&mut rows)?;
-            }
-            lengths.push(before - rows.len());
-        }
-        rows.is_empty().then_some(lengths)
-    }
-
-    /// Returns no row if they cannot be divided.
-    pub(crate) fn decode(&self, mut rows: &[u8], count: u32) -> Vec<serde_json::Value> {
-        let mut decoded = Vec::new();
-        for length in self.lengths(rows, count).unwrap_or_default() {
-            let (row, after) = rows.split_at(length);
-            decoded.extend(self.json(row));
-            rows = after;
-        }
-        decoded
-    }
-
-    fn json(&self, mut row: &[u8]) -> Option<serde_json::Value> {
+    /// Decodes a row. `None`: the bytes are not one.
+    pub(crate) fn decode(&self, mut row: &[u8]) -> Option<serde_json::Value> {
         let mut object = serde_json::Map::new();
         for (name, read) in &self.0 {
             object.insert(name.clone(), read(&mut row)?);
         }
-        Some(object.into())
+        row.is_empty().then(|| object.into())
     }
 }
 
@@ -56,29 +33,22 @@ mod tests {
     use crate::event::{COLUMNS, EventKind, EventRow};
 
     #[test]
-    fn rows_are_divided_where_they_were_joined() {
+    fn a_row_is_shown_with_the_names_of_its_columns() {
         let layout = RowLayout::parse(&COLUMNS.join(", ")).unwrap();
         let long = "x".repeat(300);
-        let rows = [
-            EventRow { page_load: 7, path: &long, lcp_ms: Some(1800), ..EventRow::default() },
-            EventRow {
-                seq: 1,
-                kind: EventKind::Event,
-                props: &[("plan", "best"), ("seats", "4")],
-                ..EventRow::default()
-            },
-        ];
+        let row = EventRow {
+            path: &long,
+            kind: EventKind::Event,
+            props: &[("plan", "best"), ("seats", "4")],
+            lcp_ms: Some(1800),
+            ..EventRow::default()
+        };
         let mut bytes = Vec::new();
-        let mut ends = Vec::new();
-        for row in &rows {
-            row.encode(&mut bytes);
-            ends.push(bytes.len());
-        }
-        assert_eq!(layout.lengths(&bytes, 2), Some(vec![ends[0], ends[1] - ends[0]]));
-        assert_eq!(layout.lengths(&bytes, 1), None, "bytes are left over");
-        assert_eq!(layout.lengths(&bytes[..ends[0] + 9], 2), None, "the second row is cut");
-        let row = layout.json(&bytes[ends[0]..]).unwrap();
-        assert_eq!((&row["kind"], &row["props"]["seats"]), (&"event".into(), &"4".into()));
+        row.encode(&mut bytes);
+        let shown = layout.decode(&bytes).unwrap();
+        assert_eq!((&shown["kind"], &shown["props"]["seats"]), (&"event".into(), &"4".into()));
+        assert_eq!(layout.decode(&bytes[..bytes.len() - 1]), None, "the row is cut");
+        assert_eq!(layout.decode(&[&*bytes, b"x"].concat()), None, "bytes are left over");
         assert!(RowLayout::parse("page_load, mood").is_none());
     }
 }

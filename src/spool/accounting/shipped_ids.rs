@@ -1,4 +1,4 @@
-//! The ids of events that were shipped recently. A beacon whose answer was lost is sent again seconds later, and must be recognised
+//! The filter ids of events that were shipped recently. A beacon whose answer was lost is sent again seconds later, and must be recognised
 //! although its segment is gone and the collector was restarted.
 //!
 //! For each shipped segment a file `shipped/NAME.ids` holds the ids of its events, durable before the segment is deleted. Only so many
@@ -9,7 +9,7 @@
 //! offset  bytes    field
 //!      0      8    magic, FOOTSHIP
 //!      8      4    CRC-32 of everything behind it
-//!     12     12 *  page load (8) and number (4) of an event
+//!     12      8 *  identity of an event for the duplicate filter
 //! ```
 
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 
 use super::contents::SegmentContents;
-use super::record::{EventId, RecordRef};
+use super::record::{FilterId, RecordRef};
 use crate::spool::log::account::RecentRecords;
 use crate::spool::log::disk::Disk;
 use crate::spool::log::error::is_no_space;
@@ -36,20 +36,20 @@ const DIRECTORY: &str = "shipped";
 const SUFFIX: &str = ".ids";
 const MAGIC: &[u8; 8] = b"FOOTSHIP";
 const HEADER_LEN: usize = 12;
-const ENTRY_LEN: usize = 12;
+const ENTRY_LEN: usize = 8;
 
 /// Collects the ids of the newest spooled events while recovery reads them.
 #[derive(Debug, Default)]
 pub(crate) struct RecentIds {
     events: u64,
-    current: Vec<EventId>,
+    current: Vec<FilterId>,
     /// Newest segment first.
-    segments: Vec<Vec<EventId>>,
+    segments: Vec<Vec<FilterId>>,
 }
 
 impl RecentIds {
     /// Oldest first.
-    pub(crate) fn into_ids(self) -> Vec<EventId> {
+    pub(crate) fn into_ids(self) -> Vec<FilterId> {
         self.segments.into_iter().rev().flatten().collect()
     }
 }
@@ -61,7 +61,8 @@ impl RecentRecords<SegmentContents> for RecentIds {
     }
 
     fn add(&mut self, record: &FrameRef<'_>) {
-        self.current.extend(RecordRef::parse(record).iter().flat_map(RecordRef::event_ids));
+        let record = RecordRef::parse(record);
+        self.current.extend(record.iter().flat_map(RecordRef::events).map(|event| event.filter_id));
     }
 
     fn end_segment(&mut self, contents: &SegmentContents) {
@@ -78,7 +79,7 @@ pub(crate) struct ShippedIds {
 
 impl ShippedIds {
     /// Opens the files. Returns the ids of at least `wanted` of the newest events too, if there are as many, oldest first.
-    pub(crate) fn open(disk: &dyn Disk, spool: &Path, wanted: u64) -> io::Result<(Self, Vec<EventId>)> {
+    pub(crate) fn open(disk: &dyn Disk, spool: &Path, wanted: u64) -> io::Result<(Self, Vec<FilterId>)> {
         let directory = spool.join(DIRECTORY);
         // On a full disk it may not exist yet; it is created with the first file.
         let found = match disk.create_directory(&directory).and_then(|()| disk.list(&directory)) {
@@ -114,7 +115,7 @@ impl ShippedIds {
     }
 
     /// Keeps the ids of a segment that is about to be deleted, and deletes the oldest files beyond the bounds.
-    pub(crate) fn keep(&self, disk: &dyn Disk, segment: SegmentId, ids: &[EventId]) -> io::Result<()> {
+    pub(crate) fn keep(&self, disk: &dyn Disk, segment: SegmentId, ids: &[FilterId]) -> io::Result<()> {
         let ids = &ids[ids.len().saturating_sub(RECENT_ROWS as usize)..];
         if ids.is_empty() {
             return Ok(());
@@ -144,14 +145,11 @@ fn file_name(segment: SegmentId) -> String {
     format!("{segment}{SUFFIX}")
 }
 
-fn encode(ids: &[EventId]) -> Vec<u8> {
+fn encode(ids: &[FilterId]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_LEN + ids.len() * ENTRY_LEN);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&[0; 4]);
-    for (page_load, seq) in ids {
-        bytes.extend_from_slice(&page_load.to_le_bytes());
-        bytes.extend_from_slice(&seq.to_le_bytes());
-    }
+    bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
     let checksum = crc32fast::hash(&bytes[HEADER_LEN..]);
     bytes[8..HEADER_LEN].copy_from_slice(&checksum.to_le_bytes());
     bytes
@@ -161,7 +159,7 @@ fn count_events(disk: &dyn Disk, path: &Path) -> io::Result<u64> {
     Ok(disk.read(path)?.length()?.saturating_sub(HEADER_LEN as u64) / ENTRY_LEN as u64)
 }
 
-fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<EventId>> {
+fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<FilterId>> {
     let file = disk.read(path)?;
     let longest = (HEADER_LEN + RECENT_ROWS as usize * ENTRY_LEN) as u64;
     let mut bytes = vec![0; file.length()?.min(longest) as usize];
@@ -169,18 +167,14 @@ fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<EventId>> {
     decode(&bytes[..read]).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the file is damaged"))
 }
 
-fn decode(bytes: &[u8]) -> Option<Vec<EventId>> {
+fn decode(bytes: &[u8]) -> Option<Vec<FilterId>> {
     let (head, entries) = bytes.split_at_checked(HEADER_LEN)?;
     let checksum = u32::from_le_bytes(head[8..].try_into().ok()?);
     if &head[..8] != MAGIC || crc32fast::hash(entries) != checksum {
         return None;
     }
     let (entries, rest) = entries.as_chunks::<ENTRY_LEN>();
-    let id = |entry: &[u8; ENTRY_LEN]| {
-        let (page_load, seq) = entry.split_first_chunk::<8>()?;
-        Some((u64::from_le_bytes(*page_load), u32::from_le_bytes(seq.try_into().ok()?)))
-    };
-    if rest.is_empty() { entries.iter().map(id).collect() } else { None }
+    rest.is_empty().then(|| entries.iter().copied().map(u64::from_le_bytes).collect())
 }
 
 #[cfg(test)]
@@ -194,7 +188,7 @@ mod tests {
         SegmentId { collector: 7, number }
     }
 
-    fn open(disk: &TestDisk) -> (ShippedIds, Vec<EventId>) {
+    fn open(disk: &TestDisk) -> (ShippedIds, Vec<FilterId>) {
         ShippedIds::open(disk, Path::new(SPOOL), RECENT_ROWS).unwrap()
     }
 
@@ -203,17 +197,17 @@ mod tests {
         let disk = TestDisk::default();
         let (shipped, nothing) = open(&disk);
         assert!(nothing.is_empty());
-        shipped.keep(&disk, segment(1), &[(1, 0), (1, 1)]).unwrap();
-        shipped.keep(&disk, segment(2), &[(2, u32::MAX)]).unwrap();
+        shipped.keep(&disk, segment(1), &[10, 11]).unwrap();
+        shipped.keep(&disk, segment(2), &[u64::MAX]).unwrap();
         let disk = disk.after_power_loss(|| false);
-        assert_eq!(open(&disk).1, [(1, 0), (1, 1), (2, u32::MAX)]);
+        assert_eq!(open(&disk).1, [10, 11, u64::MAX]);
     }
 
     #[test]
     fn the_oldest_files_are_deleted_when_the_rest_hold_enough_events() {
         let disk = TestDisk::default();
         let (shipped, _) = open(&disk);
-        let half: Vec<EventId> = (0..RECENT_ROWS / 2).map(|page_load| (page_load, 0)).collect();
+        let half: Vec<FilterId> = (0..RECENT_ROWS / 2).collect();
         for number in 0..5 {
             shipped.keep(&disk, segment(number), &half).unwrap();
         }
@@ -230,21 +224,21 @@ mod tests {
         let disk = TestDisk::default();
         let (shipped, _) = open(&disk);
         for number in 0..MOST_FILES as u64 + 10 {
-            shipped.keep(&disk, segment(number), &[(number, 0)]).unwrap();
+            shipped.keep(&disk, segment(number), &[number]).unwrap();
             shipped.keep(&disk, segment(number + 1_000_000), &[]).unwrap();
         }
         assert_eq!(disk.list(&Path::new(SPOOL).join(DIRECTORY)).unwrap().len(), MOST_FILES);
-        assert_eq!(open(&disk).1.first(), Some(&(10, 0)), "the newest are kept");
+        assert_eq!(open(&disk).1.first(), Some(&10), "the newest are kept");
     }
 
     #[test]
     fn a_damaged_file_is_left_out() {
         let disk = TestDisk::default();
         let (shipped, _) = open(&disk);
-        shipped.keep(&disk, segment(1), &[(1, 0)]).unwrap();
-        shipped.keep(&disk, segment(2), &[(2, 0)]).unwrap();
+        shipped.keep(&disk, segment(1), &[1]).unwrap();
+        shipped.keep(&disk, segment(2), &[2]).unwrap();
         let path = Path::new(SPOOL).join(DIRECTORY).join(file_name(segment(1)));
         disk.corrupt(&path, |bytes| bytes[14] ^= 1);
-        assert_eq!(open(&disk).1, [(2, 0)]);
+        assert_eq!(open(&disk).1, [2]);
     }
 }

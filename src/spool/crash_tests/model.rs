@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::event::row_binary::{take, take_text};
 use crate::spool::quarantine::requeue::requeue_on;
 use crate::spool::testing::*;
 use crate::spool::*;
@@ -32,12 +33,18 @@ pub(super) struct SegmentRows {
 }
 
 impl SegmentRows {
-    fn add_counts(&mut self, rows: &[u8]) {
-        let mut counts = SegmentCounts::default();
-        counts.decode(rows).unwrap();
-        for (_, count) in counts.iter() {
-            self.counted.0 += count.stored;
-            self.counted.1 += count.dropped.iter().sum::<u64>();
+    /// Adds the rows of the segment's account.
+    fn add_counts(&mut self, mut rows: &[u8]) {
+        while !rows.is_empty() {
+            take::<2>(&mut rows).unwrap();
+            take_text(&mut rows).unwrap();
+            take::<24>(&mut rows).unwrap();
+            let outcome = take_text(&mut rows).unwrap();
+            let events = u64::from_le_bytes(*take(&mut rows).unwrap());
+            take::<2>(&mut rows).unwrap();
+            let counted =
+                if outcome == STORED.as_bytes() { &mut self.counted.0 } else { &mut self.counted.1 };
+            *counted += events;
         }
     }
 }
@@ -61,13 +68,12 @@ pub(super) fn shipped_rows(spool: &Spool, sealed: SealedSegment) -> Result<Segme
         })?;
         match batch.rows {
             BatchRows::Events => {
-                let page_load = |row: &[u8]| u64::from_le_bytes(row[..8].try_into().unwrap());
-                segment.events = bytes.chunks_exact(rows(0, &[0]).len()).map(page_load).collect();
+                let page_load = |row: &[u8]| page_load_of(u64::from_le_bytes(row[..8].try_into().unwrap()));
+                // Each row has collector and number of its segment behind it.
+                segment.events = bytes.chunks_exact(rows(0, &[0]).len() + 16).map(page_load).collect();
             }
             BatchRows::Audit => segment.audits = bytes.chunks_exact(AUDIT_LEN).map(audit_number).collect(),
-            BatchRows::Counts => segment.add_counts(&bytes),
-            // Digests are compared with a real store's in `tests/it`.
-            BatchRows::Digests => {}
+            BatchRows::Segment => segment.add_counts(&bytes),
         }
     }
     Ok(segment)

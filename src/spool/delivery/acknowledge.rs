@@ -5,8 +5,9 @@
 //! 1. Read the segment through ([`Shipment::open`](super::shipment::Shipment::open)). Every frame must be whole, and the rows must be as
 //!    many as the seal says.
 //! 2. If the segment is in doubt, ask the store for each of its events.
-//! 3. Note that it is in doubt from now on. Insert the events that the store lacks, with the segment's id as the token.
-//! 4. Insert the other rows, each batch with a token of its own.
+//! 3. Note that it is in doubt from now on. Insert the events that the store lacks, each with collector and number of the segment, and
+//!    with the segment's id as the token.
+//! 4. Insert the audit and the segment's account, each with a token of its own.
 //! 5. Keep the ids of its events in `shipped/NAME.ids`.
 //! 6. Delete `NAME.segment` and sync the directory.
 //!
@@ -22,7 +23,7 @@
 
 use super::queue::SealedSegment;
 use super::spool::Spool;
-use crate::spool::accounting::record::EventId;
+use crate::spool::accounting::record::FilterId;
 use crate::spool::log::disk::DiskFile;
 use crate::spool::log::error::SpoolError;
 use crate::spool::log::segment::SegmentId;
@@ -40,7 +41,7 @@ impl Spool {
 
     /// Keeps the ids of a shipped segment's events beyond a restart. Call it before [`Spool::confirm`]. An error of the disk only makes
     /// that memory shorter.
-    pub(crate) fn keep_shipped_ids(&self, sealed: &SealedSegment, ids: &[EventId]) {
+    pub(crate) fn keep_shipped_ids(&self, sealed: &SealedSegment, ids: &[FilterId]) {
         if let Err(error) = self.shipped_ids.keep(self.disk(), sealed.id, ids) {
             tracing::warn!(segment = %sealed.id, %error, "shipped ids not kept, repeated events may be stored again");
         }

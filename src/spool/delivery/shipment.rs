@@ -3,7 +3,6 @@
 //! Both passes block the calling thread. The store gets nothing of a segment before it is known to be whole: an insert that breaks off in
 //! the middle is the one thing that no token repairs.
 
-use std::borrow::Cow;
 use std::io;
 use std::ops::{Range, RangeInclusive};
 
@@ -11,14 +10,17 @@ use bytes::{Bytes, BytesMut};
 
 use super::queue::SealedSegment;
 use super::spool::Spool;
-use crate::spool::accounting::digests::{DIGEST_COLUMNS, SegmentDigests};
-use crate::spool::accounting::record::{EventId, RecordKind, RecordRef};
-use crate::spool::accounting::row_layout::RowLayout;
+use crate::event::UnixSeconds;
+use crate::spool::accounting::contents::SegmentContents;
+use crate::spool::accounting::record::{self, FilterId, RecordKind, RecordRef};
+use crate::spool::accounting::segment_rows::{SEGMENT_COLUMNS, encode_segment_rows};
 use crate::spool::log::disk::DiskFile;
 use crate::spool::log::error::SpoolError;
 use crate::spool::log::frame::{FrameKind, FrameRef};
-use crate::spool::log::segment::{Header, ReadStep, Seal, SegmentId, SegmentReader};
+use crate::spool::log::segment::{Header, ReadStep, SegmentId, SegmentReader};
 
+/// Columns that each event gets when it is shipped: its segment, by which the store can tell what arrived of it.
+const ORIGIN_COLUMNS: &str = "collector, segment";
 /// Rows are passed on in chunks of about this many bytes.
 const CHUNK: usize = 1 << 20;
 const EVENTS: FrameKind = FrameKind::Record(RecordKind::Events as u8);
@@ -39,16 +41,18 @@ pub(crate) struct Shipment {
     header: Header,
     /// Offset of the first frame.
     start: u64,
-    ids: Vec<EventId>,
-    digests: SegmentDigests,
+    filter_ids: Vec<FilterId>,
+    event_ids: Vec<u64>,
+    contents: SegmentContents,
+    received: Option<RangeInclusive<UnixSeconds>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BatchRows {
     Events,
     Audit,
-    Digests,
-    Counts,
+    /// The account of the segment: its counts.
+    Segment,
 }
 
 /// The rows of a segment that go into one table.
@@ -65,33 +69,18 @@ impl Shipment {
         let file = spool.open_segment(&sealed)?;
         let failed = |source| SpoolError::io("read", spool.directory(), source);
         let (header, start) = Header::read(&*file).map_err(failed)?.map_err(ShipmentError::Damaged)?;
-        let mut shipment =
-            Self { sealed, file, header, start, ids: Vec::new(), digests: SegmentDigests::default() };
-        let (mut ids, mut digests) = (Vec::new(), SegmentDigests::default());
-        let (mut events, mut audit, mut is_readable) = (0, 0, true);
-        shipment
-            .read_frames(start..sealed.bytes, &mut |frame| {
-                if !matches!(frame.kind, FrameKind::Record(_)) {
-                    return true;
-                }
-                let Some(record) = RecordRef::parse(frame) else {
-                    is_readable = false;
-                    return false;
-                };
-                match record.kind {
-                    RecordKind::Events => events += u64::from(record.count),
-                    RecordKind::Audit => audit += u64::from(record.count),
-                    RecordKind::Dropped => {}
-                }
-                ids.extend(record.event_ids());
-                digests.add_record(&record, sealed.created);
-                true
-            })
-            .map_err(failed)??;
-        if !is_readable {
-            return Err(ShipmentError::Damaged("it holds a record that cannot be read".into()));
-        }
-        (shipment.ids, shipment.digests) = (ids, digests);
+        let mut shipment = Self {
+            sealed,
+            file,
+            header,
+            start,
+            filter_ids: Vec::new(),
+            event_ids: Vec::new(),
+            contents: SegmentContents::default(),
+            received: None,
+        };
+        shipment.read_through().map_err(failed)??;
+        let SegmentContents { events, audit, .. } = shipment.contents;
         if (events, audit) != (sealed.events, sealed.audit) {
             return Err(ShipmentError::Damaged(format!(
                 "its seal names {} events and {} audit rows, but it holds {events} and {audit}",
@@ -101,50 +90,84 @@ impl Shipment {
         Ok(shipment)
     }
 
+    /// Counts the records and gathers the ids of the events.
+    fn read_through(&mut self) -> io::Result<Result<(), ShipmentError>> {
+        let (mut filter_ids, mut event_ids) = (Vec::new(), Vec::new());
+        let (mut contents, mut received) = (SegmentContents::default(), None);
+        let mut is_readable = true;
+        let read = self.read_frames(self.start..self.sealed.bytes, &mut |frame| {
+            if !matches!(frame.kind, FrameKind::Record(_)) {
+                return true;
+            }
+            let Some(record) = RecordRef::parse(frame) else {
+                is_readable = false;
+                return false;
+            };
+            filter_ids.extend(record.events().map(|event| event.filter_id));
+            event_ids.extend(record.event_rows().map(|row| record::event_id(row).unwrap_or_default()));
+            if let Some(time) = record.received().filter(|_| record.kind == RecordKind::Events) {
+                let range = received.take().unwrap_or(time..=time);
+                received = Some(time.min(*range.start())..=time.max(*range.end()));
+            }
+            contents.add_record(&record, self.sealed.created);
+            true
+        })?;
+        if !is_readable {
+            return Ok(Err(ShipmentError::Damaged("it holds a record that cannot be read".into())));
+        }
+        (self.filter_ids, self.event_ids) = (filter_ids, event_ids);
+        (self.contents, self.received) = (contents, received);
+        Ok(read)
+    }
+
     pub(crate) fn id(&self) -> SegmentId {
         self.sealed.id
     }
 
-    /// In order.
-    pub(crate) fn event_ids(&self) -> &[EventId] {
-        &self.ids
+    /// The segment that its events were first written to; another one for the parts of a split segment.
+    pub(crate) fn origin(&self) -> SegmentId {
+        SegmentId { collector: self.header.origin, number: self.sealed.id.number }
     }
 
-    /// When the first and the last event were received, Unix ms; `None` without events.
-    pub(crate) fn received(&self) -> Option<RangeInclusive<i64>> {
-        let first = self.digests.iter().map(|(_, _, digest)| digest.first).min()?;
-        let last = self.digests.iter().map(|(_, _, digest)| digest.last).max()?;
-        Some(first..=last)
+    /// Tells the parts of a split segment apart; 0 for a whole one.
+    fn part(&self) -> u64 {
+        if self.sealed.id == self.origin() { 0 } else { self.sealed.id.collector }
+    }
+
+    /// Identities of its events for the duplicate filter, in order.
+    pub(crate) fn filter_ids(&self) -> &[FilterId] {
+        &self.filter_ids
+    }
+
+    /// Identities of its events in the store, in order.
+    pub(crate) fn event_ids(&self) -> &[u64] {
+        &self.event_ids
+    }
+
+    /// When the first and the last event were received; `None` without events.
+    pub(crate) fn received(&self) -> Option<RangeInclusive<UnixSeconds>> {
+        self.received.clone()
     }
 
     /// Sites of its events, some more than once.
     pub(crate) fn sites(&self) -> impl Iterator<Item = &str> {
-        self.digests.iter().map(|(_, site, _)| site)
+        self.contents.counts.iter().filter(|(_, counts)| counts.stored > 0).map(|(site, _)| site)
     }
 
-    /// Whether its events have a column with the time of receipt.
-    pub(crate) fn has_received_column(&self) -> bool {
-        let columns = self.header.schema(EVENTS.to_byte()).unwrap_or_default();
-        columns.split(',').any(|column| column.trim() == "received")
-    }
-
-    /// What must be inserted, in this order: digests and counts tell of events that the store has.
+    /// What must be inserted, in this order: the account tells of events that the store has.
     pub(crate) fn batches(&self) -> Vec<InsertBatch> {
-        let SealedSegment { events, audit, counts_at, bytes, .. } = self.sealed;
-        let has_counts = counts_at + (Seal::LEN as u64) < bytes;
-        let batch = |rows, kind: FrameKind, has_rows: bool| {
-            let columns = self.header.schema(kind.to_byte()).filter(|_| has_rows)?.to_owned();
-            Some(InsertBatch { rows, columns })
-        };
-        [
-            batch(BatchRows::Events, EVENTS, events > 0),
-            batch(BatchRows::Audit, AUDIT, audit > 0),
-            Some(InsertBatch { rows: BatchRows::Digests, columns: DIGEST_COLUMNS.join(", ") }),
-            batch(BatchRows::Counts, FrameKind::Summary, has_counts),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        let columns = |kind: FrameKind| self.header.schema(kind.to_byte()).unwrap_or_default();
+        let SealedSegment { events, audit, .. } = self.sealed;
+        let mut batches = Vec::new();
+        if events > 0 {
+            let columns = format!("{}, {ORIGIN_COLUMNS}", columns(EVENTS));
+            batches.push(InsertBatch { rows: BatchRows::Events, columns });
+        }
+        if audit > 0 {
+            batches.push(InsertBatch { rows: BatchRows::Audit, columns: columns(AUDIT).to_owned() });
+        }
+        batches.push(InsertBatch { rows: BatchRows::Segment, columns: SEGMENT_COLUMNS.join(", ") });
+        batches
     }
 
     /// Passes the rows of a batch to `send`, chunk by chunk, until that returns `false`. Events that are `already_stored` are left out;
@@ -155,31 +178,40 @@ impl Shipment {
         already_stored: &[bool],
         mut send: impl FnMut(Bytes) -> bool,
     ) -> Result<(), ShipmentError> {
-        let counts_at = self.sealed.counts_at;
-        let (kind, range) = match batch.rows {
-            BatchRows::Digests => {
-                send(self.digests.encode(self.sealed.id, self.sealed.created).into());
+        let kind = match batch.rows {
+            BatchRows::Segment => {
+                let SealedSegment { created, .. } = self.sealed;
+                send(encode_segment_rows(&self.contents.counts, self.origin(), self.part(), created).into());
                 return Ok(());
             }
-            BatchRows::Events => (EVENTS, self.start..counts_at),
-            BatchRows::Audit => (AUDIT, self.start..counts_at),
-            BatchRows::Counts => (FrameKind::Summary, counts_at..self.sealed.bytes),
+            BatchRows::Events => RecordKind::Events,
+            BatchRows::Audit => RecordKind::Audit,
         };
+        let SegmentId { collector, number } = self.origin();
         let mut chunk = BytesMut::with_capacity(CHUNK);
         let mut is_wanted = true;
-        let mut filter = StoredFilter::new(self.header.schema(EVENTS.to_byte()), already_stored);
-        let mut add = |frame: &FrameRef<'_>| {
-            if frame.kind == kind {
-                let rows = filter.rows(frame);
-                if chunk.len() + rows.len() > CHUNK && !chunk.is_empty() {
-                    let full = std::mem::replace(&mut chunk, BytesMut::with_capacity(CHUNK));
-                    is_wanted = send(full.freeze());
+        let mut already_stored = already_stored.iter();
+        self.read_frames(self.start..self.sealed.counts_at, &mut |frame| {
+            let Some(record) = RecordRef::parse(frame).filter(|record| record.kind == kind) else {
+                return true;
+            };
+            if chunk.len() + record.rows.len() > CHUNK && !chunk.is_empty() {
+                let full = std::mem::replace(&mut chunk, BytesMut::with_capacity(CHUNK));
+                is_wanted = send(full.freeze());
+            }
+            if kind == RecordKind::Audit {
+                chunk.extend_from_slice(record.rows);
+            }
+            for row in record.event_rows() {
+                if already_stored.next() != Some(&true) {
+                    chunk.extend_from_slice(row);
+                    chunk.extend_from_slice(&collector.to_le_bytes());
+                    chunk.extend_from_slice(&number.to_le_bytes());
                 }
-                chunk.extend_from_slice(&rows);
             }
             is_wanted
-        };
-        self.read_frames(range, &mut add).map_err(|source| SpoolError::Io {
+        })
+        .map_err(|source| SpoolError::Io {
             action: "read segment",
             path: self.sealed.id.file_name().into(),
             source: source.into(),
@@ -211,47 +243,5 @@ impl Shipment {
                 }
             }
         }
-    }
-}
-
-/// Leaves out the events that the store has.
-struct StoredFilter<'a> {
-    already_stored: std::iter::Copied<std::slice::Iter<'a, bool>>,
-    layout: Option<RowLayout>,
-}
-
-impl<'a> StoredFilter<'a> {
-    fn new(columns: Option<&str>, already_stored: &'a [bool]) -> Self {
-        let columns = columns.filter(|_| already_stored.contains(&true));
-        Self { already_stored: already_stored.iter().copied(), layout: columns.and_then(RowLayout::parse) }
-    }
-
-    /// The rows of the next frame.
-    fn rows<'f>(&mut self, frame: &FrameRef<'f>) -> Cow<'f, [u8]> {
-        let Some(record) = RecordRef::parse(frame) else { return frame.payload.into() };
-        if record.kind != RecordKind::Events {
-            return record.rows.into();
-        }
-        let stored: Vec<bool> = self.already_stored.by_ref().take(record.count as usize).collect();
-        self.without(&record, &stored)
-    }
-
-    /// A record with a column that this version does not know stays whole: better a copy, which closing the day removes, than a lost row.
-    fn without<'f>(&self, record: &RecordRef<'f>, stored: &[bool]) -> Cow<'f, [u8]> {
-        if !stored.contains(&true) {
-            return record.rows.into();
-        }
-        if !stored.contains(&false) {
-            return Cow::default();
-        }
-        let lengths = self.layout.as_ref().and_then(|layout| layout.lengths(record.rows, record.count));
-        let Some(lengths) = lengths else { return record.rows.into() };
-        let (mut rest, mut left) = (record.rows, Vec::new());
-        for (length, is_stored) in lengths.into_iter().zip(stored) {
-            let (row, after) = rest.split_at(length);
-            left.extend_from_slice(if *is_stored { &[] } else { row });
-            rest = after;
-        }
-        left.into()
     }
 }

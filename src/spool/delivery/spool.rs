@@ -68,6 +68,11 @@ impl Spool {
         }
     }
 
+    /// Seals the active segment, if it has records.
+    pub fn seal(&self) {
+        self.log.state.queue.seal();
+    }
+
     /// Appends a row of the audit: `action` was done now; `detail` is a JSON object. It is accepted even when the spool is full.
     ///
     /// # Errors

@@ -113,7 +113,7 @@ impl ExaminedSegment {
             let Some(record) = RecordRef::parse(frame) else { return };
             contents.add_record(&record, header.created);
             if let Some(layout) = layout.as_ref().filter(|_| record.kind == RecordKind::Events) {
-                self.rows.extend(layout.decode(record.rows, record.count));
+                self.rows.extend(record.event_rows().filter_map(|row| layout.decode(row)));
             }
         })?;
         (self.events, self.audit, self.counts) = (contents.events, contents.audit, contents.counts);

@@ -1,31 +1,27 @@
-//! Finds and removes duplicate events: rows with the same site, page load and number that the collector's filter did not see.
+//! Finds and removes duplicate events: rows of one site with the same `event_id`, which the collector's filter did not see.
 //!
-//! The duplicate that was received first stays. Duplicates with different times of receipt were shipped several times. Duplicates with
-//! the same time are identical rows that the store made of one shipped event, after it lost a token.
+//! The duplicate that was received first stays. Duplicates of different segments, or with different times of receipt, were shipped several
+//! times. Others are identical rows that the store made of one shipped event, after it lost a token.
 //!
-//! 1. Insert a row of collector 0 into `segments` for each duplicate that was shipped again. The row's number is derived from the
-//!    event and its time of receipt, so a row that is inserted twice counts once.
-//! 2. Raise the `removed_duplicate` counts of `event_counts` to what `segments` says for the day and site.
-//! 3. If the duplicates that should stay are identical, insert one more with a higher `copy_number`, which then stays.
-//! 4. Delete the others.
+//! 1. Insert a row into `removed_events` for each duplicate that was shipped again. A row that is inserted twice counts once.
+//! 2. If the duplicates that should stay are identical, insert one more with a higher `copy_number`, which then stays.
+//! 3. Delete the others.
 //!
 //! | crash after step | recovery |
 //! |---|---|
-//! | 1, 2, 3 | the duplicates are still there, so all steps are repeated with the same result |
-//! | 4 | nothing is left to do |
+//! | 1, 2 | the duplicates are still there, so all steps are repeated with the same result |
+//! | 3 | nothing is left to do |
 //!
 //! Two runs at once leave at worst one duplicate too many and never delete all: what stays is the same for both.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use sha2::{Digest, Sha256};
 
 use super::tables::{CloseDayError, Tables};
-use crate::event::{COLUMNS, UnixMillis};
-use crate::spool::{self, DIGEST_COLUMNS, fingerprint};
+use crate::event::{COLUMNS, UnixSeconds};
 use crate::store::dates::day_date;
 use crate::store::sql;
 
@@ -35,19 +31,21 @@ const BATCH: usize = 1_000;
 const COPIES: usize = 100;
 /// Longest statement in bytes: `BATCH` times `COPIES` rows of a site id and five numbers fit.
 const MAX_QUERY: &str = "33554432";
-/// Their outcome in `event_counts`.
-const OUTCOME: &str = "removed_duplicate";
+/// Why they are in `removed_events`.
+const REASON: &str = "duplicate";
 /// Rows among which duplicates are searched for at once. It bounds the memory of the query to some tens of MB.
 const ROWS_AT_ONCE: u64 = 1_000_000;
 
 #[derive(clickhouse::Row, serde::Deserialize)]
 struct DuplicatedEvent {
     site: String,
-    page_load: u64,
-    seq: u32,
-    /// `received` (Unix ms) and `copy_number` of the duplicates; the one that stays comes first.
-    copies: Vec<(i64, u8)>,
+    event_id: u64,
+    /// The one that stays comes first.
+    copies: Vec<EventCopy>,
 }
+
+/// What tells the copies of an event apart: `received` (Unix s), `collector`, `segment` and `copy_number`; and `expires`.
+type EventCopy = (u32, u64, u64, u8, u16);
 
 /// A range of event times, in Unix seconds.
 #[derive(Clone, Copy)]
@@ -91,7 +89,7 @@ impl Interval {
     fn holds<'a>(&self, events: impl Iterator<Item = &'a DuplicatedEvent>) -> String {
         let events: Vec<_> = events.map(|event| format!("({})", event.identity())).collect();
         format!(
-            "time >= fromUnixTimestamp({}) AND time < fromUnixTimestamp({}) AND (site, page_load, seq) IN ({})",
+            "time >= fromUnixTimestamp({}) AND time < fromUnixTimestamp({}) AND (site, event_id) IN ({})",
             self.since,
             self.until,
             events.join(",")
@@ -119,11 +117,11 @@ async fn find(
     bucket: u64,
 ) -> Result<Vec<DuplicatedEvent>, CloseDayError> {
     let sql = format!(
-        "SELECT toString(site) AS site, page_load, seq, arraySlice(arraySort(copy -> (copy.1, -copy.2), \
-         groupArray((toUnixTimestamp64Milli(events.received), copy_number))), 1, {COPIES}) AS copies FROM events \
-         WHERE time >= fromUnixTimestamp({{since:Int64}}) AND time < fromUnixTimestamp({{until:Int64}}) \
-         AND page_load % {{buckets:UInt64}} = {{bucket:UInt64}} \
-         GROUP BY site, page_load, seq HAVING count() > 1 LIMIT {BATCH}"
+        "SELECT toString(site) AS site, event_id, arraySlice(arraySort(copy -> (copy.1, copy.2, copy.3, -copy.4), \
+         groupArray((toUnixTimestamp(events.received), collector, segment, copy_number, toUInt16(expires)))), 1, {COPIES}) AS copies \
+         FROM events WHERE time >= fromUnixTimestamp({{since:Int64}}) AND time < fromUnixTimestamp({{until:Int64}}) \
+         AND event_id % {{buckets:UInt64}} = {{bucket:UInt64}} \
+         GROUP BY site, event_id HAVING count() > 1 LIMIT {BATCH}"
     );
     let duplicated = tables
         .client()
@@ -142,17 +140,16 @@ async fn keep_one(
     interval: Interval,
     duplicated: &[DuplicatedEvent],
 ) -> Result<(), CloseDayError> {
-    record_in_segments(tables, duplicated).await?;
-    record_in_event_counts(tables, duplicated).await?;
+    record_removed(tables, duplicated).await?;
     let identical: Vec<_> = duplicated.iter().filter(|event| event.is_identical()).collect();
     if !identical.is_empty() {
         insert_another(tables, interval, &identical).await?;
     }
     let mut deleted = String::new();
     for event in duplicated {
-        for (received, copy_number) in event.deleted() {
+        for (received, collector, segment, copy_number, _) in event.deleted() {
             // Writing to a text cannot fail.
-            let _ = write!(deleted, "({},{received},{copy_number}),", event.identity());
+            let _ = write!(deleted, "({},{received},{collector},{segment},{copy_number}),", event.identity());
         }
     }
     let (table, events) = (tables.local("events"), interval.holds(duplicated.iter()));
@@ -161,7 +158,7 @@ async fn keep_one(
     for month in interval.months() {
         let delete = format!(
             "DELETE FROM {table} IN PARTITION {month} WHERE {events} \
-             AND (site, page_load, seq, toUnixTimestamp64Milli(received), copy_number) IN ({deleted})"
+             AND (site, event_id, toUnixTimestamp(received), collector, segment, copy_number) IN ({deleted})"
         );
         tables.run_long(&delete, MAX_QUERY).await?;
     }
@@ -174,89 +171,41 @@ async fn insert_another(
     interval: Interval,
     identical: &[&DuplicatedEvent],
 ) -> Result<(), CloseDayError> {
-    let columns = COLUMNS.join(", ");
-    let values: Vec<_> = COLUMNS.iter().map(|column| format!("copy.{column}")).collect();
+    let columns: Vec<_> = COLUMNS.iter().copied().chain(["collector", "segment"]).collect();
+    let values: Vec<_> = columns.iter().map(|column| format!("copy.{column}")).collect();
+    let columns = columns.join(", ");
     // Otherwise ClickHouse might ignore it as a repetition of a row that was inserted, and deleted, before.
     let insert = format!(
         "INSERT INTO events ({columns}, copy_number) SETTINGS insert_deduplicate = 0 \
          SELECT {}, copy.copy_number + 1 FROM events AS copy WHERE {} \
-         ORDER BY copy.received, copy.copy_number DESC LIMIT 1 BY copy.site, copy.page_load, copy.seq",
+         ORDER BY copy.received, copy.collector, copy.segment, copy.copy_number DESC LIMIT 1 BY copy.site, copy.event_id",
         values.join(", "),
         interval.holds(identical.iter().copied()),
     );
     tables.run_long(&insert, MAX_QUERY).await
 }
 
-/// Inserts a row of `segments` for each duplicate that was shipped again.
-async fn record_in_segments(tables: &Tables, duplicated: &[DuplicatedEvent]) -> Result<(), CloseDayError> {
+/// Inserts a row of `removed_events` for each duplicate that was shipped again.
+async fn record_removed(tables: &Tables, duplicated: &[DuplicatedEvent]) -> Result<(), CloseDayError> {
     let mut rows = String::new();
     for event in duplicated {
-        for received in event.shipped_again() {
-            let day = day_date(day_of(received));
-            let site = sql::string(&event.site);
-            let number = event.number(received);
-            let digest = fingerprint(event.page_load, event.seq);
-            // Only literals, because the embedded store evaluates no expressions in VALUES. A number is a time in ms.
-            let _ = write!(rows, "('{day}',{site},0,{number},1,{digest},{received},{received}),");
+        for (received, collector, segment, expires) in event.shipped_again() {
+            let (day, expires) = (day_date(UnixSeconds(received).day().0), day_date(expires));
+            let (site, id) = (sql::string(&event.site), event.event_id);
+            // Only literals, because the embedded store evaluates no expressions in VALUES.
+            let _ = write!(rows, "('{day}',{site},{collector},{segment},{id},'{REASON}','{expires}'),");
         }
     }
     if rows.is_empty() {
         return Ok(());
     }
-    let columns = DIGEST_COLUMNS.join(", ");
-    let insert = format!("INSERT INTO segments ({columns}) VALUES {}", rows.trim_end_matches(','));
+    let insert = format!(
+        "INSERT INTO removed_events (day, site, collector, segment, event_id, reason, expires) VALUES {}",
+        rows.trim_end_matches(',')
+    );
     // Inserting a row twice does no harm, but an insert that is ignored by mistake would.
     let query = tables.client().query(&insert).with_setting("max_query_size", MAX_QUERY);
     Ok(query.with_setting("insert_deduplicate", "0").execute().await?)
-}
-
-/// Raises the counts of `event_counts` for the days and sites of these events to what `segments` says was removed.
-async fn record_in_event_counts(
-    tables: &Tables,
-    duplicated: &[DuplicatedEvent],
-) -> Result<(), CloseDayError> {
-    let mut keys = BTreeSet::new();
-    for event in duplicated {
-        let days = event.shipped_again().into_iter().map(day_of);
-        keys.extend(days.map(|day| format!("({day},{})", sql::string(&event.site))));
-    }
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let keys = keys.into_iter().collect::<Vec<_>>().join(",");
-    let sums = async |table: &str, which: &str| -> Result<BTreeMap<(u16, String), u64>, CloseDayError> {
-        let sql = format!(
-            "SELECT toUInt16(day) AS date, toString(site) AS id, sum(events) FROM {table} \
-             WHERE {which} AND (date, id) IN ({keys}) GROUP BY date, id"
-        );
-        let query = tables.client().query(&sql).with_setting("max_query_size", MAX_QUERY);
-        let rows = query.fetch_all::<(u16, String, u64)>().await?;
-        Ok(rows.into_iter().map(|(day, site, events)| ((day, site), events)).collect())
-    };
-    let counted = sums("event_counts", &format!("outcome = '{OUTCOME}'")).await?;
-    for (key, total) in sums("segments FINAL", "collector = 0").await? {
-        let missing = total.saturating_sub(counted.get(&key).copied().unwrap_or_default());
-        if missing > 0 {
-            raise_count(tables, &key, missing, total).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Adds `events` to the counts of a day and site, which then are `total`. The token makes two concurrent runs count once.
-async fn raise_count(
-    tables: &Tables,
-    (day, site): &(u16, String),
-    events: u64,
-    total: u64,
-) -> Result<(), CloseDayError> {
-    let (day, site) = (day_date(*day), sql::string(site));
-    let insert = format!(
-        "INSERT INTO event_counts (day, site, outcome, events, expires) VALUES ('{day}',{site},'{OUTCOME}',{events},'{}')",
-        day_date(u16::MAX)
-    );
-    let token = format!("{OUTCOME}-{day}-{site}-{total}");
-    Ok(tables.client().query(&insert).with_setting("insert_deduplication_token", token).execute().await?)
 }
 
 impl DuplicatedEvent {
@@ -265,33 +214,25 @@ impl DuplicatedEvent {
         self.copies[0] == self.copies[1]
     }
 
-    /// `received` and `copy_number` of the rows to delete.
-    fn deleted(&self) -> BTreeSet<(i64, u8)> {
+    /// The rows to delete.
+    fn deleted(&self) -> BTreeSet<EventCopy> {
         let stays = usize::from(!self.is_identical());
         self.copies[stays..].iter().copied().collect()
     }
 
-    /// The times of receipt of the duplicates that were shipped again after the one that stays.
-    fn shipped_again(&self) -> BTreeSet<i64> {
-        let stays = self.copies[0].0;
-        self.copies.iter().map(|(received, _)| *received).filter(|received| *received != stays).collect()
+    /// Time of receipt, collector, segment and last day of the duplicates that were shipped again after the one that stays.
+    fn shipped_again(&self) -> BTreeSet<(u32, u64, u64, u16)> {
+        let shipped = |(received, collector, segment, _, expires): &EventCopy| {
+            (*received, *collector, *segment, *expires)
+        };
+        let stays = shipped(&self.copies[0]);
+        self.copies.iter().map(shipped).filter(|copy| *copy != stays).collect()
     }
 
     /// The event's identity as items of an SQL tuple.
     fn identity(&self) -> String {
-        format!("{},{},{}", sql::string(&self.site), self.page_load, self.seq)
+        format!("{},{}", sql::string(&self.site), self.event_id)
     }
-
-    /// The number of the row of `segments` for the duplicate received at that time.
-    fn number(&self, received: i64) -> u64 {
-        let digest = Sha256::digest(format!("{},{received}", self.identity()));
-        u64::from_le_bytes(*digest.first_chunk().expect("a digest has 32 bytes"))
-    }
-}
-
-/// The day of receipt, days since 1970-01-01, UTC.
-fn day_of(received: i64) -> u16 {
-    spool::day_of(UnixMillis(received))
 }
 
 #[cfg(test)]

@@ -1,44 +1,34 @@
 //! What reconciliation found to differ, and how it is told to the operator.
 
-use super::queries::DaySite;
 use crate::store::dates::day_date;
 
 /// A difference between what was shipped and what is stored, or a loss on the disk.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(tag = "finding", rename_all = "snake_case")]
 pub enum Discrepancy {
-    /// The store has none of a segment's events of a day and site.
+    /// The store has fewer events of a segment, day and site than were shipped.
     Missing {
         segment: String,
         events: u64,
+        /// How many the segment has.
+        shipped: u64,
         #[serde(serialize_with = "serialize_day")]
         day: u16,
         site: String,
     },
-    /// The store has a segment's events of a day and site more than once.
+    /// The store has events of a segment, day and site more than once.
     Doubled {
         segment: String,
+        /// How many are too many.
         events: u64,
         #[serde(serialize_with = "serialize_day")]
         day: u16,
         site: String,
     },
-    /// Events are missing or surplus, but not whole segments.
-    Events {
-        /// The surplus; negative when events are missing. 0: the number is right, but other events are stored.
-        events: i64,
-        /// The first segment of the affected time.
-        from: String,
-        /// The last segment of the affected time.
-        to: String,
-        #[serde(serialize_with = "serialize_day")]
-        day: u16,
-        site: String,
-    },
-    /// Events are missing or surplus by `event_counts`, and `segments` does not cover the day.
-    Counted {
-        /// The surplus; negative when events are missing.
-        events: i64,
+    /// The store has events of a segment, day and site of which it was told nothing.
+    Unknown {
+        segment: String,
+        events: u64,
         #[serde(serialize_with = "serialize_day")]
         day: u16,
         site: String,
@@ -58,31 +48,21 @@ pub enum Discrepancy {
 impl std::fmt::Display for Discrepancy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Missing { segment, events, day, site } => {
+            Self::Missing { segment, events, shipped, day, site } => {
                 let day = day_date(*day);
-                write!(f, "segment {segment} is missing: {events} events of {site} on {day}")
+                if events == shipped {
+                    write!(f, "segment {segment} is missing: {events} events of {site} on {day}")
+                } else {
+                    write!(f, "segment {segment} is incomplete: {events} of its {shipped} events of {site} on {day} are missing")
+                }
             }
             Self::Doubled { segment, events, day, site } => {
                 let day = day_date(*day);
                 write!(f, "segment {segment} is doubled: {events} events of {site} on {day} are too many")
             }
-            Self::Events { events, from, to, day, site } => {
+            Self::Unknown { segment, events, day, site } => {
                 let day = day_date(*day);
-                let what = match events {
-                    0 => "other events than were shipped, but the same number,".to_owned(),
-                    1.. => format!("{events} events too many"),
-                    _ => format!("{} events missing", events.unsigned_abs()),
-                };
-                write!(f, "{what} of {site} on {day}, of segments {from} to {to}")
-            }
-            Self::Counted { events, day, site } => {
-                let what = if *events < 0 { "missing" } else { "too many" };
-                let day = day_date(*day);
-                write!(
-                    f,
-                    "{} events of {site} on {day} are {what}, by table event_counts",
-                    events.unsigned_abs()
-                )
+                write!(f, "segment {segment} is unknown: {events} events of {site} on {day} are stored, and table segments has no count of them")
             }
             Self::Lost { segment } => write!(
                 f,
@@ -99,18 +79,6 @@ impl std::fmt::Display for Discrepancy {
                     "segment {segment} was damaged on the disk: {what} are lost; run `footfall spool discard {segment}` to acknowledge the loss"
                 )
             }
-        }
-    }
-}
-
-impl Discrepancy {
-    pub(super) fn is_of(&self, day_site: &DaySite) -> bool {
-        match self {
-            Self::Missing { day, site, .. }
-            | Self::Doubled { day, site, .. }
-            | Self::Events { day, site, .. }
-            | Self::Counted { day, site, .. } => (*day, site) == (day_site.0, &day_site.1),
-            Self::Lost { .. } | Self::Damaged { .. } => false,
         }
     }
 }

@@ -1,69 +1,66 @@
 //! Reads the counts of the store and of the spool, and compares them.
 //!
-//! Collectors go on meanwhile, so the order of the reads makes the result exact: `event_counts`, `segments`, `events`, the spool,
-//! `segments` again, `event_counts` again. A collector inserts a segment's events first, then its row of `segments`, then
-//! its counts, and segments in order. So the stored events lie between what is read first and what is read last plus the
-//! oldest segment of the spool. Days that `segments` does not cover, and days with rows past their retention, are
-//! compared by counts only.
+//! Collectors go on meanwhile. A collector inserts a segment's events first and its rows of `segments` then, so a segment may differ while
+//! it is shipped. Therefore a difference counts only if it is the same a moment later, and if the segment does not wait in the spool.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::time::Duration;
 
-use super::digest_check::DigestCheck;
-use super::digest_sum::DigestSum;
 use super::discrepancy::Discrepancy;
-use super::queries::{DaySite, OutcomeCounts, ReconcileError, event_counts, segment_totals, stored_events};
+use super::queries::{
+    DaySite, EXPIRED, OutcomeCounts, ReconcileError, SegmentDifference, outcome_counts, removed_events,
+    segment_differences, stored_events,
+};
 use super::spool_losses::{damaged_segments, lost_segments};
 use crate::event::DropReason;
 use crate::spool::{Inventory, STORED, SegmentCounts, inspect};
 use crate::store::Client;
 
+/// Pause before differences are read again: longer than the rows of a segment take to follow its events.
+const PAUSE: Duration = Duration::from_millis(300);
+/// How often differences are read before the last ones count.
+const READS: usize = 4;
+
 /// The counts of one day of receipt and site.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct ReconciledCounts {
+    /// Events in the store, within their retention.
     pub stored: u64,
-    /// Events that the store confirmed, by `event_counts`, without those removed on purpose.
+    /// Events that were shipped and are within their retention, without those that were removed on purpose.
     pub confirmed: u64,
     /// Events in this collector's spool that the store has not confirmed.
     pub spooled: u64,
-    /// Of those, events that are being shipped, so that the store may have them already.
-    pub shipping: u64,
     /// Events of quarantined segments.
     pub quarantined: u64,
     /// Dropped events, by the number of the reason.
     pub dropped: [u64; DropReason::ALL.len()],
     /// Events removed from the store on purpose: duplicates and erased events.
     pub removed: u64,
+    /// Shipped events whose retention has passed.
+    pub expired: u64,
     /// Events of discarded segments.
     pub discarded: u64,
     /// Events lost to damage on this collector's disk, and not discarded.
     pub lost: u64,
-    /// Rows have passed their retention, so the store may have fewer than it confirmed.
-    pub expired: bool,
-    /// Table `segments` covers all of its events, so their digest was compared, not only their number.
-    pub is_checked_by_digest: bool,
+    /// Acknowledged events that the store lacks.
+    pub missing: u64,
+    /// Events that the store has beyond those that were shipped.
+    pub surplus: u64,
 }
 
 impl ReconciledCounts {
-    /// Acknowledged events that the store lacks.
-    pub fn missing(&self) -> u64 {
-        if self.expired { 0 } else { self.confirmed.saturating_sub(self.stored) }
-    }
-
-    /// Events that the store has beyond those it confirmed or is receiving.
-    pub fn surplus(&self) -> u64 {
-        self.stored.saturating_sub(self.confirmed + self.shipping)
-    }
-
+    /// Whether no event is missing or surplus.
     pub fn is_reconciled(&self) -> bool {
-        self.missing() == 0 && self.surplus() == 0
+        self.missing == 0 && self.surplus == 0
     }
 
     /// Every event that reached the collectors.
     pub fn received(&self) -> u64 {
         self.confirmed
             + self.removed
+            + self.expired
             + self.spooled
             + self.quarantined
             + self.discarded
@@ -72,6 +69,7 @@ impl ReconciledCounts {
     }
 }
 
+/// The counts of all days and sites, and what differs.
 #[derive(Debug, Clone, Default)]
 pub struct Reconciliation {
     pub days: BTreeMap<DaySite, ReconciledCounts>,
@@ -83,9 +81,7 @@ pub struct Reconciliation {
 impl Reconciliation {
     /// Whether every event is accounted for.
     pub fn is_reconciled(&self) -> bool {
-        self.unreadable.is_empty()
-            && self.discrepancies.is_empty()
-            && self.days.values().all(ReconciledCounts::is_reconciled)
+        self.unreadable.is_empty() && self.discrepancies.is_empty()
     }
 
     /// Compares `days` (days since 1970-01-01) in the store and in the spool in `directory`.
@@ -95,26 +91,29 @@ impl Reconciliation {
         days: RangeInclusive<u16>,
     ) -> Result<Self, ReconcileError> {
         let today = crate::spool::today();
-        let first = event_counts(client, &days).await?;
-        let before = segment_totals(client, &days).await?;
-        let stored = stored_events(client, &days).await?;
-        let inventory = if directory.exists() { Some(inspect(directory)?) } else { None };
-        let after = segment_totals(client, &days).await?;
-        let last = event_counts(client, &days).await?;
         let mut reconciliation = Self::default();
-        for (key, outcomes) in &last {
-            reconciliation.add_event_counts(key, outcomes, today);
+        let outcomes = outcome_counts(client, &days, today).await?;
+        for (key, outcomes) in &outcomes {
+            reconciliation.add_outcomes(key, outcomes);
         }
-        for (key, sum) in &stored {
-            reconciliation.days.entry(key.clone()).or_default().stored = sum.events.unsigned_abs();
+        for (key, events) in stored_events(client, &days, today).await? {
+            reconciliation.days.entry(key).or_default().stored = events;
         }
+        for (key, events) in removed_events(client, &days, today).await? {
+            let counts = reconciliation.days.entry(key).or_default();
+            counts.removed = events;
+            counts.confirmed = counts.confirmed.saturating_sub(events);
+        }
+        let inventory = if directory.exists() { Some(inspect(directory)?) } else { None };
         if let Some(inventory) = &inventory {
             reconciliation.add_spool(inventory, &days);
         }
-        reconciliation.settle_between_reads(&first);
-        let shipping = inventory.as_ref().map(Inventory::shipping).unwrap_or_default();
-        let check = DigestCheck { client, before, after, shipping };
-        reconciliation.check_digests(&check, &first, &stored).await?;
+        let received: BTreeSet<u16> = reconciliation.days.keys().map(|(day, _)| *day).collect();
+        for day in received {
+            for difference in lasting_differences(client, directory, day, today).await? {
+                reconciliation.add_difference(difference);
+            }
+        }
         if let Some(inventory) = &inventory {
             reconciliation.discrepancies.extend(damaged_segments(inventory, &days));
             reconciliation.discrepancies.extend(lost_segments(client, inventory).await?);
@@ -122,74 +121,56 @@ impl Reconciliation {
         Ok(reconciliation)
     }
 
-    /// Compares digests where `segments` covers the day, and collects the discrepancies.
-    async fn check_digests(
-        &mut self,
-        check: &DigestCheck<'_>,
-        before: &BTreeMap<DaySite, OutcomeCounts>,
-        stored: &BTreeMap<DaySite, DigestSum>,
-    ) -> Result<(), ReconcileError> {
-        let mut covered = BTreeMap::new();
-        for (key, counts) in &mut self.days {
-            let (confirmed, removed) = before.get(key).map(stored_and_removed).unwrap_or_default();
-            if counts.expired {
-                continue;
-            }
-            let actual = stored.get(key).copied().unwrap_or_default();
-            if check.covers(key, confirmed, removed) {
-                counts.is_checked_by_digest = true;
-                covered.insert(key.clone(), actual);
-            } else if check.explains_excess(key, actual, confirmed).await? {
-                counts.is_checked_by_digest = true;
-                counts.confirmed = counts.stored;
+    fn add_outcomes(&mut self, key: &DaySite, outcomes: &OutcomeCounts) {
+        let counts = self.days.entry(key.clone()).or_default();
+        for (outcome, events) in outcomes {
+            match DropReason::from_name(outcome) {
+                Some(reason) => counts.dropped[reason as usize] += events,
+                None if outcome == STORED => counts.confirmed += events,
+                None if outcome == EXPIRED => counts.expired += events,
+                None => {}
             }
         }
-        self.discrepancies = check.discrepancies(&covered).await?;
-        for (key, counts) in self.days.iter().filter(|(_, counts)| !counts.is_reconciled()) {
-            if !self.discrepancies.iter().any(|found| found.is_of(key)) {
-                let events = counts.surplus().cast_signed() - counts.missing().cast_signed();
-                self.discrepancies.push(Discrepancy::Counted { events, day: key.0, site: key.1.clone() });
-            }
-        }
-        Ok(())
     }
 
-    fn add_event_counts(&mut self, key: &DaySite, outcomes: &OutcomeCounts, today: u16) {
-        let counts = self.days.entry(key.clone()).or_default();
-        for (outcome, (events, expires)) in outcomes {
-            match DropReason::ALL.into_iter().find(|reason| reason.name() == outcome) {
-                Some(reason) => counts.dropped[reason as usize] += events,
-                None if outcome == STORED => {
-                    counts.confirmed += events;
-                    counts.expired = *expires < today;
-                }
-                // Every other outcome counts events that were removed on purpose.
-                None => counts.removed += events,
-            }
+    fn add_difference(&mut self, difference: SegmentDifference) {
+        let SegmentDifference { id, day, site, shipped, stored, distinct } = difference;
+        let counts = self.days.entry((day, site.clone())).or_default();
+        let segment = id.to_string();
+        // Some events may be missing while others are there twice.
+        let missing = shipped.saturating_sub(distinct);
+        let surplus = (stored + missing).saturating_sub(shipped);
+        counts.missing += missing;
+        counts.surplus += surplus;
+        if missing > 0 {
+            let site = site.clone();
+            let segment = segment.clone();
+            self.discrepancies.push(Discrepancy::Missing { segment, events: missing, shipped, day, site });
         }
-        counts.confirmed = counts.confirmed.saturating_sub(counts.removed);
+        if surplus > 0 {
+            self.discrepancies.push(if shipped == 0 {
+                Discrepancy::Unknown { segment, events: surplus, day, site }
+            } else {
+                Discrepancy::Doubled { segment, events: surplus, day, site }
+            });
+        }
     }
 
     fn add_spool(&mut self, inventory: &Inventory, range: &RangeInclusive<u16>) {
         let days = &mut self.days;
-        let mut add = |tally: &SegmentCounts, apply: &dyn Fn(&mut ReconciledCounts, u64)| {
-            for (site, count) in tally.iter().filter(|(_, count)| range.contains(&count.day)) {
+        let mut add = |segment: &SegmentCounts, apply: &dyn Fn(&mut ReconciledCounts, u64)| {
+            for (site, count) in segment.iter().filter(|(_, count)| range.contains(&count.day)) {
                 apply(days.entry((count.day, site.to_owned())).or_default(), count.stored);
             }
         };
-        for (place, segment) in inventory.segments.iter().enumerate() {
-            add(&segment.counts, &|counts, events| {
-                counts.spooled += events;
-                counts.shipping += if place == 0 { events } else { 0 };
-            });
-        }
+        let waiting = || inventory.segments.iter().map(|segment| &segment.counts);
         let quarantined = || inventory.quarantined.iter().filter_map(|segment| segment.counts.as_ref());
-        quarantined().for_each(|tally| add(tally, &|counts, events| counts.quarantined += events));
-        inventory.discarded.iter().for_each(|tally| add(tally, &|counts, events| counts.discarded += events));
         let lost = || inventory.lost.iter().map(|loss| &loss.counts);
-        lost().for_each(|tally| add(tally, &|counts, events| counts.lost += events));
-        let waiting = inventory.segments.iter().map(|segment| &segment.counts);
-        let all = waiting.chain(quarantined()).chain(&inventory.discarded).chain(lost());
+        waiting().for_each(|segment| add(segment, &|counts, events| counts.spooled += events));
+        quarantined().for_each(|segment| add(segment, &|counts, events| counts.quarantined += events));
+        inventory.discarded.iter().for_each(|one| add(one, &|counts, events| counts.discarded += events));
+        lost().for_each(|segment| add(segment, &|counts, events| counts.lost += events));
+        let all = waiting().chain(quarantined()).chain(&inventory.discarded).chain(lost());
         for (site, count) in all.flat_map(SegmentCounts::iter) {
             if range.contains(&count.day) {
                 let counts = self.days.entry((count.day, site.to_owned())).or_default();
@@ -203,79 +184,78 @@ impl Reconciliation {
             inventory.quarantined.iter().filter(|segment| segment.counts.is_none()).map(|it| &it.id);
         self.unreadable = damaged.chain(unknown).cloned().collect();
     }
-
-    /// If the stored events lie between the two reads of `event_counts`, they are the confirmed ones.
-    fn settle_between_reads(&mut self, before: &BTreeMap<DaySite, OutcomeCounts>) {
-        for (key, counts) in &mut self.days {
-            let events =
-                before.get(key).and_then(|outcomes| outcomes.get(STORED)).map_or(0, |(events, _)| *events);
-            let before = events.saturating_sub(counts.removed);
-            if (before..counts.confirmed).contains(&counts.stored) {
-                counts.confirmed = counts.stored;
-            }
-        }
-    }
 }
 
-/// Events stored and removed on purpose.
-fn stored_and_removed(outcomes: &OutcomeCounts) -> (u64, u64) {
-    let is_dropped = |outcome: &str| DropReason::ALL.into_iter().any(|reason| reason.name() == outcome);
-    let sum = |wanted: fn(&str) -> bool| {
-        let outcomes = outcomes.iter().filter(|(outcome, _)| wanted(outcome) && !is_dropped(outcome));
-        outcomes.map(|(_, (events, _))| events).sum()
-    };
-    (sum(|outcome| outcome == STORED), sum(|outcome| outcome != STORED))
+/// The differences of a day that stay the same from one read to the next, without segments that wait in the spool.
+async fn lasting_differences(
+    client: &Client,
+    directory: &Path,
+    day: u16,
+    today: u16,
+) -> Result<Vec<SegmentDifference>, ReconcileError> {
+    let mut found = segment_differences(client, day, today).await?;
+    for _ in 1..READS {
+        if found.is_empty() {
+            break;
+        }
+        let waiting: BTreeSet<_> = if directory.exists() {
+            inspect(directory)?.origins().collect()
+        } else {
+            BTreeSet::new()
+        };
+        tokio::time::sleep(PAUSE).await;
+        let again = segment_differences(client, day, today).await?;
+        let is_settled = again == found;
+        found.retain(|difference| again.contains(difference) && !waiting.contains(&difference.id));
+        if is_settled {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spool::SegmentId;
 
-    fn counts(stored: u64, confirmed: u64, shipping: u64) -> ReconciledCounts {
-        ReconciledCounts { stored, confirmed, shipping, spooled: shipping, ..ReconciledCounts::default() }
-    }
-
-    #[test]
-    fn events_that_are_confirmed_but_not_stored_are_missing() {
-        assert_eq!(counts(9, 10, 0).missing(), 1);
-        assert_eq!(ReconciledCounts { expired: true, ..counts(9, 10, 0) }.missing(), 0);
-        assert!(counts(10, 10, 0).is_reconciled());
-    }
-
-    #[test]
-    fn events_beyond_the_confirmed_ones_are_a_surplus_unless_they_are_being_shipped() {
-        assert_eq!(counts(11, 10, 0).surplus(), 1);
-        assert!(counts(11, 10, 1).is_reconciled());
-        assert_eq!(counts(12, 10, 1).surplus(), 1);
-    }
-
-    #[test]
-    fn counts_that_arrive_while_the_events_are_counted_make_no_difference() {
-        let key = (1, "clinic".to_owned());
-        let outcomes = |events| OutcomeCounts::from([(STORED.to_owned(), (events, 9))]);
+    fn found(shipped: u64, stored: u64, distinct: u64) -> Vec<(&'static str, u64)> {
+        let id = SegmentId { collector: 7, number: 9 };
         let mut reconciliation = Reconciliation::default();
-        reconciliation.add_event_counts(&key, &outcomes(20), 1);
-        reconciliation.days.get_mut(&key).unwrap().stored = 15;
-        assert!(!reconciliation.is_reconciled());
-        reconciliation.settle_between_reads(&BTreeMap::from([(key.clone(), outcomes(15))]));
-        assert!(reconciliation.is_reconciled());
-        reconciliation.days.get_mut(&key).unwrap().stored = 9;
-        reconciliation.settle_between_reads(&BTreeMap::from([(key, outcomes(10))]));
-        assert!(!reconciliation.is_reconciled());
+        reconciliation.add_difference(SegmentDifference {
+            id,
+            day: 1,
+            site: "clinic".to_owned(),
+            shipped,
+            stored,
+            distinct,
+        });
+        let names = reconciliation.discrepancies.iter().map(|found| match found {
+            Discrepancy::Missing { events, .. } => ("missing", *events),
+            Discrepancy::Doubled { events, .. } => ("doubled", *events),
+            Discrepancy::Unknown { events, .. } => ("unknown", *events),
+            other => panic!("{other:?}"),
+        });
+        names.collect()
     }
 
     #[test]
-    fn events_that_were_removed_on_purpose_are_not_missing() {
+    fn what_is_missing_or_doubled_is_told_apart_by_the_number_of_different_events() {
+        assert_eq!(found(10, 0, 0), [("missing", 10)]);
+        assert_eq!(found(10, 7, 7), [("missing", 3)]);
+        assert_eq!(found(10, 20, 10), [("doubled", 10)]);
+        assert_eq!(found(10, 10, 9), [("missing", 1), ("doubled", 1)]);
+        assert_eq!(found(0, 5, 5), [("unknown", 5)]);
+    }
+
+    #[test]
+    fn everything_that_was_received_is_one_of_the_counts() {
+        let outcomes =
+            [(STORED, 20), (EXPIRED, 4), ("bot", 3), ("", 0)].map(|(name, events)| (name.to_owned(), events));
         let key = (1, "clinic".to_owned());
-        let outcomes = OutcomeCounts::from([
-            (STORED.to_owned(), (20, 9)),
-            ("removed".to_owned(), (2, 0)),
-            ("bot".to_owned(), (3, 0)),
-        ]);
         let mut reconciliation = Reconciliation::default();
-        reconciliation.add_event_counts(&key, &outcomes, 1);
-        let counts = reconciliation.days.get_mut(&key).unwrap();
-        counts.stored = 18;
-        assert_eq!((counts.is_reconciled(), counts.received(), counts.dropped), (true, 23, [0, 3, 0]));
+        reconciliation.add_outcomes(&key, &outcomes.into());
+        let counts = &reconciliation.days[&key];
+        assert_eq!((counts.received(), counts.dropped, counts.expired), (27, [0, 3, 0], 4));
     }
 }

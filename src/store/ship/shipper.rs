@@ -201,7 +201,7 @@ impl Shipper {
         }
         let spool = self.spool.clone();
         blocking(move || {
-            spool.keep_shipped_ids(&sealed, shipment.event_ids());
+            spool.keep_shipped_ids(&sealed, shipment.filter_ids());
             spool.confirm(&sealed)
         })
         .await?;

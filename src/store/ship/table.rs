@@ -8,8 +8,7 @@ pub(super) fn table(rows: BatchRows) -> &'static str {
     match rows {
         BatchRows::Events => EVENTS,
         BatchRows::Audit => "audit",
-        BatchRows::Digests => "segments",
-        BatchRows::Counts => "event_counts",
+        BatchRows::Segment => "segments",
     }
 }
 
@@ -17,6 +16,6 @@ pub(super) fn table(rows: BatchRows) -> &'static str {
 pub(super) fn token(segment: SegmentId, rows: BatchRows) -> String {
     match rows {
         BatchRows::Events => segment.to_string(),
-        BatchRows::Audit | BatchRows::Digests | BatchRows::Counts => format!("{segment}-{}", table(rows)),
+        BatchRows::Audit | BatchRows::Segment => format!("{segment}-{}", table(rows)),
     }
 }

@@ -11,7 +11,8 @@
 //!     24      8  collector of the id
 //!     32      8  number of the id
 //!     40      8  time of creation, Unix ms
-//!     48         payload schemas: kind of frame (1), length of the text (2), text
+//!     48      8  collector that wrote the records first
+//!     56         payload schemas: kind of frame (1), length of the text (2), text
 //! ```
 
 use std::io;
@@ -22,9 +23,9 @@ use crate::spool::log::disk::DiskFile;
 
 const MAGIC: &[u8; 8] = b"FOOTSPOL";
 /// Version of the spool's format. Recovery reads no other.
-pub(crate) const FORMAT: u16 = 2;
+pub(crate) const FORMAT: u16 = 3;
 /// Length before the schemas.
-const FIXED_LEN: usize = 48;
+const FIXED_LEN: usize = 56;
 /// The longest header: far above the columns of the rows that a segment holds.
 const MAX_HEADER_LEN: usize = 64 << 10;
 /// Bytes that are read at once; longer headers take a second read.
@@ -33,6 +34,8 @@ const FIRST_READ: usize = 4096;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) id: SegmentId,
+    /// The collector that wrote the records first. A segment that is made from another one has an id of its own and keeps this.
+    pub(crate) origin: u64,
     /// Unix ms.
     pub(crate) created: i64,
     /// Random; every frame carries it.
@@ -55,6 +58,7 @@ impl Header {
         bytes.extend_from_slice(&self.id.collector.to_le_bytes());
         bytes.extend_from_slice(&self.id.number.to_le_bytes());
         bytes.extend_from_slice(&self.created.to_le_bytes());
+        bytes.extend_from_slice(&self.origin.to_le_bytes());
         debug_assert_eq!(bytes.len(), FIXED_LEN);
         for schema in &self.schemas {
             bytes.push(schema.kind);
@@ -104,7 +108,8 @@ impl Header {
             schemas.push(schema(&mut rest).ok_or("its header is incomplete")?);
         }
         let id = SegmentId { collector: u64_at(bytes, 24), number: u64_at(bytes, 32) };
-        Ok(Self { id, created: u64_at(bytes, 40).cast_signed(), salt: u32_at(bytes, 20), schemas })
+        let (created, origin) = (u64_at(bytes, 40).cast_signed(), u64_at(bytes, 48));
+        Ok(Self { id, origin, created, salt: u32_at(bytes, 20), schemas })
     }
 }
 

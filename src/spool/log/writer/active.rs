@@ -28,7 +28,13 @@ pub(crate) struct ActiveSegment<A> {
 impl<A: SegmentAccount> ActiveSegment<A> {
     /// Creates a segment. Its header is durable before the file has its name, so a segment without a header is damaged.
     pub(crate) fn create(disk: &dyn Disk, directory: &Path, id: SegmentId) -> Result<Self, SpoolError> {
-        let header = Header { id, created: now_ms(), salt: random() as u32, schemas: A::schemas() };
+        let header = Header {
+            id,
+            origin: id.collector,
+            created: now_ms(),
+            salt: random() as u32,
+            schemas: A::schemas(),
+        };
         let (next, path) = (directory.join(NEXT), directory.join(id.file_name()));
         let bytes = header.encode();
         let create = || {

@@ -51,12 +51,16 @@ struct WaitingRecords<D> {
     no_space: Option<SpoolError>,
     /// Whether there is a segment to write to.
     has_segment: bool,
+    /// Whether the segment must be sealed behind these records.
+    seal: bool,
     writer_sleeps: bool,
 }
 
 pub(crate) enum WriterTask<D> {
     /// Write and sync this, then finish its commit.
     Write(Batch<D>),
+    /// Seal the segment.
+    Seal,
     /// The time for which the writer asked has come.
     TimerDue,
     /// Nothing waits, and nothing will come.
@@ -70,6 +74,8 @@ pub(crate) struct Batch<D> {
     pub(crate) count: u32,
     pub(crate) deferred: D,
     pub(crate) commit: Arc<Commit>,
+    /// Whether the segment must be sealed behind it.
+    pub(crate) seal: bool,
 }
 
 impl<D: Default> AppendQueue<D> {
@@ -86,6 +92,7 @@ impl<D: Default> AppendQueue<D> {
             refusal: None,
             no_space: None,
             has_segment,
+            seal: false,
             writer_sleeps: false,
         };
         Self { waiting: Mutex::new(waiting), work: Condvar::new(), usage, max_bytes }
@@ -138,6 +145,13 @@ impl<D: Default> AppendQueue<D> {
             waiting.deferred_since = Some(Instant::now());
             self.wake_writer(waiting);
         }
+    }
+
+    /// Seals the segment behind what was pushed before.
+    pub(crate) fn seal(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.seal = true;
+        self.wake_writer(waiting);
     }
 
     /// Refuses appends from now on. The writer writes what waits and then ends.
@@ -211,6 +225,9 @@ impl<D: Default> AppendQueue<D> {
             if is_closed {
                 return WriterTask::Closed;
             }
+            if std::mem::take(&mut waiting.seal) {
+                return WriterTask::Seal;
+            }
             let until = [due, deferred_until].into_iter().flatten().min();
             if due.is_some_and(|due| due <= Instant::now()) {
                 return WriterTask::TimerDue;
@@ -247,6 +264,7 @@ impl<D: Default> WaitingRecords<D> {
             count: std::mem::take(&mut self.count),
             deferred: std::mem::take(&mut self.deferred),
             commit,
+            seal: std::mem::take(&mut self.seal),
         }
     }
 }

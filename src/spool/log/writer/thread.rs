@@ -68,19 +68,21 @@ impl<A: SegmentAccount> Writer<A> {
             let buffers = (std::mem::take(&mut frames), std::mem::take(&mut wakers));
             match self.state.queue.next_task(buffers.0, buffers.1, due) {
                 WriterTask::Write(batch) => {
-                    let (commit, count) = (batch.commit.clone(), batch.count);
+                    let (commit, count, seal) = (batch.commit.clone(), batch.count, batch.seal);
                     self.check_space(batch.frames.len() as u64);
                     let began = Instant::now();
                     frames = self.write(batch)?;
                     wakers = commit.finish(Ok(()));
                     frames.clear();
                     self.pace.record(count, began);
-                    if self.is_due() {
+                    if seal || self.is_due() {
                         self.seal()?;
                     } else {
                         self.pace.wait(|| self.state.queue.count());
                     }
                 }
+                WriterTask::Seal if self.active.first_write.is_some() => self.seal()?,
+                WriterTask::Seal => {}
                 WriterTask::TimerDue => {
                     self.check_space(0);
                     if self.is_due() {

@@ -2,8 +2,7 @@
 
 use std::io;
 
-use crate::spool::accounting::record::{EventRecord, RecordKind, RecordRef};
-use crate::spool::accounting::row_layout::RowLayout;
+use crate::spool::accounting::record::{EventEntry, EventRecord, RecordKind, RecordRef};
 use crate::spool::delivery::queue::SealedSegment;
 use crate::spool::log::disk::DiskFile;
 use crate::spool::log::frame;
@@ -19,8 +18,7 @@ pub(crate) struct DividedFrames {
     pub(crate) rest: Vec<u8>,
 }
 
-/// Divides the records of a segment. Records stay whole unless only one has events. `None`: the segment has a single event, or its
-/// rows cannot be divided.
+/// Divides the records of a segment. Records stay whole unless only one has events. `None`: the segment has a single event.
 pub(crate) fn divide(
     file: &dyn DiskFile,
     header: &Header,
@@ -47,7 +45,7 @@ pub(crate) fn divide(
         if record.kind != RecordKind::Events {
             copy_frame(&frame, rest);
         } else if count == events {
-            let Some([one, other]) = divide_rows(header, &record) else { return Ok(None) };
+            let [one, other] = divide_rows(&record);
             first.extend_from_slice(&one);
             second.extend_from_slice(&other);
         } else if in_first == 0 || (second.is_empty() && in_first + count <= events / 2) {
@@ -59,18 +57,14 @@ pub(crate) fn divide(
     }
 }
 
-/// `None`: the rows have a column that this version does not know.
-fn divide_rows(header: &Header, record: &RecordRef<'_>) -> Option<[Vec<u8>; 2]> {
-    let columns = header.schema(RecordKind::Events as u8)?;
-    let lengths = RowLayout::parse(columns)?.lengths(record.rows, record.count)?;
-    let seqs: Vec<u32> = record.event_ids().map(|(_, seq)| seq).collect();
-    let half = lengths.len() / 2;
-    let (rows, other_rows) = record.rows.split_at(lengths[..half].iter().sum());
-    let (seqs, other_seqs) = seqs.split_at(half);
-    Some([(seqs, rows), (other_seqs, other_rows)].map(|(seqs, rows)| {
+fn divide_rows(record: &RecordRef<'_>) -> [Vec<u8>; 2] {
+    let events: Vec<EventEntry> = record.events().collect();
+    let (first, second) = events.split_at(events.len() / 2);
+    let middle = first.iter().map(|event| event.row_len as usize).sum();
+    let (first_rows, second_rows) = record.rows.split_at(middle);
+    [(first, first_rows), (second, second_rows)].map(|(events, rows)| {
         let mut out = Vec::new();
-        let part = EventRecord { site: record.site, page_load: record.page_load, seqs, rows };
-        frame::encode_record(&part, &mut out);
+        frame::encode_record(&EventRecord { site: record.site, events, rows }, &mut out);
         out
-    }))
+    })
 }
