@@ -127,8 +127,7 @@ fn has_email(text: &str) -> bool {
 pub fn cookies(data: &[u8]) {
     static PRIVACY: LazyLock<Privacy> = LazyLock::new(|| {
         let directory = std::env::temp_dir().join(format!("footfall-fuzz-{}", std::process::id()));
-        let (zone, turn) = (jiff::tz::TimeZone::UTC, jiff::civil::time(4, 0, 0, 0));
-        let keys = KeyRing::open(&directory, true, zone, turn, Arc::new(SystemClock));
+        let keys = KeyRing::open(&directory, true, jiff::tz::TimeZone::UTC, Arc::new(SystemClock));
         Privacy::new(keys.expect("a key in the directory for temporary files"), GeoLookup::open(&[]))
     });
     static SITE: LazyLock<Site> = LazyLock::new(|| Site {
@@ -139,7 +138,7 @@ pub fn cookies(data: &[u8]) {
     });
     let text = String::from_utf8_lossy(data);
     let offered: Vec<_> = text.lines().filter_map(|line| line.split_once('=')).collect();
-    let kept = PRIVACY.cookies(&SITE, offered.iter().copied());
+    let kept = PRIVACY.epoch().cookies(&SITE, offered.iter().copied());
     assert!(kept.len() <= SITE.cookies.len());
     for (index, (name, value)) in kept.iter().enumerate() {
         assert!(!kept[..index].iter().any(|(other, _)| other == name), "{name} is kept twice");
@@ -156,7 +155,7 @@ pub fn cookies(data: &[u8]) {
             }
         }
     }
-    assert_eq!(PRIVACY.cookies(&SITE, offered.iter().copied()), kept, "the same cookies are kept the same");
+    assert_eq!(PRIVACY.epoch().cookies(&SITE, offered.iter().copied()), kept, "the same cookies are kept the same");
 }
 
 /// Lines of `Sec-CH-UA` headers in the order of the specification, the first for brands; then a user agent.

@@ -205,7 +205,7 @@ mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
     use std::time::Instant;
 
-    use jiff::Timestamp;
+    use jiff::{SignedDuration, Timestamp};
 
     use super::*;
     use crate::config::SpoolLimits;
@@ -218,6 +218,10 @@ mod tests {
     impl Clock for TestClock {
         fn now(&self) -> Timestamp {
             Timestamp::from_second(self.0.load(Ordering::Relaxed)).unwrap()
+        }
+
+        fn uptime(&self) -> SignedDuration {
+            SignedDuration::from_secs(self.0.load(Ordering::Relaxed))
         }
     }
 

@@ -174,7 +174,7 @@ impl Collector {
                 return false;
             }
             let page_load = context.page_load;
-            let new = known.insert(page_load.filter_id(number), page_load.previous_filter_id(number));
+            let new = known.insert(page_load.filter_id(number), page_load.previous_filter_ids(number));
             if !new {
                 dropped[DropReason::Duplicate as usize] += 1;
             }

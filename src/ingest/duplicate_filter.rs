@@ -68,10 +68,10 @@ pub(super) struct PageLoadEvents<'a> {
 }
 
 impl PageLoadEvents<'_> {
-    /// Adds an event. Returns false when it was there already, under this id or that of the previous epoch.
-    pub(super) fn insert(&mut self, id: FilterId, previous: Option<FilterId>) -> bool {
+    /// Adds an event. Returns false when it was there already, under this id or one of previous epochs.
+    pub(super) fn insert(&mut self, id: FilterId, mut previous: impl Iterator<Item = FilterId>) -> bool {
         let is_known = |id| self.filter.with_bucket(id, |bucket, id| bucket.contains(&id));
-        !previous.is_some_and(is_known) && self.filter.with_bucket(id, insert)
+        !previous.any(is_known) && self.filter.with_bucket(id, insert)
     }
 
     /// Removes an event that could not be stored, so that it is accepted when it is sent again.
@@ -94,6 +94,8 @@ fn insert(bucket: &mut [FilterId; BUCKET], id: FilterId) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::iter::{empty, once};
+
     use super::*;
 
     /// Spread over all 64 bits, as filter ids are.
@@ -104,33 +106,33 @@ mod tests {
     #[test]
     fn an_event_is_new_only_once() {
         let filter = DuplicateFilter::new(&[id(9)]);
-        assert!(filter.lock_page(1).insert(id(0), None));
-        assert!(filter.lock_page(1).insert(id(1), None) && filter.lock_page(2).insert(id(2), None));
+        assert!(filter.lock_page(1).insert(id(0), empty()));
+        assert!(filter.lock_page(1).insert(id(1), empty()) && filter.lock_page(2).insert(id(2), empty()));
         for known in [0, 1, 2, 9] {
-            assert!(!filter.lock_page(1).insert(id(known), None));
+            assert!(!filter.lock_page(1).insert(id(known), empty()));
         }
     }
 
     #[test]
     fn an_event_of_the_previous_epoch_is_not_new() {
         let filter = DuplicateFilter::new(&[]);
-        assert!(filter.lock_page(1).insert(id(0), None));
-        assert!(!filter.lock_page(1).insert(id(1), Some(id(0))));
-        assert!(filter.lock_page(1).insert(id(2), Some(id(3))));
+        assert!(filter.lock_page(1).insert(id(0), empty()));
+        assert!(!filter.lock_page(1).insert(id(1), once(id(0))));
+        assert!(filter.lock_page(1).insert(id(2), once(id(3))));
     }
 
     #[test]
     fn an_event_that_was_not_stored_is_new_again() {
         let filter = DuplicateFilter::new(&[]);
-        filter.lock_page(1).insert(id(0), None);
+        filter.lock_page(1).insert(id(0), empty());
         filter.lock_page(1).remove(id(0));
-        assert!(filter.lock_page(1).insert(id(0), None));
+        assert!(filter.lock_page(1).insert(id(0), empty()));
     }
 
     #[test]
     fn the_last_hundred_thousand_events_are_known() {
         let filter = DuplicateFilter::new(&(0..300_000).map(id).collect::<Vec<_>>());
-        let known = (200_000..300_000).filter(|number| !filter.lock_page(0).insert(id(*number), None)).count();
+        let known = (200_000..300_000).filter(|number| !filter.lock_page(0).insert(id(*number), empty())).count();
         assert!(known > 99_900, "{known}");
     }
 
@@ -140,7 +142,7 @@ mod tests {
         let new = std::thread::scope(|scope| {
             let copies = |_| {
                 scope.spawn(|| {
-                    (0..10_000).filter(|number| filter.lock_page(*number).insert(id(*number), None)).count()
+                    (0..10_000).filter(|number| filter.lock_page(*number).insert(id(*number), empty())).count()
                 })
             };
             let threads: Vec<_> = (0..4).map(copies).collect();

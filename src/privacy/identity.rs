@@ -20,7 +20,7 @@ use std::sync::Arc;
 use arc_swap::Guard;
 
 use super::cookies;
-use super::key::{EpochKey, KeyRing, PreviousFilter};
+use super::key::{EpochKey, FilterList, KeyRing};
 use super::mac::PseudonymHmac;
 use super::peer::Peer;
 use super::place::{GeoLookup, GeoPlace};
@@ -54,7 +54,8 @@ impl Privacy {
     /// The epoch now, for one beacon: all of its pseudonyms come from one key. The key turns when nobody holds it any more, so it must
     /// not be held while waiting.
     pub fn epoch(&self) -> CurrentEpoch<'_> {
-        CurrentEpoch { key: self.keys.current(), places: &self.places }
+        let key = self.keys.current();
+        CurrentEpoch { key, previous_filters: self.keys.previous_filters(), places: &self.places }
     }
 
     pub fn keys(&self) -> &KeyRing {
@@ -69,6 +70,7 @@ impl Privacy {
 /// The key in force.
 pub struct CurrentEpoch<'p> {
     key: Guard<Arc<EpochKey>>,
+    previous_filters: Guard<Arc<FilterList>>,
     places: &'p GeoLookup,
 }
 
@@ -89,13 +91,13 @@ impl CurrentEpoch<'_> {
     /// The pseudonyms of a page load, whose random id the script made.
     pub fn page_load<'a>(&'a self, site: &'a Site, id: u64) -> PageLoadIdentity<'a> {
         let page = PageLoad { site: site.id.as_bytes(), id };
-        let previous = self.key.previous_filter();
+        let previous = self.previous_filters.iter().map(|filter| page.mac(filter.mac(), b"filter").finish());
         PageLoadIdentity {
             key: &self.key,
             pseudonym: page.mac(self.key.mac(), b"page_load").finish(),
             first_seq: (page.mac(self.key.mac(), b"seq").finish() >> 33) as u32,
             filter: page.mac(self.key.filter_mac(), b"filter").finish(),
-            previous_filter: previous.map(|filter: Arc<PreviousFilter>| page.mac(filter.mac(), b"filter").finish()),
+            previous_filters: previous.collect(),
             page,
         }
     }
@@ -130,8 +132,8 @@ pub struct PageLoadIdentity<'a> {
     pub pseudonym: u64,
     first_seq: u32,
     filter: u64,
-    /// Of the previous epoch.
-    previous_filter: Option<u64>,
+    /// Of epochs that ended in the last hour.
+    previous_filters: Vec<u64>,
 }
 
 impl PageLoadIdentity<'_> {
@@ -150,9 +152,9 @@ impl PageLoadIdentity<'_> {
         event_of(self.filter, number)
     }
 
-    /// The same in the previous epoch, in the first hour of this one.
-    pub fn previous_filter_id(&self, number: u32) -> Option<u64> {
-        self.previous_filter.map(|page_load| event_of(page_load, number))
+    /// The same in the epochs that ended in the last hour.
+    pub fn previous_filter_ids(&self, number: u32) -> impl Iterator<Item = u64> {
+        self.previous_filters.iter().map(move |page_load| event_of(*page_load, number))
     }
 }
 

@@ -4,8 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use jiff::civil::time;
+use jiff::{SignedDuration, Timestamp};
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
@@ -18,10 +17,14 @@ impl Clock for Noon {
     fn now(&self) -> Timestamp {
         "2026-11-22T12:00:00Z".parse().unwrap()
     }
+
+    fn uptime(&self) -> SignedDuration {
+        SignedDuration::ZERO
+    }
 }
 
-/// A `Privacy` with the key `00 01 02 … 1f`, from a key file made by hand.
-fn privacy() -> Privacy {
+/// A `Privacy` with the key `00 01 02 … 1f`, from a key file made by hand, and its directory.
+fn privacy() -> (tempfile::TempDir, Privacy) {
     let directory = tempfile::tempdir().unwrap();
     let mut file = b"footfall key 1\n".to_vec();
     file.extend(1_795_000_000u32.to_le_bytes());
@@ -32,9 +35,8 @@ fn privacy() -> Privacy {
     let path = directory.path().join("key");
     fs::write(&path, file).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    let keys =
-        KeyRing::open(directory.path(), true, TimeZone::UTC, time(4, 0, 0, 0), Arc::new(Noon)).unwrap();
-    Privacy::new(keys, GeoLookup::default())
+    let keys = KeyRing::open(directory.path(), true, TimeZone::UTC, Arc::new(Noon)).unwrap();
+    (directory, Privacy::new(keys, GeoLookup::default()))
 }
 
 fn site(id: &str) -> Site {
@@ -52,7 +54,7 @@ fn site(id: &str) -> Site {
 }
 
 fn admit(privacy: &Privacy, address: &str, site_id: &str, user_agent: &str) -> VisitorIdentity {
-    privacy.identify(Peer::new(address.parse().unwrap()), &site(site_id), user_agent.as_bytes())
+    privacy.epoch().identify(Peer::new(address.parse().unwrap()), &site(site_id), user_agent.as_bytes())
 }
 
 /// The vectors come from Python's standard library:
@@ -64,26 +66,57 @@ fn admit(privacy: &Privacy, address: &str, site_id: &str, user_agent: &str) -> V
 ///     return hmac.new(bytes(range(32)), message, hashlib.sha256).digest()[:8].hex()
 /// v4 = ipaddress.ip_address("203.0.113.9").packed
 /// v6 = ipaddress.ip_address("2001:db8:1:2:3:4:5:6").packed[:8]
-/// code(b"visitor", b"clinic", v4, b"Mozilla/5.0"), code(b"address", v4)
-/// code(b"visitor", b"clinic", v6, b"Mozilla/5.0"), code(b"address", v6)
+/// page = struct.pack("<Q", 7)
+/// code(b"visitor", b"clinic", v4, b"Mozilla/5.0"), code(b"address", b"clinic", v4)
+/// code(b"visitor", b"clinic", v6, b"Mozilla/5.0"), code(b"address", b"clinic", v6)
+/// code(b"page_load", b"clinic", page), code(b"seq", b"clinic", page)
+/// code(b"event", b"clinic", page, struct.pack("<I", 3))
 /// code(b"cookie", b"clinic", b"uid", b"visitor-1")
 /// ```
 #[test]
 fn pseudonyms_are_those_that_another_implementation_computes() {
-    let privacy = privacy();
+    let (_directory, privacy) = privacy();
     let v4 = admit(&privacy, "203.0.113.9", "clinic", "Mozilla/5.0");
-    assert_eq!((v4.visitor, v4.address, v4.ip_version), (0x5714_65e7_58c9_a829, 0x4bfd_c9ba_1f75_14c4, 4));
+    assert_eq!((v4.visitor, v4.address, v4.ip_version), (0x5714_65e7_58c9_a829, 0x7c9a_7e67_5c25_5696, 4));
     assert_eq!(v4.epoch, 1_795_000_000);
     let v6 = admit(&privacy, "2001:db8:1:2:3:4:5:6", "clinic", "Mozilla/5.0");
-    assert_eq!((v6.visitor, v6.address, v6.ip_version), (0xb695_eb9e_b373_48b5, 0xbe42_c6f8_0c1c_6641, 6));
+    assert_eq!((v6.visitor, v6.address, v6.ip_version), (0xb695_eb9e_b373_48b5, 0x4945_dc6f_9d26_bb29, 6));
     let cookies =
-        privacy.cookies(&site("clinic"), [("uid", "visitor-1")]).pop().map(|(_, value)| value.into_owned());
+        privacy.epoch().cookies(&site("clinic"), [("uid", "visitor-1")]).pop().map(|(_, value)| value.into_owned());
     assert_eq!(cookies.as_deref(), Some("ae69eb0a4b692f03"));
+    let (epoch, site) = (privacy.epoch(), site("clinic"));
+    let page = epoch.page_load(&site, 7);
+    assert_eq!((page.pseudonym, page.event_id(3)), (0x13e1_0943_8222_103c, 0xb9fb_8435_0cf2_588a));
+    assert_eq!(page.seq(3), (0x1379_6b83_9785_b092_u64 >> 33) as u32 + 3);
 }
 
 #[test]
-fn a_visitor_differs_by_site_address_and_user_agent_and_an_address_by_address_alone() {
-    let privacy = privacy();
+fn no_value_of_an_event_recurs_in_another_epoch_or_on_another_site() {
+    let (_directory, privacy) = privacy();
+    let values = |site_id: &str| {
+        let who = admit(&privacy, "203.0.113.9", site_id, "A");
+        let (epoch, site) = (privacy.epoch(), site(site_id));
+        let page = epoch.page_load(&site, 7);
+        let cookie = epoch.cookies(&site, [("uid", "visitor-1")]).pop().unwrap().1.into_owned();
+        let cookie = u64::from_str_radix(&cookie, 16).unwrap();
+        let seq = u64::from(page.seq(3));
+        [who.visitor, who.address, page.pseudonym, seq, page.event_id(3), page.filter_id(3), cookie]
+    };
+    let (clinic, other) = (values("clinic"), values("other"));
+    let filter = privacy.epoch().page_load(&site("clinic"), 7).filter_id(3);
+    privacy.keys().rotate().unwrap();
+    let next = values("clinic");
+    for pair in [[clinic, other], [clinic, next], [other, next]] {
+        assert!(pair[0].iter().all(|value| !pair[1].contains(value)), "{pair:x?}");
+    }
+    let (epoch, site) = (privacy.epoch(), site("clinic"));
+    let known: Vec<_> = epoch.page_load(&site, 7).previous_filter_ids(3).collect();
+    assert_eq!(known, [filter], "a beacon that is sent again after the turn is recognised");
+}
+
+#[test]
+fn a_visitor_differs_by_site_address_and_user_agent_and_an_address_by_site_and_address() {
+    let (_directory, privacy) = privacy();
     let one = admit(&privacy, "203.0.113.9", "clinic", "A");
     let same = admit(&privacy, "::ffff:203.0.113.9", "clinic", "A");
     assert_eq!((one.visitor, one.address), (same.visitor, same.address));
@@ -92,7 +125,7 @@ fn a_visitor_differs_by_site_address_and_user_agent_and_an_address_by_address_al
     {
         let other = admit(&privacy, address, site, user_agent);
         assert_ne!(one.visitor, other.visitor);
-        assert_eq!(one.address == other.address, address == "203.0.113.9");
+        assert_eq!(one.address == other.address, (address, site) == ("203.0.113.9", "clinic"));
     }
     let host = |address| admit(&privacy, address, "clinic", "A").visitor;
     assert_eq!(host("2001:db8::1"), host("2001:db8::2:3:4:5"));
@@ -100,7 +133,7 @@ fn a_visitor_differs_by_site_address_and_user_agent_and_an_address_by_address_al
 
 #[test]
 fn cookies_count_by_the_site_s_rules_alone() {
-    let privacy = privacy();
+    let (_directory, privacy) = privacy();
     let site = site("clinic");
     let offered = [
         ("session", "secret"),
@@ -109,12 +142,12 @@ fn cookies_count_by_the_site_s_rules_alone() {
         ("consent", "yes, by Ivan"),
         ("ab", "C"),
     ];
-    let kept = privacy.cookies(&site, offered);
+    let kept = privacy.epoch().cookies(&site, offered);
     let uid = kept.iter().find(|(name, _)| *name == "uid").unwrap();
     assert!(uid.1.len() == 16 && uid.1.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let rest: Vec<_> =
         kept.iter().filter(|(name, _)| *name != "uid").map(|(name, value)| (*name, &**value)).collect();
     assert_eq!(rest, [("ab", "B"), ("consent", "1")]);
-    let personal = privacy.cookies(&site, [("ab", "ivan@mail.ru")]);
+    let personal = privacy.epoch().cookies(&site, [("ab", "ivan@mail.ru")]);
     assert_eq!(&*personal[0].1, ":email");
 }

@@ -48,7 +48,7 @@ pub fn spool_recovery(data: &[u8]) {
     while let ReadStep::Frame(frame) = reader.step().expect("memory is read") {
         let Some(record) = RecordRef::parse(&frame) else { continue };
         if record.kind == RecordKind::Events {
-            assert_eq!(record.event_ids().count(), record.count as usize);
+            assert_eq!(record.event_rows().count(), record.count as usize);
             events += u64::from(record.count);
         }
     }
@@ -83,7 +83,7 @@ fn framed(bytes: &[u8], torn: usize) -> Vec<u8> {
     while let Some(([len, kind, flags, batch, site, count], after)) = rest.split_first_chunk::<6>() {
         let (contents, after) = after.split_at(usize::from(*len).min(after.len()));
         rest = after;
-        let mut payload = [0; 14].to_vec();
+        let mut payload = [0; 6].to_vec();
         (payload[0], payload[2]) = (*site, *count);
         payload.extend_from_slice(contents);
         let mut frame = [0; HEADER_LEN].to_vec();
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn a_frame_that_claims_to_be_of_the_last_possible_batch_is_recovered() {
         // One event of batch 2^32 - 1, the last of its batch.
-        let frame = [&[12, 1, 1, u8::MAX, 1, 1][..], b"a\x01\0\0\0rowsrow"].concat();
+        let frame = [&[20, 1, 1, u8::MAX, 1, 1][..], b"afilter_i\x07\0\0\0rowsrow"].concat();
         let disk = disk_with(&framed(&frame, 0));
         let (sealed, _) = recover_all(&disk);
         assert_eq!(sealed.iter().map(|segment| segment.seal.totals).collect::<Vec<_>>(), [[1, 0]]);

@@ -37,6 +37,11 @@ pub(crate) fn id(page_load: u64, seq: u32) -> FilterId {
     page_load << 16 | u64::from(seq)
 }
 
+/// The identities of events, by page load and number.
+pub(crate) fn ids(events: &[(u64, u32)]) -> Vec<FilterId> {
+    events.iter().map(|(page_load, seq)| id(*page_load, *seq)).collect()
+}
+
 /// The page load of an event by its identity.
 pub(crate) fn page_load_of(id: FilterId) -> u64 {
     id >> 16

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use footfall::config::SpoolLimits;
-use footfall::event::{EventRow, UnixDay, UnixMillis};
-use footfall::spool::{Durability, EventRecord, Spool};
+use footfall::event::{EventRow, UnixDay, UnixSeconds};
+use footfall::spool::{Durability, EventEntry, EventRecord, Spool};
 
 use crate::common::process;
 use crate::common::{
     Collector, StoreProcess, allowed, eventually, eventually_while_progressing, good_beacon, seed,
 };
-use crate::faults::{CATCH_UP, MEMORY_MAX, settle};
+use crate::faults::{CATCH_UP, MEMORY_MAX, settle, settle_with};
 use crate::load::{Ledger, Outcome, Plan, RETRY_PAUSE, Running};
 
 /// The burst continues for at least this time after the spool is full.
@@ -116,6 +116,11 @@ fn a_burst_beyond_the_spool_s_limit_loses_nothing_and_stays_within_memory() {
     settle(&collector, ledger, &mut rng);
 }
 
+/// The id of an event in the backlog, which no collector received.
+fn backlog_id(page_load: u64, seq: u32) -> u64 {
+    page_load.rotate_left(7) ^ u64::from(seq)
+}
+
 /// Fills a spool with [`BACKLOG`] bytes of events and notes each event in the ledger.
 fn fill_spool(directory: &Path, ledger: &mut Ledger, rng: &mut Rng) {
     let limits = SpoolLimits {
@@ -126,13 +131,16 @@ fn fill_spool(directory: &Path, ledger: &mut Ledger, rng: &mut Rng) {
         reserve: None,
     };
     let (spool, _) = Spool::open(directory, &limits).expect("a spool can be made");
-    let now = UnixMillis(jiff::Timestamp::now().as_millisecond());
-    let (mut rows, mut written) = (Vec::new(), 0);
+    let now = UnixSeconds::from_millis(jiff::Timestamp::now().as_millisecond());
+    let (mut rows, mut events, mut written) = (Vec::new(), Vec::new(), 0);
     while written < BACKLOG {
         rows.clear();
+        events.clear();
         let page_load = rng.u64(..);
         for seq in SEQS {
+            let start = rows.len();
             EventRow {
+                event_id: backlog_id(page_load, seq),
                 page_load,
                 seq,
                 time: now,
@@ -152,9 +160,11 @@ fn fill_spool(directory: &Path, ledger: &mut Ledger, rng: &mut Rng) {
                 ..EventRow::default()
             }
             .encode(&mut rows);
+            let row_len = (rows.len() - start) as u32;
+            events.push(EventEntry { filter_id: backlog_id(page_load, seq), row_len });
         }
         written += rows.len();
-        let record = EventRecord { site: "clinic", page_load, seqs: &SEQS, rows: &rows };
+        let record = EventRecord { site: "clinic", events: &events, rows: &rows };
         // An append fails while the disk is slower than this loop and the buffer is full.
         while spool.append(record, Durability::Buffered).is_err() {
             std::thread::sleep(Duration::from_millis(1));
@@ -226,5 +236,5 @@ fn a_collector_with_a_large_spool_accepts_beacons_from_its_start_and_while_it_dr
     std::thread::sleep(Duration::from_secs(5));
     let (outcome, ledger) = load.stop();
     assert_all_accepted("afterwards", &outcome);
-    settle(&collector, ledger, &mut rng);
+    settle_with(&collector, ledger, &mut rng, |page_load, seq| vec![backlog_id(page_load, seq)]);
 }

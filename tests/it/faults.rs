@@ -10,7 +10,7 @@ use fastrand::Rng;
 
 use crate::common::process::{self, Signal};
 use crate::common::{
-    Collector, StoreProcess, eventually, eventually_while_progressing, good_beacon, noon_zone, page_load_id,
+    Collector, StoreProcess, eventually, eventually_while_progressing, good_beacon, page_load_id,
     seed,
 };
 use crate::load::{Ledger, Plan, RETRY_PAUSE, Running};
@@ -36,20 +36,36 @@ fn plan(collector: &Collector, seed: u64, events: u32, rate: u32) -> Plan {
 }
 
 /// Waits until all that is spooled is stored, and compares the store with the ledger.
-pub(crate) fn settle(collector: &Collector, mut ledger: Ledger, rng: &mut Rng) {
+///
+/// `other` gives the ids of events that did not come through the collector.
+pub(crate) fn settle_with(
+    collector: &Collector,
+    mut ledger: Ledger,
+    rng: &mut Rng,
+    other: impl Fn(u64, u32) -> Vec<u64>,
+) {
     // Segments are shipped in order: once this event is stored, so is everything that was acknowledged before it.
     let last = rng.u64(..);
     eventually("a last beacon is taken", CATCH_UP, || {
         collector.beacon(&good_beacon("clinic", last, 0, "/last")).is_ok_and(|answer| answer.status == 204)
     });
     ledger.note(last, 0, 1).expect("the ledger can be written");
-    let arrived = format!("SELECT count() FROM events WHERE page_load = {last}");
+    let key = collector.key();
+    let arrived = format!("SELECT count() FROM events WHERE page_load = {}", key.page_load("clinic", last));
     eventually_while_progressing("the last event is stored", CATCH_UP, || {
         let is_stored = collector.store.query(&arrived).is_ok_and(|count| count.starts_with(b"1"));
         (!is_stored).then(|| collector.stored_events())
     });
     println!("{} events were acknowledged", ledger.len());
-    ledger.compare(collector.store.events()).assert_none();
+    let ids = |page_load, number| {
+        [key.event_ids("clinic", page_load, number), other(page_load, number)].concat()
+    };
+    ledger.compare(collector.store.events(), ids).assert_none();
+}
+
+/// [`settle_with`] for events that all came through the collector.
+pub(crate) fn settle(collector: &Collector, ledger: Ledger, rng: &mut Rng) {
+    settle_with(collector, ledger, rng, |_, _| Vec::new());
 }
 
 #[test]
@@ -241,8 +257,10 @@ fn a_beacon_is_known_again_though_its_segment_was_shipped_and_the_collector_star
     }
     collector.start();
     eventually("the store answers", CATCH_UP, || collector.store_answers());
+    assert_eq!(collector.store.events().len(), 3);
+    let pseudonym = collector.key().page_load("clinic", page_load);
     assert_eq!(
-        collector.store.number(&format!("SELECT count() FROM events WHERE page_load = {page_load}")),
+        collector.store.number(&format!("SELECT count() FROM events WHERE page_load = {pseudonym}")),
         3
     );
 }
@@ -294,10 +312,12 @@ fn epoch(collector: &Collector) -> i64 {
 #[test]
 fn a_turned_key_gives_the_same_visitor_another_pseudonym_and_a_restart_does_not() {
     let mut rng = Rng::with_seed(seed());
-    let mut collector = Collector::new(&format!("timezone = {:?}\n{SEAL_OFTEN}", noon_zone()));
+    let mut collector = Collector::new(SEAL_OFTEN);
     collector.start();
     let pages: Vec<u64> = (0..4).map(|_| rng.u64(..)).collect();
-    let send = |collector: &Collector, page| {
+    let mut stored = Vec::new();
+    let mut send = |collector: &Collector, page| {
+        stored.push(collector.key().page_load("clinic", page));
         let answer = collector.beacon(&good_beacon("clinic", page, 0, "/")).expect("the collector answers");
         assert_eq!(answer.status, 204, "{}", answer.text());
     };
@@ -316,7 +336,7 @@ fn a_turned_key_gives_the_same_visitor_another_pseudonym_and_a_restart_does_not(
     collector.start();
     send(&collector, pages[3]);
     collector.wait_for_events(4, CATCH_UP);
-    let who: Vec<String> = pages
+    let who: Vec<String> = stored
         .iter()
         .flat_map(|page| {
             collector

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use footfall::config::{self, SpoolLimits};
-use footfall::event::{COLUMNS, DropReason, EventRow, UnixDay, UnixMillis};
+use footfall::event::{COLUMNS, DropReason, EventRow, UnixDay, UnixSeconds};
 use footfall::secret::Secret;
-use footfall::spool::{Durability, EventRecord, SegmentId, Spool, inspect, requeue};
+use footfall::spool::{Durability, EventEntry, EventRecord, SegmentId, Spool, inspect, requeue};
 use footfall::store::reconcile::Reconciliation;
 use footfall::store::ship::Shipper;
 use footfall::store::{Client, schema};
@@ -33,17 +33,19 @@ fn limits() -> SpoolLimits {
     }
 }
 
-fn row(page_load: u64, seq: u32, time: UnixMillis, received: UnixMillis, out: &mut Vec<u8>) {
+/// Encodes an event; `time` and `received` are Unix ms.
+fn row(event_id: u64, time: i64, received: i64, out: &mut Vec<u8>) -> EventEntry {
+    let start = out.len();
     let row = EventRow {
-        page_load,
-        seq,
-        time,
-        received,
+        event_id,
+        time: UnixSeconds::from_millis(time),
+        received: UnixSeconds::from_millis(received),
         expires: UnixDay(u16::MAX),
         site: "clinic",
         ..EventRow::default()
     };
     row.encode(out);
+    EventEntry { filter_id: event_id, row_len: (out.len() - start) as u32 }
 }
 
 /// A spool and a runtime in which its shipper runs.
@@ -52,7 +54,8 @@ pub(crate) struct Shipping {
     pub(crate) spool: Arc<Spool>,
     pub(crate) runtime: tokio::runtime::Runtime,
     pub(crate) client: Client,
-    pub(crate) appended: Vec<(u64, u32)>,
+    /// Ids of the events.
+    pub(crate) appended: Vec<u64>,
     running: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)>,
 }
 
@@ -88,14 +91,11 @@ impl Shipping {
     fn append_at(&mut self, beacons: u64, mut times: impl FnMut() -> (i64, [i64; 3])) {
         let mut acks = Vec::new();
         for _ in 0..beacons {
-            let page_load = fastrand::u64(..);
             let (received, ages) = times();
             let mut rows = Vec::new();
-            for (seq, age) in (0..).zip(ages) {
-                row(page_load, seq, UnixMillis(received - age), UnixMillis(received), &mut rows);
-                self.appended.push((page_load, seq));
-            }
-            let record = EventRecord { site: "clinic", page_load, seqs: &[0, 1, 2], rows: &rows };
+            let events = ages.map(|age| row(fastrand::u64(..), received - age, received, &mut rows));
+            self.appended.extend(events.iter().map(|event| event.filter_id));
+            let record = EventRecord { site: "clinic", events: &events, rows: &rows };
             acks.push(self.spool.append(record, Durability::Synced).unwrap());
         }
         self.runtime.block_on(async {
@@ -193,7 +193,7 @@ fn events_audit_rows_and_counts_arrive_and_are_reconciled() {
     eventually("the audit arrives", PATIENCE, || {
         store.store.rows("SELECT action, detail FROM audit") == ["key turned\t{\"epoch\":1}"]
     });
-    let counts = "SELECT site, outcome, sum(events) FROM event_counts GROUP BY ALL ORDER BY outcome";
+    let counts = "SELECT site, outcome, sum(events) FROM segments FINAL WHERE events > 0 GROUP BY ALL ORDER BY outcome";
     eventually("the counts arrive", PATIENCE, || {
         store.store.rows(counts) == ["clinic\tbot\t5", "clinic\tstored\t2100"]
     });
@@ -205,13 +205,16 @@ fn events_audit_rows_and_counts_arrive_and_are_reconciled() {
     // One event is deleted and one is stored twice.
     store
         .store
-        .query("DELETE FROM events WHERE (page_load, seq) IN (SELECT page_load, seq FROM events LIMIT 1)")
+        .query("DELETE FROM events WHERE event_id IN (SELECT event_id FROM events LIMIT 1)")
         .unwrap();
     let reconciliation = shipping.reconcile();
-    assert_eq!(reconciliation.days.values().map(|line| line.missing()).sum::<u64>(), 1, "{reconciliation:?}");
+    assert_eq!(reconciliation.days.values().map(|line| line.missing).sum::<u64>(), 1, "{reconciliation:?}");
     store.store.query("INSERT INTO events SELECT * FROM events LIMIT 3").unwrap();
     let reconciliation = shipping.reconcile();
-    assert_eq!(reconciliation.days.values().map(|line| line.surplus()).sum::<u64>(), 2, "{reconciliation:?}");
+    let sums = reconciliation.days.values().fold([0, 0], |[missing, surplus], line| {
+        [missing + line.missing, surplus + line.surplus]
+    });
+    assert_eq!(sums, [1, 3], "{reconciliation:?}");
 }
 
 #[test]
@@ -289,7 +292,7 @@ fn the_store_is_asked_about_a_possibly_sent_segment_though_another_is_shipped_be
     let proxy = Proxy::before(store.store.listen);
     let mut shipping = Shipping::to(proxy.listen);
     shipping.ship_one();
-    store.store.query("ALTER TABLE events ADD CONSTRAINT none CHECK page_load = 0").unwrap();
+    store.store.query("ALTER TABLE events ADD CONSTRAINT none CHECK event_id = 0").unwrap();
     shipping.append(1);
     let directory = shipping.directory.path().join("spool");
     eventually("the segment is quarantined", PATIENCE, || {
@@ -370,8 +373,8 @@ fn the_store_takes_a_token_once_for_each_month_whatever_rows_come_with_it() {
     let (start, _) = month();
     let insert = |times: &[i64]| {
         let mut rows = Vec::new();
-        for (seq, time) in (0..).zip(times) {
-            row(1, seq, UnixMillis(start + time), UnixMillis(start + 1), &mut rows);
+        for (id, time) in (1..).zip(times) {
+            row(id, start + time * 1_000, start + 1_000, &mut rows);
         }
         shipping.runtime.block_on(async {
             let mut insert = shipping.client.insert("events", &COLUMNS.join(", "), "segment");
@@ -411,7 +414,8 @@ fn a_segment_that_the_store_rejects_is_quarantined_and_the_next_ones_are_shipped
     shipping.append(10);
     shipping.wait_until_shipped();
     let rows = vec![0xff; COLUMNS.len() + 100];
-    let record = EventRecord { site: "clinic", page_load: 1, seqs: &[0], rows: &rows };
+    let events = [EventEntry { filter_id: 1, row_len: rows.len() as u32 }];
+    let record = EventRecord { site: "clinic", events: &events, rows: &rows };
     let ack = shipping.spool.append(record, Durability::Synced).unwrap();
     shipping.runtime.block_on(ack).unwrap();
     let inventory = || inspect(&shipping.directory.path().join("spool")).unwrap();

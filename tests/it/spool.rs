@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use footfall::config::SpoolLimits;
-use footfall::event::{EventRow, UnixDay, UnixMillis};
-use footfall::spool::{Durability, EventRecord, Spool, inspect};
+use footfall::event::{EventRow, UnixDay, UnixSeconds};
+use footfall::spool::{Durability, EventEntry, EventRecord, Spool, inspect};
 
 use crate::common::{eventually, seed};
 
@@ -39,7 +39,7 @@ fn limits() -> SpoolLimits {
 fn rows(page_load: u64, seqs: &[u32]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for seq in seqs {
-        let received = UnixMillis(jiff::Timestamp::now().as_millisecond());
+        let received = UnixSeconds::from_millis(jiff::Timestamp::now().as_millisecond());
         let row = EventRow {
             page_load,
             seq: *seq,
@@ -57,7 +57,11 @@ fn rows(page_load: u64, seqs: &[u32]) -> Vec<u8> {
 async fn append(spool: &Spool, page_load: u64) {
     // One, two or three events: a record is accepted whole.
     let seqs = &[0, 1, 2][..(page_load % 3) as usize + 1];
-    let record = EventRecord { site: "clinic", page_load, seqs, rows: &rows(page_load, seqs) };
+    let rows = rows(page_load, seqs);
+    let row_len = (rows.len() / seqs.len()) as u32;
+    let event = |seq: &u32| EventEntry { filter_id: page_load << 2 | u64::from(*seq), row_len };
+    let events: Vec<_> = seqs.iter().map(event).collect();
+    let record = EventRecord { site: "clinic", events: &events, rows: &rows };
     spool.append(record, Durability::Synced).expect("the spool has room").await.expect("the disk works");
 }
 
@@ -67,7 +71,7 @@ fn appends_until_it_is_killed_when_run_as_a_child() {
     let directory = Path::new(&directory);
     let ledger = std::fs::File::options().append(true).create(true).open(directory.join("ledger")).unwrap();
     let (spool, _) = Spool::open(&directory.join("spool"), &limits()).unwrap();
-    let run = u64::from(std::process::id() & 0xff_ffff) << (COUNT_BITS + 8);
+    let run = u64::from(std::process::id() & 0xf_ffff) << (COUNT_BITS + 8);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let ledger = Arc::new(ledger);
@@ -127,11 +131,12 @@ fn what_was_acknowledged_before_a_kill_is_recovered_once_and_in_order() {
         );
         let mut records: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
         let mut last = [0; TASKS as usize];
-        for (page_load, seq) in &found.ids {
-            records.entry(*page_load).or_default().push(*seq);
+        for id in &found.ids {
+            let (page_load, seq) = (id >> 2, (id & 3) as u32);
+            records.entry(page_load).or_default().push(seq);
             let task = (page_load >> COUNT_BITS & 0xff) as usize;
-            assert!(last[task] <= *page_load, "kill {kill}: task {task} is out of order");
-            last[task] = *page_load;
+            assert!(last[task] <= page_load, "kill {kill}: task {task} is out of order");
+            last[task] = page_load;
         }
         for (page_load, seqs) in &records {
             let whole: Vec<u32> = (0..=(page_load % 3) as u32).collect();
@@ -178,8 +183,9 @@ fn a_full_file_system_breaks_the_spool_and_loses_nothing_acknowledged() {
     let acknowledged = AtomicU64::new(0);
     runtime.block_on(async {
         let rows = rows(1, &[0]);
-        for seq in 0.. {
-            let record = EventRecord { site: "clinic", page_load: 1, seqs: &[seq], rows: &rows };
+        for filter_id in 0.. {
+            let events = [EventEntry { filter_id, row_len: rows.len() as u32 }];
+            let record = EventRecord { site: "clinic", events: &events, rows: &rows };
             let Ok(ack) = spool.append(record, Durability::Synced) else { break };
             if ack.await.is_err() {
                 break;

@@ -1,17 +1,15 @@
-//! One epoch's key, its fingerprint, and the keys of the duplicate filter.
+//! One epoch's key, its fingerprint, and the key of its duplicate filter.
 //!
-//! The filter has a key of its own for each epoch, derived from the epoch's key. It lives an hour longer than that key, so that a beacon
-//! whose answer was lost before the turn is recognised when it is sent again. It gives neither the epoch's key nor any pseudonym.
+//! The filter has a key of its own for each epoch, derived from the epoch's key. It gives neither that key nor any pseudonym.
+//! [`previous_filters`](super::previous_filters) says how long it lives.
 
 use std::fmt;
-use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
 use super::error::KeyError;
-use super::file::{KeyBytes, StoredFilterKey, StoredKey};
+use super::file::{KeyBytes, StoredKey};
 use super::page::LockedPage;
 use crate::privacy::epoch::EpochSchedule;
 use crate::privacy::mac::{KEY_BYTES, PseudonymHmac};
@@ -19,9 +17,6 @@ use crate::secret::file_version::FileVersion;
 
 /// Longest time by which a key may come from the future of the clock. No day is longer, and no key may outlive its day.
 const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(25);
-
-/// How long the filter's key of an epoch lives after the turn.
-const FILTER_KEPT: SignedDuration = SignedDuration::from_hours(1);
 
 pub(in crate::privacy) struct EpochKey {
     pub(super) page: LockedPage,
@@ -31,21 +26,6 @@ pub(in crate::privacy) struct EpochKey {
     pub(super) fingerprint: KeyFingerprint,
     pub(super) version: FileVersion,
     filter: LockedPage,
-    /// Of the previous epoch, for an hour.
-    previous_filter: ArcSwapOption<PreviousFilter>,
-}
-
-/// The key of the previous epoch's filter.
-pub(in crate::privacy) struct PreviousFilter {
-    page: LockedPage,
-    /// When it must be wiped.
-    ends: Timestamp,
-}
-
-impl PreviousFilter {
-    pub(super) fn new(stored: StoredFilterKey) -> Result<Self, KeyError> {
-        Ok(Self { page: LockedPage::new(stored.key)?, ends: stored.ends })
-    }
 }
 
 impl EpochKey {
@@ -65,48 +45,17 @@ impl EpochKey {
             fingerprint: KeyFingerprint((code >> 32) as u32),
             version,
             filter,
-            previous_filter: ArcSwapOption::empty(),
         })
     }
 
-    /// The same key with the filter's key of the previous epoch.
-    pub(super) fn with_previous_filter(self, previous: Option<PreviousFilter>) -> Self {
-        Self { previous_filter: ArcSwapOption::from(previous.map(Arc::new)), ..self }
-    }
-
-    /// The key of this epoch's filter, to be kept beyond the turn at `turned`.
-    pub(super) fn filter_after(&self, turned: Timestamp) -> StoredFilterKey {
-        let ends = turned.saturating_add(FILTER_KEPT).unwrap_or(turned);
-        StoredFilterKey { ends, key: filter_key(&self.page) }
-    }
-
-    /// Wipes the filter's key of the previous epoch if its hour is over. Returns whether it did.
-    pub(super) fn end_previous_filter(&self, now: Timestamp) -> bool {
-        // A clock that was set back does not prolong it.
-        let is_over = |previous: &PreviousFilter| {
-            now >= previous.ends || previous.ends.duration_since(now) > FILTER_KEPT
-        };
-        if !self.previous_filter.load().as_deref().is_some_and(is_over) {
-            return false;
-        }
-        if let Some(mut ended) = self.previous_filter.swap(None) {
-            // A computation takes microseconds. Then no reader holds it, and dropping it wipes its page.
-            while let Err(held) = Arc::try_unwrap(ended).map(drop) {
-                ended = held;
-                std::thread::yield_now();
-            }
-        }
-        true
+    /// The key of this epoch's filter, to be kept beyond the turn.
+    pub(super) fn filter_key(&self) -> KeyBytes {
+        filter_key(&self.page)
     }
 
     /// Starts an HMAC under the key of this epoch's filter.
     pub(in crate::privacy) fn filter_mac(&self) -> PseudonymHmac<'_> {
         PseudonymHmac::new(self.filter.state())
-    }
-
-    /// The filter of the previous epoch, in the first hour of this one.
-    pub(in crate::privacy) fn previous_filter(&self) -> Option<Arc<PreviousFilter>> {
-        self.previous_filter.load_full()
     }
 
     pub(in crate::privacy) fn mac(&self) -> PseudonymHmac<'_> {
@@ -125,13 +74,6 @@ impl EpochKey {
     /// The epoch that begins at `begins`, or the next number if that is not after this epoch.
     pub(super) fn next_epoch(&self, begins: Timestamp) -> u32 {
         seconds(begins).max(self.epoch.saturating_add(1))
-    }
-}
-
-impl PreviousFilter {
-    /// Starts an HMAC under its key.
-    pub(in crate::privacy) fn mac(&self) -> PseudonymHmac<'_> {
-        PseudonymHmac::new(self.page.state())
     }
 }
 

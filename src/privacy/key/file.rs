@@ -23,13 +23,13 @@
 //! | after step 2 | zeros | new | renames `key.next` |
 //! | after step 3 | new | – | reads the new key |
 //!
-//! Before step 1 the key of the old epoch's duplicate filter is written to `filter`. It is wiped an hour after the turn.
+//! Before step 1 the key of the old epoch's duplicate filter is added to `filter`. It is removed an hour after the turn.
 //!
 //! ```text
-//! footfall filter 1\n  18 bytes, the format
-//! ends               i64, little-endian: Unix time in s at which it must be wiped
+//! footfall filter 1\n  18 bytes, the format; then for each key:
+//! ends               i64, little-endian: the machine's uptime in s at which it must be wiped
 //! key                32 bytes
-//! checksum           first 8 bytes of SHA-256 of all bytes before
+//! checksum           first 8 bytes of SHA-256 of all bytes before, behind all keys
 //! ```
 //!
 //! Without space for a second file the new key is written over the old one. A file that is damaged, or that others could
@@ -40,11 +40,12 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::error::KeyError;
+use super::previous_filters::{MOST, is_over};
 use crate::privacy::mac::KEY_BYTES;
 use crate::secret::file_lock::FileLock;
 use crate::secret::file_version::FileVersion;
@@ -57,12 +58,14 @@ const LENGTH: usize = FORMAT.len() + 4 + 8 + KEY_BYTES + CHECKSUM;
 const RAM_BACKED: [i64; 2] = [0x0102_1994, 0x8584_58f6];
 
 const FILTER_FORMAT: &[u8; 18] = b"footfall filter 1\n";
-const FILTER_LENGTH: usize = FILTER_FORMAT.len() + 8 + KEY_BYTES + CHECKSUM;
+/// Bytes of one key of the filter's file.
+const FILTER_ENTRY: usize = 8 + KEY_BYTES;
+const LONGEST_FILTERS: usize = FILTER_FORMAT.len() + MOST * FILTER_ENTRY + CHECKSUM;
 
-/// The key of the previous epoch's duplicate filter.
+/// The key of an ended epoch's duplicate filter.
 pub(super) struct StoredFilterKey {
-    /// When it must be wiped.
-    pub(super) ends: Timestamp,
+    /// The machine's uptime at which it must be wiped.
+    pub(super) ends: SignedDuration,
     pub(super) key: KeyBytes,
 }
 
@@ -160,45 +163,71 @@ impl KeyFile {
         }
     }
 
-    /// Keeps the filter's key of the epoch that ends. Without space it is not kept: then a beacon that is sent again after a restart may
-    /// be stored twice, but no key stays longer than it must.
-    pub(super) fn write_filter(&self, _lock: &FileLock, stored: &StoredFilterKey) -> Result<(), KeyError> {
+    /// Adds the filter's key of the epoch that ends. Without space it is not kept: then a beacon that is sent again after a restart may be
+    /// stored twice, but no key stays longer than it must.
+    pub(super) fn keep_filter(
+        &self,
+        lock: &FileLock,
+        added: StoredFilterKey,
+        uptime: SignedDuration,
+    ) -> Result<(), KeyError> {
+        let mut filters = self.read_filters(lock, uptime)?;
+        filters.push(added);
+        let surplus = filters.len().saturating_sub(MOST);
+        self.write_filters(&filters[surplus..])
+    }
+
+    /// The filters' keys whose hour is not over. The others, and a damaged file, are wiped.
+    pub(super) fn read_filters(
+        &self,
+        _lock: &FileLock,
+        uptime: SignedDuration,
+    ) -> Result<Vec<StoredFilterKey>, KeyError> {
+        let path = self.filter_path();
+        let mut bytes = Zeroizing::new([0; LONGEST_FILTERS + 1]);
+        let read = open(&path, OpenOptions::new().read(true)).and_then(|mut file| {
+            let is_private = file.metadata()?.mode() & 0o077 == 0;
+            Ok((read_up_to(&mut file, bytes.as_mut_slice())?, is_private))
+        });
+        let decoded = match read {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(KeyError::Io { action: "read", path, source }),
+            Ok((length, is_private)) => decode_filters(&bytes[..length]).filter(|_| is_private),
+        };
+        let Some(mut filters) = decoded else {
+            wipe(&path)?;
+            return Ok(Vec::new());
+        };
+        let before = filters.len();
+        filters.retain(|filter| !is_over(filter.ends, uptime));
+        if filters.len() < before {
+            self.write_filters(&filters)?;
+        }
+        Ok(filters)
+    }
+
+    /// Replaces the file, whose old bytes are overwritten first. A crash in between loses the keys.
+    fn write_filters(&self, filters: &[StoredFilterKey]) -> Result<(), KeyError> {
         let path = self.filter_path();
         wipe(&path)?;
-        let mut bytes = Box::new(Zeroizing::new([0; FILTER_LENGTH]));
-        put(bytes.as_mut_slice(), &[FILTER_FORMAT, &stored.ends.as_second().to_le_bytes(), stored.key.as_slice()]);
+        if filters.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = Box::new(Zeroizing::new([0; LONGEST_FILTERS]));
+        let length = FILTER_FORMAT.len() + filters.len() * FILTER_ENTRY + CHECKSUM;
+        let ends: Vec<_> = filters.iter().map(|filter| filter.ends.as_secs().to_le_bytes()).collect();
+        let keys = filters.iter().zip(&ends).flat_map(|(filter, ends)| [&ends[..], filter.key.as_slice()]);
+        let parts: Vec<&[u8]> = std::iter::once(&FILTER_FORMAT[..]).chain(keys).collect();
+        put(&mut bytes[..length], &parts);
         let write = || {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-            file.write_all(bytes.as_slice())?;
+            file.write_all(&bytes[..length])?;
             file.sync_all()
         };
         match write() {
             Err(error) if is_no_space(&error) => wipe(&path),
             written => written.map_err(|source| KeyError::Io { action: "write", path: path.clone(), source }),
         }
-    }
-
-    /// The filter's key of the previous epoch; `None` when there is none. A damaged file is wiped.
-    pub(super) fn read_filter(&self, _lock: &FileLock) -> Result<Option<StoredFilterKey>, KeyError> {
-        let path = self.filter_path();
-        let mut bytes = Zeroizing::new([0; FILTER_LENGTH + 1]);
-        let read = open(&path, OpenOptions::new().read(true)).and_then(|mut file| {
-            let is_private = file.metadata()?.mode() & 0o077 == 0;
-            Ok((read_up_to(&mut file, bytes.as_mut_slice())?, is_private))
-        });
-        let decoded = match read {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(KeyError::Io { action: "read", path, source }),
-            Ok((length, is_private)) => decode_filter(&bytes[..length]).filter(|_| is_private),
-        };
-        if decoded.is_none() {
-            wipe(&path)?;
-        }
-        Ok(decoded)
-    }
-
-    pub(super) fn wipe_filter(&self) -> Result<(), KeyError> {
-        wipe(&self.filter_path())
     }
 
     fn filter_path(&self) -> PathBuf {
@@ -314,13 +343,16 @@ fn put(bytes: &mut [u8], parts: &[&[u8]]) {
 }
 
 /// What lies before the checksum, if that is right.
-fn checked(bytes: &[u8], length: usize) -> Option<&[u8]> {
+fn checked(bytes: &[u8]) -> Option<&[u8]> {
     let (body, checksum) = bytes.split_last_chunk::<CHECKSUM>()?;
-    (bytes.len() == length && Sha256::digest(body)[..CHECKSUM] == checksum[..]).then_some(body)
+    (Sha256::digest(body)[..CHECKSUM] == checksum[..]).then_some(body)
 }
 
 fn decode(bytes: &[u8]) -> Option<StoredKey> {
-    let (epoch, rest) = checked(bytes, LENGTH)?.strip_prefix(FORMAT)?.split_first_chunk()?;
+    if bytes.len() != LENGTH {
+        return None;
+    }
+    let (epoch, rest) = checked(bytes)?.strip_prefix(FORMAT)?.split_first_chunk()?;
     let (since, bytes) = rest.split_first_chunk()?;
     Some(StoredKey {
         epoch: u32::from_le_bytes(*epoch),
@@ -329,10 +361,14 @@ fn decode(bytes: &[u8]) -> Option<StoredKey> {
     })
 }
 
-fn decode_filter(bytes: &[u8]) -> Option<StoredFilterKey> {
-    let (ends, bytes) = checked(bytes, FILTER_LENGTH)?.strip_prefix(FILTER_FORMAT)?.split_first_chunk()?;
-    let ends = Timestamp::from_second(i64::from_le_bytes(*ends)).ok()?;
-    Some(StoredFilterKey { ends, key: key_bytes(bytes)? })
+fn decode_filters(bytes: &[u8]) -> Option<Vec<StoredFilterKey>> {
+    let (entries, rest) = checked(bytes)?.strip_prefix(FILTER_FORMAT)?.as_chunks::<FILTER_ENTRY>();
+    let decode = |entry: &[u8; FILTER_ENTRY]| {
+        let (ends, key) = entry.split_first_chunk()?;
+        let ends = SignedDuration::from_secs(i64::from_le_bytes(*ends));
+        Some(StoredFilterKey { ends, key: key_bytes(key)? })
+    };
+    if rest.is_empty() { entries.iter().map(decode).collect() } else { None }
 }
 
 fn key_bytes(bytes: &[u8]) -> Option<KeyBytes> {

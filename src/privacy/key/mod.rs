@@ -9,11 +9,13 @@ mod epoch_key;
 mod error;
 mod file;
 mod page;
+mod previous_filters;
 mod ring;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::privacy) use epoch_key::{EpochKey, PreviousFilter};
+pub(in crate::privacy) use epoch_key::EpochKey;
+pub(in crate::privacy) use previous_filters::FilterList;
 pub use epoch_key::KeyFingerprint;
 pub use error::KeyError;
 pub use ring::{KeyRing, KeyStatus, KeyTurn};

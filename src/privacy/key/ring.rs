@@ -16,9 +16,10 @@ use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
-use super::epoch_key::{EpochKey, KeyFingerprint, PreviousFilter, seconds};
+use super::epoch_key::{EpochKey, KeyFingerprint, seconds};
 use super::error::KeyError;
-use super::file::{KeyFile, StoredKey};
+use super::file::{KeyFile, StoredFilterKey, StoredKey};
+use super::previous_filters::{FilterList, KEPT, PreviousFilters};
 use crate::privacy::clock::Clock;
 use crate::privacy::epoch::EpochSchedule;
 use crate::privacy::mac::KEY_BYTES;
@@ -54,6 +55,7 @@ pub struct KeyRing {
     schedule: EpochSchedule,
     clock: Arc<dyn Clock>,
     current: ArcSwap<EpochKey>,
+    previous_filters: PreviousFilters,
     /// Locked during a turn. Holds the turn of `open` until `turn_if_due` returns it.
     turning: Mutex<Option<KeyTurn>>,
 }
@@ -78,22 +80,19 @@ impl KeyRing {
             Some((stored, version)) => {
                 let key = EpochKey::new(stored, version, &schedule)?;
                 if key.is_due(now) {
-                    let previous = keep_filter(&file, &lock, &key, key.next_turn)?;
+                    file.keep_filter(&lock, filter_of(&key, &*clock), clock.uptime())?;
                     let next = make(&file, &lock, &schedule, key.next_epoch(schedule.last_turn(now)), now)?;
-                    let next = next.with_previous_filter(Some(previous));
                     let turn = KeyTurn { ended: key.fingerprint, began: next.fingerprint, epoch: next.epoch };
                     (next, Some(turn))
                 } else {
-                    let previous = file.read_filter(&lock)?.map(PreviousFilter::new).transpose()?;
-                    (key.with_previous_filter(previous), None)
+                    (key, None)
                 }
             }
         };
-        if key.end_previous_filter(now) {
-            file.wipe_filter()?;
-        }
+        let previous_filters = PreviousFilters::new(file.read_filters(&lock, clock.uptime())?)?;
         drop(lock);
-        Ok(Self { file, schedule, clock, current: ArcSwap::from_pointee(key), turning: Mutex::new(turn) })
+        let current = ArcSwap::from_pointee(key);
+        Ok(Self { file, schedule, clock, current, previous_filters, turning: Mutex::new(turn) })
     }
 
     /// Changes the key when it is due, or adopts the key that another collector made in the same directory. Returns the
@@ -105,15 +104,16 @@ impl KeyRing {
         if let Some(turn) = opening.take() {
             return Some(turn);
         }
+        if self.previous_filters.wipe_ended(self.clock.uptime()) {
+            let wiped = self.file.lock().and_then(|lock| self.file.read_filters(&lock, self.clock.uptime()));
+            if let Err(error) = wiped {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(%error, cause, "wiping a key of the duplicate filter failed");
+            }
+        }
         let now = self.clock.now();
         let (due, changed) = {
             let current = self.current.load();
-            if current.end_previous_filter(now)
-                && let Err(error) = self.file.wipe_filter()
-            {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::error!(%error, cause, "wiping the previous key of the duplicate filter failed");
-            }
             (current.is_due(now), self.file.version().is_some_and(|found| found != current.version))
         };
         if !due && !changed {
@@ -151,10 +151,15 @@ impl KeyRing {
         }
     }
 
-    /// Keeps the filter's key of the current epoch.
-    fn keep_filter(&self, lock: &FileLock, now: Timestamp) -> Result<PreviousFilter, KeyError> {
-        let current = self.current.load();
-        keep_filter(&self.file, lock, &current, current.next_turn.min(now))
+    /// Writes the filter's key of the current epoch to its file before the epoch's key is replaced, so that a crash loses neither.
+    fn keep_filter(&self, lock: &FileLock) -> Result<(), KeyError> {
+        let stored = filter_of(&self.current.load(), &*self.clock);
+        self.file.keep_filter(lock, stored, self.clock.uptime())
+    }
+
+    /// The filters of epochs that ended in the last hour, for one computation. Load them after the key.
+    pub(in crate::privacy) fn previous_filters(&self) -> Guard<Arc<FilterList>> {
+        self.previous_filters.load()
     }
 
     /// The key in force, for one computation. It must not be kept.
@@ -170,11 +175,10 @@ impl KeyRing {
         why: TurnCause,
     ) -> Result<Option<KeyTurn>, KeyError> {
         let lock = self.file.lock()?;
-        let (version, next_epoch, due, ended, previous) = {
+        let (version, next_epoch, due, ended) = {
             let current = self.current.load();
             let begins = begins(&self.schedule);
-            let previous = PreviousFilter::new(current.filter_after(current.next_turn.min(now)))?;
-            (current.version, current.next_epoch(begins), current.is_due(now), current.fingerprint, previous)
+            (current.version, current.next_epoch(begins), current.is_due(now), current.fingerprint)
         };
         let stored = self.file.read(&lock)?.filter(|(_, found)| *found != version);
         let adopted =
@@ -183,16 +187,17 @@ impl KeyRing {
             Some(key) if why == TurnCause::Due && !key.is_due(now) && key.epoch >= next_epoch => key,
             Some(key) => {
                 let epoch = key.next_epoch(self.schedule.last_turn(now)).max(next_epoch);
-                self.keep_filter(&lock, now)?;
+                self.keep_filter(&lock)?;
                 make(&self.file, &lock, &self.schedule, epoch, now)?
             }
             None if due || why == TurnCause::Asked => {
-                self.keep_filter(&lock, now)?;
+                self.keep_filter(&lock)?;
                 make(&self.file, &lock, &self.schedule, next_epoch, now)?
             }
             None => return Ok(None),
         };
-        let next = next.with_previous_filter(Some(previous));
+        // Before the turn, so that a reader of the new key knows the filter of the old one.
+        self.previous_filters.add(filter_of(&self.current.load(), &*self.clock))?;
         let turn = KeyTurn { ended, began: next.fingerprint, epoch: next.epoch };
         let mut old = self.current.swap(Arc::new(next));
         // A computation takes microseconds. Then no reader holds the old key, and dropping it wipes its page.
@@ -204,15 +209,9 @@ impl KeyRing {
     }
 }
 
-/// Writes the key of an epoch's filter to its file before the epoch's key is replaced, so that a crash loses neither.
-fn keep_filter(
-    file: &KeyFile,
-    lock: &FileLock,
-    key: &EpochKey,
-    turned: Timestamp,
-) -> Result<PreviousFilter, KeyError> {
-    file.write_filter(lock, &key.filter_after(turned))?;
-    PreviousFilter::new(key.filter_after(turned))
+/// The key of an epoch's filter, to be kept for an hour from now on.
+fn filter_of(key: &EpochKey, clock: &dyn Clock) -> StoredFilterKey {
+    StoredFilterKey { ends: clock.uptime() + KEPT, key: key.filter_key() }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jiff::tz::TimeZone;
 
 use super::*;
 use crate::privacy::clock::Clock;
+use crate::privacy::mac::PseudonymHmac;
 
 /// A wall clock that stands where it was put.
 struct TestClock(AtomicI64);
@@ -24,6 +25,11 @@ struct TestClock(AtomicI64);
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_second(self.0.load(Ordering::Relaxed)).unwrap()
+    }
+
+    /// This clock is never set back in tests of what depends on it.
+    fn uptime(&self) -> SignedDuration {
+        SignedDuration::from_secs(self.0.load(Ordering::Relaxed))
     }
 }
 
@@ -428,10 +434,10 @@ fn ids_are_made_while_keys_turn() {
     });
 }
 
-fn filter(ring: &KeyRing) -> (u64, Option<u64>) {
-    let key = ring.current();
-    let previous = key.previous_filter().map(|filter| filter.mac().part(b"event").finish());
-    (key.filter_mac().part(b"event").finish(), previous)
+fn filter(ring: &KeyRing) -> (u64, Vec<u64>) {
+    let id = |mac: PseudonymHmac<'_>| mac.part(b"event").finish();
+    let previous = ring.previous_filters().iter().map(|filter| id(filter.mac())).collect();
+    (id(ring.current().filter_mac()), previous)
 }
 
 #[test]
@@ -439,21 +445,21 @@ fn the_filter_knows_events_of_the_previous_epoch_for_an_hour_also_over_a_restart
     let bench = Bench::azores("2026-11-22T09:00:00Z");
     let ring = bench.open();
     let (before, none) = filter(&ring);
-    assert_eq!(none, None);
+    assert!(none.is_empty());
     bench.set("2026-11-23T01:00:00Z");
     ring.turn_if_due().unwrap();
-    assert_eq!(filter(&ring).1, Some(before));
+    assert_eq!(filter(&ring).1, [before]);
     assert_ne!(filter(&ring).0, before);
     drop(ring);
     bench.set("2026-11-23T01:59:59Z");
     let restarted = bench.open();
     assert_eq!(restarted.turn_if_due(), None);
-    assert_eq!(filter(&restarted).1, Some(before));
+    assert_eq!(filter(&restarted).1, [before]);
     bench.set("2026-11-23T02:00:00Z");
     assert_eq!(restarted.turn_if_due(), None);
-    assert_eq!(filter(&restarted).1, None);
+    assert!(filter(&restarted).1.is_empty());
     assert!(!bench.directory.path().join("filter").exists(), "its key is wiped");
-    assert_eq!(filter(&bench.open()).1, None);
+    assert!(filter(&bench.open()).1.is_empty());
 }
 
 #[test]
@@ -461,13 +467,34 @@ fn a_collector_that_was_down_at_the_turn_knows_the_events_before_it() {
     let bench = Bench::azores("2026-11-22T09:00:00Z");
     let before = filter(&bench.open()).0;
     bench.set("2026-11-23T01:10:00Z");
+    assert_eq!(filter(&bench.open()).1, [before]);
+    bench.set("2026-11-23T02:10:00Z");
+    assert!(filter(&bench.open()).1.is_empty(), "an hour after the turn");
+}
+
+#[test]
+fn several_turns_in_an_hour_are_all_known_but_not_more_than_eight() {
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
     let ring = bench.open();
-    assert_eq!(filter(&ring).1, Some(before));
-    bench.set("2026-11-23T02:00:00Z");
-    ring.turn_if_due();
-    assert_eq!(filter(&ring).1, None, "an hour after the turn, not after the start");
-    bench.set("2026-11-25T09:00:00Z");
-    assert_eq!(filter(&bench.open()).1, None);
+    let mut expected = Vec::new();
+    for _ in 0..10 {
+        expected.push(filter(&ring).0);
+        ring.rotate().unwrap();
+    }
+    assert_eq!(filter(&ring).1, expected[2..]);
+    assert_eq!(filter(&bench.open()).1, expected[2..]);
+}
+
+#[test]
+fn a_damaged_file_of_filters_is_wiped() {
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
+    bench.open().rotate().unwrap();
+    let path = bench.directory.path().join("filter");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[30] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    assert!(filter(&bench.open()).1.is_empty());
+    assert!(!path.exists());
 }
 
 #[test]

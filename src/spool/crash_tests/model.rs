@@ -33,18 +33,29 @@ pub(super) struct SegmentRows {
 }
 
 impl SegmentRows {
-    /// Adds the rows of the segment's account.
-    fn add_counts(&mut self, mut rows: &[u8]) {
+    fn add_counts(&mut self, outcome: &[u8], events: u64) {
+        let counted = if outcome == STORED.as_bytes() { &mut self.counted.0 } else { &mut self.counted.1 };
+        *counted += events;
+    }
+
+    /// Adds the rows of the segment's account, as the store gets them.
+    fn add_account(&mut self, mut rows: &[u8]) {
         while !rows.is_empty() {
             take::<2>(&mut rows).unwrap();
             take_text(&mut rows).unwrap();
             take::<24>(&mut rows).unwrap();
             let outcome = take_text(&mut rows).unwrap();
-            let events = u64::from_le_bytes(*take(&mut rows).unwrap());
+            self.add_counts(outcome, u64::from_le_bytes(*take(&mut rows).unwrap()));
             take::<2>(&mut rows).unwrap();
-            let counted =
-                if outcome == STORED.as_bytes() { &mut self.counted.0 } else { &mut self.counted.1 };
-            *counted += events;
+        }
+    }
+
+    /// Adds the counts of a summary frame.
+    fn add_summary(&mut self, payload: &[u8]) {
+        let mut counts = SegmentCounts::default();
+        counts.decode(payload).unwrap();
+        for (_, counts) in counts.iter() {
+            counts.outcomes().for_each(|(outcome, events)| self.add_counts(outcome.as_bytes(), events));
         }
     }
 }
@@ -73,7 +84,7 @@ pub(super) fn shipped_rows(spool: &Spool, sealed: SealedSegment) -> Result<Segme
                 segment.events = bytes.chunks_exact(rows(0, &[0]).len() + 16).map(page_load).collect();
             }
             BatchRows::Audit => segment.audits = bytes.chunks_exact(AUDIT_LEN).map(audit_number).collect(),
-            BatchRows::Segment => segment.add_counts(&bytes),
+            BatchRows::Segment => segment.add_account(&bytes),
         }
     }
     Ok(segment)
@@ -247,7 +258,7 @@ impl World {
         let Some(sealed) = spool.oldest_sealed() else { return };
         // If the disk fails here, the shipper tries again; the model does so with the next step.
         let Ok(rows) = shipped_rows(spool, sealed) else { return };
-        let ids: Vec<_> = rows.events.iter().map(|page_load| (*page_load, 0)).collect();
+        let ids: Vec<_> = rows.events.iter().map(|page_load| id(*page_load, 0)).collect();
         let known = self.store.entry(sealed.id).or_insert_with(|| rows.clone());
         assert_eq!(*known, rows, "a repeated token has the rows of the first time");
         if confirm {
@@ -270,7 +281,7 @@ impl World {
             match open(&self.disk, &self.limits) {
                 Ok((spool, found)) => {
                     // A repeated beacon of these is answered as a duplicate, so these are acknowledged too.
-                    self.acknowledged.extend(found.ids.iter().map(|(page_load, _)| *page_load));
+                    self.acknowledged.extend(found.ids.iter().copied().map(page_load_of));
                     if spool.status().no_space.is_some() {
                         // It finishes its start when there is space.
                         self.disk.clear_fault();
@@ -358,12 +369,12 @@ impl World {
                     ReadStep::Frame(frame) => frame,
                 };
                 if frame.kind == FrameKind::Summary {
-                    segment.add_counts(frame.payload);
+                    segment.add_summary(frame.payload);
                 }
                 let Some(record) = RecordRef::parse(&frame) else { continue };
                 match record.kind {
                     RecordKind::Events => {
-                        segment.events.extend(record.event_ids().map(|(page_load, _)| page_load));
+                        segment.events.extend(record.events().map(|event| page_load_of(event.filter_id)));
                     }
                     RecordKind::Audit => segment.audits.push(audit_number(record.rows)),
                     RecordKind::Dropped => {}

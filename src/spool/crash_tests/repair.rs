@@ -38,9 +38,7 @@ fn unfinished(kept: usize) -> TestDisk {
     drop(spool);
     let mut batch = Vec::new();
     for page_load in 4..=6 {
-        let rows = rows(page_load, &[0]);
-        let record = EventRecord { site: "clinic", page_load, seqs: &[0], rows: &rows };
-        frame::encode_record(&record, &mut batch);
+        with_record(page_load, &[0], |record| frame::encode_record(&record, &mut batch));
     }
     frame::stamp(&mut batch, header.salt, 3, |_| {});
     let cut = batch.len() / 3 * kept + 50;
@@ -69,7 +67,7 @@ fn interrupted(crashed: impl Fn() -> TestDisk, expected: &[u64]) {
                 found.notes
             );
             assert_eq!(page_loads(&spool), expected, "after {after}, seed {seed}: {:?}", found.notes);
-            let known: Vec<_> = found.ids.iter().map(|(page_load, _)| *page_load).collect();
+            let known: Vec<_> = found.ids.iter().copied().map(page_load_of).collect();
             assert_eq!(known, expected, "after {after}, seed {seed}");
         }
         if !came {
@@ -101,11 +99,11 @@ fn what_recovery_has_read_stays_though_its_sync_had_failed_and_the_power_goes_ne
     // The process starts again on the same machine and reads the page cache. The second beacon is whole there, and is acknowledged as a
     // duplicate from now on.
     let (spool, found) = open(&disk, &limits()).unwrap();
-    assert_eq!(found.ids, [(1, 0), (2, 0)]);
+    assert_eq!(found.ids, ids(&[(1, 0), (2, 0)]));
     let off = disk.after_power_loss(|| false);
     drop(spool);
     let (_, found) = open(&off, &limits()).unwrap();
-    assert_eq!(found.ids, [(1, 0), (2, 0)], "it was acknowledged by then");
+    assert_eq!(found.ids, ids(&[(1, 0), (2, 0)]), "it was acknowledged by then");
 }
 
 #[test]

@@ -48,7 +48,7 @@ proptest! {
         });
         let (spool, found) = open(&crashed, &limits()).unwrap();
         let kept: Vec<_> = (0..frames as u64 - 1).flat_map(|number| [(number, 0), (number, 1)]).collect();
-        prop_assert_eq!(&found.ids, &kept);
+        prop_assert_eq!(&found.ids, &ids(&kept));
         let page_loads: Vec<_> = kept.iter().map(|(page_load, _)| *page_load).collect();
         prop_assert_eq!(sealed_rows(&spool), page_loads);
     }
@@ -113,15 +113,13 @@ fn orphaned_frames_behind_a_torn_one_of_the_same_batch_are_kept_in_a_copy() {
     // A batch of two frames. Only the second reached the disk, which may reorder writes.
     let mut batch = Vec::new();
     for page_load in [2, 3] {
-        let rows = rows(page_load, &[0]);
-        let record = EventRecord { site: "clinic", page_load, seqs: &[0], rows: &rows };
-        frame::encode_record(&record, &mut batch);
+        with_record(page_load, &[0], |record| frame::encode_record(&record, &mut batch));
     }
     frame::stamp(&mut batch, header.salt, 1, |_| {});
     batch[..100].fill(0);
     off.corrupt(&path, |bytes| bytes.extend_from_slice(&batch));
     let (_, found) = open(&off, &limits()).unwrap();
-    assert_eq!(found.ids, [(1, 0)], "{:?}", found.notes);
+    assert_eq!(found.ids, ids(&[(1, 0)]), "{:?}", found.notes);
     let torn = Path::new(DIRECTORY).join(QUARANTINE).join(format!("{}.torn", header.id));
     assert!(off.contents(&torn).unwrap().ends_with(&batch));
 }
@@ -145,7 +143,7 @@ fn a_failed_sync_breaks_the_spool_for_good() {
     assert!(matches!(runtime.block_on(spool.broken()), SpoolError::Broken(_)));
     drop(spool);
     let (_, found) = open(&disk.after_power_loss(|| false), &limits()).unwrap();
-    assert_eq!(found.ids, [(1, 0)]);
+    assert_eq!(found.ids, ids(&[(1, 0)]));
 }
 
 #[test]
@@ -165,7 +163,7 @@ fn a_disk_without_space_breaks_the_spool_and_keeps_acknowledged_events() {
         drop(spool);
         disk.leave_space(usize::MAX);
         let (_, found) = open(&disk, &limits()).unwrap();
-        assert_eq!(found.ids[..acknowledged.len()], acknowledged, "with {space} bytes left");
+        assert_eq!(found.ids[..acknowledged.len()], ids(&acknowledged), "with {space} bytes left");
     }
 }
 
@@ -204,7 +202,7 @@ fn event_ids_come_from_the_newest_segments() {
     assert_eq!(found.events, 250_000);
     let ids = found.ids.len() as u64;
     assert!((RECENT_ROWS..250_000).contains(&ids), "{ids}");
-    assert!(found.ids.contains(&(249, 999)) && !found.ids.contains(&(0, 0)));
+    assert!(found.ids.contains(&id(249, 999)) && !found.ids.contains(&id(0, 0)));
 }
 
 #[test]

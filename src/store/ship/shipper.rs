@@ -394,7 +394,7 @@ mod tests {
     use clickhouse::error::Error;
 
     use super::*;
-    use crate::spool::{Durability, EventRecord};
+    use crate::spool::{Durability, EventEntry, EventRecord};
 
     #[test]
     fn a_pause_is_between_half_and_all_of_its_length() {
@@ -426,7 +426,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let limits = crate::config::Config::check("footfall.toml", "", &[]).unwrap().spool;
         let (spool, _) = Spool::open(directory.path(), &limits).unwrap();
-        let frame = EventRecord { site: "clinic", page_load: 1, seqs: &[0], rows: &[0; 300] };
+        let events = [EventEntry { filter_id: 1, row_len: 300 }];
+        let frame = EventRecord { site: "clinic", events: &events, rows: &[0; 300] };
         spool.append(frame, Durability::Synced).unwrap().await.unwrap();
         spool.close();
         drop(spool);

@@ -56,13 +56,12 @@ fn every_bad_request_gets_the_documented_answer_and_the_next_good_event_is_store
     assert!(wrong.is_empty(), "{} of {} answers are wrong:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 
     collector.wait_for_events((good.len() + stored.len()) as u64, CATCH_UP);
-    let all = collector.store.events();
-    let of = |range: std::ops::Range<u64>| {
-        all.iter().copied().filter(move |(page_load, _)| range.contains(page_load))
-    };
-    good.compare(of(GOOD..BAD)).assert_none();
-    let hostile = stored.compare(of(BAD..u64::MAX));
-    assert!(hostile.missing.is_empty() && hostile.twice.is_empty(), "{hostile:?}");
+    let (all, key) = (collector.store.events(), collector.key());
+    let ids = |page_load, number| key.event_ids("clinic", page_load, number);
+    for ledger in [good, stored] {
+        let difference = ledger.compare(all.iter().copied(), ids);
+        assert!(difference.missing.is_empty() && difference.twice.is_empty(), "{difference:?}");
+    }
     nothing_broke_a_row(&collector, &cases);
     nothing_kept_an_address_or_a_user_agent(&collector);
 }
@@ -162,7 +161,7 @@ fn check_answer(case: &Case, answer: Option<&HttpResponse>) -> Result<(), String
 
 /// Hostile texts must be whole values, in their own columns.
 fn nothing_broke_a_row(collector: &Collector, cases: &[Case]) {
-    let store = &collector.store;
+    let (store, key) = (&collector.store, collector.key());
     for (what, text) in &texts::TEXTS[..2] {
         for (place, column) in
             [("the name of an event", "name"), ("a property", "props['p']"), ("a campaign", "ad")]
@@ -170,7 +169,7 @@ fn nothing_broke_a_row(collector: &Collector, cases: &[Case]) {
             let name = format!("{what} as {place}");
             let index = cases.iter().position(|case| case.name == name).expect("the case is in the table");
             let sql =
-                format!("SELECT {column} AS value FROM events WHERE page_load = {}", BAD + index as u64);
+                format!("SELECT {column} AS value FROM events WHERE page_load = {}", key.page_load("clinic", BAD + index as u64));
             let rows = store.objects(&sql);
             assert_eq!(rows, [serde_json::json!({ "value": text })], "{name}");
         }

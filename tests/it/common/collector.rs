@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::process::{self, Signal};
-use super::{HttpResponse, StoreClient, allowed, eventually_while_progressing, http, ports};
+use super::{
+    EpochKeys, HttpResponse, StoreClient, allowed, eventually_while_progressing, http, noon_zone, ports,
+};
 
 /// A collector with an embedded store must be ready within this time, also while other tests use the machine.
 const READY_TIMEOUT: Duration = Duration::from_secs(90);
@@ -80,6 +82,9 @@ impl Collector {
             collector.data(),
             collector.path("key")
         );
+        if !top.contains("timezone") {
+            let _ = writeln!(text, "timezone = {:?}", noon_zone());
+        }
         if !top.contains("trusted_proxies") {
             text += "trusted_proxies = [\"127.0.0.0/8\"]\n";
         }
@@ -101,6 +106,11 @@ impl Collector {
 
     pub fn data(&self) -> PathBuf {
         self.path("data")
+    }
+
+    /// The key that it uses now.
+    pub fn key(&self) -> EpochKeys {
+        EpochKeys::read(&self.path("key"))
     }
 
     /// Runs another executable.

@@ -11,11 +11,13 @@ pub mod collector;
 pub mod http;
 pub mod ports;
 pub mod process;
+pub mod pseudonyms;
 pub mod store;
 
 pub use beacon::{good_beacon, page_load_id};
 pub use collector::Collector;
 pub use http::{HttpConnection, HttpResponse};
+pub use pseudonyms::EpochKeys;
 pub use store::{StoreClient, StoreProcess};
 
 use std::fmt::Debug;

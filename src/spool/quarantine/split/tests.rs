@@ -27,7 +27,7 @@ fn sealed() -> TestDisk {
 }
 
 /// Ids of all events that would be shipped, as often as they would be.
-fn events(spool: &Spool) -> Vec<(u64, u32)> {
+fn events(spool: &Spool) -> Vec<u64> {
     let sealed = spool.queue.segments();
     let ids = |sealed: SealedSegment| Shipment::open(spool, sealed).unwrap().event_ids().to_vec();
     let mut events: Vec<_> = sealed.into_iter().flat_map(ids).collect();
@@ -41,8 +41,8 @@ fn waiting_events(disk: &TestDisk) -> u64 {
     waiting.into_iter().map(|segment| segment.scan.map_or(0, |scan| scan.account.events)).sum()
 }
 
-fn all() -> Vec<(u64, u32)> {
-    vec![(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2), (4, 0)]
+fn all() -> Vec<u64> {
+    ids(&[(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2), (4, 0)])
 }
 
 fn with_events(spool: &Spool) -> Vec<SealedSegment> {
@@ -135,7 +135,7 @@ fn what_an_error_left_of_one_split_decides_nothing_for_another() {
             drop(spool);
             let is_over = !disk.is_off();
             let spool = open(&disk.after_power_loss(|| false)).unwrap();
-            let expected = [all(), vec![(5, 0), (6, 0)]].concat();
+            let expected = [all(), ids(&[(5, 0), (6, 0)])].concat();
             assert_eq!(events(&spool), expected, "{first} and {second} operations");
             if is_over {
                 break;
