@@ -3,13 +3,14 @@
 //! `cargo bench --bench beacon`
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use footfall::beacon::{Beacon, json};
 use footfall::config::Site;
 use footfall::enrich::{BrowserRecogniser, ClientSignals, HintHeaders};
 use footfall::ingest::assemble::{self, PageContext};
-use footfall::privacy::{GeoPlace, VisitorIdentity};
+use footfall::privacy::{CurrentEpoch, GeoLookup, GeoPlace, KeyRing, Privacy, SystemClock, VisitorIdentity};
 
 const USER_AGENT: &[u8] =
     b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
@@ -27,6 +28,7 @@ fn encode(
     beacon: &Beacon<'_>,
     site: &Site,
     who: &VisitorIdentity,
+    epoch: &CurrentEpoch<'_>,
     browsers: &BrowserRecogniser,
     rows: &mut Vec<u8>,
 ) {
@@ -44,15 +46,20 @@ fn encode(
         policy: "2026-11-22",
         received: 1_795_000_000_000,
         who,
+        page_load: &epoch.page_load(site, beacon.page_load),
         browser: &browser,
         cookies: &[],
     };
-    assemble::rows(&context, beacon, |_, _| true, |row| row.encode(rows)).expect("the bodies above are good");
+    assemble::rows(&context, beacon, |_, _| true, |_, row| row.encode(rows)).expect("the bodies above are good");
 }
 
 fn stages(criterion: &mut Criterion) {
     let site = Site::localhost();
     let who = VisitorIdentity { visitor: 1, address: 2, epoch: 3, ip_version: 4, place: GeoPlace::default() };
+    let directory = tempfile::tempdir().expect("a directory");
+    let keys = KeyRing::open(directory.path(), true, jiff::tz::TimeZone::UTC, Arc::new(SystemClock));
+    let privacy = Privacy::new(keys.expect("a key"), GeoLookup::default());
+    let epoch = privacy.epoch();
     let browsers = BrowserRecogniser::new();
     for events in [1, 10] {
         let body = body(events);
@@ -64,7 +71,7 @@ fn stages(criterion: &mut Criterion) {
         let beacon = json::parse(body.as_bytes()).expect("the bodies above are good");
         let mut rows = Vec::with_capacity(64 << 10);
         group.bench_function("rows", |bench| {
-            bench.iter(|| encode(black_box(&beacon), &site, &who, &browsers, &mut rows));
+            bench.iter(|| encode(black_box(&beacon), &site, &who, &epoch, &browsers, &mut rows));
         });
         println!("bytes of {events} rows: {}", rows.len());
         group.finish();

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use footfall::config::SpoolLimits;
 use footfall::event::EventRow;
-use footfall::spool::{Durability, EventRecord, Spool};
+use footfall::spool::{Durability, EventEntry, EventRecord, Spool};
 use rustix::fs::{Advice, fadvise};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -40,6 +40,7 @@ fn row(page_load: u64) -> Vec<u8> {
 
 fn encode(page_load: u64, seq: u32, bytes: &mut Vec<u8>) {
     EventRow {
+        event_id: page_load << 2 | u64::from(seq),
         page_load,
         seq,
         site: "clinic",
@@ -113,7 +114,8 @@ impl Drop for Shipped {
 }
 
 fn append(spool: &Spool, rows: &[u8], durability: Durability) -> Option<footfall::spool::Ack> {
-    spool.append(EventRecord { site: "clinic", page_load: 7, seqs: &[0], rows }, durability).ok()
+    let events = [EventEntry { filter_id: 7, row_len: rows.len() as u32 }];
+    spool.append(EventRecord { site: "clinic", events: &events, rows }, durability).ok()
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -248,7 +250,9 @@ fn fill(directory: &Path, size: u64) {
             encode(page_load, seq, &mut rows);
         }
         written += rows.len() as u64;
-        let record = EventRecord { site: "clinic", page_load, seqs: &seqs, rows: &rows };
+        let row_len = (rows.len() / seqs.len()) as u32;
+        let events = seqs.map(|seq| EventEntry { filter_id: page_load << 2 | u64::from(seq), row_len });
+        let record = EventRecord { site: "clinic", events: &events, rows: &rows };
         // Full in memory means that the disk is behind.
         while spool.append(record, Durability::Buffered).is_err() {
             std::thread::sleep(Duration::from_millis(1));

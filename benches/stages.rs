@@ -32,8 +32,7 @@ fn site() -> Site {
 fn privacy(places: GeoLookup) -> Privacy {
     let directory = tempfile::tempdir().expect("a directory");
     let zone = jiff::tz::TimeZone::UTC;
-    let time = jiff::civil::time(4, 0, 0, 0);
-    let keys = KeyRing::open(directory.path(), true, zone, time, Arc::new(SystemClock)).expect("a key");
+    let keys = KeyRing::open(directory.path(), true, zone, Arc::new(SystemClock)).expect("a key");
     Privacy::new(keys, places)
 }
 
@@ -90,7 +89,14 @@ fn pseudonyms(c: &mut Criterion) {
     let site = site();
     let without = privacy(GeoLookup::default());
     let peer = || Peer::new(IpAddr::V4(Ipv4Addr::new(77, 88, 8, 8)));
-    c.bench_function("pseudonymise", |b| b.iter(|| without.identify(peer(), &site, black_box(USER_AGENT))));
+    c.bench_function("pseudonymise", |b| b.iter(|| without.epoch().identify(peer(), &site, black_box(USER_AGENT))));
+    c.bench_function("ids of a page load and of one event", |b| {
+        b.iter(|| {
+            let epoch = without.epoch();
+            let page = epoch.page_load(&site, black_box(7));
+            (page.pseudonym, page.event_id(3), page.seq(3), page.filter_id(3))
+        });
+    });
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("geo");
     let files = ["city-ipv4.mmdb", "city-ipv6.mmdb", "asn.mmdb"].map(|name| directory.join(name));
     if !files.iter().all(|file| file.exists()) {
@@ -98,14 +104,14 @@ fn pseudonyms(c: &mut Criterion) {
     }
     let with = privacy(GeoLookup::open(&files));
     c.bench_function("pseudonymise and locate, one address", |b| {
-        b.iter(|| with.identify(peer(), &site, black_box(USER_AGENT)));
+        b.iter(|| with.epoch().identify(peer(), &site, black_box(USER_AGENT)));
     });
     let mut number = 0u32;
     c.bench_function("pseudonymise and locate, another address each time", |b| {
         b.iter(|| {
             // A full-period generator draws addresses from the whole table, so that few records are in a cache.
             number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            with.identify(Peer::new(IpAddr::V4(number.into())), &site, black_box(USER_AGENT))
+            with.epoch().identify(Peer::new(IpAddr::V4(number.into())), &site, black_box(USER_AGENT))
         });
     });
 }

@@ -25,6 +25,7 @@ mod clock;
 #[path = "../it/common/mod.rs"]
 mod common;
 mod disk;
+mod key_watch;
 #[path = "../load/mod.rs"]
 mod load;
 mod proxy;
@@ -196,6 +197,7 @@ const FAULTS: &[(FaultKind, usize)] = &[
     (FaultKind::FreezeCollector, 1),
     (FaultKind::FreezeStore, 1),
     (FaultKind::SetClock, 1),
+    (FaultKind::TurnKey, 2),
     (FaultKind::RefuseRows, 2),
     (FaultKind::Requeue, 2),
 ];
@@ -239,17 +241,19 @@ fn check_store(bed: &mut TestBed, mut ledger: Ledger, rng: &mut Rng) -> Result<(
         bed.collector.beacon(&body).is_ok_and(|answer| answer.status == 204)
     })?;
     ledger.note(last, 0, 1).map_err(|error| error.to_string())?;
-    let arrived = format!("SELECT count() FROM events WHERE page_load = {last}");
+    let keys = bed.keys.seen();
+    let arrived = format!("SELECT count() FROM events WHERE page_load = {}", keys.page_load("clinic", last));
     wait(bed, end, "the last event is stored", |_| {
         store.query(&arrived).is_ok_and(|count| count.starts_with(b"1"))
     })?;
-    let difference = ledger.compare(store.events());
+    let ids = |page_load, number| keys.event_ids("clinic", page_load, number);
+    let difference = ledger.compare(store.events(), ids);
     let results = &mut bed.results;
     results.acknowledged = difference.acknowledged;
     results.missing = difference.missing.len();
     results.doubled = difference.twice.len();
     results.unknown = difference.unknown.len();
-    results.removed = store.number("SELECT sum(removed) FROM days");
+    results.removed = store.number("SELECT count() FROM removed_events FINAL");
     bed.verify();
     if let Some(output) = &bed.results.discrepancy {
         return Err(format!("footfall verify: {output}"));

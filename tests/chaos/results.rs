@@ -15,6 +15,8 @@ pub struct ChaosResults {
     pub power_cuts: u32,
     pub freezes: u32,
     pub clock_sets: u32,
+    /// How often an operator turned the key. Clocks that jump turn it, too.
+    pub key_turns: u32,
     /// How often the store was made to refuse some rows.
     pub refusals: u32,
     /// Segments that were quarantined for refused rows and requeued. Most of them have a single row.
@@ -87,6 +89,7 @@ impl ChaosResults {
             ),
             ("freezes (SIGSTOP) of either", self.freezes.to_string()),
             ("clock set", clock),
+            ("key turned by an operator", format!("{} times", self.key_turns)),
             ("disk filled", disk),
             (
                 "store stopped",

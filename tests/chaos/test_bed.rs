@@ -10,6 +10,7 @@ use crate::clock::{self, AdjustableClock};
 use crate::common::process::{self, Signal};
 use crate::common::{Collector, StoreProcess, http, ports};
 use crate::disk::SmallDisk;
+use crate::key_watch::KeyWatch;
 use crate::proxy::{FaultyProxy, ProxyMode};
 use crate::results::ChaosResults;
 
@@ -52,6 +53,7 @@ pub enum FaultKind {
     FreezeCollector,
     FreezeStore,
     SetClock,
+    TurnKey,
     RefuseRows,
     Requeue,
 }
@@ -69,6 +71,7 @@ impl FaultKind {
             Self::FreezeCollector => Fault::FreezeCollector(short),
             Self::FreezeStore => Fault::FreezeStore(short),
             Self::SetClock => Fault::SetClock(rng.i64(-CLOCK_MAX..=CLOCK_MAX)),
+            Self::TurnKey => Fault::TurnKey,
             Self::RefuseRows => Fault::RefuseRows,
             Self::Requeue => Fault::Requeue,
         }
@@ -88,6 +91,8 @@ pub enum Fault {
     FreezeStore(Duration),
     /// Offset from the true time in seconds.
     SetClock(i64),
+    /// Gives the collector another key, as an operator does.
+    TurnKey,
     /// Makes the store refuse some rows from now on.
     RefuseRows,
     /// If segments are quarantined: makes the store accept all rows again and requeues the segments.
@@ -96,6 +101,8 @@ pub enum Fault {
 
 pub struct TestBed {
     pub collector: Collector,
+    /// Every key that the collector had.
+    pub keys: KeyWatch,
     pub results: ChaosResults,
     store: StoreProcess,
     proxy: FaultyProxy,
@@ -132,6 +139,7 @@ impl TestBed {
             Some(clock) => clock.install_in(collector),
             None => collector,
         };
+        let keys = KeyWatch::start(collector.path("key"));
         collector.start();
         let results = ChaosResults {
             disk: disk.as_ref().map(|disk| disk.kind),
@@ -140,6 +148,7 @@ impl TestBed {
         };
         Self {
             collector,
+            keys,
             results,
             store,
             proxy,
@@ -282,6 +291,11 @@ impl TestBed {
                     clock.set(seconds);
                     self.results.clock_sets += 1;
                 }
+                0
+            }
+            Fault::TurnKey => {
+                self.results.key_turns +=
+                    u32::from(self.collector.command(&["key", "rotate"]).status.success());
                 0
             }
             Fault::RefuseRows => {
