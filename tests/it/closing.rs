@@ -10,7 +10,6 @@ use footfall::secret::Secret;
 use footfall::spool::{Durability, EventRecord};
 use footfall::store::Client;
 use footfall::store::days::DayCloser;
-use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
@@ -50,7 +49,7 @@ fn a_closing_that_is_interrupted_after_any_step_and_repeated_keeps_each_event_an
         );
         assert_eq!(earliest, ["0"], "the earliest stays, after {answers} answers");
         let copies =
-            rows("SELECT sum(events) FROM event_counts WHERE outcome = 'removed_duplicate' AND day = DAY");
+            rows("SELECT count() FROM removed_events FINAL WHERE reason = 'duplicate' AND day = DAY");
         assert_eq!(copies, [SHIPPED_AGAIN.to_string()], "after {answers} answers");
         let visits = rows("SELECT sum(events) FROM visits_closed WHERE day = DAY");
         assert_eq!(visits, [EVENTS.to_string()], "after {answers} answers");
@@ -126,7 +125,7 @@ fn close(shipping: &Shipping, listen: SocketAddr, now: Timestamp) -> bool {
         password: Secret::new(String::new()),
         cluster: None,
     });
-    let closer = DayCloser::new(client, TimeZone::UTC, Time::midnight()).unwrap();
+    let closer = DayCloser::new(client, TimeZone::UTC).unwrap();
     shipping.runtime.block_on(closer.close_due(now)).is_err()
 }
 
