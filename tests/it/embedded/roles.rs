@@ -7,7 +7,6 @@ use footfall::store::days::DayCloser;
 use footfall::store::reconcile::Reconciliation;
 use footfall::store::schema;
 use jiff::Timestamp;
-use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 use super::{Running, encode, inhabited, store};
@@ -163,7 +162,7 @@ async fn the_collector_does_all_its_work_with_what_the_file_gives_it() {
         insert.end().await.unwrap();
     }
     let close = || async {
-        let closer = DayCloser::new(client.clone(), zone.clone(), Time::constant(4, 0, 0, 0)).unwrap();
+        let closer = DayCloser::new(client.clone(), zone.clone()).unwrap();
         closer.close_due("2026-11-20T12:00:00Z".parse().unwrap()).await.unwrap()
     };
     assert_eq!(close().await.duplicates, 1);
