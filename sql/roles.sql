@@ -74,9 +74,9 @@ GRANT CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW ON footf
 GRANT SELECT, INSERT, ALTER UPDATE, ALTER DELETE, ALTER TABLE ON footfall.* TO footfall_collector;
 GRANT SELECT ON system.tables TO footfall_collector;
 -- Needed on servers with table_engines_require_grant.
-GRANT TABLE ENGINE ON MergeTree, TABLE ENGINE ON ReplacingMergeTree, TABLE ENGINE ON SummingMergeTree TO footfall_collector;
+GRANT TABLE ENGINE ON MergeTree, TABLE ENGINE ON ReplacingMergeTree TO footfall_collector;
 -- cluster: replicated tables, ON CLUSTER, and the table function cluster(), which closes days
-GRANT TABLE ENGINE ON ReplicatedMergeTree, TABLE ENGINE ON ReplicatedReplacingMergeTree, TABLE ENGINE ON ReplicatedSummingMergeTree, TABLE ENGINE ON Distributed TO footfall_collector;
+GRANT TABLE ENGINE ON ReplicatedMergeTree, TABLE ENGINE ON ReplicatedReplacingMergeTree, TABLE ENGINE ON Distributed TO footfall_collector;
 -- cluster:
 GRANT CREATE TEMPORARY TABLE, CLUSTER, REMOTE ON *.* TO footfall_collector;
 
@@ -95,7 +95,8 @@ GRANT SELECT ON footfall.visits_between TO footfall_analyst;
 GRANT SELECT ON footfall.daily TO footfall_analyst;
 GRANT SELECT ON footfall.daily_open TO footfall_analyst;
 GRANT SELECT ON footfall.daily_closed TO footfall_analyst;
-GRANT SELECT ON footfall.daily_between TO footfall_analyst;
+GRANT SELECT ON footfall.daily_of_visits TO footfall_analyst;
+GRANT SELECT ON footfall.daily_of_events TO footfall_analyst;
 GRANT SELECT ON footfall.days TO footfall_analyst;
 GRANT SELECT ON footfall.zone TO footfall_analyst;
 GRANT SELECT ON footfall.settings TO footfall_analyst;
@@ -114,8 +115,8 @@ CREATE ROLE IF NOT EXISTS footfall_viewer SETTINGS PROFILE 'footfall_reading';
 CREATE ROLE IF NOT EXISTS footfall_sre SETTINGS PROFILE 'footfall_reading';
 GRANT SELECT(time, received, expires, site, host, path, kind, name, policy, browser, browser_version, engine, os, os_version, device, bot, bot_category, spoofed, data_centre, country, asn, network, ip_version, error_message, error_source, error_line, error_column, error_stack, error_group, lcp_ms, inp_ms, cls, fcp_ms, ttfb_ms, dns_ms, connect_ms, tls_ms, load_ms) ON footfall.events TO footfall_sre;
 CREATE ROW POLICY IF NOT EXISTS footfall_sre ON footfall.events USING kind IN ('error', 'resource', 'vitals', 'missing') TO footfall_sre;
-GRANT SELECT ON footfall.event_counts TO footfall_sre;
 GRANT SELECT ON footfall.segments TO footfall_sre;
+GRANT SELECT(day, site, collector, segment, reason, expires) ON footfall.removed_events TO footfall_sre;
 GRANT SELECT ON footfall.migrations TO footfall_sre;
 GRANT SELECT ON footfall.days TO footfall_sre;
 GRANT SELECT ON footfall.zone TO footfall_sre;

@@ -1,7 +1,7 @@
 -- title: Advertising blocks
 -- order: 230
 -- purpose: audience
--- dimensions: ad_impression, ad_viewable, ad_click
+-- dimension: ad_impression, ad_viewable, ad_click
 -- about: Advertising blocks by campaign and slot. A block is viewable when half of its pixels were on screen for a
 --   second (30 % for a block over 242,500 px²). Visitors are the sum of daily visitors who were shown the block.
 -- columns:

@@ -1,7 +1,7 @@
 -- title: Channels
 -- order: 80
 -- purpose: audience
--- dimensions: channel
+-- dimension: channel
 -- about: Channels through which visits came, by the first event of the visit. Visitors are the sum of daily visitors.
 -- columns:
 --   channel          text      channel, such as Organic Search
@@ -18,7 +18,7 @@ SELECT
     round(100 * visits / sum(visits) OVER (), 2) AS share,
     round(sum(row_views) / visits, 2) AS views_per_visit,
     round(100 * sum(row_bounces) / visits, 2) AS bounce_rate,
-    round(sum(row_duration_ms) / visits / 1000, 1) AS visit_duration
+    round(sum(row_duration_s) / visits, 1) AS visit_duration
 FROM
 (
     SELECT
@@ -28,7 +28,7 @@ FROM
         sum(day_visits) AS row_visits,
         sum(day_views) AS row_views,
         sum(day_bounces) AS row_bounces,
-        sum(day_duration_ms) AS row_duration_ms
+        sum(day_duration_s) AS row_duration_s
     FROM
     (
         SELECT
@@ -38,7 +38,7 @@ FROM
             sum(daily.visits) AS day_visits,
             sum(daily.views) AS day_views,
             sum(daily.bounces) AS day_bounces,
-            sum(daily.duration_ms) AS day_duration_ms
+            sum(daily.duration_s) AS day_duration_s
         FROM daily
         WHERE site = {site:String}
             AND day BETWEEN {from:Date} AND {to:Date}

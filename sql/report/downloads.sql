@@ -1,7 +1,7 @@
 -- title: Downloads
 -- order: 220
 -- purpose: audience
--- dimensions: download
+-- dimension: download
 -- about: Files that were downloaded. Visitors are the sum of daily visitors.
 -- columns:
 --   file      text      host and path of the file

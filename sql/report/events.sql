@@ -1,7 +1,7 @@
 -- title: Events
 -- order: 190
 -- purpose: audience
--- dimensions: total, event
+-- dimension: total, event
 -- about: The site's own events by name. Visitors are the sum of daily visitors. For properties, see props.
 -- columns:
 --   event           text      name of the event

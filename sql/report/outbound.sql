@@ -1,7 +1,7 @@
 -- title: Outbound links
 -- order: 210
 -- purpose: audience
--- dimensions: outbound
+-- dimension: outbound
 -- about: Links to other sites that visitors followed. Visitors are the sum of daily visitors.
 -- columns:
 --   link      text      host and path of the link

@@ -1,7 +1,7 @@
 -- title: Overview
 -- order: 10
 -- purpose: audience
--- dimensions: total
+-- dimension: total
 -- rows: totals
 -- about: Totals of the period, each with the total of the preceding period of the same length. Visitors are the sum
 --   of daily visitors: a pseudonym lives for a day, so a person who comes on three days counts three times.
@@ -33,8 +33,8 @@ SELECT
     round(views_before / visits_before, 2) AS views_per_visit_before,
     round(100 * sumIf(day_bounces, now) / visits, 2) AS bounce_rate,
     round(100 * sumIf(day_bounces, NOT now) / visits_before, 2) AS bounce_rate_before,
-    round(sumIf(day_duration_ms, now) / visits / 1000, 1) AS visit_duration,
-    round(sumIf(day_duration_ms, NOT now) / visits_before / 1000, 1) AS visit_duration_before,
+    round(sumIf(day_duration_s, now) / visits, 1) AS visit_duration,
+    round(sumIf(day_duration_s, NOT now) / visits_before, 1) AS visit_duration_before,
     round(sumIf(day_engaged_ms, now) / visits / 1000, 1) AS engaged,
     round(sumIf(day_engaged_ms, NOT now) / visits_before / 1000, 1) AS engaged_before
 FROM
@@ -45,7 +45,7 @@ FROM
         sum(daily.visits) AS day_visits,
         sum(daily.views) AS day_views,
         sum(daily.bounces) AS day_bounces,
-        sum(daily.duration_ms) AS day_duration_ms,
+        sum(daily.duration_s) AS day_duration_s,
         sum(daily.engaged_ms) AS day_engaged_ms
     FROM daily
     WHERE site = {site:String}

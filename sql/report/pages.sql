@@ -1,7 +1,7 @@
 -- title: Pages
 -- order: 40
 -- purpose: audience
--- dimensions: page
+-- dimension: page
 -- about: Pages by views. Visitors are the sum of daily visitors.
 -- example: --from 30d --limit 50
 -- columns:

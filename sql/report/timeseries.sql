@@ -1,7 +1,7 @@
 -- title: Time series
 -- order: 20
 -- purpose: audience
--- dimensions: total
+-- dimension: total
 -- rows: totals
 -- limit: none
 -- about: Totals by hour, day, week (from Monday) or month, including periods without events. By day and longer,
@@ -29,7 +29,7 @@ SELECT
     sum(bucket_views) AS views,
     round(sum(bucket_visit_views) / visits, 2) AS views_per_visit,
     round(100 * sum(bucket_bounces) / visits, 2) AS bounce_rate,
-    round(sum(bucket_duration_ms) / visits / 1000, 1) AS visit_duration
+    round(sum(bucket_duration_s) / visits, 1) AS visit_duration
 FROM
 (
     -- Days, weeks and months, from the daily figures.
@@ -41,7 +41,7 @@ FROM
         sum(daily.views) AS bucket_views,
         bucket_views AS bucket_visit_views,
         sum(daily.bounces) AS bucket_bounces,
-        sum(daily.duration_ms) AS bucket_duration_ms
+        sum(daily.duration_s) AS bucket_duration_s
     FROM daily
     WHERE NOT hourly
         AND site = {site:String}
@@ -61,7 +61,7 @@ FROM
     GROUP BY 1
     UNION ALL
     -- Hours: visits, each in the hour in which it began.
-    SELECT toStartOfHour(toDateTime(visits.start, {timezone:String})), 0, count(), 0, sum(visits.views), countIf(bounce), sum(duration_ms)
+    SELECT toStartOfHour(toDateTime(visits.start, {timezone:String})), 0, count(), 0, sum(visits.views), countIf(bounce), sum(duration_s)
     FROM visits
     WHERE hourly
         AND site = {site:String}

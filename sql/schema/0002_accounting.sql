@@ -1,50 +1,52 @@
--- How many events were received and what became of them. `footfall verify` compares these tables with `events`. Each segment of a
--- spool adds its rows after its events, under its own deduplication token, and parts are synced as in 0001_events.sql.
+-- What was shipped and what was removed on purpose. `footfall verify` compares these tables with `events`. Parts are synced as in
+-- 0001_events.sql.
 
--- For each segment of a spool, day of receipt (UTC) and site: how many events were shipped, and a digest of them. The digest is the
--- sum, modulo 2^64, of intHash64(page_load + seq * 0x9E3779B97F4A7C15) over the events. `verify` uses it to name the segment
--- that is missing in `events`, or stored twice. A segment without events has one row with an empty site, so that a collector's
--- numbers have no gap. Rows of collector 0 name duplicate events that were removed on purpose.
--- Rows are kept for 400 days. For older days `verify` compares counts only.
--- cluster: everywhere
-CREATE TABLE IF NOT EXISTS segments
+-- The books: what became of the events of each segment of a spool, by day of receipt (UTC) and site. The outcome is `stored`, or a reason
+-- for which collectors dropped events (`optout`, `bot`, `duplicate`). A segment's rows are inserted after its events, under their own
+-- deduplication token. A segment without any count has one row with empty site and outcome, so that a collector's numbers have no gap.
+-- A row that is inserted twice counts once: read the table with FINAL, and add up `events`.
+-- Rows are kept for 400 days longer than the events.
+CREATE TABLE IF NOT EXISTS {database}.segments{on_cluster}
 (
     day Date,
     site LowCardinality(String),
     collector UInt64,
-    number UInt64,
+    segment UInt64,
+    -- 0, or tells apart the parts of a segment that was split.
+    part UInt64,
+    outcome LowCardinality(String),
     events UInt64,
-    digest UInt64,
-    first DateTime64(3, 'UTC'),
-    last DateTime64(3, 'UTC')
+    -- The last day on which these events are retained. After it `events` may have fewer.
+    expires Date
 )
-ENGINE = ReplacingMergeTree
+ENGINE = {everywhere ReplacingMergeTree}
 PARTITION BY toYYYYMM(day)
-ORDER BY (day, site, collector, number)
-TTL day + INTERVAL 400 DAY
+ORDER BY (day, site, collector, segment, part, outcome, expires)
+TTL greatest(day, expires) + INTERVAL 400 DAY
 SETTINGS
-    non_replicated_deduplication_window = 10000,
+    {deduplication_window} = 10000,
     default_compression_codec = 'ZSTD(1)',
     fsync_after_insert = 1,
     fsync_part_directory = 1;
 
--- For each day of receipt (UTC), site and outcome: how many events. The outcome is `stored`, a reason for which collectors dropped
--- events (`optout`, `bot`, `duplicate`), or `removed_duplicate`: events that were stored and later removed on purpose.
--- Query it with `sum(events)`.
--- cluster: everywhere
-CREATE TABLE IF NOT EXISTS event_counts
+-- One row for each event that was stored and later removed on purpose, with the segment that brought it. The reason is `duplicate` or
+-- `erased`. Read it with FINAL, as `segments`. Rows are kept as long as those of `segments`.
+CREATE TABLE IF NOT EXISTS {database}.removed_events{on_cluster}
 (
     day Date,
     site LowCardinality(String),
-    outcome LowCardinality(String),
-    events UInt64,
-    -- The last day on which all of these events are retained. After it `events` may have fewer.
-    expires SimpleAggregateFunction(min, Date)
+    collector UInt64,
+    segment UInt64,
+    event_id UInt64,
+    reason LowCardinality(String),
+    expires Date
 )
-ENGINE = SummingMergeTree(events)
+ENGINE = {everywhere ReplacingMergeTree}
 PARTITION BY toYYYYMM(day)
-ORDER BY (site, day, outcome)
+ORDER BY (day, site, collector, segment, event_id, reason)
+TTL greatest(day, expires) + INTERVAL 400 DAY
 SETTINGS
-    non_replicated_deduplication_window = 10000,
+    {deduplication_window} = 10000,
+    default_compression_codec = 'ZSTD(1)',
     fsync_after_insert = 1,
     fsync_part_directory = 1;

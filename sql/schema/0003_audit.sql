@@ -1,15 +1,14 @@
 -- What was done to the data and its keys, by whom and on what ground. The collector writes it through its spool, as it does events.
--- cluster: everywhere
-CREATE TABLE IF NOT EXISTS audit
+CREATE TABLE IF NOT EXISTS {database}.audit{on_cluster}
 (
     time DateTime64(3, 'UTC'),
     action LowCardinality(String),
     -- A JSON object.
     detail String
 )
-ENGINE = MergeTree
+ENGINE = {everywhere MergeTree}
 ORDER BY (time, action)
 SETTINGS
-    non_replicated_deduplication_window = 10000,
+    {deduplication_window} = 10000,
     fsync_after_insert = 1,
     fsync_part_directory = 1;

@@ -1,17 +1,16 @@
--- Visits: the events of one visitor on one site, with no gap of more than 30 minutes between them. A visit belongs to the day on
--- which it began and is not cut at midnight. It cannot outlive the visitor's pseudonym, which ends with the key's epoch.
+-- Visits: the events of one visitor on one site, with no gap of more than 30 minutes between them. A visit ends at midnight, because the
+-- visitor's pseudonym does: no visit crosses a day.
 --
 -- Query `visits`, always by `site` and `day`. It has one row for each visit: stored rows for closed days, and for the open day rows
 -- that are computed from `events` by the query. Columns that `events` has, too, have the same names and types here, so that one
 -- filter fits both.
 
--- The visits that begin from `since` to before `before`, computed from the events before `until`. `buckets` and `bucket` select a part
--- of the visitors, so that a day of any size is computed in bounded memory; 1 and 0 select all.
+-- The visits of the events from `since` to before `before`, which are beginnings of days. `buckets` and `bucket` select a part of the
+-- visitors, so that a day of any size is computed in bounded memory; 1 and 0 select all.
 -- The inner query finds the moments at which visits begin, from four narrow columns. Then each event is joined to the last of
--- them before it. That is several times faster than window functions over the wide rows. The half hour before `since` is read as
--- well: a visit may begin there and go on, and it belongs to the day before.
--- cluster: on each shard
-CREATE OR REPLACE VIEW visits_between AS
+-- them before it. That is several times faster than window functions over the wide rows.
+-- On a cluster each shard computes the visits of its own events.
+CREATE OR REPLACE VIEW {database}.visits_between{on_cluster} AS
 WITH
     event.page_load = begin.first.2 AND event.seq = begin.first.3 AS is_first,
     argMinIf((event.host, event.path), (event.time, event.page_load, event.seq), event.kind = 'view') AS entry,
@@ -25,7 +24,7 @@ SELECT
     anyIf(event.policy, is_first) AS policy,
     begin.first.1 AS start,
     max(event.time) AS end,
-    toUInt32(dateDiff('millisecond', start, end)) AS duration_ms,
+    toUInt32(dateDiff('second', start, end)) AS duration_s,
     toUInt32(countIf(event.kind = 'view')) AS views,
     toUInt32(count()) AS events,
     toUInt32(countIf(event.kind IN ('event', 'outbound', 'download') OR (event.kind = 'ad' AND event.name = 'click')))
@@ -60,8 +59,7 @@ SELECT
     anyIf(event.data_centre, is_first) AS data_centre,
     anyIf(event.language, is_first) AS language,
     anyIf(event.timezone, is_first) AS timezone,
-    anyIf(event.screen_width, is_first) AS screen_width,
-    anyIf(event.screen_height, is_first) AS screen_height,
+    anyIf(event.screen, is_first) AS screen,
     anyIf(event.country, is_first) AS country,
     anyIf(event.region, is_first) AS region,
     anyIf(event.city, is_first) AS city,
@@ -70,34 +68,32 @@ SELECT
     anyIf(event.ip_version, is_first) AS ip_version,
     anyIf(event.cookies_enabled, is_first) AS cookies_enabled,
     max(event.expires) AS expires
-FROM events AS event
+FROM events{local} AS event
 ASOF JOIN
 (
     SELECT
         site,
         visitor,
         arrayJoin(arrayFilter(
-            (moment, i) -> i = 1 OR dateDiff('millisecond', moments[i - 1].1, moment.1) > 30 * 60 * 1000,
+            (moment, i) -> i = 1 OR dateDiff('second', moments[i - 1].1, moment.1) > 30 * 60,
             moments,
             arrayEnumerate(moments))) AS first,
         first.1 AS time
     FROM
     (
         SELECT site, visitor, arraySort(groupArray((time, page_load, seq))) AS moments
-        FROM events
-        WHERE time >= {since:DateTime64(3, 'UTC')} - INTERVAL 30 MINUTE AND time < {until:DateTime64(3, 'UTC')}
+        FROM events{local}
+        WHERE time >= {since:DateTime('UTC')} AND time < {before:DateTime('UTC')}
             AND expires >= today() AND visitor % {buckets:UInt64} = {bucket:UInt64}
         GROUP BY site, visitor
     )
 ) AS begin
 ON event.site = begin.site AND event.visitor = begin.visitor AND event.time >= begin.time
-WHERE event.time >= {since:DateTime64(3, 'UTC')} - INTERVAL 30 MINUTE AND event.time < {until:DateTime64(3, 'UTC')}
+WHERE event.time >= {since:DateTime('UTC')} AND event.time < {before:DateTime('UTC')}
     AND event.expires >= today() AND event.visitor % {buckets:UInt64} = {bucket:UInt64}
-GROUP BY event.site, event.visitor, begin.first
-HAVING start >= {since:DateTime64(3, 'UTC')} AND start < {before:DateTime64(3, 'UTC')};
+GROUP BY event.site, event.visitor, begin.first;
 
--- cluster: sharded by cityHash64(site, visitor)
-CREATE TABLE IF NOT EXISTS visits_closed
+CREATE TABLE IF NOT EXISTS {database}.visits_closed{local}{on_cluster}
 (
     site LowCardinality(String),
     day Date,
@@ -105,9 +101,9 @@ CREATE TABLE IF NOT EXISTS visits_closed
     address UInt64,
     epoch UInt32,
     policy LowCardinality(String),
-    start DateTime64(3, 'UTC'),
-    end DateTime64(3, 'UTC'),
-    duration_ms UInt32,
+    start DateTime('UTC'),
+    end DateTime('UTC'),
+    duration_s UInt32,
     views UInt32,
     events UInt32,
     actions UInt32,
@@ -134,16 +130,14 @@ CREATE TABLE IF NOT EXISTS visits_closed
     engine LowCardinality(String),
     os LowCardinality(String),
     os_version LowCardinality(String),
-    device Enum8('other' = 0, 'desktop' = 1, 'mobile' = 2, 'tablet' = 3, 'bot' = 4),
+    {event_column device},
     bot LowCardinality(String),
-    bot_category Enum8('' = 0, 'search' = 1, 'ai' = 2, 'preview' = 3, 'monitoring' = 4, 'seo' = 5, 'library' = 6,
-                       'automation' = 7, 'other' = 8),
+    {event_column bot_category},
     spoofed Bool,
     data_centre Bool,
     language LowCardinality(String),
     timezone LowCardinality(String),
-    screen_width UInt16,
-    screen_height UInt16,
+    {event_column screen},
     country LowCardinality(String),
     region LowCardinality(String),
     city LowCardinality(String),
@@ -153,21 +147,25 @@ CREATE TABLE IF NOT EXISTS visits_closed
     cookies_enabled Bool,
     expires Date
 )
-ENGINE = MergeTree
+ENGINE = {sharded MergeTree}
 PARTITION BY day
 ORDER BY (site, start, visitor)
 TTL expires + INTERVAL 1 DAY
 SETTINGS default_compression_codec = 'ZSTD(1)';
 
--- cluster: on each shard
-CREATE OR REPLACE VIEW visits_open AS
-SELECT *
-FROM {database:Identifier}.visits_between(
-    since = (SELECT max(ends) FROM days), before = '2200-01-01 00:00:00', until = '2200-01-01 00:00:00',
-    buckets = 1, bucket = 0);
+{cluster_only} CREATE TABLE IF NOT EXISTS {database}.visits_closed{on_cluster} AS {database}.visits_closed_local
+ENGINE = Distributed({cluster}, {database}, visits_closed_local, cityHash64(site, visitor));
 
--- cluster: as it is
-CREATE OR REPLACE VIEW visits AS
-SELECT * FROM visits_closed WHERE start < (SELECT max(ends) FROM days)
+CREATE OR REPLACE VIEW {database}.visits_open{local}{on_cluster} AS
+SELECT *
+FROM {database}.visits_between(
+    since = (SELECT max(ends) FROM days), before = '2106-01-01 00:00:00', buckets = 1, bucket = 0);
+
+-- Holds no rows. It is replaced together with the view, so that it has the view's columns.
+{cluster_only} CREATE OR REPLACE TABLE {database}.visits_open{on_cluster} AS {database}.visits_open_local
+ENGINE = Distributed({cluster}, {database}, visits_open_local);
+
+CREATE OR REPLACE VIEW {database}.visits{on_cluster} AS
+SELECT * FROM visits_closed WHERE day <= (SELECT max(day) FROM days)
 UNION ALL
 SELECT * FROM visits_open;

@@ -7,7 +7,7 @@
 -- The price is that the figures of the open day are computed by each query.
 --
 -- Query `daily`, always by `site`, `day` and `dimension`. `visitors` is a state: `uniqMerge(visitors)`. Visitors of several days are
--- the sum of each day's visitors, because pseudonyms end with the key's epoch.
+-- the sum of each day's visitors, because pseudonyms end with the day.
 --
 -- | dimension of visits | value | detail |
 -- |---|---|---|
@@ -31,12 +31,11 @@
 --
 -- Dimensions of events have no visits, bounces and duration.
 
--- The figures of the events from `since` to before `before`, and of the visits that began in that time: stored visits with
--- `stored` = 1, visits of the open day with 0.
--- A report under filters runs this text over filtered visits and events (src/report/source.rs): it needs one line for each
--- dimension of visits, and the visits before the events.
--- cluster: on each shard
-CREATE OR REPLACE VIEW daily_between AS
+-- src/store/schema/dimensions.rs lists the dimensions, with the expressions of value and detail of those of visits. A report under filters
+-- runs the queries of the next two views over filtered visits and events, for its own dimensions (src/report/filtered_query.rs).
+
+-- Figures of the visits that began from `since` to before `before`: of stored visits with `stored` = 1, of the open day's visits with 0.
+CREATE OR REPLACE VIEW {database}.daily_of_visits{on_cluster} AS
 SELECT
     site,
     day,
@@ -49,39 +48,25 @@ SELECT
     countIf(bounce) AS bounces,
     sum(visit.views) AS views,
     sum(visit.events) AS events,
-    sum(visit.duration_ms) AS duration_ms,
+    sum(visit.duration_s) AS duration_s,
     sum(visit.engaged_ms) AS engaged_ms,
     uniqState(visitor) AS visitors,
     max(visit.expires) AS expires
 FROM
 (
-    SELECT * FROM visits_closed
-    WHERE {stored:UInt8} AND start >= {since:DateTime64(3, 'UTC')} AND start < {before:DateTime64(3, 'UTC')}
+    SELECT * FROM visits_closed{local}
+    WHERE {stored:UInt8} AND start >= {since:DateTime('UTC')} AND start < {before:DateTime('UTC')}
     UNION ALL
-    SELECT * FROM visits_open WHERE NOT {stored:UInt8}
+    SELECT * FROM visits_open{local} WHERE NOT {stored:UInt8}
 ) AS visit
 ARRAY JOIN
     [
-        ('total', '', ''),
-        ('entry', toString(entry_path), toString(entry_host)),
-        ('exit', toString(exit_path), toString(exit_host)),
-        ('source', toString(source), ''),
-        ('channel', toString(channel), ''),
-        ('referrer', toString(referrer_host), ''),
-        ('campaign', toString(utm_campaign), if(utm_source = '' AND utm_medium = '', '', concat(utm_source, ' / ', utm_medium))),
-        ('country', toString(country), ''),
-        ('region', toString(country), toString(region)),
-        ('city', toString(country), toString(city)),
-        ('network', toString(network), toString(asn)),
-        ('browser', toString(browser), ''),
-        ('browser_version', toString(browser), toString(browser_version)),
-        ('os', toString(os), ''),
-        ('os_version', toString(os), toString(os_version)),
-        ('device', toString(device), ''),
-        ('language', toString(language), '')
+        {visit_dimensions}
     ] AS pair
-GROUP BY site, day, dimension, value, detail, bot, bot_category
-UNION ALL
+GROUP BY site, day, dimension, value, detail, bot, bot_category;
+
+-- Figures of the events from `since` to before `before`.
+CREATE OR REPLACE VIEW {database}.daily_of_events{on_cluster} AS
 SELECT
     site,
     toDate(time, ifNull(nullIf((SELECT timezone FROM zone), ''), 'UTC')) AS day,
@@ -94,17 +79,17 @@ SELECT
     toUInt64(0) AS bounces,
     countIf(kind = 'view') AS views,
     count() AS events,
-    toUInt64(0) AS duration_ms,
+    toUInt64(0) AS duration_s,
     sum(event.engaged_ms) AS engaged_ms,
     uniqState(visitor) AS visitors,
     max(event.expires) AS expires
-FROM events AS event
-WHERE time >= {since:DateTime64(3, 'UTC')} AND time < {before:DateTime64(3, 'UTC')} AND event.expires >= today()
+FROM events{local} AS event
+WHERE time >= {since:DateTime('UTC')} AND time < {before:DateTime('UTC')} AND event.expires >= today()
+    AND dimension IN ({event_dimensions})
     AND kind IN ('view', 'leave', 'event', 'ad', 'outbound', 'download', 'missing', 'resource')
 GROUP BY site, day, dimension, value, detail, bot, bot_category;
 
--- cluster: sharded by cityHash64(site, dimension, value)
-CREATE TABLE IF NOT EXISTS daily_closed
+CREATE TABLE IF NOT EXISTS {database}.daily_closed{local}{on_cluster}
 (
     site LowCardinality(String),
     day Date,
@@ -112,31 +97,37 @@ CREATE TABLE IF NOT EXISTS daily_closed
     value String,
     detail String,
     bot LowCardinality(String),
-    bot_category Enum8('' = 0, 'search' = 1, 'ai' = 2, 'preview' = 3, 'monitoring' = 4, 'seo' = 5, 'library' = 6,
-                       'automation' = 7, 'other' = 8),
+    {event_column bot_category},
     visits UInt64,
     bounces UInt64,
     views UInt64,
     events UInt64,
-    duration_ms UInt64,
+    duration_s UInt64,
     engaged_ms UInt64,
     visitors AggregateFunction(uniq, UInt64),
     expires Date
 )
-ENGINE = MergeTree
+ENGINE = {sharded MergeTree}
 PARTITION BY day
 ORDER BY (site, dimension, bot, value, detail)
 TTL expires + INTERVAL 1 DAY
 SETTINGS default_compression_codec = 'ZSTD(1)';
 
--- cluster: on each shard
-CREATE OR REPLACE VIEW daily_open AS
-SELECT *
-FROM {database:Identifier}.daily_between(
-    since = (SELECT max(ends) FROM days), before = '2200-01-01 00:00:00', stored = 0);
+{cluster_only} CREATE TABLE IF NOT EXISTS {database}.daily_closed{on_cluster} AS {database}.daily_closed_local
+ENGINE = Distributed({cluster}, {database}, daily_closed_local, cityHash64(site, dimension, value));
 
--- cluster: as it is
-CREATE OR REPLACE VIEW daily AS
+CREATE OR REPLACE VIEW {database}.daily_open{local}{on_cluster} AS
+SELECT *
+FROM {database}.daily_of_visits(since = (SELECT max(ends) FROM days), before = '2106-01-01 00:00:00', stored = 0)
+UNION ALL
+SELECT *
+FROM {database}.daily_of_events(since = (SELECT max(ends) FROM days), before = '2106-01-01 00:00:00');
+
+-- Holds no rows. It is replaced together with the view, so that it has the view's columns.
+{cluster_only} CREATE OR REPLACE TABLE {database}.daily_open{on_cluster} AS {database}.daily_open_local
+ENGINE = Distributed({cluster}, {database}, daily_open_local);
+
+CREATE OR REPLACE VIEW {database}.daily{on_cluster} AS
 SELECT * FROM daily_closed WHERE day <= (SELECT max(day) FROM days)
 UNION ALL
 SELECT * FROM daily_open;

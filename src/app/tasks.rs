@@ -129,7 +129,7 @@ async fn close_days(
         () = prepared => {}
         () = raised(stopped.clone()) => return,
     }
-    match DayCloser::new(client, config.timezone.clone(), jiff::civil::Time::midnight()) {
+    match DayCloser::new(client, config.timezone.clone()) {
         Ok(closer) => closer.run(raised(stopped)).await,
         Err(error) => {
             let error: &dyn std::error::Error = &error;

@@ -175,7 +175,7 @@ fn generate(
 
 /// Closes the days that are due, and returns how many. Waits for another collector that is closing days.
 async fn close_days(client: &Client, config: &Config) -> Result<usize, DemoError> {
-    let closer = DayCloser::new(client.clone(), config.timezone.clone(), jiff::civil::Time::midnight())?;
+    let closer = DayCloser::new(client.clone(), config.timezone.clone())?;
     for _ in 0..CLOSING_ATTEMPTS {
         let closed = closer.close_due(Timestamp::now()).await?;
         if !closed.is_elsewhere {

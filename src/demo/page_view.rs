@@ -7,7 +7,7 @@ use fastrand::Rng;
 use crate::demo::clinic::{self, ADS};
 use crate::demo::draw::{chance, log_normal, mix, pick};
 use crate::enrich;
-use crate::event::{DeviceClass, EventKind, EventRow, UnixDay, UnixSeconds};
+use crate::event::{DeviceClass, EventKind, EventRow, UniqueText, UnixDay, UnixSeconds};
 
 /// Pages on which a script fails, per 1,000.
 const SCRIPT_ERRORS: u32 = 9;
@@ -72,11 +72,11 @@ pub(crate) fn read_page(rng: &mut Rng, page: &mut PageWriter<'_, '_>, time: i64)
     if chance(rng, SCRIPT_ERRORS) {
         let (message, source, line, column, stack) = pick(rng, clinic::ERRORS);
         page.write(time + i64::from(rng.u32(200..1_000)), EventKind::Error, |row| {
-            row.error_message = message;
-            row.error_source = source;
+            row.error_message = UniqueText(message);
+            row.error_source = UniqueText(source);
             row.error_line = line;
             row.error_column = column;
-            row.error_stack = stack;
+            row.error_stack = UniqueText(stack);
             row.error_group = enrich::error_group(message, source);
         });
     }

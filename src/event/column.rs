@@ -7,6 +7,10 @@ use super::row_binary::{put_length, put_text, take, take_length, take_text};
 /// Names and values of a `Map(LowCardinality(String), String)`.
 pub type TextPairs<'a> = &'a [(&'a str, &'a str)];
 
+/// A text whose values seldom repeat.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UniqueText<'a>(pub &'a str);
+
 pub(super) trait ColumnValue {
     fn encode(&self, out: &mut Vec<u8>);
     fn to_json(&self) -> serde_json::Value;
@@ -112,6 +116,24 @@ impl ColumnValue for &str {
 
     fn sql_type() -> String {
         "LowCardinality(String)".to_owned()
+    }
+}
+
+impl ColumnValue for UniqueText<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.0.encode(out);
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        self.0.into()
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
+        <&str>::read(bytes)
+    }
+
+    fn sql_type() -> String {
+        "String".to_owned()
     }
 }
 

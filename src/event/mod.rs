@@ -10,7 +10,7 @@ mod names;
 mod row;
 pub(crate) mod row_binary;
 
-pub use column::TextPairs;
+pub use column::{TextPairs, UniqueText};
 pub use date::{UnixDay, UnixSeconds};
 pub use kind::{BotCategory, DeviceClass, DropReason, EventKind, ScreenClass};
 pub(crate) use names::names;

@@ -1,6 +1,6 @@
 //! The columns of table `events`, in the order in which they are written to disk and to ClickHouse.
 
-use super::column::{ColumnValue, TextPairs};
+use super::column::{ColumnValue, TextPairs, UniqueText};
 use super::date::{UnixDay, UnixSeconds};
 use super::kind::{BotCategory, DeviceClass, EventKind, ScreenClass};
 
@@ -50,8 +50,8 @@ macro_rules! row {
 
         /// Name and ClickHouse type of each column, in order.
         #[allow(clippy::extra_unused_lifetimes)]
-        pub(crate) fn column_definitions<'a>() -> [(&'static str, String); COLUMNS.len()] {
-            [$((stringify!($name), <$type as ColumnValue>::sql_type())),*]
+        pub(crate) fn column_definitions<'a>() -> impl Iterator<Item = (&'static str, String)> {
+            [$((stringify!($name), <$type as ColumnValue>::sql_type())),*].into_iter()
         }
 
         /// The columns as `docs/fields.md` lists them.
@@ -189,15 +189,15 @@ row! {
     /// `leave`: deepest scroll position, in % of the page's height.
     scroll_depth: u8 [unit "%", from "script", clause "3.4", example "80"],
     /// Message of a script error, scrubbed.
-    error_message: &'a str [unit "–", from "script", clause "4 (technical support), 3.2", example "TypeError: x is undefined"],
+    error_message: UniqueText<'a> [unit "–", from "script", clause "4 (technical support), 3.2", example "TypeError: x is undefined"],
     /// Host and path of the failing script, scrubbed.
-    error_source: &'a str [unit "–", from "script", clause "4 (technical support)", example "clinic.example/static/booking.js"],
+    error_source: UniqueText<'a> [unit "–", from "script", clause "4 (technical support)", example "clinic.example/static/booking.js"],
     /// Line; 0 when unknown.
     error_line: u32 [unit "from 1", from "script", clause "4 (technical support)", example "218"],
     /// Column; 0 when unknown.
     error_column: u32 [unit "from 1", from "script", clause "4 (technical support)", example "31"],
     /// Stack, scrubbed.
-    error_stack: &'a str [unit "–", from "script", clause "4 (technical support), 3.2", example "at renderSlots (…)"],
+    error_stack: UniqueText<'a> [unit "–", from "script", clause "4 (technical support), 3.2", example "at renderSlots (…)"],
     /// The same for errors that differ only by values in their texts.
     error_group: u64 [unit "–", from "collector", clause "4 (technical support)", example "7716250213301"],
     /// `vitals`: Largest Contentful Paint.

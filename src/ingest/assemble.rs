@@ -8,7 +8,7 @@ use crate::beacon::limits::{MAX_MESSAGE, MAX_NAME, MAX_PROP_NAME, MAX_PROP_VALUE
 use crate::beacon::{Beacon, EventDetail, MalformedBeacon, RawText, ScriptError, WebVitals};
 use crate::config::{NamePatterns, Retention, Site};
 use crate::enrich::{self, BrowserInfo};
-use crate::event::{BotCategory, EventRow, ScreenClass, UnixDay, UnixSeconds};
+use crate::event::{BotCategory, EventRow, ScreenClass, UniqueText, UnixDay, UnixSeconds};
 use crate::privacy::scrub::{self, ScrubbedAddress};
 use crate::privacy::{GeoPlace, PageLoadIdentity, VisitorIdentity};
 
@@ -229,11 +229,11 @@ fn fill_error(row: EventRow<'_>, error: &ScriptError<'_>, emit: &mut impl FnMut(
     let stack = scrub::text(&error.stack, MAX_STACK);
     let source = if error.source.is_empty() { Cow::Borrowed("") } else { target(&error.source) };
     emit(&EventRow {
-        error_message: &message,
-        error_source: &source,
+        error_message: UniqueText(&message),
+        error_source: UniqueText(&source),
         error_line: error.line,
         error_column: error.column,
-        error_stack: &stack,
+        error_stack: UniqueText(&stack),
         error_group: enrich::error_group(&message, &source),
         ..row
     });

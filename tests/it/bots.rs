@@ -100,7 +100,7 @@ fn bots_and_referrer_spam_are_marked_or_dropped_as_the_site_wants_and_all_events
         ]
     );
     eventually("the counts are there too", PATIENCE, || {
-        collector.store.rows("SELECT sum(events) FROM event_counts WHERE outcome = 'bot'") == ["5"]
+        collector.store.rows("SELECT sum(events) FROM segments FINAL WHERE outcome = 'bot'") == ["5"]
     });
     let verified = collector.command(&["verify"]);
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));

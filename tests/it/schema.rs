@@ -5,7 +5,7 @@ use std::process::Command;
 
 use bytes::Bytes;
 use footfall::config::StoreConfig as Address;
-use footfall::event::{BotCategory, COLUMNS, DeviceClass, EventKind, EventRow, UnixDay, UnixMillis};
+use footfall::event::{BotCategory, COLUMNS, DeviceClass, EventKind, EventRow, ScreenClass, UniqueText, UnixDay, UnixSeconds};
 use footfall::secret::Secret;
 use footfall::store::days::{Closed, DayCloser};
 use footfall::store::{Client, schema};
@@ -47,7 +47,7 @@ impl Berlin {
     }
 
     async fn close(&self, now: &str) -> Closed {
-        let closer = DayCloser::new(self.client.clone(), zone(), Time::constant(4, 0, 0, 0)).unwrap();
+        let closer = DayCloser::new(self.client.clone(), zone()).unwrap();
         closer.close_due(now.parse::<Timestamp>().unwrap()).await.unwrap()
     }
 
@@ -86,9 +86,10 @@ fn ms(time: &str) -> i64 {
 /// A view of visitor `visitor`, with its own page load.
 fn view(visitor: u64, time: i64) -> EventRow<'static> {
     EventRow {
+        event_id: visitor << 48 ^ time.cast_unsigned(),
         page_load: visitor << 48 ^ time.cast_unsigned(),
-        time: UnixMillis(time),
-        received: UnixMillis(time + 500),
+        time: UnixSeconds::from_millis(time),
+        received: UnixSeconds::from_millis(time + 500),
         expires: UnixDay(60_000),
         site: "clinic",
         host: "clinic.example",
@@ -158,10 +159,11 @@ async fn the_engine_understands_every_statement_for_a_cluster() {
 async fn each_column_holds_what_the_row_says() {
     let berlin = Berlin::new().await;
     let row = EventRow {
+        event_id: u64::MAX,
         page_load: 1 << 60,
         seq: 7,
-        time: UnixMillis(ms("2026-11-20T10:00:00.123Z")),
-        received: UnixMillis(ms("2026-11-20T10:00:01.457Z")),
+        time: UnixSeconds::from_millis(ms("2026-11-20T10:00:00Z")),
+        received: UnixSeconds::from_millis(ms("2026-11-20T10:00:01Z")),
         expires: UnixDay(60_000),
         site: "clinic",
         host: "clinic.example",
@@ -196,8 +198,7 @@ async fn each_column_holds_what_the_row_says() {
         data_centre: true,
         language: "la",
         timezone: "tz",
-        screen_width: 65_535,
-        screen_height: 6,
+        screen: ScreenClass::ALL[1],
         country: "co",
         region: "re",
         city: "cy",
@@ -210,11 +211,11 @@ async fn each_column_holds_what_the_row_says() {
         slot: "sl",
         engaged_ms: 9,
         scroll_depth: 10,
-        error_message: "em",
-        error_source: "es",
+        error_message: UniqueText("em"),
+        error_source: UniqueText("es"),
         error_line: 11,
         error_column: 12,
-        error_stack: "et",
+        error_stack: UniqueText("et"),
         error_group: 13,
         lcp_ms: Some(14),
         inp_ms: Some(15),
@@ -233,12 +234,14 @@ async fn each_column_holds_what_the_row_says() {
     );
     let stored: serde_json::Value = serde_json::from_str(&stored[0]).unwrap();
     row.for_each_column(|name, value| assert_eq!(stored[name], value, "{name}"));
-    assert_eq!(stored["copy_number"], 0);
-    assert_eq!(stored.as_object().unwrap().len(), COLUMNS.len() + 1);
+    for own in ["collector", "segment", "copy_number"] {
+        assert_eq!(stored[own], 0, "{own}");
+    }
+    assert_eq!(stored.as_object().unwrap().len(), COLUMNS.len() + 3);
 }
 
 #[tokio::test]
-async fn a_visit_ends_with_a_gap_of_more_than_thirty_minutes_and_not_at_midnight() {
+async fn a_visit_ends_with_a_gap_of_more_than_thirty_minutes_and_at_midnight() {
     let berlin = Berlin::new().await;
     let gap = 30 * 60 * 1_000;
     let noon = ms("2026-10-23T10:00:00Z");
@@ -251,23 +254,25 @@ async fn a_visit_ends_with_a_gap_of_more_than_thirty_minutes_and_not_at_midnight
             &[
                 view(1, noon),
                 view(1, noon + gap),
-                view(2, noon + 1),
-                view(2, noon + 1 + gap + 1),
+                view(2, noon + 1_000),
+                view(2, noon + 1_000 + gap + 1_000),
+                // Visitor 3 is visitor 5 after midnight.
                 view(3, late),
-                view(3, late + 15 * 60 * 1_000),
-                view(3, late + 25 * 60 * 1_000),
+                view(5, late + 15 * 60 * 1_000),
+                view(5, late + 25 * 60 * 1_000),
                 view(4, dst),
             ],
         )
         .await;
     let expected =
-        ["2026-10-23 2", "2026-10-23 1", "2026-10-23 1", "2026-10-23 3", "2026-10-25 1"].map(str::to_owned);
+        ["2026-10-23 2", "2026-10-23 1", "2026-10-23 1", "2026-10-23 1", "2026-10-24 2", "2026-10-25 1"]
+            .map(str::to_owned);
     assert_eq!(berlin.visits(), expected, "computed");
     let closed = berlin.close("2026-10-28T12:00:00Z").await;
     let days: Vec<_> = closed.days.iter().map(ToString::to_string).collect();
     assert_eq!(days, ["2026-10-23", "2026-10-24", "2026-10-25", "2026-10-27"]);
     assert_eq!(berlin.visits(), expected, "stored");
-    assert_eq!(berlin.number("SELECT count() FROM visits_closed"), 5);
+    assert_eq!(berlin.number("SELECT count() FROM visits_closed"), 6);
     assert_eq!(
         berlin.rows("SELECT dateDiff('hour', starts, ends) FROM days FINAL WHERE day = '2026-10-25'"),
         ["25"]
@@ -295,15 +300,15 @@ async fn a_closed_day_is_closed_again_when_rows_arrive_late_and_counts_nothing_t
     assert_eq!(berlin.number("SELECT count() FROM events"), 100, "a retried insert");
     // A duplicate that was shipped again, received later, and one that the store made, identical to the last byte.
     let mut later = rows[0].clone();
-    later.received = UnixMillis(later.received.0 + 60_000);
+    later.received = UnixSeconds(later.received.0 + 60);
     berlin.insert("segment-2", &[later, rows[2].clone()]).await;
     let now = "2026-11-20T12:00:00Z";
     assert_eq!(berlin.close(now).await.duplicates, 2);
     assert_eq!(berlin.number("SELECT count() FROM events"), 100);
     assert_eq!(berlin.number("SELECT uniqExact(page_load, seq) FROM events"), 100);
     assert_eq!(
-        berlin.rows("SELECT outcome, sum(events) FROM event_counts GROUP BY outcome"),
-        ["removed_duplicate\t1"],
+        berlin.rows("SELECT reason, count() FROM removed_events FINAL GROUP BY reason"),
+        ["duplicate\t1"],
         "one was shipped twice"
     );
 
@@ -353,8 +358,8 @@ async fn the_demonstration_takes_few_bytes_an_event_and_its_daily_figures_agree_
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
     demo();
-    // A day is closed at the change of the key that follows its end, so at night yesterday is still open.
-    let night = jiff::Timestamp::now().to_zoned(zone()).time() < Time::constant(4, 0, 0, 0);
+    // A day is closed five minutes after its end, so just after midnight yesterday is still open.
+    let night = jiff::Timestamp::now().to_zoned(zone()).time() < Time::constant(0, 5, 0, 0);
     assert_eq!(berlin.number("SELECT count() FROM days FINAL"), if night { 2 } else { 3 });
     for (dimension, raw) in [
         ("total", "SELECT count() FROM visits WHERE site = 'clinic'"),

@@ -7,7 +7,7 @@
 //! -- title: Channels
 //! -- order: 80
 //! -- purpose: audience
-//! -- dimensions: channel
+//! -- dimension: channel
 //! -- about: How visits came. A longer text goes on in
 //! --   lines that are indented like this one.
 //! -- example: --from 30d
@@ -24,7 +24,7 @@
 //! | `purpose` | yes | `audience` or `diagnostics` |
 //! | `about` | yes | what it shows |
 //! | `columns` | yes | one line each: name, unit, what it tells; a test compares them with the query's |
-//! | `dimensions` | if it reads `daily` | the dimensions that it reads |
+//! | `dimension` | if it reads `daily` | the dimension of `daily` that it reads, or several |
 //! | `by` | if the query has it | the values of the parameter `by`, the default first |
 //! | `credit` | if it shows places | `places` |
 //! | `rows` | no | `totals`: the rows are totals of all visitors and are not folded |
@@ -32,6 +32,7 @@
 //! | `example` | no | arguments for the example in the documents |
 
 use super::report::{Purpose, Report, ReportColumn, ReportParameter};
+use crate::store::schema;
 
 /// The error says what is wrong with the header.
 pub(super) fn parse(name: &'static str, sql: &'static str) -> Result<Report, String> {
@@ -71,7 +72,7 @@ pub(super) fn parse(name: &'static str, sql: &'static str) -> Result<Report, Str
 }
 
 fn set(report: &mut Report, key: &str, value: &'static str) -> Result<(), String> {
-    let list = || value.split(',').map(str::trim).collect();
+    let list = || value.split(',').map(str::trim);
     match (key, value) {
         ("title", _) => report.title = value,
         ("order", _) => {
@@ -83,8 +84,11 @@ fn set(report: &mut Report, key: &str, value: &'static str) -> Result<(), String
         }
         ("about", _) => value.clone_into(&mut report.about),
         ("example", _) => report.example = Some(value),
-        ("dimensions", _) => report.dimensions = list(),
-        ("by", _) => report.by = list(),
+        ("dimension", _) => {
+            let known = |name| schema::dimension(name).ok_or_else(|| format!("unknown dimension {name:?}"));
+            report.dimensions = list().map(known).collect::<Result<_, _>>()?;
+        }
+        ("by", _) => report.by = list().collect(),
         ("credit", "places") => report.places = true,
         ("rows", "totals") => report.is_totals = true,
         ("limit", "none") => report.is_unlimited = true,
@@ -129,6 +133,7 @@ mod tests {
             ("-- mood: good\n", "unknown header"),
             ("-- limit: 5\n", "unknown header"),
             ("-- purpose: fun\n", "unknown purpose"),
+            ("-- dimension: total, moon\n", "unknown dimension \"moon\""),
             ("-- a remark\n", "no key"),
             ("--   a remark\n", "continues nothing"),
             ("-- columns:\n--   a text\n", "column without"),

@@ -1,5 +1,7 @@
 //! One report, as its file describes it.
 
+use crate::store::schema::Dimension;
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// Its name on the command line and in URLs: the file's name.
@@ -19,7 +21,7 @@ pub struct Report {
     /// Whether it shows all rows when no limit is given.
     pub is_unlimited: bool,
     /// The dimensions of `daily` that it reads; empty if it does not read `daily`.
-    pub dimensions: Vec<&'static str>,
+    pub(crate) dimensions: Vec<Dimension>,
     /// The values of the parameter `by`, the default first; empty if it has no such parameter.
     pub by: Vec<&'static str>,
     pub columns: Vec<ReportColumn>,

@@ -1,4 +1,4 @@
-//! The columns that can be filtered on, derived from `sql/schema`: what each holds, and in which tables it can be filtered.
+//! The columns that can be filtered on, derived from the row and `sql/schema`: what each holds, and in which tables it can be filtered.
 
 use std::sync::LazyLock;
 
@@ -44,13 +44,11 @@ const ONLY_IN_VISITS: [&str; 4] = ["entry_host", "entry_path", "exit_host", "exi
 /// Every column of an event except the site, which each request names, then the columns that only visits have.
 pub(super) static COLUMNS: LazyLock<Vec<FilterColumn>> = LazyLock::new(|| {
     let visits = schema::view("visits_between");
-    let of_events = schema::columns("events").into_iter().filter(|column| {
-        // The store's own columns are not the event's.
-        column.name != "site" && event::COLUMNS.contains(&column.name.as_str())
-    });
-    let of_events = of_events.map(|column| {
-        let (kind, scope) = (filter_type(&column.data_type), scope(&column.name, &visits));
-        FilterColumn { name: column.name, kind, scope }
+    let of_events = event::column_definitions().filter(|(name, _)| *name != "site");
+    let of_events = of_events.map(|(name, sql_type)| FilterColumn {
+        name: name.to_owned(),
+        kind: filter_type(&sql_type),
+        scope: scope(name, &visits),
     });
     let of_visits = ONLY_IN_VISITS.map(|name| FilterColumn {
         name: name.to_owned(),
@@ -70,7 +68,7 @@ fn filter_type(data_type: &str) -> FilterType {
         "Date" => FilterType::Day,
         "UInt64" => FilterType::Id,
         "String" | "LowCardinality(String)" => FilterType::Text,
-        other if other.starts_with("DateTime64") => FilterType::Moment,
+        other if other.starts_with("DateTime") => FilterType::Moment,
         other if other.starts_with("Map(") => FilterType::Map,
         _ => FilterType::Number,
     }
@@ -116,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_column_is_filtered_where_it_means_what_it_says() {
-        for name in ["path", "host", "kind", "ad", "engaged_ms", "error_group", "received", "page_load"] {
+        for name in ["path", "host", "kind", "ad", "engaged_ms", "error_group", "received", "page_load", "event_id"] {
             assert_eq!(column(name).scope, FilterScope::Events, "{name}");
         }
         for name in ["source", "utm_campaign", "referrer_host", "click_id", "entry_path"] {
@@ -143,6 +141,7 @@ mod tests {
         ] {
             assert_eq!(column(name).kind, kind, "{name}");
         }
+        assert!(matches!(&column("screen").kind, FilterType::Word(classes) if classes.contains(&"<600".to_owned())));
         let device =
             FilterType::Word(["other", "desktop", "mobile", "tablet", "bot"].map(str::to_owned).into());
         assert_eq!(column("device").kind, device);

@@ -21,7 +21,6 @@ use std::future::Future;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use tracing::{info, warn};
 
@@ -61,14 +60,12 @@ pub struct DayCloser {
 }
 
 impl DayCloser {
-    /// The key changes at `rotate_at`.
-    ///
     /// # Errors
     /// When the zone has no IANA name, and when the system has no random numbers.
-    pub fn new(client: Client, zone: TimeZone, rotate_at: Time) -> Result<Self, CloseDayError> {
+    pub fn new(client: Client, zone: TimeZone) -> Result<Self, CloseDayError> {
         let name = zone.iana_name().ok_or(CloseDayError::Zone)?.to_owned();
         let holder = format!("{:016x}", getrandom::u64().map_err(|_| CloseDayError::Random)?);
-        Ok(Self { tables: Tables::new(client), calendar: Calendar { zone, rotate_at }, zone: name, holder })
+        Ok(Self { tables: Tables::new(client), calendar: Calendar { zone }, zone: name, holder })
     }
 
     /// Closes days that are due, now and once a minute, until `shutdown`. A round that fails is logged and repeated.
@@ -115,7 +112,7 @@ impl DayCloser {
         // Rounds that were killed may have left some.
         self.tables.drop_staging_tables(&self.holder).await?;
         for day in due {
-            closed.duplicates += self.close(&day, sum(&counts, day.starts, day.until)).await?;
+            closed.duplicates += self.close(&day, sum(&counts, day.starts, day.ends)).await?;
             closed.days.push(day.date);
             self.renew_lease().await?;
         }
@@ -133,8 +130,7 @@ impl DayCloser {
 
     /// The days to close at `now`, in order.
     async fn due(&self, counts: &BTreeMap<i64, u64>, now: i64) -> Result<Vec<Day>, CloseDayError> {
-        let sql = "SELECT toUInt16(day), intDiv(toUnixTimestamp64Milli(starts), 1000), \
-                   intDiv(toUnixTimestamp64Milli(until), 1000), events FROM days FINAL \
+        let sql = "SELECT toUInt16(day), toInt64(toUnixTimestamp(starts)), toInt64(toUnixTimestamp(ends)), events FROM days FINAL \
                    WHERE timezone = {zone:String} ORDER BY day";
         let rows = self
             .tables
@@ -145,7 +141,7 @@ impl DayCloser {
             .await?;
         let recorded: BTreeMap<_, _> = rows
             .into_iter()
-            .map(|(day, starts, until, events)| (dates::day_date(day), (starts, until, events)))
+            .map(|(day, starts, ends, events)| (dates::day_date(day), (starts, ends, events)))
             .collect();
 
         let mut due = Vec::new();
@@ -162,8 +158,8 @@ impl DayCloser {
             }
         }
         for day in candidates.into_values() {
-            let events = sum(counts, day.starts, day.until);
-            if recorded.get(&day.date) != Some(&(day.starts, day.until, events)) {
+            let events = sum(counts, day.starts, day.ends);
+            if recorded.get(&day.date) != Some(&(day.starts, day.ends, events)) {
                 due.push(day);
             }
             last = Some(day);
@@ -177,7 +173,7 @@ impl DayCloser {
 
     /// Returns how many of the day's events had duplicates.
     async fn close(&self, day: &Day, rows: u64) -> Result<u64, CloseDayError> {
-        let whole = Interval { since: day.starts, until: day.until, rows };
+        let whole = Interval { since: day.starts, until: day.ends, rows };
         let removed = duplicates::remove(&self.tables, whole).await?;
         // Before the visits are computed: events that arrive in between change the number, and the day is due again.
         let events = self.count(day).await?;
@@ -191,8 +187,8 @@ impl DayCloser {
     async fn count(&self, day: &Day) -> Result<u64, CloseDayError> {
         let sql = "SELECT count() FROM events WHERE expires >= today() \
                    AND toStartOfFifteenMinutes(time) >= fromUnixTimestamp({since:Int64}) \
-                   AND toStartOfFifteenMinutes(time) < fromUnixTimestamp({until:Int64})";
-        let query = self.tables.client().query(sql).param("since", day.starts).param("until", day.until);
+                   AND toStartOfFifteenMinutes(time) < fromUnixTimestamp({before:Int64})";
+        let query = self.tables.client().query(sql).param("since", day.starts).param("before", day.ends);
         Ok(query.fetch_one::<u64>().await?)
     }
 
@@ -201,10 +197,9 @@ impl DayCloser {
         let buckets = events / EVENTS_AT_ONCE + 1;
         for bucket in 0..buckets {
             let source = format!(
-                "visits_between(since = {}, before = {}, until = {}, buckets = {buckets}, bucket = {bucket})",
+                "visits_between(since = {}, before = {}, buckets = {buckets}, bucket = {bucket})",
                 moment(day.starts),
                 moment(day.ends),
-                moment(day.until),
             );
             self.tables.fill("visits_closed", &staging, &source).await?;
             if bucket > 0 {
@@ -216,26 +211,23 @@ impl DayCloser {
 
     async fn close_daily(&self, day: &Day) -> Result<(), CloseDayError> {
         let staging = self.tables.create_staging("daily_closed", &self.holder).await?;
-        let source = format!(
-            "daily_between(since = {}, before = {}, stored = 1)",
-            moment(day.starts),
-            moment(day.ends)
-        );
-        self.tables.fill("daily_closed", &staging, &source).await?;
+        let times = format!("since = {}, before = {}", moment(day.starts), moment(day.ends));
+        for source in [format!("daily_of_visits({times}, stored = 1)"), format!("daily_of_events({times})")] {
+            self.tables.fill("daily_closed", &staging, &source).await?;
+        }
         self.tables.replace(day.date, "daily_closed", &staging).await
     }
 
     async fn record(&self, day: &Day, events: u64, removed: u64) -> Result<(), CloseDayError> {
-        let sql = "INSERT INTO days (day, starts, ends, until, timezone, events, removed, closed) SELECT toDate({day:UInt16}), fromUnixTimestamp({starts:Int64}), \
-                   fromUnixTimestamp({ends:Int64}), fromUnixTimestamp({until:Int64}), {zone:String}, \
-                   {events:UInt64}, {removed:UInt64}, now64(3)";
+        let sql = "INSERT INTO days (day, starts, ends, timezone, events, removed, closed) \
+                   SELECT toDate({day:UInt16}), fromUnixTimestamp({starts:Int64}), fromUnixTimestamp({ends:Int64}), \
+                   {zone:String}, {events:UInt64}, {removed:UInt64}, now64(3)";
         self.tables
             .client()
             .query(sql)
             .param("day", dates::day_number(day.date).unwrap_or_default())
             .param("starts", day.starts)
             .param("ends", day.ends)
-            .param("until", day.until)
             .param("zone", &self.zone)
             .param("events", events)
             .param("removed", removed)

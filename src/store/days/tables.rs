@@ -128,7 +128,7 @@ impl Tables {
     }
 }
 
-/// A Unix time in seconds as a `DateTime64(3, 'UTC')`.
+/// A Unix time in seconds as a `DateTime('UTC')`.
 pub(super) fn moment(second: i64) -> String {
-    format!("toDateTime64({second}, 3, 'UTC')")
+    format!("toDateTime({second}, 'UTC')")
 }

@@ -1,6 +1,8 @@
-//! What the rest of the program reads from the files: the columns of a table and the query of a view.
+//! What the rest of the program reads from the files: the columns of a table and the queries of views.
 
+use super::dimensions::{DIMENSIONS, Dimension};
 use super::files;
+use super::render::RenderTarget;
 use crate::store::sql;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,24 +17,43 @@ pub(crate) struct TableColumn {
 /// # Panics
 /// When no file creates the table. The files are part of the program, and tests read every table that is named in it.
 pub(crate) fn columns(table: &str) -> Vec<TableColumn> {
-    let statement = statement(&format!("CREATE TABLE IF NOT EXISTS {table}"));
-    let body = statement.split_once('(').map_or("", |(_, body)| body);
+    let definition = template(&format!("CREATE TABLE IF NOT EXISTS {{database}}.{table}"));
+    let definition = SERVER.fill(&definition, DIMENSIONS);
+    let body = definition.split_once('(').map_or("", |(_, body)| body);
     top_level_items(body).into_iter().filter_map(column).collect()
 }
 
-/// The query of a view, without `CREATE … AS`.
+/// The query of a view on one server, without `CREATE … AS`.
 ///
 /// # Panics
 /// When no file creates the view, as in [`columns`].
 pub(crate) fn view(name: &str) -> String {
-    let statement = statement(&format!("CREATE OR REPLACE VIEW {name} AS"));
-    statement.split_once(" AS\n").map_or_else(String::new, |(_, query)| query.to_owned())
+    SERVER.fill(&view_template(name), DIMENSIONS)
 }
 
-fn statement(head: &str) -> String {
-    let is_wanted = |text: &str| {
-        text.strip_prefix(head).is_some_and(|rest| rest.starts_with(|letter: char| letter.is_whitespace()))
-    };
+/// The query of the daily figures of these dimensions. It reads `visits_closed` or `visits_open`, and `events`, and has the parameters
+/// `since`, `before` and `stored` of the views in `sql/schema/0006_daily.sql`.
+pub(crate) fn daily_query(dimensions: &[Dimension]) -> String {
+    let (of_visits, of_events): (Vec<Dimension>, Vec<Dimension>) =
+        dimensions.iter().partition(|dimension| dimension.visit.is_some());
+    let views = [("daily_of_visits", of_visits), ("daily_of_events", of_events)];
+    let queries = views.into_iter().filter(|(_, dimensions)| !dimensions.is_empty());
+    let queries = queries.map(|(view, dimensions)| SERVER.fill(&view_template(view), &dimensions));
+    queries.collect::<Vec<_>>().join("\nUNION ALL\n")
+}
+
+/// The query of a view with its placeholders.
+fn view_template(name: &str) -> String {
+    let definition = template(&format!("CREATE OR REPLACE VIEW {{database}}.{name}"));
+    definition.split_once(" AS\n").map_or_else(String::new, |(_, query)| query.to_owned())
+}
+
+/// The queries are run in the client's database, so its name is not needed.
+const SERVER: RenderTarget<'_> = RenderTarget { database: "", cluster: None };
+
+/// The statement that begins with `head` and the placeholders that follow a name.
+fn template(head: &str) -> String {
+    let is_wanted = |text: &str| text.strip_prefix(head).is_some_and(|rest| rest.starts_with('{'));
     let mut statements = files::all().flat_map(|file| sql::statements(file.text));
     let found = statements.find(|statement| is_wanted(&statement.text));
     found.unwrap_or_else(|| panic!("no file of sql/schema has: {head}")).text
@@ -69,6 +90,7 @@ fn column(definition: &str) -> Option<TableColumn> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dimensions::dimension;
     use super::*;
 
     #[test]
@@ -83,7 +105,23 @@ mod tests {
 
     #[test]
     fn the_query_of_a_view_follows_its_name() {
-        assert!(view("daily_between").starts_with("SELECT\n    site,\n    day,\n"));
+        assert!(view("daily_of_visits").starts_with("SELECT\n    site,\n    day,\n"));
         assert!(view("zone").starts_with("SELECT if(count() = 0"));
+    }
+
+    fn query(names: &[&str]) -> String {
+        let dimensions: Vec<_> = names.iter().map(|name| dimension(name).expect("a known dimension")).collect();
+        daily_query(&dimensions)
+    }
+
+    #[test]
+    fn only_the_given_dimensions_are_computed() {
+        let cities = query(&["city"]);
+        assert!(cities.contains("('city', toString(country), toString(city))"), "{cities}");
+        assert!(!cities.contains("'browser'") && !cities.contains("FROM events"), "{cities}");
+        let ads = query(&["ad_click", "ad_impression"]);
+        assert!(ads.contains("dimension IN ('ad_click', 'ad_impression')"), "{ads}");
+        assert!(!ads.contains("FROM visits"), "{ads}");
+        assert_eq!(query(&["total", "event"]).matches("\nGROUP BY site, day").count(), 2);
     }
 }

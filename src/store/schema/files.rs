@@ -26,13 +26,12 @@ pub(super) fn all() -> impl Iterator<Item = SchemaFile> {
 /// The table of the applied files. It is created before all of them.
 pub(super) const MIGRATIONS_TABLE: SchemaFile = SchemaFile {
     name: "migrations",
-    text: "-- cluster: everywhere
-CREATE TABLE IF NOT EXISTS migrations
+    text: "CREATE TABLE IF NOT EXISTS {database}.migrations{on_cluster}
 (
     name String,
     checksum String,
     applied DateTime64(3, 'UTC')
 )
-ENGINE = ReplacingMergeTree(applied)
+ENGINE = {everywhere ReplacingMergeTree(applied)}
 ORDER BY (name, checksum);",
 };

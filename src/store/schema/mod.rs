@@ -1,15 +1,17 @@
-//! The tables: `sql/schema/*.sql` rendered for one server or a cluster, applied once, and described to the rest of the program.
+//! The tables: `sql/schema/*.sql` filled in for one server or a cluster, applied once, and described to the rest of the program.
 //!
 //! A database that another version of the files was applied to is refused, because its tables are not what the code expects.
 
 mod columns;
+mod dimensions;
 mod files;
 mod migrate;
 mod render;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use columns::{columns, view};
+pub(crate) use columns::{columns, daily_query, view};
+pub(crate) use dimensions::{Dimension, dimension};
 pub use migrate::{Migrated, SchemaError, migrate};
 pub(crate) use render::staging_table;
 pub use render::{Statement, print, render};

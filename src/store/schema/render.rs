@@ -1,23 +1,30 @@
-//! From the text of a file to the statements that are run: unchanged for one server, as `ON CLUSTER` DDL for a cluster.
+//! From a file of `sql/schema` to the statements that are run: fills in the placeholders for one server or for a cluster.
 //!
-//! A file is written for one server. A comment `-- cluster: …` before a statement says what a cluster makes of it:
+//! | placeholder | one server | cluster `main` |
+//! |---|---|---|
+//! | `{database}` | `` `footfall` `` | the same |
+//! | `{cluster}` | | `` `main` `` |
+//! | `{on_cluster}` | | `` ON CLUSTER `main` `` |
+//! | `{local}` | | `_local`: the name of the rows, or of the view, of one shard |
+//! | `{sharded ENGINE}` | ENGINE | its replicated form, with other rows on each shard |
+//! | `{everywhere ENGINE}` | ENGINE | its replicated form, with the same rows on all nodes of all shards |
+//! | `{deduplication_window}` | the setting's name | the setting's name for replicated tables |
+//! | `{cluster_only}` | leaves out the statement that it begins | |
+//! | `{event_columns}` | names and types of the row's columns | the same |
+//! | `{event_column NAME}` | name and type of one of them | the same |
+//! | `{visit_dimensions}` | tuples of name, value and detail of dimensions of visits | the same |
+//! | `{event_dimensions}` | names of dimensions of events | the same |
 //!
-//! | comment | a cluster gets |
-//! |---|---|
-//! | `everywhere` (a table's default) | one small table, replicated to all nodes of all shards |
-//! | `sharded by KEY` | `X_local`, replicated within its shard, under a Distributed table `X` |
-//! | `on each shard` | a view over the shard's own rows: with parameters `X`, else `X_local` under a Distributed table `X` |
-//! | `as it is` (a view's default) | the same view on every node |
+//! Braces around `NAME:TYPE` are a parameter of a view. ClickHouse fills it in.
 //!
-//! The Distributed table over a view holds no rows. It is replaced together with the view, so that it has the view's columns.
-//!
-//! The sharding key keeps the events of a visitor on one shard, so that visits are computed where their rows are. It depends only on
-//! the row, so a repeated insert is divided in the same way. With `distributed_foreground_insert`, which the client sets, an
-//! insert is confirmed when all shards have their part. Each shard's replicated table gets the insert's deduplication token and
-//! ignores a part that it has. So an insert that only some shards took is sent again whole.
+//! A sharded table `X` is stored in `X_local`, under a Distributed table `X`. With `distributed_foreground_insert`, which the client sets,
+//! an insert is confirmed when all shards have their part. Each shard's table gets the insert's deduplication token and ignores a part that
+//! it has. So an insert that only some shards took is sent again whole.
 
+use super::dimensions::{DIMENSIONS, Dimension};
 use super::files::{self, MIGRATIONS_TABLE, SchemaFile};
-use crate::store::sql::{self, SqlStatement, identifier, string};
+use crate::event;
+use crate::store::sql::{self, identifier, string};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
@@ -44,8 +51,9 @@ pub fn print(database: &str, cluster: Option<&str>) -> Vec<Statement> {
 
 pub(super) fn file(file: &SchemaFile, database: &str, cluster: Option<&str>) -> Vec<Statement> {
     let target = RenderTarget { database, cluster };
-    definitions(file.text)
-        .flat_map(|definition| target.statements(&definition))
+    sql::statements(file.text)
+        .into_iter()
+        .filter_map(|statement| target.render(&statement.text))
         .map(|sql| Statement { file: file.name, sql })
         .collect()
 }
@@ -65,183 +73,96 @@ pub(crate) fn staging_table(
     staging: &str,
 ) -> Vec<String> {
     let target = RenderTarget { database, cluster };
-    let definition = all_definitions().find(|definition| definition.name == table);
-    let definition = definition.unwrap_or_else(|| panic!("no file of sql/schema creates {table}"));
-    target.statements(&Definition { name: staging.to_owned(), ..definition })
+    let head = format!("CREATE TABLE IF NOT EXISTS {{database}}.{table}{{");
+    let statements = files::all().flat_map(|file| sql::statements(file.text));
+    let own: Vec<_> = statements
+        .filter(|statement| statement.text.trim_start_matches(CLUSTER_ONLY).trim_start().starts_with(&head))
+        .filter_map(|statement| target.render(&statement.text.replace(table, staging)))
+        .collect();
+    assert!(!own.is_empty(), "no file of sql/schema creates {table}");
+    own
 }
 
-/// Which nodes of a cluster have a table or view, and in which form.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Placement {
-    AsItIs,
-    Everywhere,
-    Sharded { key: String },
-    EachShard,
-}
+const CLUSTER_ONLY: &str = "{cluster_only}";
+/// ClickHouse fills in the macros of the node, the database and the table.
+const SHARD_S_REPLICAS: &str = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'";
+const ALL_REPLICAS: &str = "'/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}'";
 
-/// A statement of a file, taken apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Definition {
-    placement: Placement,
-    /// [`CREATE_TABLE`] or [`CREATE_VIEW`].
-    create: &'static str,
-    name: String,
-    /// What follows the name.
-    rest: String,
-}
-
-const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS ";
-const CREATE_VIEW: &str = "CREATE OR REPLACE VIEW ";
-const REPLACE_TABLE: &str = "CREATE OR REPLACE TABLE ";
-/// Stands for the database before the name of a parameterised view, where ClickHouse does not fill it in.
-const DATABASE_PARAMETER: &str = "{database:Identifier}";
-
-impl Definition {
-    /// Takes a statement apart, together with the comments before it.
-    ///
-    /// # Panics
-    /// When the statement cannot be run twice without harm. Tests read every file.
-    fn parse(statement: &SqlStatement) -> Self {
-        let created = [CREATE_TABLE, CREATE_VIEW].into_iter();
-        let (create, rest) = created
-            .filter_map(|create| Some((create, statement.text.strip_prefix(create)?)))
-            .next()
-            .unwrap_or_else(|| {
-                panic!(
-                    "a statement must start with `{CREATE_TABLE}` or `{CREATE_VIEW}`, not: {:.60}",
-                    statement.text
-                )
-            });
-        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-        let (name, rest) = rest.split_at(end);
-        let placement = match statement.comments.iter().rev().find_map(|line| line.strip_prefix("cluster: "))
-        {
-            None if create == CREATE_TABLE => Placement::Everywhere,
-            None | Some("as it is") => Placement::AsItIs,
-            Some("everywhere") => Placement::Everywhere,
-            Some("on each shard") => Placement::EachShard,
-            Some(other) => Placement::Sharded {
-                key: other
-                    .strip_prefix("sharded by ")
-                    .unwrap_or_else(|| panic!("unknown cluster comment: {other}"))
-                    .to_owned(),
-            },
-        };
-        Self { placement, create, name: name.to_owned(), rest: rest.to_owned() }
-    }
-
-    /// Whether each shard has its own rows under this name with `_local`.
-    fn is_local(&self) -> bool {
-        matches!(self.placement, Placement::Sharded { .. })
-            || (self.placement == Placement::EachShard && !self.takes_parameters())
-    }
-
-    fn takes_parameters(&self) -> bool {
-        self.rest.replace(DATABASE_PARAMETER, "").contains('{')
-    }
-}
-
-struct RenderTarget<'a> {
-    database: &'a str,
-    cluster: Option<&'a str>,
+pub(super) struct RenderTarget<'a> {
+    pub(super) database: &'a str,
+    pub(super) cluster: Option<&'a str>,
 }
 
 impl RenderTarget<'_> {
-    fn statements(&self, definition: &Definition) -> Vec<String> {
-        let Some(cluster) = self.cluster else {
-            return vec![self.create(definition, &definition.name, &definition.rest)];
+    /// `None` for a statement that only a cluster needs, on one server.
+    ///
+    /// # Panics
+    /// When a placeholder is unknown. Tests render every file.
+    fn render(&self, statement: &str) -> Option<String> {
+        let statement = match statement.strip_prefix(CLUSTER_ONLY) {
+            Some(_) if self.cluster.is_none() => return None,
+            Some(statement) => statement.trim_start(),
+            None => statement,
         };
-        let local = format!("{}_local", definition.name);
-        match &definition.placement {
-            Placement::AsItIs => vec![self.create(definition, &definition.name, &definition.rest)],
-            Placement::Everywhere => {
-                let path = format!("/clickhouse/tables/all/{}/{}", self.database, definition.name);
-                let rest = replicated(&definition.rest, &path, "{shard}-{replica}");
-                vec![self.create(definition, &definition.name, &rest)]
+        Some(self.fill(statement, DIMENSIONS))
+    }
+
+    /// Fills in the placeholders, with these dimensions.
+    pub(super) fn fill(&self, text: &str, dimensions: &[Dimension]) -> String {
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (placeholder, after) = after.split_once('}').expect("a brace is closed");
+            filled.push_str(before);
+            filled.push_str(&self.value(placeholder, dimensions));
+            rest = after;
+        }
+        filled + rest
+    }
+
+    fn value(&self, placeholder: &str, dimensions: &[Dimension]) -> String {
+        let (name, argument) = placeholder.split_once(' ').unwrap_or((placeholder, ""));
+        match (name, self.cluster) {
+            _ if name.contains(':') => format!("{{{placeholder}}}"),
+            ("database", _) => identifier(self.database),
+            ("cluster", Some(cluster)) => identifier(cluster),
+            ("on_cluster", cluster) => on_cluster(cluster),
+            ("local", None) => String::new(),
+            ("local", Some(_)) => "_local".to_owned(),
+            ("sharded" | "everywhere", None) => argument.to_owned(),
+            ("sharded", Some(_)) => replicated(argument, SHARD_S_REPLICAS),
+            ("everywhere", Some(_)) => replicated(argument, ALL_REPLICAS),
+            ("deduplication_window", None) => "non_replicated_deduplication_window".to_owned(),
+            ("deduplication_window", Some(_)) => "replicated_deduplication_window".to_owned(),
+            ("event_columns", _) => event_columns(|_| true),
+            ("event_column", _) => event_columns(|column| column == argument),
+            ("visit_dimensions", _) => list(dimensions.iter().filter_map(Dimension::tuple), ",\n        "),
+            ("event_dimensions", _) => {
+                let of_events = dimensions.iter().filter(|dimension| dimension.visit.is_none());
+                list(of_events.map(|dimension| string(dimension.name)), ", ")
             }
-            Placement::Sharded { key } => {
-                let path = format!("/clickhouse/tables/{{shard}}/{}/{}", self.database, definition.name);
-                let rest = replicated(&definition.rest, &path, "{replica}");
-                let over = self.distributed(CREATE_TABLE, cluster, definition, &format!(", {key}"));
-                vec![self.create(definition, &local, &rest), over]
-            }
-            Placement::EachShard if definition.takes_parameters() => {
-                vec![self.create(definition, &definition.name, &local_names(&definition.rest))]
-            }
-            Placement::EachShard => {
-                vec![
-                    self.create(definition, &local, &local_names(&definition.rest)),
-                    self.distributed(REPLACE_TABLE, cluster, definition, ""),
-                ]
-            }
+            _ => panic!("unknown placeholder {{{placeholder}}}"),
         }
     }
+}
 
-    fn create(&self, definition: &Definition, name: &str, rest: &str) -> String {
-        let create = definition.create;
-        let database = identifier(self.database);
-        let rest = rest.replace(DATABASE_PARAMETER, &database);
-        format!("{create}{database}.{}{}{rest}", identifier(name), on_cluster(self.cluster))
-    }
-
-    /// The table over the shards' tables or views.
-    fn distributed(&self, create: &str, cluster: &str, definition: &Definition, key: &str) -> String {
-        let database = identifier(self.database);
-        let local = identifier(&format!("{}_local", definition.name));
-        format!(
-            "{create}{database}.{}{} AS {database}.{local}\nENGINE = Distributed({}, {}, {}{key})",
-            identifier(&definition.name),
-            on_cluster(self.cluster),
-            string(cluster),
-            string(self.database),
-            string(&format!("{}_local", definition.name)),
-        )
+/// The replicated form of an engine such as `ReplacingMergeTree(changed)`.
+fn replicated(engine: &str, replica: &str) -> String {
+    match engine.split_once('(') {
+        Some((name, arguments)) => format!("Replicated{name}({replica}, {arguments}"),
+        None => format!("Replicated{engine}({replica})"),
     }
 }
 
-/// Replaces the engine by its replicated form.
-fn replicated(rest: &str, path: &str, replica: &str) -> String {
-    let at = rest.find("ENGINE = ").expect("a table of sql/schema names its engine") + "ENGINE = ".len();
-    let (head, engine) = rest.split_at(at);
-    let end = engine.find(|c: char| !c.is_alphanumeric()).unwrap_or(engine.len());
-    let (name, after) = engine.split_at(end);
-    let place = format!("{}, {}", string(path), string(replica));
-    let after = match after.strip_prefix('(') {
-        Some(arguments) if arguments.starts_with(')') => format!("({place}{arguments}"),
-        Some(arguments) => format!("({place}, {arguments}"),
-        None => format!("({place}){after}"),
-    };
-    format!("{head}Replicated{name}{after}")
-        .replace("non_replicated_deduplication_window", "replicated_deduplication_window")
+fn event_columns(is_wanted: impl Fn(&str) -> bool) -> String {
+    let columns = event::column_definitions().filter(|(name, _)| is_wanted(name));
+    list(columns.map(|(name, sql_type)| format!("{name} {sql_type}")), ",\n    ")
 }
 
-/// The query of a shard's view: it reads the shard's own rows.
-fn local_names(rest: &str) -> String {
-    let names: Vec<_> =
-        all_definitions().filter(Definition::is_local).map(|definition| definition.name).collect();
-    let mut out = String::with_capacity(rest.len());
-    let mut previous = "";
-    for token in rest.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_') {
-        let end = token.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '_').len();
-        let (word, separator) = token.split_at(end);
-        out.push_str(word);
-        if matches!(previous, "FROM" | "JOIN") && names.iter().any(|name| name == word) {
-            out.push_str("_local");
-        }
-        out.push_str(separator);
-        if !word.is_empty() {
-            previous = word;
-        }
-    }
-    out
-}
-
-fn all_definitions() -> impl Iterator<Item = Definition> {
-    files::all().flat_map(|file| definitions(file.text))
-}
-
-fn definitions(sql: &str) -> impl Iterator<Item = Definition> {
-    sql::statements(sql).into_iter().map(|statement| Definition::parse(&statement))
+fn list(items: impl Iterator<Item = String>, separator: &str) -> String {
+    let items: Vec<_> = items.collect();
+    assert!(!items.is_empty(), "a placeholder stands for nothing");
+    items.join(separator)
 }
 
 fn on_cluster(cluster: Option<&str>) -> String {
@@ -252,34 +173,69 @@ fn on_cluster(cluster: Option<&str>) -> String {
 mod tests {
     use super::*;
 
-    const SQL: &str = "-- cluster: sharded by cityHash64(a)\nCREATE TABLE IF NOT EXISTS t\n(\n    a String\n)\n\
-                       ENGINE = ReplacingMergeTree(v)\nORDER BY a;";
+    const SERVER: RenderTarget<'_> = RenderTarget { database: "footfall", cluster: None };
+    const CLUSTER: RenderTarget<'_> = RenderTarget { database: "footfall", cluster: Some("main") };
 
     #[test]
-    fn a_sharded_table_becomes_a_replicated_one_under_a_distributed_one() {
-        let target = RenderTarget { database: "footfall", cluster: Some("main") };
-        let statements = target.statements(&definitions(SQL).next().expect("one statement"));
-        assert!(
-            statements[0].starts_with("CREATE TABLE IF NOT EXISTS `footfall`.`t_local` ON CLUSTER `main`")
-        );
-        assert!(statements[0].contains(
-            "ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/footfall/t', '{replica}', v)"
-        ));
+    fn a_table_is_plain_on_one_server_and_replicated_on_a_cluster() {
+        let sql = "CREATE TABLE {database}.t{local}{on_cluster} (a UInt8) ENGINE = {sharded ReplacingMergeTree(v)} \
+                   SETTINGS {deduplication_window} = 1";
         assert_eq!(
-            statements[1],
-            "CREATE TABLE IF NOT EXISTS `footfall`.`t` ON CLUSTER `main` AS `footfall`.`t_local`\n\
-             ENGINE = Distributed('main', 'footfall', 't_local', cityHash64(a))"
+            SERVER.render(sql).as_deref(),
+            Some(
+                "CREATE TABLE `footfall`.t (a UInt8) ENGINE = ReplacingMergeTree(v) \
+                 SETTINGS non_replicated_deduplication_window = 1"
+            )
+        );
+        assert_eq!(
+            CLUSTER.render(sql).as_deref(),
+            Some(
+                "CREATE TABLE `footfall`.t_local ON CLUSTER `main` (a UInt8) ENGINE = \
+                 ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', v) \
+                 SETTINGS replicated_deduplication_window = 1"
+            )
+        );
+        assert_eq!(
+            CLUSTER.render("{everywhere MergeTree}").as_deref(),
+            Some("ReplicatedMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}')")
         );
     }
 
     #[test]
-    fn a_shard_s_view_reads_the_shard_s_rows_and_no_other_name_is_touched() {
-        let sql = local_names(
-            " AS SELECT events FROM events AS event JOIN visits_open WHERE time > (SELECT 1 FROM days)",
-        );
+    fn a_statement_for_clusters_is_left_out_on_one_server() {
+        let sql = "{cluster_only} CREATE TABLE t AS t_local ENGINE = Distributed({cluster}, {database}, t_local)";
+        assert_eq!(SERVER.render(sql), None);
         assert_eq!(
-            sql,
-            " AS SELECT events FROM events_local AS event JOIN visits_open_local WHERE time > (SELECT 1 FROM days)"
+            CLUSTER.render(sql).as_deref(),
+            Some("CREATE TABLE t AS t_local ENGINE = Distributed(`main`, `footfall`, t_local)")
         );
+    }
+
+    #[test]
+    fn parameters_of_a_view_are_left_for_clickhouse() {
+        let sql = "SELECT {since:DateTime64(3, 'UTC')}, {stored:UInt8}";
+        assert_eq!(SERVER.render(sql).as_deref(), Some(sql));
+    }
+
+    #[test]
+    #[should_panic(expected = "unknown placeholder {locale}")]
+    fn an_unknown_placeholder_is_refused() {
+        SERVER.render("SELECT * FROM events{locale}");
+    }
+
+    #[test]
+    fn a_staging_table_is_the_table_under_another_name() {
+        let one = staging_table("footfall", None, "visits_closed", "staging");
+        assert!(one[0].starts_with("CREATE TABLE IF NOT EXISTS `footfall`.staging\n"), "{}", one[0]);
+        let statements = staging_table("footfall", Some("main"), "visits_closed", "staging");
+        let heads: Vec<_> = statements.iter().filter_map(|sql| sql.lines().next()).collect();
+        assert_eq!(
+            heads,
+            [
+                "CREATE TABLE IF NOT EXISTS `footfall`.staging_local ON CLUSTER `main`",
+                "CREATE TABLE IF NOT EXISTS `footfall`.staging ON CLUSTER `main` AS `footfall`.staging_local"
+            ]
+        );
+        assert!(statements[1].ends_with("staging_local, cityHash64(site, visitor))"), "{}", statements[1]);
     }
 }

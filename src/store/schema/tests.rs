@@ -16,40 +16,43 @@ fn column_names(table: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_table_has_the_columns_of_the_row_in_its_order_and_one_that_closing_a_day_sets() {
+fn events_has_the_columns_of_the_row_in_its_order_and_those_of_shipping_and_closing_a_day() {
     let columns = column_names("events");
-    let (last, row) = columns.split_last().expect("columns");
+    let (row, own) = columns.split_at(event::COLUMNS.len());
     assert_eq!(row, event::COLUMNS);
-    assert_eq!(last, "copy_number");
+    assert_eq!(own, ["collector", "segment", "copy_number"]);
 }
 
 #[test]
-fn the_columns_of_events_have_the_row_s_types_and_are_documented_from_it() {
+fn the_columns_of_visits_are_those_that_the_view_computes() {
+    let stored = columns("visits_closed");
+    let query = super::view("visits_between");
+    for column in &stored {
+        let is_computed = [format!(" AS {},\n", column.name), format!(" AS {}\n", column.name)];
+        assert!(is_computed.iter().any(|end| query.contains(end)), "{}", column.name);
+        let of_event = event::column_definitions().find(|(name, _)| *name == column.name);
+        if let Some((_, sql_type)) = of_event {
+            assert_eq!(column.data_type, sql_type, "{} of visits and of events", column.name);
+        }
+    }
+}
+
+#[test]
+fn the_columns_of_events_are_documented_from_the_row() {
     let mut table = "| column | type | unit | meaning | from | clause | example |\n".to_owned();
     table += "|---|---|---|---|---|---|---|\n";
-    let columns = columns("events");
     for column in event::column_descriptions() {
-        let found = columns.iter().find(|known| known.name == column.name);
-        let sql = found.unwrap_or_else(|| panic!("events has no column {}", column.name)).data_type.clone();
-        let plain = sql.strip_prefix("LowCardinality(").and_then(|sql| sql.strip_suffix(')')).unwrap_or(&sql);
-        let types = [
-            column.sql_type.as_str(),
-            column.sql_type.trim_start_matches("LowCardinality(").trim_end_matches(')'),
-        ];
-        assert!(
-            types.contains(&sql.as_str()) || types.contains(&plain),
-            "{}: {sql}, the row has {}",
-            column.name,
-            column.sql_type
-        );
         // The meaning names the values.
-        let shown = if sql.starts_with("Enum8") { "Enum8" } else { &sql };
+        let sql_type = if column.sql_type.starts_with("Enum8") { "Enum8" } else { &column.sql_type };
         table += &format!(
-            "| `{}` | {shown} | {} | {} | {} | {} | `{}` |\n",
+            "| `{}` | {sql_type} | {} | {} | {} | {} | `{}` |\n",
             column.name, column.unit, column.meaning, column.from, column.clause, column.example,
         );
     }
-    // The store adds one column of its own.
+    // The store adds columns of its own.
+    table += "| `collector` | UInt64 | – | The collector whose spool brought the event, as in `segments`. | shipping | – | \
+              `7496264094172149514` |\n";
+    table += "| `segment` | UInt64 | – | The segment of that spool that brought it, as in `segments`. | shipping | – | `42` |\n";
     table += "| `copy_number` | UInt8 | – | Above 0: the row replaces identical rows that the store had made of the \
               event. | closing of a day | – | `0` |\n";
     crate::generated_docs::check("docs/fields.md", "events", &table);
@@ -82,8 +85,8 @@ fn a_cluster_gets_no_statement_without_its_name_and_no_table_of_one_node() {
 #[test]
 fn tables_whose_rows_the_spool_deletes_once_they_are_confirmed_are_synced() {
     for (cluster, suffix) in [(None, ""), (Some("main"), "_local")] {
-        for (table, suffix) in [("events", suffix), ("segments", ""), ("event_counts", ""), ("audit", "")] {
-            let head = format!("CREATE TABLE IF NOT EXISTS `footfall`.`{table}{suffix}`");
+        for (table, suffix) in [("events", suffix), ("segments", ""), ("removed_events", ""), ("audit", "")] {
+            let head = format!("CREATE TABLE IF NOT EXISTS `footfall`.{table}{suffix}");
             let is_synced = render("footfall", cluster).iter().any(|statement| {
                 statement.sql.starts_with(&head)
                     && statement.sql.contains("fsync_after_insert = 1,\n    fsync_part_directory = 1")
@@ -97,7 +100,7 @@ fn tables_whose_rows_the_spool_deletes_once_they_are_confirmed_are_synced() {
 fn every_column_is_documented_and_no_other() {
     let fields = read("docs/fields.md");
     for table in
-        ["events", "visits_closed", "daily_closed", "days", "settings", "event_counts", "segments", "audit"]
+        ["events", "visits_closed", "daily_closed", "days", "settings", "segments", "removed_events", "audit"]
     {
         let heading = format!("\n## `{}`", table.trim_end_matches("_closed"));
         let start =

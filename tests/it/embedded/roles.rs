@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use footfall::event::{COLUMNS, EventRow, UnixDay, UnixMillis};
+use footfall::event::{COLUMNS, EventRow, UnixDay, UnixSeconds};
 use footfall::store::days::DayCloser;
 use footfall::store::reconcile::Reconciliation;
 use footfall::store::schema;
 use jiff::Timestamp;
-use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 use super::{Running, encode, inhabited, store};
@@ -146,9 +145,10 @@ async fn the_collector_does_all_its_work_with_what_the_file_gives_it() {
     schema::migrate(&client, &zone).await.unwrap();
     let seen = "2026-11-18T10:00:00Z".parse::<Timestamp>().unwrap().as_millisecond();
     let view = |visitor, received| EventRow {
+        event_id: visitor,
         page_load: visitor,
-        time: UnixMillis(seen),
-        received: UnixMillis(received),
+        time: UnixSeconds::from_millis(seen),
+        received: UnixSeconds::from_millis(received),
         expires: UnixDay(60_000),
         site: "clinic",
         visitor,
@@ -163,7 +163,7 @@ async fn the_collector_does_all_its_work_with_what_the_file_gives_it() {
         insert.end().await.unwrap();
     }
     let close = || async {
-        let closer = DayCloser::new(client.clone(), zone.clone(), Time::constant(4, 0, 0, 0)).unwrap();
+        let closer = DayCloser::new(client.clone(), zone.clone()).unwrap();
         closer.close_due("2026-11-20T12:00:00Z".parse().unwrap()).await.unwrap()
     };
     assert_eq!(close().await.duplicates, 1);
@@ -202,12 +202,12 @@ fn the_analyst_reads_events_and_what_is_made_of_them() {
     analyst.may_not(READERS);
     analyst.may_not(&[
         AUDIT,
-        "SELECT * FROM footfall.event_counts",
+        "SELECT * FROM footfall.removed_events",
         "SELECT * FROM footfall.segments",
         "SELECT * FROM footfall.migrations",
         "SELECT * FROM merge('footfall', 'audit')",
         "SELECT * FROM view(SELECT * FROM footfall.audit)",
-        "SELECT (SELECT count() FROM footfall.event_counts) FROM footfall.events",
+        "SELECT (SELECT count() FROM footfall.removed_events) FROM footfall.events",
         "EXPLAIN SELECT * FROM footfall.audit",
     ]);
     unchanged(&store);
@@ -219,7 +219,7 @@ fn the_sre_sees_what_is_broken_and_no_pseudonym() {
     let sre = Actor::new(&store, "footfall_sre");
     // The view is not there, the error is.
     assert_eq!(sre.can("SELECT path, error_message FROM footfall.events"), "/b\tbroken\n");
-    for table in ["event_counts", "segments", "migrations", "days"] {
+    for table in ["removed_events", "segments", "migrations", "days"] {
         sre.can(&format!("SELECT count() FROM footfall.{table}"));
     }
     for table in
@@ -258,7 +258,7 @@ fn the_operator_and_the_reports_read_everything_and_change_nothing() {
     let store = inhabited();
     for user in ["footfall_operator", "footfall_reports"] {
         let operator = Actor::new(&store, user);
-        for table in ["events", "visits", "daily", "event_counts", "segments", "audit"] {
+        for table in ["events", "visits", "daily", "removed_events", "segments", "audit"] {
             operator.can(&format!("SELECT count() FROM footfall.{table}"));
         }
         operator.can("SELECT count() FROM system.parts");
@@ -277,7 +277,7 @@ fn the_viewer_has_nothing_to_read_yet() {
     viewer.may_not(NOBODY);
     viewer.may_not(READERS);
     viewer.may_not(&[AUDIT]);
-    for table in ["events", "visits", "daily", "days", "event_counts", "segments", "settings"] {
+    for table in ["events", "visits", "daily", "days", "removed_events", "segments", "settings"] {
         viewer.may_not(&[&format!("SELECT count() FROM footfall.{table}")]);
     }
 }
@@ -293,7 +293,7 @@ fn the_privacy_officer_changes_rows_of_events_and_nothing_else() {
         "ALTER TABLE footfall.audit DELETE WHERE 1",
         "ALTER TABLE footfall.audit UPDATE detail = '' WHERE 1",
         "DELETE FROM footfall.audit WHERE 1",
-        "DELETE FROM footfall.event_counts WHERE 1",
+        "DELETE FROM footfall.removed_events WHERE 1",
         "ALTER TABLE footfall.visits_closed DELETE WHERE 1",
         "ALTER TABLE footfall.events DROP COLUMN path",
         "ALTER TABLE footfall.events MODIFY TTL expires + INTERVAL 1 DAY",
@@ -302,7 +302,7 @@ fn the_privacy_officer_changes_rows_of_events_and_nothing_else() {
         "DROP TABLE footfall.events",
         "CREATE TABLE footfall.u (a UInt8) ENGINE = Memory",
         "SELECT count() FROM footfall.visits",
-        "SELECT count() FROM footfall.event_counts",
+        "SELECT count() FROM footfall.removed_events",
     ]);
     unchanged(&store);
     assert_eq!(officer.can(AUDIT), "1\n");

@@ -49,7 +49,7 @@ async fn reports_are_listed_and_answered_as_json_csv_and_text() {
     assert_eq!(answer["filters"], json!(["country=RU"]));
     assert_eq!(answer["columns"][0], json!({"name": "country", "unit": "text"}));
     assert_eq!(answer["rows"][0]["country"], "RU");
-    assert_eq!(answer["rows"][0]["visits"], 5);
+    assert_eq!(answer["rows"][0]["visits"], 6);
     assert!(answer["credit"].as_str().unwrap().contains("https://db-ip.com"));
 
     let (status, body, head) = get(&site, &format!("/api/reports/devices?{period}&format=csv")).await;
@@ -58,7 +58,7 @@ async fn reports_are_listed_and_answered_as_json_csv_and_text() {
         (200, "text/csv; charset=utf-8; header=present")
     );
     assert!(body.starts_with(
-        "device,visitors,visits,share,views_per_visit,bounce_rate,visit_duration\r\ndesktop,4,5,71.43,"
+        "device,visitors,visits,share,views_per_visit,bounce_rate,visit_duration\r\ndesktop,4,6,75,"
     ));
     let (status, body, _) = get(&site, &format!("/api/reports/devices?{period}&format=table")).await;
     assert_eq!(status, 200);

@@ -1,15 +1,15 @@
 //! A few days of a small site whose every figure is worked out by hand in the tests beside.
 //!
-//! The zone is Europe/Berlin. 2026-10-25 has 25 hours there: 02:30 comes twice. Pseudonyms change with each day's key at 04:00.
+//! The zone is Europe/Berlin. 2026-10-25 has 25 hours there: 02:30 comes twice. Pseudonyms change with each day's key at midnight.
 //!
 //! ```text
 //! 22nd  B  one view
 //! 24th  A  10:00 /, /doctors, an error, left at 10:02 · 15:00 /prices          B  12:00 /, a booking, an error     bot: 3 views
-//! 25th  B  00:30Z /        C  01:30Z /contacts and /old, missing               A  23:50 /, 00:05 (26th) /prices
-//! 26th  A  09:00 / with advertising, vitals, an error, a broken image, left at 09:00:20
+//! 25th  B  00:30Z /        C  01:30Z /contacts and /old, missing               A  23:50 /
+//! 26th  A  00:05 /prices · 09:00 / with advertising, vitals, an error, a broken image, left at 09:00:20
 //! ```
 
-use footfall::event::{BotCategory, DeviceClass, EventKind, EventRow, UnixDay, UnixMillis};
+use footfall::event::{BotCategory, DeviceClass, EventKind, EventRow, UniqueText, UnixDay, UnixSeconds};
 use jiff::tz::TimeZone;
 
 pub const ZONE: &str = "Europe/Berlin";
@@ -31,10 +31,11 @@ impl Rows {
     /// Adds an event at a time in ms.
     pub fn at(&mut self, ms: i64, who: &EventRow<'static>, what: EventRow<'static>) {
         let row = EventRow {
+            event_id: u64::from(self.count),
             page_load: u64::from(self.count),
             seq: 0,
-            time: UnixMillis(ms),
-            received: UnixMillis(ms),
+            time: UnixSeconds::from_millis(ms),
+            received: UnixSeconds::from_millis(ms),
             expires: UnixDay(u16::MAX - 1),
             site: if what.site.is_empty() { SITE } else { what.site },
             host: "clinic.example",
@@ -79,7 +80,7 @@ pub fn moment(at: &str) -> i64 {
 /// Who is seen on the day (of the month) on which a key came into force.
 pub fn person(name: char, day: u64) -> EventRow<'static> {
     let of = |n: u64| (day << 8) + n;
-    let epoch = moment(&format!("2026-10-{day:02} 04:00:00")) / 1000;
+    let epoch = moment(&format!("2026-10-{day:02} 00:00:00")) / 1000;
     let common = EventRow { epoch: epoch as u32, ip_version: 4, ..EventRow::default() };
     match name {
         'A' => EventRow {
@@ -181,8 +182,8 @@ fn error(group: u64, message: &'static str, path: &'static str) -> EventRow<'sta
         kind: EventKind::Error,
         path,
         error_group: group,
-        error_message: message,
-        error_source: "clinic.example/app.js",
+        error_message: UniqueText(message),
+        error_source: UniqueText("clinic.example/app.js"),
         error_line: 10,
         error_column: 5,
         ..EventRow::default()
@@ -274,8 +275,7 @@ fn saturday(rows: &mut Rows) {
 }
 
 fn sunday(rows: &mut Rows) {
-    // Before 04:00 the key of the day before is in force.
-    let (b, c, a) = (person('B', 24), person('C', 24), person('A', 25));
+    let (b, c, a) = (person('B', 25), person('C', 25), person('A', 25));
     rows.add("2026-10-25T00:30:00Z", &b, view("/"));
     rows.add("2026-10-25T01:30:00Z", &c, view("/contacts"));
     let missing = EventRow {
@@ -285,11 +285,11 @@ fn sunday(rows: &mut Rows) {
     };
     rows.add("2026-10-25T01:30:00Z", &c, missing);
     rows.add("2026-10-25 23:50:00", &a, view("/"));
-    rows.add("2026-10-26 00:05:00", &a, view("/prices"));
 }
 
 fn monday(rows: &mut Rows) {
     let a = person('A', 26);
+    rows.add("2026-10-26 00:05:00", &a, view("/prices"));
     rows.add("2026-10-26 09:00:00", &a, view("/"));
     for (second, slot, name) in [
         ("02", "top", "impression"),

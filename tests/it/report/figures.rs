@@ -16,14 +16,14 @@ fn expected() -> Vec<(&'static str, Vec<&'static str>, Value)> {
 
 fn totals() -> Vec<(&'static str, Vec<&'static str>, Value)> {
     vec![
-        // Visitors 2 + 3 + 1; visits 3 + 3 + 1; views 4 + 4 + 1; bounces: A at 15:00, B and C by night; durations 120 +
-        // 10 + 900 + 20 s; engaged 60 + 15 s. Before: B's one view on the 22nd.
-        ("overview", vec![], json!([[6, 1, 7, 1, 9, 1, 1.29, 1.0, 42.86, 100.0, 150.0, 0.0, 10.7, 0.0]])),
+        // Visitors 2 + 3 + 1; visits 3 + 3 + 2; views 4 + 3 + 2; bounces: A at 15:00, all on the 25th, A at 00:05 of the 26th;
+        // durations 120 + 10 + 20 s; engaged 60 + 15 s. Before: B's one view on the 22nd.
+        ("overview", vec![], json!([[6, 1, 8, 1, 9, 1, 1.12, 1.0, 62.5, 100.0, 18.8, 0.0, 9.4, 0.0]])),
         // With the bot: a visitor, a visit of three views and 2 s.
         (
             "overview",
             vec!["bots=1"],
-            json!([[7, 1, 8, 1, 12, 1, 1.5, 1.0, 37.5, 100.0, 131.5, 0.0, 9.4, 0.0]]),
+            json!([[7, 1, 9, 1, 12, 1, 1.33, 1.0, 55.56, 100.0, 16.9, 0.0, 8.3, 0.0]]),
         ),
         (
             "timeseries",
@@ -31,17 +31,17 @@ fn totals() -> Vec<(&'static str, Vec<&'static str>, Value)> {
             json!([
                 ["2026-10-23", 0, 0, 0, null, null, null],
                 ["2026-10-24", 2, 3, 4, 1.33, 33.33, 43.3],
-                ["2026-10-25", 3, 3, 4, 1.33, 66.67, 300.0],
-                ["2026-10-26", 1, 1, 1, 1.0, 0.0, 20.0]
+                ["2026-10-25", 3, 3, 3, 1.0, 100.0, 0.0],
+                ["2026-10-26", 1, 2, 2, 1.0, 50.0, 10.0]
             ]),
         ),
         // Weeks begin on Mondays: the 26th is one.
         (
             "timeseries",
             vec!["by=week"],
-            json!([["2026-10-19", 5, 6, 8, 1.33, 50.0, 171.7], ["2026-10-26", 1, 1, 1, 1.0, 0.0, 20.0]]),
+            json!([["2026-10-19", 5, 6, 7, 1.17, 66.67, 21.7], ["2026-10-26", 1, 2, 2, 1.0, 50.0, 10.0]]),
         ),
-        ("timeseries", vec!["by=month"], json!([["2026-10-01", 6, 7, 9, 1.29, 42.86, 150.0]])),
+        ("timeseries", vec!["by=month"], json!([["2026-10-01", 6, 8, 9, 1.12, 62.5, 18.8]])),
     ]
 }
 
@@ -50,7 +50,7 @@ fn breakdowns() -> Vec<(&'static str, Vec<&'static str>, Value)> {
         (
             "pages",
             vec![],
-            // A leave of the 26th names /; /doctors was left after a minute. A's /prices after midnight is the 26th's.
+            // A leave of the 26th names /; /doctors was left after a minute.
             json!([
                 ["/", "clinic.example", 5, 55.56, 5, 3.0],
                 ["/prices", "clinic.example", 2, 22.22, 2, 0.0],
@@ -62,105 +62,105 @@ fn breakdowns() -> Vec<(&'static str, Vec<&'static str>, Value)> {
             "entries",
             vec![],
             json!([
-                ["/", "clinic.example", 5, 5, 71.43, 1.4, 20.0, 210.0],
-                ["/contacts", "clinic.example", 1, 1, 14.29, 1.0, 100.0, 0.0],
-                ["/prices", "clinic.example", 1, 1, 14.29, 1.0, 100.0, 0.0]
+                ["/", "clinic.example", 5, 5, 62.5, 1.2, 40.0, 30.0],
+                ["/prices", "clinic.example", 2, 2, 25.0, 1.0, 100.0, 0.0],
+                ["/contacts", "clinic.example", 1, 1, 12.5, 1.0, 100.0, 0.0]
             ]),
         ),
         (
             "exits",
             vec![],
             json!([
-                ["/", "clinic.example", 3, 3, 42.86, 1.0, 33.33, 10.0],
-                ["/prices", "clinic.example", 2, 2, 28.57, 1.5, 50.0, 450.0],
-                ["/contacts", "clinic.example", 1, 1, 14.29, 1.0, 100.0, 0.0],
-                ["/doctors", "clinic.example", 1, 1, 14.29, 2.0, 0.0, 120.0]
+                ["/", "clinic.example", 4, 4, 50.0, 1.0, 50.0, 7.5],
+                ["/prices", "clinic.example", 2, 2, 25.0, 1.0, 100.0, 0.0],
+                ["/contacts", "clinic.example", 1, 1, 12.5, 1.0, 100.0, 0.0],
+                ["/doctors", "clinic.example", 1, 1, 12.5, 2.0, 0.0, 120.0]
             ]),
         ),
         (
             "sources",
             vec![],
             json!([
-                ["Direct", 5, 5, 71.43, 1.2, 60.0, 184.0],
-                ["Google", 1, 1, 14.29, 2.0, 0.0, 120.0],
-                ["VK", 1, 1, 14.29, 1.0, 0.0, 10.0]
+                ["Direct", 5, 6, 75.0, 1.0, 83.33, 3.3],
+                ["Google", 1, 1, 12.5, 2.0, 0.0, 120.0],
+                ["VK", 1, 1, 12.5, 1.0, 0.0, 10.0]
             ]),
         ),
         (
             "channels",
             vec![],
             json!([
-                ["Direct", 5, 5, 71.43, 1.2, 60.0, 184.0],
-                ["Organic Search", 1, 1, 14.29, 2.0, 0.0, 120.0],
-                ["Paid Social", 1, 1, 14.29, 1.0, 0.0, 10.0]
+                ["Direct", 5, 6, 75.0, 1.0, 83.33, 3.3],
+                ["Organic Search", 1, 1, 12.5, 2.0, 0.0, 120.0],
+                ["Paid Social", 1, 1, 12.5, 1.0, 0.0, 10.0]
             ]),
         ),
         ("campaigns", vec![], json!([["autumn", "vk / cpc", 1, 1, 100.0, 1.0, 0.0, 10.0]])),
         (
             "countries",
             vec![],
-            json!([["RU", 4, 5, 71.43, 1.4, 40.0, 208.0], ["DE", 2, 2, 28.57, 1.0, 50.0, 5.0]]),
+            json!([["RU", 4, 6, 75.0, 1.17, 66.67, 23.3], ["DE", 2, 2, 25.0, 1.0, 50.0, 5.0]]),
         ),
         (
             "regions",
             vec![],
             json!([
-                ["RU", "Moscow Oblast", 4, 5, 71.43, 1.4, 40.0, 208.0],
-                ["DE", "Berlin", 2, 2, 28.57, 1.0, 50.0, 5.0]
+                ["RU", "Moscow Oblast", 4, 6, 75.0, 1.17, 66.67, 23.3],
+                ["DE", "Berlin", 2, 2, 25.0, 1.0, 50.0, 5.0]
             ]),
         ),
         (
             "cities",
             vec![],
             json!([
-                ["RU", "Moscow", 4, 5, 71.43, 1.4, 40.0, 208.0],
-                ["DE", "Berlin", 2, 2, 28.57, 1.0, 50.0, 5.0]
+                ["RU", "Moscow", 4, 6, 75.0, 1.17, 66.67, 23.3],
+                ["DE", "Berlin", 2, 2, 25.0, 1.0, 50.0, 5.0]
             ]),
         ),
         (
             "networks",
             vec![],
             json!([
-                ["Rostelecom", "12389", 4, 5, 71.43, 1.4, 40.0, 208.0],
-                ["Deutsche Telekom", "3320", 2, 2, 28.57, 1.0, 50.0, 5.0]
+                ["Rostelecom", "12389", 4, 6, 75.0, 1.17, 66.67, 23.3],
+                ["Deutsche Telekom", "3320", 2, 2, 25.0, 1.0, 50.0, 5.0]
             ]),
         ),
         (
             "browsers",
             vec![],
             json!([
-                ["Chrome", 3, 4, 57.14, 1.5, 25.0, 260.0],
-                ["Safari", 2, 2, 28.57, 1.0, 50.0, 5.0],
-                ["Firefox", 1, 1, 14.29, 1.0, 100.0, 0.0]
+                ["Chrome", 3, 5, 62.5, 1.2, 60.0, 28.0],
+                ["Safari", 2, 2, 25.0, 1.0, 50.0, 5.0],
+                ["Firefox", 1, 1, 12.5, 1.0, 100.0, 0.0]
             ]),
         ),
         (
             "browser-versions",
             vec![],
             json!([
-                ["Chrome", "140", 3, 4, 57.14, 1.5, 25.0, 260.0],
-                ["Safari", "18", 2, 2, 28.57, 1.0, 50.0, 5.0],
-                ["Firefox", "143", 1, 1, 14.29, 1.0, 100.0, 0.0]
+                ["Chrome", "140", 3, 5, 62.5, 1.2, 60.0, 28.0],
+                ["Safari", "18", 2, 2, 25.0, 1.0, 50.0, 5.0],
+                ["Firefox", "143", 1, 1, 12.5, 1.0, 100.0, 0.0]
             ]),
         ),
         (
             "systems",
             vec![],
             json!([
-                ["Windows", "11", 3, 4, 57.14, 1.5, 25.0, 260.0],
-                ["iOS", "18", 2, 2, 28.57, 1.0, 50.0, 5.0],
-                ["Linux", "", 1, 1, 14.29, 1.0, 100.0, 0.0]
+                ["Windows", "11", 3, 5, 62.5, 1.2, 60.0, 28.0],
+                ["iOS", "18", 2, 2, 25.0, 1.0, 50.0, 5.0],
+                ["Linux", "", 1, 1, 12.5, 1.0, 100.0, 0.0]
             ]),
         ),
         (
             "devices",
             vec![],
-            json!([["desktop", 4, 5, 71.43, 1.4, 40.0, 208.0], ["mobile", 2, 2, 28.57, 1.0, 50.0, 5.0]]),
+            json!([["desktop", 4, 6, 75.0, 1.17, 66.67, 23.3], ["mobile", 2, 2, 25.0, 1.0, 50.0, 5.0]]),
         ),
         (
             "languages",
             vec![],
-            json!([["ru-RU", 4, 5, 71.43, 1.4, 40.0, 208.0], ["de-DE", 2, 2, 28.57, 1.0, 50.0, 5.0]]),
+            json!([["ru-RU", 4, 6, 75.0, 1.17, 66.67, 23.3], ["de-DE", 2, 2, 25.0, 1.0, 50.0, 5.0]]),
         ),
     ]
 }
@@ -230,16 +230,16 @@ fn diagnostics() -> Vec<(&'static str, Vec<&'static str>, Value)> {
             vec!["limit=1"],
             json!([[
                 "0000000000001a0b",
-                17,
-                1,
+                18,
+                2,
                 1,
                 3,
                 0.0,
                 "Rostelecom",
                 "RU",
                 "2026-10-26 09:00:20",
-                "2026-10-26 09:00:00",
-                "2026-10-26 04:00"
+                "2026-10-26 00:05:00",
+                "2026-10-26 00:00"
             ]]),
         ),
         (
@@ -252,14 +252,13 @@ fn diagnostics() -> Vec<(&'static str, Vec<&'static str>, Value)> {
             ]),
         ),
         (
-            // The key of the 24th holds until 04:00 of the 25th: A came back at 15:00 and, with another browser, by night; B
-            // by night.
+            // A came back on the 24th and the 26th. On the 25th, A and C share an address: it came back at 23:50.
             "ip-epochs",
             vec![],
             json!([
-                ["2026-10-26 04:00", 17, 1, 1, 0, 1, 0.0, 0.0],
-                ["2026-10-25 04:00", 2, 1, 1, 0, 1, 0.0, 0.0],
-                ["2026-10-24 04:00", 14, 3, 1, 2, 4, 21.43, 33.33]
+                ["2026-10-26 00:00", 18, 1, 0, 1, 1, 0.0, 0.0],
+                ["2026-10-25 00:00", 4, 2, 1, 1, 3, 0.0, 50.0],
+                ["2026-10-24 00:00", 11, 3, 2, 1, 3, 27.27, 33.33]
             ]),
         ),
         ("bots", vec![], json!([["search", "Googlebot", 3, 9.09, 3, 1, 100.0, "2026-10-24 13:00:03"]])),
@@ -268,11 +267,11 @@ fn diagnostics() -> Vec<(&'static str, Vec<&'static str>, Value)> {
             vec!["by=category"],
             json!([["search", "Googlebot", 3, 9.09, 3, 1, 100.0, "2026-10-24 13:00:03"]]),
         ),
-        // One of six pseudonyms of visitors.
+        // One of seven pseudonyms of visitors.
         (
             "data-centres",
             vec![],
-            json!([["Google", "15169", 3, 9.09, 1, 16.67, 100.0, "Googlebot", 0.0, "US"]]),
+            json!([["Google", "15169", 3, 9.09, 1, 14.29, 100.0, "Googlebot", 0.0, "US"]]),
         ),
         (
             "spoofed",
@@ -345,9 +344,9 @@ async fn a_day_of_25_hours_has_25_rows_and_its_hour_that_comes_twice_has_two() {
         "{:?}",
         rows[3]
     );
-    // A's visit began at 23:50 and goes on after midnight: it counts whole where it began, its views where they were.
+    // A's visit of 23:50 ends at midnight.
     assert!(
-        same(&rows[24..], &json!([["2026-10-25 23:00 +0100", 1, 1, 1, 2.0, 0.0, 900.0]])),
+        same(&rows[24..], &json!([["2026-10-25 23:00 +0100", 1, 1, 1, 1.0, 100.0, 0.0]])),
         "{:?}",
         rows[24]
     );

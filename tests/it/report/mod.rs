@@ -49,7 +49,7 @@ impl Site {
     /// Closes every day that can be at a moment.
     pub async fn close(&self, now: &str) -> Vec<String> {
         let zone = TimeZone::get(data::ZONE).unwrap();
-        let closer = DayCloser::new(self.client.clone(), zone, jiff::civil::time(4, 0, 0, 0)).unwrap();
+        let closer = DayCloser::new(self.client.clone(), zone).unwrap();
         let closed = closer.close_due(now.parse().unwrap()).await.unwrap();
         closed.days.iter().map(ToString::to_string).collect()
     }
