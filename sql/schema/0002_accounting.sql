@@ -1,8 +1,8 @@
 -- What was shipped and what was removed on purpose. `footfall verify` compares these tables with `events`. Parts are synced as in
 -- 0001_events.sql.
 
--- The books: what became of the events of each segment of a spool, by day of receipt (UTC) and site. The outcome is `stored`, or a reason
--- for which collectors dropped events (`optout`, `bot`, `duplicate`). A segment's rows are inserted after its events, under their own
+-- The account of each segment of a spool: what became of its events, by day of receipt (UTC) and site. The outcome is `stored`, or a
+-- reason for which collectors dropped events (`optout`, `bot`, `duplicate`). A segment's rows are inserted after its events, under their own
 -- deduplication token. A segment without any count has one row with empty site and outcome, so that a collector's numbers have no gap.
 -- A row that is inserted twice counts once: read the table with FINAL, and add up `events`.
 -- Rows are kept for 400 days longer than the events.

@@ -141,7 +141,7 @@ mod tests {
         ] {
             assert_eq!(column(name).kind, kind, "{name}");
         }
-        assert!(matches!(&column("screen").kind, FilterType::Word(classes) if classes.contains(&"<600".to_owned())));
+        assert!(matches!(&column("screen").kind, FilterType::Word(classes) if classes.contains(&"under 600".to_owned())));
         let device =
             FilterType::Word(["other", "desktop", "mobile", "tablet", "bot"].map(str::to_owned).into());
         assert_eq!(column("device").kind, device);

@@ -294,7 +294,7 @@ mod tests {
         check("bot_category=", "(toString(bot_category) = {f0:String})", &[""]);
         check("data_centre=1", "(data_centre = {f0:Bool})", &["true"]);
         check("spoofed!=true", "(spoofed != {f0:Bool})", &["true"]);
-        check("screen=<600", "(toString(screen) = {f0:String})", &["<600"]);
+        check("screen=under 600", "(toString(screen) = {f0:String})", &["under 600"]);
         check("address=00000000000000ff", "(address = {f0:UInt64})", &["255"]);
         check("cookies_enabled=1", "(cookies_enabled = {f0:Bool})", &["true"]);
         check(

@@ -84,7 +84,7 @@ async fn any_column_can_be_filtered_on_in_any_report() {
     let site = Site::small().await;
     let values = [
         ("kind", "view"),
-        ("screen", "<600"),
+        ("screen", "under 600"),
         ("event_id", "0000000000000001"),
         ("device", "desktop"),
         ("bot_category", "ai"),
