@@ -1,5 +1,6 @@
 -- What was shipped and what was removed on purpose. `footfall verify` compares these tables with `events`. Parts are synced as in
 -- 0001_events.sql.
+-- Words in braces are placeholders for one server or a cluster: src/store/schema/render.rs.
 
 -- The books: what became of the events of each segment of a spool, by day of receipt (UTC) and site. The outcome is `stored`, or a reason
 -- for which collectors dropped events (`optout`, `bot`, `duplicate`). A segment's rows are inserted after its events, under their own
