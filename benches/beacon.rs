@@ -50,7 +50,8 @@ fn encode(
         browser: &browser,
         cookies: &[],
     };
-    assemble::rows(&context, beacon, |_, _| true, |_, row| row.encode(rows)).expect("the bodies above are good");
+    assemble::rows(&context, beacon, |_, _| true, |_, row| row.encode(rows))
+        .expect("the bodies above are good");
 }
 
 fn stages(criterion: &mut Criterion) {

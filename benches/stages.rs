@@ -89,7 +89,9 @@ fn pseudonyms(c: &mut Criterion) {
     let site = site();
     let without = privacy(GeoLookup::default());
     let peer = || Peer::new(IpAddr::V4(Ipv4Addr::new(77, 88, 8, 8)));
-    c.bench_function("pseudonymise", |b| b.iter(|| without.epoch().identify(peer(), &site, black_box(USER_AGENT))));
+    c.bench_function("pseudonymise", |b| {
+        b.iter(|| without.epoch().identify(peer(), &site, black_box(USER_AGENT)))
+    });
     c.bench_function("ids of a page load and of one event", |b| {
         b.iter(|| {
             let epoch = without.epoch();

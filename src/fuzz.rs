@@ -155,7 +155,11 @@ pub fn cookies(data: &[u8]) {
             }
         }
     }
-    assert_eq!(PRIVACY.epoch().cookies(&SITE, offered.iter().copied()), kept, "the same cookies are kept the same");
+    assert_eq!(
+        PRIVACY.epoch().cookies(&SITE, offered.iter().copied()),
+        kept,
+        "the same cookies are kept the same"
+    );
 }
 
 /// Lines of `Sec-CH-UA` headers in the order of the specification, the first for brands; then a user agent.

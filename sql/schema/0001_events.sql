@@ -1,5 +1,7 @@
 -- The events, one row each. docs/fields.md describes each column. The first columns are those of the row in src/event/row.rs, in its order.
--- src/store/schema/render.rs explains the placeholders in braces.
+--
+-- Words in braces are placeholders, as in all files here. src/store/schema/render.rs lists them. One server gets table `events` and not the
+-- statement that begins with {cluster_only}. A cluster gets `events_local`, replicated within each shard, under a Distributed `events`.
 --
 -- Order and codecs were measured on 1.3 million rows of `footfall demo` (merged into one part, bytes of data per event):
 --   (site, day, kind, visitor, time), LZ4                 56.4

@@ -1,11 +1,12 @@
 -- What was shipped and what was removed on purpose. `footfall verify` compares these tables with `events`. Parts are synced as in
 -- 0001_events.sql.
+-- Words in braces are placeholders for one server or a cluster: src/store/schema/render.rs.
 
 -- The account of each segment of a spool: what became of its events, by day of receipt (UTC) and site. The outcome is `stored`, or a
 -- reason for which collectors dropped events (`optout`, `bot`, `duplicate`). A segment's rows are inserted after its events, under their own
 -- deduplication token. A segment without any count has one row with empty site and outcome, so that a collector's numbers have no gap.
 -- A row that is inserted twice counts once: read the table with FINAL, and add up `events`.
--- Rows are kept for 400 days longer than the events.
+-- Rows are kept for 400 days longer than the events. Without the bound, ClickHouse's Date would begin again at 1970.
 CREATE TABLE IF NOT EXISTS {database}.segments{on_cluster}
 (
     day Date,
@@ -22,7 +23,7 @@ CREATE TABLE IF NOT EXISTS {database}.segments{on_cluster}
 ENGINE = {everywhere ReplacingMergeTree}
 PARTITION BY toYYYYMM(day)
 ORDER BY (day, site, collector, segment, part, outcome, expires)
-TTL greatest(day, expires) + INTERVAL 400 DAY
+TTL least(greatest(day, expires), toDate('2148-01-01')) + INTERVAL 400 DAY
 SETTINGS
     {deduplication_window} = 10000,
     default_compression_codec = 'ZSTD(1)',
@@ -44,7 +45,7 @@ CREATE TABLE IF NOT EXISTS {database}.removed_events{on_cluster}
 ENGINE = {everywhere ReplacingMergeTree}
 PARTITION BY toYYYYMM(day)
 ORDER BY (day, site, collector, segment, event_id, reason)
-TTL greatest(day, expires) + INTERVAL 400 DAY
+TTL least(greatest(day, expires), toDate('2148-01-01')) + INTERVAL 400 DAY
 SETTINGS
     {deduplication_window} = 10000,
     default_compression_codec = 'ZSTD(1)',

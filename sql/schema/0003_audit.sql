@@ -1,4 +1,5 @@
 -- What was done to the data and its keys, by whom and on what ground. The collector writes it through its spool, as it does events.
+-- Words in braces are placeholders for one server or a cluster: src/store/schema/render.rs.
 CREATE TABLE IF NOT EXISTS {database}.audit{on_cluster}
 (
     time DateTime64(3, 'UTC'),

@@ -1,4 +1,5 @@
 -- Settings that views need, and the days that are closed.
+-- Words in braces are placeholders for one server or a cluster: src/store/schema/render.rs.
 
 CREATE TABLE IF NOT EXISTS {database}.settings{on_cluster}
 (

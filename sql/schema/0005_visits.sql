@@ -1,5 +1,6 @@
 -- Visits: the events of one visitor on one site, with no gap of more than 30 minutes between them. A visit ends at midnight, because the
 -- visitor's pseudonym does: no visit crosses a day.
+-- Words in braces are placeholders for one server or a cluster: src/store/schema/render.rs.
 --
 -- Query `visits`, always by `site` and `day`. It has one row for each visit: stored rows for closed days, and for the open day rows
 -- that are computed from `events` by the query. Columns that `events` has, too, have the same names and types here, so that one
@@ -9,6 +10,7 @@
 -- visitors, so that a day of any size is computed in bounded memory; 1 and 0 select all.
 -- The inner query finds the moments at which visits begin, from four narrow columns. Then each event is joined to the last of
 -- them before it. That is several times faster than window functions over the wide rows.
+-- `time` alone would not find the day in the table's order, whose second column is `toDate(time)`.
 -- On a cluster each shard computes the visits of its own events.
 CREATE OR REPLACE VIEW {database}.visits_between{on_cluster} AS
 WITH
@@ -83,13 +85,14 @@ ASOF JOIN
     (
         SELECT site, visitor, arraySort(groupArray((time, page_load, seq))) AS moments
         FROM events{local}
-        WHERE time >= {since:DateTime('UTC')} AND time < {before:DateTime('UTC')}
+        WHERE toDate(time) >= toDate({since:DateTime('UTC')}) AND time >= {since:DateTime('UTC')} AND time < {before:DateTime('UTC')}
             AND expires >= today() AND visitor % {buckets:UInt64} = {bucket:UInt64}
         GROUP BY site, visitor
     )
 ) AS begin
 ON event.site = begin.site AND event.visitor = begin.visitor AND event.time >= begin.time
-WHERE event.time >= {since:DateTime('UTC')} AND event.time < {before:DateTime('UTC')}
+WHERE toDate(event.time) >= toDate({since:DateTime('UTC')})
+    AND event.time >= {since:DateTime('UTC')} AND event.time < {before:DateTime('UTC')}
     AND event.expires >= today() AND event.visitor % {buckets:UInt64} = {bucket:UInt64}
 GROUP BY event.site, event.visitor, begin.first;
 

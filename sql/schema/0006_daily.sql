@@ -1,4 +1,5 @@
 -- Daily figures: what most reports need, summed by day and dimension, so that a report over a year reads thousands of rows.
+-- Words in braces are placeholders for one server or a cluster: src/store/schema/render.rs.
 --
 -- They are computed when a day closes, into a table beside, whose partition then replaces the day's partition. Incremental
 -- materialised views would not do. Such a view sums whatever block arrives: it would count a retried insert twice without
@@ -33,8 +34,9 @@
 
 -- src/store/schema/dimensions.rs lists the dimensions, with the expressions of value and detail of those of visits. A report under filters
 -- runs the queries of the next two views over filtered visits and events, for its own dimensions (src/report/filtered_query.rs).
+-- On a cluster they read the rows of one shard.
 
--- Figures of the visits that began from `since` to before `before`: of stored visits with `stored` = 1, of the open day's visits with 0.
+-- Figures of the open day's visits. Closing a day runs the same query over the stored visits of that day, under the name `visits_open`.
 CREATE OR REPLACE VIEW {database}.daily_of_visits{on_cluster} AS
 SELECT
     site,
@@ -52,13 +54,7 @@ SELECT
     sum(visit.engaged_ms) AS engaged_ms,
     uniqState(visitor) AS visitors,
     max(visit.expires) AS expires
-FROM
-(
-    SELECT * FROM visits_closed{local}
-    WHERE {stored:UInt8} AND start >= {since:DateTime('UTC')} AND start < {before:DateTime('UTC')}
-    UNION ALL
-    SELECT * FROM visits_open{local} WHERE NOT {stored:UInt8}
-) AS visit
+FROM visits_open{local} AS visit
 ARRAY JOIN
     [
         {visit_dimensions}
@@ -84,7 +80,8 @@ SELECT
     uniqState(visitor) AS visitors,
     max(event.expires) AS expires
 FROM events{local} AS event
-WHERE time >= {since:DateTime('UTC')} AND time < {before:DateTime('UTC')} AND event.expires >= today()
+WHERE toDate(time) >= toDate({since:DateTime('UTC')}) AND time >= {since:DateTime('UTC')} AND time < {before:DateTime('UTC')}
+    AND event.expires >= today()
     AND dimension IN ({event_dimensions})
     AND kind IN ('view', 'leave', 'event', 'ad', 'outbound', 'download', 'missing', 'resource')
 GROUP BY site, day, dimension, value, detail, bot, bot_category;
@@ -118,7 +115,7 @@ ENGINE = Distributed({cluster}, {database}, daily_closed_local, cityHash64(site,
 
 CREATE OR REPLACE VIEW {database}.daily_open{local}{on_cluster} AS
 SELECT *
-FROM {database}.daily_of_visits(since = (SELECT max(ends) FROM days), before = '2106-01-01 00:00:00', stored = 0)
+FROM daily_of_visits
 UNION ALL
 SELECT *
 FROM {database}.daily_of_events(since = (SELECT max(ends) FROM days), before = '2106-01-01 00:00:00');

@@ -58,12 +58,8 @@ pub(crate) fn serve(
 /// Beacons are accepted before the store's process starts.
 async fn start(config: Config, log_format: LogFormat) -> Result<Running, ExitError> {
     let recorder = metrics::install_recorder()?;
-    let keys = KeyRing::open(
-        &config.key,
-        config.key_on_disk,
-        config.timezone.clone(),
-        Arc::new(SystemClock),
-    )?;
+    let keys =
+        KeyRing::open(&config.key, config.key_on_disk, config.timezone.clone(), Arc::new(SystemClock))?;
     let privacy = Privacy::new(keys, GeoLookup::open(&config.geo));
     let (spool, recovered) = Spool::open(&config.data.join("spool"), &config.spool)?;
     let collector = Arc::new(Collector::new(&config, privacy, spool.clone(), &recovered));

@@ -11,8 +11,7 @@ use super::raw::{ConfigProblems, ConfigSection, RawValue, SettingLocation};
 use super::site::{Site, Sites};
 use super::site_check;
 use super::value::{
-    address, bytes, duration, flag, identifier, network, number, path, secret_file, store_url, text,
-    timezone,
+    address, bytes, duration, flag, identifier, network, number, path, secret_file, store_url, text, timezone,
 };
 
 /// Most rows of one segment: a segment is one insert block of the store.

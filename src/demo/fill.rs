@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 
 use crate::config::{Config, Retention, StoreConfig};
 use crate::demo::clinic;
-use crate::demo::error::DemoError;
 use crate::demo::draw::mix;
+use crate::demo::error::DemoError;
 use crate::demo::page_view::{DEMO_COLLECTOR, EncodedRows};
 use crate::demo::traffic::{PagePaths, ReferralSources, Traffic};
 use crate::event::{COLUMNS, UnixDay};
@@ -120,7 +120,10 @@ async fn record_segment(
 ) -> Result<(), DemoError> {
     let line = |((day, expires), events): (&(UnixDay, UnixDay), &u64)| {
         let (day, expires) = (day_date(day.0), day_date(expires.0));
-        format!("('{day}', '{}', {DEMO_COLLECTOR}, {segment}, 0, '{STORED}', {events}, '{expires}')", clinic::SITE)
+        format!(
+            "('{day}', '{}', {DEMO_COLLECTOR}, {segment}, 0, '{STORED}', {events}, '{expires}')",
+            clinic::SITE
+        )
     };
     let lines: Vec<_> = received.iter().map(line).collect();
     let sql = format!("INSERT INTO segments ({}) VALUES {}", SEGMENT_COLUMNS.join(", "), lines.join(","));
@@ -158,7 +161,8 @@ fn generate(
         let mut open = true;
         // Each demonstration has segments of its own. Today and yesterday are not complete, so their rows differ each time.
         let made = if ago <= 1 { now } else { Timestamp::UNIX_EPOCH };
-        let day = u64::from(date.year().unsigned_abs()) * 1_000 + u64::from(date.day_of_year().unsigned_abs());
+        let day =
+            u64::from(date.year().unsigned_abs()) * 1_000 + u64::from(date.day_of_year().unsigned_abs());
         let demonstration = mix(mix(traffic.seed, visitors.into()), made.as_second().unsigned_abs());
         let segment = mix(demonstration, day) << 16;
         traffic.day(date, visitors, now.as_millisecond(), BATCH_ROWS, segment, |rows| {

@@ -146,7 +146,8 @@ impl Traffic {
             midnight + (hour * 3_600 + i64::from(rng.u32(..3_600))) * 1_000 + i64::from(rng.u32(..1_000));
         let mut referral = weighted(rng, REFERRALS.iter().map(|way| way.weight));
         loop {
-            let visit = DemoVisit { visitor: &visitor, referral, epoch: UnixSeconds::from_millis(midnight).0 };
+            let visit =
+                DemoVisit { visitor: &visitor, referral, epoch: UnixSeconds::from_millis(midnight).0 };
             let end = self.visit(rng, &visit, start, now, rows);
             if !chance(rng, RETURNING) || end > now {
                 return;

@@ -132,7 +132,8 @@ mod tests {
     #[test]
     fn the_last_hundred_thousand_events_are_known() {
         let filter = DuplicateFilter::new(&(0..300_000).map(id).collect::<Vec<_>>());
-        let known = (200_000..300_000).filter(|number| !filter.lock_page(0).insert(id(*number), empty())).count();
+        let known =
+            (200_000..300_000).filter(|number| !filter.lock_page(0).insert(id(*number), empty())).count();
         assert!(known > 99_900, "{known}");
     }
 
@@ -142,7 +143,9 @@ mod tests {
         let new = std::thread::scope(|scope| {
             let copies = |_| {
                 scope.spawn(|| {
-                    (0..10_000).filter(|number| filter.lock_page(*number).insert(id(*number), empty())).count()
+                    (0..10_000)
+                        .filter(|number| filter.lock_page(*number).insert(id(*number), empty()))
+                        .count()
                 })
             };
             let threads: Vec<_> = (0..4).map(copies).collect();

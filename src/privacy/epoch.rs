@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn every_day_of_ten_years_turns_once_in_zones_with_odd_rules() {
-        let zones = ["Europe/Berlin", "America/Havana", "Australia/Lord_Howe", "Pacific/Apia", "America/New_York"];
+        let zones =
+            ["Europe/Berlin", "America/Havana", "Australia/Lord_Howe", "Pacific/Apia", "America/New_York"];
         for name in zones {
             let schedule = schedule(name);
             let mut turn = schedule.next_turn(at("2008-01-01T00:00:00Z"));

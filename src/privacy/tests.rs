@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::*;
@@ -81,8 +81,11 @@ fn pseudonyms_are_those_that_another_implementation_computes() {
     assert_eq!(v4.epoch, 1_795_000_000);
     let v6 = admit(&privacy, "2001:db8:1:2:3:4:5:6", "clinic", "Mozilla/5.0");
     assert_eq!((v6.visitor, v6.address, v6.ip_version), (0xb695_eb9e_b373_48b5, 0x4945_dc6f_9d26_bb29, 6));
-    let cookies =
-        privacy.epoch().cookies(&site("clinic"), [("uid", "visitor-1")]).pop().map(|(_, value)| value.into_owned());
+    let cookies = privacy
+        .epoch()
+        .cookies(&site("clinic"), [("uid", "visitor-1")])
+        .pop()
+        .map(|(_, value)| value.into_owned());
     assert_eq!(cookies.as_deref(), Some("ae69eb0a4b692f03"));
     let (epoch, site) = (privacy.epoch(), site("clinic"));
     let page = epoch.page_load(&site, 7);

@@ -7,7 +7,6 @@
 //! ```sql
 //! WITH events AS (SELECT * FROM footfall.events WHERE site = {site:String} AND … AND country = {f0:String}),
 //!      visits AS (SELECT * FROM footfall.visits WHERE site = {site:String} AND … AND country = {f0:String}),
-//!      visits_closed AS (SELECT * FROM visits),
 //!      visits_open AS (SELECT * FROM visits),
 //!      daily AS (the queries of `daily_of_visits` and `daily_of_events`, for the dimensions that the report's header declares)
 //! SELECT … FROM daily …          -- the file, unchanged
@@ -24,13 +23,13 @@ use crate::store::schema;
 /// Twice the period, because an overview also shows the period before.
 const DAYS: &str = "site = {site:String}
         AND day BETWEEN {from:Date} - dateDiff('day', {from:Date}, {to:Date}) - 1 AND {to:Date}";
-/// The same for events.
+/// The same for events. `time` alone would not find the days in the table's order, which has `toDate(time)`, in UTC.
 const TIMES: &str = "site = {site:String}
         AND time >= toDateTime64({from:Date} - dateDiff('day', {from:Date}, {to:Date}) - 1, 3, {timezone:String})
-        AND time < toDateTime64({to:Date} + 1, 3, {timezone:String})";
-/// Parameters of the views of daily figures. The filtered tables have the days of the period alone, and take the place of stored visits.
-const WHOLE_TABLES: [(&str, &str); 3] =
-    [("since", "1970-01-01 00:00:00"), ("before", "2106-01-01 00:00:00"), ("stored", "1")];
+        AND time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+        AND toDate(time) BETWEEN {from:Date} - dateDiff('day', {from:Date}, {to:Date}) - 2 AND {to:Date} + 1";
+/// Parameters of the query of daily figures: the filtered events are those of the period already.
+const ALL_TIMES: [(&str, &str); 2] = [("since", "1970-01-01 00:00:00"), ("before", "2106-01-01 00:00:00")];
 
 /// The query of `report` over what passes `filters`, and the values of the filters' parameters.
 pub(super) fn filtered(
@@ -70,9 +69,8 @@ pub(super) fn filtered(
     );
     if !report.dimensions.is_empty() {
         let daily = schema::daily_query(&report.dimensions);
-        tables.push_str(",\n    visits_closed AS (SELECT * FROM visits),\n    visits_open AS (SELECT * FROM visits)");
-        tables.push_str(&format!(",\n    daily AS (\n{daily})"));
-        let used = WHOLE_TABLES.into_iter().filter(|(name, _)| daily.contains(&format!("{{{name}:")));
+        tables.push_str(&format!(",\n    visits_open AS (SELECT * FROM visits),\n    daily AS (\n{daily})"));
+        let used = ALL_TIMES.into_iter().filter(|(name, _)| daily.contains(&format!("{{{name}:")));
         parameters.extend(used.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
     let body = body(report.sql);

@@ -76,7 +76,8 @@ fn recover_all(disk: &TestDisk) -> (Vec<SealedFile>, Vec<String>) {
 /// A whole header, and as many frames as `bytes` give, without their last `torn` bytes.
 fn framed(bytes: &[u8], torn: usize) -> Vec<u8> {
     let schemas = SegmentContents::schemas();
-    let mut file = Header { id: ID, origin: ID.collector, created: 1_700_000_000_000, salt: SALT, schemas }.encode();
+    let mut file =
+        Header { id: ID, origin: ID.collector, created: 1_700_000_000_000, salt: SALT, schemas }.encode();
     let header_len = file.len();
     let mut rest = bytes;
     // Length of the contents, kind, flags, batch, length of the site, count.

@@ -41,8 +41,7 @@ fn a_closing_that_is_interrupted_after_any_step_and_repeated_keeps_each_event_an
             assert!(!close(&shipping, store.store.listen, now), "after {answers} answers");
         }
         let rows = |sql: &str| store.store.rows(&sql.replace("DAY", &format!("toDate('{day}')")));
-        let events =
-            rows("SELECT count(), uniqExact(event_id) FROM events WHERE toDate(received) = DAY");
+        let events = rows("SELECT count(), uniqExact(event_id) FROM events WHERE toDate(received) = DAY");
         assert_eq!(events, [format!("{EVENTS}\t{EVENTS}")], "after {answers} answers");
         let earliest = rows(
             "SELECT count() FROM events WHERE received >= DAY + INTERVAL 13 HOUR AND toDate(received) = DAY",

@@ -10,8 +10,7 @@ use fastrand::Rng;
 
 use crate::common::process::{self, Signal};
 use crate::common::{
-    Collector, StoreProcess, eventually, eventually_while_progressing, good_beacon, page_load_id,
-    seed,
+    Collector, StoreProcess, eventually, eventually_while_progressing, good_beacon, page_load_id, seed,
 };
 use crate::load::{Ledger, Plan, RETRY_PAUSE, Running};
 
@@ -57,9 +56,8 @@ pub(crate) fn settle_with(
         (!is_stored).then(|| collector.stored_events())
     });
     println!("{} events were acknowledged", ledger.len());
-    let ids = |page_load, number| {
-        [key.event_ids("clinic", page_load, number), other(page_load, number)].concat()
-    };
+    let ids =
+        |page_load, number| [key.event_ids("clinic", page_load, number), other(page_load, number)].concat();
     ledger.compare(collector.store.events(), ids).assert_none();
 }
 

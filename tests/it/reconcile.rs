@@ -128,7 +128,8 @@ fn rows_past_their_retention_are_accounted_for_whether_the_store_has_deleted_the
     let (_directory, store, shipping) = shipped(2);
     let yesterday = "toDate(now('UTC')) - 1";
     for table in ["events", "segments"] {
-        let update = format!("ALTER TABLE {table} UPDATE expires = {yesterday} WHERE 1 SETTINGS mutations_sync = 2");
+        let update =
+            format!("ALTER TABLE {table} UPDATE expires = {yesterday} WHERE 1 SETTINGS mutations_sync = 2");
         if table == "segments" {
             // It is a key column there.
             store.store.query(&format!(
@@ -140,9 +141,8 @@ fn rows_past_their_retention_are_accounted_for_whether_the_store_has_deleted_the
             store.store.query(&update).unwrap();
         }
     }
-    let expired = |reconciliation: &Reconciliation| {
-        reconciliation.days.values().map(|line| line.expired).sum::<u64>()
-    };
+    let expired =
+        |reconciliation: &Reconciliation| reconciliation.days.values().map(|line| line.expired).sum::<u64>();
     let before = shipping.reconcile();
     assert!(before.is_reconciled() && expired(&before) == 240, "{before:?}");
     store.store.query("DELETE FROM events WHERE 1").unwrap();

@@ -5,7 +5,9 @@ use std::process::Command;
 
 use bytes::Bytes;
 use footfall::config::StoreConfig as Address;
-use footfall::event::{BotCategory, COLUMNS, DeviceClass, EventKind, EventRow, ScreenClass, UniqueText, UnixDay, UnixSeconds};
+use footfall::event::{
+    BotCategory, COLUMNS, DeviceClass, EventKind, EventRow, ScreenClass, UniqueText, UnixDay, UnixSeconds,
+};
 use footfall::secret::Secret;
 use footfall::store::days::{Closed, DayCloser};
 use footfall::store::{Client, schema};

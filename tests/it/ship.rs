@@ -203,17 +203,15 @@ fn events_audit_rows_and_counts_arrive_and_are_reconciled() {
     assert_eq!(received, 2105);
 
     // One event is deleted and one is stored twice.
-    store
-        .store
-        .query("DELETE FROM events WHERE event_id IN (SELECT event_id FROM events LIMIT 1)")
-        .unwrap();
+    store.store.query("DELETE FROM events WHERE event_id IN (SELECT event_id FROM events LIMIT 1)").unwrap();
     let reconciliation = shipping.reconcile();
     assert_eq!(reconciliation.days.values().map(|line| line.missing).sum::<u64>(), 1, "{reconciliation:?}");
     store.store.query("INSERT INTO events SELECT * FROM events LIMIT 3").unwrap();
     let reconciliation = shipping.reconcile();
-    let sums = reconciliation.days.values().fold([0, 0], |[missing, surplus], line| {
-        [missing + line.missing, surplus + line.surplus]
-    });
+    let sums = reconciliation
+        .days
+        .values()
+        .fold([0, 0], |[missing, surplus], line| [missing + line.missing, surplus + line.surplus]);
     assert_eq!(sums, [1, 3], "{reconciliation:?}");
 }
 

@@ -67,8 +67,10 @@ impl Ledger {
         ids: impl Fn(u64, u32) -> Vec<u64>,
     ) -> Difference {
         let events: HashSet<(u64, u32)> = self.events.iter().copied().collect();
-        let by_id: HashMap<u64, (u64, u32)> =
-            events.iter().flat_map(|&event| ids(event.0, event.1).into_iter().map(move |id| (id, event))).collect();
+        let by_id: HashMap<u64, (u64, u32)> = events
+            .iter()
+            .flat_map(|&event| ids(event.0, event.1).into_iter().map(move |id| (id, event)))
+            .collect();
         let mut counts: HashMap<(u64, u32), u32> = events.iter().map(|event| (*event, 0)).collect();
         let mut difference = Difference { acknowledged: counts.len(), ..Difference::default() };
         for id in stored {
@@ -127,7 +129,9 @@ mod tests {
     #[test]
     fn a_ledger_sees_what_is_missing_double_and_unknown() {
         // An event has one id in each of two epochs.
-        let ids = |page_load: u64, seq: u32| vec![page_load * 10 + u64::from(seq), page_load * 1_000 + u64::from(seq)];
+        let ids = |page_load: u64, seq: u32| {
+            vec![page_load * 10 + u64::from(seq), page_load * 1_000 + u64::from(seq)]
+        };
         let mut ledger = Ledger::default();
         ledger.note(7, 0, 3).expect("there is no file to fail");
         assert!(ledger.compare([72, 7_000, 71], ids).is_none());

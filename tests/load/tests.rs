@@ -121,9 +121,10 @@ fn what_was_refused_or_cut_off_is_sent_again_until_it_is_taken_and_then_no_more(
         );
         let answers = answers.lock().expect("no thread panics");
         let id = |page_load: u64, seq: u32| page_load ^ u64::from(seq) << 40;
-        let answered = answers.taken.iter().flat_map(|((page_load, seq), count)| {
-            std::iter::repeat_n(id(*page_load, *seq), *count as usize)
-        });
+        let answered = answers
+            .taken
+            .iter()
+            .flat_map(|((page_load, seq), count)| std::iter::repeat_n(id(*page_load, *seq), *count as usize));
         ledger.compare(answered, |page_load, seq| vec![id(page_load, seq)]).assert_none();
         assert_eq!(ledger.len() as u64, outcome.taken * u64::from(events));
     }

@@ -78,8 +78,7 @@ pub(crate) fn run(arguments: ExplainArguments, common: &CommonArguments) -> Resu
     });
     let site = site.transpose()?.map(|site| Site::clone(site));
     let directory = TemporaryKeyDirectory::new()?;
-    let keys =
-        KeyRing::open(&directory.0, true, config.timezone.clone(), Arc::new(SystemClock))?;
+    let keys = KeyRing::open(&directory.0, true, config.timezone.clone(), Arc::new(SystemClock))?;
     let privacy = Privacy::new(keys, GeoLookup::open(&config.geo));
     let explainer = Explainer { config: &config, site, privacy, browsers: BrowserRecogniser::new() };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());

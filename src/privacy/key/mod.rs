@@ -15,7 +15,7 @@ mod ring;
 mod tests;
 
 pub(in crate::privacy) use epoch_key::EpochKey;
-pub(in crate::privacy) use previous_filters::FilterList;
 pub use epoch_key::KeyFingerprint;
 pub use error::KeyError;
+pub(in crate::privacy) use previous_filters::FilterList;
 pub use ring::{KeyRing, KeyStatus, KeyTurn};

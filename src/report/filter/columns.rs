@@ -114,7 +114,9 @@ mod tests {
 
     #[test]
     fn a_column_is_filtered_where_it_means_what_it_says() {
-        for name in ["path", "host", "kind", "ad", "engaged_ms", "error_group", "received", "page_load", "event_id"] {
+        for name in
+            ["path", "host", "kind", "ad", "engaged_ms", "error_group", "received", "page_load", "event_id"]
+        {
             assert_eq!(column(name).scope, FilterScope::Events, "{name}");
         }
         for name in ["source", "utm_campaign", "referrer_host", "click_id", "entry_path"] {
@@ -141,7 +143,9 @@ mod tests {
         ] {
             assert_eq!(column(name).kind, kind, "{name}");
         }
-        assert!(matches!(&column("screen").kind, FilterType::Word(classes) if classes.contains(&"under 600".to_owned())));
+        assert!(
+            matches!(&column("screen").kind, FilterType::Word(classes) if classes.contains(&"under 600".to_owned()))
+        );
         let device =
             FilterType::Word(["other", "desktop", "mobile", "tablet", "bot"].map(str::to_owned).into());
         assert_eq!(column("device").kind, device);

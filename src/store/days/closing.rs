@@ -27,7 +27,7 @@ use tracing::{info, warn};
 use super::calendar::{Calendar, Day, QUARTER};
 use super::duplicates::{self, Interval};
 use super::tables::{CloseDayError, Tables, moment};
-use crate::store::{Client, dates};
+use crate::store::{Client, dates, schema};
 
 /// How often days that are due are searched for.
 const EVERY: Duration = Duration::from_secs(60);
@@ -201,7 +201,7 @@ impl DayCloser {
                 moment(day.starts),
                 moment(day.ends),
             );
-            self.tables.fill("visits_closed", &staging, &source).await?;
+            self.tables.fill("visits_closed", &staging, &self.tables.qualified(&source)).await?;
             if bucket > 0 {
                 self.renew_lease().await?;
             }
@@ -211,10 +211,17 @@ impl DayCloser {
 
     async fn close_daily(&self, day: &Day) -> Result<(), CloseDayError> {
         let staging = self.tables.create_staging("daily_closed", &self.holder).await?;
-        let times = format!("since = {}, before = {}", moment(day.starts), moment(day.ends));
-        for source in [format!("daily_of_visits({times}, stored = 1)"), format!("daily_of_events({times})")] {
-            self.tables.fill("daily_closed", &staging, &source).await?;
-        }
+        // The view's query, over the stored visits of the day.
+        let of_visits = format!(
+            "(WITH visits_open AS (SELECT * FROM {} WHERE day = '{}')\n{})",
+            self.tables.own_rows("visits_closed"),
+            day.date,
+            schema::view("daily_of_visits")
+        );
+        self.tables.fill("daily_closed", &staging, &of_visits).await?;
+        let of_events =
+            format!("daily_of_events(since = {}, before = {})", moment(day.starts), moment(day.ends));
+        self.tables.fill("daily_closed", &staging, &self.tables.qualified(&of_events)).await?;
         self.tables.replace(day.date, "daily_closed", &staging).await
     }
 

@@ -36,6 +36,17 @@ impl Tables {
         sql::identifier(self.client.database())
     }
 
+    /// A table or view with its database.
+    pub(super) fn qualified(&self, name: &str) -> String {
+        format!("{}.{name}", self.database())
+    }
+
+    /// The name of a sharded table in a query that each shard runs on its own rows.
+    pub(super) fn own_rows(&self, table: &str) -> String {
+        let suffix = if self.client.cluster().is_some() { "_local" } else { "" };
+        self.qualified(&format!("{table}{suffix}"))
+    }
+
     /// The name of a sharded table in a statement that changes its rows on every shard.
     pub(super) fn local(&self, table: &str) -> String {
         match self.client.cluster() {
@@ -59,13 +70,13 @@ impl Tables {
         Ok(staging)
     }
 
-    /// Fills a staging table of `table` with the rows of `source`, a parameterised view, as each shard computes them. Columns are
-    /// matched by name.
+    /// Fills a staging table of `table` with the rows of `source`, a parameterised view or a query in parentheses, as each shard computes
+    /// them. Columns are matched by name.
     pub(super) async fn fill(&self, table: &str, staging: &str, source: &str) -> Result<(), CloseDayError> {
         let columns: Vec<String> =
             schema::columns(table).iter().map(|column| sql::identifier(&column.name)).collect();
         let columns = columns.join(", ");
-        let select = format!("SELECT {columns} FROM {}.{source}", self.database());
+        let select = format!("SELECT {columns} FROM {source}");
         let select = match self.client.cluster() {
             None => select,
             Some(cluster) => {

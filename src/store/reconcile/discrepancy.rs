@@ -53,7 +53,10 @@ impl std::fmt::Display for Discrepancy {
                 if events == shipped {
                     write!(f, "segment {segment} is missing: {events} events of {site} on {day}")
                 } else {
-                    write!(f, "segment {segment} is incomplete: {events} of its {shipped} events of {site} on {day} are missing")
+                    write!(
+                        f,
+                        "segment {segment} is incomplete: {events} of its {shipped} events of {site} on {day} are missing"
+                    )
                 }
             }
             Self::Doubled { segment, events, day, site } => {
@@ -62,7 +65,10 @@ impl std::fmt::Display for Discrepancy {
             }
             Self::Unknown { segment, events, day, site } => {
                 let day = day_date(*day);
-                write!(f, "segment {segment} is unknown: {events} events of {site} on {day} are stored, and table segments has no count of them")
+                write!(
+                    f,
+                    "segment {segment} is unknown: {events} events of {site} on {day} are stored, and table segments has no count of them"
+                )
             }
             Self::Lost { segment } => write!(
                 f,

@@ -198,11 +198,8 @@ async fn lasting_differences(
         if found.is_empty() {
             break;
         }
-        let waiting: BTreeSet<_> = if directory.exists() {
-            inspect(directory)?.origins().collect()
-        } else {
-            BTreeSet::new()
-        };
+        let waiting: BTreeSet<_> =
+            if directory.exists() { inspect(directory)?.origins().collect() } else { BTreeSet::new() };
         tokio::time::sleep(PAUSE).await;
         let again = segment_differences(client, day, today).await?;
         let is_settled = again == found;

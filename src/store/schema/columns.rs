@@ -31,8 +31,8 @@ pub(crate) fn view(name: &str) -> String {
     SERVER.fill(&view_template(name), DIMENSIONS)
 }
 
-/// The query of the daily figures of these dimensions. It reads `visits_closed` or `visits_open`, and `events`, and has the parameters
-/// `since`, `before` and `stored` of the views in `sql/schema/0006_daily.sql`.
+/// The query of the daily figures of these dimensions, as in `sql/schema/0006_daily.sql`. It reads visits from `visits_open`. It reads
+/// `events` from the parameter `since` to before `before`.
 pub(crate) fn daily_query(dimensions: &[Dimension]) -> String {
     let (of_visits, of_events): (Vec<Dimension>, Vec<Dimension>) =
         dimensions.iter().partition(|dimension| dimension.visit.is_some());
@@ -110,7 +110,8 @@ mod tests {
     }
 
     fn query(names: &[&str]) -> String {
-        let dimensions: Vec<_> = names.iter().map(|name| dimension(name).expect("a known dimension")).collect();
+        let dimensions: Vec<_> =
+            names.iter().map(|name| dimension(name).expect("a known dimension")).collect();
         daily_query(&dimensions)
     }
 

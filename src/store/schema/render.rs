@@ -203,7 +203,8 @@ mod tests {
 
     #[test]
     fn a_statement_for_clusters_is_left_out_on_one_server() {
-        let sql = "{cluster_only} CREATE TABLE t AS t_local ENGINE = Distributed({cluster}, {database}, t_local)";
+        let sql =
+            "{cluster_only} CREATE TABLE t AS t_local ENGINE = Distributed({cluster}, {database}, t_local)";
         assert_eq!(SERVER.render(sql), None);
         assert_eq!(
             CLUSTER.render(sql).as_deref(),

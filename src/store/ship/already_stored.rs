@@ -48,8 +48,7 @@ async fn query(client: &Client, shipment: &Shipment, what: &str) -> Result<Vec<u
         received.start().0,
         received.end().0,
     );
-    let failed =
-        |source| ShipError::Store { name: shipment.id().to_string(), source: redact(source) };
+    let failed = |source| ShipError::Store { name: shipment.id().to_string(), source: redact(source) };
     let mut cursor = client.bytes(&select, &[], "RowBinary").map_err(failed)?;
     let answer = tokio::time::timeout(ANSWER_TIMEOUT, cursor.collect()).await;
     let answer = answer.map_err(|_| failed(Error::TimedOut))?.map_err(failed)?;

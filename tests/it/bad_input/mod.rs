@@ -168,8 +168,10 @@ fn nothing_broke_a_row(collector: &Collector, cases: &[Case]) {
         {
             let name = format!("{what} as {place}");
             let index = cases.iter().position(|case| case.name == name).expect("the case is in the table");
-            let sql =
-                format!("SELECT {column} AS value FROM events WHERE page_load = {}", key.page_load("clinic", BAD + index as u64));
+            let sql = format!(
+                "SELECT {column} AS value FROM events WHERE page_load = {}",
+                key.page_load("clinic", BAD + index as u64)
+            );
             let rows = store.objects(&sql);
             assert_eq!(rows, [serde_json::json!({ "value": text })], "{name}");
         }

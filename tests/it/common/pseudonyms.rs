@@ -31,9 +31,8 @@ impl EpochKeys {
 
     /// The id of an event in each of the epochs.
     pub fn event_ids(&self, site: &str, page_load: u64, number: u32) -> Vec<u64> {
-        let code = |key| {
-            hmac(key, &[b"event", site.as_bytes(), &page_load.to_le_bytes(), &number.to_le_bytes()])
-        };
+        let code =
+            |key| hmac(key, &[b"event", site.as_bytes(), &page_load.to_le_bytes(), &number.to_le_bytes()]);
         self.0.iter().map(code).collect()
     }
 
