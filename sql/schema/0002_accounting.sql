@@ -2,7 +2,7 @@
 -- 0001_events.sql.
 -- Words in braces are placeholders for one server or a cluster: src/store/schema/render.rs.
 
--- The books: what became of the events of each segment of a spool, by day of receipt (UTC) and site. The outcome is `stored`, or a reason
+-- Segment counts: what became of the events of each segment of a spool, by day of receipt (UTC) and site. The outcome is `stored`, or a reason
 -- for which collectors dropped events (`optout`, `bot`, `duplicate`). A segment's rows are inserted after its events, under their own
 -- deduplication token. A segment without any count has one row with empty site and outcome, so that a collector's numbers have no gap.
 -- A row that is inserted twice counts once: read the table with FINAL, and add up `events`.
