@@ -6,13 +6,13 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -24,7 +24,6 @@ use crate::transport::connection::deadlines::{ConnectionProgress, Instruction, P
 use crate::transport::connection::io::{DeadlineIo, PrefixedIo, YieldingIo};
 use crate::transport::connection::proxy_protocol;
 use crate::transport::connection::state::WorkerState;
-use crate::transport::connection::wake_batcher::StreamExecutor;
 use crate::transport::handler::{ConnectionContext, Handler};
 use crate::transport::response::Body;
 
@@ -189,7 +188,7 @@ where
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service);
     let mut http = pin!(http);
-    drive(&shared, |cx, drain| {
+    drive(&shared.progress, |cx, drain| {
         if drain {
             http.as_mut().graceful_shutdown();
         }
@@ -210,7 +209,7 @@ where
         let connection = connection.clone();
         async move { connection.respond(request).await }
     });
-    let http = http2::Builder::new(StreamExecutor(shared.worker.wake_batcher.clone()))
+    let http = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(streams)
         .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
@@ -221,7 +220,7 @@ where
         .max_send_buf_size(64 * 1024)
         .serve_connection(TokioIo::new(YieldingIo::new(stream)), service);
     let mut http = pin!(http);
-    drive(&shared, |cx, drain| {
+    drive(&shared.progress, |cx, drain| {
         if drain {
             http.as_mut().graceful_shutdown();
             if shared.progress.phase() != Phase::Busy {
@@ -233,16 +232,11 @@ where
     .await;
 }
 
-/// Polls a connection until it ends or is told to end. Its waker goes through the worker's batcher.
-async fn drive<H>(connection: &Connection<H>, mut poll: impl FnMut(&mut Context<'_>, bool) -> Poll<()>) {
-    let progress = &connection.progress;
-    let mut waker: Option<Waker> = None;
+/// Polls a connection until it ends or is told to end.
+async fn drive(progress: &ConnectionProgress, mut poll: impl FnMut(&mut Context<'_>, bool) -> Poll<()>) {
     let mut draining = false;
     std::future::poll_fn(|cx| {
-        let waker = waker.get_or_insert_with(|| {
-            progress.set_waker(cx.waker());
-            connection.worker.wake_batcher.waker(cx.waker())
-        });
+        progress.set_waker(cx.waker());
         let instruction = progress.instruction();
         if instruction == Instruction::Abort {
             return Poll::Ready(());
@@ -250,7 +244,7 @@ async fn drive<H>(connection: &Connection<H>, mut poll: impl FnMut(&mut Context<
         // Late headers are answered by the I/O wrapper, so hyper must not close the connection first.
         let drain = matches!(instruction, Instruction::Drain | Instruction::CloseIdle)
             && !std::mem::replace(&mut draining, true);
-        poll(&mut Context::from_waker(waker), drain)
+        poll(cx, drain)
     })
     .await;
 }
