@@ -5,7 +5,6 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use hyper::body::Incoming;
@@ -57,10 +56,11 @@ impl<H: Handler> Connection<H> {
         let _guard = RequestGuard(&self.progress, self.after_response);
         let http2 = request.version() == Version::HTTP_2;
         let server = &self.worker.server;
-        let mut response = server.handler.handle(request, &self.context).await;
+        let (route, mut response) = server.handler.handle(request, &self.context).await;
         if http2 {
             server.response_bodies.acquire_for(&mut response);
         }
+        server.handler.count(route, response.status());
         Ok(response)
     }
 }
@@ -82,7 +82,7 @@ pub(in crate::transport) async fn serve<H: Handler>(
         // Nothing was sent: browsers open connections in advance and often do not use them.
         Ok(Ok(None)) | Err(_) => return,
         Ok(Err(_)) => {
-            server.counters.failed.fetch_add(1, Ordering::Relaxed);
+            server.metrics.failed.increment(1);
             return;
         }
     };
@@ -91,7 +91,7 @@ pub(in crate::transport) async fn serve<H: Handler>(
         // hyper sends streams when the client has room for them; nothing here sees it.
         DetectedStream::Http2(_) | DetectedStream::TlsHttp2(_) => Phase::Idle,
     };
-    let context = ConnectionContext::new(remote, server.trusted.clone(), server.tls.is_some(), worker.number);
+    let context = ConnectionContext::new(remote, server.trusted.clone(), server.tls.is_some());
     let connection = Arc::new(Connection { worker, context, progress: progress.clone(), after_response });
     match stream {
         DetectedStream::Http1(stream) => http1(DeadlineIo::new(stream, progress), connection).await,

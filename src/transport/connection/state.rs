@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::transport::bounds::Timeouts;
 use crate::transport::client::address::TrustedProxies;
 use crate::transport::connection::deadlines::Deadlines;
-use crate::transport::counters::ConnectionCounters;
+use crate::transport::connection_metrics::ConnectionMetrics;
 use crate::transport::response::ResponseBodyPermits;
 use crate::transport::tls::Certificates;
 
@@ -20,7 +20,7 @@ pub(in crate::transport) struct ServerState<H> {
     pub(in crate::transport) crowded: usize,
     pub(in crate::transport) timeouts: Timeouts,
     pub(in crate::transport) response_bodies: ResponseBodyPermits,
-    pub(in crate::transport) counters: Arc<ConnectionCounters>,
+    pub(in crate::transport) metrics: ConnectionMetrics,
 }
 
 pub(in crate::transport) struct WorkerState<H> {
@@ -38,11 +38,11 @@ impl<H> WorkerState<H> {
 
     /// Whether so many connections are open that idle and slow ones must end sooner.
     pub(in crate::transport) fn is_crowded(&self) -> bool {
-        self.server.counters.open.load(Ordering::Relaxed) > self.server.crowded
+        self.server.metrics.open() > self.server.crowded
     }
 
     pub(in crate::transport) fn connection_closed(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
-        self.server.counters.open.fetch_sub(1, Ordering::Relaxed);
+        self.server.metrics.connection_closed();
     }
 }

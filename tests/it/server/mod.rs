@@ -22,6 +22,7 @@ use footfall::privacy::Peer;
 use footfall::server::{BeaconCollector, PublicHandler, PublicOptions};
 use footfall::transport::{Server, ServerOptions, Timeouts};
 use hyper::HeaderMap;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::sync::Semaphore;
 
 use crate::common::HttpConnection;
@@ -93,6 +94,7 @@ pub struct Edge {
     pub address: SocketAddr,
     pub fake: Arc<Fake>,
     pub server: Option<Server<PublicHandler<Fake>>>,
+    metrics: PrometheusHandle,
     pub runtime: tokio::runtime::Runtime,
 }
 
@@ -105,7 +107,6 @@ impl Edge {
     pub fn with(change: impl FnOnce(&mut EdgeOptions)) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let threads = NonZeroUsize::new(2).unwrap();
         let mut options = EdgeOptions {
             transport: ServerOptions {
                 listen: "127.0.0.1:0".parse().unwrap(),
@@ -115,7 +116,7 @@ impl Edge {
                 connections: 1000,
                 connections_per_address: 1000,
                 timeouts: Timeouts { sweep: Duration::from_millis(20), ..Timeouts::default() },
-                threads,
+                threads: NonZeroUsize::new(2).unwrap(),
             },
             public: PublicOptions {
                 limits: ClientLimits {
@@ -128,7 +129,6 @@ impl Edge {
                 },
                 verifier: footfall::access::TokenVerifier::without_tokens(),
                 body_timeout: Duration::from_secs(10),
-                threads,
             },
         };
         change(&mut options);
@@ -149,9 +149,13 @@ impl Edge {
             begun: AtomicUsize::new(0),
             release: Semaphore::new(0),
         });
-        let handler = PublicHandler::new(options.public, &Sites::new([site]), fake.clone());
-        let server = Server::start(options.transport, handler).unwrap();
-        Self { address: server.address(), fake, server: Some(server), runtime }
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let server = metrics::with_local_recorder(&recorder, || {
+            let handler = PublicHandler::new(options.public, &Sites::new([site]), fake.clone());
+            Server::start(options.transport, handler).unwrap()
+        });
+        let metrics = recorder.handle();
+        Self { address: server.address(), fake, server: Some(server), metrics, runtime }
     }
 
     pub fn connect(&self) -> HttpConnection {
@@ -159,11 +163,7 @@ impl Edge {
     }
 
     pub fn metrics(&self) -> String {
-        let mut text = String::new();
-        let server = self.server.as_ref().unwrap();
-        server.metrics()(&mut text);
-        server.handler().metrics()(&mut text);
-        text
+        self.metrics.render()
     }
 }
 

@@ -5,6 +5,8 @@ use hyper::body::Bytes;
 use hyper::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
+use footfall::transport::bounds::{MAX_PROXY_STREAMS, MAX_WAITING_BODIES};
+
 use super::{Edge, beacon};
 
 #[test]
@@ -175,4 +177,38 @@ fn an_idle_http_2_connection_is_closed_and_a_drain_ends_the_others() {
         let _ = connection.await.unwrap();
         assert_eq!(drain.await.unwrap().aborted, 0);
     });
+}
+
+#[test]
+fn a_503_for_too_many_waiting_bodies_is_counted_as_503() {
+    const STREAMS: usize = MAX_PROXY_STREAMS as usize;
+    // A trusted proxy may open the most streams.
+    let edge = Edge::with(|options| options.transport.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]);
+    edge.runtime.block_on(async {
+        let mut waiting = Vec::new();
+        for _ in 0..MAX_WAITING_BODIES.div_ceil(STREAMS) + 1 {
+            let stream = tokio::net::TcpStream::connect(edge.address).await.unwrap();
+            // No response body may be sent.
+            let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+                .initial_stream_window_size(0)
+                .handshake(TokioIo::new(stream))
+                .await
+                .unwrap();
+            tokio::spawn(connection);
+            for _ in 0..STREAMS.min(MAX_WAITING_BODIES + 1 - waiting.len()) {
+                let request = Request::get("http://stats.example/").body(Full::<Bytes>::default()).unwrap();
+                waiting.push((sender.send_request(request).await.unwrap(), sender.clone()));
+            }
+        }
+        let mut statuses = waiting.iter().map(|(answer, _)| answer.status().as_u16());
+        assert!(statuses.by_ref().take(MAX_WAITING_BODIES).all(|status| status == 200));
+        assert_eq!(statuses.collect::<Vec<_>>(), [503]);
+    });
+    let metrics = edge.metrics();
+    for line in [
+        format!("footfall_requests_total{{route=\"other\",status=\"200\"}} {MAX_WAITING_BODIES}"),
+        "footfall_requests_total{route=\"other\",status=\"503\"} 1".to_owned(),
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is missing in\n{metrics}");
+    }
 }
