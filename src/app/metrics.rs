@@ -48,8 +48,8 @@ const HISTOGRAMS: &[(&str, &str)] = &[
 /// than 4 MB for 80,000 beacons a second.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Installs the recorder of this process. The handles of [`Server`](crate::transport::Server) and
-/// [`PublicHandler`](crate::server::PublicHandler) must be looked up after it.
+/// Installs the recorder of this process, and starts its upkeep on the current runtime. The server and its handler must be
+/// made after it, since they look up their metrics once.
 ///
 /// # Errors
 /// When a recorder was installed before.

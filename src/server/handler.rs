@@ -104,6 +104,7 @@ impl<C: BeaconCollector> Handler for PublicHandler<C> {
 }
 
 impl<C: BeaconCollector> PublicHandler<C> {
+    /// Its metrics go to the recorder that is installed now.
     pub fn new(options: PublicOptions, sites: &Sites, collector: Arc<C>) -> Arc<Self> {
         let PublicOptions { limits, verifier, body_timeout } = options;
         Arc::new(Self {
@@ -192,11 +193,12 @@ impl<C: BeaconCollector> PublicHandler<C> {
         request: Request<Incoming>,
         connection: &ConnectionContext,
     ) -> Result<Response<Body>, Rejection> {
+        let start = Instant::now();
         let (head, _) = request.into_parts();
-        let peer = self.admit(&head.headers, connection, Instant::now())?;
+        let peer = self.admit(&head.headers, connection, start)?;
         let input = input(&head.uri, &head.headers, b"");
         let accepted = self.collector.store(Sender::Page(peer), &head.headers, format, &input).await?;
-        self.metrics.count_accepted(&accepted, 0, Duration::ZERO);
+        self.metrics.count_accepted(&accepted, 0, start.elapsed());
         let mut response = public_response::pixel();
         public_response::add_dropped(&mut response, &accepted.dropped);
         Ok(response)

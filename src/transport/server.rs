@@ -63,7 +63,8 @@ pub struct Server<H> {
 }
 
 impl<H: Handler> Server<H> {
-    /// Listens, and answers every request with `handler`, on threads of its own.
+    /// Listens, and answers every request with `handler`, on threads of its own. Its metrics go to the
+    /// recorder that is installed now.
     ///
     /// # Errors
     /// When the address cannot be listened on, the certificate cannot be used, or a thread cannot be started.

@@ -121,6 +121,9 @@ fn the_pixel_is_an_image_that_is_never_cached() {
     assert_eq!(answer.header("x-footfall-dropped"), Some("optout=0,bot=3,duplicate=0"));
     assert!(answer.body.starts_with(b"GIF89a") && answer.body.ends_with(b";"));
     assert_eq!(ask(&server, b"GET /b.gif?unknown HTTP/1.1\r\nHost: x\r\n\r\n").status, 403);
+    let metrics = server.metrics();
+    let took_no_time = metrics.contains("footfall_beacon_duration_seconds_sum 0\n");
+    assert!(metrics.contains("footfall_beacon_duration_seconds_count 1\n") && !took_no_time, "{metrics}");
     let views = server.fake.begun();
     let mut http = server.connect();
     http.send(b"HEAD /b.gif?s=clinic HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
