@@ -1,6 +1,6 @@
 //! Clients that attack with slow headers: each connection sends one byte a second and is opened again when the server closes it.
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,8 +53,5 @@ fn attack(target: SocketAddr, connections: usize, ended: &AtomicBool) {
 fn send_byte(stream: &mut TcpStream, sent: &mut usize) -> bool {
     let byte = REQUEST.get(*sent).copied().unwrap_or(b'a');
     *sent += 1;
-    match stream.write(&[byte]) {
-        Ok(_) => true,
-        Err(error) => error.kind() == ErrorKind::WouldBlock,
-    }
+    stream.write_all(&[byte]).is_ok()
 }
