@@ -215,6 +215,17 @@ fn a_salvage_or_a_discard_after_that_crash_counts_nothing_twice() {
 }
 
 #[test]
+fn a_segment_whose_discard_was_cut_short_is_deleted_and_counts_once() {
+    let (disk, id) = quarantined(BOTH);
+    let bytes = disk.contents(&path(id, SEGMENT)).unwrap();
+    discard_on(&disk, Path::new(DIRECTORY), id, "an operator").unwrap();
+    disk.create(&path(id, SEGMENT)).unwrap().write_at(&bytes, 0).unwrap();
+    expire(&disk, SHORT + 1).unwrap();
+    assert!(disk.contents(&path(id, SEGMENT)).is_none());
+    assert_eq!(discarded(&disk), 5);
+}
+
+#[test]
 fn a_tombstone_that_cannot_be_parsed_is_written_again() {
     let (disk, id) = tombstone_alone();
     let file = path(id, "").with_file_name(expired_name(id, SHORT) + PENDING_TOMBSTONE);
@@ -392,6 +403,35 @@ fn a_fault_at_any_operation_loses_nothing_that_may_be_kept_and_counts_nothing_tw
                     assert!(after > 8, "it takes more operations than that");
                     break;
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_an_error_left_undone_is_finished_though_the_power_goes_next() {
+    let error = Fault::Error { kind: ErrorKind::Other, done: false, lasting: false };
+    for first in 0.. {
+        for second in 0.. {
+            let (disk, id) = quarantined(BOTH);
+            disk.fault_after(first, error);
+            let _ = expire(&disk, SHORT + 1);
+            if !disk.fault_came() {
+                assert!(first > 8, "it takes more operations than that");
+                return;
+            }
+            disk.fault_after(second, Fault::PowerCut);
+            let _ = expire(&disk, SHORT + 1);
+            let is_over = !disk.is_off();
+            disk.clear_fault();
+            for seed in 0..4 {
+                let mut random = fastrand::Rng::with_seed(seed);
+                let off = disk.after_power_loss(|| random.bool());
+                let what = format!("an error after {first} operations, a power cut after {second}");
+                check_after_fault(&off, id, BOTH, SHORT + 1, &what);
+            }
+            if is_over {
+                break;
             }
         }
     }
