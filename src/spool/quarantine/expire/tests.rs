@@ -11,7 +11,7 @@ use crate::spool::quarantine::requeue::requeue_on;
 use crate::spool::quarantine::tombstone::{discarded_counts, exclude_expired};
 use crate::spool::testing::*;
 use crate::spool::{
-    Durability, EventEntry, EventRecord, RealDisk, RequeueOutcome, SealedSegment, Shipment, inspect,
+    Durability, EventEntry, EventRecord, RealDisk, RequeueOutcome, SealedSegment, Shipment, inspect, requeue,
 };
 
 const DIRECTORY: &str = "/spool";
@@ -350,6 +350,22 @@ fn an_earlier_copy_of_a_segment_does_not_come_back_beside_its_replacement() {
             break;
         }
     }
+}
+
+#[test]
+fn a_command_waits_until_the_collector_has_handled_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let (spool, _) = Spool::open(directory, &limits()).unwrap();
+    let id = fill(&spool, BOTH);
+    let lock = lock_quarantine(&RealDisk, directory).unwrap();
+    std::thread::scope(|threads| {
+        let command = threads.spawn(|| requeue(directory, id).unwrap());
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(directory.join(QUARANTINE).join(id.file_name()).exists());
+        drop(lock);
+        assert_eq!(command.join().unwrap(), RequeueOutcome::Whole);
+    });
 }
 
 /// Whatever lies on a disk after a fault: nothing that may be kept is lost, nothing is counted twice, and the next call finishes.
