@@ -94,10 +94,11 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// A time such as `2026-11-22 09:14:03.250`, in s of its day. No test runs over midnight of UTC unnoticed by more than one guess.
-fn seconds(time: &str) -> f64 {
-    let clock = time.split_once(' ').map_or("", |(_, clock)| clock);
-    clock.split(':').fold(0.0, |sum, part| sum * 60.0 + part.parse::<f64>().unwrap_or_default())
+/// A time such as `2026-11-22 09:14:03.250`, in s.
+fn seconds(time: &str) -> Option<f64> {
+    let time: jiff::civil::DateTime = time.parse().ok()?;
+    let time = time.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    Some(time.timestamp().as_millisecond() as f64 / 1_000.0)
 }
 
 /// Divides the rows that name a visitor, by site and epoch.
@@ -121,7 +122,7 @@ pub fn groups(tables: &BTreeMap<String, Vec<Value>>) -> BTreeMap<(String, u64), 
             if table == "events" {
                 let get = |column: &str| row[column].as_str().unwrap_or_default().to_owned();
                 profile.moments.push(Moment {
-                    time: seconds(&get("time")),
+                    time: seconds(&get("time")).unwrap_or_default(),
                     seq: row["seq"].as_u64().unwrap_or_default(),
                     is_view: row["kind"] == "view",
                     page: (get("host"), get("path")),
@@ -215,7 +216,7 @@ pub struct Recurrence {
     pub column: Column,
     pub values: (usize, usize),
     pub recurring: usize,
-    /// How many would, if all values were drawn at random from the range that they span; 0 for texts.
+    /// How many would, if all values were drawn at random from the numbers or seconds that they span; 0 for texts.
     pub expected: f64,
 }
 
@@ -236,7 +237,8 @@ pub fn recurrences(first: &Group, second: &Group) -> Vec<Recurrence> {
             group.own_values(column).into_keys().map(str::to_owned).collect()
         };
         let (one, other) = (values(first), values(second));
-        let numbers: Option<Vec<f64>> = one.union(&other).map(|value| value.parse().ok()).collect();
+        let numbers: Option<Vec<f64>> =
+            one.union(&other).map(|value| value.parse().ok().or_else(|| seconds(value))).collect();
         let span = numbers.map(|numbers| {
             let highest = numbers.iter().copied().fold(f64::MIN, f64::max);
             highest - numbers.iter().copied().fold(f64::MAX, f64::min) + 1.0
@@ -313,13 +315,14 @@ fn equal_values(first: &Group, second: &Group, column: &str) -> Evidence {
     found
 }
 
-/// The number of a visitor's first event follows that of another's last event: the closer, the stronger.
+/// A visitor's first event is on the page of another's last event, without a view, and its number follows: the closer, the stronger.
 fn running_numbers(first: &Group, second: &Group) -> Evidence {
     let mut found = Evidence::new();
     for (one, before) in first.profiles.iter().enumerate() {
         for (other, after) in second.profiles.iter().enumerate() {
             let (Some(last), Some(next)) = (before.moments.last(), after.moments.first()) else { continue };
-            if let Some(step) = next.seq.checked_sub(last.seq).filter(|step| (1..=NEXT).contains(step)) {
+            let step = next.seq.saturating_sub(last.seq);
+            if !next.is_view && next.page == last.page && (1..=NEXT).contains(&step) {
                 found.insert((one, other), 1.0 / step as f64);
             }
         }
