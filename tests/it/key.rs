@@ -44,5 +44,5 @@ fn a_key_turns_though_there_is_no_space_for_another_file_and_the_old_one_is_gone
     // 32 bytes of key from byte 27 on, as the file's format has it.
     assert_ne!(old[54..118], new[54..118]);
     assert_eq!(old.len(), new.len());
-    assert_eq!(files, ["ballast", "key", "lock"]);
+    assert_eq!(files, ["ballast", "filter", "key", "lock"]);
 }
