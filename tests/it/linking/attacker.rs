@@ -57,14 +57,17 @@ pub fn read_tables(store: &StoreClient) -> BTreeMap<String, Vec<Value>> {
     names.iter().map(|table| (table.clone(), read(table))).collect()
 }
 
+/// Host and path.
+type Page = (String, String);
+
 /// A view, or what else the attacker knows the time and the page of.
 #[derive(Clone, Default)]
 struct Moment {
     time: f64,
     seq: u64,
     is_view: bool,
-    page: (String, String),
-    referrer: (String, String),
+    page: Page,
+    referrer: Page,
 }
 
 /// One visitor as the tables show them.
@@ -335,7 +338,7 @@ fn running_numbers(first: &Group, second: &Group) -> Evidence {
 fn path_and_gap(first: &Group, second: &Group) -> Evidence {
     let mut found = Evidence::new();
     // Pages and when somebody had them open.
-    let mut open: HashMap<&(String, String), Vec<(usize, f64, bool)>> = HashMap::new();
+    let mut open: HashMap<&Page, Vec<(usize, f64, bool)>> = HashMap::new();
     for (index, profile) in first.profiles.iter().enumerate() {
         let last = profile.moments.last().map(|moment| &moment.page);
         for moment in &profile.moments {
