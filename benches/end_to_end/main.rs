@@ -15,6 +15,7 @@
 //! - `BENCH_SECONDS` (5), `BENCH_ROUNDS` (3), `BENCH_CONNECTIONS` (64);
 //! - `BENCH_RATE` (20000): beacons per second for the latency at a steady rate;
 //! - `BENCH_GEO`: place files, separated by commas;
+//! - `BENCH_SLOW` (0): connections of an attacker who sends one byte of headers a second;
 //! - `BENCH_BARE`: the shape of the baseline;
 //! - `BENCH_AGAINST`: executables of other builds, separated by commas, which are measured too;
 //! - `TMPDIR`: the directory for all data, which should be on a real disk.
@@ -31,6 +32,7 @@ mod load;
 #[path = "../record.rs"]
 mod record;
 mod results;
+mod slow_clients;
 mod subject;
 
 use std::time::Duration;
@@ -38,6 +40,7 @@ use std::time::Duration;
 use bare::Shape;
 use load::Plan;
 use results::{Footprint, ResultLine, Results};
+use slow_clients::SlowClients;
 use subject::{Server, Subject};
 
 /// Load before the measurement opens the connections and fills the caches.
@@ -52,6 +55,7 @@ struct BenchSettings {
     rounds: usize,
     connections: usize,
     rate: u32,
+    slow: usize,
     bare: Shape,
 }
 
@@ -67,6 +71,7 @@ impl BenchSettings {
             rounds: number("BENCH_ROUNDS", 3).clamp(1, 100),
             connections: number("BENCH_CONNECTIONS", 64).clamp(1, 4_000),
             rate: number("BENCH_RATE", 20_000).clamp(1, 1_000_000) as u32,
+            slow: number("BENCH_SLOW", 0).min(10_000),
             bare: bare.parse().expect("BENCH_BARE must name a shape"),
         }
     }
@@ -125,6 +130,7 @@ fn compare(settings: &BenchSettings, subjects: &[Subject]) -> Vec<ResultLine> {
     for round in 0..settings.rounds {
         for (index, subject) in subjects.iter().enumerate() {
             let server = subject.start(1);
+            let _attack = SlowClients::start(server.listen, settings.slow);
             for (width, events) in EVENTS.iter().enumerate() {
                 let line = &mut lines[width * subjects.len() + index];
                 measure(settings, &server, *events, round as u64, line);
@@ -202,10 +208,11 @@ fn settings_text(settings: &BenchSettings) -> String {
         count => format!("{count} place files"),
     };
     format!(
-        "{} rounds of {} s, {} connections, steady rate {}/s, {geo}",
+        "{} rounds of {} s, {} connections, {} slow ones, steady rate {}/s, {geo}",
         settings.rounds,
         settings.time.as_secs(),
         settings.connections,
+        settings.slow,
         settings.rate
     )
 }

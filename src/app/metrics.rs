@@ -11,13 +11,16 @@ use crate::app::exit::ExitError;
 use crate::config::Config;
 use crate::enrich::lists;
 use crate::ingest::Collector;
-use crate::operator::MetricsSource;
+use crate::operator::GaugeWriter;
 use crate::spool::Spool;
 use crate::transport::AUTH_FAILURE_REASONS;
 
 /// Upper bounds of the buckets of durations, in s: from a sync of a fast disk to an insert into a loaded store.
 const DURATION_BUCKETS: &[f64] =
     &[0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+/// The same for beacons, from one in memory to a disk in trouble.
+const BEACON_BUCKETS: &[f64] =
+    &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 /// Upper bounds of the buckets of frames in a batch of the spool.
 const FRAME_BUCKETS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 
@@ -41,15 +44,30 @@ const HISTOGRAMS: &[(&str, &str)] = &[
     ("footfall_ship_duration_seconds", "Time to ship a segment."),
 ];
 
+/// How often recorded values move into the buckets of histograms. A histogram keeps 8 bytes of each value until then: less
+/// than 4 MB for 80,000 beacons a second.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Installs the recorder of this process, and starts its upkeep on the current runtime. The server and its handler must be
+/// made after it, since they look up their metrics once.
+///
 /// # Errors
 /// When a recorder was installed before.
 pub(crate) fn install_recorder() -> Result<PrometheusHandle, ExitError> {
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), DURATION_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full("footfall_beacon_duration_seconds".to_owned()), BEACON_BUCKETS)?
         .set_buckets_for_metric(Matcher::Full("footfall_spool_batch_frames".to_owned()), FRAME_BUCKETS)?
         .build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder)?;
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(UPKEEP_INTERVAL).await;
+            upkeep.run_upkeep();
+        }
+    });
     for &(name, help) in COUNTERS {
         metrics::describe_counter!(name, help);
         // Exported as 0 from the start: an alert on `increase` cannot see the first step of a series that begins with 1.
@@ -69,16 +87,11 @@ pub(crate) fn install_recorder() -> Result<PrometheusHandle, ExitError> {
     Ok(handle)
 }
 
-/// What writes the metrics that are read at each scrape: those of requests and connections, and gauges.
-pub(crate) fn sources(
-    config: &Arc<Config>,
-    collector: &Arc<Collector>,
-    spool: &Arc<Spool>,
-    requests: MetricsSource,
-    connections: MetricsSource,
-) -> Vec<MetricsSource> {
+/// What writes the gauges that are read at each scrape. The recorder does not hold them: it would go on exporting the last
+/// value of a gauge that has none any more, as the age of files that were deleted.
+pub(crate) fn gauges(config: &Arc<Config>, collector: &Arc<Collector>, spool: &Arc<Spool>) -> GaugeWriter {
     let (config, collector, spool) = (config.clone(), collector.clone(), spool.clone());
-    let gauges = Box::new(move |out: &mut String| {
+    Box::new(move |out| {
         write_spool_gauges(out, &spool);
         let key = collector.privacy().keys().status();
         gauge(out, "footfall_key_age_seconds", "Age of the key in force.", key.age.as_secs_f64());
@@ -97,8 +110,7 @@ pub(crate) fn sources(
             "# HELP footfall_build_info The version that runs.\n# TYPE footfall_build_info gauge"
         );
         let _ = writeln!(out, "footfall_build_info{{version=\"{version}\"}} 1");
-    });
-    vec![requests, connections, gauges]
+    })
 }
 
 /// The spool's gauges are not recorded by the shipper, because it does nothing before the store's first answer.

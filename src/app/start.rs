@@ -67,7 +67,7 @@ async fn start(config: Config, log_format: LogFormat) -> Result<Running, ExitErr
     let reports = OperatorListener::bind(config.reports).await?;
     let verifier = tokens::open_verifier(&config);
     let options = ServerOptions::from_config(&config);
-    let public = PublicOptions::from_config(&config, verifier.clone(), options.threads);
+    let public = PublicOptions::from_config(&config, verifier.clone());
     let server = Server::start(options, PublicHandler::new(public, &config.sites, collector.clone()))?;
     let addresses =
         Addresses { beacons: server.address(), admin: admin.address(), reports: reports.address() };
@@ -80,9 +80,8 @@ async fn start(config: Config, log_format: LogFormat) -> Result<Running, ExitErr
     let draining = Arc::new(AtomicBool::new(false));
     let tasks = Tasks::start(&config, &client, &collector, &spool, embedded);
     let checks = health::checks(&config, &collector, &spool, tasks.store_state(), draining.clone());
-    let (requests, connections) = (Box::new(server.handler().metrics()), Box::new(server.metrics()));
-    let sources = metrics::sources(&config, &collector, &spool, requests, connections);
-    let administration = Admin::new(recorder, sources, checks);
+    let gauges = metrics::gauges(&config, &collector, &spool);
+    let administration = Admin::new(recorder, gauges, checks);
     let policy = AuthPolicy::new(&config, verifier.clone());
     let (auth, tls) = protection_of(&admin, &policy, &verifier, &server);
     tokio::spawn(

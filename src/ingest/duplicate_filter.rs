@@ -40,7 +40,7 @@ impl DuplicateFilter {
             shards: (0..SHARDS).map(|_| shard()).collect(),
         };
         for id in ids {
-            filter.with_bucket(*id, |bucket, id| insert(bucket, id));
+            filter.with_bucket(*id, insert);
         }
         filter
     }

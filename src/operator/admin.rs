@@ -30,24 +30,20 @@ pub struct ReadinessCheck {
     pub check: Box<dyn Fn() -> CheckResult + Send + Sync>,
 }
 
-/// Writes metrics in the Prometheus text format.
-pub type MetricsSource = Box<dyn Fn(&mut String) + Send + Sync>;
+/// Writes gauges in the Prometheus text format.
+pub type GaugeWriter = Box<dyn Fn(&mut String) + Send + Sync>;
 
 /// Answers the requests of the administration listener.
 pub struct Admin {
     recorder: PrometheusHandle,
-    /// Metrics that the recorder does not hold.
-    sources: Vec<MetricsSource>,
+    gauges: GaugeWriter,
     checks: Vec<ReadinessCheck>,
 }
 
 impl Admin {
-    pub fn new(
-        recorder: PrometheusHandle,
-        sources: Vec<MetricsSource>,
-        checks: Vec<ReadinessCheck>,
-    ) -> Arc<Self> {
-        Arc::new(Self { recorder, sources, checks })
+    /// `gauges` writes those that the recorder does not hold.
+    pub fn new(recorder: PrometheusHandle, gauges: GaugeWriter, checks: Vec<ReadinessCheck>) -> Arc<Self> {
+        Arc::new(Self { recorder, gauges, checks })
     }
 
     pub async fn respond(
@@ -72,11 +68,8 @@ impl Admin {
     }
 
     fn metrics(&self) -> Response<Body> {
-        self.recorder.run_upkeep();
         let mut text = self.recorder.render();
-        for write in &self.sources {
-            write(&mut text);
-        }
+        (self.gauges)(&mut text);
         response::with_body(StatusCode::OK, &TEXT, text)
     }
 
@@ -112,7 +105,7 @@ mod tests {
     use super::*;
 
     fn status(checks: Vec<ReadinessCheck>) -> StatusCode {
-        Admin::new(PrometheusBuilder::new().build_recorder().handle(), Vec::new(), checks)
+        Admin::new(PrometheusBuilder::new().build_recorder().handle(), Box::new(|_| {}), checks)
             .readiness(true)
             .status()
     }

@@ -4,7 +4,7 @@
 //! visitor   = HMAC-SHA-256(key, "visitor", site, address, user agent)
 //! address   = HMAC-SHA-256(key, "address", site, address)
 //! page_load = HMAC-SHA-256(key, "page_load", site, id of the page load)
-//! seq       = start + number, where start = HMAC-SHA-256(key, "seq", site, id of the page load), its first 31 bits
+//! seq       = start + number, where start = HMAC-SHA-256(key, "seq", site, id of the page load), its first 16 bits
 //! event_id  = HMAC-SHA-256(key, "event", site, id of the page load, number)
 //! ```
 //!
@@ -12,7 +12,7 @@
 //! numbers 4, little-endian. Each part is preceded by its length as a 32-bit little-endian number. A pseudonym is the first 8 bytes of
 //! the HMAC, big-endian.
 //!
-//! So no value of one epoch or site recurs in another, and none is known to the browser.
+//! So no pseudonym of one epoch or site recurs in another, and none is known to the browser. `seq` starts anew, at random.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -95,7 +95,7 @@ impl CurrentEpoch<'_> {
         PageLoadIdentity {
             key: &self.key,
             pseudonym: page.mac(self.key.mac(), b"page_load").finish(),
-            first_seq: (page.mac(self.key.mac(), b"seq").finish() >> 33) as u32,
+            first_seq: (page.mac(self.key.mac(), b"seq").finish() >> 48) as u32,
             filter: page.mac(self.key.filter_mac(), b"filter").finish(),
             previous_filters: previous.collect(),
             page,

@@ -17,13 +17,14 @@ pub trait BeaconCollector: Send + Sync + 'static {
 }
 
 impl BeaconCollector for Collector {
-    async fn store(
+    // Not an `async fn`: its future would hold the arguments a second time.
+    fn store(
         &self,
         sender: Sender<'_>,
         headers: &HeaderMap,
         format: &WireFormat,
         input: &WireInput<'_>,
-    ) -> Result<Accepted, IngestError> {
-        self.collect(sender, headers, format, input).await
+    ) -> impl Future<Output = Result<Accepted, IngestError>> + Send {
+        self.collect(sender, headers, format, input)
     }
 }

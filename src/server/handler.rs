@@ -1,6 +1,5 @@
 //! Which request gets which response.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +16,7 @@ use crate::privacy::Peer;
 use crate::server::body::{self, BodyPermits};
 use crate::server::collector::BeaconCollector;
 use crate::server::cors::{self, Origins};
-use crate::server::request_counts::{self, RequestCounts};
+use crate::server::request_metrics::RequestMetrics;
 use crate::server::response::{self as public_response, Rejection};
 use crate::server::route::Route;
 use crate::server::script::Script;
@@ -42,12 +41,11 @@ pub struct PublicOptions {
     /// Knows the tokens of senders.
     pub verifier: Arc<TokenVerifier>,
     pub body_timeout: Duration,
-    pub threads: NonZeroUsize,
 }
 
 impl PublicOptions {
-    pub fn from_config(config: &Config, verifier: Arc<TokenVerifier>, threads: NonZeroUsize) -> Self {
-        Self { limits: config.limits.clone(), verifier, body_timeout: BODY_TIMEOUT, threads }
+    pub fn from_config(config: &Config, verifier: Arc<TokenVerifier>) -> Self {
+        Self { limits: config.limits.clone(), verifier, body_timeout: BODY_TIMEOUT }
     }
 }
 
@@ -61,55 +59,13 @@ pub struct PublicHandler<C> {
     origins: ArcSwap<Origins>,
     body_permits: BodyPermits,
     body_timeout: Duration,
-    /// One for each worker.
-    counts: Arc<[RequestCounts]>,
+    metrics: RequestMetrics,
 }
 
 impl<C: BeaconCollector> Handler for PublicHandler<C> {
-    async fn handle(&self, request: Request<Incoming>, connection: &ConnectionContext) -> Response<Body> {
-        let (route, response) = self.route(request, connection).await;
-        self.counts(connection).count_response(route, response.status());
-        response
-    }
-}
+    type Route = Route;
 
-impl<C: BeaconCollector> PublicHandler<C> {
-    pub fn new(options: PublicOptions, sites: &Sites, collector: Arc<C>) -> Arc<Self> {
-        let PublicOptions { limits, verifier, body_timeout, threads } = options;
-        Arc::new(Self {
-            collector,
-            script: Script::new(),
-            by_address: RateLimiter::new(limits.rate, limits.burst),
-            by_sender: RateLimiter::new(limits.sender_rate, limits.sender_burst),
-            tokens: TokenAuthenticator::new(verifier),
-            origins: ArcSwap::from_pointee(Origins::new(sites)),
-            body_permits: BodyPermits::default(),
-            body_timeout,
-            counts: (0..threads.get()).map(|_| RequestCounts::default()).collect(),
-        })
-    }
-
-    /// The script's path with the hash of its content, and its value of attribute `integrity`.
-    pub fn script(&self) -> (&str, &str) {
-        (self.script.hashed_path(), self.script.integrity())
-    }
-
-    /// Replaces the sites whose pages may read the responses to their beacons.
-    pub fn reload(&self, sites: &Sites) {
-        self.origins.store(Arc::new(Origins::new(sites)));
-    }
-
-    /// Returns a function that writes the metrics of requests; it may outlive the handler.
-    pub fn metrics(&self) -> impl Fn(&mut String) + Send + Sync + use<C> {
-        let counts = self.counts.clone();
-        move |out| request_counts::write(&counts, out)
-    }
-
-    fn counts(&self, connection: &ConnectionContext) -> &RequestCounts {
-        &self.counts[connection.worker() % self.counts.len()]
-    }
-
-    async fn route(
+    async fn handle(
         &self,
         request: Request<Incoming>,
         connection: &ConnectionContext,
@@ -140,6 +96,38 @@ impl<C: BeaconCollector> PublicHandler<C> {
             response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, same_origin::HSTS);
         }
         (route, response)
+    }
+
+    fn count(&self, route: Route, status: StatusCode) {
+        self.metrics.count_response(route, status);
+    }
+}
+
+impl<C: BeaconCollector> PublicHandler<C> {
+    /// Its metrics go to the recorder that is installed now.
+    pub fn new(options: PublicOptions, sites: &Sites, collector: Arc<C>) -> Arc<Self> {
+        let PublicOptions { limits, verifier, body_timeout } = options;
+        Arc::new(Self {
+            collector,
+            script: Script::new(),
+            by_address: RateLimiter::new(limits.rate, limits.burst),
+            by_sender: RateLimiter::new(limits.sender_rate, limits.sender_burst),
+            tokens: TokenAuthenticator::new(verifier),
+            origins: ArcSwap::from_pointee(Origins::new(sites)),
+            body_permits: BodyPermits::default(),
+            body_timeout,
+            metrics: RequestMetrics::register(),
+        })
+    }
+
+    /// The script's path with the hash of its content, and its value of attribute `integrity`.
+    pub fn script(&self) -> (&str, &str) {
+        (self.script.hashed_path(), self.script.integrity())
+    }
+
+    /// Replaces the sites whose pages may read the responses to their beacons.
+    pub fn reload(&self, sites: &Sites) {
+        self.origins.store(Arc::new(Origins::new(sites)));
     }
 
     /// The requests to a wire format: beacons, and the preflight requests of browsers.
@@ -193,7 +181,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
         let body = body::read(&head, content_types, body, limits).await?;
         let input = input(&head.uri, &head.headers, &body);
         let accepted = self.collector.store(sender, &head.headers, format, &input).await?;
-        self.counts(connection).count_accepted(&accepted, body.len(), start.elapsed());
+        self.metrics.count_accepted(&accepted, body.len(), start.elapsed());
         let mut response = response::empty(StatusCode::NO_CONTENT);
         public_response::add_dropped(&mut response, &accepted.dropped);
         Ok(response)
@@ -205,11 +193,12 @@ impl<C: BeaconCollector> PublicHandler<C> {
         request: Request<Incoming>,
         connection: &ConnectionContext,
     ) -> Result<Response<Body>, Rejection> {
+        let start = Instant::now();
         let (head, _) = request.into_parts();
-        let peer = self.admit(&head.headers, connection, Instant::now())?;
+        let peer = self.admit(&head.headers, connection, start)?;
         let input = input(&head.uri, &head.headers, b"");
         let accepted = self.collector.store(Sender::Page(peer), &head.headers, format, &input).await?;
-        self.counts(connection).count_accepted(&accepted, 0, Duration::ZERO);
+        self.metrics.count_accepted(&accepted, 0, start.elapsed());
         let mut response = public_response::pixel();
         public_response::add_dropped(&mut response, &accepted.dropped);
         Ok(response)

@@ -8,7 +8,7 @@ mod body;
 mod collector;
 mod cors;
 mod handler;
-mod request_counts;
+mod request_metrics;
 mod response;
 mod route;
 mod script;

@@ -17,7 +17,9 @@ use crate::spool::log::identity::{check_format, first_segment};
 use crate::spool::log::recovery::{ScanError, scan};
 use crate::spool::log::segment::SegmentId;
 use crate::spool::quarantine::split::install::{WaitingSegment, read_waiting};
-use crate::spool::quarantine::tombstone::{SegmentLoss, discarded_counts, is_discarded, losses};
+use crate::spool::quarantine::tombstone::{
+    SegmentLoss, discarded_counts, exclude_expired, is_discarded, losses,
+};
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Inventory {
@@ -32,6 +34,7 @@ pub struct Inventory {
     pub leftovers: Vec<QuarantineLeftover>,
     /// What was lost to damage and not discarded yet.
     pub lost: Vec<SegmentLoss>,
+    /// What was discarded, and the events in quarantine whose retention has passed.
     #[serde(skip)]
     pub discarded: Vec<SegmentCounts>,
     /// The first segment from which on the store learns of every number.
@@ -191,13 +194,17 @@ fn requeued(disk: &dyn Disk, directory: &Path) -> Result<Vec<QuarantinedSegment>
 
 fn not_waiting(disk: &dyn Disk, directory: &Path, id: SegmentId, reason: String) -> QuarantinedSegment {
     let path = directory.join(id.file_name());
-    let scan = scan::<SegmentContents>(disk, &path, None).ok();
+    let mut contents = scan::<SegmentContents>(disk, &path, None).ok().map(|scan| scan.account);
+    if let Some(contents) = &mut contents {
+        // A directory that cannot be listed has no tombstones that could be counted either.
+        let _ = exclude_expired(disk, directory, id, contents);
+    }
     QuarantinedSegment {
         id: id.to_string(),
         reason,
         bytes: files::length(disk, &path).unwrap_or(0),
-        events: scan.as_ref().map(|scan| scan.account.events),
-        counts: scan.map(|scan| scan.account.counts),
+        events: contents.as_ref().map(|contents| contents.events),
+        counts: contents.map(|contents| contents.counts),
     }
 }
 

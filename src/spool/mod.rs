@@ -13,12 +13,12 @@
 //! The spool refuses events beyond the configured bytes ([`SpoolError::Full`]) or while the disk has less free space than the reserve
 //! ([`SpoolError::NoSpace`]); everything after a failed write or sync ([`SpoolError::Broken`]: the process must exit, and recovery finds
 //! what is on the disk); and a second collector in its directory ([`SpoolError::Locked`]). It deletes nothing that was acknowledged
-//! before the store has it, unless an operator discards it.
+//! before the store has it, unless an operator discards it or its retention has passed.
 //!
 //! The files and their bytes are described in `docs/spool-format.md`. The protocols of several steps are described where they are
 //! carried out, each with what recovery does after a crash: sealing (`log::writer::thread`), beginning (`log::writer::begin`),
 //! shipping (`delivery::acknowledge`), quarantining (`log::recovery::quarantine_file`), splitting (`quarantine::split`),
-//! requeueing (`quarantine::requeue`), `quarantine::salvage` and `quarantine::discard`.
+//! requeueing (`quarantine::requeue`), `quarantine::salvage`, `quarantine::discard` and `quarantine::expire`.
 
 mod accounting;
 #[cfg(test)]

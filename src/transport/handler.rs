@@ -4,18 +4,24 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use hyper::{HeaderMap, Request, Response};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 
 use crate::transport::client::address::{RemoteAddress, TrustedProxies};
 use crate::transport::response::Body;
 
 pub trait Handler: Send + Sync + 'static {
+    /// What the handler must know of a request to count its response.
+    type Route: Send;
+
     /// Requests of one HTTP/2 connection are handled concurrently.
     fn handle(
         &self,
         request: Request<Incoming>,
         connection: &ConnectionContext,
-    ) -> impl Future<Output = Response<Body>> + Send;
+    ) -> impl Future<Output = (Self::Route, Response<Body>)> + Send;
+
+    /// Called with the status that is sent: 503 in place of the handler's when too many response bodies wait.
+    fn count(&self, route: Self::Route, status: StatusCode);
 }
 
 pub struct ConnectionContext {
@@ -23,13 +29,12 @@ pub struct ConnectionContext {
     through_proxy: bool,
     trusted: Arc<TrustedProxies>,
     tls: bool,
-    worker: usize,
 }
 
 impl ConnectionContext {
-    pub(super) fn new(remote: RemoteAddress, trusted: Arc<TrustedProxies>, tls: bool, worker: usize) -> Self {
+    pub(super) fn new(remote: RemoteAddress, trusted: Arc<TrustedProxies>, tls: bool) -> Self {
         let through_proxy = trusted.contains(remote.address());
-        Self { remote, through_proxy, trusted, tls, worker }
+        Self { remote, through_proxy, trusted, tls }
     }
 
     /// Whether the remote end is a proxy that may name its clients.
@@ -40,11 +45,6 @@ impl ConnectionContext {
     /// Whether the connection is encrypted here.
     pub fn is_tls(&self) -> bool {
         self.tls
-    }
-
-    /// Number of the worker thread that serves the connection, from 0; below [`ServerOptions::threads`](super::ServerOptions::threads).
-    pub fn worker(&self) -> usize {
-        self.worker
     }
 
     /// The remote end, or the client that a trusted proxy names in `headers`.

@@ -15,7 +15,7 @@ mod authentication;
 pub mod bounds;
 mod client;
 mod connection;
-mod counters;
+mod connection_metrics;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -29,7 +29,6 @@ pub mod tls;
 pub use authentication::{AUTH_FAILURE_REASONS, AuthError, TokenAuthenticator};
 pub use bounds::Timeouts;
 pub use client::{RateLimiter, TrustedProxies, X_FORWARDED_FOR, single_address};
-pub use counters::PrometheusText;
 pub use error::ServerError;
 pub use handler::{ConnectionContext, Handler};
 pub use response::Body;

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use ipnet::IpNet;
 
@@ -15,7 +14,7 @@ use crate::transport::accept::worker::Worker;
 use crate::transport::bounds::Timeouts;
 use crate::transport::client::address::TrustedProxies;
 use crate::transport::connection::state::{ServerState, WorkerState};
-use crate::transport::counters::ConnectionCounters;
+use crate::transport::connection_metrics::ConnectionMetrics;
 use crate::transport::error::ServerError;
 use crate::transport::handler::Handler;
 use crate::transport::response::ResponseBodyPermits;
@@ -64,7 +63,8 @@ pub struct Server<H> {
 }
 
 impl<H: Handler> Server<H> {
-    /// Listens, and answers every request with `handler`, on threads of its own.
+    /// Listens, and answers every request with `handler`, on threads of its own. Its metrics go to the
+    /// recorder that is installed now.
     ///
     /// # Errors
     /// When the address cannot be listened on, the certificate cannot be used, or a thread cannot be started.
@@ -79,7 +79,7 @@ impl<H: Handler> Server<H> {
             crowded: options.connections / 4 * 3,
             timeouts: options.timeouts,
             response_bodies: ResponseBodyPermits::default(),
-            counters: Arc::new(ConnectionCounters::default()),
+            metrics: ConnectionMetrics::register(),
         });
         let start = |number| Worker::start(Arc::new(WorkerState::new(number, state.clone())));
         let workers = Arc::new((0..options.threads.get()).map(start).collect::<Result<Vec<_>, _>>()?);
@@ -107,14 +107,8 @@ impl<H: Handler> Server<H> {
         self.state.tls.as_ref()
     }
 
-    /// Returns a function that writes the metrics of connections; it may outlive the server.
-    pub fn metrics(&self) -> impl Fn(&mut String) + Send + Sync + use<H> {
-        let counters = self.state.counters.clone();
-        move |out| counters.write(out)
-    }
-
     pub fn open_connections(&self) -> usize {
-        self.state.counters.open.load(Ordering::Relaxed)
+        self.state.metrics.open()
     }
 
     pub(super) fn timeouts(&self) -> &Timeouts {

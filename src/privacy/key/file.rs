@@ -45,7 +45,6 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::error::KeyError;
-use super::previous_filters::{MOST, is_over};
 use crate::privacy::mac::KEY_BYTES;
 use crate::secret::file_lock::FileLock;
 use crate::secret::file_version::FileVersion;
@@ -58,15 +57,24 @@ const LENGTH: usize = FORMAT.len() + 4 + 8 + KEY_BYTES + CHECKSUM;
 const RAM_BACKED: [i64; 2] = [0x0102_1994, 0x8584_58f6];
 
 const FILTER_FORMAT: &[u8; 18] = b"footfall filter 1\n";
+/// How long a filter's key lives after the turn.
+pub(super) const FILTER_KEPT: SignedDuration = SignedDuration::from_hours(1);
+/// Turns in an hour are one, unless an operator or a clock that jumps makes more. Of more than these, the oldest is wiped early.
+pub(super) const MOST_FILTERS: usize = 8;
 /// Bytes of one key of the filter's file.
 const FILTER_ENTRY: usize = 8 + KEY_BYTES;
-const LONGEST_FILTERS: usize = FILTER_FORMAT.len() + MOST * FILTER_ENTRY + CHECKSUM;
+const LONGEST_FILTERS: usize = FILTER_FORMAT.len() + MOST_FILTERS * FILTER_ENTRY + CHECKSUM;
 
 /// The key of an ended epoch's duplicate filter.
 pub(super) struct StoredFilterKey {
     /// The machine's uptime at which it must be wiped.
     pub(super) ends: SignedDuration,
     pub(super) key: KeyBytes,
+}
+
+/// Whether a filter's key that ends at `ends` must be wiped. One of before the machine's start may end far ahead.
+pub(super) fn is_over(ends: SignedDuration, uptime: SignedDuration) -> bool {
+    uptime >= ends || ends - uptime > FILTER_KEPT
 }
 
 pub(super) struct StoredKey {
@@ -173,7 +181,7 @@ impl KeyFile {
     ) -> Result<(), KeyError> {
         let mut filters = self.read_filters(lock, uptime)?;
         filters.push(added);
-        let surplus = filters.len().saturating_sub(MOST);
+        let surplus = filters.len().saturating_sub(MOST_FILTERS);
         self.write_filters(&filters[surplus..])
     }
 

@@ -9,14 +9,9 @@ use arc_swap::{ArcSwap, Guard};
 use jiff::SignedDuration;
 
 use super::error::KeyError;
-use super::file::StoredFilterKey;
+use super::file::{MOST_FILTERS, StoredFilterKey, is_over};
 use super::page::LockedPage;
 use crate::privacy::mac::PseudonymHmac;
-
-/// How long a filter's key lives after the turn.
-pub(super) const KEPT: SignedDuration = SignedDuration::from_hours(1);
-/// Turns in an hour are one, unless an operator or a clock that jumps makes more. Of more than these, the oldest is wiped early.
-pub(super) const MOST: usize = 8;
 
 /// Oldest first.
 pub(in crate::privacy) type FilterList = Vec<Arc<PreviousFilter>>;
@@ -32,11 +27,6 @@ impl PreviousFilter {
     pub(in crate::privacy) fn mac(&self) -> PseudonymHmac<'_> {
         PseudonymHmac::new(self.page.state())
     }
-}
-
-/// Whether a key that ends at `ends` must be wiped. One of before the machine's start may end far ahead.
-pub(super) fn is_over(ends: SignedDuration, uptime: SignedDuration) -> bool {
-    uptime >= ends || ends - uptime > KEPT
 }
 
 pub(super) struct PreviousFilters {
@@ -61,7 +51,7 @@ impl PreviousFilters {
         let added = PreviousFilter { page: LockedPage::new(stored.key)?, ends: stored.ends };
         let mut list = FilterList::clone(&self.list.load());
         list.push(Arc::new(added));
-        let surplus = list.len().saturating_sub(MOST);
+        let surplus = list.len().saturating_sub(MOST_FILTERS);
         list.drain(..surplus);
         self.replace(list);
         Ok(())

@@ -18,8 +18,8 @@ use zeroize::Zeroizing;
 
 use super::epoch_key::{EpochKey, KeyFingerprint, seconds};
 use super::error::KeyError;
-use super::file::{KeyFile, StoredFilterKey, StoredKey};
-use super::previous_filters::{FilterList, KEPT, PreviousFilters};
+use super::file::{FILTER_KEPT, KeyFile, StoredFilterKey, StoredKey};
+use super::previous_filters::{FilterList, PreviousFilters};
 use crate::privacy::clock::Clock;
 use crate::privacy::epoch::EpochSchedule;
 use crate::privacy::mac::KEY_BYTES;
@@ -211,7 +211,7 @@ impl KeyRing {
 
 /// The key of an epoch's filter, to be kept for an hour from now on.
 fn filter_of(key: &EpochKey, clock: &dyn Clock) -> StoredFilterKey {
-    StoredFilterKey { ends: clock.uptime() + KEPT, key: key.filter_key() }
+    StoredFilterKey { ends: clock.uptime() + FILTER_KEPT, key: key.filter_key() }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The counts of one segment: for each day, site and last day of retention the events that it stores, and the events that were
 //! dropped, by reason.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::event::DropReason;
 use crate::event::row_binary::{put_text, take, take_text};
@@ -91,6 +91,19 @@ impl SegmentCounts {
         rest
     }
 
+    /// Takes away the events that are stored until one of `days`. Returns how many there were.
+    pub(crate) fn remove_stored_until(&mut self, days: &BTreeSet<u16>) -> u64 {
+        let mut removed = 0;
+        for counts in self.sites.values_mut() {
+            for like in counts.iter_mut().filter(|counts| days.contains(&counts.expires)) {
+                removed += std::mem::take(&mut like.stored);
+            }
+            counts.retain(|counts| counts.outcomes().next().is_some());
+        }
+        self.sites.retain(|_, counts| !counts.is_empty());
+        removed
+    }
+
     /// Returns sites with the counts of a day, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &DayCounts)> {
         self.sites.iter().flat_map(|(site, days)| days.iter().map(move |counts| (&**site, counts)))
@@ -149,6 +162,18 @@ fn encode_row(site: &str, counts: &DayCounts, outcome: &str, events: u64, out: &
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stored_events_of_a_day_are_taken_away_and_dropped_ones_stay() {
+        let mut counts = SegmentCounts::default();
+        counts.add("clinic", DayCounts { day: 9, expires: 20, stored: 5, dropped: [1, 0, 0] });
+        counts.add("clinic", DayCounts { day: 9, expires: 30, stored: 4, dropped: [0; 3] });
+        counts.add("school", DayCounts { day: 9, expires: 20, stored: 3, dropped: [0; 3] });
+        assert_eq!(counts.remove_stored_until(&BTreeSet::from([20])), 8);
+        let rest: Vec<_> =
+            counts.iter().map(|(site, counts)| (site, counts.stored, counts.dropped[0])).collect();
+        assert_eq!(rest, [("clinic", 0, 1), ("clinic", 4, 0)]);
+    }
 
     #[test]
     fn counts_are_read_back_as_they_were_written() {

@@ -69,6 +69,14 @@ pub(crate) fn length(disk: &dyn Disk, path: &Path) -> io::Result<u64> {
     disk.read(path)?.length()
 }
 
+/// Whether there is a file of that name.
+pub(crate) fn exists(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
+    match disk.read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        file => file.map(|_| true),
+    }
+}
+
 /// The segments of a directory in the order of their creation.
 pub(crate) fn segment_ids(disk: &dyn Disk, directory: &Path) -> Result<Vec<SegmentId>, SpoolError> {
     let files = disk.list(directory).map_err(|source| SpoolError::io("list", directory, source))?;

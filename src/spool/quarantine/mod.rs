@@ -1,9 +1,12 @@
-//! Segments that cannot be shipped: they are quarantined, split, requeued, salvaged or discarded.
+//! Segments that cannot be shipped: they are quarantined, split, requeued, salvaged, discarded, or expire.
 //!
-//! The commands work beside a running collector. Only [`discard`](discard::discard) deletes rows, and it leaves a tombstone.
+//! The commands work beside a running collector. Only [`discard`](discard::discard) and [`expire`] delete rows, and each leaves a
+//! tombstone.
 
 pub(crate) mod discard;
 pub(crate) mod examine;
+mod expire;
+mod lock;
 pub(crate) mod moves;
 mod names;
 mod pending;

@@ -5,6 +5,7 @@
 //! 1. Refuse if a tombstone says that the segment is discarded.
 //! 2. Create `requeue` and sync the spool's directory.
 //! 3. Read the segment through. It must be whole, and its seal must fit its frames; a damaged one is [salvaged](super::salvage).
+//!    If a crash came before expired events were deleted, [delete them](super::expire) now.
 //! 4. Rename `quarantine/NAME.segment` to `requeue/NAME.segment`; sync `requeue`, then `quarantine`.
 //! 5. Remove `quarantine/NAME.reason`.
 //! 6. The collector, within a second or at its next start, renames it to `NAME.segment`; it syncs the spool's directory, then `requeue`.
@@ -24,7 +25,8 @@
 use std::io;
 use std::path::Path;
 
-use super::rebuild::{copy_frame, visit_whole_frames};
+use super::lock::lock_quarantine;
+use super::rebuild::{build_segment, copy_frame, visit_whole_frames};
 use super::salvage::{SalvageSource, salvage};
 use super::tombstone;
 use crate::spool::accounting::contents::SegmentContents;
@@ -56,6 +58,7 @@ pub enum RequeueOutcome {
 /// When the segment is not in quarantine, is discarded, has no readable header, or when the disk fails.
 pub fn requeue(directory: &Path, id: SegmentId) -> Result<RequeueOutcome, SpoolError> {
     check_format(&RealDisk, directory)?;
+    let _lock = lock_quarantine(&RealDisk, directory)?;
     requeue_on(&RealDisk, directory, id)
 }
 
@@ -74,18 +77,30 @@ pub(crate) fn requeue_on(
     create_requeue_directory(disk, directory).map_err(failed)?;
     let file = disk.read(&path).map_err(failed)?;
     let (header, start) = Header::read(&*file).map_err(failed)?.map_err(io::Error::other).map_err(failed)?;
+    let expired = tombstone::expired_days(disk, &quarantine, id).map_err(failed)?;
     let mut frames = Vec::new();
-    let mut events = 0;
+    let (mut events, mut expired_events) = (0, 0);
     let length = file.length().map_err(failed)?;
     let damage = visit_whole_frames(&*file, &header, start..length, |frame| {
         if let Some(record) = RecordRef::parse(frame) {
-            events += if record.kind == RecordKind::Events { u64::from(record.count) } else { 0 };
+            let count = if record.kind == RecordKind::Events { u64::from(record.count) } else { 0 };
+            if count > 0 && expired.contains(&record.expires()) {
+                expired_events += count;
+                return;
+            }
+            events += count;
             copy_frame(frame, &mut frames);
         }
     })
     .map_err(failed)?;
-    if damage.is_empty() && has_consistent_seal(disk, &path, events).map_err(failed)? {
-        let moved = || {
+    if damage.is_empty() && has_consistent_seal(disk, &path, events + expired_events).map_err(failed)? {
+        let mut moved = || {
+            if expired_events > 0 {
+                build_segment(disk, &quarantine, &header, id, std::mem::take(&mut frames))?;
+            } else if !expired.is_empty() {
+                // A sync that failed may have left an earlier file of that name on the disk.
+                disk.sync_directory(&quarantine)?;
+            }
             disk.rename(&path, &requeue.join(id.file_name()))?;
             disk.sync_directory(&requeue)?;
             disk.sync_directory(&quarantine)
@@ -106,7 +121,7 @@ pub(crate) fn create_requeue_directory(disk: &dyn Disk, directory: &Path) -> io:
 }
 
 /// Whether a segment's seal, if it has one, names as many events as its frames hold.
-fn has_consistent_seal(disk: &dyn Disk, path: &Path, events: u64) -> io::Result<bool> {
+pub(crate) fn has_consistent_seal(disk: &dyn Disk, path: &Path, events: u64) -> io::Result<bool> {
     match scan::<SegmentContents>(disk, path, None) {
         Ok(scan) => Ok(scan.account.events == events),
         Err(ScanError::Damaged(_)) => Ok(false),

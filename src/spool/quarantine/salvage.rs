@@ -19,8 +19,7 @@ use std::path::Path;
 
 use super::names::{SALVAGED, SALVAGED_TOMBSTONE};
 use super::rebuild::{build_segment, derived_id};
-use super::tombstone::{Tombstone, sealed_contents};
-use crate::spool::accounting::contents::SegmentContents;
+use super::tombstone::{Tombstone, exclude_expired, sealed_contents};
 use crate::spool::log::disk::Disk;
 use crate::spool::log::files::{QUARANTINE, REASON, REQUEUE, write_atomically};
 use crate::spool::log::segment::{Header, SegmentId};
@@ -46,8 +45,10 @@ pub(crate) fn salvage(
     let path = quarantine.join(id.file_name());
     let segment = derived_id(id, "salvaged");
     let salvaged = build_segment(disk, &directory.join(REQUEUE), header, segment, frames)?;
-    let lost: Option<SegmentContents> =
-        sealed_contents(disk, &path).map(|sealed| sealed.saturating_sub(&salvaged));
+    let mut lost = sealed_contents(disk, &path).map(|sealed| sealed.saturating_sub(&salvaged));
+    if let Some(lost) = &mut lost {
+        exclude_expired(disk, &quarantine, id, lost)?;
+    }
     let lost_events = lost.as_ref().map(|lost| lost.events);
     let tombstone = Tombstone::new(id, "damaged", lost, true);
     tombstone.write(disk, &quarantine, &format!("{id}{SALVAGED_TOMBSTONE}"))?;

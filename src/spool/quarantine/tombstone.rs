@@ -4,14 +4,17 @@
 //! |---|---|
 //! | `NAME.tombstone.pending` | a discarded segment that is not in the audit yet |
 //! | `NAME.tombstone` | the same, once it is in the audit |
+//! | `NAME.expired-DAY.tombstone.pending` | events of a segment whose retention ended on `DAY`; not in the audit yet |
+//! | `NAME.expired-DAY.tombstone` | the same, once it is in the audit |
 //! | `NAME.salvaged.tombstone` | what a salvaged segment held beside its whole frames, until it is discarded |
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::names::{PENDING_TOMBSTONE, SALVAGED_TOMBSTONE, TOMBSTONE};
+use super::names::{PENDING_TOMBSTONE, SALVAGED_TOMBSTONE, TOMBSTONE, expired_name, parse_expired_name};
 use crate::spool::accounting::contents::SegmentContents;
 use crate::spool::accounting::counts::{DayCounts, SegmentCounts};
 use crate::spool::log::disk::Disk;
@@ -101,6 +104,52 @@ pub(crate) fn is_discarded(disk: &dyn Disk, quarantine: &Path, id: SegmentId) ->
     of_discarded(disk, quarantine, id).is_some_and(|tombstone| tombstone.had_file)
 }
 
+/// Writes the tombstone of a segment's events that might be kept until `day`, unless there is one: it may be in the audit already.
+/// One that cannot be parsed is written again.
+pub(crate) fn write_expired(
+    disk: &dyn Disk,
+    quarantine: &Path,
+    id: SegmentId,
+    day: u16,
+    tombstone: &Tombstone,
+) -> io::Result<()> {
+    let name = expired_name(id, day);
+    let mut file = format!("{name}{PENDING_TOMBSTONE}");
+    // In this order: the audit renames the first to the second.
+    for ending in [PENDING_TOMBSTONE, TOMBSTONE] {
+        let known = format!("{name}{ending}");
+        match read_all(disk, &quarantine.join(&known)) {
+            Ok(text) if serde_json::from_slice::<Tombstone>(&text).is_ok() => return Ok(()),
+            Ok(_) => file = known,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    tombstone.write(disk, quarantine, &file)
+}
+
+/// The last days of retention of which a tombstone says that the segment's events expired. The segment's file holds none of these
+/// events, or a crash came before they were deleted; they count as discarded in both cases.
+pub(crate) fn expired_days(disk: &dyn Disk, quarantine: &Path, id: SegmentId) -> io::Result<BTreeSet<u16>> {
+    let day = |file: &String| {
+        let name = file.strip_suffix(PENDING_TOMBSTONE).or_else(|| file.strip_suffix(TOMBSTONE))?;
+        parse_expired_name(name).filter(|(segment, _)| *segment == id).map(|(_, day)| day)
+    };
+    Ok(disk.list(quarantine)?.iter().filter_map(day).collect())
+}
+
+/// Takes away from the contents of a segment's file what tombstones of expired events count.
+pub(crate) fn exclude_expired(
+    disk: &dyn Disk,
+    quarantine: &Path,
+    id: SegmentId,
+    contents: &mut SegmentContents,
+) -> io::Result<()> {
+    let removed = contents.counts.remove_stored_until(&expired_days(disk, quarantine, id)?);
+    contents.events = contents.events.saturating_sub(removed);
+    Ok(())
+}
+
 /// What a segment lost to damage.
 #[derive(Debug, Clone, Serialize)]
 pub struct SegmentLoss {
@@ -133,12 +182,12 @@ pub(crate) fn losses(disk: &dyn Disk, directory: &Path) -> Vec<SegmentLoss> {
     ids.filter(is_counted).map(loss).collect()
 }
 
+/// What discarded segments held, and expired events.
 pub(crate) fn discarded_counts(disk: &dyn Disk, directory: &Path) -> Vec<SegmentCounts> {
     let quarantine = directory.join(QUARANTINE);
     let is_discarded = |file: &&String| {
-        [PENDING_TOMBSTONE, TOMBSTONE]
-            .iter()
-            .any(|ending| SegmentId::from_name_with_suffix(file, ending).is_some())
+        let name = file.strip_suffix(PENDING_TOMBSTONE).or_else(|| file.strip_suffix(TOMBSTONE));
+        name.is_some_and(|name| SegmentId::parse(name).is_some() || parse_expired_name(name).is_some())
     };
     let files = disk.list(&quarantine).unwrap_or_default();
     let tombstones = files.iter().filter(is_discarded);

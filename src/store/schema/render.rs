@@ -10,7 +10,7 @@
 //! | `{everywhere ENGINE}` | ENGINE | its replicated form, with the same rows on all nodes of all shards |
 //! | `{deduplication_window}` | the setting's name | the setting's name for replicated tables |
 //! | `{cluster_only}` | leaves out the statement that it begins | |
-//! | `{event_columns}` | names and types of the row's columns | the same |
+//! | `{event_columns NAME CODEC}` | names and types of the row's columns, one of them with a codec | the same |
 //! | `{event_column NAME}` | name and type of one of them | the same |
 //! | `{visit_dimensions}` | tuples of name, value and detail of dimensions of visits | the same |
 //! | `{event_dimensions}` | names of dimensions of events | the same |
@@ -134,8 +134,11 @@ impl RenderTarget<'_> {
             ("everywhere", Some(_)) => replicated(argument, ALL_REPLICAS),
             ("deduplication_window", None) => "non_replicated_deduplication_window".to_owned(),
             ("deduplication_window", Some(_)) => "replicated_deduplication_window".to_owned(),
-            ("event_columns", _) => event_columns(|_| true),
-            ("event_column", _) => event_columns(|column| column == argument),
+            ("event_columns", _) => {
+                let (column, codec) = argument.split_once(' ').unwrap_or((argument, ""));
+                event_columns(|_| true, |name| if name == column { codec } else { "" })
+            }
+            ("event_column", _) => event_columns(|column| column == argument, |_| ""),
             ("visit_dimensions", _) => list(dimensions.iter().filter_map(Dimension::tuple), ",\n        "),
             ("event_dimensions", _) => {
                 let of_events = dimensions.iter().filter(|dimension| dimension.visit.is_none());
@@ -154,9 +157,13 @@ fn replicated(engine: &str, replica: &str) -> String {
     }
 }
 
-fn event_columns(is_wanted: impl Fn(&str) -> bool) -> String {
+fn event_columns<'a>(is_wanted: impl Fn(&str) -> bool, codec: impl Fn(&str) -> &'a str) -> String {
     let columns = event::column_definitions().filter(|(name, _)| is_wanted(name));
-    list(columns.map(|(name, sql_type)| format!("{name} {sql_type}")), ",\n    ")
+    let define = |(name, sql_type): (&str, String)| {
+        let definition = format!("{name} {sql_type} {}", codec(name));
+        definition.trim_end().to_owned()
+    };
+    list(columns.map(define), ",\n    ")
 }
 
 fn list(items: impl Iterator<Item = String>, separator: &str) -> String {

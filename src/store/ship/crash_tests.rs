@@ -128,3 +128,16 @@ async fn a_segment_that_the_disk_cannot_read_is_quarantined() {
     ship_all(&spool).await;
     assert!(disk.contents(&quarantine().join(first.id.file_name())).is_some());
 }
+
+#[tokio::test]
+async fn a_running_collector_deletes_quarantined_events_whose_retention_has_passed() {
+    let disk = TestDisk::default();
+    let spool = two_segments(&disk);
+    // The rows of these tests might be kept until 2024.
+    let first = spool.oldest_sealed().unwrap();
+    spool.quarantine(&first, "a test").unwrap();
+    ship_all(&spool).await;
+    let tombstones = disk.lengths(&quarantine());
+    assert!(tombstones.keys().all(|file| file.to_string_lossy().contains(".tombstone")), "{tombstones:?}");
+    assert_eq!(tombstones.len(), 1);
+}

@@ -30,7 +30,7 @@ use super::error::ShipError;
 use super::table;
 use crate::error_chain::error_chain;
 use crate::spool::{
-    BatchRows, InsertBatch, MAX_SEGMENT_ROWS, SealedSegment, SegmentId, Shipment, Spool, SpoolError,
+    BatchRows, InsertBatch, MAX_SEGMENT_ROWS, SealedSegment, SegmentId, Shipment, Spool, SpoolError, today,
 };
 use crate::store::Client;
 
@@ -53,6 +53,10 @@ const DRAIN: Duration = Duration::from_secs(5);
 const READ_AHEAD: usize = 2;
 /// How often the spool is checked for segments that an operator wants to retry, and for discarded ones.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// How often events in quarantine are checked for their retention on one day. Segments are quarantined at any time.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
+/// The same after a failure: the files with expired events are read again.
+const RETRY_EXPIRY: Duration = Duration::from_secs(60);
 
 /// A segment is quarantined when the store rejected it, or it could not be read, this many times.
 const MAX_ATTEMPTS: u32 = 4;
@@ -79,6 +83,8 @@ pub struct Shipper {
     quarantined: u32,
     /// Writes audit rows for discarded segments. At most one runs, so that each segment gets one row.
     auditing: Option<JoinHandle<()>>,
+    /// The day in UTC on which events in quarantine were last checked for their retention, and when that is due again.
+    expiry: Option<(u16, Instant)>,
     /// Notified when a store that was down answers again.
     store_is_back: Arc<Notify>,
 }
@@ -93,6 +99,7 @@ impl Shipper {
             failures: None,
             quarantined: 0,
             auditing: None,
+            expiry: None,
             store_is_back: Arc::default(),
         }
     }
@@ -132,8 +139,28 @@ impl Shipper {
         }
     }
 
-    /// Requeues the segments that an operator wants to retry, and writes audit rows for discarded ones.
+    /// Deletes expired events in quarantine at the start, once an hour and after midnight in UTC.
+    async fn expire_quarantined(&mut self) {
+        let today = today();
+        if self.expiry.is_some_and(|(day, due)| day == today && Instant::now() < due) {
+            return;
+        }
+        let spool = self.spool.clone();
+        let pause = match blocking(move || spool.expire_quarantined(today)).await {
+            Ok(_) => EXPIRE_EVERY,
+            Err(error) => {
+                let error = error_chain(&error);
+                tracing::warn!(pause = ?RETRY_EXPIRY, error, "cannot delete expired events in quarantine; retrying");
+                RETRY_EXPIRY
+            }
+        };
+        self.expiry = Some((today, Instant::now() + pause));
+    }
+
+    /// Deletes expired events in quarantine, requeues the segments that an operator wants to retry, and writes audit rows for what was
+    /// deleted.
     async fn check_quarantine(&mut self) {
+        self.expire_quarantined().await;
         let spool = self.spool.clone();
         let requeued = blocking(move || {
             spool.finish_splits()?;

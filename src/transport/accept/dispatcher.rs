@@ -31,20 +31,20 @@ pub(in crate::transport) struct Dispatcher<H> {
 impl<H: Handler> Dispatcher<H> {
     /// Assigns a connection to the worker with the fewest connections, or rejects it when a limit is reached.
     pub(super) fn assign(&self, connection: AcceptedConnection) {
-        let counters = &self.server.counters;
-        counters.accepted.fetch_add(1, Ordering::Relaxed);
+        let metrics = &self.server.metrics;
+        metrics.accepted.increment(1);
         // Only the accepting thread adds connections, so the limit holds.
-        if counters.open.load(Ordering::Relaxed) >= self.max_connections {
-            counters.over_limit.fetch_add(1, Ordering::Relaxed);
+        if metrics.open() >= self.max_connections {
+            metrics.over_limit.increment(1);
             return self.reject(&connection);
         }
         let trusted = self.server.trusted.contains(connection.peer);
         let permit = if trusted { None } else { self.permits.acquire(connection.peer) };
         if permit.is_none() && !trusted {
-            counters.over_address_limit.fetch_add(1, Ordering::Relaxed);
+            metrics.over_address_limit.increment(1);
             return self.reject(&connection);
         }
-        counters.open.fetch_add(1, Ordering::Relaxed);
+        metrics.connection_opened();
         let AcceptedConnection { stream, peer } = connection;
         let fewest = self.workers.iter().min_by_key(|worker| worker.state().open.load(Ordering::Relaxed));
         fewest.expect("there is at least one worker").give(AssignedConnection { stream, peer, permit });

@@ -2,7 +2,6 @@
 
 use std::io::{self, PipeWriter};
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
@@ -67,7 +66,7 @@ impl Listener {
                 // The client gave up before it was accepted.
                 Err(Errno::CONNABORTED | Errno::INTR) => {}
                 Err(error) => {
-                    dispatcher.server.counters.accept_errors.fetch_add(1, Ordering::Relaxed);
+                    dispatcher.server.metrics.accept_errors.increment(1);
                     tracing::warn!(%error, "accepting a connection failed; trying again in {ERROR_PAUSE:?}");
                     std::thread::sleep(ERROR_PAUSE);
                     break;

@@ -86,8 +86,6 @@ async fn run<H: Handler>(
     state: Arc<WorkerState<H>>,
     mut receiver: mpsc::UnboundedReceiver<AssignedConnection>,
 ) {
-    let batcher = state.wake_batcher.clone();
-    tokio::spawn(async move { batcher.run().await });
     let swept = state.clone();
     tokio::spawn(async move {
         swept.deadlines.sweep(&swept.server.timeouts, || swept.is_crowded()).await;

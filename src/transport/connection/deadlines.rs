@@ -92,9 +92,9 @@ impl ConnectionProgress {
         self.enter(if open == 0 { next } else { Phase::Busy });
     }
 
-    /// Sets who is woken by an instruction; only the first call counts.
+    /// Sets who is woken by an instruction; only the first call counts, since a task has the same waker for its life.
     pub(super) fn set_waker(&self, waker: &Waker) {
-        let _ = self.waker.set(waker.clone());
+        self.waker.get_or_init(|| waker.clone());
     }
 
     /// Gives an instruction, unless a stricter one was given.

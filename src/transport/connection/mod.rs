@@ -5,4 +5,3 @@ mod io;
 pub(super) mod proxy_protocol;
 pub(super) mod serve;
 pub(super) mod state;
-pub(super) mod wake_batcher;

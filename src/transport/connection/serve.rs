@@ -5,14 +5,13 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -24,7 +23,6 @@ use crate::transport::connection::deadlines::{ConnectionProgress, Instruction, P
 use crate::transport::connection::io::{DeadlineIo, PrefixedIo, YieldingIo};
 use crate::transport::connection::proxy_protocol;
 use crate::transport::connection::state::WorkerState;
-use crate::transport::connection::wake_batcher::StreamExecutor;
 use crate::transport::handler::{ConnectionContext, Handler};
 use crate::transport::response::Body;
 
@@ -58,10 +56,11 @@ impl<H: Handler> Connection<H> {
         let _guard = RequestGuard(&self.progress, self.after_response);
         let http2 = request.version() == Version::HTTP_2;
         let server = &self.worker.server;
-        let mut response = server.handler.handle(request, &self.context).await;
+        let (route, mut response) = server.handler.handle(request, &self.context).await;
         if http2 {
             server.response_bodies.acquire_for(&mut response);
         }
+        server.handler.count(route, response.status());
         Ok(response)
     }
 }
@@ -83,7 +82,7 @@ pub(in crate::transport) async fn serve<H: Handler>(
         // Nothing was sent: browsers open connections in advance and often do not use them.
         Ok(Ok(None)) | Err(_) => return,
         Ok(Err(_)) => {
-            server.counters.failed.fetch_add(1, Ordering::Relaxed);
+            server.metrics.failed.increment(1);
             return;
         }
     };
@@ -92,7 +91,7 @@ pub(in crate::transport) async fn serve<H: Handler>(
         // hyper sends streams when the client has room for them; nothing here sees it.
         DetectedStream::Http2(_) | DetectedStream::TlsHttp2(_) => Phase::Idle,
     };
-    let context = ConnectionContext::new(remote, server.trusted.clone(), server.tls.is_some(), worker.number);
+    let context = ConnectionContext::new(remote, server.trusted.clone(), server.tls.is_some());
     let connection = Arc::new(Connection { worker, context, progress: progress.clone(), after_response });
     match stream {
         DetectedStream::Http1(stream) => http1(DeadlineIo::new(stream, progress), connection).await,
@@ -189,7 +188,7 @@ where
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service);
     let mut http = pin!(http);
-    drive(&shared, |cx, drain| {
+    drive(&shared.progress, |cx, drain| {
         if drain {
             http.as_mut().graceful_shutdown();
         }
@@ -210,7 +209,7 @@ where
         let connection = connection.clone();
         async move { connection.respond(request).await }
     });
-    let http = http2::Builder::new(StreamExecutor(shared.worker.wake_batcher.clone()))
+    let http = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(streams)
         .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
@@ -221,7 +220,7 @@ where
         .max_send_buf_size(64 * 1024)
         .serve_connection(TokioIo::new(YieldingIo::new(stream)), service);
     let mut http = pin!(http);
-    drive(&shared, |cx, drain| {
+    drive(&shared.progress, |cx, drain| {
         if drain {
             http.as_mut().graceful_shutdown();
             if shared.progress.phase() != Phase::Busy {
@@ -233,16 +232,11 @@ where
     .await;
 }
 
-/// Polls a connection until it ends or is told to end. Its waker goes through the worker's batcher.
-async fn drive<H>(connection: &Connection<H>, mut poll: impl FnMut(&mut Context<'_>, bool) -> Poll<()>) {
-    let progress = &connection.progress;
-    let mut waker: Option<Waker> = None;
+/// Polls a connection until it ends or is told to end.
+async fn drive(progress: &ConnectionProgress, mut poll: impl FnMut(&mut Context<'_>, bool) -> Poll<()>) {
     let mut draining = false;
     std::future::poll_fn(|cx| {
-        let waker = waker.get_or_insert_with(|| {
-            progress.set_waker(cx.waker());
-            connection.worker.wake_batcher.waker(cx.waker())
-        });
+        progress.set_waker(cx.waker());
         let instruction = progress.instruction();
         if instruction == Instruction::Abort {
             return Poll::Ready(());
@@ -250,7 +244,7 @@ async fn drive<H>(connection: &Connection<H>, mut poll: impl FnMut(&mut Context<
         // Late headers are answered by the I/O wrapper, so hyper must not close the connection first.
         let drain = matches!(instruction, Instruction::Drain | Instruction::CloseIdle)
             && !std::mem::replace(&mut draining, true);
-        poll(&mut Context::from_waker(waker), drain)
+        poll(cx, drain)
     })
     .await;
 }

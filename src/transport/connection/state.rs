@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::transport::bounds::Timeouts;
 use crate::transport::client::address::TrustedProxies;
 use crate::transport::connection::deadlines::Deadlines;
-use crate::transport::connection::wake_batcher::WakeBatcher;
-use crate::transport::counters::ConnectionCounters;
+use crate::transport::connection_metrics::ConnectionMetrics;
 use crate::transport::response::ResponseBodyPermits;
 use crate::transport::tls::Certificates;
 
@@ -21,36 +20,29 @@ pub(in crate::transport) struct ServerState<H> {
     pub(in crate::transport) crowded: usize,
     pub(in crate::transport) timeouts: Timeouts,
     pub(in crate::transport) response_bodies: ResponseBodyPermits,
-    pub(in crate::transport) counters: Arc<ConnectionCounters>,
+    pub(in crate::transport) metrics: ConnectionMetrics,
 }
 
 pub(in crate::transport) struct WorkerState<H> {
     pub(in crate::transport) server: Arc<ServerState<H>>,
     pub(in crate::transport) number: usize,
     pub(in crate::transport) deadlines: Deadlines,
-    pub(in crate::transport) wake_batcher: Arc<WakeBatcher>,
     /// Open connections of this worker.
     pub(in crate::transport) open: AtomicUsize,
 }
 
 impl<H> WorkerState<H> {
     pub(in crate::transport) fn new(number: usize, server: Arc<ServerState<H>>) -> Self {
-        Self {
-            server,
-            number,
-            deadlines: Deadlines::new(),
-            wake_batcher: Arc::new(WakeBatcher::new(number)),
-            open: AtomicUsize::new(0),
-        }
+        Self { server, number, deadlines: Deadlines::new(), open: AtomicUsize::new(0) }
     }
 
     /// Whether so many connections are open that idle and slow ones must end sooner.
     pub(in crate::transport) fn is_crowded(&self) -> bool {
-        self.server.counters.open.load(Ordering::Relaxed) > self.server.crowded
+        self.server.metrics.open() > self.server.crowded
     }
 
     pub(in crate::transport) fn connection_closed(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
-        self.server.counters.open.fetch_sub(1, Ordering::Relaxed);
+        self.server.metrics.connection_closed();
     }
 }

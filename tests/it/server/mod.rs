@@ -1,4 +1,4 @@
-//! The edge over real sockets, byte for byte, before a collector that the test controls.
+//! The public server over real sockets, with a collector that the test controls.
 
 mod answers;
 mod bounds;
@@ -22,13 +22,14 @@ use footfall::privacy::Peer;
 use footfall::server::{BeaconCollector, PublicHandler, PublicOptions};
 use footfall::transport::{Server, ServerOptions, Timeouts};
 use hyper::HeaderMap;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::sync::Semaphore;
 
 use crate::common::HttpConnection;
 
 type Hasher = BuildHasherDefault<DefaultHasher>;
 
-/// Answers as the beacon's text asks it to, and remembers whose beacons came, as hashes.
+/// A collector whose result is named by the beacon's text. It counts beacons by a hash of their address.
 pub struct Fake {
     peers: std::sync::Mutex<HashMap<u64, usize>>,
     begun: AtomicUsize,
@@ -42,12 +43,12 @@ impl Fake {
         self.peers.lock().unwrap().get(&hash).copied().unwrap_or(0)
     }
 
-    /// How many beacons came at all.
+    /// Number of beacons that reached the collector.
     pub fn begun(&self) -> usize {
         self.begun.load(Ordering::SeqCst)
     }
 
-    /// Lets `count` beacons with the text `wait` finish, on this thread and not on the edge's own.
+    /// Lets `count` beacons with the text `wait` finish, woken from the caller's thread.
     pub fn release(&self, count: usize) {
         self.release.add_permits(count);
     }
@@ -84,29 +85,29 @@ impl BeaconCollector for Fake {
     }
 }
 
-pub struct EdgeOptions {
+pub struct TestServerOptions {
     pub transport: ServerOptions,
     pub public: PublicOptions,
 }
 
-pub struct Edge {
+pub struct TestServer {
     pub address: SocketAddr,
     pub fake: Arc<Fake>,
-    pub server: Option<Server<PublicHandler<Fake>>>,
+    pub running: Option<Server<PublicHandler<Fake>>>,
+    metrics: PrometheusHandle,
     pub runtime: tokio::runtime::Runtime,
 }
 
-impl Edge {
-    /// One with bounds that suit tests: none that ends a test's own connection.
+impl TestServer {
+    /// Starts a server whose limits no ordinary test reaches.
     pub fn start() -> Self {
         Self::with(|_| {})
     }
 
-    pub fn with(change: impl FnOnce(&mut EdgeOptions)) -> Self {
+    pub fn with(change: impl FnOnce(&mut TestServerOptions)) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let threads = NonZeroUsize::new(2).unwrap();
-        let mut options = EdgeOptions {
+        let mut options = TestServerOptions {
             transport: ServerOptions {
                 listen: "127.0.0.1:0".parse().unwrap(),
                 trusted_proxies: Vec::new(),
@@ -115,7 +116,7 @@ impl Edge {
                 connections: 1000,
                 connections_per_address: 1000,
                 timeouts: Timeouts { sweep: Duration::from_millis(20), ..Timeouts::default() },
-                threads,
+                threads: NonZeroUsize::new(2).unwrap(),
             },
             public: PublicOptions {
                 limits: ClientLimits {
@@ -128,7 +129,6 @@ impl Edge {
                 },
                 verifier: footfall::access::TokenVerifier::without_tokens(),
                 body_timeout: Duration::from_secs(10),
-                threads,
             },
         };
         change(&mut options);
@@ -149,9 +149,13 @@ impl Edge {
             begun: AtomicUsize::new(0),
             release: Semaphore::new(0),
         });
-        let handler = PublicHandler::new(options.public, &Sites::new([site]), fake.clone());
-        let server = Server::start(options.transport, handler).unwrap();
-        Self { address: server.address(), fake, server: Some(server), runtime }
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let server = metrics::with_local_recorder(&recorder, || {
+            let handler = PublicHandler::new(options.public, &Sites::new([site]), fake.clone());
+            Server::start(options.transport, handler).unwrap()
+        });
+        let metrics = recorder.handle();
+        Self { address: server.address(), fake, running: Some(server), metrics, runtime }
     }
 
     pub fn connect(&self) -> HttpConnection {
@@ -159,15 +163,11 @@ impl Edge {
     }
 
     pub fn metrics(&self) -> String {
-        let mut text = String::new();
-        let server = self.server.as_ref().unwrap();
-        server.metrics()(&mut text);
-        server.handler().metrics()(&mut text);
-        text
+        self.metrics.render()
     }
 }
 
-/// A beacon's request with this body and further headers, each ended by CRLF.
+/// The request of a beacon with `body` and further `headers`, each with its CRLF.
 pub fn beacon(headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!("POST /b HTTP/1.1\r\nHost: stats.example\r\n{headers}Content-Length: {length}\r\n\r\n{body}")

@@ -1,16 +1,18 @@
-//! HTTP/1.1 as it is spoken: keep-alive, pipelining, HEAD, 100-continue, 1.0; and HTTP/2 in the clear.
+//! HTTP/1.1 (keep-alive, pipelining, HEAD, 100-continue), HTTP/1.0, and HTTP/2 without TLS.
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use super::{Edge, beacon};
+use footfall::transport::bounds::{MAX_PROXY_STREAMS, MAX_WAITING_BODIES};
+
+use super::{TestServer, beacon};
 
 #[test]
-fn a_connection_carries_many_requests_one_after_another_and_all_at_once() {
-    let edge = Edge::start();
-    let mut http = edge.connect();
+fn a_connection_carries_sequential_and_pipelined_requests() {
+    let server = TestServer::start();
+    let mut http = server.connect();
     for _ in 0..3 {
         http.send(&beacon("", "good")).unwrap();
         assert_eq!(http.answer().unwrap().status, 204);
@@ -27,8 +29,8 @@ fn a_connection_carries_many_requests_one_after_another_and_all_at_once() {
 
 #[test]
 fn a_long_pipeline_is_answered_in_order() {
-    let edge = Edge::start();
-    let mut http = edge.connect();
+    let server = TestServer::start();
+    let mut http = server.connect();
     let mut pipeline = Vec::new();
     for number in 0..500 {
         pipeline.extend(beacon("", if number % 2 == 0 { "good" } else { "unknown" }));
@@ -40,20 +42,20 @@ fn a_long_pipeline_is_answered_in_order() {
 }
 
 #[test]
-fn a_client_that_closes_its_side_still_gets_its_answer() {
-    let edge = Edge::start();
-    let mut http = edge.connect();
+fn a_client_that_closes_its_sending_side_still_gets_its_response() {
+    let server = TestServer::start();
+    let mut http = server.connect();
     http.send(&beacon("", "wait")).unwrap();
     http.shutdown_write().unwrap();
-    edge.fake.release(1);
+    server.fake.release(1);
     assert_eq!(http.answer().unwrap().status, 204);
 }
 
 #[test]
-fn head_is_answered_as_get_without_the_body() {
-    let edge = Edge::start();
+fn head_gets_the_response_to_get_without_its_body() {
+    let server = TestServer::start();
     for path in ["/s.js", "/", "/b.gif", "/nothing"] {
-        let mut http = edge.connect();
+        let mut http = server.connect();
         http.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
         let get = http.answer().unwrap();
         http.send(
@@ -71,14 +73,14 @@ fn head_is_answered_as_get_without_the_body() {
 }
 
 #[test]
-fn a_client_that_asks_first_is_told_to_go_on_only_when_it_should() {
-    let edge = Edge::start();
-    let mut http = edge.connect();
+fn expect_100_continue_is_answered_only_for_an_acceptable_body() {
+    let server = TestServer::start();
+    let mut http = server.connect();
     http.send(b"POST /b HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n").unwrap();
     assert_eq!(http.answer().unwrap().status, 100);
     http.send(b"good").unwrap();
     assert_eq!(http.answer().unwrap().status, 204);
-    let mut http = edge.connect();
+    let mut http = server.connect();
     let large = "POST /b HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n";
     http.send(large.as_bytes()).unwrap();
     assert_eq!(http.answer().unwrap().status, 413);
@@ -86,17 +88,17 @@ fn a_client_that_asks_first_is_told_to_go_on_only_when_it_should() {
 
 #[test]
 fn http_1_0_needs_no_host_and_closes() {
-    let edge = Edge::start();
-    let mut http = edge.connect();
+    let server = TestServer::start();
+    let mut http = server.connect();
     http.send(b"POST /b HTTP/1.0\r\nContent-Length: 4\r\n\r\ngood").unwrap();
     assert_eq!(http.answer().unwrap().status, 204);
     assert!(http.answer().is_err());
 }
 
 #[test]
-fn a_request_that_comes_byte_by_byte_is_understood() {
-    let edge = Edge::start();
-    let mut http = edge.connect();
+fn a_request_that_comes_byte_by_byte_is_read() {
+    let server = TestServer::start();
+    let mut http = server.connect();
     for byte in beacon("", "good") {
         http.send(&[byte]).unwrap();
     }
@@ -104,10 +106,10 @@ fn a_request_that_comes_byte_by_byte_is_understood() {
 }
 
 #[test]
-fn http_2_is_spoken_by_prior_knowledge() {
-    let edge = Edge::start();
-    edge.runtime.block_on(async {
-        let stream = tokio::net::TcpStream::connect(edge.address).await.unwrap();
+fn http_2_works_with_prior_knowledge() {
+    let server = TestServer::start();
+    server.runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
         let (mut sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
@@ -142,11 +144,11 @@ fn http_2_is_spoken_by_prior_knowledge() {
 
 #[test]
 fn an_idle_http_2_connection_is_closed_and_a_drain_ends_the_others() {
-    let mut edge =
-        Edge::with(|options| options.transport.timeouts.idle = std::time::Duration::from_millis(200));
+    let mut server =
+        TestServer::with(|options| options.transport.timeouts.idle = std::time::Duration::from_millis(200));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let connect = async || {
-        let stream = tokio::net::TcpStream::connect(edge.address).await.unwrap();
+        let stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
         let (sender, connection) = hyper::client::conn::http2::handshake::<_, _, Full<Bytes>>(
             TokioExecutor::new(),
             TokioIo::new(stream),
@@ -161,18 +163,53 @@ fn an_idle_http_2_connection_is_closed_and_a_drain_ends_the_others() {
     runtime.block_on(async {
         let (mut sender, connection) = connect().await;
         assert_eq!(sender.send_request(beacon("good")).await.unwrap().status(), 204);
-        // Resolves when the edge has said goodbye.
+        // Resolves after the server sent GOAWAY.
         let _ = connection.await.unwrap();
         let (mut sender, connection) = connect().await;
         let waiting = tokio::spawn(sender.send_request(beacon("wait")));
-        while edge.fake.begun() < 2 {
+        while server.fake.begun() < 2 {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-        let server = edge.server.take().unwrap();
-        let drain = edge.runtime.spawn(server.drain());
-        edge.fake.release(1);
+        let running = server.running.take().unwrap();
+        let drain = server.runtime.spawn(running.drain());
+        server.fake.release(1);
         assert_eq!(waiting.await.unwrap().unwrap().status(), 204);
         let _ = connection.await.unwrap();
         assert_eq!(drain.await.unwrap().aborted, 0);
     });
+}
+
+#[test]
+fn a_503_for_too_many_waiting_bodies_is_counted_as_503() {
+    const STREAMS: usize = MAX_PROXY_STREAMS as usize;
+    // A trusted proxy may open the most streams.
+    let server =
+        TestServer::with(|options| options.transport.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]);
+    server.runtime.block_on(async {
+        let mut waiting = Vec::new();
+        for _ in 0..MAX_WAITING_BODIES.div_ceil(STREAMS) + 1 {
+            let stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
+            // No response body may be sent.
+            let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+                .initial_stream_window_size(0)
+                .handshake(TokioIo::new(stream))
+                .await
+                .unwrap();
+            tokio::spawn(connection);
+            for _ in 0..STREAMS.min(MAX_WAITING_BODIES + 1 - waiting.len()) {
+                let request = Request::get("http://stats.example/").body(Full::<Bytes>::default()).unwrap();
+                waiting.push((sender.send_request(request).await.unwrap(), sender.clone()));
+            }
+        }
+        let mut statuses = waiting.iter().map(|(answer, _)| answer.status().as_u16());
+        assert!(statuses.by_ref().take(MAX_WAITING_BODIES).all(|status| status == 200));
+        assert_eq!(statuses.collect::<Vec<_>>(), [503]);
+    });
+    let metrics = server.metrics();
+    for line in [
+        format!("footfall_requests_total{{route=\"other\",status=\"200\"}} {MAX_WAITING_BODIES}"),
+        "footfall_requests_total{route=\"other\",status=\"503\"} 1".to_owned(),
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is missing in\n{metrics}");
+    }
 }

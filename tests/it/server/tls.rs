@@ -1,4 +1,4 @@
-//! TLS: both protocols by ALPN, and a certificate that is replaced while connections are open.
+//! TLS: both protocols by ALPN, and replacement of the certificate while connections are open.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{Edge, beacon};
+use super::{TestServer, beacon};
 use crate::common::eventually;
 
-/// Writes a new certificate for `stats.example` and says which it is.
+/// Writes a new certificate for `stats.example` and returns it.
 fn certify(directory: &Path) -> CertificateDer<'static> {
     let certified = rcgen::generate_simple_self_signed(["stats.example".to_owned()]).unwrap();
     std::fs::write(directory.join("cert.pem"), certified.cert.pem()).unwrap();
@@ -27,7 +27,11 @@ fn files(directory: &Path) -> config::TlsConfig {
     config::TlsConfig { certificate: directory.join("cert.pem"), key: directory.join("key.pem") }
 }
 
-async fn connect(edge: &Edge, trusted: &CertificateDer<'static>, protocol: &[u8]) -> std::io::Result<Client> {
+async fn connect(
+    server: &TestServer,
+    trusted: &CertificateDer<'static>,
+    protocol: &[u8],
+) -> std::io::Result<Client> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -37,7 +41,7 @@ async fn connect(edge: &Edge, trusted: &CertificateDer<'static>, protocol: &[u8]
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![protocol.to_vec()];
-    let stream = tokio::net::TcpStream::connect(edge.address).await?;
+    let stream = tokio::net::TcpStream::connect(server.address).await?;
     TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("stats.example").unwrap(), stream).await
 }
 
@@ -54,11 +58,11 @@ async fn ask(client: &mut Client) -> String {
 fn both_protocols_are_offered() {
     let directory = tempfile::tempdir().unwrap();
     let trusted = certify(directory.path());
-    let edge = Edge::with(|options| options.transport.tls = Some(files(directory.path())));
-    edge.runtime.block_on(async {
-        let mut client = connect(&edge, &trusted, b"http/1.1").await.unwrap();
+    let server = TestServer::with(|options| options.transport.tls = Some(files(directory.path())));
+    server.runtime.block_on(async {
+        let mut client = connect(&server, &trusted, b"http/1.1").await.unwrap();
         assert!(ask(&mut client).await.starts_with("HTTP/1.1 204"));
-        let client = connect(&edge, &trusted, b"h2").await.unwrap();
+        let client = connect(&server, &trusted, b"h2").await.unwrap();
         assert_eq!(client.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
         let io = hyper_util::rt::TokioIo::new(client);
         let (mut sender, connection) =
@@ -71,19 +75,19 @@ fn both_protocols_are_offered() {
 }
 
 #[test]
-fn a_new_certificate_serves_new_connections_and_old_ones_go_on() {
+fn a_new_certificate_serves_new_connections_and_old_ones_continue() {
     let directory = tempfile::tempdir().unwrap();
     let first = certify(directory.path());
-    let edge = Edge::with(|options| options.transport.tls = Some(files(directory.path())));
-    let certificates = edge.server.as_ref().unwrap().certificates().unwrap().clone();
-    edge.runtime.spawn(async move { certificates.follow(Duration::from_millis(20)).await });
-    edge.runtime.block_on(async {
-        let mut old = connect(&edge, &first, b"http/1.1").await.unwrap();
+    let server = TestServer::with(|options| options.transport.tls = Some(files(directory.path())));
+    let certificates = server.running.as_ref().unwrap().certificates().unwrap().clone();
+    server.runtime.spawn(async move { certificates.follow(Duration::from_millis(20)).await });
+    server.runtime.block_on(async {
+        let mut old = connect(&server, &first, b"http/1.1").await.unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;
         let second = certify(directory.path());
         let mut tries = 0;
         let mut new = loop {
-            match connect(&edge, &second, b"http/1.1").await {
+            match connect(&server, &second, b"http/1.1").await {
                 Ok(client) => break client,
                 Err(error) => assert!(tries < 1000, "the new certificate is not used: {error}"),
             }
@@ -92,7 +96,7 @@ fn a_new_certificate_serves_new_connections_and_old_ones_go_on() {
         };
         assert!(ask(&mut new).await.starts_with("HTTP/1.1 204"));
         assert!(ask(&mut old).await.starts_with("HTTP/1.1 204"));
-        assert!(connect(&edge, &first, b"http/1.1").await.is_err());
+        assert!(connect(&server, &first, b"http/1.1").await.is_err());
     });
 }
 
@@ -100,13 +104,13 @@ fn a_new_certificate_serves_new_connections_and_old_ones_go_on() {
 fn plain_http_on_the_tls_port_is_closed_and_counted() {
     let directory = tempfile::tempdir().unwrap();
     certify(directory.path());
-    let edge = Edge::with(|options| options.transport.tls = Some(files(directory.path())));
-    let mut http = edge.connect();
+    let server = TestServer::with(|options| options.transport.tls = Some(files(directory.path())));
+    let mut http = server.connect();
     http.send(&beacon("", "good")).unwrap();
     assert!(http.answer().is_err());
-    assert_eq!(edge.fake.begun(), 0);
+    assert_eq!(server.fake.begun(), 0);
     eventually("it is counted", Duration::from_secs(30), || {
-        edge.metrics().contains("footfall_connections_failed_total 1")
+        server.metrics().contains("footfall_connections_failed_total 1")
     });
 }
 

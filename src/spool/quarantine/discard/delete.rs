@@ -1,4 +1,5 @@
-//! Discarding, which is the only command that deletes rows.
+//! Discarding, which is the only command that deletes rows. The collector discards a segment too, when the retention of all
+//! its events has [passed](crate::spool::quarantine::expire).
 //!
 //! 1. Write the rows of the audit in the segment to `requeue/AUDIT.segment`, under a derived id: nobody asked to delete those.
 //! 2. Write the tombstone `quarantine/NAME.tombstone.pending`.
@@ -23,14 +24,14 @@ use crate::spool::accounting::contents::SegmentContents;
 use crate::spool::accounting::record::{RecordKind, RecordRef};
 use crate::spool::log::disk::{Disk, RealDisk};
 use crate::spool::log::error::SpoolError;
-use crate::spool::log::files::{QUARANTINE, REASON, REQUEUE, TORN};
+use crate::spool::log::files::{QUARANTINE, REASON, REQUEUE, TORN, exists};
 use crate::spool::log::identity::check_format;
 use crate::spool::log::segment::{Header, SegmentId};
-use crate::spool::quarantine::examine::examine;
+use crate::spool::quarantine::lock::lock_quarantine;
 use crate::spool::quarantine::names::{PENDING_TOMBSTONE, SALVAGED, SALVAGED_TOMBSTONE, SEGMENT};
 use crate::spool::quarantine::rebuild::{build_segment, copy_frame, derived_id, visit_whole_frames};
 use crate::spool::quarantine::requeue::create_requeue_directory;
-use crate::spool::quarantine::tombstone::{self, Tombstone, sealed_contents};
+use crate::spool::quarantine::tombstone::{self, Tombstone, exclude_expired, sealed_contents};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DiscardOutcome {
@@ -51,14 +52,23 @@ pub enum DiscardOutcome {
 /// When the segment waits to be shipped, when it was discarded before, or when the disk fails.
 pub fn discard(directory: &Path, id: SegmentId, why: &str) -> Result<DiscardOutcome, SpoolError> {
     check_format(&RealDisk, directory)?;
-    let disk = &RealDisk;
+    let _lock = lock_quarantine(&RealDisk, directory)?;
+    discard_on(&RealDisk, directory, id, why)
+}
+
+/// [`discard`] by a caller that holds the quarantine's lock.
+pub(crate) fn discard_on(
+    disk: &dyn Disk,
+    directory: &Path,
+    id: SegmentId,
+    why: &str,
+) -> Result<DiscardOutcome, SpoolError> {
     let quarantine = directory.join(QUARANTINE);
     let failed = |source| SpoolError::io("discard", &quarantine.join(id.file_name()), source);
-    let exists = |ending: &str| quarantine.join(format!("{id}{ending}")).exists();
-    let is_waiting =
-        directory.join(id.file_name()).exists() || directory.join(REQUEUE).join(id.file_name()).exists();
-    let has_file = [SEGMENT, SALVAGED, SALVAGED_TOMBSTONE].into_iter().any(exists);
-    if (is_waiting || !has_file) && exists(TORN) {
+    let exists = |ending: &str| exists(disk, &quarantine.join(format!("{id}{ending}"))).map_err(failed);
+    let is_waiting = is_waiting(disk, directory, id).map_err(failed)?;
+    let has_file = exists(SEGMENT)? || exists(SALVAGED)? || exists(SALVAGED_TOMBSTONE)?;
+    if (is_waiting || !has_file) && exists(TORN)? {
         remove(disk, &quarantine, id, &[TORN]).map_err(failed)?;
         return Ok(DiscardOutcome::Copy);
     }
@@ -75,7 +85,7 @@ pub fn discard(directory: &Path, id: SegmentId, why: &str) -> Result<DiscardOutc
         Some(tombstone) if tombstone.had_file => tombstone,
         _ => {
             audit = move_audit_rows(disk, directory, id).map_err(failed)?;
-            let mut gone = contents(disk, directory, id)?;
+            let mut gone = contents(disk, directory, id).map_err(failed)?;
             if let (Some(gone), Some((_, rows))) = (&mut gone, audit) {
                 gone.audit = gone.audit.saturating_sub(rows);
             }
@@ -89,25 +99,45 @@ pub fn discard(directory: &Path, id: SegmentId, why: &str) -> Result<DiscardOutc
     Ok(DiscardOutcome::Segment { events: tombstone.events, audit })
 }
 
+/// Whether a segment waits to be shipped, or for the collector to pick it up.
+pub(crate) fn is_waiting(disk: &dyn Disk, directory: &Path, id: SegmentId) -> io::Result<bool> {
+    let file = id.file_name();
+    Ok(exists(disk, &directory.join(&file))? || exists(disk, &directory.join(REQUEUE).join(&file))?)
+}
+
 /// What is gone with a discarded segment. `None`: nobody knows.
-fn contents(disk: &dyn Disk, directory: &Path, id: SegmentId) -> Result<Option<SegmentContents>, SpoolError> {
+fn contents(disk: &dyn Disk, directory: &Path, id: SegmentId) -> io::Result<Option<SegmentContents>> {
     let quarantine = directory.join(QUARANTINE);
     let path = quarantine.join(id.file_name());
-    if path.exists() {
-        if let Some(contents) = sealed_contents(disk, &path) {
-            return Ok(Some(contents));
-        }
-        let examined = examine(directory, id, false)?;
+    if exists(disk, &path)? {
         // Of a damaged segment without a seal nobody knows what lay in the gaps; its whole frames are counted.
-        let is_known = examined.unreadable.is_none();
-        let (events, audit, counts) = (examined.events, examined.audit, examined.counts);
-        return Ok(is_known.then_some(SegmentContents { events, audit, counts }));
+        let mut contents = match sealed_contents(disk, &path) {
+            Some(contents) => Some(contents),
+            None => whole_contents(disk, &path)?,
+        };
+        if let Some(contents) = &mut contents {
+            exclude_expired(disk, &quarantine, id, contents)?;
+        }
+        return Ok(contents);
     }
     let lost = Tombstone::read(disk, &quarantine.join(format!("{id}{SALVAGED_TOMBSTONE}")));
     Ok(lost.and_then(|lost| {
         let counts = lost.counts();
         Some(SegmentContents { events: lost.events?, audit: lost.audit.unwrap_or(0), counts })
     }))
+}
+
+/// What the whole frames of a segment hold. `None`: its header cannot be read.
+fn whole_contents(disk: &dyn Disk, path: &Path) -> io::Result<Option<SegmentContents>> {
+    let file = disk.read(path)?;
+    let Ok((header, start)) = Header::read(&*file)? else { return Ok(None) };
+    let mut contents = SegmentContents::default();
+    visit_whole_frames(&*file, &header, start..file.length()?, |frame| {
+        if let Some(record) = RecordRef::parse(frame) {
+            contents.add_record(&record, header.created);
+        }
+    })?;
+    Ok(Some(contents))
 }
 
 /// Copies the rows of the audit of a segment into a segment of their own, which waits to be shipped: nobody refused them.
@@ -133,7 +163,8 @@ fn move_audit_rows(disk: &dyn Disk, directory: &Path, id: SegmentId) -> io::Resu
     Ok(Some((segment, moved.audit)))
 }
 
-fn remove(disk: &dyn Disk, quarantine: &Path, id: SegmentId, endings: &[&str]) -> io::Result<()> {
+/// Deletes files of a segment and their reasons, and makes that durable.
+pub(crate) fn remove(disk: &dyn Disk, quarantine: &Path, id: SegmentId, endings: &[&str]) -> io::Result<()> {
     for ending in endings {
         let reason = if *ending == SEGMENT { "" } else { *ending };
         // The reason no longer applies. If this fails, it stays and does no harm.

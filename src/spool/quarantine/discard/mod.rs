@@ -1,7 +1,7 @@
-//! Deletes quarantined segments, on an operator's request only.
+//! Deletes quarantined segments, on an operator's request or because their retention has passed.
 
 mod audit;
-mod delete;
+pub(crate) mod delete;
 #[cfg(test)]
 mod tests;
 
