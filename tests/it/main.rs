@@ -21,6 +21,7 @@ mod embedded;
 mod faults;
 mod hostile;
 mod key;
+mod linking;
 #[path = "../load/mod.rs"]
 mod load;
 mod quarantine;
