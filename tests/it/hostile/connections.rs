@@ -19,17 +19,22 @@ fn open_connections(target: &TestTarget) -> usize {
 fn one_address_cannot_use_all_connections() {
     let target = TestTarget::new("[limits]\nrate = 0\nconnections = 600\nconnections_per_address = 200\n");
     let held = target.attack("idle connections from one address", || {
-        let idle: Vec<_> =
-            (0..500).map(|_| connect_from(Ipv4Addr::new(127, 0, 0, 9), target.address()).unwrap()).collect();
-        eventually("the address has its share", TIMEOUT, || open_connections(&target) >= 200);
+        let mut idle = Vec::new();
+        let mut most = 0;
+        eventually("the address has its share", TIMEOUT, || {
+            // The collector closes idle connections, on a slow machine before the last ones are opened.
+            let more = |_| connect_from(Ipv4Addr::new(127, 0, 0, 9), target.address()).unwrap();
+            idle.extend((0..100).map(more));
+            most = most.max(open_connections(&target));
+            idle.len() >= 500 && most >= 200
+        });
         eventually("connections are rejected", TIMEOUT, || {
             let rejected = "footfall_connections_rejected_total{reason=\"address_limit\"}";
             let metrics = target.collector.metrics();
             metrics.contains(rejected) && !metrics.contains(&format!("{rejected} 0\n"))
         });
-        let held = open_connections(&target);
         drop(idle);
-        held
+        most
     });
     assert!(
         (200..210).contains(&held),
