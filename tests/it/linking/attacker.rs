@@ -28,6 +28,7 @@ const PLACE: [&str; 9] =
     ["language", "timezone", "country", "region", "city", "asn", "network", "ip_version", "data_centre"];
 /// What is less probable than this is not chance. A test that holds fails with this probability, for each clue and column.
 const CONFIDENCE: f64 = 1e-6;
+const RUNNING: &str = "running numbers that continue";
 /// Numbers that are at most so far apart may count on.
 const NEXT: u64 = 16;
 /// Views are linked with the page before them if that was seen at most so long before, in s.
@@ -286,8 +287,9 @@ pub fn link(first: &Group, second: &Group, rng: &mut Rng) -> Vec<Score> {
         }
         clues.push((format!("equal `{}`", it.column), true, found));
     }
-    let running = running_numbers(first, second);
-    clues.push(("running numbers that continue".to_owned(), true, running.clone()));
+    let page = same_page(first, second);
+    let running = running_numbers(first, second, &page);
+    clues.push((RUNNING.to_owned(), true, running.clone()));
     let path = path_and_gap(first, second);
     clues.push(("path and gap".to_owned(), false, path.clone()));
     clues.push(("browser, system, screen".to_owned(), false, alike(first, second, &BROWSER)));
@@ -302,7 +304,11 @@ pub fn link(first: &Group, second: &Group, rng: &mut Rng) -> Vec<Score> {
     clues.push(("all together".to_owned(), false, all));
     clues
         .into_iter()
-        .map(|(name, must_not_help, found)| score(first, second, name, must_not_help, &found, rng))
+        .map(|(name, must_not_help, found)| {
+            // The page is a clue of its own, so chance is a guess among visitors on the same page.
+            let among = (name == RUNNING).then_some(&page);
+            score(first, second, name, must_not_help, &found, among, rng)
+        })
         .collect()
 }
 
@@ -318,19 +324,27 @@ fn equal_values(first: &Group, second: &Group, column: &str) -> Evidence {
     found
 }
 
-/// A visitor's first event is on the page of another's last event, without a view, and its number follows: the closer, the stronger.
-fn running_numbers(first: &Group, second: &Group) -> Evidence {
+/// Visitors whose first event is on the page of another's last event, without a view: among them numbers may continue.
+fn same_page(first: &Group, second: &Group) -> Evidence {
     let mut found = Evidence::new();
     for (one, before) in first.profiles.iter().enumerate() {
         for (other, after) in second.profiles.iter().enumerate() {
             let (Some(last), Some(next)) = (before.moments.last(), after.moments.first()) else { continue };
-            let step = next.seq.saturating_sub(last.seq);
-            if !next.is_view && next.page == last.page && (1..=NEXT).contains(&step) {
-                found.insert((one, other), 1.0 / step as f64);
+            if !next.is_view && next.page == last.page {
+                found.insert((one, other), 0.0);
             }
         }
     }
     found
+}
+
+/// The number of the second visitor's first event follows that of the first one's last event: the closer, the stronger.
+fn running_numbers(first: &Group, second: &Group, candidates: &Evidence) -> Evidence {
+    let step = |(one, other): (usize, usize)| {
+        let (last, next) = (first.profiles[one].moments.last()?, second.profiles[other].moments.first()?);
+        Some(next.seq.saturating_sub(last.seq)).filter(|step| (1..=NEXT).contains(step))
+    };
+    candidates.keys().filter_map(|pair| Some((*pair, 1.0 / step(*pair)? as f64))).collect()
 }
 
 /// The second visitor begins on a page that the first one had open, or comes from it. The rarer the page and the shorter the time between,
@@ -390,6 +404,7 @@ fn score(
     clue: String,
     must_not_help: bool,
     found: &Evidence,
+    among: Option<&Evidence>,
     rng: &mut Rng,
 ) -> Score {
     let mut candidates: BTreeMap<usize, Vec<(usize, f64)>> = BTreeMap::new();
@@ -402,7 +417,12 @@ fn score(
         of_one.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let equals = of_one.iter().take_while(|(_, strength)| *strength == of_one[0].1).count();
         let guess = of_one[rng.usize(..equals)].0;
-        chance += first.partners(one, second) as f64 / second.len() as f64;
+        let choice: Vec<usize> = match among {
+            Some(pairs) => (0..second.len()).filter(|other| pairs.contains_key(&(one, *other))).collect(),
+            None => (0..second.len()).collect(),
+        };
+        let partners = choice.iter().filter(|other| first.is_same(one, second, **other)).count();
+        chance += partners as f64 / choice.len() as f64;
         // How much better the guess is than the next one.
         let margin = of_one[0].1 - of_one.get(1).map_or(0.0, |next| next.1);
         guesses.push((margin, first.is_same(one, second, guess)));
