@@ -4,7 +4,7 @@
 //! visitor   = HMAC-SHA-256(key, "visitor", site, address, user agent)
 //! address   = HMAC-SHA-256(key, "address", site, address)
 //! page_load = HMAC-SHA-256(key, "page_load", site, id of the page load)
-//! seq       = start + number, where start = HMAC-SHA-256(key, "seq", site, id of the page load), its first 16 bits
+//! seq       = start + number, where start is the number in the next 2 bytes of the same HMAC
 //! event_id  = HMAC-SHA-256(key, "event", site, id of the page load, number)
 //! ```
 //!
@@ -91,11 +91,12 @@ impl CurrentEpoch<'_> {
     /// The pseudonyms of a page load, whose random id the script made.
     pub fn page_load<'a>(&'a self, site: &'a Site, id: u64) -> PageLoadIdentity<'a> {
         let page = PageLoad { site: site.id.as_bytes(), id };
+        let (pseudonym, next) = page.mac(self.key.mac(), b"page_load").finish_wide();
         let previous = self.previous_filters.iter().map(|filter| page.mac(filter.mac(), b"filter").finish());
         PageLoadIdentity {
             key: &self.key,
-            pseudonym: page.mac(self.key.mac(), b"page_load").finish(),
-            first_seq: (page.mac(self.key.mac(), b"seq").finish() >> 48) as u32,
+            pseudonym,
+            first_seq: (next >> 48) as u32,
             filter: page.mac(self.key.filter_mac(), b"filter").finish(),
             previous_filters: previous.collect(),
             page,

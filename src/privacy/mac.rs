@@ -55,7 +55,12 @@ impl<'k> PseudonymHmac<'k> {
     }
 
     /// The first 8 bytes of the code, big-endian.
-    pub(super) fn finish(mut self) -> u64 {
+    pub(super) fn finish(self) -> u64 {
+        self.finish_wide().0
+    }
+
+    /// The first 8 bytes of the code and the next 8, each big-endian.
+    pub(super) fn finish_wide(mut self) -> (u64, u64) {
         self.pad();
         let inner = self.words;
         self.words = read_words(&self.state[DIGEST..]);
@@ -63,7 +68,8 @@ impl<'k> PseudonymHmac<'k> {
         self.filled = DIGEST;
         self.bytes = (BLOCK + DIGEST) as u64;
         self.pad();
-        u64::from(self.words[0]) << 32 | u64::from(self.words[1])
+        let [a, b, c, d, ..] = self.words.map(u64::from);
+        (a << 32 | b, c << 32 | d)
     }
 
     fn update(&mut self, mut input: &[u8]) {
