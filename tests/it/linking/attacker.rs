@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use fastrand::Rng;
 use serde_json::Value;
 
+use super::MARK;
 use crate::common::StoreClient;
 
 /// What describes a browser and where it is, as far as a version of the program stores it.
@@ -29,8 +30,8 @@ const PLACE: [&str; 9] =
 /// What is less probable than this is not chance. A test that holds fails with this probability, for each clue and column.
 const CONFIDENCE: f64 = 1e-6;
 const RUNNING: &str = "running numbers that continue";
-/// Numbers that are at most so far apart may count on.
-const NEXT: u64 = 16;
+/// Numbers that are at most so far apart may count on: the next one, or the one after an event that is missing.
+const NEXT: u64 = 2;
 /// Views are linked with the page before them if that was seen at most so long before, in s.
 const SOON: f64 = 30.0;
 
@@ -67,6 +68,7 @@ struct Moment {
     time: f64,
     seq: u64,
     is_view: bool,
+    is_leave: bool,
     page: Page,
     referrer: Page,
 }
@@ -123,12 +125,14 @@ pub fn groups(tables: &BTreeMap<String, Vec<Value>>) -> BTreeMap<(String, u64), 
                     profile.values.entry(format!("{table}.{column}")).or_default().insert(value);
                 }
             }
-            if table == "events" {
+            // The events that say who somebody is are not there for the attacker.
+            if table == "events" && row["name"] != MARK {
                 let get = |column: &str| row[column].as_str().unwrap_or_default().to_owned();
                 profile.moments.push(Moment {
                     time: seconds(&get("time")).unwrap_or_default(),
                     seq: row["seq"].as_u64().unwrap_or_default(),
                     is_view: row["kind"] == "view",
+                    is_leave: row["kind"] == "leave",
                     page: (get("host"), get("path")),
                     referrer: (get("referrer_host"), get("referrer_path")),
                 });
@@ -324,13 +328,13 @@ fn equal_values(first: &Group, second: &Group, column: &str) -> Evidence {
     found
 }
 
-/// Visitors whose first event is on the page of another's last event, without a view: among them numbers may continue.
+/// Visitors whose first event is without a view, on the page of another's last event, who did not leave it: among them numbers may continue.
 fn same_page(first: &Group, second: &Group) -> Evidence {
     let mut found = Evidence::new();
     for (one, before) in first.profiles.iter().enumerate() {
         for (other, after) in second.profiles.iter().enumerate() {
             let (Some(last), Some(next)) = (before.moments.last(), after.moments.first()) else { continue };
-            if !next.is_view && next.page == last.page {
+            if !next.is_view && !last.is_leave && next.page == last.page {
                 found.insert((one, other), 0.0);
             }
         }

@@ -5,6 +5,7 @@
 //! network during the test, which helps the attacker.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use fastrand::Rng;
 use mmdb_writer::{Value as Record, Writer};
@@ -72,6 +73,10 @@ const PHONES: [(u16, u16); 16] = [
     (601, 962),
     (768, 1024),
 ];
+/// Between two pages of a visit: times are stored in whole seconds, and people do not read two pages in one.
+const READING: Duration = Duration::from_millis(1_100);
+/// People who act at the same time.
+const AT_A_TIME: usize = 100;
 /// Words that make the paths of pages, such as `/doctors/elm`.
 const SECTIONS: [&str; 6] = ["doctors", "services", "journal", "prices", "booking", "reviews"];
 const NAMES: [&str; 10] = ["elm", "oak", "fir", "ash", "yew", "lime", "pine", "beech", "birch", "alder"];
@@ -237,6 +242,9 @@ impl Person {
         let pages = 1 + zipf(&mut self.rng, 6);
         let mut referrer = referrer.to_owned();
         for page in 0..pages {
+            if page > 0 {
+                std::thread::sleep(READING);
+            }
             let url = format!("https://{}{}", site.host(), path(&mut self.rng));
             self.load(http, site, &url, &referrer);
             if page + 1 < pages || !stay {
@@ -253,6 +261,7 @@ impl Person {
         let Some(page) = self.open.clone() else { return };
         self.leave(http);
         if follow {
+            std::thread::sleep(READING);
             self.visit(http, page.site, &page.url, false);
         }
     }
@@ -329,7 +338,7 @@ pub fn everybody(
     target: SocketAddr,
     act: impl Fn(&mut Person, &mut HttpConnection) + Sync,
 ) {
-    let share = people.len().div_ceil(8);
+    let share = people.len().div_ceil(AT_A_TIME);
     std::thread::scope(|scope| {
         for part in people.chunks_mut(share) {
             scope.spawn(|| {
