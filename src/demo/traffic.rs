@@ -221,7 +221,7 @@ impl Traffic {
         let received = UnixSeconds::from_millis(time + i64::from(rng.u32(1_040..1_900)));
         EventRow {
             page_load: rng.u64(..),
-            seq: rng.u32(..1 << 16),
+            seq: rng.u32(..1 << 31),
             time: UnixSeconds::from_millis(time),
             received,
             expires: UnixDay(received.day().0.saturating_add(self.retention)),

@@ -4,7 +4,7 @@
 //! visitor   = HMAC-SHA-256(key, "visitor", site, address, user agent)
 //! address   = HMAC-SHA-256(key, "address", site, address)
 //! page_load = HMAC-SHA-256(key, "page_load", site, id of the page load)
-//! seq       = start + number, where start is the number in the next 2 bytes of the same HMAC
+//! seq       = start + number, where start is the next 31 bits of the same HMAC
 //! event_id  = HMAC-SHA-256(key, "event", site, id of the page load, number)
 //! ```
 //!
@@ -96,7 +96,7 @@ impl CurrentEpoch<'_> {
         PageLoadIdentity {
             key: &self.key,
             pseudonym,
-            first_seq: (next >> 48) as u32,
+            first_seq: (next >> 33) as u32,
             filter: page.mac(self.key.filter_mac(), b"filter").finish(),
             previous_filters: previous.collect(),
             page,

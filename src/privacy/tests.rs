@@ -69,7 +69,7 @@ fn admit(privacy: &Privacy, address: &str, site_id: &str, user_agent: &str) -> V
 /// page = struct.pack("<Q", 7)
 /// code(b"visitor", b"clinic", v4, b"Mozilla/5.0"), code(b"address", b"clinic", v4)
 /// code(b"visitor", b"clinic", v6, b"Mozilla/5.0"), code(b"address", b"clinic", v6)
-/// code(b"page_load", b"clinic", page)     # and with digest()[8:10]
+/// code(b"page_load", b"clinic", page)     # and with digest()[8:12], shifted right by a bit
 /// code(b"event", b"clinic", page, struct.pack("<I", 3))
 /// code(b"cookie", b"clinic", b"uid", b"visitor-1")
 /// ```
@@ -90,7 +90,7 @@ fn pseudonyms_are_those_that_another_implementation_computes() {
     let (epoch, site) = (privacy.epoch(), site("clinic"));
     let page = epoch.page_load(&site, 7);
     assert_eq!((page.pseudonym, page.event_id(3)), (0x13e1_0943_8222_103c, 0xb9fb_8435_0cf2_588a));
-    assert_eq!(page.seq(3), 0x6da2 + 3);
+    assert_eq!(page.seq(3), 0x36d1_4568 + 3);
 }
 
 #[test]
