@@ -56,7 +56,14 @@ fn encode(
 
 fn stages(criterion: &mut Criterion) {
     let site = Site::localhost();
-    let who = VisitorIdentity { visitor: 1, address: 2, epoch: 3, ip_version: 4, place: GeoPlace::default() };
+    let who = VisitorIdentity {
+        visitor: 1,
+        address: 2,
+        epoch: 3,
+        epoch_ends: u32::MAX,
+        ip_version: 4,
+        place: GeoPlace::default(),
+    };
     let directory = tempfile::tempdir().expect("a directory");
     let keys = KeyRing::open(directory.path(), true, jiff::tz::TimeZone::UTC, Arc::new(SystemClock));
     let privacy = Privacy::new(keys.expect("a key"), GeoLookup::default());

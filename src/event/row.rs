@@ -90,7 +90,7 @@ row! {
     page_load: u64 [unit "–", from "privacy", clause "1.8, 3.4", example "13208497263410553"],
     /// Orders the events of a page load in an epoch: their numbers, counted from a random start.
     seq: u32 [unit "–", from "privacy", clause "3.3", example "1204398711"],
-    /// Access time: `received` minus the event's age, which the script reports, but not before the beginning of the epoch.
+    /// Access time: `received` minus the event's age, which the script reports, within the day of the epoch.
     time: UnixSeconds [unit "s", from "collector, script", clause "3.3 (access time)", example "2026-11-22 09:14:03"],
     /// When the collector received the beacon.
     received: UnixSeconds [unit "s", from "collector", clause "3.3", example "2026-11-22 09:14:04"],

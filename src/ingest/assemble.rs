@@ -61,7 +61,7 @@ pub fn rows(
             let row = EventRow {
                 event_id: context.page_load.event_id(number),
                 seq: context.page_load.seq(number),
-                time: access_time(context, event.age_ms),
+                time: access_time(context.received, context.who, event.age_ms),
                 kind: event.detail.kind(),
                 ..page.clone()
             };
@@ -71,11 +71,12 @@ pub fn rows(
     Ok(())
 }
 
-/// When an event happened. The pseudonyms of an epoch belong to no earlier day, so an event from before its beginning counts from there.
-fn access_time(context: &PageContext<'_>, age_ms: u32) -> UnixSeconds {
-    let received = UnixSeconds::from_millis(context.received);
-    let time = UnixSeconds::from_millis(context.received - i64::from(age_ms));
-    time.max(UnixSeconds(context.who.epoch)).min(received)
+/// When an event happened. The pseudonyms of an epoch belong to its day alone: an event from before its beginning counts from there, and
+/// one that comes before the key has turned counts to its last second.
+fn access_time(received: i64, who: &VisitorIdentity, age_ms: u32) -> UnixSeconds {
+    let last = UnixSeconds::from_millis(received).0.min(who.epoch_ends.saturating_sub(1));
+    let time = UnixSeconds::from_millis(received - i64::from(age_ms)).0;
+    UnixSeconds(time.max(who.epoch).min(last))
 }
 
 /// The first number of a version: the others tell visitors apart, and reports do not need them.
@@ -271,6 +272,35 @@ fn target(url: &str) -> Cow<'_, str> {
             let plain =
                 scheme.len() < url.len() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
             Cow::Borrowed(if plain && scheme.len() <= 32 { &url[..=scheme.len()] } else { "" })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_lies_within_the_day_of_its_pseudonyms() {
+        let who = VisitorIdentity {
+            visitor: 1,
+            address: 2,
+            epoch: 1_000,
+            epoch_ends: 2_000,
+            ip_version: 4,
+            place: GeoPlace::default(),
+        };
+        for (received, age, time) in [
+            (1_500_900, 0, 1_500),
+            (1_500_900, 100_000, 1_400),
+            // Before midnight, sent after it.
+            (1_005_000, 60_000, 1_000),
+            // Received in the second after midnight, when the key has not turned yet.
+            (2_000_400, 0, 1_999),
+            // The clock was set back: no event lies in the future.
+            (900_000, 5_000, 900),
+        ] {
+            assert_eq!(access_time(received, &who, age), UnixSeconds(time), "received at {received} ms");
         }
     }
 }

@@ -35,6 +35,8 @@ pub struct VisitorIdentity {
     pub address: u64,
     /// Unix time in s at which the key in use came into force.
     pub epoch: u32,
+    /// Unix time in s at which that key must turn. It may stay in force for a second longer.
+    pub epoch_ends: u32,
     /// 4 or 6.
     pub ip_version: u8,
     pub place: GeoPlace,
@@ -83,6 +85,7 @@ impl CurrentEpoch<'_> {
             visitor: mac(b"visitor").part(user_agent).finish(),
             address: mac(b"address").finish(),
             epoch: self.key.epoch(),
+            epoch_ends: self.key.ends(),
             ip_version: peer.version(),
             place: self.places.find(peer.address()),
         }

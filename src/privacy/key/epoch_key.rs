@@ -67,6 +67,11 @@ impl EpochKey {
         self.epoch
     }
 
+    /// Unix time in s at which the key must turn.
+    pub(in crate::privacy) fn ends(&self) -> u32 {
+        seconds(self.next_turn)
+    }
+
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
         now >= self.next_turn || self.since.duration_since(now) > MAX_AHEAD
     }
