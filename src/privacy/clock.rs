@@ -19,11 +19,10 @@ impl Clock for SystemClock {
     }
 
     fn uptime(&self) -> SignedDuration {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        let clock = rustix::time::ClockId::Boottime;
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        let clock = rustix::time::ClockId::Monotonic;
-        let time = rustix::time::clock_gettime(clock);
-        SignedDuration::from_secs(time.tv_sec)
+        #[cfg(target_os = "linux")]
+        let seconds = rustix::system::sysinfo().uptime;
+        #[cfg(not(target_os = "linux"))]
+        let seconds = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_sec;
+        SignedDuration::from_secs(seconds)
     }
 }
