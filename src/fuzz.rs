@@ -10,7 +10,9 @@ use std::sync::{Arc, LazyLock};
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 
-use crate::beacon::{self, ClientHints, EventDetail, MAX_AGE_MS, MAX_COOKIES, MAX_EVENTS, MAX_PROPS};
+use crate::beacon::{
+    self, ClientHints, EventDetail, MAX_AGE_MS, MAX_COOKIES, MAX_EVENTS, MAX_PROPS, WIRE_FORMATS, WireInput,
+};
 use crate::config::{Config, ConfigError, CookieRule, NamePatterns, Site};
 use crate::enrich::{BrowserRecogniser, ClientSignals, HintHeaders, recognise_uncached};
 use crate::privacy::scrub::{self, ScrubbedAddress};
@@ -38,11 +40,24 @@ const MAX_BROWSER_TEXT: usize = 128;
 /// Longest message about one setting, without the setting itself.
 const MAX_MESSAGE: usize = 512;
 
-/// A body of `POST /b`, or after a `?` the query of the pixel and its `Referer`.
+/// A body of `POST /b`, or after a `?` the query of the pixel and its `Referer`. Every other wire format gets both too.
 ///
 /// An accepted body is JSON, keeps every bound of the wire, and is read in the same way again. The error of another body is
 /// short.
 pub fn beacon(data: &[u8]) {
+    let query = std::str::from_utf8(data).unwrap_or_default();
+    for format in WIRE_FORMATS {
+        let input = WireInput { body: data, query, referer: query, random_page_load: || 7 };
+        match (format.parse)(&input) {
+            Ok(beacon) => {
+                assert!((1..=MAX_EVENTS).contains(&beacon.events.len()), "{}", format.name);
+                assert!(beacon.events[0].page.is_some(), "the first event has an address: {}", format.name);
+            }
+            Err(error) => {
+                assert!(error.path.len() <= 64 && error.problem.len() <= 256, "a long answer: {error}")
+            }
+        }
+    }
     if let Some(pixel) = data.strip_prefix(b"?") {
         let Ok(text) = std::str::from_utf8(pixel) else { return };
         let (query, referer) = text.split_once('\n').unwrap_or((text, ""));

@@ -1,4 +1,4 @@
-//! Tables of `docs/` that are made from types: tests compare them, `UPDATE_DOCS=1 cargo test --lib` writes them anew.
+//! Tables of `docs/` that are made from types: tests compare them, `UPDATE_DOCS=1 cargo test --lib document` writes them anew.
 
 use std::path::Path;
 
@@ -23,6 +23,8 @@ pub(crate) fn check(file: &str, section: &str, expected: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, format!("{}{expected}{}", &text[..from], &text[to..])).unwrap();
     } else {
-        panic!("{file}, section {section:?}, differs from the types: run UPDATE_DOCS=1 cargo test --lib");
+        panic!(
+            "{file}, section {section:?}, differs from the types: run UPDATE_DOCS=1 cargo test --lib document"
+        );
     }
 }

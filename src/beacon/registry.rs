@@ -3,7 +3,7 @@
 use super::format::WireFormat;
 use super::{json, pixel};
 
-pub static WIRE_FORMATS: [&WireFormat; 2] = [&json::FORMAT, &pixel::FORMAT];
+pub static WIRE_FORMATS: &[&WireFormat] = &[&json::FORMAT, &pixel::FORMAT];
 
 #[cfg(test)]
 mod tests {
@@ -12,7 +12,7 @@ mod tests {
 
     /// The rows of the table of `docs/wire.md`.
     fn documentation() -> String {
-        let mut text = String::from("| request | content type | what it is |\n|---|---|---|\n");
+        let mut text = String::from("| request | route | content type | what it is |\n|---|---|---|---|\n");
         for format in WIRE_FORMATS {
             let (method, types) = match format.transfer {
                 BeaconTransfer::Post { content_types } => (
@@ -21,7 +21,8 @@ mod tests {
                 ),
                 BeaconTransfer::Pixel => ("GET", "-".to_owned()),
             };
-            text += &format!("| `{method} {}` | {types} | {} |\n", format.path, format.about);
+            text +=
+                &format!("| `{method} {}` | `{}` | {types} | {} |\n", format.path, format.name, format.about);
         }
         text
     }

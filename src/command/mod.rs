@@ -68,6 +68,10 @@ const LOGIN_ADVICE: &str = "the passwords of the embedded store are in `store.pa
                             may read: run this command as that user; for a ClickHouse server, check `store.user` and \
                             `store.password_file`";
 
+/// Advice when nothing listens where the store should be: the error of the connection does not say what was called.
+const CONNECT_ADVICE: &str = "no store answers: `footfall serve` starts the embedded one; `footfall config check` shows the address \
+                              that was tried (`store.listen`, or `store.url` of a server)";
+
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
@@ -104,5 +108,8 @@ fn print_error(error: &ExitError) {
     }
     if error_chain(error.cause()).contains("(AUTHENTICATION_FAILED)") {
         let _ = writeln!(out, "  {LOGIN_ADVICE}");
+    }
+    if error_chain(error.cause()).contains("client error (Connect)") {
+        let _ = writeln!(out, "  {CONNECT_ADVICE}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::store::days::CloseDayError;
 use crate::store::embedded::{EmbeddedError, PasswordsError};
@@ -14,6 +15,12 @@ pub enum DemoError {
         setting.to_uppercase()
     )]
     AddressInUse { setting: &'static str, address: SocketAddr, source: io::Error },
+    #[error(
+        "another process uses the data directory {}, but no store answers at {listen}: set `store.listen` to that process's \
+         address, or stop it",
+        data.display()
+    )]
+    StoreInUse { data: PathBuf, listen: SocketAddr },
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
     #[error(transparent)]

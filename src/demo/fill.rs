@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -35,6 +35,8 @@ const RETENTION_DAYS: u16 = 400;
 const CLOSING_ATTEMPTS: u32 = 300;
 const CLOSING_PAUSE: Duration = Duration::from_secs(1);
 const STORE_START_TIMEOUT: Duration = Duration::from_secs(60);
+/// Pause between two looks at a store that another process is starting.
+const STORE_PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) struct DemoVisitors {
     /// Visitors on an average day.
@@ -63,15 +65,33 @@ pub(crate) async fn fill_store(visitors: &DemoVisitors, config: &Config) -> Resu
 }
 
 /// Starts the embedded store, unless it runs already or the configuration names a server.
+///
+/// A collector's store locks its data before it listens. Then this waits until that store answers: a second one would wait for
+/// the data as long as the collector runs.
 async fn start_store(config: &Config) -> Result<Option<EmbeddedStore>, DemoError> {
     let StoreConfig::Embedded { listen, .. } = config.store else { return Ok(None) };
-    if tokio::net::TcpStream::connect(listen).await.is_ok() {
-        return Ok(None);
+    let deadline = Instant::now() + STORE_START_TIMEOUT;
+    loop {
+        if tokio::net::TcpStream::connect(listen).await.is_ok() {
+            return Ok(None);
+        }
+        if !EmbeddedStore::is_in_use(config)? {
+            let store = EmbeddedStore::start_with_lock_timeout(config, Duration::ZERO)?;
+            let started = tokio::task::spawn_blocking(move || {
+                store.wait_until_ready(STORE_START_TIMEOUT).map(|()| store)
+            });
+            match started.await.map_err(io::Error::from)? {
+                Ok(store) => return Ok(Some(store)),
+                // Another process started its store at the same moment.
+                Err(_) if EmbeddedStore::is_in_use(config)? => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if Instant::now() > deadline {
+            return Err(DemoError::StoreInUse { data: config.data.clone(), listen });
+        }
+        tokio::time::sleep(STORE_PAUSE).await;
     }
-    let store = EmbeddedStore::start(config)?;
-    let started =
-        tokio::task::spawn_blocking(move || store.wait_until_ready(STORE_START_TIMEOUT).map(|()| store));
-    Ok(Some(started.await.map_err(io::Error::from)??))
 }
 
 async fn fill(visitors: &DemoVisitors, config: &Config) -> Result<(), DemoError> {

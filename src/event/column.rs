@@ -1,7 +1,6 @@
 //! Encodings of a column's value: RowBinary for the spool and the store, JSON for people.
 
 use super::date::{UnixDay, UnixSeconds};
-use super::kind::{BotCategory, DeviceClass, EventKind, ScreenClass};
 use super::row_binary::{put_length, put_text, take, take_length, take_text};
 
 /// Names and values of a `Map(LowCardinality(String), String)`.
@@ -165,9 +164,10 @@ impl ColumnValue for TextPairs<'_> {
     }
 }
 
+/// Makes column types of enums that `names!` declares with numbers.
 macro_rules! named {
     ($($type:ty),*) => {
-        $(impl ColumnValue for $type {
+        $(impl $crate::event::column::ColumnValue for $type {
             fn encode(&self, out: &mut Vec<u8>) {
                 out.push(*self as u8);
             }
@@ -178,9 +178,9 @@ macro_rules! named {
 
             fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
                 // An unknown number is shown as it is.
-                take(bytes).map(|[number]| {
+                $crate::event::row_binary::take(bytes).map(|[number]| {
                     let known = Self::ALL.into_iter().find(|known| *known as u8 == *number);
-                    known.map_or_else(|| (*number).into(), |known| known.to_json())
+                    known.map_or_else(|| (*number).into(), |known| known.name().into())
                 })
             }
 
@@ -192,7 +192,7 @@ macro_rules! named {
     };
 }
 
-named!(EventKind, DeviceClass, BotCategory, ScreenClass);
+pub(super) use named;
 
 impl<T: ColumnValue> ColumnValue for Option<T> {
     fn encode(&self, out: &mut Vec<u8>) {

@@ -1,6 +1,9 @@
 //! Enums of the row's columns, and the reasons for which an event is not stored.
 
+use super::column::named;
 use super::names::names;
+
+named!(EventKind, DeviceClass, BotCategory, ScreenClass);
 
 names! {
     /// What happened; `Enum8` in ClickHouse with these numbers.

@@ -72,7 +72,7 @@ impl Rejection {
             Self::TooLarge => closing(error(StatusCode::PAYLOAD_TOO_LARGE, "a beacon is at most 64 KiB")),
             Self::WrongType => error(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "a beacon is text/plain or application/json, without a content encoding",
+                "the Content-Type must be one of this address (for /b text/plain or application/json), without a Content-Encoding",
             ),
             Self::TooManyFromAddress(wait) => too_many("too many requests from one address", wait),
             Self::TooManyFromSender(wait) => too_many("too many requests with one token", wait),

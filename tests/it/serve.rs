@@ -1,5 +1,6 @@
 //! `footfall serve` as a process: its start, its signals, its end, and what it writes.
 
+use std::fs::File;
 use std::io::Write;
 use std::time::Duration;
 
@@ -160,4 +161,22 @@ fn a_demonstration_whose_store_has_no_port_ends_and_names_the_setting() {
         assert!(said.contains(&address.to_string()) && said.contains(&named), "{said}");
         assert!(output.stdout.is_empty(), "it says that all is well: {output:?}");
     }
+}
+
+#[test]
+fn a_demonstration_is_put_into_the_store_of_a_collector_that_is_still_starting() {
+    let mut collector = Collector::new("");
+    collector.spawn();
+    let lock = collector.data().join("store/lock");
+    let is_locked = || File::open(&lock).is_ok_and(|file| file.try_lock().is_err());
+    eventually("the store has locked its data", PATIENCE, is_locked);
+    let store = collector.store_pid().unwrap();
+    process::signal(store, process::Signal::STOP);
+    std::thread::scope(|scope| {
+        let demo = scope.spawn(|| collector.command(&["demo", "--visitors", "20", "--days", "1"]));
+        std::thread::sleep(Duration::from_secs(2));
+        process::signal(store, process::Signal::CONT);
+        let output = demo.join().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    });
 }

@@ -28,6 +28,8 @@ use crate::terminal::{self, Terminal};
 
 /// The variable that is set in the engine's process.
 pub(crate) const VARIABLE: &str = "CLICKHOUSE_EMBEDDED_ENGINE";
+/// The file in the data directory that the engine's process locks.
+const LOCK_FILE: &str = "lock";
 /// Pause between two attempts to lock the data directory.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// How long an engine that serves may take to exit: 5 s for running queries, and the closing of its tables.
@@ -239,8 +241,25 @@ fn start_servers(terminal: &mut Terminal, pipes: (OwnedFd, OwnedFd), listeners: 
     Ok(())
 }
 
+/// Whether a process, which may still be starting, uses the data directory.
+///
+/// # Errors
+/// When the lock file cannot be opened.
+pub fn is_in_use(data: &Path) -> io::Result<bool> {
+    let file = match File::options().write(true).open(data.join(LOCK_FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        file => file?,
+    };
+    // An engine that finds the file locked during this call waits, or fails and is started again.
+    match file.try_lock() {
+        Ok(()) => Ok(false),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(true),
+        Err(std::fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
 fn lock(data: &Path, timeout: Duration, control: &BufReader<File>) -> Result<File, String> {
-    let path = data.join("lock");
+    let path = data.join(LOCK_FILE);
     let file =
         File::options().create(true).truncate(false).write(true).open(&path).map_err(self::file(&path))?;
     let deadline = Instant::now() + timeout;

@@ -37,7 +37,7 @@ pub use configuration::{
     Access, Confinement, Constraint, Options, OptionsError, Profile, Quota, RowFilter, Setting, User,
     sha256_hex,
 };
-pub use engine::run_engine_if_requested;
+pub use engine::{is_in_use, run_engine_if_requested};
 pub use supervisor::{NotReady, Server, StartError};
 
 /// The README's example compiles.

@@ -1,7 +1,7 @@
 //! The catalogue: every file of `sql/report/`, embedded and parsed. A report is its file, and everything else is derived from it.
 //!
 //! To add a report, write its file (`header` describes the comment at its top), add its figures to
-//! `tests/it/report/figures.rs`, and run `UPDATE_DOCS=1 cargo test --lib report::` for `docs/reports.md`.
+//! `tests/it/report/figures.rs`, and run `UPDATE_DOCS=1 cargo test --lib document` for `docs/reports.md`.
 
 #[cfg(test)]
 mod docs;

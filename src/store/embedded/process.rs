@@ -1,5 +1,6 @@
 //! The embedded store's process: the engine, the options of its server, start and stop.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -158,6 +159,10 @@ fn access(passwords: Option<&Passwords>, serve_all_users: bool) -> Access {
     access
 }
 
+fn data(config: &Config) -> PathBuf {
+    config.data.join("store")
+}
+
 pub struct EmbeddedStore {
     server: Server,
     passwords: Passwords,
@@ -169,20 +174,36 @@ impl EmbeddedStore {
     /// # Errors
     /// When the configuration names a server, the password file cannot be used, or the engine is not installed.
     pub fn start(config: &Config) -> Result<Self, EmbeddedError> {
+        Self::start_with_lock_timeout(config, LOCK_TIMEOUT)
+    }
+
+    /// The same. `lock_timeout` says how long to wait for another store to release the data.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn start_with_lock_timeout(config: &Config, lock_timeout: Duration) -> Result<Self, EmbeddedError> {
         let config::StoreConfig::Embedded { listen, native, unconfined } = config.store else {
             return Err(EmbeddedError::NotEmbedded);
         };
         let passwords = Passwords::read_or_create(config)?;
         let settings = EmbeddedSettings {
-            data: config.data.join("store"),
+            data: data(config),
             http: listen,
             native,
             memory: 0,
             unconfined,
             log_level: "none".to_owned(),
-            lock_timeout: LOCK_TIMEOUT,
+            lock_timeout,
         };
         Ok(Self { server: Server::start(options(settings, Some(&passwords))?)?, passwords })
+    }
+
+    /// Whether a process holds the data of this configuration's store. It may still be starting.
+    ///
+    /// # Errors
+    /// When the lock file cannot be opened.
+    pub fn is_in_use(config: &Config) -> io::Result<bool> {
+        clickhouse_embedded::is_in_use(&data(config))
     }
 
     pub fn passwords(&self) -> &Passwords {

@@ -1,7 +1,5 @@
 //! The files of `sql/schema`, embedded in the program.
 
-use sha2::{Digest, Sha256};
-
 include!(concat!(env!("OUT_DIR"), "/schema_files.rs"));
 
 #[derive(Clone, Copy)]
@@ -9,13 +7,6 @@ pub(super) struct SchemaFile {
     /// Its name without `.sql`.
     pub(super) name: &'static str,
     pub(super) text: &'static str,
-}
-
-impl SchemaFile {
-    /// SHA-256 of its text, in hexadecimal.
-    pub(super) fn checksum(&self) -> String {
-        Sha256::digest(self.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-    }
 }
 
 /// In the order in which they are applied.

@@ -12,9 +12,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
 
 use super::files::{self, MIGRATIONS_TABLE, SchemaFile};
 use super::render::{self, Statement};
+use crate::config::DATABASE;
 use crate::store::Client;
 
 /// How often a statement is tried. Another collector that migrates at the same moment may make it fail.
@@ -108,7 +110,7 @@ async fn recorded(client: &Client) -> Result<BTreeMap<String, Vec<String>>, Sche
 /// Refuses a database whose applied files are not those of this program.
 pub(super) fn check(recorded: &BTreeMap<String, Vec<String>>, database: &str) -> Result<(), SchemaError> {
     for (name, checksums) in recorded {
-        let own = files::all().find(|file| file.name == name).map(|file| file.checksum());
+        let own = files::all().find(|file| file.name == name).map(|file| checksum(&file));
         if checksums.iter().any(|checksum| own.as_ref() != Some(checksum)) {
             return Err(SchemaError::OtherVersion {
                 database: database.to_owned(),
@@ -120,11 +122,22 @@ pub(super) fn check(recorded: &BTreeMap<String, Vec<String>>, database: &str) ->
     Ok(())
 }
 
+/// SHA-256 of the statements of a file, in hexadecimal. They hold the columns of the row and the dimensions, so a database with other
+/// columns is refused, and a comment changes nothing. The form for a cluster has every statement.
+pub(super) fn checksum(file: &SchemaFile) -> String {
+    let mut hash = Sha256::new();
+    for statement in render::file(file, DATABASE, Some("main")) {
+        hash.update(statement.sql);
+        hash.update(b";");
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 async fn record(client: &Client, file: &SchemaFile) -> Result<(), SchemaError> {
     client
         .query("INSERT INTO migrations SELECT {name:String}, {checksum:String}, now64(3)")
         .param("name", file.name)
-        .param("checksum", file.checksum())
+        .param("checksum", checksum(file))
         .execute()
         .await
         .map_err(|source| SchemaError::Statement { file: file.name, source })

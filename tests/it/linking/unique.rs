@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::people::{Site, everybody, people};
-use super::{PATIENCE, collector, wait_until_stored};
-use crate::common::eventually;
+use super::{collector, wait_until_stored};
 
 const VISITORS: usize = 2_000;
 /// A loose bound, in %: what was measured, and a little more. A column that tells visitors apart as well as exact screens did goes over it.
@@ -117,8 +116,7 @@ impl Day {
 fn the_share_of_visitors_of_a_day_who_are_unique_is_printed() {
     let (mut collector, is_asserted) = collector(&Site::settings());
     collector.start();
-    // A week has a working day, whatever day is today. The demonstration would wait without end if both made the tables at the same time.
-    eventually("the store has its tables", PATIENCE, || collector.log().contains("tables are ready"));
+    // A week has a working day, whatever day is today.
     let demonstration = collector.command(&["demo", "--visitors", &VISITORS.to_string(), "--days", "7"]);
     assert!(demonstration.status.success(), "{}", String::from_utf8_lossy(&demonstration.stderr));
     everybody(&mut people(1, VISITORS), collector.listen, |person, http| person.glance(http, Site::A));

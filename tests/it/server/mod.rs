@@ -124,8 +124,7 @@ impl TestServer {
                     burst: 1,
                     sender_rate: 0,
                     sender_burst: 1,
-                    connections: 1000,
-                    connections_per_address: 1000,
+                    ..footfall::config::Config::check("footfall.toml", "", &[]).unwrap().limits
                 },
                 verifier: footfall::access::TokenVerifier::without_tokens(),
                 body_timeout: Duration::from_secs(10),
