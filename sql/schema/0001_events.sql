@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS {database}.events{local}{on_cluster}
 ENGINE = {sharded MergeTree}
 PARTITION BY toYYYYMM(time)
 ORDER BY (site, toDate(time), visitor, time)
-TTL expires + INTERVAL 1 DAY
+TTL least(expires, toDate('2149-06-05')) + INTERVAL 1 DAY
 SETTINGS
     {deduplication_window} = 10000,
     default_compression_codec = 'ZSTD(1)',

@@ -153,7 +153,7 @@ CREATE TABLE IF NOT EXISTS {database}.visits_closed{local}{on_cluster}
 ENGINE = {sharded MergeTree}
 PARTITION BY day
 ORDER BY (site, start, visitor)
-TTL expires + INTERVAL 1 DAY
+TTL least(expires, toDate('2149-06-05')) + INTERVAL 1 DAY
 SETTINGS default_compression_codec = 'ZSTD(1)';
 
 {cluster_only} CREATE TABLE IF NOT EXISTS {database}.visits_closed{on_cluster} AS {database}.visits_closed_local

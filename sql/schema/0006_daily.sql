@@ -107,7 +107,7 @@ CREATE TABLE IF NOT EXISTS {database}.daily_closed{local}{on_cluster}
 ENGINE = {sharded MergeTree}
 PARTITION BY day
 ORDER BY (site, dimension, bot, value, detail)
-TTL expires + INTERVAL 1 DAY
+TTL least(expires, toDate('2149-06-05')) + INTERVAL 1 DAY
 SETTINGS default_compression_codec = 'ZSTD(1)';
 
 {cluster_only} CREATE TABLE IF NOT EXISTS {database}.daily_closed{on_cluster} AS {database}.daily_closed_local

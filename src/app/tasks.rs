@@ -182,7 +182,7 @@ async fn rotate_keys(collector: Arc<Collector>, spool: Arc<Spool>) {
         else {
             continue;
         };
-        // So a segment holds events of one epoch, and those of the last one reach the store soon.
+        // So the events of the epoch that ended reach the store soon.
         spool.seal();
         let (ended, began) = (turn.ended.to_string(), turn.began.to_string());
         tracing::info!(ended, began, epoch = turn.epoch, "key rotated");

@@ -1,7 +1,8 @@
 //! Fills the store with invented visitors of the clinic.
 //!
 //! The rows have the collector's own type and are inserted as the collector inserts them. Each insert has a deduplication token,
-//! so a demonstration that runs twice with one seed stores nothing twice. Afterwards the days are closed.
+//! so a demonstration that runs twice with one seed stores the days before yesterday once. Today and yesterday are not complete, so their
+//! events are inserted again; the closing of a day removes the copies. Afterwards the days are closed.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};

@@ -74,7 +74,11 @@ pub fn rows(
 /// When an event happened. The pseudonyms of an epoch belong to its day alone: an event from before its beginning counts from there, and
 /// one that comes before the key has turned counts to its last second.
 fn access_time(received: i64, who: &VisitorIdentity, age_ms: u32) -> UnixSeconds {
-    let last = UnixSeconds::from_millis(received).0.min(who.epoch_ends.saturating_sub(1));
+    const DAY: u32 = 24 * 60 * 60;
+    let received_at = UnixSeconds::from_millis(received).0;
+    // After a jump of the clock over days, or while a key cannot turn, an event must not seem to be days old.
+    let is_overdue = received_at >= who.epoch_ends.saturating_add(DAY);
+    let last = if is_overdue { received_at } else { received_at.min(who.epoch_ends.saturating_sub(1)) };
     let time = UnixSeconds::from_millis(received - i64::from(age_ms)).0;
     UnixSeconds(time.max(who.epoch).min(last))
 }
@@ -297,6 +301,8 @@ mod tests {
             (1_005_000, 60_000, 1_000),
             // Received in the second after midnight, when the key has not turned yet.
             (2_000_400, 0, 1_999),
+            // The clock jumped over days, and the key has not turned yet.
+            (200_000_000, 1_000, 199_999),
             // The clock was set back: no event lies in the future.
             (900_000, 5_000, 900),
         ] {

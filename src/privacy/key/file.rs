@@ -39,6 +39,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -89,6 +90,8 @@ pub(super) type KeyBytes = Box<Zeroizing<[u8; KEY_BYTES]>>;
 /// The directory of the key file, checked.
 pub(super) struct KeyFile {
     directory: PathBuf,
+    /// Whether a key of a filter that ended may still be in its file.
+    wiping_failed: AtomicBool,
 }
 
 impl KeyFile {
@@ -115,7 +118,7 @@ impl KeyFile {
         if !on_disk_allowed && !ram_backed(directory).map_err(|error| fail("inspect", error))? {
             return Err(KeyError::OnDisk(directory.to_owned()));
         }
-        Ok(Self { directory: directory.to_owned() })
+        Ok(Self { directory: directory.to_owned(), wiping_failed: AtomicBool::new(false) })
     }
 
     /// Waits for other collectors that use the directory.
@@ -180,6 +183,8 @@ impl KeyFile {
         uptime: SignedDuration,
     ) -> Result<(), KeyError> {
         let mut filters = self.read_filters(lock, uptime)?;
+        // A turn that fails is tried again.
+        filters.retain(|filter| filter.key.as_slice() != added.key.as_slice());
         filters.push(added);
         let surplus = filters.len().saturating_sub(MOST_FILTERS);
         self.write_filters(&filters[surplus..])
@@ -209,9 +214,16 @@ impl KeyFile {
         let before = filters.len();
         filters.retain(|filter| !is_over(filter.ends, uptime));
         if filters.len() < before {
-            self.write_filters(&filters)?;
+            let written = self.write_filters(&filters);
+            self.wiping_failed.store(written.is_err(), Ordering::Relaxed);
+            written?;
         }
         Ok(filters)
+    }
+
+    /// Whether wiping keys from the file failed.
+    pub(super) fn has_filters_to_wipe(&self) -> bool {
+        self.wiping_failed.load(Ordering::Relaxed)
     }
 
     /// Replaces the file, whose old bytes are overwritten first. A crash in between loses the keys.

@@ -80,7 +80,7 @@ impl KeyRing {
             Some((stored, version)) => {
                 let key = EpochKey::new(stored, version, &schedule)?;
                 if key.is_due(now) {
-                    file.keep_filter(&lock, filter_of(&key, &*clock), clock.uptime())?;
+                    report(file.keep_filter(&lock, filter_of(&key, &*clock), clock.uptime()));
                     let next = make(&file, &lock, &schedule, key.next_epoch(schedule.last_turn(now)), now)?;
                     let turn = KeyTurn { ended: key.fingerprint, began: next.fingerprint, epoch: next.epoch };
                     (next, Some(turn))
@@ -89,7 +89,8 @@ impl KeyRing {
                 }
             }
         };
-        let previous_filters = PreviousFilters::new(file.read_filters(&lock, clock.uptime())?)?;
+        let stored = report(file.read_filters(&lock, clock.uptime())).unwrap_or_default();
+        let previous_filters = PreviousFilters::new(stored)?;
         drop(lock);
         let current = ArcSwap::from_pointee(key);
         Ok(Self { file, schedule, clock, current, previous_filters, turning: Mutex::new(turn) })
@@ -104,12 +105,9 @@ impl KeyRing {
         if let Some(turn) = opening.take() {
             return Some(turn);
         }
-        if self.previous_filters.wipe_ended(self.clock.uptime()) {
-            let wiped = self.file.lock().and_then(|lock| self.file.read_filters(&lock, self.clock.uptime()));
-            if let Err(error) = wiped {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::error!(%error, cause, "wiping a key of the duplicate filter failed");
-            }
+        if self.previous_filters.wipe_ended(self.clock.uptime()) || self.file.has_filters_to_wipe() {
+            let lock = self.file.lock();
+            report(lock.and_then(|lock| self.file.read_filters(&lock, self.clock.uptime())));
         }
         let now = self.clock.now();
         let (due, changed) = {
@@ -152,9 +150,9 @@ impl KeyRing {
     }
 
     /// Writes the filter's key of the current epoch to its file before the epoch's key is replaced, so that a crash loses neither.
-    fn keep_filter(&self, lock: &FileLock) -> Result<(), KeyError> {
+    fn keep_filter(&self, lock: &FileLock) {
         let stored = filter_of(&self.current.load(), &*self.clock);
-        self.file.keep_filter(lock, stored, self.clock.uptime())
+        report(self.file.keep_filter(lock, stored, self.clock.uptime()));
     }
 
     /// The filters of epochs that ended in the last hour, for one computation. Load them after the key.
@@ -187,11 +185,11 @@ impl KeyRing {
             Some(key) if why == TurnCause::Due && !key.is_due(now) && key.epoch >= next_epoch => key,
             Some(key) => {
                 let epoch = key.next_epoch(self.schedule.last_turn(now)).max(next_epoch);
-                self.keep_filter(&lock)?;
+                self.keep_filter(&lock);
                 make(&self.file, &lock, &self.schedule, epoch, now)?
             }
             None if due || why == TurnCause::Asked => {
-                self.keep_filter(&lock)?;
+                self.keep_filter(&lock);
                 make(&self.file, &lock, &self.schedule, next_epoch, now)?
             }
             None => return Ok(None),
@@ -207,6 +205,16 @@ impl KeyRing {
         }
         Ok(Some(turn))
     }
+}
+
+/// Logs an error of the filter's file, which is an aid: it must not keep a key in force.
+fn report<T>(result: Result<T, KeyError>) -> Option<T> {
+    result
+        .inspect_err(|error| {
+            let cause = std::error::Error::source(error).map(ToString::to_string);
+            tracing::error!(%error, cause, "the file of the duplicate filter's keys cannot be kept in order");
+        })
+        .ok()
 }
 
 /// The key of an epoch's filter, to be kept for an hour from now on.

@@ -35,6 +35,13 @@ pub(super) struct SegmentDifference {
     pub(super) stored: u64,
     /// Different events among the stored ones.
     pub(super) distinct: u64,
+    /// When the last of them was received, Unix s.
+    pub(super) last: u32,
+}
+
+/// Today in the store's zone, days since 1970-01-01.
+pub(super) async fn store_today(client: &Client) -> Result<u16, ReconcileError> {
+    Ok(client.query("SELECT toUInt16(today())").fetch_one::<u16>().await?)
 }
 
 /// The rows of `segments`, summed by day and site.
@@ -93,35 +100,38 @@ pub(super) async fn segment_differences(
     today: u16,
 ) -> Result<Vec<SegmentDifference>, ReconcileError> {
     let sql = format!(
-        "SELECT collector, segment, toString(site) AS site, sum(shipped) AS shipped, sum(stored) AS stored, sum(distinct) AS distinct \
+        "SELECT collector, segment, toString(site) AS site, sum(shipped) AS shipped, sum(stored) AS stored, sum(distinct) AS distinct, max(last) AS last \
          FROM ( \
-             SELECT collector, segment, site, toInt64(events) AS shipped, toUInt64(0) AS stored, toUInt64(0) AS distinct \
+             SELECT collector, segment, site, toInt64(events) AS shipped, toUInt64(0) AS stored, toUInt64(0) AS distinct, toUInt32(0) AS last \
              FROM segments FINAL WHERE toUInt16(day) = {{first:UInt16}} AND outcome = '{STORED}' \
              AND toUInt16(expires) >= {{today:UInt16}} \
              UNION ALL \
-             SELECT collector, segment, site, -1 AS shipped, toUInt64(0) AS stored, toUInt64(0) AS distinct \
+             SELECT collector, segment, site, -1 AS shipped, toUInt64(0) AS stored, toUInt64(0) AS distinct, toUInt32(0) AS last \
              FROM removed_events FINAL WHERE toUInt16(day) = {{first:UInt16}} AND toUInt16(expires) >= {{today:UInt16}} \
              UNION ALL \
-             SELECT collector, segment, site, toInt64(0) AS shipped, count() AS stored, uniqExact(event_id) AS distinct \
-             FROM events WHERE {RECEIVED_WITHIN} GROUP BY collector, segment, site \
+             SELECT collector, segment, site, toInt64(0) AS shipped, count() AS stored, uniqExact(event_id) AS distinct, \
+             toUInt32(max(toUnixTimestamp(received))) AS last FROM events WHERE {RECEIVED_WITHIN} GROUP BY collector, segment, site \
          ) GROUP BY collector, segment, site HAVING shipped != stored OR shipped != distinct ORDER BY segment, collector, site"
     );
-    let rows =
-        query(client, &sql, &(day..=day), today).fetch_all::<(u64, u64, String, i64, u64, u64)>().await?;
+    let rows = query(client, &sql, &(day..=day), today)
+        .fetch_all::<(u64, u64, String, i64, u64, u64, u32)>()
+        .await?;
     Ok(rows
         .into_iter()
-        .map(|(collector, number, site, shipped, stored, distinct)| SegmentDifference {
+        .map(|(collector, number, site, shipped, stored, distinct, last)| SegmentDifference {
             id: SegmentId { collector, number },
             day,
             site,
             shipped: shipped.max(0).unsigned_abs(),
             stored,
             distinct,
+            last,
         })
         .collect())
 }
 
 /// Ranges of segment numbers of a collector, from `since` on: each gap in `segments`, and the range from the lowest to the highest number.
+/// Only of the last 399 days: older rows leave the table at different times.
 pub(super) async fn number_ranges(
     client: &Client,
     collector: u64,
@@ -129,10 +139,10 @@ pub(super) async fn number_ranges(
 ) -> Result<Vec<(u64, u64)>, ReconcileError> {
     let sql = "SELECT before + 1, toUInt64(segment - 1) FROM (SELECT segment, \
                lagInFrame(segment, 1, segment) OVER (ORDER BY segment ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS before \
-               FROM (SELECT DISTINCT segment FROM segments WHERE collector = {collector:UInt64} AND segment >= {since:UInt64})) \
+               FROM (SELECT DISTINCT segment FROM segments WHERE collector = {collector:UInt64} AND segment >= {since:UInt64} AND day >= toDate(now('UTC')) - 399)) \
                WHERE segment > before + 1 \
                UNION ALL SELECT min(segment), max(segment) FROM segments \
-               WHERE collector = {collector:UInt64} AND segment >= {since:UInt64} HAVING count() > 0";
+               WHERE collector = {collector:UInt64} AND segment >= {since:UInt64} AND day >= toDate(now('UTC')) - 399 HAVING count() > 0";
     let query = client.query(sql).param("collector", collector).param("since", since);
     Ok(query.fetch_all::<(u64, u64)>().await?)
 }

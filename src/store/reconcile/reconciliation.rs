@@ -11,17 +11,20 @@ use std::time::Duration;
 use super::discrepancy::Discrepancy;
 use super::queries::{
     DaySite, EXPIRED, OutcomeCounts, ReconcileError, SegmentDifference, outcome_counts, removed_events,
-    segment_differences, stored_events,
+    segment_differences, store_today, stored_events,
 };
 use super::spool_losses::{damaged_segments, lost_segments};
-use crate::event::DropReason;
+use crate::event::{DropReason, UnixSeconds};
 use crate::spool::{Inventory, STORED, SegmentCounts, inspect};
 use crate::store::Client;
 
-/// Pause before differences are read again: longer than the rows of a segment take to follow its events.
-const PAUSE: Duration = Duration::from_millis(300);
-/// How often differences are read before the last ones count.
-const READS: usize = 4;
+/// Pause before differences are read again.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How often differences are read. Those that every read finds count: rows of a segment follow its events, and the closing of a day names
+/// duplicates before it deletes them.
+const READS: usize = 5;
+/// Events of another collector's segment may be without an account for so many seconds: an insert may be slow, and a collector may start anew.
+const IN_FLIGHT: u32 = 600;
 
 /// The counts of one day of receipt and site.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
@@ -90,7 +93,8 @@ impl Reconciliation {
         directory: &Path,
         days: RangeInclusive<u16>,
     ) -> Result<Self, ReconcileError> {
-        let today = crate::spool::today();
+        // The store deletes rows by the date of its own zone.
+        let today = crate::spool::today().max(store_today(client).await?);
         let mut reconciliation = Self::default();
         let outcomes = outcome_counts(client, &days, today).await?;
         for (key, outcomes) in &outcomes {
@@ -111,7 +115,9 @@ impl Reconciliation {
         let received: BTreeSet<u16> = reconciliation.days.keys().map(|(day, _)| *day).collect();
         for day in received {
             for difference in lasting_differences(client, directory, day, today).await? {
-                reconciliation.add_difference(difference);
+                if !is_in_flight(&difference, inventory.as_ref()) {
+                    reconciliation.add_difference(difference);
+                }
             }
         }
         if let Some(inventory) = &inventory {
@@ -134,7 +140,7 @@ impl Reconciliation {
     }
 
     fn add_difference(&mut self, difference: SegmentDifference) {
-        let SegmentDifference { id, day, site, shipped, stored, distinct } = difference;
+        let SegmentDifference { id, day, site, shipped, stored, distinct, .. } = difference;
         let counts = self.days.entry((day, site.clone())).or_default();
         let segment = id.to_string();
         // Some events may be missing while others are there twice.
@@ -202,13 +208,18 @@ async fn lasting_differences(
             if directory.exists() { inspect(directory)?.origins().collect() } else { BTreeSet::new() };
         tokio::time::sleep(PAUSE).await;
         let again = segment_differences(client, day, today).await?;
-        let is_settled = again == found;
         found.retain(|difference| again.contains(difference) && !waiting.contains(&difference.id));
-        if is_settled {
-            break;
-        }
     }
     Ok(found)
+}
+
+/// Whether another collector may be about to account for these events.
+fn is_in_flight(difference: &SegmentDifference, inventory: Option<&Inventory>) -> bool {
+    let own = inventory.and_then(|inventory| inventory.first_segment).map(|first| first.collector);
+    let now = UnixSeconds::from_millis(jiff::Timestamp::now().as_millisecond());
+    difference.shipped == 0
+        && own != Some(difference.id.collector)
+        && now.0.saturating_sub(difference.last) < IN_FLIGHT
 }
 
 #[cfg(test)]
@@ -226,6 +237,7 @@ mod tests {
             shipped,
             stored,
             distinct,
+            last: 0,
         });
         let names = reconciliation.discrepancies.iter().map(|found| match found {
             Discrepancy::Missing { events, .. } => ("missing", *events),
