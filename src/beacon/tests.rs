@@ -48,6 +48,22 @@ fn the_example_is_read_whole() {
 }
 
 #[test]
+fn a_body_that_is_not_utf_8_is_refused() {
+    let mut body = EXAMPLE.as_bytes().to_vec();
+    let at = EXAMPLE.find("spring").unwrap();
+    body[at] = 0xff;
+    assert!(parse(&body).is_err());
+    // Also in a field that the format does not have.
+    body =
+        br#"{"v":1,"s":"clinic","l":"1","e":[{"k":"view","u":"https://clinic.example/"}],"x":"?"}"#.to_vec();
+    assert!(parse(&body).is_ok());
+    let at = body.len() - 3;
+    body[at] = 0xff;
+    let error = parse(&body).unwrap_err();
+    assert_eq!((error.path.as_str(), &*error.problem), ("body", "is not UTF-8"));
+}
+
+#[test]
 fn texts_without_escapes_are_borrowed() {
     let beacon = parse(EXAMPLE.as_bytes()).unwrap();
     assert!(matches!(beacon.site, Cow::Borrowed(_)));
