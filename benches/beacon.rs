@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use footfall::beacon::{Beacon, json};
+use footfall::beacon::{Beacon, ClientHints, json};
 use footfall::config::Site;
 use footfall::enrich::{BrowserRecogniser, ClientSignals, HintHeaders};
 use footfall::ingest::assemble::{self, PageContext};
@@ -33,14 +33,15 @@ fn encode(
     rows: &mut Vec<u8>,
 ) {
     rows.clear();
-    let browser = browsers.recognise(&ClientSignals {
+    let signals = ClientSignals {
         user_agent: USER_AGENT,
-        hints: &beacon.hints,
+        hints: &ClientHints::default(),
         headers: HintHeaders::default(),
         touch_points: beacon.touch_points,
         screen: (0, 0),
         automated: beacon.automated,
-    });
+    };
+    let browser = browsers.recognise_sent(&signals, beacon.hints).expect("the beacons have no hints");
     let context = PageContext {
         site,
         policy: "2026-11-22",

@@ -77,6 +77,9 @@ pub fn beacon(data: &[u8]) {
     assert!((1..=MAX_EVENTS).contains(&beacon.events.len()) && beacon.cookies.len() <= MAX_COOKIES);
     assert!(beacon.first_seq.checked_add(MAX_EVENTS as u32).is_some());
     assert!(beacon.events[0].page.is_some(), "the first event has an address");
+    if let Err(error) = beacon.hints.parse() {
+        assert!(error.path.len() <= 64 && error.problem.len() <= 256, "a long answer: {error}");
+    }
     for event in &beacon.events {
         assert!(event.age_ms <= MAX_AGE_MS);
         match &event.detail {

@@ -1,8 +1,12 @@
 //! User-agent client hints that the script reads from `navigator.userAgentData`.
+//!
+//! They are half of a beacon's bytes, and the same for all visitors with one browser. So a beacon keeps their text, and they are parsed
+//! when a browser is not known by that text yet.
 
 use std::borrow::Cow;
 
-use serde::de::{Deserialize, Deserializer};
+use serde::de::{Deserialize, Deserializer, Error};
+use serde_json::value::RawValue;
 
 use super::wire::{RawText, wire_object};
 
@@ -22,6 +26,17 @@ pub struct ClientHints<'a> {
     pub model: Cow<'a, str>,
     /// Form factors such as `Desktop` and `Tablet`.
     pub form_factors: Vec<Cow<'a, str>>,
+}
+
+/// The JSON object of the hints as it was sent; empty when there is none. [`SentHints::parse`] checks its fields.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct SentHints<'a>(pub(super) &'a str);
+
+impl<'de: 'a, 'a> Deserialize<'de> for SentHints<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <&RawValue>::deserialize(deserializer)?.get();
+        if text.starts_with('{') { Ok(Self(text)) } else { Err(D::Error::custom("expected an object")) }
+    }
 }
 
 wire_object! {
@@ -79,7 +94,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for ClientHints<'a> {
 }
 
 #[cfg(test)]
-impl super::wire::WireType for ClientHints<'_> {
+impl super::wire::WireType for SentHints<'_> {
     fn type_name() -> &'static str {
         "object"
     }

@@ -4,10 +4,12 @@
 
 use std::borrow::Cow;
 
+use serde::de::Deserialize;
+
 use super::error::MalformedBeacon;
 use super::event::WireEvent;
 use super::format::{BeaconTransfer, WireFormat, WireInput};
-use super::hints::{WireBrand, WireHints};
+use super::hints::{ClientHints, SentHints, WireBrand, WireHints};
 use super::page_load::{self, Beacon, WireBeacon};
 use super::vitals::{WireEntry, WireNavigation};
 use super::wire::WireField;
@@ -43,15 +45,30 @@ pub fn parse(body: &[u8]) -> Result<Beacon<'_>, MalformedBeacon> {
         return Err(MalformedBeacon::new("body", "must be an object"));
     }
     // One check of the whole body costs less than one of each text.
-    let text = std::str::from_utf8(body).map_err(|_| explain(body))?;
-    let wire: WireBeacon<'_> = serde_json::from_str(text).map_err(|_| explain(body))?;
+    let text = std::str::from_utf8(body).map_err(|_| explain::<WireBeacon<'_>>(body))?;
+    let wire: WireBeacon<'_> = serde_json::from_str(text).map_err(|_| explain::<WireBeacon<'_>>(body))?;
     page_load::check(wire)
 }
 
+impl<'a> SentHints<'a> {
+    /// # Errors
+    /// [`MalformedBeacon`], with the path of the field and the fault.
+    pub fn parse(&self) -> Result<ClientHints<'a>, MalformedBeacon> {
+        if self.0.is_empty() {
+            return Ok(ClientHints::default());
+        }
+        serde_json::from_str(self.0).map_err(|_| {
+            let MalformedBeacon { path, problem } = explain::<ClientHints<'_>>(self.0.as_bytes());
+            let path = if path == "body" { "ch".to_owned() } else { format!("ch.{path}") };
+            MalformedBeacon { path, problem }
+        })
+    }
+}
+
 /// Reads a body that is not a beacon again, to name the fault and its path without repeating any of the body.
-fn explain(body: &[u8]) -> MalformedBeacon {
+fn explain<'de, T: Deserialize<'de>>(body: &'de [u8]) -> MalformedBeacon {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let error = match serde_path_to_error::deserialize::<_, WireBeacon<'_>>(&mut deserializer) {
+    let error = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
         Ok(_) if std::str::from_utf8(body).is_err() => return MalformedBeacon::new("body", "is not UTF-8"),
         Ok(_) => return MalformedBeacon::new("body", "has something behind the JSON object"),
         Err(error) => error,

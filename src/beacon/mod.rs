@@ -21,7 +21,7 @@ mod wire;
 pub use error::MalformedBeacon;
 pub use event::{AdAction, BeaconEvent, EventDetail, PageAddress, ScriptError};
 pub use format::{BeaconTransfer, WireFormat, WireInput};
-pub use hints::ClientHints;
+pub use hints::{ClientHints, SentHints};
 pub use limits::{MAX_AGE_MS, MAX_BODY, MAX_COOKIES, MAX_EVENTS, MAX_PROPS};
 pub use page_load::{Beacon, VERSION};
 pub use registry::WIRE_FORMATS;

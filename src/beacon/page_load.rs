@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use super::error::MalformedBeacon;
 use super::event::{self, BeaconEvent, WireEvent};
-use super::hints::ClientHints;
+use super::hints::SentHints;
 use super::limits::{MAX_COOKIES, MAX_EVENTS, MAX_PAGE_LOAD, MAX_TAG};
 use super::wire::{Flag, NamedTexts, RawText, WholeNumber, wire_object};
 
@@ -39,7 +39,7 @@ pub struct Beacon<'a> {
     pub automated: bool,
     /// Cookies that the page's script element names.
     pub cookies: Vec<(RawText<'a>, RawText<'a>)>,
-    pub hints: ClientHints<'a>,
+    pub hints: SentHints<'a>,
     /// 1 to [`MAX_EVENTS`] events; the first has a page address.
     pub events: Vec<BeaconEvent<'a>>,
 }
@@ -87,7 +87,7 @@ wire_object! {
         cookies: NamedTexts<'a, MAX_COOKIES>,
         /// Client hints.
         #[serde(rename = "ch", borrow, default)]
-        hints: Option<ClientHints<'a>>,
+        hints: Option<SentHints<'a>>,
         /// The events: 1 to 100.
         #[serde(rename = "e", borrow)]
         events: Vec<WireEvent<'a>>,

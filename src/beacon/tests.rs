@@ -36,8 +36,9 @@ fn the_example_is_read_whole() {
     assert_eq!((beacon.page_load, beacon.first_seq), (u64::from_str_radix("k3f9", 36).unwrap(), 5));
     assert_eq!((beacon.screen_width, beacon.screen_height, beacon.touch_points), (1536, 864, 5));
     assert_eq!((&*beacon.language, &*beacon.timezone), ("ru-RU", "Europe/Moscow"));
-    assert_eq!(beacon.hints.brands, [("Chromium".into(), "156".into())]);
-    assert_eq!((beacon.hints.mobile, &*beacon.hints.platform_version), (Some(false), "15.0.0"));
+    let hints = beacon.hints.parse().unwrap();
+    assert_eq!(hints.brands, [("Chromium".into(), "156".into())]);
+    assert_eq!((hints.mobile, &*hints.platform_version), (Some(false), "15.0.0"));
     assert_eq!(beacon.events[0].page.as_ref().unwrap().referrer, "https://yandex.ru/");
     assert_eq!(beacon.events[1].page, None);
     assert!(
@@ -45,6 +46,30 @@ fn the_example_is_read_whole() {
     );
     assert_eq!(beacon.events[2].detail, EventDetail::Leave { engaged_ms: 31_000, scroll_depth: 100 });
     assert_eq!(beacon.events[2].age_ms, 45_000);
+}
+
+#[test]
+fn malformed_hints_are_refused_with_the_path_of_the_field() {
+    let body = |hints: &str| {
+        format!(
+            r#"{{"v":1,"s":"clinic","l":"1","ch":{hints},"e":[{{"k":"view","u":"https://clinic.example/"}}]}}"#
+        )
+    };
+    refused(&body("7"), "ch", "must be an object");
+    refused(&body("[]"), "ch", "must be an object");
+    refused(&body(r#"{"mobile":}"#), "ch", "is not JSON at line 1, column 44");
+    for (hints, path, problem) in [
+        (r#"{"mobile":"yes"}"#, "ch.mobile", "must be a boolean"),
+        (r#"{"brands":[{"brand":"Chromium","version":7}]}"#, "ch.brands[0].version", "must be text"),
+        (r#"{"model":"a","model":"b"}"#, "ch", "has the field model twice"),
+    ] {
+        let body = body(hints);
+        let error = parse(body.as_bytes()).unwrap().hints.parse().unwrap_err();
+        assert_eq!((error.path.as_str(), &*error.problem), (path, problem), "{hints}");
+    }
+    for missing in [body("null"), body("{}")] {
+        assert_eq!(parse(missing.as_bytes()).unwrap().hints.parse(), Ok(ClientHints::default()));
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use hyper::HeaderMap;
 use hyper::header::USER_AGENT;
 
 use crate::access::signature::SignedSiteName;
-use crate::beacon::{Beacon, WireFormat, WireInput};
+use crate::beacon::{Beacon, ClientHints, WireFormat, WireInput};
 use crate::config::{Config, SignatureRules, Site, Sites};
 use crate::enrich::{BrowserRecogniser, ClientSignals, HintHeaders};
 use crate::event::{DropReason, EventRow};
@@ -127,14 +127,15 @@ impl Collector {
             return Ok(self.drop_all(site, DropReason::OptOut, events));
         }
         let user_agent = headers.get(USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
-        let browser = self.browsers.recognise(&ClientSignals {
+        let signals = ClientSignals {
             user_agent,
-            hints: &beacon.hints,
+            hints: &ClientHints::default(),
             headers: HintHeaders::from_request(headers),
             touch_points: beacon.touch_points,
             screen: (beacon.screen_width, beacon.screen_height),
             automated: beacon.automated,
-        });
+        };
+        let browser = self.browsers.recognise_sent(&signals, beacon.hints)?;
         if site.drop_bots.drops(browser.bot_category) {
             return Ok(self.drop_all(site, DropReason::Bot, events));
         }

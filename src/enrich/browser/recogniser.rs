@@ -8,6 +8,7 @@ use foldhash::quality::RandomState;
 use super::client::{BrowserInfo, ClientSignals};
 use super::device::ScreenClass;
 use super::steps;
+use crate::beacon::{MalformedBeacon, SentHints};
 use crate::privacy::cache::SharedCache;
 
 /// Bytes of a user agent that are read. The longest of real browsers, with all additions of apps, have about 500.
@@ -38,14 +39,29 @@ impl BrowserRecogniser {
 
     /// Only the first 1,024 bytes of the user agent are read.
     pub fn recognise(&self, client: &ClientSignals<'_>) -> Arc<BrowserInfo> {
-        self.cache.get(self.key(client), || recognise_uncached(client))
+        self.cache.get(self.key(client, SentHints::default()), || recognise_uncached(client))
+    }
+
+    /// The same with hints as they were sent, which are parsed only if this browser is not cached. `client` has no hints of the script.
+    ///
+    /// # Errors
+    /// When the hints are malformed.
+    pub fn recognise_sent(
+        &self,
+        client: &ClientSignals<'_>,
+        sent: SentHints<'_>,
+    ) -> Result<Arc<BrowserInfo>, MalformedBeacon> {
+        self.cache.try_get(self.key(client, sent), || {
+            sent.parse().map(|hints| recognise_uncached(&ClientSignals { hints: &hints, ..*client }))
+        })
     }
 
     /// Different clients have different keys but for a collision of 64 bits.
-    fn key(&self, client: &ClientSignals<'_>) -> u64 {
+    fn key(&self, client: &ClientSignals<'_>, sent: SentHints<'_>) -> u64 {
         let ClientSignals { user_agent, hints, headers, touch_points, screen, automated } = client;
         let user_agent = &user_agent[..user_agent.len().min(MAX_USER_AGENT)];
         let mut hasher = self.state.build_hasher();
+        sent.hash(&mut hasher);
         user_agent.hash(&mut hasher);
         let screen = ScreenClass::from_size(*screen);
         (steps::has_touch_screen(*touch_points), screen, automated, hints.mobile).hash(&mut hasher);

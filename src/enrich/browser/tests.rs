@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::beacon::ClientHints;
+use crate::beacon::{ClientHints, json};
 use crate::enrich::table;
 use crate::event::{BotCategory, DeviceClass};
 
@@ -248,4 +248,28 @@ fn the_same_client_is_read_once_and_others_are_told_apart() {
     assert_eq!(&*browsers.recognise(&client(CHROME_WINDOWS, &windows)).os_version, "11");
     let driven = ClientSignals { automated: true, ..client(CHROME_WINDOWS, &none) };
     assert_eq!(&*browsers.recognise(&driven).bot, "WebDriver");
+}
+
+#[test]
+fn hints_as_they_were_sent_give_the_same_browser_and_malformed_ones_are_refused_each_time() {
+    let body = |hints: &str| {
+        format!(r#"{{"v":1,"s":"a","l":"1","ch":{hints},"e":[{{"k":"view","u":"https://a.example/"}}]}}"#)
+    };
+    let browsers = BrowserRecogniser::new();
+    let none = ClientHints::default();
+    let sent = body(
+        r#"{"brands":[{"brand":"Google Chrome","version":"142"}],"mobile":false,"platform":"Windows","platformVersion":"15.0.0"}"#,
+    );
+    let sent = json::parse(sent.as_bytes()).unwrap().hints;
+    let client = client(CHROME_WINDOWS, &none);
+    let parsed = recognise_uncached(&ClientSignals { hints: &sent.parse().unwrap(), ..client });
+    assert_eq!(&*parsed.os_version, "11");
+    for _ in 0..2 {
+        assert_eq!(*browsers.recognise_sent(&client, sent).unwrap(), parsed);
+    }
+    let malformed = body(r#"{"mobile":7}"#);
+    let malformed = json::parse(malformed.as_bytes()).unwrap().hints;
+    for _ in 0..2 {
+        assert!(browsers.recognise_sent(&client, malformed).is_err());
+    }
 }
