@@ -2,18 +2,20 @@
 //! client's address, user agent or cookies.
 
 use hyper::HeaderMap;
-use hyper::header::COOKIE;
+use hyper::header::{COOKIE, DNT, HeaderName};
+
+static SEC_GPC: HeaderName = HeaderName::from_static("sec-gpc");
 
 /// The opt-out cookie. The script's `footfall.optOut()` sets it.
 pub const OPT_OUT_COOKIE: &str = "footfall_optout";
 
 /// Whether the browser sends Global Privacy Control, Do Not Track or the opt-out cookie.
 pub fn opted_out(headers: &HeaderMap) -> bool {
-    is_one(headers, "sec-gpc") || is_one(headers, "dnt") || has_opt_out_cookie(headers)
+    is_one(headers, &SEC_GPC) || is_one(headers, &DNT) || has_opt_out_cookie(headers)
 }
 
 /// Whether any line of this header is `1`.
-fn is_one(headers: &HeaderMap, name: &str) -> bool {
+fn is_one(headers: &HeaderMap, name: &HeaderName) -> bool {
     headers.get_all(name).iter().any(|value| value.as_bytes().trim_ascii() == b"1")
 }
 

@@ -25,22 +25,28 @@ pub struct HintHeaders<'a> {
 }
 
 impl<'a> HintHeaders<'a> {
-    /// The headers of a request. A browser without `Sec-CH-UA` sends none and costs one look-up.
+    /// The headers of a request. One pass over all of them costs less than a look-up of each.
     pub fn from_request(headers: &'a HeaderMap) -> Self {
-        let get = |name| headers.get(name).map_or(&b""[..], |value| value.as_bytes());
-        let brands = get("sec-ch-ua");
-        if brands.is_empty() {
-            return Self::default();
+        let mut found = Self::default();
+        for (name, value) in headers {
+            let Some(hint) = name.as_str().strip_prefix("sec-ch-ua") else { continue };
+            let field = match hint {
+                "" => &mut found.brands,
+                "-full-version-list" => &mut found.full_versions,
+                "-mobile" => &mut found.mobile,
+                "-platform" => &mut found.platform,
+                "-platform-version" => &mut found.platform_version,
+                "-model" => &mut found.model,
+                "-form-factors" => &mut found.form_factors,
+                _ => continue,
+            };
+            // The first line of a header counts.
+            if field.is_empty() {
+                *field = value.as_bytes();
+            }
         }
-        Self {
-            brands,
-            full_versions: get("sec-ch-ua-full-version-list"),
-            mobile: get("sec-ch-ua-mobile"),
-            platform: get("sec-ch-ua-platform"),
-            platform_version: get("sec-ch-ua-platform-version"),
-            model: get("sec-ch-ua-model"),
-            form_factors: get("sec-ch-ua-form-factors"),
-        }
+        // A browser that sends hints sends its brands.
+        if found.brands.is_empty() { Self::default() } else { found }
     }
 
     /// A header that is not a structured field of its type counts as missing.
