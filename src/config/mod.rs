@@ -14,7 +14,7 @@ mod site_check;
 mod tests;
 mod value;
 
-pub use check::MAX_SEAL_ROWS;
+pub use check::{DEFAULT_SEAL_BYTES, MAX_SEAL_ROWS};
 pub use host::HostPattern;
 pub(crate) use host::WebAddress;
 pub use load::ConfigError;

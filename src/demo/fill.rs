@@ -24,7 +24,7 @@ use crate::spool::{SEGMENT_COLUMNS, STORED};
 use crate::store::dates::day_date;
 use crate::store::days::DayCloser;
 use crate::store::embedded::EmbeddedStore;
-use crate::store::{Client, schema};
+use crate::store::{Client, RowFormat, schema};
 
 /// Rows of one insert.
 const BATCH_ROWS: usize = 100_000;
@@ -121,7 +121,7 @@ async fn send(visitors: &DemoVisitors, config: &Config, client: &Client) -> Resu
     while let Some((token, rows)) = receiver.recv().await {
         let rows: EncodedRows = rows;
         sent += rows.count as u64;
-        let mut insert = client.insert("events", &columns, &token);
+        let mut insert = client.insert("events", &columns, RowFormat::RowBinary, &token);
         insert.send(Bytes::from(rows.bytes)).await?;
         insert.end().await?;
         record_segment(client, &token, rows.segment, &rows.received).await?;

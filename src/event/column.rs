@@ -1,6 +1,7 @@
-//! Encodings of a column's value: RowBinary for the spool and the store, JSON for people.
+//! Encodings of a column's value: RowBinary for the spool, Native for the store, JSON for people.
 
 use super::date::{UnixDay, UnixSeconds};
+use super::native::{Dictionary, FixedWidth, NativeColumn, Nullable, Pairs, TextColumn};
 use super::row_binary::{put_length, put_text, take, take_length, take_text};
 
 /// Names and values of a `Map(LowCardinality(String), String)`.
@@ -17,6 +18,8 @@ pub(super) trait ColumnValue {
     fn read(bytes: &mut &[u8]) -> Option<serde_json::Value>;
     /// The type in ClickHouse.
     fn sql_type() -> String;
+    /// Gathers values in RowBinary for a block in Native; `rows` is how many are expected.
+    fn native_column(rows: usize) -> impl NativeColumn + 'static;
 }
 
 macro_rules! number {
@@ -36,6 +39,10 @@ macro_rules! number {
 
             fn sql_type() -> String {
                 $sql_type.to_owned()
+            }
+
+            fn native_column(rows: usize) -> impl NativeColumn + 'static {
+                FixedWidth::<{ size_of::<Self>() }, _>::new(rows, |_| true)
             }
         })*
     };
@@ -59,6 +66,10 @@ impl ColumnValue for bool {
     fn sql_type() -> String {
         "Bool".to_owned()
     }
+
+    fn native_column(rows: usize) -> impl NativeColumn + 'static {
+        FixedWidth::new(rows, |[value]| value <= 1)
+    }
 }
 
 impl ColumnValue for UnixSeconds {
@@ -77,6 +88,10 @@ impl ColumnValue for UnixSeconds {
 
     fn sql_type() -> String {
         "DateTime('UTC')".to_owned()
+    }
+
+    fn native_column(rows: usize) -> impl NativeColumn + 'static {
+        u32::native_column(rows)
     }
 }
 
@@ -98,6 +113,10 @@ impl ColumnValue for UnixDay {
     fn sql_type() -> String {
         "Date".to_owned()
     }
+
+    fn native_column(rows: usize) -> impl NativeColumn + 'static {
+        u16::native_column(rows)
+    }
 }
 
 impl ColumnValue for &str {
@@ -116,6 +135,10 @@ impl ColumnValue for &str {
     fn sql_type() -> String {
         "LowCardinality(String)".to_owned()
     }
+
+    fn native_column(rows: usize) -> impl NativeColumn + 'static {
+        Dictionary::new(rows)
+    }
 }
 
 impl ColumnValue for UniqueText<'_> {
@@ -133,6 +156,10 @@ impl ColumnValue for UniqueText<'_> {
 
     fn sql_type() -> String {
         "String".to_owned()
+    }
+
+    fn native_column(_: usize) -> impl NativeColumn + 'static {
+        TextColumn::default()
     }
 }
 
@@ -162,6 +189,10 @@ impl ColumnValue for TextPairs<'_> {
     fn sql_type() -> String {
         "Map(LowCardinality(String), String)".to_owned()
     }
+
+    fn native_column(rows: usize) -> impl NativeColumn + 'static {
+        Pairs::new(rows)
+    }
 }
 
 /// Makes column types of enums that `names!` declares with numbers.
@@ -187,6 +218,11 @@ macro_rules! named {
             fn sql_type() -> String {
                 let values = Self::ALL.map(|known| format!("'{}' = {}", known.name(), known as u8));
                 format!("Enum8({})", values.join(", "))
+            }
+
+            fn native_column(rows: usize) -> impl $crate::event::native::NativeColumn + 'static {
+                let is_known = |[number]: [u8; 1]| Self::ALL.iter().any(|known| *known as u8 == number);
+                $crate::event::native::FixedWidth::new(rows, is_known)
             }
         })*
     };
@@ -218,6 +254,10 @@ impl<T: ColumnValue> ColumnValue for Option<T> {
 
     fn sql_type() -> String {
         format!("Nullable({})", T::sql_type())
+    }
+
+    fn native_column(rows: usize) -> impl NativeColumn + 'static {
+        Nullable::new(rows, T::native_column(rows))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::column::{ColumnValue, TextPairs, UniqueText};
 use super::date::{UnixDay, UnixSeconds};
 use super::kind::{BotCategory, DeviceClass, EventKind, ScreenClass};
+use super::native::NativeColumn;
 
 /// Removes one value of a column from the front of encoded rows; `None` when the bytes end before the value does.
 pub(crate) type ReadColumnValue = fn(&mut &[u8]) -> Option<serde_json::Value>;
@@ -46,6 +47,15 @@ macro_rules! row {
         #[allow(clippy::extra_unused_lifetimes)]
         fn readers<'a>() -> [(&'static str, ReadColumnValue); COLUMNS.len()] {
             [$((stringify!($name), <$type as ColumnValue>::read as ReadColumnValue)),*]
+        }
+
+        /// The ClickHouse type of a column and an empty column for about `rows` values; `None` when the row has no such column.
+        #[allow(clippy::extra_unused_lifetimes)]
+        pub(super) fn native_column<'a>(column: &str, rows: usize) -> Option<(String, Box<dyn NativeColumn>)> {
+            $(if column == stringify!($name) {
+                return Some((<$type as ColumnValue>::sql_type(), Box::new(<$type as ColumnValue>::native_column(rows))));
+            })*
+            None
         }
 
         /// Name and ClickHouse type of each column, in order.

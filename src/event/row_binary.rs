@@ -43,6 +43,20 @@ pub(crate) fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(text)
 }
 
+/// Removes a text from the front, like [`take_text`], and returns it with its length before it.
+#[inline]
+pub(crate) fn take_encoded_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let all = *bytes;
+    // Most texts have a length of one byte.
+    if let Some(length @ ..0x80) = all.first() {
+        let (text, rest) = all.split_at_checked(1 + usize::from(*length))?;
+        *bytes = rest;
+        return Some(text);
+    }
+    take_text(bytes)?;
+    Some(&all[..all.len() - bytes.len()])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -114,9 +114,9 @@ impl Client {
         query.fetch_bytes(format)
     }
 
-    /// An insert of RowBinary bytes into `table`. `token` is the deduplication token: ClickHouse ignores a second insert with it.
-    pub fn insert(&self, table: &str, columns: &str, token: &str) -> InsertFormatted {
-        let sql = format!("INSERT INTO {table} ({columns}) FORMAT RowBinary");
+    /// An insert into `table` of bytes in `format`. `token` is the deduplication token: ClickHouse ignores a second insert with it.
+    pub fn insert(&self, table: &str, columns: &str, format: RowFormat, token: &str) -> InsertFormatted {
+        let sql = format!("INSERT INTO {table} ({columns}) FORMAT {}", format.name());
         let insert = self
             .inner
             .clone()
@@ -127,6 +127,24 @@ impl Client {
             // Without it the node confirms before the shards have the rows.
             Some(_) => insert.with_setting("distributed_foreground_insert", "1"),
             None => insert,
+        }
+    }
+}
+
+/// How the rows of an insert are encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowFormat {
+    /// Row by row.
+    RowBinary,
+    /// Blocks of columns.
+    Native,
+}
+
+impl RowFormat {
+    fn name(self) -> &'static str {
+        match self {
+            Self::RowBinary => "RowBinary",
+            Self::Native => "Native",
         }
     }
 }

@@ -12,4 +12,4 @@ pub mod schema;
 pub mod ship;
 pub(crate) mod sql;
 
-pub use client::Client;
+pub use client::{Client, RowFormat};

@@ -18,6 +18,7 @@ mod common;
 mod dockerfile;
 mod docs;
 mod embedded;
+mod encoding;
 mod faults;
 mod hostile;
 mod key;

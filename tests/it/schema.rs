@@ -10,7 +10,7 @@ use footfall::event::{
 };
 use footfall::secret::Secret;
 use footfall::store::days::{Closed, DayCloser};
-use footfall::store::{Client, schema};
+use footfall::store::{Client, RowFormat, schema};
 use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
@@ -43,7 +43,7 @@ impl Berlin {
     async fn insert(&self, token: &str, rows: &[EventRow<'_>]) {
         let mut bytes = Vec::new();
         rows.iter().for_each(|row| row.encode(&mut bytes));
-        let mut insert = self.client.insert("events", &COLUMNS.join(", "), token);
+        let mut insert = self.client.insert("events", &COLUMNS.join(", "), RowFormat::RowBinary, token);
         insert.send(Bytes::from(bytes)).await.unwrap();
         insert.end().await.unwrap();
     }

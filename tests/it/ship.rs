@@ -13,7 +13,7 @@ use footfall::secret::Secret;
 use footfall::spool::{Durability, EventEntry, EventRecord, SegmentId, Spool, inspect, requeue};
 use footfall::store::reconcile::Reconciliation;
 use footfall::store::ship::Shipper;
-use footfall::store::{Client, schema};
+use footfall::store::{Client, RowFormat, schema};
 use jiff::tz::TimeZone;
 use tokio::sync::oneshot;
 
@@ -164,7 +164,7 @@ pub(crate) fn store() -> (tempfile::TempDir, StoreProcess) {
     (directory, store)
 }
 
-fn client(address: SocketAddr) -> Client {
+pub(crate) fn client(address: SocketAddr) -> Client {
     Client::new(&config::StoreConfig::Server {
         url: format!("http://{address}"),
         database: "footfall".into(),
@@ -375,7 +375,8 @@ fn the_store_takes_a_token_once_for_each_month_whatever_rows_come_with_it() {
             row(id, start + time * 1_000, start + 1_000, &mut rows);
         }
         shipping.runtime.block_on(async {
-            let mut insert = shipping.client.insert("events", &COLUMNS.join(", "), "segment");
+            let mut insert =
+                shipping.client.insert("events", &COLUMNS.join(", "), RowFormat::RowBinary, "segment");
             insert.send(rows.into()).await.unwrap();
             insert.end().await.unwrap();
         });

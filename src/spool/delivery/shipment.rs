@@ -10,19 +10,28 @@ use bytes::{Bytes, BytesMut};
 
 use super::queue::SealedSegment;
 use super::spool::Spool;
-use crate::event::UnixSeconds;
+use crate::config::DEFAULT_SEAL_BYTES;
+use crate::event::{NativeBlock, UnixSeconds};
 use crate::spool::accounting::contents::SegmentContents;
 use crate::spool::accounting::record::{self, FilterId, RecordKind, RecordRef};
 use crate::spool::accounting::segment_rows::{SEGMENT_COLUMNS, encode_segment_rows};
+use crate::spool::limits::MAX_SEGMENT_ROWS;
 use crate::spool::log::disk::DiskFile;
 use crate::spool::log::error::SpoolError;
 use crate::spool::log::frame::{FrameKind, FrameRef};
 use crate::spool::log::segment::{Header, ReadStep, SegmentId, SegmentReader};
+use crate::spool::log::writer::queue::MAX_WAITING;
 
 /// Columns that each event gets when it is shipped: its segment, by which the store can tell what arrived of it.
-const ORIGIN_COLUMNS: &str = "collector, segment";
+const ORIGIN_COLUMNS: [&str; 2] = ["collector", "segment"];
 /// Rows are passed on in chunks of about this many bytes.
 const CHUNK: usize = 1 << 20;
+/// The largest segment whose events are gathered in memory. The block takes at most about twice as much, and a third of it as a rule.
+const MAX_BLOCK_BYTES: u64 = 128 << 20;
+const _: () = assert!(
+    DEFAULT_SEAL_BYTES + MAX_WAITING as u64 <= MAX_BLOCK_BYTES / 4 * 3,
+    "a segment that is sealed at the default size, with a last batch and its summary, is sent as a block"
+);
 const EVENTS: FrameKind = FrameKind::Record(RecordKind::Events as u8);
 const AUDIT: FrameKind = FrameKind::Record(RecordKind::Audit as u8);
 
@@ -160,7 +169,7 @@ impl Shipment {
         let SealedSegment { events, audit, .. } = self.sealed;
         let mut batches = Vec::new();
         if events > 0 {
-            let columns = format!("{}, {ORIGIN_COLUMNS}", columns(EVENTS));
+            let columns = format!("{}, {}", columns(EVENTS), ORIGIN_COLUMNS.join(", "));
             batches.push(InsertBatch { rows: BatchRows::Events, columns });
         }
         if audit > 0 {
@@ -170,7 +179,31 @@ impl Shipment {
         batches
     }
 
-    /// Passes the rows of a batch to `send`, chunk by chunk, until that returns `false`. Events that are `already_stored` are left out;
+    /// The events as one block in Native, except those that are `already_stored`, as in [`Self::send_rows`]. `None`: this version does not
+    /// know the columns or a value, or the segment is too large for memory. [`Self::send_rows`] sends what it can of any segment.
+    pub(crate) fn native_block(&self, already_stored: &[bool]) -> Result<Option<NativeBlock>, ShipmentError> {
+        let columns = self.header.schema(EVENTS.to_byte()).unwrap_or_default();
+        let rows = already_stored.iter().filter(|stored| **stored).count();
+        let rows = usize::try_from(self.sealed.events).unwrap_or(usize::MAX).saturating_sub(rows);
+        if self.sealed.bytes > MAX_BLOCK_BYTES || rows as u64 > MAX_SEGMENT_ROWS {
+            return Ok(None);
+        }
+        let Some(mut block) = NativeBlock::new(columns.split(", "), rows) else { return Ok(None) };
+        let SegmentId { collector, number } = self.origin();
+        for (column, value) in ORIGIN_COLUMNS.into_iter().zip([collector, number]) {
+            block.add_constant(column, value);
+        }
+        let mut already_stored = already_stored.iter();
+        let mut is_known = true;
+        self.read_records(RecordKind::Events, &mut |record| {
+            let mut rows = record.event_rows().filter(|_| already_stored.next() != Some(&true));
+            is_known = rows.all(|row| block.push(row).is_some());
+            is_known
+        })?;
+        Ok(is_known.then_some(block))
+    }
+
+    /// Passes the rows of a batch in RowBinary to `send`, chunk by chunk, until that returns `false`. Events that are `already_stored` are left out;
     /// it has an entry for each event in order, or none.
     pub(crate) fn send_rows(
         &self,
@@ -191,10 +224,7 @@ impl Shipment {
         let mut chunk = BytesMut::with_capacity(CHUNK);
         let mut is_wanted = true;
         let mut already_stored = already_stored.iter();
-        self.read_frames(self.start..self.sealed.counts_at, &mut |frame| {
-            let Some(record) = RecordRef::parse(frame).filter(|record| record.kind == kind) else {
-                return true;
-            };
+        self.read_records(kind, &mut |record| {
             if chunk.len() + record.rows.len() > CHUNK && !chunk.is_empty() {
                 let full = std::mem::replace(&mut chunk, BytesMut::with_capacity(CHUNK));
                 is_wanted = send(full.freeze());
@@ -210,16 +240,27 @@ impl Shipment {
                 }
             }
             is_wanted
-        })
-        .map_err(|source| SpoolError::Io {
-            action: "read segment",
-            path: self.sealed.id.file_name().into(),
-            source: source.into(),
-        })??;
+        })?;
         if is_wanted && !chunk.is_empty() {
             send(chunk.freeze());
         }
         Ok(())
+    }
+
+    /// Passes the records of one kind to `visit` until that returns `false`.
+    fn read_records(
+        &self,
+        kind: RecordKind,
+        visit: &mut impl FnMut(&RecordRef<'_>) -> bool,
+    ) -> Result<(), ShipmentError> {
+        let read = self.read_frames(self.start..self.sealed.counts_at, &mut |frame| {
+            RecordRef::parse(frame).filter(|record| record.kind == kind).is_none_or(|record| visit(&record))
+        });
+        read.map_err(|source| SpoolError::Io {
+            action: "read segment",
+            path: self.sealed.id.file_name().into(),
+            source: source.into(),
+        })?
     }
 
     /// Passes the frames of a range to `visit` until that returns `false`.

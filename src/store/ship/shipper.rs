@@ -32,7 +32,7 @@ use crate::error_chain::error_chain;
 use crate::spool::{
     BatchRows, InsertBatch, MAX_SEGMENT_ROWS, SealedSegment, SegmentId, Shipment, Spool, SpoolError, today,
 };
-use crate::store::Client;
+use crate::store::{Client, RowFormat};
 
 /// Most rows in a block. A segment must be one block, because ClickHouse stores a block whole or not at all.
 const BLOCK_ROWS: u64 = 1 << 20;
@@ -253,9 +253,17 @@ impl Shipper {
         present: Arc<Vec<bool>>,
     ) -> Result<(), ShipError> {
         let token = table::token(shipment.id(), batch.rows);
+        let block = match batch.rows {
+            BatchRows::Events => {
+                let (shipment, present) = (shipment.clone(), present.clone());
+                blocking(move || shipment.native_block(&present)).await?
+            }
+            BatchRows::Audit | BatchRows::Segment => None,
+        };
+        let format = if block.is_some() { RowFormat::Native } else { RowFormat::RowBinary };
         let mut insert = self
             .client
-            .insert(table::table(batch.rows), &batch.columns, &token)
+            .insert(table::table(batch.rows), &batch.columns, format, &token)
             .with_timeouts(Some(SEND_TIMEOUT), Some(ANSWER_TIMEOUT));
         for (name, value) in [
             ("async_insert", "0".to_owned()),
@@ -271,7 +279,14 @@ impl Shipper {
         let reader = {
             let (shipment, batch) = (shipment.clone(), batch.clone());
             blocking(move || {
-                shipment.send_rows(&batch, &present, |chunk| chunks.blocking_send(chunk).is_ok())
+                let send = |chunk| chunks.blocking_send(chunk).is_ok();
+                match block {
+                    Some(block) => {
+                        block.send(send);
+                        Ok(())
+                    }
+                    None => shipment.send_rows(&batch, &present, send),
+                }
             })
         };
         let sender = async {

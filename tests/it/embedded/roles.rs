@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 
 use super::{Running, encode, inhabited, store};
 use crate::common::eventually;
+use footfall::store::RowFormat;
 
 struct Actor<'a> {
     store: &'a Running,
@@ -158,7 +159,7 @@ async fn the_collector_does_all_its_work_with_what_the_file_gives_it() {
     for (token, row) in [("one", view(1, seen)), ("two", view(2, seen)), ("three", view(2, seen + 60_000))] {
         let mut bytes = Vec::new();
         row.encode(&mut bytes);
-        let mut insert = client.insert("events", &COLUMNS.join(", "), token);
+        let mut insert = client.insert("events", &COLUMNS.join(", "), RowFormat::RowBinary, token);
         insert.send(bytes.into()).await.unwrap();
         insert.end().await.unwrap();
     }

@@ -11,7 +11,7 @@ use footfall::config;
 use footfall::event::COLUMNS;
 use footfall::report::{RawReportRequest, ReportAnswer, Reports};
 use footfall::store::days::DayCloser;
-use footfall::store::{Client, schema};
+use footfall::store::{Client, RowFormat, schema};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ impl Site {
         let client = Client::new(&config::StoreConfig::embedded(process.store.listen));
         let zone = TimeZone::get(data::ZONE).unwrap();
         schema::migrate(&client, &zone).await.unwrap();
-        let mut insert = client.insert("events", &COLUMNS.join(", "), "rows");
+        let mut insert = client.insert("events", &COLUMNS.join(", "), RowFormat::RowBinary, "rows");
         insert.send(rows.to_vec().into()).await.unwrap();
         insert.end().await.unwrap();
         // Every row stands for itself, unless a test says otherwise.
