@@ -10,6 +10,9 @@
 //! Each server runs in a separate process, one after the other, for several rounds. CPU per request is the main figure:
 //! the generator shares the machine's cores, so that requests per second depend on the generator too.
 //!
+//! Merges go on after the load. So the CPU of collector and store for an event is also measured until the store is at rest: from the start
+//! of the warm-up until its parts do not change any more, for the events of warm-up, load and steady rate.
+//!
 //! Environment variables change a run:
 //!
 //! - `BENCH_SECONDS` (5), `BENCH_ROUNDS` (3), `BENCH_CONNECTIONS` (64);
@@ -45,6 +48,11 @@ use subject::{Server, Subject};
 
 /// Load before the measurement opens the connections and fills the caches.
 const WARM_UP: Duration = Duration::from_secs(1);
+/// The store is at rest after so long without a change of its parts and with next to no CPU: it looks for parts to merge every ten
+/// seconds.
+const REST: Duration = Duration::from_secs(11);
+/// The longest wait for that rest.
+const REST_AT_MOST: Duration = Duration::from_secs(90);
 /// Number of configured sites when idle memory is measured.
 const MANY_SITES: usize = 1_000;
 /// Numbers of events in a beacon.
@@ -154,7 +162,8 @@ fn measure(settings: &BenchSettings, server: &Server, events: u32, round: u64, l
         longest_pause: load::RETRY_PAUSE,
     };
     let run = |plan: &Plan, time| load::run(plan, time).expect("sockets work on loopback");
-    run(&plan(1, None), WARM_UP);
+    let (all_cpu, all_store) = (server.cpu(), server.store_cpu());
+    let warm_up = run(&plan(1, None), WARM_UP);
     let (cpu, store, own) = (server.cpu(), server.store_cpu(), own_cpu());
     let outcome = run(&plan(2, None), settings.time);
     let (cpu, store, own) = (server.cpu() - cpu, server.store_cpu() - store, own_cpu() - own);
@@ -169,6 +178,12 @@ fn measure(settings: &BenchSettings, server: &Server, events: u32, round: u64, l
     line.add(outcome.per_second(), each(cpu), each(store), each(own), &outcome.latency);
     let steady = run(&plan(3, Some(settings.rate)), settings.time.min(Duration::from_secs(3)));
     line.add_steady(&steady.latency, steady.per_second());
+    if server.collector().is_some() {
+        server.wait_for_rest(REST, REST_AT_MOST);
+        let events = (warm_up.taken + outcome.taken + steady.taken) * u64::from(events);
+        let each = |time: Duration| time.as_secs_f64() * 1e6 / events as f64;
+        line.add_rest(each(server.cpu() - all_cpu), each(server.store_cpu() - all_store));
+    }
     line.peak_memory = line.peak_memory.max(server.peak_memory());
     line.store_memory = line.store_memory.max(server.store_memory());
 }

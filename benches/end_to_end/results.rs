@@ -14,6 +14,8 @@ pub struct ResultLine {
     cpu: Vec<f64>,
     store_cpu: Vec<f64>,
     generator_cpu: Vec<f64>,
+    rest_cpu: Vec<f64>,
+    rest_store_cpu: Vec<f64>,
     latency: Histogram,
     steady: Histogram,
     steady_rate: f64,
@@ -32,6 +34,8 @@ impl ResultLine {
             cpu: Vec::new(),
             store_cpu: Vec::new(),
             generator_cpu: Vec::new(),
+            rest_cpu: Vec::new(),
+            rest_store_cpu: Vec::new(),
             latency: Histogram::default(),
             steady: Histogram::default(),
             steady_rate: 0.0,
@@ -65,16 +69,25 @@ impl ResultLine {
         self.steady_rate = per_second;
     }
 
+    /// The CPU times of the server and its store until the store is at rest, in µs per event.
+    pub fn add_rest(&mut self, cpu: f64, store_cpu: f64) {
+        self.rest_cpu.push(cpu);
+        self.rest_store_cpu.push(store_cpu);
+    }
+
     pub fn last(&self) -> String {
         let last = |figures: &[f64]| figures.last().copied().unwrap_or_default();
         format!(
-            "{}, {} events: {:.0} beacons/s, {:.2} µs CPU each (store {:.2}, generator {:.2})",
+            "{}, {} events: {:.0} beacons/s, {:.2} µs CPU each (store {:.2}, generator {:.2}); \
+             an event until the store rests: {:.2} (store {:.2})",
             self.name,
             self.events,
             last(&self.per_second),
             last(&self.cpu),
             last(&self.store_cpu),
             last(&self.generator_cpu),
+            last(&self.rest_cpu),
+            last(&self.rest_store_cpu),
         )
     }
 }
@@ -108,17 +121,19 @@ impl Results {
     /// The figures as two Markdown tables.
     pub fn table(&self) -> String {
         let mut text = String::from(
-            "\n| server | events | beacons/s | CPU µs a beacon | µs an event | ratio | p50 ms | p99 ms | steady: p50 ms | p99 ms | store CPU µs | generator CPU µs |\n\
-             |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+            "\n| server | events | beacons/s | CPU µs a beacon | µs an event | ratio | p50 ms | p99 ms | steady: p50 ms | p99 ms | store CPU µs | generator CPU µs | until rest: µs an event | store | both |\n\
+             |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         );
         for line in &self.lines {
             let baseline = self.lines.iter().find(|other| other.events == line.events);
             let cpu = median(&line.cpu);
             let ratio = cpu / baseline.map_or(cpu, |other| median(&other.cpu));
+            let both: Vec<_> =
+                line.rest_cpu.iter().zip(&line.rest_store_cpu).map(|(cpu, store)| cpu + store).collect();
             let quantile = |latency: &Histogram, share| latency.quantile(share).as_secs_f64() * 1e3;
             let _ = writeln!(
                 text,
-                "| {} | {} | {:.0} | {cpu:.2} | {:.2} | {ratio:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
+                "| {} | {} | {:.0} | {cpu:.2} | {:.2} | {ratio:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
                 line.name,
                 line.events,
                 median(&line.per_second),
@@ -129,6 +144,9 @@ impl Results {
                 quantile(&line.steady, 0.99),
                 median(&line.store_cpu),
                 median(&line.generator_cpu),
+                median(&line.rest_cpu),
+                median(&line.rest_store_cpu),
+                median(&both),
             );
         }
         self.footprint_table(&mut text);

@@ -9,6 +9,11 @@ use crate::bare::{self, Shape};
 use crate::common::{Collector, good_beacon, ports, process};
 use crate::load::HOST;
 
+/// How often the store is looked at while it comes to rest.
+const REST_STEP: Duration = Duration::from_secs(1);
+/// The share of a core below which the store counts as idle.
+const IDLE_SHARE: f64 = 0.1;
+
 /// A kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
@@ -131,6 +136,30 @@ impl Server {
 
     pub fn store_cpu(&self) -> Duration {
         self.store_pid().and_then(process::cpu).unwrap_or_default()
+    }
+
+    /// Waits until the store's parts have not changed and its CPU was nearly idle for `time`, but no longer than `at_most`.
+    ///
+    /// Returns at once without a store. The collector's user may read no table of merges, but a merge needs CPU and changes the parts.
+    pub fn wait_for_rest(&self, time: Duration, at_most: Duration) {
+        let Some(collector) = self.collector() else { return };
+        let parts = || {
+            let query = "SELECT sum(parts), sum(active_parts), sum(total_rows) FROM system.tables WHERE database = 'footfall'";
+            collector.store.query(query).ok()
+        };
+        let began = Instant::now();
+        let (mut before, mut cpu, mut quiet_since) = (parts(), self.store_cpu(), Instant::now());
+        while quiet_since.elapsed() < time && began.elapsed() < at_most {
+            std::thread::sleep(REST_STEP);
+            let (now, used) = (parts(), self.store_cpu());
+            if now != before || used - cpu > REST_STEP.mul_f64(IDLE_SHARE) {
+                quiet_since = Instant::now();
+            }
+            (before, cpu) = (now, used);
+        }
+        if began.elapsed() >= at_most {
+            println!("the store is still busy after {at_most:?}");
+        }
     }
 
     /// Resident memory in bytes.
