@@ -11,7 +11,8 @@
 --   the same, paths and names as LowCardinality           20.0
 -- Events of one visitor repeat each other in most columns, so they are stored side by side; visits are computed from them, too.
 -- A report on one kind also reads the column `kind` of its days, 0.2 bytes an event. Delta, DoubleDelta, T64 and ZSTD(3) made the
--- table larger, except Delta for `seq`, which counts up: what is left is random (event_id, page_load) or measured (times), and ZSTD finds that `received` repeats within a beacon.
+-- table larger, except Delta for `seq`, which counts up: what is left is random (event_id, page_load) or measured (times), and ZSTD finds
+-- that `received` repeats within a beacon.
 --
 -- Deduplication: a segment of the spool is one insert with its name as the token. On a cluster, each event lies on the shard of its visitor,
 -- so that visits are computed where their rows are. The shard depends only on the row, so a repeated insert is divided in the same way, and
@@ -20,6 +21,8 @@
 -- (0004_days.sql). In every time zone a day begins at a quarter of an hour UTC.
 -- Parts are synced when they are written, because the spool deletes what the store has confirmed. That costs a few milliseconds
 -- for each insert, that is for each segment. The embedded store syncs every table.
+-- A part is compact until it is merged: it has all columns in one file. So a large segment is 13 synced files instead of 270. A merge of more than
+-- 10 MiB makes a wide part, which is smaller, and from which a report reads only its columns.
 CREATE TABLE IF NOT EXISTS {database}.events{local}{on_cluster}
 (
     {event_columns seq CODEC(Delta(4), ZSTD(1))},
@@ -43,6 +46,7 @@ SETTINGS
     {deduplication_window} = 10000,
     default_compression_codec = 'ZSTD(1)',
     lightweight_mutation_projection_mode = 'rebuild',
+    min_level_for_wide_part = 1,
     fsync_after_insert = 1,
     fsync_part_directory = 1;
 
