@@ -155,7 +155,7 @@ fn read_limits(value: Option<(RawValue, SettingLocation)>, problems: &mut Config
 fn read_spool(value: Option<(RawValue, SettingLocation)>, problems: &mut ConfigProblems) -> SpoolLimits {
     let location = value.as_ref().map_or(SettingLocation::Line(1), |(_, location)| location.clone());
     let mut section = section("spool", value, problems);
-    let rows = section.read("seal_rows", number(1, u64::from(MAX_SEAL_ROWS))).unwrap_or(100_000);
+    let rows = section.read("seal_rows", number(1, u64::from(MAX_SEAL_ROWS))).unwrap_or(250_000);
     let limits = SpoolLimits {
         seal_rows: u32::try_from(rows).expect("bounded above by MAX_SEAL_ROWS"),
         seal_bytes: section.read("seal_bytes", bytes).unwrap_or(DEFAULT_SEAL_BYTES),

@@ -86,7 +86,7 @@ pub struct SpoolLimits {
     pub seal_rows: u32,
     /// Seal a segment at this many bytes.
     pub seal_bytes: u64,
-    /// Seal a segment this long after its first row.
+    /// Seal a segment this long after its first row, or five times as long after it while the collector is busy.
     pub seal_after: Duration,
     /// Bytes of the spool above which beacons get 503.
     pub max_bytes: u64,

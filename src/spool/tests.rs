@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::SpoolLimits;
 use crate::event::DropReason;
@@ -51,6 +51,19 @@ fn a_segment_is_sealed_at_its_rows_its_bytes_and_its_age() {
         until(|| spool.oldest_sealed().is_some());
         assert_eq!(spool.oldest_sealed().unwrap().events, 4);
     }
+}
+
+#[test]
+fn a_segment_that_fills_fast_gets_five_times_as_old() {
+    let directory = tempfile::tempdir().unwrap();
+    let seal_after = Duration::from_millis(100);
+    let limits = SpoolLimits { seal_rows: 100_000, seal_bytes: 8 << 20, seal_after, ..limits() };
+    let (spool, _) = Spool::open(directory.path(), &limits).unwrap();
+    let began = Instant::now();
+    wait(append(&spool, 1, &(0..10_000).collect::<Vec<_>>()).unwrap()).unwrap();
+    until(|| spool.oldest_sealed().is_some());
+    assert!(began.elapsed() >= seal_after * 5, "{:?}", began.elapsed());
+    assert_eq!(spool.oldest_sealed().unwrap().events, 10_000);
 }
 
 #[test]
