@@ -32,6 +32,7 @@ pub struct WireInput<'a> {
     /// Empty for [`BeaconTransfer::Pixel`].
     pub body: &'a [u8],
     pub query: &'a str,
+    /// Empty except for [`BeaconTransfer::Pixel`].
     pub referer: &'a str,
     /// Returns a random id, for formats without one.
     pub random_page_load: fn() -> u64,

@@ -21,9 +21,15 @@ pub(crate) fn check(site: &Site, headers: &HeaderMap) -> Result<(), IngestError>
         origin => origin,
     };
     let Some(from) = from else { return Ok(()) };
-    let address =
-        std::str::from_utf8(from).ok().and_then(WebAddress::parse).ok_or(IngestError::ForeignHost)?;
-    if site.allows(address.host) { Ok(()) } else { Err(IngestError::ForeignHost) }
+    // Only the path of a referrer may have other bytes than ASCII.
+    let from = String::from_utf8_lossy(from);
+    let address = WebAddress::parse(&from).ok_or(IngestError::ForeignHost)?;
+    // A final dot makes a name absolute; it is the same host.
+    if site.allows(address.host.strip_suffix('.').unwrap_or(address.host)) {
+        Ok(())
+    } else {
+        Err(IngestError::ForeignHost)
+    }
 }
 
 #[cfg(test)]
@@ -51,6 +57,9 @@ mod tests {
             &[("origin", "https://clinic.example")],
             &[("origin", "http://www.clinic.example:8443")],
             &[("origin", "null")],
+            &[("origin", "https://clinic.example.")],
+            &[("origin", "https://www.clinic.example.:8443")],
+            &[("referer", "https://clinic.example./a")],
             &[("referer", "https://clinic.example/a?b=https://evil.example/")],
             &[("origin", "null"), ("referer", "https://clinic.example")],
             &[("origin", "https://clinic.example"), ("referer", "https://search.example/")],
@@ -64,6 +73,8 @@ mod tests {
         for address in [
             "https://evil.example",
             "https://clinic.example.evil.example",
+            "https://clinic.example..",
+            "https://clinic.example.evil.example.",
             "https://evil.example:443",
             "https://evilclinic.example",
             "https://clinic.example@evil.example",

@@ -49,6 +49,8 @@ impl Origins {
     }
 
     fn contains(&self, host: &str) -> bool {
+        // A final dot makes a name absolute; it is the same host.
+        let host = host.strip_suffix('.').unwrap_or(host);
         let dots = || host.bytes().enumerate().filter(|&(at, byte)| byte == b'.' && at > 0);
         self.any
             || self.exact.contains(host)
@@ -109,6 +111,9 @@ mod tests {
             ("http://clinic.example:8080", true),
             ("https://a.sites.example", true),
             ("https://a.b.sites.example", true),
+            ("https://clinic.example.", true),
+            ("https://a.sites.example.:8443", true),
+            ("https://clinic.example..", false),
             ("https://sites.example", false),
             ("https://.sites.example", false),
             ("https://evilsites.example", false),

@@ -1,12 +1,17 @@
 //! Which request gets which response.
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
-use hyper::header::{HOST, HeaderMap, HeaderName, REFERER, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING};
-use hyper::{Method, Request, Response, StatusCode, Uri, Version};
+use hyper::header::{
+    HOST, HeaderMap, HeaderName, HeaderValue, REFERER, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING,
+};
+use hyper::{Method, Request, Response, StatusCode, Version};
+use percent_encoding::{CONTROLS, percent_encode};
+use tracing::warn;
 
 use crate::access::{Role, TokenHolder, TokenVerifier, same_origin};
 use crate::beacon::{BeaconTransfer, WireFormat, WireInput};
@@ -60,6 +65,8 @@ pub struct PublicHandler<C> {
     body_permits: BodyPermits,
     body_timeout: Duration,
     metrics: RequestMetrics,
+    /// The warning of a proxy that is not trusted is logged once.
+    untrusted_proxy: Once,
 }
 
 impl<C: BeaconCollector> Handler for PublicHandler<C> {
@@ -117,6 +124,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
             body_permits: BodyPermits::default(),
             body_timeout,
             metrics: RequestMetrics::register(),
+            untrusted_proxy: Once::new(),
         })
     }
 
@@ -179,7 +187,12 @@ impl<C: BeaconCollector> PublicHandler<C> {
         };
         let limits = (self.body_timeout, &self.body_permits);
         let body = body::read(&head, content_types, body, limits).await?;
-        let input = input(&head.uri, &head.headers, &body);
+        let input = WireInput {
+            body: &body,
+            query: head.uri.query().unwrap_or_default(),
+            referer: "",
+            random_page_load,
+        };
         let accepted = self.collector.store(sender, &head.headers, format, &input).await?;
         self.metrics.count_accepted(&accepted, body.len(), start.elapsed());
         let mut response = response::empty(StatusCode::NO_CONTENT);
@@ -196,7 +209,8 @@ impl<C: BeaconCollector> PublicHandler<C> {
         let start = Instant::now();
         let (head, _) = request.into_parts();
         let peer = self.admit(&head.headers, connection, start)?;
-        let input = input(&head.uri, &head.headers, b"");
+        let (query, referer) = (head.uri.query().unwrap_or_default(), referer(&head.headers));
+        let input = WireInput { body: b"", query, referer: &referer, random_page_load };
         let accepted = self.collector.store(Sender::Page(peer), &head.headers, format, &input).await?;
         self.metrics.count_accepted(&accepted, 0, start.elapsed());
         let mut response = public_response::pixel();
@@ -245,15 +259,27 @@ impl<C: BeaconCollector> PublicHandler<C> {
         connection: &ConnectionContext,
         now: Instant,
     ) -> Result<Peer, Rejection> {
+        if !connection.through_proxy() && headers.contains_key(&X_FORWARDED_FOR) {
+            self.untrusted_proxy.call_once(|| {
+                warn!(
+                    "a request has X-Forwarded-For, but comes from an address outside `trusted_proxies`; if your proxy sent it, \
+                     name the proxy's network there, or all visitors behind it count as one"
+                );
+            });
+        }
         let peer = Peer::new(connection.client_address(headers));
         self.by_address.acquire(&peer, now).map_err(Rejection::TooManyFromAddress)?;
         Ok(peer)
     }
 }
 
-fn input<'a>(uri: &'a Uri, headers: &'a HeaderMap, body: &'a [u8]) -> WireInput<'a> {
-    let referer = headers.get(REFERER).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    WireInput { body, query: uri.query().unwrap_or_default(), referer, random_page_load }
+/// The page of a pixel. Some clients send bytes as they stand in the page's links; those that are not UTF-8 stay percent-encoded.
+fn referer(headers: &HeaderMap) -> Cow<'_, str> {
+    let bytes = headers.get(REFERER).map(HeaderValue::as_bytes).unwrap_or_default();
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => percent_encode(bytes, CONTROLS).into(),
+    }
 }
 
 fn random_page_load() -> u64 {

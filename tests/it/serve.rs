@@ -93,6 +93,40 @@ fn new_sites_are_taken_up_without_dropping_a_connection() {
 }
 
 #[test]
+fn a_proxy_that_is_not_trusted_is_logged_once() {
+    let mut collector = without_store("trusted_proxies = []\n");
+    collector.start();
+    let warning = || collector.log().matches("outside `trusted_proxies`").count();
+    let send = |headers: &str| {
+        let seq = warning() as u32;
+        let beacon = good_beacon("clinic", 9, seq, "/");
+        http::post(collector.listen, "/b", headers, beacon.as_bytes()).unwrap().status
+    };
+    assert_eq!(send(""), 204);
+    assert_eq!(warning(), 0);
+    for client in ["203.0.113.7", "203.0.113.8, 203.0.113.9", "nonsense"] {
+        send(&format!("X-Forwarded-For: {client}\r\n"));
+        eventually("the warning is logged", PATIENCE, || warning() == 1);
+    }
+    assert!(!collector.log().contains("203.0.113"), "{}", collector.log());
+}
+
+#[test]
+fn a_pixel_s_page_may_have_any_bytes_in_its_address() {
+    let mut collector = without_store("");
+    collector.start();
+    for path in ["/врачи".as_bytes(), b"/\xe2\xf0\xe0\xf7\xe8", b"/%D0%B2?x=\xff\xfe#\x80", b"/plain"] {
+        let mut request = b"GET /b.gif?s=clinic HTTP/1.1\r\nHost: a\r\nConnection: close\r\nReferer: https://clinic.example".to_vec();
+        request.extend_from_slice(path);
+        request.extend_from_slice(b"\r\n\r\n");
+        let answer = http::exchange(collector.listen, &request).unwrap();
+        assert_eq!(answer.status, 200, "{}: {}", path.escape_ascii(), answer.text());
+    }
+    let foreign = b"GET /b.gif?s=clinic HTTP/1.1\r\nHost: a\r\nConnection: close\r\nReferer: https://\xe2.example/\r\n\r\n";
+    assert_eq!(http::exchange(collector.listen, foreign).unwrap().status, 403);
+}
+
+#[test]
 fn what_it_writes_holds_no_address_and_no_user_agent() {
     let mut collector = without_store("");
     collector.start();

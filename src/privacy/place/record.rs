@@ -30,7 +30,8 @@ impl GeoRecord {
                 &[&path!["subdivisions", 0, "names", "en"], &path!["state1"], &path!["region"]],
                 any,
             ),
-            city: first_text(found, &[&path!["city", "names", "en"], &path!["city"]], any),
+            city: without_district(&first_text(found, &[&path!["city", "names", "en"], &path!["city"]], any))
+                .into(),
             network: first_text(
                 found,
                 &[&path!["autonomous_system_organization"], &path!["as_name"], &path!["organization"]],
@@ -63,6 +64,15 @@ fn first_text<S: AsRef<[u8]>>(
     text[..text.floor_char_boundary(MAX_NAME)].into()
 }
 
+/// DB-IP names districts behind some cities: `Moscow (Tsentralnyy administrativnyy okrug)`. All of a city's visitors are of one city, and a
+/// district is finer than any report needs.
+fn without_district(city: &str) -> &str {
+    match city.split_once(" (") {
+        Some((city, _)) if !city.trim().is_empty() => city.trim_end(),
+        _ => city,
+    }
+}
+
 /// The autonomous system's number, as a number or as a text with or without `AS`.
 fn number<S: AsRef<[u8]>>(found: &LookupResult<'_, S>) -> u32 {
     for path in [path!["autonomous_system_number"], path!["asn"]] {
@@ -76,4 +86,25 @@ fn number<S: AsRef<[u8]>>(found: &LookupResult<'_, S>) -> u32 {
         }
     }
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_city_has_no_district() {
+        for (name, city) in [
+            ("Moscow (Tsentralnyy administrativnyy okrug)", "Moscow"),
+            ("Saint Petersburg (Admiralteisky)", "Saint Petersburg"),
+            ("Moscow (Presnenskiy (north))", "Moscow"),
+            ("Frankfurt am Main (Innenstadt I", "Frankfurt am Main"),
+            ("Frankfurt am Main", "Frankfurt am Main"),
+            ("(unnamed)", "(unnamed)"),
+            (" (x)", " (x)"),
+            ("", ""),
+        ] {
+            assert_eq!(without_district(name), city);
+        }
+    }
 }

@@ -1,9 +1,9 @@
 //! The address of a request's client: the peer, or the client that trusted proxies name.
 //!
 //! Proxies append to `X-Forwarded-For` and `Forwarded`, so both are read from the right, up to the first address that is
-//! not trusted: strangers can write everything left of it. The peer is the client when an entry cannot be read, or when the
-//! two headers name different clients (a proxy passed on a header that it does not know). Nothing here keeps, prints or
-//! logs an address.
+//! not trusted: strangers can write everything left of it. `Forwarded` is read only when there is no `X-Forwarded-For`: a proxy that
+//! writes one passes on what a stranger wrote into the other, and most proxies write `X-Forwarded-For`. The peer is the client when an
+//! entry cannot be read. Empty entries are left out (RFC 9110, section 5.6.1.2). Nothing here keeps, prints or logs an address.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -52,14 +52,11 @@ impl TrustedProxies {
 
     /// The client of a request whose peer is trusted: the client that the headers name, or the peer.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let listed = self.walk(headers.get_all(&X_FORWARDED_FOR), listed_hop);
-        let forwarded = self.walk(headers.get_all(FORWARDED), forwarded_hop);
-        match (listed, forwarded) {
-            (ClaimedClient::Address(client), ClaimedClient::None)
-            | (ClaimedClient::None, ClaimedClient::Address(client)) => client,
-            (ClaimedClient::Address(one), ClaimedClient::Address(other)) if one == other => one,
-            _ => peer,
-        }
+        let claimed = match self.walk(headers.get_all(&X_FORWARDED_FOR), listed_hop) {
+            ClaimedClient::None => self.walk(headers.get_all(FORWARDED), forwarded_hop),
+            listed => listed,
+        };
+        if let ClaimedClient::Address(client) = claimed { client } else { peer }
     }
 
     /// Reads one kind of header from the right, up to the first address that is not trusted.
@@ -72,7 +69,7 @@ impl TrustedProxies {
         let mut left = MAX_HOPS;
         for value in values.iter().rev() {
             let Ok(value) = value.to_str() else { return ClaimedClient::Unreadable };
-            for entry in ReverseEntries(Some(value)) {
+            for entry in ReverseParts::new(value, b',').filter(|entry| !entry.is_empty()) {
                 let Some(address) = hop(entry).filter(|_| left > 0) else { return ClaimedClient::Unreadable };
                 left -= 1;
                 if !self.contains(address) {
@@ -100,25 +97,34 @@ enum ClaimedClient {
     Unreadable,
 }
 
-/// The entries of a comma-separated list, from the right. A comma within quotes does not separate entries.
-struct ReverseEntries<'a>(Option<&'a str>);
+/// The parts of a list, from the right. A separator within quotes separates nothing.
+struct ReverseParts<'a> {
+    rest: Option<&'a str>,
+    separator: u8,
+}
 
-impl<'a> Iterator for ReverseEntries<'a> {
+impl<'a> ReverseParts<'a> {
+    fn new(list: &'a str, separator: u8) -> Self {
+        Self { rest: Some(list), separator }
+    }
+}
+
+impl<'a> Iterator for ReverseParts<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
-        let rest = self.0?;
+        let rest = self.rest?;
         let mut quoted = false;
-        let comma = rest.bytes().rposition(|byte| {
+        let separator = rest.bytes().rposition(|byte| {
             quoted ^= byte == b'"';
-            byte == b',' && !quoted
+            byte == self.separator && !quoted
         });
-        let (rest, entry) = match comma {
-            Some(comma) => (Some(&rest[..comma]), &rest[comma + 1..]),
+        let (rest, part) = match separator {
+            Some(at) => (Some(&rest[..at]), &rest[at + 1..]),
             None => (None, rest),
         };
-        self.0 = rest;
-        Some(entry.trim_matches([' ', '\t']))
+        self.rest = rest;
+        Some(part.trim_matches([' ', '\t']))
     }
 }
 
@@ -134,8 +140,8 @@ fn listed_hop(entry: &str) -> Option<IpAddr> {
 /// Parses the one `for` parameter of an entry of `Forwarded` (RFC 7239, section 4). `unknown` and `_names` name no address.
 fn forwarded_hop(entry: &str) -> Option<IpAddr> {
     let mut found = None;
-    for pair in entry.split(';') {
-        let (name, value) = pair.trim_matches([' ', '\t']).split_once('=')?;
+    for pair in ReverseParts::new(entry, b';').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=')?;
         if name.eq_ignore_ascii_case("for") && found.replace(value).is_some() {
             return None;
         }
@@ -182,6 +188,9 @@ mod tests {
             ("203.0.113.7:4711", "203.0.113.7"),
             ("::ffff:203.0.113.7", "203.0.113.7"),
             ("203.0.113.7, ::ffff:10.2.0.1, fd00::1", "203.0.113.7"),
+            ("203.0.113.7,", "203.0.113.7"),
+            (", 203.0.113.7 , , ", "203.0.113.7"),
+            ("1.2.3.4,,203.0.113.7,\t,10.2.0.1", "203.0.113.7"),
         ] {
             assert_eq!(client(&[("x-forwarded-for", value)]), expected, "{value}");
         }
@@ -189,18 +198,9 @@ mod tests {
 
     #[test]
     fn the_peer_is_the_client_when_an_entry_cannot_be_read() {
-        for value in [
-            "",
-            ",",
-            "1.2.3.4,",
-            "unknown",
-            "1.2.3.4, x",
-            "1.2.3",
-            "[::1",
-            "1.2.3.4 5.6.7.8",
-            "256.1.1.1",
-            "%",
-        ] {
+        for value in
+            ["", ",", " , ,", "unknown", "1.2.3.4, x", "1.2.3", "[::1", "1.2.3.4 5.6.7.8", "256.1.1.1", "%"]
+        {
             assert_eq!(client(&[("x-forwarded-for", value)]), PEER, "{value}");
         }
         let long = Box::leak(["10.0.0.2"; 40].join(",").into_boxed_str());
@@ -224,6 +224,9 @@ mod tests {
             ("for=192.0.2.43, for=198.51.100.17;by=\"a,b\"", "198.51.100.17"),
             ("for=\"203.0.113.7:80\"; proto=https", "203.0.113.7"),
             ("for=203.0.113.7, for=10.0.0.5", "203.0.113.7"),
+            ("for=203.0.113.7;proto=https;", "203.0.113.7"),
+            ("for=203.0.113.7 ; ; proto=https,", "203.0.113.7"),
+            ("for=192.0.2.43,, for=203.0.113.7;by=\"a;b,c\";", "203.0.113.7"),
             ("for=unknown", PEER),
             ("for=_hidden", PEER),
             ("proto=https", PEER),
@@ -238,10 +241,12 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_the_proxy_passed_through_cannot_contradict_the_one_it_wrote() {
-        assert_eq!(client(&[("x-forwarded-for", "203.0.113.7"), ("forwarded", "for=1.2.3.4")]), PEER);
-        assert_eq!(client(&[("x-forwarded-for", "1.2.3.4"), ("forwarded", "for=203.0.113.7")]), PEER);
-        assert_eq!(client(&[("x-forwarded-for", "1.2.3.4"), ("forwarded", "for=1.2.3.4")]), "1.2.3.4");
-        assert_eq!(client(&[("x-forwarded-for", "1.2.3.4"), ("forwarded", "for=unknown")]), PEER);
+    fn what_a_stranger_wrote_into_a_header_that_the_proxy_does_not_write_is_not_read() {
+        for forwarded in ["for=1.2.3.4", "for=203.0.113.7", "for=unknown", "nonsense", ""] {
+            let client = client(&[("x-forwarded-for", "203.0.113.7"), ("forwarded", forwarded)]);
+            assert_eq!(client, "203.0.113.7", "{forwarded}");
+        }
+        assert_eq!(client(&[("x-forwarded-for", "x"), ("forwarded", "for=1.2.3.4")]), PEER);
+        assert_eq!(client(&[("x-forwarded-for", " , "), ("forwarded", "for=1.2.3.4")]), "1.2.3.4");
     }
 }
