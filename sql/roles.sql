@@ -71,7 +71,7 @@ CREATE SETTINGS PROFILE IF NOT EXISTS footfall_privacy SETTINGS
 -- The collector creates and changes its tables, inserts, closes days, removes duplicate events, and reads what it wrote.
 CREATE ROLE IF NOT EXISTS footfall_collector;
 GRANT CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW ON footfall.* TO footfall_collector;
-GRANT SELECT, INSERT, ALTER UPDATE, ALTER DELETE, ALTER TABLE ON footfall.* TO footfall_collector;
+GRANT SELECT, INSERT, ALTER UPDATE, ALTER DELETE, ALTER TABLE, OPTIMIZE ON footfall.* TO footfall_collector;
 GRANT SELECT ON system.tables TO footfall_collector;
 -- Needed on servers with table_engines_require_grant.
 GRANT TABLE ENGINE ON MergeTree, TABLE ENGINE ON ReplacingMergeTree TO footfall_collector;
@@ -89,23 +89,19 @@ GRANT SELECT, SHOW ON footfall.* TO footfall_operator;
 CREATE ROLE IF NOT EXISTS footfall_analyst SETTINGS PROFILE 'footfall_reading';
 GRANT SELECT ON footfall.events TO footfall_analyst;
 GRANT SELECT ON footfall.visits TO footfall_analyst;
-GRANT SELECT ON footfall.visits_open TO footfall_analyst;
-GRANT SELECT ON footfall.visits_closed TO footfall_analyst;
+GRANT SELECT ON footfall.visits_stored TO footfall_analyst;
 GRANT SELECT ON footfall.visits_between TO footfall_analyst;
 GRANT SELECT ON footfall.daily TO footfall_analyst;
-GRANT SELECT ON footfall.daily_open TO footfall_analyst;
-GRANT SELECT ON footfall.daily_closed TO footfall_analyst;
-GRANT SELECT ON footfall.daily_of_visits TO footfall_analyst;
-GRANT SELECT ON footfall.daily_of_events TO footfall_analyst;
+GRANT SELECT ON footfall.daily_stored TO footfall_analyst;
 GRANT SELECT ON footfall.days TO footfall_analyst;
 GRANT SELECT ON footfall.zone TO footfall_analyst;
 GRANT SELECT ON footfall.settings TO footfall_analyst;
 -- cluster: the shards' tables
 GRANT SELECT ON footfall.events_local TO footfall_analyst;
 -- cluster:
-GRANT SELECT ON footfall.visits_closed_local TO footfall_analyst;
+GRANT SELECT ON footfall.visits_stored_local TO footfall_analyst;
 -- cluster:
-GRANT SELECT ON footfall.daily_closed_local TO footfall_analyst;
+GRANT SELECT ON footfall.daily_stored_local TO footfall_analyst;
 
 -- The viewer reads published figures. There are none yet.
 CREATE ROLE IF NOT EXISTS footfall_viewer SETTINGS PROFILE 'footfall_reading';
@@ -136,8 +132,7 @@ GRANT SELECT ON system.events TO footfall_sre, footfall_operator;
 GRANT SELECT ON system.disks TO footfall_sre, footfall_operator;
 GRANT SELECT(type, event_time, query_duration_ms, query_kind, user, read_rows, read_bytes, memory_usage, exception_code) ON system.query_log TO footfall_sre, footfall_operator;
 
--- The privacy officer reads the audit, and reads, corrects and deletes events. Visits and daily figures of closed days were computed
--- from events and do not change with them. They are deleted after their own retention.
+-- The privacy officer reads the audit, and reads, corrects and deletes events. Days from which events are deleted are computed again.
 CREATE ROLE IF NOT EXISTS footfall_privacy SETTINGS PROFILE 'footfall_privacy';
 GRANT SELECT ON footfall.audit TO footfall_privacy;
 GRANT SELECT, ALTER UPDATE, ALTER DELETE ON footfall.events TO footfall_privacy;

@@ -23,7 +23,7 @@ SELECT
     any(if(error_source = '', '', format('{}:{}:{}', error_source, toString(error_line), toString(error_column)))) AS source,
     formatDateTime(min(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS first_seen,
     arrayStringConcat(topK(3)(path), ', ') AS pages,
-    arrayStringConcat(topK(3)(trimRight(concat(browser, ' ', browser_version))), ', ') AS browsers
+    arrayStringConcat(topKIf(3)(trimRight(concat(browser, ' ', browser_version)), browser != ''), ', ') AS browsers
 FROM events
 WHERE site = {site:String}
     AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})

@@ -31,8 +31,8 @@ FROM
         uniq(visitor) AS address_visitors,
         countIf(bot != '') AS address_bots,
         any(ip_version) AS version,
-        arraySort(groupUniqArray(toStartOfMinute(toDateTime(events.time)))) AS minutes,
-        arrayExists(pause -> pause > 1800, arrayDifference(arrayMap(minute -> toInt64(toUnixTimestamp(minute)), minutes))) AS came_back
+        arraySort(groupUniqArray(toUnixTimestamp(events.time))) AS seconds,
+        arrayExists(pause -> pause > 1800, arrayDifference(seconds)) AS came_back
     FROM events
     WHERE site = {site:String}
         AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})

@@ -5,7 +5,7 @@
 -- credit: places
 -- columns:
 --   network    text       organisation of the network; empty when unknown
---   asn        text       number of the autonomous system
+--   asn        text       number of the autonomous system; empty when unknown
 --   requests   events     events from the network
 --   share      %          share of all events
 --   addresses  addresses  pseudonyms of addresses, each once in an epoch

@@ -23,34 +23,22 @@
 --   engaged_before          s         the same in the preceding period
 WITH day >= {from:Date} AS now
 SELECT
-    sumIf(day_visitors, now) AS visitors,
-    sumIf(day_visitors, NOT now) AS visitors_before,
-    sumIf(day_visits, now) AS visits,
-    sumIf(day_visits, NOT now) AS visits_before,
-    sumIf(day_views, now) AS views,
-    sumIf(day_views, NOT now) AS views_before,
+    sumIf(daily.visitors, now) AS visitors,
+    sumIf(daily.visitors, NOT now) AS visitors_before,
+    sumIf(daily.visits, now) AS visits,
+    sumIf(daily.visits, NOT now) AS visits_before,
+    sumIf(daily.views, now) AS views,
+    sumIf(daily.views, NOT now) AS views_before,
     round(views / visits, 2) AS views_per_visit,
     round(views_before / visits_before, 2) AS views_per_visit_before,
-    round(100 * sumIf(day_bounces, now) / visits, 2) AS bounce_rate,
-    round(100 * sumIf(day_bounces, NOT now) / visits_before, 2) AS bounce_rate_before,
-    round(sumIf(day_duration_s, now) / visits, 1) AS visit_duration,
-    round(sumIf(day_duration_s, NOT now) / visits_before, 1) AS visit_duration_before,
-    round(sumIf(day_engaged_ms, now) / visits / 1000, 1) AS engaged,
-    round(sumIf(day_engaged_ms, NOT now) / visits_before / 1000, 1) AS engaged_before
-FROM
-(
-    SELECT
-        day,
-        uniqMerge(daily.visitors) AS day_visitors,
-        sum(daily.visits) AS day_visits,
-        sum(daily.views) AS day_views,
-        sum(daily.bounces) AS day_bounces,
-        sum(daily.duration_s) AS day_duration_s,
-        sum(daily.engaged_ms) AS day_engaged_ms
-    FROM daily
-    WHERE site = {site:String}
-        AND day BETWEEN {from:Date} - dateDiff('day', {from:Date}, {to:Date}) - 1 AND {to:Date}
-        AND dimension = 'total'
-        AND (bot = '' OR {bots:Bool})
-    GROUP BY day
-)
+    round(100 * sumIf(daily.bounces, now) / visits, 2) AS bounce_rate,
+    round(100 * sumIf(daily.bounces, NOT now) / visits_before, 2) AS bounce_rate_before,
+    round(sumIf(daily.duration_s, now) / visits, 1) AS visit_duration,
+    round(sumIf(daily.duration_s, NOT now) / visits_before, 1) AS visit_duration_before,
+    round(sumIf(daily.engaged_ms, now) / visits / 1000, 1) AS engaged,
+    round(sumIf(daily.engaged_ms, NOT now) / visits_before / 1000, 1) AS engaged_before
+FROM daily
+WHERE site = {site:String}
+    AND day BETWEEN {before:Date} AND {to:Date}
+    AND dimension = 'total'
+    AND bots <= {bots:Bool}

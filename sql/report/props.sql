@@ -2,7 +2,8 @@
 -- order: 200
 -- purpose: audience
 -- about: The site's own events by the properties sent with them. An event with two properties counts in two rows.
---   Visitors are the sum of daily visitors.
+--   Visitors are the sum of daily visitors. Values of few visitors are folded within their property. A property with no
+--   other values is folded with its event.
 -- columns:
 --   event     text      name of the event
 --   property  text      name of the property
@@ -34,7 +35,7 @@ FROM
             name AS event_name,
             prop.1 AS property_name,
             prop.2 AS text,
-            uniq(visitor) AS day_visitors,
+            uniqExact(visitor) AS day_visitors,
             count() AS day_events
         FROM events
         ARRAY JOIN CAST(props, 'Array(Tuple(String, String))') AS prop

@@ -6,7 +6,7 @@
 -- credit: places
 -- columns:
 --   network      text       organisation of the network; empty when unknown
---   asn          text       number of the autonomous system
+--   asn          text       number of the autonomous system; empty when unknown
 --   requests     events     events from such clients
 --   share        %          share of all events of the site
 --   of_network   %          share of all events from the network

@@ -4,9 +4,10 @@
 -- dimension: total
 -- rows: totals
 -- limit: none
--- about: Totals by hour, day, week (from Monday) or month, including periods without events. By day and longer,
+-- about: Totals by hour, day, week (from Monday) or month, including those without events, up to now. By day and longer,
 --   visitors are the sum of daily visitors; by hour, they are the visitors with an event in the hour. A visit counts
---   in the period in which it began.
+--   in the period in which it began. Under filters, by day and longer, views are those of the visits that are kept; by
+--   hour, those of the events that are kept.
 -- by: day, hour, week, month
 -- example: --from today --by hour
 -- columns:
@@ -20,10 +21,13 @@
 WITH
     {by:String} = 'hour' AS hourly,
     toDateTime({from:Date}, {timezone:String}) AS period_start,
-    toDateTime({to:Date} + 1, {timezone:String}) AS period_end
+    least(toDateTime({to:Date} + 1, {timezone:String}), now()) AS period_end,
+    least({to:Date}, toDate(now(), {timezone:String})) AS last_day,
+    -- Hours have the zone's offset, so that each hour of a day on which the clocks are set back has a row of its own.
+    moment -> formatDateTime(moment, '%Y-%m-%d %H:00 %z', {timezone:String}) AS hour_of,
+    date -> toString(multiIf({by:String} = 'week', toMonday(date), {by:String} = 'month', toStartOfMonth(date), date)) AS period_of
 SELECT
-    if(hourly, formatDateTime(bucket, '%Y-%m-%d %H:%i %z', {timezone:String}),
-        formatDateTime(bucket, '%Y-%m-%d', {timezone:String})) AS time,
+    bucket AS time,
     sum(bucket_visitors) AS visitors,
     sum(bucket_visits) AS visits,
     sum(bucket_views) AS views,
@@ -34,9 +38,9 @@ FROM
 (
     -- Days, weeks and months, from the daily figures.
     SELECT
-        toDateTime(multiIf({by:String} = 'week', toMonday(day), {by:String} = 'month', toStartOfMonth(day), day),
-            {timezone:String}) AS bucket,
-        uniqMerge(daily.visitors) AS bucket_visitors,
+        period_of(day) AS bucket,
+        toDateTime(min(day), {timezone:String}) AS starts,
+        sum(daily.visitors) AS bucket_visitors,
         sum(daily.visits) AS bucket_visits,
         sum(daily.views) AS bucket_views,
         bucket_views AS bucket_visit_views,
@@ -47,36 +51,49 @@ FROM
         AND site = {site:String}
         AND day BETWEEN {from:Date} AND {to:Date}
         AND dimension = 'total'
-        AND (bot = '' OR {bots:Bool})
-    GROUP BY day
+        AND bots <= {bots:Bool}
+    GROUP BY bucket
     UNION ALL
-    -- Hours: visitors and views, from the events.
-    SELECT toStartOfHour(toDateTime(events.time, {timezone:String})), uniq(visitor), 0, countIf(kind = 'view'), 0, 0, 0
-    FROM events
-    WHERE hourly
-        AND site = {site:String}
-        AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
-        AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
-        AND (bot = '' OR {bots:Bool})
-    GROUP BY 1
-    UNION ALL
-    -- Hours: visits, each in the hour in which it began.
-    SELECT toStartOfHour(toDateTime(visits.start, {timezone:String})), 0, count(), 0, sum(visits.views), countIf(bounce), sum(duration_s)
-    FROM visits
-    WHERE hourly
-        AND site = {site:String}
-        AND day BETWEEN {from:Date} AND {to:Date}
-        AND (bot = '' OR {bots:Bool})
-    GROUP BY 1
-    UNION ALL
-    -- A row of zeros for every period, so that empty ones are shown.
+    -- Hours, from the events, and from the visits, each in the hour in which it began. A visit under filters may begin with an event that
+    -- the filters do not keep; its visitor counts in the hour, too.
     SELECT
-        if(hourly, toStartOfHour(period_start + number * 3600),
-            toDateTime(multiIf({by:String} = 'week', toMonday({from:Date} + number),
-                {by:String} = 'month', toStartOfMonth({from:Date} + number), {from:Date} + number), {timezone:String})),
-        0, 0, 0, 0, 0, 0
-    FROM numbers(if(hourly, dateDiff('hour', period_start, period_end), dateDiff('day', {from:Date}, {to:Date}) + 1))
+        hour, min(moment), uniqExact(visitor), sum(is_visit), sum(is_view), sum(visit_views), sum(is_bounce), sum(duration)
+    FROM
+    (
+        SELECT
+            hour_of(events.time) AS hour,
+            toDateTime(events.time) AS moment,
+            visitor,
+            0 AS is_visit,
+            kind = 'view' AS is_view,
+            0 AS visit_views,
+            false AS is_bounce,
+            0 AS duration
+        FROM events
+        WHERE hourly
+            AND site = {site:String}
+            AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
+            AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+            AND (bot = '' OR {bots:Bool})
+        UNION ALL
+        SELECT hour_of(visits.start), visits.start, visitor, 1, false, visits.views, bounce, duration_s
+        FROM visits
+        WHERE hourly
+            AND site = {site:String}
+            AND day BETWEEN {from:Date} AND {to:Date}
+            AND (bot = '' OR {bots:Bool})
+    )
+    GROUP BY hour
+    UNION ALL
+    -- A row of zeros for every period, so that empty ones are shown. An hour has at least one quarter.
+    SELECT hour_of(quarter) AS hour, min(quarter), 0, 0, 0, 0, 0, 0
+    FROM (SELECT period_start + number * 900 AS quarter FROM numbers(if(hourly, greatest(intDiv(dateDiff('second', period_start, period_end) + 899, 900), 0), 0)))
+    GROUP BY hour
+    UNION ALL
+    SELECT period_of(date) AS period, toDateTime(min(date), {timezone:String}), 0, 0, 0, 0, 0, 0
+    FROM (SELECT {from:Date} + number AS date FROM numbers(if(hourly, 0, greatest(last_day - {from:Date} + 1, 0))))
+    GROUP BY period
 )
 GROUP BY bucket
-ORDER BY bucket
+ORDER BY min(starts), bucket
 LIMIT {limit:UInt32}

@@ -11,7 +11,7 @@
 --   the same, paths and names as LowCardinality           20.0
 -- Events of one visitor repeat each other in most columns, so they are stored side by side; visits are computed from them, too.
 -- A report on one kind also reads the column `kind` of its days, 0.2 bytes an event. Delta, DoubleDelta, T64 and ZSTD(3) made the
--- table larger, except Delta for `seq`, which counts up: what is left is random (event_id, page_load) or measured (times), and ZSTD finds
+-- table larger, except Delta for `seq`, which counts up: what is left is random (page_load) or measured (times), and ZSTD finds
 -- that `received` repeats within a beacon.
 --
 -- Deduplication: a segment of the spool is one insert with its name as the token. On a cluster, each event lies on the shard of its visitor,
@@ -26,6 +26,8 @@
 CREATE TABLE IF NOT EXISTS {database}.events{local}{on_cluster}
 (
     {event_columns seq CODEC(Delta(4), ZSTD(1))},
+    -- The identity of the event in one number. Stored, it would be the largest column: eight random bytes.
+    event_id UInt64 ALIAS cityHash64(page_load, seq),
     -- The segment that brought the row, the same for all rows of an insert. `segments` says how many events it has (0002_accounting.sql).
     collector UInt64,
     segment UInt64,

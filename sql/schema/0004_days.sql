@@ -1,4 +1,4 @@
--- Settings that views need, and the days that are closed.
+-- Settings that views need, and the days that are computed.
 -- Words in braces are placeholders for one server or a cluster: src/store/schema/render.rs.
 
 CREATE TABLE IF NOT EXISTS {database}.settings{on_cluster}
@@ -11,29 +11,35 @@ ENGINE = {everywhere ReplacingMergeTree(changed)}
 ORDER BY name;
 
 -- The operator's time zone, in which reports count days. `footfall migrate` and `footfall serve` write its IANA name into `settings`.
--- Every view that needs a day reads it here, so that closed days, the open day and an analyst's query agree where a day begins:
+-- Every view that needs a day reads it here, so that computed days and an analyst's query agree where a day begins:
 --   SELECT toDate(time, (SELECT timezone FROM zone)) AS day, count() FROM events …
 -- Views write `ifNull(nullIf((SELECT timezone FROM zone), ''), 'UTC')`, because subqueries are empty while a view is created.
--- When the zone changes, `footfall serve` closes every day again; `days` says which zone each day was closed in.
+-- When the zone changes, `footfall serve` computes every day again; `days` says in which zone each day was computed.
 CREATE OR REPLACE VIEW {database}.zone{on_cluster} AS
 SELECT if(count() = 0, 'UTC', argMax(value, changed)) AS timezone
 FROM settings
 WHERE name = 'timezone';
 
--- One row for each closed day. A day is closed some minutes after its end, when its last events have left the spools. It is closed again
--- when the number of its events changes: rows arrived late, were erased, or passed their retention. The open day begins at the `ends` of
--- the last closed day.
+-- The days whose visits and daily figures are computed. Each computation writes its rows of `visits_stored` and `daily_stored` under a new
+-- generation, and then a row here. The highest generation of a day is in force: readers see all rows of a computation, or none.
+-- A day is open until some minutes after its end, when its last events have left the spools. Open days are computed again while reports
+-- are requested. A closed day is computed again when the number of its events changes: rows arrived late, were erased, or passed their
+-- retention.
 CREATE TABLE IF NOT EXISTS {database}.days{on_cluster}
 (
     day Date,
     starts DateTime('UTC'),
     ends DateTime('UTC'),
     timezone LowCardinality(String),
-    -- Events from `starts` to before `ends` when the day was closed. If their number differs now, the day must be closed again.
+    -- Unix time in ms at which the computation began, times 2^20, plus a random number.
+    generation UInt64,
+    is_closed Bool,
+    -- Events from `starts` to before `ends`. If their number differs now, the day must be computed again.
     events UInt64,
     -- Events that had duplicates, which were removed when the day was closed.
     removed UInt64,
-    closed DateTime64(3, 'UTC')
+    -- When the computation began, by the collector's clock: the figures have all events that were stored before.
+    computed DateTime64(3, 'UTC')
 )
-ENGINE = {everywhere ReplacingMergeTree(closed)}
+ENGINE = {everywhere ReplacingMergeTree(generation)}
 ORDER BY day;

@@ -2,14 +2,17 @@
 -- visitor's pseudonym does: no visit crosses a day.
 -- Words in braces are placeholders for one server or a cluster: src/store/schema/render.rs.
 --
--- Query `visits`, always by `site` and `day`. It has one row for each visit: stored rows for closed days, and for the open day rows
--- that are computed from `events` by the query. Columns that `events` has, too, have the same names and types here, so that one
--- filter fits both.
+-- Query `visits`, always by `site` and `day`. Columns that `events` has, too, have the same names and types here, so that one filter fits
+-- both.
 
--- The visits of the events from `since` to before `before`, which are beginnings of days. `buckets` and `bucket` select a part of the
--- visitors, so that a day of any size is computed in bounded memory; 1 and 0 select all.
--- The inner query finds the moments at which visits begin, from four narrow columns. Then each event is joined to the last of
--- them before it. That is several times faster than window functions over the wide rows.
+-- The visits of the events from `since` to before `before`, which are the beginning and the end of a day. `buckets` and `bucket` select a
+-- part of the visitors, so that a day of any size is computed in bounded memory; 1 and 0 select all.
+-- Only a view, the site's own event, an outbound link, a download or a click on an ad opens a visit. An event of another kind belongs to
+-- the visit that is under way, and to none after a pause of more than 30 minutes: a tab that is left open is no second visit.
+-- Events that count as a bot's (a spammer's referrer, for example) and others of the same visitor are separate visits, so that the views of
+-- people's visits are the views of people.
+-- The inner query finds the first and the last moment of each visit, from six narrow columns. Then each event is joined to the last
+-- visit that began before it. That is several times faster than window functions over the wide rows.
 -- `time` alone would not find the day in the table's order, whose second column is `toDate(time)`.
 -- On a cluster each shard computes the visits of its own events.
 CREATE OR REPLACE VIEW {database}.visits_between{on_cluster} AS
@@ -76,27 +79,46 @@ ASOF JOIN
     SELECT
         site,
         visitor,
+        is_bot,
         arrayJoin(arrayFilter(
-            (moment, i) -> i = 1 OR dateDiff('second', moments[i - 1].1, moment.1) > 30 * 60,
-            moments,
-            arrayEnumerate(moments))) AS first,
+            visit -> visit.1.4,
+            arrayMap(
+                run -> (arrayFirst(moment -> moment.4, run), run[-1].1),
+                arraySplit(
+                    (moment, i) -> i > 1 AND dateDiff('second', moments[i - 1].1, moment.1) > 30 * 60,
+                    moments,
+                    arrayEnumerate(moments))))) AS visit,
+        visit.1 AS first,
+        visit.2 AS last,
         first.1 AS time
     FROM
     (
-        SELECT site, visitor, arraySort(groupArray((time, page_load, seq))) AS moments
+        SELECT
+            site,
+            visitor,
+            bot != '' AS is_bot,
+            arraySort(groupArray((
+                time,
+                page_load,
+                seq,
+                kind IN ('view', 'event', 'outbound', 'download') OR (kind = 'ad' AND name = 'click')))) AS moments
         FROM events{local}
-        WHERE toDate(time) >= toDate({since:DateTime('UTC')}) AND time >= {since:DateTime('UTC')} AND time < {before:DateTime('UTC')}
+        WHERE toDate(time) >= toDate({since:DateTime('UTC')}) AND toDate(time) <= toDate({before:DateTime('UTC')})
+            AND time >= {since:DateTime('UTC')} AND time < {before:DateTime('UTC')}
             AND expires >= today() AND visitor % {buckets:UInt64} = {bucket:UInt64}
-        GROUP BY site, visitor
+        GROUP BY site, visitor, is_bot
     )
 ) AS begin
-ON event.site = begin.site AND event.visitor = begin.visitor AND event.time >= begin.time
-WHERE toDate(event.time) >= toDate({since:DateTime('UTC')})
+ON event.site = begin.site AND event.visitor = begin.visitor AND (event.bot != '') = begin.is_bot AND event.time >= begin.time
+WHERE toDate(event.time) >= toDate({since:DateTime('UTC')}) AND toDate(event.time) <= toDate({before:DateTime('UTC')})
     AND event.time >= {since:DateTime('UTC')} AND event.time < {before:DateTime('UTC')}
+    AND event.time <= begin.last AND (event.time, event.page_load, event.seq) >= (begin.first.1, begin.first.2, begin.first.3)
     AND event.expires >= today() AND event.visitor % {buckets:UInt64} = {bucket:UInt64}
-GROUP BY event.site, event.visitor, begin.first;
+GROUP BY event.site, event.visitor, begin.is_bot, begin.first;
 
-CREATE TABLE IF NOT EXISTS {database}.visits_closed{local}{on_cluster}
+-- The visits of all generations. `days` says which generation of a day is in force (0004_days.sql); others are deleted later.
+-- Generations of an open day have partitions of their own, so that they are dropped as a whole.
+CREATE TABLE IF NOT EXISTS {database}.visits_stored{local}{on_cluster}
 (
     site LowCardinality(String),
     day Date,
@@ -148,27 +170,20 @@ CREATE TABLE IF NOT EXISTS {database}.visits_closed{local}{on_cluster}
     network LowCardinality(String),
     ip_version UInt8,
     cookies_enabled Bool,
-    expires Date
+    expires Date,
+    generation UInt64,
+    is_open Bool
 )
 ENGINE = {sharded MergeTree}
-PARTITION BY day
-ORDER BY (site, start, visitor)
+PARTITION BY (toYYYYMM(day), if(is_open, generation, 0))
+ORDER BY (site, day, visitor, start)
 TTL least(expires, toDate('2149-06-05')) + INTERVAL 1 DAY
 SETTINGS default_compression_codec = 'ZSTD(1)';
 
-{cluster_only} CREATE TABLE IF NOT EXISTS {database}.visits_closed{on_cluster} AS {database}.visits_closed_local
-ENGINE = Distributed({cluster}, {database}, visits_closed_local, cityHash64(site, visitor));
-
-CREATE OR REPLACE VIEW {database}.visits_open{local}{on_cluster} AS
-SELECT *
-FROM {database}.visits_between(
-    since = (SELECT max(ends) FROM days), before = '2106-01-01 00:00:00', buckets = 1, bucket = 0);
-
--- Holds no rows. It is replaced together with the view, so that it has the view's columns.
-{cluster_only} CREATE OR REPLACE TABLE {database}.visits_open{on_cluster} AS {database}.visits_open_local
-ENGINE = Distributed({cluster}, {database}, visits_open_local);
+{cluster_only} CREATE TABLE IF NOT EXISTS {database}.visits_stored{on_cluster} AS {database}.visits_stored_local
+ENGINE = Distributed({cluster}, {database}, visits_stored_local, cityHash64(site, visitor));
 
 CREATE OR REPLACE VIEW {database}.visits{on_cluster} AS
-SELECT * FROM visits_closed WHERE day <= (SELECT max(day) FROM days)
-UNION ALL
-SELECT * FROM visits_open;
+SELECT * EXCEPT (generation, is_open)
+FROM visits_stored
+WHERE generation {in} (SELECT max(generation) FROM days GROUP BY day);

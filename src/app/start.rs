@@ -19,6 +19,7 @@ use crate::report::Reports;
 use crate::server::{PublicHandler, PublicOptions};
 use crate::spool::Spool;
 use crate::store::Client;
+use crate::store::days::OpenDays;
 use crate::transport::tls::{CERTIFICATE_CHECK_INTERVAL, Certificates};
 use crate::transport::{Server, ServerOptions};
 
@@ -119,7 +120,9 @@ fn serve_reports(
     client: &Client,
 ) -> Result<(), ExitError> {
     let sites: Vec<&str> = config.sites.iter().map(|site| &*site.id).collect();
-    let reports = Arc::new(Reports::new(client.reader(), config.timezone.clone(), &sites)?);
+    let reports = Reports::new(client.reader(), config.timezone.clone(), &sites)?;
+    let open_days = OpenDays::new(client.clone(), config.timezone.clone())?;
+    let reports = Arc::new(reports.with_open_days(open_days));
     tokio::spawn(listener.serve(auth, tls, move |request, principal| {
         let reports = reports.clone();
         async move { respond_with_reports(&reports, request, &principal).await }

@@ -1,6 +1,7 @@
 //! `footfall report [NAME]`: prints a report, or lists all reports.
 
 use std::io::Write;
+use std::time::Duration;
 
 use clap::ValueEnum;
 
@@ -8,6 +9,7 @@ use crate::app::{Exit, ExitError};
 use crate::command::arguments::CommonArguments;
 use crate::report::{self, RawReportRequest, Reports, catalogue, table};
 use crate::store::Client;
+use crate::store::days::OpenDays;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArguments {
@@ -40,6 +42,9 @@ pub(crate) struct ReportArguments {
     /// The format of the output.
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     format: ReportFormat,
+    /// Begin CSV with a byte-order mark, so that Excel reads it as UTF-8.
+    #[arg(long)]
+    bom: bool,
     /// Print the query instead of running it.
     #[arg(long)]
     sql: bool,
@@ -55,6 +60,9 @@ enum ReportFormat {
     Csv,
 }
 
+/// How long a report waits until today is computed.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
 /// # Errors
 /// With exit code 2 when the arguments are wrong, 1 when the store does not answer.
 pub(crate) fn run(arguments: ReportArguments, common: &CommonArguments) -> Result<(), ExitError> {
@@ -67,6 +75,11 @@ pub(crate) fn run(arguments: ReportArguments, common: &CommonArguments) -> Resul
     let reports = Reports::new(Client::reading(&config), config.timezone.clone(), &sites)
         .map_err(|error| ExitError::new(Exit::Configuration, error))?
         .with_k(arguments.k);
+    // Whoever may not write to the store reads what was last computed. The computation would end with this process.
+    let writer = Client::writing(&config).ok();
+    let open_days = writer.and_then(|client| OpenDays::new(client, config.timezone.clone()).ok());
+    let open_days = open_days.map(|open_days| open_days.with_longest_wait(LONGEST_WAIT));
+    let reports = open_days.into_iter().fold(reports, Reports::with_open_days);
     let ask = reports.parse(&raw(&arguments, name)).map_err(usage)?;
     if arguments.sql {
         let (sql, parameters) = reports.query(&ask);
@@ -79,7 +92,7 @@ pub(crate) fn run(arguments: ReportArguments, common: &CommonArguments) -> Resul
     match arguments.format {
         ReportFormat::Table => print(&table::render(&answer, table::width())),
         ReportFormat::Json => print(&format!("{:#}\n", answer.json())),
-        ReportFormat::Csv => print(&answer.csv()),
+        ReportFormat::Csv => print(&answer.csv(arguments.bom)),
     }
 }
 

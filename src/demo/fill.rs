@@ -22,7 +22,7 @@ use crate::demo::traffic::{PagePaths, ReferralSources, Traffic};
 use crate::event::{COLUMNS, UnixDay};
 use crate::spool::{SEGMENT_COLUMNS, STORED};
 use crate::store::dates::day_date;
-use crate::store::days::DayCloser;
+use crate::store::days::{DayCloser, OpenDays};
 use crate::store::embedded::EmbeddedStore;
 use crate::store::{Client, RowFormat, schema};
 
@@ -198,12 +198,13 @@ fn generate(
     }
 }
 
-/// Closes the days that are due, and returns how many. Waits for another collector that is closing days.
+/// Closes the days that are due, and returns how many. Computes the open ones. Waits for another collector that is closing days.
 async fn close_days(client: &Client, config: &Config) -> Result<usize, DemoError> {
     let closer = DayCloser::new(client.clone(), config.timezone.clone())?;
     for _ in 0..CLOSING_ATTEMPTS {
         let closed = closer.close_due(Timestamp::now()).await?;
         if !closed.is_elsewhere {
+            OpenDays::new(client.clone(), config.timezone.clone())?.compute(Timestamp::now()).await?;
             return Ok(closed.days.len());
         }
         tokio::time::sleep(CLOSING_PAUSE).await;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fastrand::Rng;
 
 use crate::demo::clinic::{self, ADS};
-use crate::demo::draw::{chance, log_normal, mix, pick};
+use crate::demo::draw::{chance, log_normal, pick};
 use crate::enrich;
 use crate::event::{DeviceClass, EventKind, EventRow, UniqueText, UnixDay, UnixSeconds};
 
@@ -46,8 +46,7 @@ impl<'a> PageWriter<'a, '_> {
             return;
         }
         let time = UnixSeconds::from_millis(time);
-        let event_id = mix(self.row.page_load, self.row.seq.into());
-        let mut row = EventRow { event_id, time, kind, ..self.row.clone() };
+        let mut row = EventRow { time, kind, ..self.row.clone() };
         // Events after the first beacon are sent with the last one.
         if time > row.received {
             row.received = UnixSeconds::from_millis(self.last.min(self.now)).max(time);

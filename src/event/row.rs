@@ -94,9 +94,7 @@ macro_rules! row {
 }
 
 row! {
-    /// Identity of the event: HMAC of site, page load and number under the epoch's key. Each shipped event has its own.
-    event_id: u64 [unit "–", from "privacy", clause "1.8, 3.4", example "4611093387012384115"],
-    /// Pseudonym of the page load: HMAC of site and the random id that the script made for it.
+    /// Pseudonym of the page load: HMAC of site and its random id. With `seq`, it is the identity of the event.
     page_load: u64 [unit "–", from "privacy", clause "1.8, 3.4", example "13208497263410553"],
     /// Orders the events of a page load in an epoch: their numbers, counted from a random start.
     seq: u32 [unit "–", from "privacy", clause "3.3", example "1204398711"],
@@ -237,15 +235,16 @@ mod tests {
     #[test]
     fn a_row_starts_with_what_the_spool_reads() {
         let row = EventRow {
-            event_id: 0x0102_0304_0506_0708,
+            page_load: 0x0102_0304_0506_0708,
+            seq: 11,
             received: UnixSeconds(9),
             expires: UnixDay(10),
             ..EventRow::default()
         };
         let mut bytes = Vec::new();
         row.encode(&mut bytes);
-        assert_eq!(bytes[..8], [8, 7, 6, 5, 4, 3, 2, 1]);
-        assert_eq!(bytes[24..30], [9, 0, 0, 0, 10, 0]);
+        assert_eq!(bytes[..12], [8, 7, 6, 5, 4, 3, 2, 1, 11, 0, 0, 0]);
+        assert_eq!(bytes[16..22], [9, 0, 0, 0, 10, 0]);
     }
 
     #[test]

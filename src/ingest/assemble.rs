@@ -24,7 +24,7 @@ pub struct PageContext<'a> {
     pub received: i64,
     /// Pseudonyms and place.
     pub who: &'a VisitorIdentity,
-    pub page_load: &'a PageLoadIdentity<'a>,
+    pub page_load: &'a PageLoadIdentity,
     pub browser: &'a BrowserInfo,
     /// Allow-listed cookies.
     pub cookies: &'a [(&'a str, &'a str)],
@@ -59,7 +59,6 @@ pub fn rows(
         }
         if wanted(number, page.bot_category) {
             let row = EventRow {
-                event_id: context.page_load.event_id(number),
                 seq: context.page_load.seq(number),
                 time: access_time(context.received, context.who, event.age_ms),
                 kind: event.detail.kind(),

@@ -1,4 +1,4 @@
-//! The API of reports: an index, the list of reports, each report as JSON, CSV or text, and the audit.
+//! The API of reports: an index, the list of reports, each report as JSON, CSV or text, several reports at once, and the audit.
 //!
 //! Role analyst reads reports of purpose audience, role SRE those of purpose diagnostics, role privacy the audit. A token
 //! that is restricted to sites reads only their reports.
@@ -11,12 +11,16 @@ use serde_json::{Value, json};
 
 use crate::access::{Permission, Principal, same_origin};
 use crate::report::catalogue::{self, Purpose, Report};
-use crate::report::{RawReportRequest, ReportError, Reports, audit, table};
+use crate::report::{
+    MAX_ROWS, RawReportRequest, ReportAnswer, ReportError, ReportRequest, Reports, audit, table,
+};
 use crate::transport::Body;
 use crate::transport::response::RETRY_SOON;
 
 /// Columns of a report as text.
 const TEXT_WIDTH: u16 = 120;
+/// Most reports of one request: more than there are, and each is named once.
+const MAX_REPORTS: usize = 64;
 
 pub async fn respond<B>(reports: &Reports, request: Request<B>, principal: &Principal) -> Response<Body> {
     let head = request.method() == Method::HEAD;
@@ -28,7 +32,12 @@ pub async fn respond<B>(reports: &Reports, request: Request<B>, principal: &Prin
     let query = request.uri().query().unwrap_or("");
     let mut response = match request.uri().path().trim_end_matches('/') {
         "" => index(reports, principal),
-        "/api/reports" => respond_with(StatusCode::OK, "application/json", list(principal).to_string()),
+        "/api/reports" if query.is_empty() => {
+            respond_with(StatusCode::OK, "application/json", list(principal).to_string())
+        }
+        "/api/reports" => {
+            several_reports(reports, query, principal).await.unwrap_or_else(|error| error.response("several"))
+        }
         "/api/audit" if !may_read_audit(principal) => failure(
             StatusCode::FORBIDDEN,
             "the audit needs role privacy and a token that is not restricted to sites",
@@ -46,11 +55,7 @@ pub async fn respond<B>(reports: &Reports, request: Request<B>, principal: &Prin
 }
 
 async fn report(reports: &Reports, name: &str, query: &str, principal: &Principal) -> Response<Body> {
-    match run(reports, name, query, principal).await {
-        Ok(response) => response,
-        Err(ApiFailure::Request(status, what)) => failure(status, &what),
-        Err(ApiFailure::Report(error)) => json_or_failure(Err(error), name),
-    }
+    one_report(reports, name, query, principal).await.unwrap_or_else(|error| error.response(name))
 }
 
 /// Returns a JSON text, or the failure of the report of this name.
@@ -93,56 +98,83 @@ enum ApiFailure {
     Report(ReportError),
 }
 
+impl ApiFailure {
+    fn response(self, name: &str) -> Response<Body> {
+        match self {
+            Self::Request(status, what) => failure(status, &what),
+            Self::Report(error) => json_or_failure(Err(error), name),
+        }
+    }
+}
+
 impl From<ReportError> for ApiFailure {
     fn from(error: ReportError) -> Self {
         Self::Report(error)
     }
 }
 
-async fn run(
+/// The parameters of a request: what every report of it takes, and what only some requests have.
+#[derive(Default)]
+struct Parameters {
+    raw: RawReportRequest,
+    format: Option<String>,
+    /// CSV begins with a byte-order mark.
+    bom: bool,
+    /// Names of several reports.
+    names: Vec<String>,
+}
+
+impl Parameters {
+    /// `known` are the names of the parameters, for the error.
+    fn parse(query: &str, known: &[&str]) -> Result<Self, ApiFailure> {
+        let mut parameters = Self::default();
+        let raw = &mut parameters.raw;
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            let value = value.into_owned();
+            match key.as_ref() {
+                key if !known.contains(&key) => {
+                    return Err(bad_request(format!(
+                        "unknown parameter {key:?}; known are {}",
+                        known.join(", ")
+                    )));
+                }
+                "site" => raw.site = Some(value),
+                "from" => raw.from = Some(value),
+                "to" => raw.to = Some(value),
+                "filter" => raw.filters.push(value),
+                "by" => raw.by = Some(value),
+                "limit" => raw.limit = Some(value),
+                "bots" => raw.bots = flag("bots", &value)?,
+                "bom" => parameters.bom = flag("bom", &value)?,
+                "names" => parameters.names.extend(value.split(',').map(str::to_owned)),
+                _ => parameters.format = Some(value),
+            }
+        }
+        Ok(parameters)
+    }
+}
+
+fn bad_request(what: String) -> ApiFailure {
+    ApiFailure::Request(StatusCode::BAD_REQUEST, what)
+}
+
+async fn one_report(
     reports: &Reports,
     name: &str,
     query: &str,
     principal: &Principal,
 ) -> Result<Response<Body>, ApiFailure> {
-    let mut raw = RawReportRequest { report: name.to_owned(), ..RawReportRequest::default() };
-    let mut format = "json".to_owned();
-    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-        let value = value.into_owned();
-        match key.as_ref() {
-            "site" => raw.site = Some(value),
-            "from" => raw.from = Some(value),
-            "to" => raw.to = Some(value),
-            "filter" => raw.filters.push(value),
-            "by" => raw.by = Some(value),
-            "limit" => raw.limit = Some(value),
-            "bots" => raw.bots = flag(&value)?,
-            "format" => format = value,
-            other => {
-                let known = "site, from, to, filter, by, limit, bots, format";
-                let what = format!("unknown parameter {other:?}; known are {known}");
-                return Err(ApiFailure::Request(StatusCode::BAD_REQUEST, what));
-            }
-        }
-    }
-    if !["json", "csv", "table"].contains(&format.as_str()) {
-        let what = format!("unknown format {format:?}; known are json, csv, table");
-        return Err(ApiFailure::Request(StatusCode::BAD_REQUEST, what));
+    let known = ["site", "from", "to", "filter", "by", "limit", "bots", "format", "bom"];
+    let Parameters { raw, format, bom, .. } = Parameters::parse(query, &known)?;
+    let format = format.as_deref().unwrap_or("json");
+    if !["json", "csv", "table"].contains(&format) {
+        return Err(bad_request(format!("unknown format {format:?}; known are json, csv, table")));
     }
     let reports = reports.restricted_to(principal.restricted_to());
-    let ask = reports.parse(&raw)?;
-    let forbidden = |what: &str| ApiFailure::Request(StatusCode::FORBIDDEN, what.to_owned());
-    if !readable(ask.report, principal) {
-        return Err(forbidden(
-            "this report is for another role: analyst reads audience, sre reads diagnostics",
-        ));
-    }
-    if !principal.may_see(&ask.site) {
-        return Err(forbidden("this token is restricted to other sites"));
-    }
-    let answer = reports.run(ask).await?;
-    Ok(match format.as_str() {
-        "csv" => respond_with(StatusCode::OK, "text/csv; charset=utf-8; header=present", answer.csv()),
+    let request = permitted(&reports, &raw, name, principal)?;
+    let answer = reports.run(request).await?;
+    Ok(match format {
+        "csv" => respond_with(StatusCode::OK, "text/csv; charset=utf-8; header=present", answer.csv(bom)),
         "table" => {
             respond_with(StatusCode::OK, "text/plain; charset=utf-8", table::render(&answer, TEXT_WIDTH))
         }
@@ -150,11 +182,58 @@ async fn run(
     })
 }
 
-fn flag(text: &str) -> Result<bool, ApiFailure> {
+/// `/api/reports?names=pages,sources&site=…`: the answers in the order of the names. Reports with a `by` go by their default.
+async fn several_reports(
+    reports: &Reports,
+    query: &str,
+    principal: &Principal,
+) -> Result<Response<Body>, ApiFailure> {
+    let known = ["names", "site", "from", "to", "filter", "limit", "bots"];
+    let Parameters { raw, names, .. } = Parameters::parse(query, &known)?;
+    if !(1..=MAX_REPORTS).contains(&names.len()) {
+        return Err(bad_request(format!(
+            "`names` names from 1 to {MAX_REPORTS} reports, separated by commas"
+        )));
+    }
+    if let Some(twice) = (1..names.len()).find(|at| names[..*at].contains(&names[*at])) {
+        return Err(bad_request(format!("report {:?} is named twice", names[twice])));
+    }
+    let limit = raw.limit.as_deref().and_then(|limit| limit.parse().ok()).unwrap_or(0_usize);
+    if limit.saturating_mul(names.len()) > MAX_ROWS as usize {
+        return Err(bad_request(format!("`limit` times the number of reports is at most {MAX_ROWS}")));
+    }
+    let reports = reports.restricted_to(principal.restricted_to());
+    let requests = names.iter().map(|name| permitted(&reports, &raw.for_report(name), name, principal));
+    let answers = reports.run_all(requests.collect::<Result<_, _>>()?).await?;
+    let answers: Vec<Value> = answers.iter().map(ReportAnswer::json).collect();
+    Ok(respond_with(StatusCode::OK, "application/json", json!({ "reports": answers }).to_string()))
+}
+
+/// The request for a report that `principal` may read.
+fn permitted(
+    reports: &Reports,
+    raw: &RawReportRequest,
+    name: &str,
+    principal: &Principal,
+) -> Result<ReportRequest, ApiFailure> {
+    let request = reports.parse(&RawReportRequest { report: name.to_owned(), ..raw.clone() })?;
+    let forbidden = |what: &str| ApiFailure::Request(StatusCode::FORBIDDEN, what.to_owned());
+    if !readable(request.report, principal) {
+        return Err(forbidden(
+            "this report is for another role: analyst reads audience, sre reads diagnostics",
+        ));
+    }
+    if !principal.may_see(&request.site) {
+        return Err(forbidden("this token is restricted to other sites"));
+    }
+    Ok(request)
+}
+
+fn flag(name: &str, text: &str) -> Result<bool, ApiFailure> {
     match text {
         "1" | "true" | "" => Ok(true),
         "0" | "false" => Ok(false),
-        other => Err(ApiFailure::Request(StatusCode::BAD_REQUEST, format!("bots is 0 or 1, not {other:?}"))),
+        other => Err(bad_request(format!("{name} is 0 or 1, not {other:?}"))),
     }
 }
 
@@ -198,7 +277,8 @@ fn index(reports: &Reports, principal: &Principal) -> Response<Body> {
          <body>\n<h1>Footfall reports</h1>\n\
          <p>Each report is at <code>/api/reports/NAME?site=SITE&amp;from=7d</code>, as JSON, or with \
          <code>&amp;format=csv</code> or <code>&amp;format=table</code>; \
-         <code>&amp;filter=country%3DRU</code> narrows it. <a href=\"/api/reports\">The list</a> describes each.{audit} \
+         <code>&amp;filter=country%3DRU</code> narrows it. <a href=\"/api/reports\">The list</a> describes each. \
+         Several come at once from <code>/api/reports?names=overview,pages&amp;site=SITE</code>.{audit} \
          Days are days of {}.</p>\n{sections}<p>{}</p>\n</body>\n</html>\n",
         escape(reports.timezone()),
         escape(catalogue::CREDIT)

@@ -5,7 +5,6 @@
 //! address   = HMAC-SHA-256(key, "address", site, address)
 //! page_load = HMAC-SHA-256(key, "page_load", site, id of the page load)
 //! seq       = start + number, where start is the next 31 bits of the same HMAC
-//! event_id  = HMAC-SHA-256(key, "event", site, id of the page load, number)
 //! ```
 //!
 //! The address is the 4 bytes of IPv4, the first 8 bytes of IPv6, or the first 6 of a 6to4 address. Ids of page loads have 8 bytes and
@@ -92,17 +91,15 @@ impl CurrentEpoch<'_> {
     }
 
     /// The pseudonyms of a page load, whose random id the script made.
-    pub fn page_load<'a>(&'a self, site: &'a Site, id: u64) -> PageLoadIdentity<'a> {
+    pub fn page_load(&self, site: &Site, id: u64) -> PageLoadIdentity {
         let page = PageLoad { site: site.id.as_bytes(), id };
         let (pseudonym, next) = page.mac(self.key.mac(), b"page_load").finish_wide();
         let previous = self.previous_filters.iter().map(|filter| page.mac(filter.mac(), b"filter").finish());
         PageLoadIdentity {
-            key: &self.key,
             pseudonym,
             first_seq: (next >> 33) as u32,
             filter: page.mac(self.key.filter_mac(), b"filter").finish(),
             previous_filters: previous.collect(),
-            page,
         }
     }
 
@@ -129,9 +126,7 @@ impl PageLoad<'_> {
 }
 
 /// The pseudonyms of a page load and of its events in this epoch.
-pub struct PageLoadIdentity<'a> {
-    key: &'a EpochKey,
-    page: PageLoad<'a>,
+pub struct PageLoadIdentity {
     /// Stands for the page load.
     pub pseudonym: u64,
     first_seq: u32,
@@ -140,15 +135,11 @@ pub struct PageLoadIdentity<'a> {
     previous_filters: Vec<u64>,
 }
 
-impl PageLoadIdentity<'_> {
-    /// The identity of an event, by its number in the page load.
-    pub fn event_id(&self, number: u32) -> u64 {
-        self.page.mac(self.key.mac(), b"event").part(&number.to_le_bytes()).finish()
-    }
-
+impl PageLoadIdentity {
     /// A number that orders the events of the page load, and differs from those of another epoch.
     pub fn seq(&self, number: u32) -> u32 {
-        self.first_seq.saturating_add(number)
+        // No two numbers of a page load may become one: with the page load, it is the identity of the event.
+        self.first_seq.wrapping_add(number)
     }
 
     /// The identity of an event for the duplicate filter. It never reaches the store.

@@ -19,6 +19,8 @@ pub enum ReportError {
     Period(#[from] PeriodError),
     #[error(transparent)]
     Filter(#[from] FilterError),
+    #[error("report {report} takes no `{parameter}`")]
+    Parameter { report: &'static str, parameter: &'static str },
     /// The report cannot be broken down by this.
     #[error("{0}")]
     By(String),

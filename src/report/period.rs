@@ -19,21 +19,28 @@ pub enum PeriodError {
     #[error("the period ends before it begins: from {from} to {to}")]
     Backwards { from: Date, to: Date },
     /// The store's `Date` cannot hold a day.
-    #[error("{0} is out of range: days reach from 1970-01-02 to 2149-06-05")]
+    #[error("{0} is out of range: days reach from {FIRST} to {LAST}")]
     OutOfRange(Date),
 }
+
+/// One day more on either side can be a time of the store: for zones, and for the day after the last.
+const FIRST: Date = jiff::civil::date(1970, 1, 2);
+const LAST: Date = jiff::civil::date(2106, 2, 5);
 
 const DEFAULT_DAYS: i64 = 7;
 
 impl Period {
     /// A word may name several days (`7d`, `week`, `month`, `year`). As `from` it means the first of them, as `to` the last:
-    /// `--from month` is from the first of this month, `--from 30d` the last 30 days including today.
+    /// `--from month` is from the first of this month, `--from 30d` the last 30 days including today. `--to 5d` is five days ago.
     ///
     /// # Errors
     /// When a text is not a day, or the first day is after the last.
     pub fn parse(from: Option<&str>, to: Option<&str>, today: Date) -> Result<Self, PeriodError> {
         let to = match (to, from) {
-            (Some(text), _) => day(text, today)?.1,
+            (Some(text), _) => match days(text)? {
+                Some(ago) => today.saturating_sub(ago.days()),
+                None => day(text, today)?.1,
+            },
             // `--from yesterday` alone is yesterday, not two days.
             (None, Some("yesterday")) => yesterday(today),
             (None, Some(text)) if day(text, today)?.0 > today => day(text, today)?.0,
@@ -49,9 +56,7 @@ impl Period {
     /// # Errors
     /// When `from` is after `to`, or ClickHouse's `Date` cannot hold the days.
     pub fn new(from: Date, to: Date) -> Result<Self, PeriodError> {
-        // One day on either side is needed for time zones, and for the day after the last.
-        let (first, last) = (jiff::civil::date(1970, 1, 2), jiff::civil::date(2149, 6, 5));
-        if let Some(outside) = [from, to].into_iter().find(|day| *day < first || *day > last) {
+        if let Some(outside) = [to, from].into_iter().find(|day| !(FIRST..=LAST).contains(day)) {
             return Err(PeriodError::OutOfRange(outside));
         }
         if from > to {
@@ -66,6 +71,11 @@ impl Period {
 
     pub fn to(&self) -> Date {
         self.to
+    }
+
+    /// The first day of the preceding period of the same length. Before the range of days there are no events.
+    pub fn before(&self) -> Date {
+        self.from.saturating_sub(i64::from(self.days()).days()).max(FIRST)
     }
 
     /// At least 1.
@@ -90,13 +100,20 @@ fn day(text: &str, today: Date) -> Result<(Date, Date), PeriodError> {
         "year" => return Ok((today.first_of_year(), today)),
         _ => {}
     }
-    if let Some(count) = word.strip_suffix('d') {
-        let days: i64 = count.parse().ok().filter(|days| (1..=36_500).contains(days)).ok_or_else(nonsense)?;
+    if let Some(days) = days(text)? {
         return Ok((today.saturating_sub((days - 1).days()), today));
     }
     // jiff reads a date out of longer texts too ("2026-11-22T10:00"): only the plain form is a day.
     let date: Date = word.parse().map_err(|_| nonsense())?;
     if date.to_string() == word { Ok((date, date)) } else { Err(nonsense()) }
+}
+
+/// The number in `7d`; `None` if the text does not end in `d`.
+fn days(text: &str) -> Result<Option<i64>, PeriodError> {
+    let word = text.trim().to_ascii_lowercase();
+    let Some(count) = word.strip_suffix('d') else { return Ok(None) };
+    let days = count.parse().ok().filter(|days| (1..=36_500).contains(days));
+    days.map(Some).ok_or_else(|| PeriodError::NotADay(text.to_owned()))
 }
 
 fn yesterday(today: Date) -> Date {
@@ -129,6 +146,8 @@ mod tests {
         check(Some("month"), None, (date(2026, 11, 1), TODAY));
         check(Some("year"), Some("yesterday"), (date(2026, 1, 1), date(2026, 11, 21)));
         check(Some("2026-02-28"), Some("2026-03-01"), (date(2026, 2, 28), date(2026, 3, 1)));
+        check(None, Some("5d"), (date(2026, 11, 11), date(2026, 11, 17)));
+        check(Some("30d"), Some("1d"), (date(2026, 10, 24), date(2026, 11, 21)));
         check(None, Some("2026-03-07"), (date(2026, 3, 1), date(2026, 3, 7)));
         check(Some("2026-12-01"), None, (date(2026, 12, 1), date(2026, 12, 1)));
     }
@@ -157,7 +176,16 @@ mod tests {
         let error = Period::parse(Some("2026-11-22"), Some("2026-11-21"), TODAY).unwrap_err();
         assert_eq!(error.to_string(), "the period ends before it begins: from 2026-11-22 to 2026-11-21");
         assert!(matches!(Period::parse(Some("1969-01-01"), None, TODAY), Err(PeriodError::OutOfRange(_))));
-        assert!(matches!(Period::parse(None, Some("2150-01-01"), TODAY), Err(PeriodError::OutOfRange(_))));
+        let error = Period::parse(None, Some("2150-01-01"), TODAY).unwrap_err();
+        assert_eq!(error.to_string(), "2150-01-01 is out of range: days reach from 1970-01-02 to 2106-02-05");
+    }
+
+    #[test]
+    fn the_preceding_period_is_as_long_and_does_not_begin_before_the_first_day() {
+        let before = |from, to| Period::new(from, to).unwrap().before();
+        assert_eq!(before(date(2026, 3, 1), date(2026, 3, 7)), date(2026, 2, 22));
+        assert_eq!(before(date(1998, 6, 1), date(2026, 11, 22)), FIRST);
+        assert_eq!(before(FIRST, LAST), FIRST);
     }
 
     #[test]

@@ -4,19 +4,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
-use super::answer::{QueryCost, ReportAnswer, lines, read_rows};
+use super::answer::{ReportAnswer, age};
 use super::catalogue::{self, Purpose};
 use super::error::ReportError;
 use super::filter::Filter;
-use super::filtered_query;
+use super::hints::Hints;
 use super::limits::MAX_CONCURRENT;
 use super::period::Period;
+use super::query::{self, QueryContext, QueryGroup, ReportQuery};
 use super::request::{self, RawReportRequest, ReportRequest};
 use crate::store::Client;
+use crate::store::days::OpenDays;
 
 /// A row of a report for the audience stands for itself if at least so many visitors were counted in it on one day. All other rows are
 /// folded. The sum over several days would not do: it counts one person once a day, because pseudonyms end with the day's key.
@@ -37,6 +41,8 @@ pub struct Reports {
     /// The only sites that may be named to the reader; `None` if all may.
     restricted_to: Option<Vec<String>>,
     permits: Arc<Semaphore>,
+    /// Computes open days when reports show them; without it, reports show them as they were last computed.
+    open_days: Option<OpenDays>,
 }
 
 impl Reports {
@@ -50,13 +56,20 @@ impl Reports {
         let mut sites: Vec<String> = sites.iter().map(|site| (*site).to_owned()).collect();
         sites.sort_unstable();
         let permits = Arc::new(Semaphore::new(MAX_CONCURRENT));
-        Ok(Self { client, zone, zone_name, k: K, sites, restricted_to: None, permits })
+        Ok(Self { client, zone, zone_name, k: K, sites, restricted_to: None, permits, open_days: None })
     }
 
     /// The same reports, which fold rows of fewer than `k` visitors.
     #[must_use]
     pub fn with_k(mut self, k: u32) -> Self {
         self.k = k;
+        self
+    }
+
+    /// The same reports, which have open days computed before they show them.
+    #[must_use]
+    pub fn with_open_days(mut self, open_days: OpenDays) -> Self {
+        self.open_days = Some(open_days);
         self
     }
 
@@ -83,11 +96,12 @@ impl Reports {
     /// # Errors
     /// With the first thing that is wrong.
     pub fn parse(&self, raw: &RawReportRequest) -> Result<ReportRequest, ReportError> {
-        let today = jiff::Timestamp::now().to_zoned(self.zone.clone()).date();
+        let today = Timestamp::now().to_zoned(self.zone.clone()).date();
         let report = catalogue::find(&raw.report).ok_or_else(|| ReportError::UnknownReport {
             name: raw.report.clone(),
-            nearest: catalogue::nearest(&raw.report),
+            nearest: catalogue::nearest_name(&raw.report),
         })?;
+        request::check_parameters(report, raw)?;
         let named = raw.site.clone().filter(|site| !site.is_empty());
         let only = || if let [one] = self.sites() { Some(one.clone()) } else { None };
         let site = named.or_else(only);
@@ -112,58 +126,118 @@ impl Reports {
     /// # Errors
     /// When the store cannot be reached or refuses, and when too many reports run for 30 seconds.
     pub async fn run(&self, request: ReportRequest) -> Result<ReportAnswer, ReportError> {
+        let mut answers = self.run_all(vec![request]).await?;
+        Ok(answers.pop().expect("one request has one answer"))
+    }
+
+    /// Runs several reports at once. Breakdowns of the same period, filters and limit are one query, which reads each table once.
+    ///
+    /// # Errors
+    /// As [`Reports::run`], when any of them fails.
+    pub async fn run_all(&self, requests: Vec<ReportRequest>) -> Result<Vec<ReportAnswer>, ReportError> {
+        let today = self.refresh_today(&requests).await;
+        let mut answers: Vec<Option<ReportAnswer>> = requests.iter().map(|_| None).collect();
+        let mut running = JoinSet::new();
+        let groups = query::groups(requests);
+        // The queries of one request wait for each other, too.
+        let longest_wait = LONGEST_WAIT * u32::try_from(groups.len()).unwrap_or(u32::MAX);
+        for group in groups {
+            let reports = self.clone();
+            running.spawn(async move { reports.run_group(group, today, longest_wait).await });
+        }
+        while let Some(done) = running.join_next().await {
+            for (place, answer) in done.expect("a query does not panic and is not aborted")? {
+                answers[place] = Some(answer);
+            }
+        }
+        Ok(answers.into_iter().flatten().collect())
+    }
+
+    /// Brings the figures of open days up to date if any of the reports shows them, and returns the time as of which they are.
+    async fn refresh_today(&self, requests: &[ReportRequest]) -> Option<Timestamp> {
+        let now = Timestamp::now().to_zoned(self.zone.clone()).date();
+        // Yesterday is open for some minutes.
+        let shows = |request: &&ReportRequest| {
+            request.shows_days() && request.period.to() >= now.yesterday().unwrap_or(now)
+        };
+        if !requests.iter().any(|request| shows(&request)) {
+            return None;
+        }
+        if let Some(open_days) = &self.open_days
+            && let Some(computed) = open_days.refresh().await
+        {
+            return Some(computed);
+        }
+        let sql =
+            "SELECT toInt64(toUnixTimestamp64Milli(max(computed))) FROM days FINAL WHERE day = {today:Date}";
+        // If the store does not answer, the report's own query says so.
+        let latest = self.client.query(sql).param("today", now.to_string()).fetch_one::<i64>().await.ok()?;
+        Timestamp::from_millisecond(latest).ok().filter(|computed| *computed > Timestamp::UNIX_EPOCH)
+    }
+
+    /// Runs one query and returns the answers with the places of their requests.
+    async fn run_group(
+        &self,
+        group: QueryGroup,
+        today: Option<Timestamp>,
+        longest_wait: Duration,
+    ) -> Result<Vec<(usize, ReportAnswer)>, ReportError> {
         // The semaphore is never closed, so an error is that of the timeout.
-        let permit = tokio::time::timeout(LONGEST_WAIT, self.permits.acquire()).await;
+        let permit = tokio::time::timeout(longest_wait, self.permits.acquire()).await;
         let _permit = permit.map_err(|_| ReportError::Busy)?;
         let began = Instant::now();
-        let (rows, mut cost) = self.rows(&request).await?;
+        let (bytes, mut cost) = group.query(&self.context()).run(&self.client).await?;
         cost.elapsed = began.elapsed();
-        let timezone = self.zone_name.clone();
-        let mut answer = ReportAnswer { request, timezone, rows, notes: Vec::new(), cost };
-        answer.apply_limit();
-        self.suppress(&mut answer);
-        self.note_folded(&mut answer);
-        self.note_unknown_site(&mut answer).await?;
-        Ok(answer)
+        let (mut answers, mut hints) = (Vec::new(), None);
+        for (rows, (place, request)) in group.rows(&bytes)?.into_iter().zip(group.requests) {
+            let timezone = self.zone_name.clone();
+            let mut answer = ReportAnswer { today: None, request, timezone, rows, notes: Vec::new(), cost };
+            answer.apply_limit();
+            self.suppress(&mut answer);
+            self.note_folded(&mut answer);
+            if Hints::are_wanted(&answer) {
+                if hints.is_none() {
+                    hints = Some(self.hints().notes(&answer.request).await?);
+                }
+                answer.notes.extend(hints.clone().unwrap_or_default());
+            }
+            self.note_today(&mut answer, today);
+            answers.push((place, answer));
+        }
+        Ok(answers)
     }
 
     /// The query of a request and the values of its parameters, to be pasted into any client.
     pub fn query(&self, request: &ReportRequest) -> (String, Vec<(String, String)>) {
-        let (sql, bound) = filtered_query::filtered(request.report, &request.filters, self.client.database());
-        let known = [
-            ("site", request.site.clone()),
-            ("from", request.period.from().to_string()),
-            ("to", request.period.to().to_string()),
-            ("timezone", self.zone_name.clone()),
-            // One row more than is shown tells whether there are more.
-            ("limit", (request.limit + 1).to_string()),
-            ("k", self.k.to_string()),
-            ("by", request.by.unwrap_or("").to_owned()),
-            ("bots", request.bots.to_string()),
-        ];
-        let known = known.into_iter().map(|(name, value)| (name.to_owned(), value));
-        let used = known.filter(|(name, _)| sql.contains(&format!("{{{name}:")));
-        let parameters = used.chain(bound).collect();
+        let group = QueryGroup { requests: vec![(0, request.clone())] };
+        let ReportQuery { sql, parameters } = group.query(&self.context());
         (sql, parameters)
     }
 
-    /// The rows of the store's answer, at most one beyond the limit.
-    async fn rows(&self, request: &ReportRequest) -> Result<(Vec<Vec<Value>>, QueryCost), ReportError> {
-        let (sql, parameters) = self.query(request);
-        // The store sends nothing before the query has ended, so a failure has a status of its own and the cost is complete.
-        let query = parameters
-            .iter()
-            .fold(self.client.query(&sql), |query, (name, value)| query.param(name, value))
-            .with_setting("wait_end_of_query", "1");
-        let mut cursor = query.fetch_bytes("JSONCompactEachRowWithNames")?;
-        let bytes = cursor.collect().await?;
-        let summary = cursor.summary();
-        let cost = QueryCost {
-            elapsed: Duration::ZERO,
-            rows: summary.and_then(clickhouse::QuerySummary::read_rows),
-            bytes: summary.and_then(clickhouse::QuerySummary::read_bytes),
-        };
-        Ok((read_rows(&bytes, &request.report.columns)?, cost))
+    fn hints(&self) -> Hints<'_> {
+        let (timezone, restricted_to) = (&*self.zone_name, self.restricted_to.as_deref());
+        Hints { client: &self.client, timezone, k: self.k, restricted_to }
+    }
+
+    fn context(&self) -> QueryContext<'_> {
+        QueryContext { timezone: &self.zone_name, client: &self.client, k: self.k }
+    }
+
+    /// Says how old the figures of today are, if the answer has today.
+    fn note_today(&self, answer: &mut ReportAnswer, computed: Option<Timestamp>) {
+        let today = Timestamp::now().to_zoned(self.zone.clone()).date();
+        let ReportRequest { period, .. } = &answer.request;
+        if !answer.request.shows_days() || !(period.from()..=period.to()).contains(&today) {
+            return;
+        }
+        answer.today = computed;
+        answer.notes.push(match computed {
+            Some(computed) => format!("the figures of today are {} s old", age(computed).as_secs()),
+            None => {
+                "today is not computed yet; a running collector computes it when its reports are requested"
+                    .to_owned()
+            }
+        });
     }
 
     /// Removes rows of few visitors from totals and series under filters, because with filters a total may be that of one visitor.
@@ -173,12 +247,26 @@ impl Reports {
         if folds || answer.request.filters.is_empty() || answer.rows.is_empty() {
             return;
         }
-        let Some(at) = report.columns.iter().position(|column| column.name == "visitors") else { return };
+        let place = |name: &str| report.columns.iter().position(|column| column.name == name);
+        let is_few = |row: &[Value], at: usize| {
+            row[at].as_u64().is_some_and(|visitors| (1..self.k.into()).contains(&visitors))
+        };
+        let Some(at) = place("visitors") else { return };
         let before = answer.rows.len();
-        answer.rows.retain(|row| {
-            row[at].as_u64().is_none_or(|visitors| visitors == 0 || visitors >= u64::from(self.k))
-        });
+        answer.rows.retain(|row| !is_few(row, at));
         if answer.rows.len() == before {
+            let hidden =
+                place("visitors_before").and_then(|at| answer.rows.iter_mut().find(|row| is_few(row, at)));
+            if let Some(row) = hidden {
+                let columns = report.columns.iter().zip(row);
+                columns
+                    .filter(|(column, _)| column.name.ends_with("_before"))
+                    .for_each(|(_, value)| *value = Value::Null);
+                answer.notes.push(format!(
+                    "fewer than {} visitors pass these filters in the preceding period: its figures are not shown",
+                    self.k
+                ));
+            }
             return;
         }
         let note = if answer.rows.iter().all(|row| row[at].as_u64() == Some(0)) {
@@ -196,31 +284,6 @@ impl Reports {
             let note = format!("what had fewer than {} visitors on each day is folded into {OTHER}", self.k);
             answer.notes.push(note);
         }
-    }
-
-    /// Adds a note to an empty answer if the store does not know the site, which may be misspelt.
-    async fn note_unknown_site(&self, answer: &mut ReportAnswer) -> Result<(), ReportError> {
-        let is_empty = answer.rows.iter().flatten().all(|value| value.as_f64().unwrap_or(0.0) == 0.0);
-        if !is_empty {
-            return Ok(());
-        }
-        let sql = "SELECT site FROM events GROUP BY site ORDER BY count() DESC LIMIT 20";
-        let bytes = self.client.query(sql).fetch_bytes("JSONCompactEachRow")?.collect().await?;
-        let sites: Vec<String> = lines(&bytes)
-            .filter_map(|line| serde_json::from_slice::<[String; 1]>(line).ok())
-            .map(|[site]| site)
-            .filter(|site| self.restricted_to.as_ref().is_none_or(|sites| sites.contains(site)))
-            .collect();
-        if sites.contains(&answer.request.site) {
-            return Ok(());
-        }
-        answer.notes.push(if sites.is_empty() {
-            "the store holds no events yet".to_owned()
-        } else {
-            let site = &answer.request.site;
-            format!("the store holds no events of site {site:?}; it has {}", sites.join(", "))
-        });
-        Ok(())
     }
 }
 

@@ -1,8 +1,8 @@
 //! A request for a report, as users write it and parsed.
 
-use super::catalogue::Report;
+use super::catalogue::{self, Report};
 use super::error::ReportError;
-use super::filter::Filter;
+use super::filter::{Filter, FilterScope};
 use super::limits::{DEFAULT_ROWS, MAX_FILTERS, MAX_ROWS};
 use super::period::Period;
 
@@ -38,6 +38,54 @@ pub struct ReportRequest {
     pub bots: bool,
 }
 
+impl ReportRequest {
+    /// Whether its rows come from visits or daily figures, also through filters.
+    pub(super) fn shows_days(&self) -> bool {
+        self.report.reads_days() || self.filters.iter().any(|filter| filter.scope() == FilterScope::Visits)
+    }
+}
+
+impl RawReportRequest {
+    /// What is given of the parameters that only some reports take.
+    fn given(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("from", self.from.is_some()),
+            ("to", self.to.is_some()),
+            ("by", self.by.is_some()),
+            ("limit", self.limit.is_some()),
+            ("bots", self.bots),
+        ]
+        .into_iter()
+        .filter_map(|(name, is_given)| is_given.then_some(name))
+    }
+
+    /// The request for another report, with those of the parameters that it takes.
+    #[must_use]
+    pub fn for_report(&self, name: &str) -> Self {
+        let mut request = Self { report: name.to_owned(), ..self.clone() };
+        if let Some(report) = catalogue::find(name) {
+            for parameter in self.given().filter(|parameter| !report.takes(parameter)) {
+                match parameter {
+                    "from" => request.from = None,
+                    "to" => request.to = None,
+                    "by" => request.by = None,
+                    "limit" => request.limit = None,
+                    _ => request.bots = false,
+                }
+            }
+        }
+        request
+    }
+}
+
+/// Refuses a parameter that the report would ignore.
+pub(super) fn check_parameters(report: &'static Report, raw: &RawReportRequest) -> Result<(), ReportError> {
+    match raw.given().find(|parameter| !report.takes(parameter)) {
+        Some(parameter) => Err(ReportError::Parameter { report: report.name, parameter }),
+        None => Ok(()),
+    }
+}
+
 pub(super) fn filters(texts: &[String]) -> Result<Vec<Filter>, ReportError> {
     if texts.len() > MAX_FILTERS {
         return Err(ReportError::TooManyFilters);
@@ -48,7 +96,7 @@ pub(super) fn filters(texts: &[String]) -> Result<Vec<Filter>, ReportError> {
 pub(super) fn by(report: &'static Report, given: Option<&str>) -> Result<Option<&'static str>, ReportError> {
     match (given, report.by.first()) {
         (None, default) => Ok(default.copied()),
-        (Some(_), None) => Err(ReportError::By(format!("report {} takes no `by`", report.name))),
+        (Some(_), None) => Err(ReportError::Parameter { report: report.name, parameter: "by" }),
         (Some(given), Some(_)) => {
             let known = report.by.iter().find(|known| **known == given).copied();
             let reason =

@@ -37,6 +37,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use accounting::counts::{DayCounts, STORED, SegmentCounts};
+pub(crate) use accounting::record::EventId;
 pub use accounting::record::{EventEntry, EventRecord, FilterId};
 pub(crate) use accounting::segment_rows::SEGMENT_COLUMNS;
 pub use delivery::queue::SealedSegment;

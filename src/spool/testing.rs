@@ -32,7 +32,7 @@ pub(crate) fn limits() -> SpoolLimits {
     }
 }
 
-/// The identity that these tests give to an event, for the filter and for the store.
+/// The identity that these tests give to an event, for the filter.
 pub(crate) fn id(page_load: u64, seq: u32) -> FilterId {
     page_load << 16 | u64::from(seq)
 }
@@ -52,7 +52,6 @@ pub(crate) fn rows(page_load: u64, seqs: &[u32]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for seq in seqs {
         let row = EventRow {
-            event_id: id(page_load, *seq),
             page_load,
             seq: *seq,
             received: RECEIVED,

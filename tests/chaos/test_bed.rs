@@ -27,7 +27,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 /// Interval between two attempts to change the store's constraint or to requeue segments.
 const CONSTRAINT_INTERVAL: Duration = Duration::from_millis(500);
 /// Refuses about one beacon a second at the default rate, so that some segments contain refused rows and some do not.
-const CONSTRAINT: &str = "ADD CONSTRAINT IF NOT EXISTS chaos CHECK event_id % 503 != 0";
+const CONSTRAINT: &str = "ADD CONSTRAINT IF NOT EXISTS chaos CHECK cityHash64(page_load, seq) % 503 != 0";
 const NO_CONSTRAINT: &str = "DROP CONSTRAINT IF EXISTS chaos";
 
 /// A condition that lasts for a while.

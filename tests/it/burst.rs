@@ -12,6 +12,7 @@ use footfall::event::{EventRow, UnixDay, UnixSeconds};
 use footfall::spool::{Durability, EventEntry, EventRecord, Spool};
 
 use crate::common::process;
+use crate::common::pseudonyms::event_identity;
 use crate::common::{
     Collector, StoreProcess, allowed, eventually, eventually_while_progressing, good_beacon, seed,
 };
@@ -116,11 +117,6 @@ fn a_burst_beyond_the_spool_s_limit_loses_nothing_and_stays_within_memory() {
     settle(&collector, ledger, &mut rng);
 }
 
-/// The id of an event in the backlog, which no collector received.
-fn backlog_id(page_load: u64, seq: u32) -> u64 {
-    page_load.rotate_left(7) ^ u64::from(seq)
-}
-
 /// Fills a spool with [`BACKLOG`] bytes of events and notes each event in the ledger.
 fn fill_spool(directory: &Path, ledger: &mut Ledger, rng: &mut Rng) {
     let limits = SpoolLimits {
@@ -140,7 +136,6 @@ fn fill_spool(directory: &Path, ledger: &mut Ledger, rng: &mut Rng) {
         for seq in SEQS {
             let start = rows.len();
             EventRow {
-                event_id: backlog_id(page_load, seq),
                 page_load,
                 seq,
                 time: now,
@@ -161,7 +156,7 @@ fn fill_spool(directory: &Path, ledger: &mut Ledger, rng: &mut Rng) {
             }
             .encode(&mut rows);
             let row_len = (rows.len() - start) as u32;
-            events.push(EventEntry { filter_id: backlog_id(page_load, seq), row_len });
+            events.push(EventEntry { filter_id: event_identity(page_load, seq), row_len });
         }
         written += rows.len();
         let record = EventRecord { site: "clinic", events: &events, rows: &rows };
@@ -236,5 +231,5 @@ fn a_collector_with_a_large_spool_accepts_beacons_from_its_start_and_while_it_dr
     std::thread::sleep(Duration::from_secs(5));
     let (outcome, ledger) = load.stop();
     assert_all_accepted("afterwards", &outcome);
-    settle_with(&collector, ledger, &mut rng, |page_load, seq| vec![backlog_id(page_load, seq)]);
+    settle_with(&collector, ledger, &mut rng, |page_load, seq| vec![event_identity(page_load, seq)]);
 }

@@ -29,14 +29,14 @@ impl Rows {
     fn add(&mut self, row: &EventRow<'_>) {
         let start = self.bytes.len();
         row.encode(&mut self.bytes);
-        self.events.push(EventEntry { filter_id: row.event_id, row_len: (self.bytes.len() - start) as u32 });
+        self.events.push(EventEntry { filter_id: row.page_load, row_len: (self.bytes.len() - start) as u32 });
     }
 }
 
-fn plain(event_id: u64) -> EventRow<'static> {
+fn plain(page_load: u64) -> EventRow<'static> {
     let now = UnixSeconds::from_millis(jiff::Timestamp::now().as_millisecond());
     EventRow {
-        event_id,
+        page_load,
         time: now,
         received: now,
         expires: UnixDay(u16::MAX),
@@ -46,9 +46,8 @@ fn plain(event_id: u64) -> EventRow<'static> {
 }
 
 /// A row with a value of its own in each column.
-fn full(event_id: u64) -> EventRow<'static> {
+fn full(page_load: u64) -> EventRow<'static> {
     EventRow {
-        page_load: u64::MAX,
         seq: u32::MAX,
         kind: EventKind::Missing,
         props: &[("service", "mri"), ("service", "mri"), ("", "")],
@@ -67,7 +66,7 @@ fn full(event_id: u64) -> EventRow<'static> {
         cls: Some(0.031),
         load_ms: Some(u32::MAX),
         language: "ru-RU",
-        ..plain(event_id)
+        ..plain(page_load)
     }
 }
 

@@ -168,7 +168,7 @@ fn removed_duplicates_are_accounted_for_by_their_segments() {
     let event_id = shipping.appended[0];
     let now = UnixSeconds::from_millis(jiff::Timestamp::now().as_millisecond() + 1_000);
     let row = EventRow {
-        event_id,
+        page_load: event_id,
         time: now,
         received: now,
         expires: UnixDay(u16::MAX),

@@ -37,7 +37,7 @@ fn limits() -> SpoolLimits {
 fn row(event_id: u64, time: i64, received: i64, out: &mut Vec<u8>) -> EventEntry {
     let start = out.len();
     let row = EventRow {
-        event_id,
+        page_load: event_id,
         time: UnixSeconds::from_millis(time),
         received: UnixSeconds::from_millis(received),
         expires: UnixDay(u16::MAX),
@@ -290,7 +290,7 @@ fn the_store_is_asked_about_a_possibly_sent_segment_though_another_is_shipped_be
     let proxy = Proxy::before(store.store.listen);
     let mut shipping = Shipping::to(proxy.listen);
     shipping.ship_one();
-    store.store.query("ALTER TABLE events ADD CONSTRAINT none CHECK event_id = 0").unwrap();
+    store.store.query("ALTER TABLE events ADD CONSTRAINT none CHECK page_load = 0").unwrap();
     shipping.append(1);
     let directory = shipping.directory.path().join("spool");
     eventually("the segment is quarantined", PATIENCE, || {

@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_block_longer_than_a_chunk_is_passed_on_in_chunks() {
-        let mut block = NativeBlock::new(["event_id", "error_message"].into_iter(), 300_000).unwrap();
+        let mut block = NativeBlock::new(["page_load", "error_message"].into_iter(), 300_000).unwrap();
         block.add_constant("segment", 1);
         for number in 0..300_000_u64 {
             let text = [number.to_le_bytes().as_slice(), b"\x04text"].concat();
@@ -147,6 +147,6 @@ mod tests {
             true
         });
         assert!(chunks.iter().all(|length| *length <= 1 << 21), "{chunks:?}");
-        assert_eq!(chunks.iter().sum::<usize>(), 300_000 * (8 + 5 + 8) + 4 + 9 + 7 + 14 + 7 + 8 + 7);
+        assert_eq!(chunks.iter().sum::<usize>(), 300_000 * (8 + 5 + 8) + 4 + 10 + 7 + 14 + 7 + 8 + 7);
     }
 }

@@ -45,7 +45,7 @@ impl<const N: usize, F: Fn([u8; N]) -> bool + Send> NativeColumn for FixedWidth<
     }
 }
 
-/// TextColumn as they are, for a column of type `String`.
+/// Texts as they are, for a column of type `String`.
 #[derive(Default)]
 pub(in crate::event) struct TextColumn(Vec<u8>);
 

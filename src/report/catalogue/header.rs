@@ -1,7 +1,7 @@
 //! Parses the comment at the top of a report's file.
 //!
 //! The comment is followed by one `SELECT` with ClickHouse's typed parameters, so that an analyst can paste the file into any
-//! client:
+//! client. A report without one is the query `sql/breakdown.sql`, for its dimension:
 //!
 //! ```sql
 //! -- title: Channels
@@ -31,11 +31,13 @@
 //! | `limit` | no | `none`: all rows are shown when no limit is given |
 //! | `example` | no | arguments for the example in the documents |
 
-use super::report::{Purpose, Report, ReportColumn, ReportParameter};
+use super::report::{BREAKDOWN, Purpose, Report, ReportColumn, ReportParameter};
 use crate::store::schema;
 
 /// The error says what is wrong with the header.
-pub(super) fn parse(name: &'static str, sql: &'static str) -> Result<Report, String> {
+pub(super) fn parse(name: &'static str, file: &'static str) -> Result<Report, String> {
+    let is_breakdown = file.lines().all(|line| line.starts_with("--"));
+    let sql = if is_breakdown { BREAKDOWN } else { file };
     let mut report = Report {
         name,
         title: "",
@@ -50,10 +52,11 @@ pub(super) fn parse(name: &'static str, sql: &'static str) -> Result<Report, Str
         by: Vec::new(),
         columns: Vec::new(),
         parameters: parameters(sql),
+        is_breakdown,
         sql,
     };
     let mut keys: Vec<&str> = Vec::new();
-    for line in sql.lines().map_while(|line| line.strip_prefix("--")) {
+    for line in file.lines().map_while(|line| line.strip_prefix("--")) {
         if let Some(continued) = line.strip_prefix("   ") {
             match keys.last() {
                 Some(&"columns") => report.columns.push(column(continued)?),
@@ -68,7 +71,13 @@ pub(super) fn parse(name: &'static str, sql: &'static str) -> Result<Report, Str
     }
     let missing =
         ["title", "order", "purpose", "about", "columns"].into_iter().find(|key| !keys.contains(key));
-    missing.map_or(Ok(report), |key| Err(format!("no {key}")))
+    if let Some(key) = missing {
+        return Err(format!("no {key}"));
+    }
+    match (is_breakdown, &report.dimensions[..]) {
+        (false, _) | (true, [_]) => Ok(report),
+        (true, _) => Err("a report without a query has one dimension".to_owned()),
+    }
 }
 
 fn set(report: &mut Report, key: &str, value: &'static str) -> Result<(), String> {
@@ -128,6 +137,7 @@ mod tests {
         let report = parse("a", whole).unwrap();
         assert_eq!((report.title, report.about.as_str()), ("A", "B c"));
         assert_eq!(report.columns, [ReportColumn { name: "d", unit: "text", about: "e f" }]);
+        let header_only = whole.trim_end_matches("\nSELECT 1");
         for (sql, reason) in [
             ("-- title: A\nSELECT 1", "no order"),
             ("-- mood: good\n", "unknown header"),
@@ -137,6 +147,7 @@ mod tests {
             ("-- a remark\n", "no key"),
             ("--   a remark\n", "continues nothing"),
             ("-- columns:\n--   a text\n", "column without"),
+            (header_only, "has one dimension"),
         ] {
             let error = parse("a", sql).unwrap_err();
             assert!(error.contains(reason), "{sql}: {error}");

@@ -1,4 +1,5 @@
-//! The catalogue: every file of `sql/report/`, embedded and parsed. A report is its file, and everything else is derived from it.
+//! The catalogue: every file of `sql/report/`, embedded and parsed. A report is its file, and everything else is derived from it. A file
+//! without a query is a breakdown of one dimension by `sql/breakdown.sql`.
 //!
 //! To add a report, write its file (`header` describes the comment at its top), add its figures to
 //! `tests/it/report/figures.rs`, and run `UPDATE_DOCS=1 cargo test --lib document` for `docs/reports.md`.
@@ -7,11 +8,11 @@
 mod docs;
 mod files;
 mod header;
-mod nearest;
 mod report;
 
 use std::sync::LazyLock;
 
+use super::nearest::nearest;
 use files::FILES;
 pub use report::{CREDIT, Purpose, Report, ReportColumn, ReportParameter};
 
@@ -36,8 +37,8 @@ pub fn find(name: &str) -> Option<&'static Report> {
 }
 
 /// The name of a report that `name` is probably a misspelling of.
-pub fn nearest(name: &str) -> Option<&'static str> {
-    nearest::nearest(name, ALL.iter().map(|report| report.name))
+pub fn nearest_name(name: &str) -> Option<&'static str> {
+    nearest(name, ALL.iter().map(|report| report.name))
 }
 
 #[cfg(test)]
@@ -68,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_header_names_the_dimensions_that_its_query_reads() {
-        for report in all() {
+        for report in all().iter().filter(|report| !report.is_breakdown) {
             let declared: Vec<&str> = report.dimensions.iter().map(|dimension| dimension.name).collect();
             for dimension in &declared {
                 assert!(report.sql.contains(&format!("'{dimension}'")), "{} lacks {dimension}", report.name);
@@ -78,6 +79,17 @@ mod tests {
                 assert!(declared.contains(&dimension), "{}: dimension: {dimension}", report.name);
             }
             assert_eq!(report.sql.contains("FROM daily"), !report.dimensions.is_empty(), "{}", report.name);
+        }
+    }
+
+    #[test]
+    fn a_report_without_a_query_shows_columns_that_the_breakdown_has() {
+        for report in all().iter().filter(|report| report.is_breakdown) {
+            for column in &report.columns {
+                let shown = report.breakdown_column(column);
+                assert!(report.sql.contains(&format!(" AS {shown}")), "{}: {shown}", report.name);
+            }
+            assert!(report.columns.iter().filter(|column| column.unit == "text").count() <= 2);
         }
     }
 
@@ -94,9 +106,9 @@ mod tests {
 
     #[test]
     fn a_misspelt_name_finds_the_report_that_was_meant() {
-        assert_eq!(nearest("browser"), Some("browsers"));
-        assert_eq!(nearest("overveiw"), Some("overview"));
-        assert_eq!(nearest("Pages"), Some("pages"));
-        assert_eq!(nearest("xyzzy-plugh"), None);
+        assert_eq!(nearest_name("browser"), Some("browsers"));
+        assert_eq!(nearest_name("overveiw"), Some("overview"));
+        assert_eq!(nearest_name("Pages"), Some("pages"));
+        assert_eq!(nearest_name("xyzzy-plugh"), None);
     }
 }

@@ -2,6 +2,9 @@
 
 use crate::store::schema::Dimension;
 
+/// The query of reports whose file has none.
+pub(super) const BREAKDOWN: &str = include_str!("../../../sql/breakdown.sql");
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// Its name on the command line and in URLs: the file's name.
@@ -27,7 +30,9 @@ pub struct Report {
     pub columns: Vec<ReportColumn>,
     /// In the order of their first use.
     pub parameters: Vec<ReportParameter>,
-    /// The whole file.
+    /// Whether it is `sql/breakdown.sql` for its dimension.
+    pub is_breakdown: bool,
+    /// The whole file, or `sql/breakdown.sql`.
     pub sql: &'static str,
 }
 
@@ -44,7 +49,7 @@ pub enum Purpose {
 pub struct ReportColumn {
     /// Its name in the answer of the query.
     pub name: &'static str,
-    /// `text`, `id`, `time`, `%`, `s`, `ms`, `ratio`, or what it counts.
+    /// `text`, `id`, `time`, `%`, `s`, `ms`, `ratio`, `unit` if column `unit` has that of each row, or what it counts.
     pub unit: &'static str,
     pub about: &'static str,
 }
@@ -79,6 +84,21 @@ impl ReportColumn {
 }
 
 impl Report {
+    /// Whether it reads visits or daily figures, and so shows open days as they were when they were last computed.
+    pub fn reads_days(&self) -> bool {
+        !self.dimensions.is_empty() || self.sql.contains("FROM visits")
+    }
+
+    /// The column of `sql/breakdown.sql` that one of its columns shows: the first text is the value, the second the detail.
+    pub(in crate::report) fn breakdown_column(&self, column: &ReportColumn) -> &'static str {
+        let mut texts = self.columns.iter().filter(|column| column.unit == "text");
+        match texts.position(|text| text == column) {
+            Some(0) => "value",
+            Some(_) => "detail",
+            None => column.name,
+        }
+    }
+
     pub fn takes(&self, parameter: &str) -> bool {
         self.parameters.iter().any(|known| known.name == parameter)
     }

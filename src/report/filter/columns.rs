@@ -17,6 +17,8 @@ pub(super) struct FilterColumn {
 pub(super) enum FilterType {
     Text,
     Number,
+    /// `Float32`. A value of 0.1 must be compared as the column has it.
+    Score,
     /// 64 bits, which reports show as 16 hexadecimal digits.
     Id,
     Flag,
@@ -70,6 +72,7 @@ fn filter_type(data_type: &str) -> FilterType {
         "String" | "LowCardinality(String)" => FilterType::Text,
         other if other.starts_with("DateTime") => FilterType::Moment,
         other if other.starts_with("Map(") => FilterType::Map,
+        "Nullable(Float32)" => FilterType::Score,
         _ => FilterType::Number,
     }
 }
@@ -115,7 +118,7 @@ mod tests {
     #[test]
     fn a_column_is_filtered_where_it_means_what_it_says() {
         for name in
-            ["path", "host", "kind", "ad", "engaged_ms", "error_group", "received", "page_load", "event_id"]
+            ["path", "host", "kind", "ad", "engaged_ms", "error_group", "received", "page_load", "seq"]
         {
             assert_eq!(column(name).scope, FilterScope::Events, "{name}");
         }
@@ -135,7 +138,7 @@ mod tests {
             ("time", FilterType::Moment),
             ("expires", FilterType::Day),
             ("visitor", FilterType::Id),
-            ("cls", FilterType::Number),
+            ("cls", FilterType::Score),
             ("asn", FilterType::Number),
             ("props", FilterType::Map),
             ("spoofed", FilterType::Flag),

@@ -14,6 +14,7 @@ use jiff::civil::Date;
 
 pub(super) use columns::FilterScope;
 
+use super::nearest::nearest;
 use crate::event::DeviceClass;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -44,9 +45,11 @@ enum FilterOperator {
 pub enum FilterError {
     #[error("filter {0:?} has no operator: write COLUMN=VALUE, or !=, ~ (contains), !~, <, <=, >, >=")]
     NoOperator(String),
-    #[error("filter on unknown column {name:?}; columns are {known}")]
+    #[error("filter on unknown column {name:?}{}; columns are {known}", .nearest.map_or(String::new(), |known| format!(": did you mean {known}?")))]
     UnknownColumn {
         name: String,
+        /// The column that was probably meant.
+        nearest: Option<&'static str>,
         /// The names of all columns.
         known: String,
     },
@@ -91,11 +94,10 @@ impl Filter {
             return Err(FilterError::TooLong);
         }
         let no_operator = || FilterError::NoOperator(text.to_owned());
-        let at = text.find(['=', '!', '~', '<', '>']).ok_or_else(no_operator)?;
-        let (name, rest) = text.split_at(at);
+        let (name, entry, rest) = split_name(text).ok_or_else(no_operator)?;
         let (written, operator) =
             OPERATORS.into_iter().find(|(written, _)| rest.starts_with(written)).ok_or_else(no_operator)?;
-        let (column, entry) = find_column(name.trim())?;
+        let (column, entry) = find_column(name.trim(), entry)?;
         if !column.kind.takes(operator) {
             return Err(FilterError::Operator { column: &column.name, operator: written });
         }
@@ -126,22 +128,34 @@ impl Filter {
         }
     }
 
+    /// The value of a filter that asks for one text.
+    pub(super) fn only_text(&self) -> Option<&str> {
+        let is_text = matches!(self.column.kind, FilterType::Text | FilterType::Map);
+        match &self.values[..] {
+            [value] if is_text && self.operator == FilterOperator::Is && self.text.ends_with(value) => {
+                Some(value)
+            }
+            _ => None,
+        }
+    }
+
+    /// The column, or its entry, in SQL. The name of an entry is added to `parameters`.
+    pub(super) fn expression(&self, parameters: &mut Vec<(String, String)>) -> String {
+        match &self.entry {
+            Some(entry) => format!("{}[{}]", self.column.name, bind(parameters, entry, "String")),
+            None => self.column.name.clone(),
+        }
+    }
+
     /// The condition in SQL. Its values are added to `parameters` under the names `f0`, `f1`, …
     pub(super) fn condition(&self, parameters: &mut Vec<(String, String)>) -> String {
-        let mut bind = |value: &str, kind: &str| {
-            let name = format!("f{}", parameters.len());
-            let bound = format!("{{{name}:{kind}}}");
-            parameters.push((name, value.to_owned()));
-            bound
-        };
-        let column = match &self.entry {
-            Some(entry) => format!("{}[{}]", self.column.name, bind(entry, "String")),
-            None => self.column.name.clone(),
-        };
+        let column = self.expression(parameters);
+        let mut bind = |value: &str, kind: &str| bind(parameters, value, kind);
         let kind = &self.column.kind;
         let mut one = |value: &String| {
             let bound = match kind {
                 FilterType::Number => bind(value, "Float64"),
+                FilterType::Score => bind(value, "Float32"),
                 FilterType::Id => bind(value, "UInt64"),
                 FilterType::Flag => bind(value, "Bool"),
                 FilterType::Moment => format!("toDateTime64({}, 3, 'UTC')", bind(value, "String")),
@@ -169,6 +183,19 @@ impl Filter {
     }
 }
 
+/// A value as a filter has it.
+pub(super) fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('|', "\\|")
+}
+
+/// Adds a parameter and returns its placeholder.
+fn bind(parameters: &mut Vec<(String, String)>, value: &str, kind: &str) -> String {
+    let name = format!("f{}", parameters.len());
+    let bound = format!("{{{name}:{kind}}}");
+    parameters.push((name, value.to_owned()));
+    bound
+}
+
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -180,7 +207,7 @@ impl FilterType {
         match operator {
             FilterOperator::Is | FilterOperator::IsNot => true,
             FilterOperator::Contains | FilterOperator::ContainsNot => matches!(self, Self::Text | Self::Map),
-            _ => matches!(self, Self::Number | Self::Moment | Self::Day),
+            _ => matches!(self, Self::Number | Self::Score | Self::Moment | Self::Day),
         }
     }
 }
@@ -190,7 +217,7 @@ impl FilterColumn {
     fn value(&'static self, text: String) -> Result<String, FilterError> {
         let (value, takes) = match &self.kind {
             FilterType::Text | FilterType::Map => (Some(text.clone()), String::new()),
-            FilterType::Number => {
+            FilterType::Number | FilterType::Score => {
                 let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
                 (number.map(|number| number.to_string()), "a number".to_owned())
             }
@@ -226,18 +253,53 @@ impl FilterColumn {
     }
 }
 
-/// The column of a name, and the entry of a map column.
-fn find_column(name: &str) -> Result<(&'static FilterColumn, Option<String>), FilterError> {
+/// The name before the operator, the entry if it is in quotes (`props."a=b"`), and the rest.
+fn split_name(text: &str) -> Option<(&str, Option<String>, &str)> {
+    let at = text.find(['=', '!', '~', '<', '>', '"'])?;
+    let (name, rest) = text.split_at(at);
+    let Some(quoted) = rest.strip_prefix('"') else { return Some((name, None, rest)) };
+    let mut entry = String::new();
+    let mut letters = quoted.char_indices();
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '"' => {
+                return Some((
+                    name.trim_end().strip_suffix('.')?,
+                    Some(entry),
+                    quoted[at + 1..].trim_start(),
+                ));
+            }
+            '\\' => entry.push(letters.next()?.1),
+            _ => entry.push(letter),
+        }
+    }
+    None
+}
+
+/// The column of a name, and the entry of a map column, which is `quoted` or follows the name.
+fn find_column(
+    name: &str,
+    quoted: Option<String>,
+) -> Result<(&'static FilterColumn, Option<String>), FilterError> {
     let (base, entry) = match name.split_once('.') {
-        Some((base, entry)) => (base, Some(entry)),
+        Some((base, entry)) => (base, Some(entry.to_owned())),
         None => (name, None),
     };
+    if quoted.is_some() && entry.is_some() {
+        return Err(FilterError::Entry(format!("name one entry of {base}: {base}.NAME or {base}.\"NAME\"")));
+    }
+    let entry = quoted.or(entry);
     let Some(column) = COLUMNS.iter().find(|column| column.name == base) else {
-        let known: Vec<&str> = COLUMNS.iter().map(|column| column.name.as_str()).collect();
-        return Err(FilterError::UnknownColumn { name: name.to_owned(), known: known.join(", ") });
+        let known = || COLUMNS.iter().map(|column| column.name.as_str());
+        let nearest = nearest(base, known());
+        return Err(FilterError::UnknownColumn {
+            name: name.to_owned(),
+            nearest,
+            known: known().collect::<Vec<_>>().join(", "),
+        });
     };
     match (column.kind == FilterType::Map, entry) {
-        (true, Some(entry)) if !entry.is_empty() => Ok((column, Some(entry.to_owned()))),
+        (true, Some(entry)) if !entry.is_empty() => Ok((column, Some(entry))),
         (true, _) => Err(FilterError::Entry(format!("name the entry of {base}: {base}.NAME=VALUE"))),
         (false, Some(_)) => {
             Err(FilterError::Entry(format!("column {base} has no entries: write {base}=VALUE")))
@@ -280,11 +342,24 @@ mod tests {
         check("path~/doctors", "(positionCaseInsensitiveUTF8(path, {f0:String}) > 0)", &["/doctors"]);
         check("path!~=", "(positionCaseInsensitiveUTF8(path, {f0:String}) = 0)", &["="]);
         check("lcp_ms>=2500", "(lcp_ms >= {f0:Float64})", &["2500"]);
+        check("cls<=0.1", "(cls <= {f0:Float32})", &["0.1"]);
         check("city=", "(city = {f0:String})", &[""]);
         check("country=RU|BY", "(country = {f0:String} OR country = {f1:String})", &["RU", "BY"]);
         check("country!=RU|BY", "(country != {f0:String} AND country != {f1:String})", &["RU", "BY"]);
         check(r"path=a\|b\\c", "(path = {f0:String})", &[r"a|b\c"]);
         check("props.doctor=Ivanov", "(props[{f0:String}] = {f1:String})", &["doctor", "Ivanov"]);
+        check(r#"props."a=b"=1"#, "(props[{f0:String}] = {f1:String})", &["a=b", "1"]);
+        check(
+            r#"props."price<10">=5"#.replace(">=", "=").as_str(),
+            "(props[{f0:String}] = {f1:String})",
+            &["price<10", "5"],
+        );
+        check(
+            r#"props."say \"hi\" \\o/"!~x"#,
+            "(positionCaseInsensitiveUTF8(props[{f0:String}], {f1:String}) = 0)",
+            &[r#"say "hi" \o/"#, "x"],
+        );
+        check(r#"cookies."a.b~c" = x"#, "(cookies[{f0:String}] = {f1:String})", &["a.b~c", " x"]);
         check("kind=error", "(toString(kind) = {f0:String})", &["error"]);
         check(
             "bot_category=ai|seo",
@@ -325,6 +400,15 @@ mod tests {
     fn an_invalid_filter_is_refused_with_its_reason() {
         assert!(matches!(Filter::parse("country"), Err(FilterError::NoOperator(_))));
         assert!(matches!(Filter::parse("country!RU"), Err(FilterError::NoOperator(_))));
+        for text in [r#"props."a=b"#, r#"props."a"b=c"#, r#"props"a"=1"#] {
+            assert!(matches!(Filter::parse(text), Err(FilterError::NoOperator(_))), "{text}");
+        }
+        assert!(matches!(Filter::parse(r#"props.a."b"=1"#), Err(FilterError::Entry(_))));
+        let error = Filter::parse("contry=RU").unwrap_err().to_string();
+        assert!(
+            error.starts_with("filter on unknown column \"contry\": did you mean country?; columns"),
+            "{error}"
+        );
         for text in ["nowhere=1", "=1", "country; DROP=1", "Country=RU", "site=other", "1=1"] {
             assert!(matches!(Filter::parse(text), Err(FilterError::UnknownColumn { .. })), "{text}");
         }

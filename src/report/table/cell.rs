@@ -10,7 +10,7 @@ use crate::report::catalogue::ReportColumn;
 pub(super) const NONE: &str = "–";
 
 pub(super) fn is_count(column: &ReportColumn) -> bool {
-    !column.is_text() && !matches!(column.unit, "%" | "s" | "ms" | "ratio")
+    !column.is_text() && !matches!(column.unit, "%" | "s" | "ms" | "ratio" | "unit")
 }
 
 /// The heading of a column: its name in words, with the unit if the cells do not show it.

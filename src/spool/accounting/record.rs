@@ -24,9 +24,10 @@ pub(crate) const AUDIT_COLUMNS: &[&str] = &["time", "action", "detail"];
 const FIXED_LEN: usize = 6;
 const ENTRY_LEN: usize = 12;
 /// Where an encoded event has its identity, its time of receipt and its last day of retention.
-const EVENT_ID: std::ops::Range<usize> = 0..8;
-const RECEIVED: std::ops::Range<usize> = 24..28;
-const EXPIRES: std::ops::Range<usize> = 28..30;
+const PAGE_LOAD: std::ops::Range<usize> = 0..8;
+const SEQ: std::ops::Range<usize> = 8..12;
+const RECEIVED: std::ops::Range<usize> = 16..20;
+const EXPIRES: std::ops::Range<usize> = 20..22;
 
 /// Identity of an event for the duplicate filter. It never reaches the store.
 pub type FilterId = u64;
@@ -178,9 +179,19 @@ impl<'a> RecordRef<'a> {
     }
 }
 
-/// The identity under which the store knows an event. `None`: the row is too short to tell.
-pub(crate) fn event_id(row: &[u8]) -> Option<u64> {
-    row.get(EVENT_ID)?.try_into().ok().map(u64::from_le_bytes)
+/// The identity under which the store knows an event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(crate) struct EventId {
+    pub(crate) page_load: u64,
+    pub(crate) seq: u32,
+}
+
+impl EventId {
+    /// `None`: the row is too short to tell.
+    pub(crate) fn of_row(row: &[u8]) -> Option<Self> {
+        let page_load = u64::from_le_bytes(row.get(PAGE_LOAD)?.try_into().ok()?);
+        Some(Self { page_load, seq: u32::from_le_bytes(row.get(SEQ)?.try_into().ok()?) })
+    }
 }
 
 #[cfg(test)]
@@ -192,7 +203,8 @@ mod tests {
     #[test]
     fn a_record_of_events_is_read_back() {
         let row = EventRow {
-            event_id: 70,
+            page_load: 70,
+            seq: 3,
             received: UnixSeconds(3_005),
             expires: UnixDay(400),
             ..EventRow::default()
@@ -200,7 +212,7 @@ mod tests {
         let mut rows = Vec::new();
         row.encode(&mut rows);
         let row_len = rows.len() as u32;
-        EventRow { event_id: 71, path: "/", ..row }.encode(&mut rows);
+        EventRow { page_load: 71, path: "/", ..row }.encode(&mut rows);
         let events =
             [(7, row_len), (8, row_len + 1)].map(|(filter_id, row_len)| EventEntry { filter_id, row_len });
         let record = EventRecord { site: "clinic", events: &events, rows: &rows };
@@ -211,7 +223,8 @@ mod tests {
         let read = RecordRef::parse(&frame).unwrap();
         assert_eq!((read.kind, read.site, read.count), (RecordKind::Events, "clinic", 2));
         assert_eq!(read.events().collect::<Vec<_>>(), events);
-        assert_eq!(read.event_rows().filter_map(event_id).collect::<Vec<_>>(), [70, 71]);
+        let ids = [70, 71].map(|page_load| EventId { page_load, seq: 3 });
+        assert_eq!(read.event_rows().filter_map(EventId::of_row).collect::<Vec<_>>(), ids);
         assert_eq!((read.rows, read.received(), read.expires()), (&*rows, Some(UnixSeconds(3_005)), 400));
     }
 

@@ -79,7 +79,7 @@ pub(super) fn shipped_rows(spool: &Spool, sealed: SealedSegment) -> Result<Segme
         })?;
         match batch.rows {
             BatchRows::Events => {
-                let page_load = |row: &[u8]| page_load_of(u64::from_le_bytes(row[..8].try_into().unwrap()));
+                let page_load = |row: &[u8]| u64::from_le_bytes(row[..8].try_into().unwrap());
                 // Each row has collector and number of its segment behind it.
                 segment.events = bytes.chunks_exact(rows(0, &[0]).len() + 16).map(page_load).collect();
             }

@@ -13,7 +13,7 @@ use super::spool::Spool;
 use crate::config::DEFAULT_SEAL_BYTES;
 use crate::event::{NativeBlock, UnixSeconds};
 use crate::spool::accounting::contents::SegmentContents;
-use crate::spool::accounting::record::{self, FilterId, RecordKind, RecordRef};
+use crate::spool::accounting::record::{EventId, FilterId, RecordKind, RecordRef};
 use crate::spool::accounting::segment_rows::{SEGMENT_COLUMNS, encode_segment_rows};
 use crate::spool::limits::MAX_SEGMENT_ROWS;
 use crate::spool::log::disk::DiskFile;
@@ -51,7 +51,7 @@ pub(crate) struct Shipment {
     /// Offset of the first frame.
     start: u64,
     filter_ids: Vec<FilterId>,
-    event_ids: Vec<u64>,
+    event_ids: Vec<EventId>,
     contents: SegmentContents,
     received: Option<RangeInclusive<UnixSeconds>>,
 }
@@ -113,7 +113,7 @@ impl Shipment {
                 return false;
             };
             filter_ids.extend(record.events().map(|event| event.filter_id));
-            event_ids.extend(record.event_rows().map(|row| record::event_id(row).unwrap_or_default()));
+            event_ids.extend(record.event_rows().map(|row| EventId::of_row(row).unwrap_or_default()));
             if let Some(time) = record.received().filter(|_| record.kind == RecordKind::Events) {
                 let range = received.take().unwrap_or(time..=time);
                 received = Some(time.min(*range.start())..=time.max(*range.end()));
@@ -149,7 +149,7 @@ impl Shipment {
     }
 
     /// Identities of its events in the store, in order.
-    pub(crate) fn event_ids(&self) -> &[u64] {
+    pub(crate) fn event_ids(&self) -> &[EventId] {
         &self.event_ids
     }
 

@@ -1,8 +1,8 @@
 //! Days of the operator's zone: when a day begins and ends, and when it can be closed. No I/O.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
 
 /// Events are counted in steps of so many seconds: the offset of every zone in use is a multiple of it.
 pub(crate) const QUARTER: i64 = 15 * 60;
@@ -39,16 +39,6 @@ impl Calendar {
     /// `None` outside the range of dates.
     pub(crate) fn day(&self, date: Date) -> Option<Day> {
         Some(Day { date, starts: self.start(date)?, ends: self.start(date.tomorrow().ok()?)? })
-    }
-
-    /// The day of `first` and the following days, as long as they can be closed at `now`.
-    pub(crate) fn closable(&self, first: i64, now: i64) -> impl Iterator<Item = Day> {
-        let mut next = self.day_at(first);
-        std::iter::from_fn(move || {
-            let day = next.take().filter(|day| day.closes() <= now)?;
-            next = day.date.checked_add(Span::new().days(1)).ok().and_then(|date| self.day(date));
-            Some(day)
-        })
     }
 
     /// The first moment of a day. That is after midnight where the clocks skip midnight.
@@ -91,16 +81,5 @@ mod tests {
         let day = calendar("Africa/Cairo").day("2026-04-24".parse().expect("a date")).expect("a day");
         assert_eq!(day.starts, second("2026-04-23T22:00:00Z"));
         assert_eq!(day.ends - day.starts, 23 * 3600);
-    }
-
-    #[test]
-    fn only_days_that_are_over_are_closable() {
-        let calendar = calendar("Europe/Berlin");
-        let first = second("2026-11-18T05:00:00Z");
-        let days = |now: &str| {
-            calendar.closable(first, second(now)).map(|day| day.date.to_string()).collect::<Vec<_>>()
-        };
-        assert_eq!(days("2026-11-19T23:04:59Z"), ["2026-11-18"]);
-        assert_eq!(days("2026-11-19T23:05:00Z"), ["2026-11-18", "2026-11-19"]);
     }
 }

@@ -120,6 +120,7 @@ async fn find(
         "SELECT toString(site) AS site, event_id, arraySlice(arraySort(copy -> (copy.1, copy.2, copy.3, -copy.4), \
          groupArray((toUnixTimestamp(events.received), collector, segment, copy_number, toUInt16(expires)))), 1, {COPIES}) AS copies \
          FROM events WHERE time >= fromUnixTimestamp({{since:Int64}}) AND time < fromUnixTimestamp({{until:Int64}}) \
+         AND toDate(time) BETWEEN toDate(toDateTime({{since:Int64}}, 'UTC')) AND toDate(toDateTime({{until:Int64}}, 'UTC')) \
          AND event_id % {{buckets:UInt64}} = {{bucket:UInt64}} \
          GROUP BY site, event_id HAVING count() > 1 LIMIT {BATCH}"
     );
@@ -160,7 +161,7 @@ async fn keep_one(
             "DELETE FROM {table} IN PARTITION {month} WHERE {events} \
              AND (site, event_id, toUnixTimestamp(received), collector, segment, copy_number) IN ({deleted})"
         );
-        tables.run_long(&delete, MAX_QUERY).await?;
+        tables.run_long(&delete, &[], MAX_QUERY).await?;
     }
     Ok(())
 }
@@ -182,7 +183,7 @@ async fn insert_another(
         values.join(", "),
         interval.holds(identical.iter().copied()),
     );
-    tables.run_long(&insert, MAX_QUERY).await
+    tables.run_long(&insert, &[], MAX_QUERY).await
 }
 
 /// Inserts a row of `removed_events` for each duplicate that was shipped again.

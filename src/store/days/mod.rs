@@ -1,11 +1,17 @@
-//! Closes days: computes the visits and daily figures of a finished day in ClickHouse, once, and puts them where reports read them.
+//! Days: computes their visits and daily figures in ClickHouse and puts these where reports read them. A day that is over is closed once;
+//! an open day is computed again while reports are requested.
 //!
-//! It computes nothing itself: the SQL is in `sql/schema`.
+//! It computes nothing itself: the SQL is in `sql/schema/0005_visits.sql` and `sql/daily.sql`.
 
 mod calendar;
 mod closing;
+mod compute;
+mod counts;
 mod duplicates;
+mod lease;
+mod open_days;
 mod tables;
 
 pub use closing::{Closed, DayCloser};
+pub use open_days::OpenDays;
 pub use tables::CloseDayError;

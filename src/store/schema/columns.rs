@@ -1,9 +1,11 @@
 //! What the rest of the program reads from the files: the columns of a table and the queries of views.
 
-use super::dimensions::{DIMENSIONS, Dimension};
+use std::mem::discriminant;
+
+use super::dimensions::{DIMENSIONS, Dimension, DimensionSource};
 use super::files;
 use super::render::RenderTarget;
-use crate::store::sql;
+use crate::store::sql::{self, SqlStatement};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TableColumn {
@@ -28,25 +30,44 @@ pub(crate) fn columns(table: &str) -> Vec<TableColumn> {
 /// # Panics
 /// When no file creates the view, as in [`columns`].
 pub(crate) fn view(name: &str) -> String {
-    SERVER.fill(&view_template(name), DIMENSIONS)
-}
-
-/// The query of the daily figures of these dimensions, as in `sql/schema/0006_daily.sql`. It reads visits from `visits_open`. It reads
-/// `events` from the parameter `since` to before `before`.
-pub(crate) fn daily_query(dimensions: &[Dimension]) -> String {
-    let (of_visits, of_events): (Vec<Dimension>, Vec<Dimension>) =
-        dimensions.iter().partition(|dimension| dimension.visit.is_some());
-    let views = [("daily_of_visits", of_visits), ("daily_of_events", of_events)];
-    let queries = views.into_iter().filter(|(_, dimensions)| !dimensions.is_empty());
-    let queries = queries.map(|(view, dimensions)| SERVER.fill(&view_template(view), &dimensions));
-    queries.collect::<Vec<_>>().join("\nUNION ALL\n")
-}
-
-/// The query of a view with its placeholders.
-fn view_template(name: &str) -> String {
     let definition = template(&format!("CREATE OR REPLACE VIEW {{database}}.{name}"));
-    definition.split_once(" AS\n").map_or_else(String::new, |(_, query)| query.to_owned())
+    let query = definition.split_once(" AS\n").map_or("", |(_, query)| query);
+    SERVER.fill(query, DIMENSIONS)
 }
+
+/// The query of `sql/daily.sql` for these dimensions. It reads `visits` and `events`, and takes the parameter `timezone`.
+pub(crate) fn daily_query(dimensions: &[Dimension]) -> String {
+    let statements = sql::statements(include_str!("../../../sql/daily.sql"));
+    let [visits, events, ads, figures] = &statements[..] else { panic!("sql/daily.sql has four statements") };
+    let is_of_visits = |source| matches!(source, DimensionSource::Visits { .. });
+    let sources: [(&SqlStatement, &dyn Fn(DimensionSource) -> bool); 3] = [
+        (visits, &is_of_visits),
+        (events, &|source| source == DimensionSource::Events),
+        (ads, &|source| source == DimensionSource::Ads),
+    ];
+    let is_read = |source: &dyn Fn(DimensionSource) -> bool| {
+        dimensions.iter().any(|dimension| source(dimension.source))
+    };
+    let rows = sources.into_iter().filter(|(_, source)| is_read(source));
+    let rows: Vec<_> = rows.map(|(statement, _)| SERVER.fill(&statement.text, dimensions)).collect();
+    let (head, tail) = figures.text.split_once("{rows}").expect("sql/daily.sql has {rows}");
+    format!("{head}{}{tail}", rows.join("\nUNION ALL\n"))
+}
+
+/// Queries of `sql/daily.sql` that have all dimensions between them, each of a few, so that a large day needs bounded memory at once.
+pub(crate) fn daily_queries() -> impl Iterator<Item = String> {
+    let is_alike = |a: &Dimension, b: &Dimension| discriminant(&a.source) == discriminant(&b.source);
+    let of_one_source = DIMENSIONS.chunk_by(is_alike);
+    of_one_source.flat_map(|dimensions| dimensions.chunks(DIMENSIONS_AT_ONCE)).map(daily_query)
+}
+
+/// The query of `sql/daily.sql` for all dimensions.
+pub(crate) fn whole_daily_query() -> String {
+    daily_query(DIMENSIONS)
+}
+
+/// Dimensions of one query of [`daily_queries`].
+const DIMENSIONS_AT_ONCE: usize = 6;
 
 /// The queries are run in the client's database, so its name is not needed.
 const SERVER: RenderTarget<'_> = RenderTarget { database: "", cluster: None };
@@ -105,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_query_of_a_view_follows_its_name() {
-        assert!(view("daily_of_visits").starts_with("SELECT\n    site,\n    day,\n"));
+        assert!(view("daily").starts_with("SELECT * EXCEPT"));
         assert!(view("zone").starts_with("SELECT if(count() = 0"));
     }
 
@@ -123,6 +144,7 @@ mod tests {
         let ads = query(&["ad_click", "ad_impression"]);
         assert!(ads.contains("dimension IN ('ad_click', 'ad_impression')"), "{ads}");
         assert!(!ads.contains("FROM visits"), "{ads}");
-        assert_eq!(query(&["total", "event"]).matches("\nGROUP BY site, day").count(), 2);
+        assert_eq!(query(&["total", "event"]).matches("UNION ALL").count(), 1);
+        assert_eq!(whole_daily_query().matches("UNION ALL").count(), 2);
     }
 }

@@ -3,11 +3,22 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Dimension {
     pub(crate) name: &'static str,
-    /// Value and detail as SQL expressions over a visit; `None` for a dimension of events.
-    pub(super) visit: Option<(&'static str, &'static str)>,
+    pub(super) source: DimensionSource,
 }
 
-/// In the order in which closing of days computes them. Their SQL is part of the queries in `sql/schema/0006_daily.sql`.
+/// What a dimension's figures are computed from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DimensionSource {
+    /// Value and detail are SQL expressions over a visit.
+    Visits {
+        value: &'static str,
+        detail: &'static str,
+    },
+    Events,
+    Ads,
+}
+
+/// In the order of the table in `sql/schema/0006_daily.sql`. Their SQL is part of `sql/daily.sql`.
 pub(super) const DIMENSIONS: &[Dimension] = &[
     of_visits("total", "''", "''"),
     of_visits("entry", "toString(entry_path)", "toString(entry_host)"),
@@ -30,29 +41,31 @@ pub(super) const DIMENSIONS: &[Dimension] = &[
     of_visits("os_version", "toString(os)", "toString(os_version)"),
     of_visits("device", "toString(device)", "''"),
     of_visits("language", "toString(language)", "''"),
-    of_events("page"),
-    of_events("missing"),
-    of_events("event"),
-    of_events("outbound"),
-    of_events("download"),
-    of_events("resource"),
-    of_events("ad_impression"),
-    of_events("ad_viewable"),
-    of_events("ad_click"),
+    Dimension { name: "page", source: DimensionSource::Events },
+    Dimension { name: "missing", source: DimensionSource::Events },
+    Dimension { name: "event", source: DimensionSource::Events },
+    Dimension { name: "outbound", source: DimensionSource::Events },
+    Dimension { name: "download", source: DimensionSource::Events },
+    Dimension { name: "resource", source: DimensionSource::Events },
+    Dimension { name: "ad", source: DimensionSource::Ads },
+    Dimension { name: "ad_impression", source: DimensionSource::Ads },
+    Dimension { name: "ad_viewable", source: DimensionSource::Ads },
+    Dimension { name: "ad_click", source: DimensionSource::Ads },
 ];
 
 const fn of_visits(name: &'static str, value: &'static str, detail: &'static str) -> Dimension {
-    Dimension { name, visit: Some((value, detail)) }
-}
-
-const fn of_events(name: &'static str) -> Dimension {
-    Dimension { name, visit: None }
+    Dimension { name, source: DimensionSource::Visits { value, detail } }
 }
 
 impl Dimension {
     /// The tuple of a dimension of visits: its name, value and detail.
     pub(super) fn tuple(&self) -> Option<String> {
-        self.visit.map(|(value, detail)| format!("('{}', {value}, {detail})", self.name))
+        match self.source {
+            DimensionSource::Visits { value, detail } => {
+                Some(format!("('{}', {value}, {detail})", self.name))
+            }
+            DimensionSource::Events | DimensionSource::Ads => None,
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
+use super::columns::whole_daily_query;
 use super::files::{self, MIGRATIONS_TABLE, SchemaFile};
 use super::render::{self, Statement};
 use crate::config::DATABASE;
@@ -122,13 +123,17 @@ pub(super) fn check(recorded: &BTreeMap<String, Vec<String>>, database: &str) ->
     Ok(())
 }
 
-/// SHA-256 of the statements of a file, in hexadecimal. They hold the columns of the row and the dimensions, so a database with other
-/// columns is refused, and a comment changes nothing. The form for a cluster has every statement.
+/// SHA-256 of the statements of a file, in hexadecimal. They hold the columns of the row, so a database with other columns is
+/// refused, and a comment changes nothing. The table of daily figures counts with the query that fills it. The form for a cluster has every
+/// statement.
 pub(super) fn checksum(file: &SchemaFile) -> String {
     let mut hash = Sha256::new();
     for statement in render::file(file, DATABASE, Some("main")) {
         hash.update(statement.sql);
         hash.update(b";");
+    }
+    if file.text.contains("daily_stored") {
+        hash.update(whole_daily_query());
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

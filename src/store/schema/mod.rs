@@ -10,8 +10,7 @@ mod render;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use columns::{columns, daily_query, view};
+pub(crate) use columns::{columns, daily_queries, daily_query, view, whole_daily_query};
 pub(crate) use dimensions::{Dimension, dimension};
 pub use migrate::{Migrated, SchemaError, migrate};
-pub(crate) use render::staging_table;
 pub use render::{Statement, print, render};

@@ -9,11 +9,12 @@
 //! | `{sharded ENGINE}` | ENGINE | its replicated form, with other rows on each shard |
 //! | `{everywhere ENGINE}` | ENGINE | its replicated form, with the same rows on all nodes of all shards |
 //! | `{deduplication_window}` | the setting's name | the setting's name for replicated tables |
+//! | `{in}` | `IN` | `GLOBAL IN`: the set is computed once and sent to the shards; without shards that costs a report 3 ms |
 //! | `{cluster_only}` | leaves out the statement that it begins | |
 //! | `{event_columns NAME CODEC}` | names and types of the row's columns, one of them with a codec | the same |
 //! | `{event_column NAME}` | name and type of one of them | the same |
-//! | `{visit_dimensions}` | tuples of name, value and detail of dimensions of visits | the same |
-//! | `{event_dimensions}` | names of dimensions of events | the same |
+//! | `{visit_dimensions}` | `sql/daily.sql`: tuples of name, value and detail of dimensions of visits | the same |
+//! | `{event_dimensions}`, `{ad_dimensions}` | `sql/daily.sql`: names of dimensions of events, of ads | the same |
 //!
 //! Braces around `NAME:TYPE` are a parameter of a view. ClickHouse fills it in.
 //!
@@ -21,7 +22,7 @@
 //! an insert is confirmed when all shards have their part. Each shard's table gets the insert's deduplication token and ignores a part that
 //! it has. So an insert that only some shards took is sent again whole.
 
-use super::dimensions::{DIMENSIONS, Dimension};
+use super::dimensions::{DIMENSIONS, Dimension, DimensionSource};
 use super::files::{self, MIGRATIONS_TABLE, SchemaFile};
 use crate::event;
 use crate::store::sql::{self, identifier, string};
@@ -60,27 +61,6 @@ pub(super) fn file(file: &SchemaFile, database: &str, cluster: Option<&str>) -> 
 
 pub(super) fn create_database(database: &str, cluster: Option<&str>) -> String {
     format!("CREATE DATABASE IF NOT EXISTS {}{}", identifier(database), on_cluster(cluster))
-}
-
-/// The statements that create `staging`, an empty table like `table`.
-///
-/// # Panics
-/// When no file creates `table`.
-pub(crate) fn staging_table(
-    database: &str,
-    cluster: Option<&str>,
-    table: &str,
-    staging: &str,
-) -> Vec<String> {
-    let target = RenderTarget { database, cluster };
-    let head = format!("CREATE TABLE IF NOT EXISTS {{database}}.{table}{{");
-    let statements = files::all().flat_map(|file| sql::statements(file.text));
-    let own: Vec<_> = statements
-        .filter(|statement| statement.text.trim_start_matches(CLUSTER_ONLY).trim_start().starts_with(&head))
-        .filter_map(|statement| target.render(&statement.text.replace(table, staging)))
-        .collect();
-    assert!(!own.is_empty(), "no file of sql/schema creates {table}");
-    own
 }
 
 const CLUSTER_ONLY: &str = "{cluster_only}";
@@ -129,6 +109,8 @@ impl RenderTarget<'_> {
             ("on_cluster", cluster) => on_cluster(cluster),
             ("local", None) => String::new(),
             ("local", Some(_)) => "_local".to_owned(),
+            ("in", None) => "IN".to_owned(),
+            ("in", Some(_)) => "GLOBAL IN".to_owned(),
             ("sharded" | "everywhere", None) => argument.to_owned(),
             ("sharded", Some(_)) => replicated(argument, SHARD_S_REPLICAS),
             ("everywhere", Some(_)) => replicated(argument, ALL_REPLICAS),
@@ -140,10 +122,8 @@ impl RenderTarget<'_> {
             }
             ("event_column", _) => event_columns(|column| column == argument, |_| ""),
             ("visit_dimensions", _) => list(dimensions.iter().filter_map(Dimension::tuple), ",\n        "),
-            ("event_dimensions", _) => {
-                let of_events = dimensions.iter().filter(|dimension| dimension.visit.is_none());
-                list(of_events.map(|dimension| string(dimension.name)), ", ")
-            }
+            ("event_dimensions", _) => dimension_names(dimensions, DimensionSource::Events),
+            ("ad_dimensions", _) => dimension_names(dimensions, DimensionSource::Ads),
             _ => panic!("unknown placeholder {{{placeholder}}}"),
         }
     }
@@ -164,6 +144,11 @@ fn event_columns<'a>(is_wanted: impl Fn(&str) -> bool, codec: impl Fn(&str) -> &
         definition.trim_end().to_owned()
     };
     list(columns.map(define), ",\n    ")
+}
+
+fn dimension_names(dimensions: &[Dimension], source: DimensionSource) -> String {
+    let wanted = dimensions.iter().filter(|dimension| dimension.source == source);
+    list(wanted.map(|dimension| string(dimension.name)), ", ")
 }
 
 fn list(items: impl Iterator<Item = String>, separator: &str) -> String {
@@ -229,21 +214,5 @@ mod tests {
     #[should_panic(expected = "unknown placeholder {locale}")]
     fn an_unknown_placeholder_is_refused() {
         SERVER.render("SELECT * FROM events{locale}");
-    }
-
-    #[test]
-    fn a_staging_table_is_the_table_under_another_name() {
-        let one = staging_table("footfall", None, "visits_closed", "staging");
-        assert!(one[0].starts_with("CREATE TABLE IF NOT EXISTS `footfall`.staging\n"), "{}", one[0]);
-        let statements = staging_table("footfall", Some("main"), "visits_closed", "staging");
-        let heads: Vec<_> = statements.iter().filter_map(|sql| sql.lines().next()).collect();
-        assert_eq!(
-            heads,
-            [
-                "CREATE TABLE IF NOT EXISTS `footfall`.staging_local ON CLUSTER `main`",
-                "CREATE TABLE IF NOT EXISTS `footfall`.staging ON CLUSTER `main` AS `footfall`.staging_local"
-            ]
-        );
-        assert!(statements[1].ends_with("staging_local, cityHash64(site, visitor))"), "{}", statements[1]);
     }
 }

@@ -10,7 +10,7 @@ use clickhouse::error::Error;
 
 use super::error::{ShipError, redact};
 use super::table::EVENTS;
-use crate::spool::{SegmentId, Shipment};
+use crate::spool::{EventId, SegmentId, Shipment};
 use crate::store::{Client, sql};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
@@ -22,9 +22,12 @@ const DAYS_BEFORE: u32 = 2;
 /// ClickHouse stores an insert whole for each month, because months are partitions. A power cut may keep one month and lose another. The
 /// store may also have events of other parts of a segment that was split.
 pub(super) async fn already_stored(client: &Client, shipment: &Shipment) -> Result<Vec<bool>, ShipError> {
-    let found: HashSet<u64> = match query(client, shipment, "count()").await?.as_slice() {
+    let number = |bytes: [u8; 8]| u64::from_le_bytes(bytes);
+    let count: Vec<u64> = query(client, shipment, "count()", number).await?;
+    let id = |bytes: [u8; 12]| EventId::of_row(&bytes).unwrap_or_default();
+    let found: HashSet<EventId> = match count.as_slice() {
         [] | [0] => HashSet::new(),
-        _ => query(client, shipment, "DISTINCT event_id").await?.into_iter().collect(),
+        _ => query(client, shipment, "DISTINCT page_load, seq", id).await?.into_iter().collect(),
     };
     Ok(shipment.event_ids().iter().map(|id| found.contains(id)).collect())
 }
@@ -34,8 +37,13 @@ pub(super) async fn is_absent(client: &Client, shipment: &Shipment) -> Result<bo
     Ok(!already_stored(client, shipment).await?.contains(&true))
 }
 
-/// Selects `what`, a UInt64, of the stored events that the segment brought; nothing for a segment without events.
-async fn query(client: &Client, shipment: &Shipment, what: &str) -> Result<Vec<u64>, ShipError> {
+/// Selects `what`, which has `N` bytes in RowBinary, of the stored events that the segment brought; nothing for a segment without events.
+async fn query<T, const N: usize>(
+    client: &Client,
+    shipment: &Shipment,
+    what: &str,
+    read: impl Fn([u8; N]) -> T,
+) -> Result<Vec<T>, ShipError> {
     let Some(received) = shipment.received() else { return Ok(Vec::new()) };
     let SegmentId { collector, number } = shipment.origin();
     let sites: BTreeSet<_> = shipment.sites().collect();
@@ -52,5 +60,5 @@ async fn query(client: &Client, shipment: &Shipment, what: &str) -> Result<Vec<u
     let mut cursor = client.bytes(&select, &[], "RowBinary").map_err(failed)?;
     let answer = tokio::time::timeout(ANSWER_TIMEOUT, cursor.collect()).await;
     let answer = answer.map_err(|_| failed(Error::TimedOut))?.map_err(failed)?;
-    Ok(answer.as_chunks().0.iter().copied().map(u64::from_le_bytes).collect())
+    Ok(answer.as_chunks().0.iter().copied().map(read).collect())
 }

@@ -9,6 +9,7 @@ use clickhouse_embedded::{Server, User};
 use footfall::store::embedded::{self, ANALYST, COLLECTOR, EmbeddedSettings};
 
 use super::process::{Signal, signal};
+use super::pseudonyms::event_identity;
 use super::{eventually, http, ports};
 
 /// A store must be ready within this time, also while other tests use the machine.
@@ -84,8 +85,16 @@ impl StoreClient {
     /// The id of every stored row of events, duplicates included.
     #[track_caller]
     pub fn events(&self) -> Vec<u64> {
-        let body = self.query("SELECT event_id FROM events FORMAT RowBinary").expect("the store answers");
-        body.as_chunks().0.iter().copied().map(u64::from_le_bytes).collect()
+        let body =
+            self.query("SELECT page_load, seq FROM events FORMAT RowBinary").expect("the store answers");
+        let identity = |row: &[u8; 12]| {
+            let (page_load, seq) = row.split_first_chunk().expect("a row has 12 bytes");
+            event_identity(
+                u64::from_le_bytes(*page_load),
+                u32::from_le_bytes(seq.try_into().expect("a number has 4 bytes")),
+            )
+        };
+        body.as_chunks().0.iter().map(identity).collect()
     }
 
     pub fn pings(&self) -> bool {

@@ -146,7 +146,6 @@ async fn the_collector_does_all_its_work_with_what_the_file_gives_it() {
     schema::migrate(&client, &zone).await.unwrap();
     let seen = "2026-11-18T10:00:00Z".parse::<Timestamp>().unwrap().as_millisecond();
     let view = |visitor, received| EventRow {
-        event_id: visitor,
         page_load: visitor,
         time: UnixSeconds::from_millis(seen),
         received: UnixSeconds::from_millis(received),
@@ -168,10 +167,10 @@ async fn the_collector_does_all_its_work_with_what_the_file_gives_it() {
         closer.close_due("2026-11-20T12:00:00Z".parse().unwrap()).await.unwrap()
     };
     assert_eq!(close().await.duplicates, 1);
-    assert_eq!(store.text("SELECT count() FROM footfall.visits_closed"), "2\n");
+    assert_eq!(store.text("SELECT count() FROM footfall.visits"), "2\n");
     client.query("DELETE FROM events WHERE visitor = 2").execute().await.unwrap();
     assert_eq!(close().await.days.len(), 1);
-    assert_eq!(store.text("SELECT count() FROM footfall.visits_closed"), "1\n");
+    assert_eq!(store.text("SELECT count() FROM footfall.visits"), "1\n");
     let nowhere = store.directory.path().join("spool");
     Reconciliation::read(&client, &nowhere, 20_770..=20_780).await.unwrap();
     // And nothing beside its own tables; that the database is its own is what it is for.
@@ -186,9 +185,7 @@ async fn the_collector_does_all_its_work_with_what_the_file_gives_it() {
 fn the_analyst_reads_events_and_what_is_made_of_them() {
     let store = inhabited();
     let analyst = Actor::new(&store, "footfall_analyst");
-    for table in
-        ["events", "visits", "visits_open", "visits_closed", "daily", "daily_open", "daily_closed", "days"]
-    {
+    for table in ["events", "visits", "visits_stored", "daily", "daily_stored", "days"] {
         analyst.can(&format!("SELECT count() FROM footfall.{table}"));
     }
     assert_eq!(analyst.can("SELECT count() FROM footfall.events"), "2\n");
@@ -295,7 +292,7 @@ fn the_privacy_officer_changes_rows_of_events_and_nothing_else() {
         "ALTER TABLE footfall.audit UPDATE detail = '' WHERE 1",
         "DELETE FROM footfall.audit WHERE 1",
         "DELETE FROM footfall.removed_events WHERE 1",
-        "ALTER TABLE footfall.visits_closed DELETE WHERE 1",
+        "ALTER TABLE footfall.visits_stored DELETE WHERE 1",
         "ALTER TABLE footfall.events DROP COLUMN path",
         "ALTER TABLE footfall.events MODIFY TTL expires + INTERVAL 1 DAY",
         "ALTER TABLE footfall.events MODIFY SETTING fsync_after_insert = 0",

@@ -60,6 +60,8 @@ async fn reports_are_listed_and_answered_as_json_csv_and_text() {
     assert!(body.starts_with(
         "device,visitors,visits,share,views_per_visit,bounce_rate,visit_duration\r\ndesktop,4,6,75,"
     ));
+    let (_, marked, _) = get(&site, &format!("/api/reports/devices?{period}&format=csv&bom=1")).await;
+    assert_eq!(marked, format!("\u{feff}{body}"));
     let (status, body, _) = get(&site, &format!("/api/reports/devices?{period}&format=table")).await;
     assert_eq!(status, 200);
     assert!(body.contains("desktop"), "{body}");
@@ -85,6 +87,13 @@ async fn what_is_wrong_with_a_request_is_said_in_json() {
         ("/api/reports/pages?format=xml", 400, "unknown format"),
         ("/api/reports/pages?k=1", 400, "unknown parameter"),
         ("/api/reports/pages?bots=maybe", 400, "bots"),
+        ("/api/reports/realtime?from=7d", 400, "report realtime takes no `from`"),
+        ("/api/reports/realtime?to=yesterday", 400, "report realtime takes no `to`"),
+        ("/api/reports/overview?limit=5", 400, "report overview takes no `limit`"),
+        ("/api/reports/errors?bots=1&format=csv&bom=2", 400, "bom"),
+        ("/api/reports/pages?filter=contry%3DRU", 400, "did you mean country?"),
+        ("/api/reports/pages?filter=Browser%3DChrome", 400, "did you mean browser?"),
+        ("/api/reports/pages?filter=utm_campain%3Dx", 400, "did you mean utm_campaign?"),
     ] {
         let (found, body, _) = get(&site, uri).await;
         assert_eq!(found, status, "{uri}: {body}");

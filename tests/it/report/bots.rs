@@ -1,8 +1,6 @@
 //! Bots are left out of every report but those about them, unless they are asked for.
 
-use footfall::event::COLUMNS;
 use footfall::report::catalogue;
-use footfall::store::RowFormat;
 use serde_json::{Value, json};
 
 use super::{Site, data};
@@ -33,9 +31,7 @@ async fn bots_change_no_report_about_people_unless_they_are_asked_for_and_then_e
     let idle = ["filter=browser!=Netscape", "filter=path!~no-such-page"];
     let before = answers(&site, &[]).await;
     let before_under_filters = answers(&site, &idle).await;
-    let mut insert = site.client.insert("events", &COLUMNS.join(", "), RowFormat::RowBinary, "bots");
-    insert.send(data::bots().into()).await.unwrap();
-    insert.end().await.unwrap();
+    site.insert(&data::bots()).await;
     for closed in [false, true] {
         if closed {
             site.close("2026-10-27T12:00:00Z").await;
@@ -55,9 +51,7 @@ async fn bots_change_no_report_about_people_unless_they_are_asked_for_and_then_e
 #[tokio::test]
 async fn filters_on_bots_data_centres_and_contradictions_keep_what_they_say() {
     let site = Site::small().await;
-    let mut insert = site.client.insert("events", &COLUMNS.join(", "), RowFormat::RowBinary, "bots");
-    insert.send(data::bots().into()).await.unwrap();
-    insert.end().await.unwrap();
+    site.insert(&data::bots()).await;
     for close in [None, Some("2026-10-27T12:00:00Z")] {
         if let Some(now) = close {
             site.close(now).await;

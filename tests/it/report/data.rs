@@ -28,12 +28,11 @@ impl Rows {
         self.at(moment(at), who, what);
     }
 
-    /// Adds an event at a time in ms.
+    /// Adds an event at a time in ms. Its page load has no other event, unless it names one.
     pub fn at(&mut self, ms: i64, who: &EventRow<'static>, what: EventRow<'static>) {
         let row = EventRow {
-            event_id: u64::from(self.count),
-            page_load: u64::from(self.count),
-            seq: 0,
+            page_load: if what.page_load == 0 { u64::from(self.count) } else { what.page_load },
+            seq: self.count,
             time: UnixSeconds::from_millis(ms),
             received: UnixSeconds::from_millis(ms),
             expires: UnixDay(u16::MAX - 1),
@@ -173,7 +172,7 @@ pub fn view(path: &'static str) -> EventRow<'static> {
     EventRow { kind: EventKind::View, path, source: "Direct", channel: "Direct", ..EventRow::default() }
 }
 
-fn what(kind: EventKind, path: &'static str, name: &'static str) -> EventRow<'static> {
+pub fn what(kind: EventKind, path: &'static str, name: &'static str) -> EventRow<'static> {
     EventRow { kind, path, name, ..EventRow::default() }
 }
 
@@ -190,7 +189,7 @@ fn error(group: u64, message: &'static str, path: &'static str) -> EventRow<'sta
     }
 }
 
-fn ad(slot: &'static str, name: &'static str) -> EventRow<'static> {
+pub fn ad(slot: &'static str, name: &'static str) -> EventRow<'static> {
     EventRow { ad: "spring", slot, ..what(EventKind::Ad, "/", name) }
 }
 

@@ -95,7 +95,7 @@ fn breakdowns() -> Vec<(&'static str, Vec<&'static str>, Value)> {
                 ["Paid Social", 1, 1, 12.5, 1.0, 0.0, 10.0]
             ]),
         ),
-        ("campaigns", vec![], json!([["autumn", "vk / cpc", 1, 1, 100.0, 1.0, 0.0, 10.0]])),
+        ("campaigns", vec![], json!([["autumn", "vk / cpc", 1, 1, 12.5, 1.0, 0.0, 10.0]])),
         (
             "countries",
             vec![],
@@ -222,9 +222,12 @@ fn diagnostics() -> Vec<(&'static str, Vec<&'static str>, Value)> {
         (
             "speed",
             vec![],
-            json!([["", "LCP", 4, 2500.0, 3250.0, 3850.0, 50.0], ["", "CLS", 1, 0.25, 0.25, 0.25, 0.0]]),
+            json!([
+                ["", "LCP", "ms", 4, 2000, 3000, 4000, 50.0],
+                ["", "CLS", "score", 1, 0.25, 0.25, 0.25, 0.0]
+            ]),
         ),
-        ("speed", vec!["by=browser", "limit=1"], json!([["Chrome", "LCP", 4, 2500.0, 3250.0, 3850.0, 50.0]])),
+        ("speed", vec!["by=browser", "limit=1"], json!([["Chrome", "LCP", "ms", 4, 2000, 3000, 4000, 50.0]])),
         (
             "ip-addresses",
             vec!["limit=1"],
@@ -315,7 +318,7 @@ async fn every_figure_is_as_worked_out_by_hand_on_open_days_closed_days_and_unde
 
     let site = Site::small().await;
     check_all(&site, &[], "on open days").await;
-    // Filters that everything passes: reports are made of events and visits instead of the rollups.
+    // Filters that everything passes: reports are made of events and visits instead of daily figures.
     let idle = ["filter=browser!=Netscape", "filter=path!~no-such-page", "filter=entry_path!~no-such-page"];
     check_all(&site, &idle, "under filters").await;
 

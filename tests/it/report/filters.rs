@@ -85,7 +85,6 @@ async fn any_column_can_be_filtered_on_in_any_report() {
     let values = [
         ("kind", "view"),
         ("screen", "under 600"),
-        ("event_id", "0000000000000001"),
         ("device", "desktop"),
         ("bot_category", "ai"),
         ("time", "2026-10-24T00:00:00Z"),

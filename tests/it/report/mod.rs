@@ -5,12 +5,15 @@ mod bots;
 mod data;
 mod figures;
 mod filters;
+mod meaning;
+mod model;
+mod open_days;
 mod tables;
 
 use footfall::config;
 use footfall::event::COLUMNS;
 use footfall::report::{RawReportRequest, ReportAnswer, Reports};
-use footfall::store::days::DayCloser;
+use footfall::store::days::{DayCloser, OpenDays};
 use footfall::store::{Client, RowFormat, schema};
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -19,27 +22,44 @@ use crate::common::StoreProcess;
 
 /// A store of its own with the tables and some rows.
 pub struct Site {
-    _process: StoreProcess,
+    process: StoreProcess,
     _directory: tempfile::TempDir,
+    zone: TimeZone,
     pub client: Client,
     pub reports: Reports,
 }
 
 impl Site {
-    /// A store that holds `rows`, no day of it closed.
+    /// A store that holds `rows`, with each day computed as an open one.
     pub async fn with(rows: &[u8]) -> Self {
+        Self::in_zone(data::ZONE, rows).await
+    }
+
+    pub async fn in_zone(zone: &str, rows: &[u8]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut process = StoreProcess::new(&directory.path().join("store"));
         process.start();
         let client = Client::new(&config::StoreConfig::embedded(process.store.listen));
-        let zone = TimeZone::get(data::ZONE).unwrap();
+        let zone = TimeZone::get(zone).unwrap();
         schema::migrate(&client, &zone).await.unwrap();
-        let mut insert = client.insert("events", &COLUMNS.join(", "), RowFormat::RowBinary, "rows");
+        // Every row stands for itself, unless a test says otherwise.
+        let reports = Reports::new(client.reader(), zone.clone(), &[data::SITE]).unwrap().with_k(1);
+        let site = Self { process, _directory: directory, zone, client, reports };
+        site.insert(rows).await;
+        site
+    }
+
+    /// Stores `rows` and computes each day that is not closed.
+    pub async fn insert(&self, rows: &[u8]) {
+        let token = format!("{} bytes", rows.len());
+        let mut insert = self.client.insert("events", &COLUMNS.join(", "), RowFormat::RowBinary, &token);
         insert.send(rows.to_vec().into()).await.unwrap();
         insert.end().await.unwrap();
-        // Every row stands for itself, unless a test says otherwise.
-        let reports = Reports::new(client.reader(), zone, &[data::SITE]).unwrap().with_k(1);
-        Self { _process: process, _directory: directory, client, reports }
+        self.open_days().compute("2026-10-22T00:00:00Z".parse().unwrap()).await.unwrap();
+    }
+
+    pub fn open_days(&self) -> OpenDays {
+        OpenDays::new(self.client.clone(), self.zone.clone()).unwrap()
     }
 
     pub async fn small() -> Self {
@@ -48,8 +68,7 @@ impl Site {
 
     /// Closes every day that can be at a moment.
     pub async fn close(&self, now: &str) -> Vec<String> {
-        let zone = TimeZone::get(data::ZONE).unwrap();
-        let closer = DayCloser::new(self.client.clone(), zone).unwrap();
+        let closer = DayCloser::new(self.client.clone(), self.zone.clone()).unwrap();
         let closed = closer.close_due(now.parse().unwrap()).await.unwrap();
         closed.days.iter().map(ToString::to_string).collect()
     }
@@ -67,12 +86,11 @@ impl Site {
 
 /// A request for a report from the 24th to the 26th with options.
 pub fn ask(report: &str, options: &[&str]) -> RawReportRequest {
-    let mut raw = RawReportRequest {
-        report: report.to_owned(),
-        from: Some("2026-10-24".to_owned()),
-        to: Some("2026-10-26".to_owned()),
-        ..RawReportRequest::default()
-    };
+    let mut raw = RawReportRequest { report: report.to_owned(), ..RawReportRequest::default() };
+    // Real time is about now.
+    if report != "realtime" {
+        (raw.from, raw.to) = (Some("2026-10-24".to_owned()), Some("2026-10-26".to_owned()));
+    }
     for option in options {
         let (name, value) = option.split_once('=').unwrap();
         let value = value.to_owned();

@@ -23,7 +23,7 @@ use crate::spool::log::disk::DiskFile;
 
 const MAGIC: &[u8; 8] = b"FOOTSPOL";
 /// Version of the spool's format. Recovery reads no other.
-pub(crate) const FORMAT: u16 = 3;
+pub(crate) const FORMAT: u16 = 4;
 /// Length before the schemas.
 const FIXED_LEN: usize = 56;
 /// The longest header: far above the columns of the rows that a segment holds.

@@ -40,6 +40,8 @@ pub(crate) const MANY_SEALED: usize = 1000;
 const BUSY_ROWS: u64 = 10_000;
 /// 10 s by default: reports may be so late while the collector is busy.
 const BUSY_AGES: u32 = 5;
+/// The longest such age, unless `seal_after` is longer.
+const LONGEST_BUSY_AGE: Duration = Duration::from_secs(10);
 
 struct Writer<A: SegmentAccount> {
     state: Arc<LogState<A>>,
@@ -141,7 +143,7 @@ impl<A: SegmentAccount> Writer<A> {
     /// The age at which the active segment is sealed although it is not full.
     fn seal_age(&self) -> Duration {
         let age = self.state.limits.seal_after;
-        if self.rows() >= BUSY_ROWS { age * BUSY_AGES } else { age }
+        if self.rows() >= BUSY_ROWS { (age * BUSY_AGES).min(LONGEST_BUSY_AGE).max(age) } else { age }
     }
 
     fn rows(&self) -> u64 {

@@ -26,7 +26,8 @@ fn append_until(spool: &Spool, site: &str, page_load: u64, seqs: &[u32], expires
     for seq in seqs {
         let before = rows.len();
         let row = EventRow {
-            event_id: id(page_load, *seq),
+            page_load,
+            seq: *seq,
             received: UnixSeconds(1_700_000_000),
             expires: UnixDay(expires),
             ..EventRow::default()
@@ -114,7 +115,7 @@ fn shipped_after_requeue(disk: &TestDisk, id: SegmentId) -> Vec<u64> {
     let spool = open(disk);
     spool.install_requeued().unwrap();
     let ids = |sealed| Shipment::open(&spool, sealed).unwrap().event_ids().to_vec();
-    spool.queue.segments().into_iter().flat_map(ids).map(page_load_of).collect()
+    spool.queue.segments().into_iter().flat_map(ids).map(|id| id.page_load).collect()
 }
 
 /// Whether a byte sequence stands in any file of the quarantine.

@@ -30,7 +30,8 @@ fn sealed() -> TestDisk {
 fn events(spool: &Spool) -> Vec<u64> {
     let sealed = spool.queue.segments();
     let ids = |sealed: SealedSegment| Shipment::open(spool, sealed).unwrap().event_ids().to_vec();
-    let mut events: Vec<_> = sealed.into_iter().flat_map(ids).collect();
+    let mut events: Vec<_> =
+        sealed.into_iter().flat_map(ids).map(|event| id(event.page_load, event.seq)).collect();
     events.sort_unstable();
     events
 }

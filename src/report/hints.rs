@@ -1,0 +1,131 @@
+//! What an empty answer may be due to: a misspelt site or value of a filter, bots that were left out, or a period that has not begun.
+
+use serde_json::Value;
+
+use super::answer::{ReportAnswer, lines};
+use super::error::ReportError;
+use super::filter::{Filter, FilterScope, escaped};
+use super::filtered_query::{self, FilteredTable};
+use super::nearest::nearest;
+use super::request::ReportRequest;
+use crate::store::Client;
+
+/// A value is named only if so many visitors had it on one day, because an answer that names it shows that it exists.
+pub(super) struct Hints<'a> {
+    pub(super) client: &'a Client,
+    pub(super) timezone: &'a str,
+    pub(super) k: u32,
+    /// The only sites that may be named to the reader; `None` if all may.
+    pub(super) restricted_to: Option<&'a [String]>,
+}
+
+impl Hints<'_> {
+    /// Whether an answer shows nothing and does not say yet why.
+    pub(super) fn are_wanted(answer: &ReportAnswer) -> bool {
+        answer.notes.is_empty()
+            && !answer.rows.iter().flatten().any(|value| value.as_f64().unwrap_or(0.0) != 0.0)
+    }
+
+    /// The notes for answers to a request that show nothing.
+    pub(super) async fn notes(&self, request: &ReportRequest) -> Result<Vec<String>, ReportError> {
+        if let Some(note) = self.unknown_site(request).await? {
+            return Ok(vec![note]);
+        }
+        let mut notes = Vec::new();
+        for filter in &request.filters {
+            notes.extend(self.unknown_value(request, filter).await?);
+        }
+        notes.extend(self.bots_left_out(request).await?);
+        Ok(notes)
+    }
+
+    async fn unknown_site(&self, request: &ReportRequest) -> Result<Option<String>, ReportError> {
+        let known = "SELECT site FROM events WHERE site = {site:String} LIMIT 1";
+        if !self.texts(known, &self.parameters(request)[..1]).await?.is_empty() {
+            return Ok(None);
+        }
+        let sql = "SELECT site FROM events GROUP BY site ORDER BY count() DESC LIMIT 20";
+        let sites: Vec<String> = self.texts(sql, &[]).await?;
+        let is_offered = |site: &String| self.restricted_to.is_none_or(|sites| sites.contains(site));
+        let sites: Vec<String> = sites.into_iter().filter(is_offered).collect();
+        let site = &request.site;
+        Ok(match &sites[..] {
+            [] => Some("the store holds no events yet".to_owned()),
+            sites => Some(format!("the store holds no events of site {site:?}; it has {}", sites.join(", "))),
+        })
+    }
+
+    async fn unknown_value(
+        &self,
+        request: &ReportRequest,
+        filter: &Filter,
+    ) -> Result<Option<String>, ReportError> {
+        let Some(value) = filter.only_text() else { return Ok(None) };
+        let mut parameters = self.parameters(request);
+        let column = filter.expression(&mut parameters);
+        let (table, day) = match filter.scope() {
+            FilterScope::Visits => (FilteredTable::Visits, "day"),
+            FilterScope::Events | FilterScope::Both => {
+                (FilteredTable::Events, "toDate(time, {timezone:String})")
+            }
+        };
+        let sql = format!(
+            "SELECT value FROM (SELECT toString({column}) AS value, {day} AS of_day, uniqExact(visitor) AS visitors \
+             FROM {} WHERE {} GROUP BY value, of_day) \
+             GROUP BY value HAVING max(visitors) >= {{k:UInt32}} ORDER BY sum(visitors) DESC LIMIT 1000",
+            table.name(),
+            table.period("from"),
+        );
+        let known = self.texts(&sql, &parameters).await?;
+        if known.iter().any(|known| known == value) {
+            return Ok(None);
+        }
+        let meant = nearest(value, known.iter().map(String::as_str).filter(|known| !known.is_empty()));
+        let filter = filter.to_string();
+        let name = &filter[..filter.len() - value.len()];
+        Ok(meant.map(|meant| format!("did you mean {name}{} instead of {filter}?", escaped(meant))))
+    }
+
+    async fn bots_left_out(&self, request: &ReportRequest) -> Result<Option<String>, ReportError> {
+        if request.bots || !request.report.takes("bots") {
+            return Ok(None);
+        }
+        let sql = format!(
+            "SELECT toString(countIf(kind = 'view')) FROM events WHERE {} AND bot != ''",
+            FilteredTable::Events.period("from")
+        );
+        let (sql, bound) = filtered_query::filtered(&sql, &[], &request.filters, self.client);
+        let views = self.texts(&sql, &[self.parameters(request), bound].concat()).await?.pop();
+        // Under filters their number could be that of one person whom a referrer makes a bot.
+        let number =
+            |views: String| if request.filters.is_empty() { format!("{views} ") } else { String::new() };
+        Ok(views
+            .filter(|views| views != "0")
+            .map(|views| format!("{}views of bots are left out", number(views))))
+    }
+
+    fn parameters(&self, request: &ReportRequest) -> Vec<(String, String)> {
+        let period = request.period;
+        [
+            ("site", request.site.clone()),
+            ("from", period.from().to_string()),
+            ("to", period.to().to_string()),
+            ("timezone", self.timezone.to_owned()),
+            ("k", self.k.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+
+    /// The first column of the query's rows, which is a text.
+    async fn texts(&self, sql: &str, parameters: &[(String, String)]) -> Result<Vec<String>, ReportError> {
+        let query =
+            parameters.iter().fold(self.client.query(sql), |query, (name, value)| query.param(name, value));
+        let bytes = query.fetch_bytes("JSONCompactEachRow")?.collect().await?;
+        let text = |line: &[u8]| match serde_json::from_slice::<[Value; 1]>(line) {
+            Ok([Value::String(text)]) => Some(text),
+            _ => None,
+        };
+        Ok(lines(&bytes).filter_map(text).collect())
+    }
+}

@@ -1,0 +1,176 @@
+//! Computes open days, above all today, while reports are requested.
+//!
+//! A report reads tables only. [`OpenDays::refresh`] is called before each report. It starts a computation when the last one is some
+//! seconds old, and waits for it when the figures would be too old. Nobody computes anything while nobody asks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use tokio::sync::{Mutex, watch};
+use tracing::warn;
+
+use super::calendar::{Calendar, Day};
+use super::compute::{self, Computation};
+use super::counts;
+use super::tables::{CloseDayError, Tables};
+use crate::store::{Client, dates};
+
+/// A report starts a computation when the last one began so long ago, or twice as long as it took, so that a store with large days has time
+/// for reports.
+const REFRESH_AFTER: Duration = Duration::from_secs(3);
+/// A report waits for a computation when the last one began so long ago.
+const STALE_AFTER: Duration = Duration::from_secs(10);
+/// The longest wait of a report, unless another is set. Then it shows the figures that there are, and says how old they are.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// A longer computation waits for a store that will not answer.
+const LONGEST_COMPUTATION: Duration = Duration::from_secs(600);
+/// Days that ended so long ago are closed, or wait for the closing of days.
+const OLDEST: Duration = Duration::from_secs(3 * 24 * 3600);
+
+/// Cheap to clone; all clones share the last computation.
+#[derive(Clone)]
+pub struct OpenDays {
+    shared: Arc<Shared>,
+    longest_wait: Duration,
+}
+
+struct Shared {
+    tables: Tables,
+    calendar: Calendar,
+    zone: String,
+    /// Held by the computation that runs.
+    running: Arc<Mutex<()>>,
+    latest: watch::Sender<Latest>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Latest {
+    /// When the last computation began, and how long it took, also if it failed.
+    attempt: Option<(Instant, Duration)>,
+    /// When the last successful computation began, by both clocks.
+    computed: Option<(Instant, Timestamp)>,
+}
+
+/// What `days` records of a day.
+#[derive(clickhouse::Row, serde::Deserialize)]
+struct RecordedDay {
+    day: u16,
+    starts: i64,
+    ends: i64,
+    timezone: String,
+    is_closed: bool,
+    events: u64,
+}
+
+impl OpenDays {
+    /// # Errors
+    /// When the zone has no IANA name.
+    pub fn new(client: Client, zone: TimeZone) -> Result<Self, CloseDayError> {
+        let name = zone.iana_name().ok_or(CloseDayError::Zone)?.to_owned();
+        let shared = Shared {
+            tables: Tables::new(client),
+            calendar: Calendar { zone },
+            zone: name,
+            running: Arc::default(),
+            latest: watch::Sender::default(),
+        };
+        Ok(Self { shared: Arc::new(shared), longest_wait: LONGEST_WAIT })
+    }
+
+    /// The same, with another longest wait of a report.
+    #[must_use]
+    pub fn with_longest_wait(mut self, longest_wait: Duration) -> Self {
+        self.longest_wait = longest_wait;
+        self
+    }
+
+    /// Makes the figures of open days at most some seconds old, unless that takes longer than 2 s. Returns the time as of which they are,
+    /// or `None` if no computation has succeeded yet.
+    pub async fn refresh(&self) -> Option<Timestamp> {
+        let mut latest = self.shared.latest.subscribe();
+        let Latest { attempt, computed } = *latest.borrow_and_update();
+        let is_due = |(began, took): (Instant, Duration)| began.elapsed() >= REFRESH_AFTER.max(2 * took);
+        if attempt.is_none_or(is_due) {
+            self.start();
+        }
+        let is_running = self.shared.running.try_lock().is_err();
+        if is_running && computed.is_none_or(|(began, _)| began.elapsed() >= STALE_AFTER) {
+            // After a timeout, or a failure that was logged, the reader gets what there is.
+            let _ = tokio::time::timeout(self.longest_wait, latest.changed()).await;
+        }
+        latest.borrow().computed.map(|(_, time)| time)
+    }
+
+    /// Starts a computation in the background, unless one runs.
+    fn start(&self) {
+        let Ok(running) = self.shared.running.clone().try_lock_owned() else { return };
+        let open_days = self.clone();
+        tokio::spawn(async move {
+            let (began, time) = (Instant::now(), Timestamp::now());
+            let computation = tokio::time::timeout(LONGEST_COMPUTATION, open_days.compute(time)).await;
+            let result = computation.unwrap_or(Err(CloseDayError::Store(clickhouse::error::Error::TimedOut)));
+            drop(running);
+            if let Err(error) = &result {
+                let error: &dyn std::error::Error = error;
+                warn!(error, "computing open days failed; a later report tries again");
+            }
+            open_days.shared.latest.send_modify(|latest| {
+                latest.attempt = Some((began, began.elapsed()));
+                if result.is_ok() {
+                    latest.computed = Some((began, time));
+                }
+            });
+        });
+    }
+
+    /// Computes each day that is open at `now`, or over and not closed yet, and whose events changed since it was computed. Returns these
+    /// days.
+    ///
+    /// # Errors
+    /// When the store refuses or cannot be reached.
+    pub async fn compute(&self, now: Timestamp) -> Result<Vec<Date>, CloseDayError> {
+        let Shared { tables, calendar, zone, .. } = &*self.shared;
+        let oldest = now.as_second() - i64::try_from(OLDEST.as_secs()).unwrap_or(0);
+        let recorded = self.recorded(now).await?;
+        let began = Timestamp::now();
+        let counts = counts::by_quarter(tables, oldest).await?;
+        let with_events = counts.keys().filter_map(|quarter| calendar.day_at(*quarter));
+        // All events of a day may have been erased.
+        let known = recorded.keys().filter_map(|date| calendar.day(*date));
+        let days: BTreeMap<Date, Day> = with_events.chain(known).map(|day| (day.date, day)).collect();
+        let mut computed = Vec::new();
+        for day in days.into_values().filter(|day| day.starts >= oldest) {
+            let events = counts::sum(&counts, day.starts, day.ends);
+            if let Some(known) = recorded.get(&day.date).filter(|known| known.timezone == *zone)
+                && (known.is_closed
+                    || (known.starts, known.ends, known.events) == (day.starts, day.ends, events))
+            {
+                continue;
+            }
+            let (day, removed, is_open) = (&day, 0, true);
+            let computation = Computation { day, zone, events, removed, is_open, began };
+            compute::compute(tables, &computation, None).await?;
+            computed.push(day.date);
+        }
+        if !computed.is_empty() {
+            compute::delete_replaced(tables, true).await?;
+        }
+        Ok(computed)
+    }
+
+    /// The days of the last days that were computed.
+    async fn recorded(&self, now: Timestamp) -> Result<BTreeMap<Date, RecordedDay>, CloseDayError> {
+        let Shared { tables, calendar, .. } = &*self.shared;
+        let today = now.to_zoned(calendar.zone.clone()).date();
+        let since = dates::day_number(today.saturating_sub(4.days())).unwrap_or_default();
+        let sql = "SELECT toUInt16(day) AS day, toInt64(toUnixTimestamp(days.starts)) AS starts, \
+                   toInt64(toUnixTimestamp(days.ends)) AS ends, toString(timezone) AS timezone, is_closed, events FROM days FINAL \
+                   WHERE days.day >= toDate({since:UInt16})";
+        let rows = tables.client().query(sql).param("since", since).fetch_all::<RecordedDay>().await?;
+        Ok(rows.into_iter().map(|row| (dates::day_date(row.day), row)).collect())
+    }
+}
