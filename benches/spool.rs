@@ -40,7 +40,6 @@ fn row(page_load: u64) -> Vec<u8> {
 
 fn encode(page_load: u64, seq: u32, bytes: &mut Vec<u8>) {
     EventRow {
-        event_id: page_load << 2 | u64::from(seq),
         page_load,
         seq,
         site: "clinic",
