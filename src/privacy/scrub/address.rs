@@ -14,6 +14,10 @@ use crate::config::NamePatterns;
 /// Most bytes of a path.
 const MAX_PATH: usize = 1_024;
 
+/// Path parameters of servers that keep the session in the address.
+const SESSION_PARAMETERS: [&str; 9] =
+    ["jsessionid", "jsession", "sid", "phpsessid", "sessionid", "session_id", "session", "cfid", "cftoken"];
+
 /// What is kept of an address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScrubbedAddress<'a> {
@@ -55,11 +59,16 @@ struct AddressParts<'a> {
     host: &'a str,
     path: &'a str,
     query: &'a str,
+    fragment: &'a str,
 }
 
 fn scrub<'a>(parts: AddressParts<'a>, keep: &NamePatterns) -> ScrubbedAddress<'a> {
-    let query = query::read(parts.query, keep);
-    let path = text(parts.path, MAX_PATH);
+    let mut query = query::read(parts.query, keep);
+    query.add_from_fragment(parts.fragment, keep);
+    let path = match without_session(parts.path) {
+        Cow::Borrowed(path) => text(path, MAX_PATH),
+        Cow::Owned(path) => Cow::Owned(text(&path, MAX_PATH).into_owned()),
+    };
     ScrubbedAddress {
         host: Cow::Borrowed(parts.host),
         path,
@@ -85,20 +94,25 @@ fn plain(url: &str) -> Option<AddressParts<'_>> {
             &port[digits..]
         }
     };
-    let whole = match rest.bytes().position(|byte| byte == b'#') {
-        // The standard strips control characters and blanks from the end of a fragment; the parts before it do not change.
-        Some(fragment) => &rest[..fragment],
-        None => rest,
+    // The standard strips control characters and blanks from the end of a fragment; the parts before it do not change.
+    let (whole, fragment) = match rest.bytes().position(|byte| byte == b'#') {
+        Some(at) => (&rest[..at], &rest[at + 1..]),
+        None => (rest, ""),
     };
     let (path, query) = whole.split_once('?').unwrap_or((whole, ""));
     if path.is_empty() {
-        return query.bytes().all(is_settled_query).then_some(AddressParts { host, path: "/", query });
+        return query.bytes().all(is_settled_query).then_some(AddressParts {
+            host,
+            path: "/",
+            query,
+            fragment,
+        });
     }
     let settled = path.starts_with('/')
         && path.bytes().all(is_settled_path)
         && query.bytes().all(is_settled_query)
         && !has_dot_segment(path);
-    settled.then_some(AddressParts { host, path, query })
+    settled.then_some(AddressParts { host, path, query, fragment })
 }
 
 /// Splits any other address by the URL Standard.
@@ -113,8 +127,49 @@ pub(super) fn normalised<'a>(url: &str, keep: &NamePatterns) -> Result<ScrubbedA
     if host.is_empty() || host.contains("..") || host.starts_with('.') || host.ends_with('.') {
         return Err(AddressError::Malformed);
     }
-    let parts = AddressParts { host, path: parsed.path(), query: parsed.query().unwrap_or_default() };
+    let (query, fragment) = (parsed.query().unwrap_or_default(), parsed.fragment().unwrap_or_default());
+    let parts = AddressParts { host, path: parsed.path(), query, fragment };
     Ok(scrub(parts, keep).into_owned())
+}
+
+/// A path without the ids by which servers know a session, which would make a page of each visitor: path parameters such as
+/// `;jsessionid=…`, and the segment of ASP.NET, `(S(…))`.
+fn without_session(path: &str) -> Cow<'_, str> {
+    if !path.bytes().any(|byte| matches!(byte, b';' | b'%' | b'(')) {
+        return Cow::Borrowed(path);
+    }
+    let is_aspx = |segment: &&str| segment.starts_with('(') && segment.ends_with("))");
+    let segments = path.split('/').filter(|segment| !is_aspx(segment)).map(without_session_parameters);
+    let clean = segments.collect::<Vec<_>>().join("/");
+    if clean == path { Cow::Borrowed(path) } else { Cow::Owned(clean) }
+}
+
+fn without_session_parameters(segment: &str) -> String {
+    let (mut clean, mut rest) = (String::with_capacity(segment.len()), segment);
+    loop {
+        // A semicolon, plain or encoded, and what follows up to the next.
+        let next = rest.bytes().enumerate().skip(1).find(|(at, byte)| {
+            *byte == b';' || rest.get(*at..at + 3).is_some_and(|code| code.eq_ignore_ascii_case("%3b"))
+        });
+        let (parameter, after) = next.map_or((rest, ""), |(at, _)| rest.split_at(at));
+        if !is_session(parameter) {
+            clean.push_str(parameter);
+        }
+        if after.is_empty() {
+            return clean;
+        }
+        rest = after;
+    }
+}
+
+/// Whether a part of a segment that may begin with a semicolon is a parameter with the id of a session.
+fn is_session(parameter: &str) -> bool {
+    let encoded = parameter.get(..3).filter(|code| code.eq_ignore_ascii_case("%3b"));
+    let Some(rest) = parameter.strip_prefix(';').or_else(|| parameter.get(encoded?.len()..)) else {
+        return false;
+    };
+    let name = rest.split(['=', '%']).next().unwrap_or_default();
+    SESSION_PARAMETERS.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 impl ScrubbedAddress<'_> {

@@ -72,7 +72,9 @@ pub(super) fn read<'a>(query: &'a str, keep: &NamePatterns) -> ScrubbedQuery<'a>
         let (from, end) = (start, start + pair.len());
         start = end + 1;
         let (raw_name, raw_value) = pair.split_once('=').unwrap_or((pair, ""));
-        let name = decode(raw_name);
+        let decoded = decode(raw_name);
+        let name = usual_name(&decoded);
+        let is_usual = matches!(name, Cow::Borrowed(name) if name.len() == decoded.len());
         if let Some(id) = CLICK_IDS.iter().find(|id| **id == name) {
             if read.click_id.is_empty() && !raw_value.is_empty() {
                 read.click_id = id;
@@ -83,6 +85,7 @@ pub(super) fn read<'a>(query: &'a str, keep: &NamePatterns) -> ScrubbedQuery<'a>
             continue;
         }
         let (value, same) = scrub_value(raw_value);
+        let same = same && is_usual;
         let name_is_clean = matches!(scrub(&name), Cow::Borrowed(_));
         if !name_is_clean {
             continue;
@@ -116,6 +119,32 @@ pub(super) fn read<'a>(query: &'a str, keep: &NamePatterns) -> ScrubbedQuery<'a>
         None => Cow::Owned(kept),
     };
     read
+}
+
+impl<'a> ScrubbedQuery<'a> {
+    /// Takes the campaign from a fragment (`#utm_source=…`, `#/route?utm_source=…`) where the query has none.
+    pub(super) fn add_from_fragment(&mut self, fragment: &'a str, keep: &NamePatterns) {
+        if fragment.is_empty() || self.campaign != Campaign::default() {
+            return;
+        }
+        let parameters = fragment.split_once('?').map_or(fragment, |(_, query)| query);
+        let read = read(parameters, keep);
+        self.campaign = read.campaign;
+        if self.click_id.is_empty() {
+            self.click_id = read.click_id;
+        }
+    }
+}
+
+/// A name as it is meant: some links have `&amp;` for `&`, and campaign parameters in capitals.
+fn usual_name(name: &str) -> Cow<'_, str> {
+    let name = name.strip_prefix("amp;").unwrap_or(name);
+    let is_campaign = name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("utm_"));
+    if is_campaign && name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 impl<'a> Campaign<'a> {

@@ -230,6 +230,54 @@ fn an_address_keeps_its_host_its_path_and_what_is_allow_listed() {
 }
 
 #[test]
+fn ids_of_sessions_in_a_path_are_dropped() {
+    for (path, expected) in [
+        ("/doctors;jsessionid=aaaXyZ123", "/doctors"),
+        ("/doctors;JSESSIONID=A1.node1?q=a", "/doctors"),
+        ("/a;jsessionid=1/b;sid=2/c", "/a/b/c"),
+        ("/a;PHPSESSID=abcdef;lang=ru", "/a;lang=ru"),
+        ("/a;lang=ru;sid=1", "/a;lang=ru"),
+        ("/a%3Bjsessionid=AB12", "/a"),
+        ("/a%3bjsessionid%3dAB12/b", "/a/b"),
+        ("/a;sid", "/a"),
+        ("/(S(lit3py55t21z5v55vlm25s55))/page.aspx", "/page.aspx"),
+        ("/app/(A(x)S(lit3py55t21z5v55vlm25s55))/p.aspx", "/app/p.aspx"),
+        // Others say which page it is.
+        ("/a;side=left", "/a;side=left"),
+        ("/a;v=1;w", "/a;v=1;w"),
+        ("/faq(2)/b", "/faq(2)/b"),
+        ("/100%", "/100%"),
+        ("/;;", "/;;"),
+    ] {
+        let url = format!("https://c.example{path}");
+        assert_eq!(address(&url, &NamePatterns::none()).unwrap().path, expected, "{path}");
+    }
+}
+
+#[test]
+fn a_campaign_is_read_however_the_link_writes_it() {
+    for (rest, source) in [
+        ("?UTM_SOURCE=vk", "vk"),
+        ("?Utm_Source=vk&q=a", "vk"),
+        ("?q=a&amp;utm_source=vk", "vk"),
+        ("?utm_medium=cpc&amp;UTM_SOURCE=vk", "vk"),
+        ("#utm_source=vk", "vk"),
+        ("#/doctors?tab=2&utm_source=vk", "vk"),
+        ("?q=a#!/doctors?UTM_SOURCE=vk", "vk"),
+        ("?utm_source=vk#utm_source=ok", "vk"),
+        ("#top", ""),
+        ("#xutm_source=vk", ""),
+    ] {
+        let url = format!("https://c.example/{rest}");
+        assert_eq!(address(&url, &keep()).unwrap().campaign.source, source, "{rest}");
+    }
+    assert_eq!(address("https://c.example/#gclid=abc", &keep()).unwrap().click_id, "gclid");
+    let keep = keep();
+    let kept = address("https://c.example/?UTM_SOURCE=vk&q=a", &keep).unwrap();
+    assert_eq!(kept.query, "utm_source=vk&q=a");
+}
+
+#[test]
 fn other_addresses_are_refused_without_being_repeated() {
     for (url, error) in [
         ("", AddressError::Malformed),
