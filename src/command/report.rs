@@ -80,15 +80,15 @@ pub(crate) fn run(arguments: ReportArguments, common: &CommonArguments) -> Resul
     let open_days = writer.and_then(|client| OpenDays::new(client, config.timezone.clone()).ok());
     let open_days = open_days.map(|open_days| open_days.with_longest_wait(LONGEST_WAIT));
     let reports = open_days.into_iter().fold(reports, Reports::with_open_days);
-    let ask = reports.parse(&raw(&arguments, name)).map_err(usage)?;
+    let request = reports.parse(&raw(&arguments, name)).map_err(usage)?;
     if arguments.sql {
-        let (sql, parameters) = reports.query(&ask);
+        let (sql, parameters) = reports.query(&request);
         let values: String =
             parameters.iter().map(|(name, value)| format!("-- {name} = {value:?}\n")).collect();
         return print(&format!("{values}{sql}"));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime.block_on(reports.run(ask))?;
+    let answer = runtime.block_on(reports.run(request))?;
     match arguments.format {
         ReportFormat::Table => print(&table::render(&answer, table::width())),
         ReportFormat::Json => print(&format!("{:#}\n", answer.json())),

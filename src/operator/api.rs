@@ -171,7 +171,8 @@ async fn one_report(
         return Err(bad_request(format!("unknown format {format:?}; known are json, csv, table")));
     }
     let reports = reports.restricted_to(principal.restricted_to());
-    let request = permitted(&reports, &raw, name, principal)?;
+    let raw = RawReportRequest { report: name.to_owned(), ..raw };
+    let request = permitted(&reports, &raw, principal)?;
     let answer = reports.run(request).await?;
     Ok(match format {
         "csv" => respond_with(StatusCode::OK, "text/csv; charset=utf-8; header=present", answer.csv(bom)),
@@ -203,7 +204,7 @@ async fn several_reports(
         return Err(bad_request(format!("`limit` times the number of reports is at most {MAX_ROWS}")));
     }
     let reports = reports.restricted_to(principal.restricted_to());
-    let requests = names.iter().map(|name| permitted(&reports, &raw.for_report(name), name, principal));
+    let requests = names.iter().map(|name| permitted(&reports, &raw.for_report(name), principal));
     let answers = reports.run_all(requests.collect::<Result<_, _>>()?).await?;
     let answers: Vec<Value> = answers.iter().map(ReportAnswer::json).collect();
     Ok(respond_with(StatusCode::OK, "application/json", json!({ "reports": answers }).to_string()))
@@ -213,10 +214,9 @@ async fn several_reports(
 fn permitted(
     reports: &Reports,
     raw: &RawReportRequest,
-    name: &str,
     principal: &Principal,
 ) -> Result<ReportRequest, ApiFailure> {
-    let request = reports.parse(&RawReportRequest { report: name.to_owned(), ..raw.clone() })?;
+    let request = reports.parse(raw)?;
     let forbidden = |what: &str| ApiFailure::Request(StatusCode::FORBIDDEN, what.to_owned());
     if !readable(request.report, principal) {
         return Err(forbidden(

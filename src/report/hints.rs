@@ -1,4 +1,4 @@
-//! What an empty answer may be due to: a misspelt site or value of a filter, bots that were left out, or a period that has not begun.
+//! What an empty answer may be due to: a misspelt site or value of a filter, or bots that were left out.
 
 use serde_json::Value;
 
@@ -119,9 +119,9 @@ impl Hints<'_> {
 
     /// The first column of the query's rows, which is a text.
     async fn texts(&self, sql: &str, parameters: &[(String, String)]) -> Result<Vec<String>, ReportError> {
-        let query =
-            parameters.iter().fold(self.client.query(sql), |query, (name, value)| query.param(name, value));
-        let bytes = query.fetch_bytes("JSONCompactEachRow")?.collect().await?;
+        let parameters: Vec<(&str, &str)> =
+            parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let bytes = self.client.bytes(sql, &parameters, "JSONCompactEachRow")?.collect().await?;
         let text = |line: &[u8]| match serde_json::from_slice::<[Value; 1]>(line) {
             Ok([Value::String(text)]) => Some(text),
             _ => None,

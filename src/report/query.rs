@@ -93,7 +93,12 @@ impl QueryGroup {
     /// The rows of each request, in the order of its report's columns.
     pub(super) fn rows(&self, answer: &[u8]) -> Result<Vec<Vec<Vec<Value>>>, ReportError> {
         let table = Table::read(answer)?;
-        self.requests.iter().map(|(_, request)| table.rows_of(request.report)).collect()
+        let report = self.first().report;
+        if !report.is_breakdown {
+            // It is alone in its group.
+            return Ok(vec![table.into_rows(report)?]);
+        }
+        self.requests.iter().map(|(_, request)| table.rows_of_breakdown(request.report)).collect()
     }
 }
 
@@ -133,14 +138,21 @@ impl Table {
         Ok(Self { names, rows: rows.collect::<Result<_, _>>()? })
     }
 
-    fn rows_of(&self, report: &Report) -> Result<Vec<Vec<Value>>, ReportError> {
-        let malformed = || ReportError::MalformedAnswer(format!("columns {}", self.names.join(", ")));
-        let place = |name: &str| self.names.iter().position(|known| known == name).ok_or_else(malformed);
-        if !report.is_breakdown {
-            let is_same =
-                self.names.iter().map(String::as_str).eq(report.columns.iter().map(|column| column.name));
-            return if is_same { Ok(self.rows.clone()) } else { Err(malformed()) };
-        }
+    fn malformed(&self) -> ReportError {
+        ReportError::MalformedAnswer(format!("columns {}", self.names.join(", ")))
+    }
+
+    /// All rows, whose columns must be those of a report.
+    fn into_rows(self, report: &Report) -> Result<Vec<Vec<Value>>, ReportError> {
+        let is_same =
+            self.names.iter().map(String::as_str).eq(report.columns.iter().map(|column| column.name));
+        if is_same { Ok(self.rows) } else { Err(self.malformed()) }
+    }
+
+    /// The rows of a breakdown's dimension, in the order of its columns.
+    fn rows_of_breakdown(&self, report: &Report) -> Result<Vec<Vec<Value>>, ReportError> {
+        let place =
+            |name: &str| self.names.iter().position(|known| known == name).ok_or_else(|| self.malformed());
         let dimension = place("dimension")?;
         let shown = |column: &ReportColumn| place(report.breakdown_column(column));
         let places = report.columns.iter().map(shown).collect::<Result<Vec<_>, _>>()?;
@@ -159,12 +171,13 @@ mod tests {
 
     #[test]
     fn an_answer_whose_columns_are_not_those_of_the_header_is_refused() {
-        for name in ["channels", "overview"] {
-            let report = catalogue::find(name).unwrap();
-            for answer in [&b"[\"channel\"]\n"[..], b""] {
-                let table = Table::read(answer).unwrap();
-                assert!(matches!(table.rows_of(report), Err(ReportError::MalformedAnswer(_))), "{name}");
-            }
+        let report = |name| catalogue::find(name).unwrap();
+        for answer in [&b"[\"channel\"]\n"[..], b""] {
+            let table = || Table::read(answer).unwrap();
+            let channels = table().rows_of_breakdown(report("channels"));
+            assert!(matches!(channels, Err(ReportError::MalformedAnswer(_))), "{channels:?}");
+            let overview = table().into_rows(report("overview"));
+            assert!(matches!(overview, Err(ReportError::MalformedAnswer(_))), "{overview:?}");
         }
     }
 
@@ -173,7 +186,7 @@ mod tests {
         let answer = b"[\"dimension\",\"value\",\"detail\",\"events\",\"visitors\"]\n[\"outbound\",\"a.example\",\"\",3,2]\n\
                        [\"download\",\"b.pdf\",\"\",1,1]\n";
         let table = Table::read(answer).unwrap();
-        let rows = |name| table.rows_of(catalogue::find(name).unwrap()).unwrap();
+        let rows = |name| table.rows_of_breakdown(catalogue::find(name).unwrap()).unwrap();
         assert_eq!(rows("outbound"), [["a.example".into(), Value::from(3), Value::from(2)]]);
         assert_eq!(rows("downloads"), [["b.pdf".into(), Value::from(1), Value::from(1)]]);
     }

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr_iter};
 use url::Url;
 
 use super::query::{self, Campaign};
@@ -133,25 +134,38 @@ pub(super) fn normalised<'a>(url: &str, keep: &NamePatterns) -> Result<ScrubbedA
 }
 
 /// A path without the ids by which servers know a session, which would make a page of each visitor: path parameters such as
-/// `;jsessionid=…`, and the segment of ASP.NET, `(S(…))`.
+/// `;jsessionid=…`, and the segment of ASP.NET, `/(S(…))`.
 fn without_session(path: &str) -> Cow<'_, str> {
-    if !path.bytes().any(|byte| matches!(byte, b';' | b'%' | b'(')) {
+    let bytes = path.as_bytes();
+    // Most paths have neither. A percent sign alone says nothing: paths in other scripts consist of them.
+    let has_parameters =
+        memchr(b';', bytes).is_some() || memchr_iter(b'%', bytes).any(|at| is_semicolon(&bytes[at..]));
+    if !has_parameters && !bytes.windows(2).any(|pair| pair == b"/(") {
         return Cow::Borrowed(path);
     }
-    let is_aspx = |segment: &&str| segment.starts_with('(') && segment.ends_with("))");
-    let segments = path.split('/').filter(|segment| !is_aspx(segment)).map(without_session_parameters);
-    let clean = segments.collect::<Vec<_>>().join("/");
-    if clean == path { Cow::Borrowed(path) } else { Cow::Owned(clean) }
+    let segments =
+        path.split('/').filter(|segment| !is_aspx_session(segment)).map(without_session_parameters);
+    match segments.collect::<Vec<_>>().join("/") {
+        clean if clean.is_empty() => Cow::Borrowed("/"),
+        clean => Cow::Owned(clean),
+    }
+}
+
+/// Whether a segment is one in which ASP.NET keeps tickets, such as `(S(…))` or `(A(…)S(…))`.
+fn is_aspx_session(segment: &str) -> bool {
+    matches!(segment.as_bytes(), [b'(', ticket, b'(', .., b')', b')'] if ticket.is_ascii_uppercase())
+}
+
+/// Whether a part begins with a semicolon, plain or percent-encoded.
+fn is_semicolon(part: &[u8]) -> bool {
+    matches!(part, [b';', ..] | [b'%', b'3', b'b' | b'B', ..])
 }
 
 fn without_session_parameters(segment: &str) -> String {
     let (mut clean, mut rest) = (String::with_capacity(segment.len()), segment);
     loop {
-        // A semicolon, plain or encoded, and what follows up to the next.
-        let next = rest.bytes().enumerate().skip(1).find(|(at, byte)| {
-            *byte == b';' || rest.get(*at..at + 3).is_some_and(|code| code.eq_ignore_ascii_case("%3b"))
-        });
-        let (parameter, after) = next.map_or((rest, ""), |(at, _)| rest.split_at(at));
+        let next = (1..rest.len()).find(|at| is_semicolon(&rest.as_bytes()[*at..]));
+        let (parameter, after) = next.map_or((rest, ""), |at| rest.split_at(at));
         if !is_session(parameter) {
             clean.push_str(parameter);
         }
@@ -162,13 +176,13 @@ fn without_session_parameters(segment: &str) -> String {
     }
 }
 
-/// Whether a part of a segment that may begin with a semicolon is a parameter with the id of a session.
+/// Whether a part of a segment is a path parameter, behind its semicolon, with the id of a session.
 fn is_session(parameter: &str) -> bool {
-    let encoded = parameter.get(..3).filter(|code| code.eq_ignore_ascii_case("%3b"));
-    let Some(rest) = parameter.strip_prefix(';').or_else(|| parameter.get(encoded?.len()..)) else {
+    if !is_semicolon(parameter.as_bytes()) {
         return false;
-    };
-    let name = rest.split(['=', '%']).next().unwrap_or_default();
+    }
+    let name = parameter.strip_prefix(';').unwrap_or_else(|| &parameter["%3B".len()..]);
+    let name = name.split(['=', '%']).next().unwrap_or_default();
     SESSION_PARAMETERS.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 

@@ -241,11 +241,15 @@ fn ids_of_sessions_in_a_path_are_dropped() {
         ("/a%3bjsessionid%3dAB12/b", "/a/b"),
         ("/a;sid", "/a"),
         ("/(S(lit3py55t21z5v55vlm25s55))/page.aspx", "/page.aspx"),
+        ("/(S(lit3py55t21z5v55vlm25s55))", "/"),
+        ("/;jsessionid=1", "/"),
         ("/app/(A(x)S(lit3py55t21z5v55vlm25s55))/p.aspx", "/app/p.aspx"),
         // Others say which page it is.
         ("/a;side=left", "/a;side=left"),
         ("/a;v=1;w", "/a;v=1;w"),
         ("/faq(2)/b", "/faq(2)/b"),
+        ("/(a(b))/c", "/(a(b))/c"),
+        ("/%D0%B2%3F", "/%D0%B2%3F"),
         ("/100%", "/100%"),
         ("/;;", "/;;"),
     ] {

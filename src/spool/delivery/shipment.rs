@@ -26,7 +26,8 @@ use crate::spool::log::writer::queue::MAX_WAITING;
 const ORIGIN_COLUMNS: [&str; 2] = ["collector", "segment"];
 /// Rows are passed on in chunks of about this many bytes.
 const CHUNK: usize = 1 << 20;
-/// The largest segment whose events are gathered in memory. The block takes at most about twice as much, and a third of it as a rule.
+/// The largest segment whose events are gathered in memory. The block takes a third as much as a rule, and about three times
+/// as much if all texts are short and different.
 const MAX_BLOCK_BYTES: u64 = 128 << 20;
 const _: () = assert!(
     DEFAULT_SEAL_BYTES + MAX_WAITING as u64 <= MAX_BLOCK_BYTES / 4 * 3,

@@ -19,8 +19,8 @@ use super::counts;
 use super::tables::{CloseDayError, Tables};
 use crate::store::{Client, dates};
 
-/// A report starts a computation when the last one began so long ago, or twice as long as it took, so that a store with large days has time
-/// for reports.
+/// A report starts a computation when the last one began so long ago, and at least twice as long ago as it took, so that a store with large
+/// days has time for reports.
 const REFRESH_AFTER: Duration = Duration::from_secs(3);
 /// A report waits for a computation when the last one began so long ago.
 const STALE_AFTER: Duration = Duration::from_secs(10);
@@ -113,7 +113,6 @@ impl OpenDays {
             let (began, time) = (Instant::now(), Timestamp::now());
             let computation = tokio::time::timeout(LONGEST_COMPUTATION, open_days.compute(time)).await;
             let result = computation.unwrap_or(Err(CloseDayError::Store(clickhouse::error::Error::TimedOut)));
-            drop(running);
             if let Err(error) = &result {
                 let error: &dyn std::error::Error = error;
                 warn!(error, "computing open days failed; a later report tries again");
@@ -124,6 +123,8 @@ impl OpenDays {
                     latest.computed = Some((began, time));
                 }
             });
+            // Whoever finds that none runs finds its result.
+            drop(running);
         });
     }
 
@@ -145,10 +146,13 @@ impl OpenDays {
         let mut computed = Vec::new();
         for day in days.into_values().filter(|day| day.starts >= oldest) {
             let events = counts::sum(&counts, day.starts, day.ends);
-            if let Some(known) = recorded.get(&day.date).filter(|known| known.timezone == *zone)
-                && (known.is_closed
-                    || (known.starts, known.ends, known.events) == (day.starts, day.ends, events))
-            {
+            let is_up_to_date = |known: &RecordedDay| {
+                // A day that has not ended was closed by a clock that was ahead.
+                let is_closed = known.is_closed && day.closes() <= now.as_second();
+                let is_same = (known.starts, known.ends, known.events) == (day.starts, day.ends, events);
+                known.timezone == *zone && (is_closed || is_same)
+            };
+            if recorded.get(&day.date).is_some_and(is_up_to_date) {
                 continue;
             }
             let (day, removed, is_open) = (&day, 0, true);

@@ -5,7 +5,7 @@
 //! | `{database}` | `` `footfall` `` | the same |
 //! | `{cluster}` | | `` `main` `` |
 //! | `{on_cluster}` | | `` ON CLUSTER `main` `` |
-//! | `{local}` | | `_local`: the name of the rows, or of the view, of one shard |
+//! | `{local}` | | `_local`: the name of the table of one shard |
 //! | `{sharded ENGINE}` | ENGINE | its replicated form, with other rows on each shard |
 //! | `{everywhere ENGINE}` | ENGINE | its replicated form, with the same rows on all nodes of all shards |
 //! | `{deduplication_window}` | the setting's name | the setting's name for replicated tables |

@@ -124,6 +124,11 @@ async fn a_day_that_is_over_and_not_closed_follows_its_events() {
     rows.add("2026-10-24 11:00:00", &person('A', 24), view("/"));
     insert(&site, &rows, "later").await;
     assert_eq!(site.open_days().compute(noon).await.unwrap(), [], "closing is for closed days");
+    // The clock was ahead, and is set back into the day.
+    let within = "2026-10-24T12:00:00Z".parse().unwrap();
+    assert_eq!(site.open_days().compute(within).await.unwrap(), [day]);
+    // The first view was inserted twice.
+    assert_eq!(site.rows("overview", &[]).await[0][4], json!(3));
 }
 
 #[tokio::test]
