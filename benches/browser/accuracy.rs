@@ -1,7 +1,9 @@
 //! Compares recognised browsers and bots with the expected answers of the suites.
 
 use footfall::beacon::ClientHints;
-use footfall::enrich::{HintHeaders, recognise_uncached};
+use footfall::enrich::{
+    BrowserInfo, ClientSignals, HintHeaders, recognise_by_tables_alone, recognise_uncached,
+};
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 use woothee::parser::Parser;
@@ -33,9 +35,11 @@ pub(crate) fn report(suites: &[Suite]) -> String {
     table += " bots found, % | taken for bots, % |\n|---|---|---|---|---|---|---|---|---|\n";
     for suite in suites {
         let (name, count) = (&suite.name, suite.rows.len());
-        let ours: Vec<Recognised> = suite.rows.iter().map(footfall).collect();
+        let ours = footfall(suite, recognise_uncached);
+        let tables = footfall(suite, recognise_by_tables_alone);
         let woothees: Vec<Recognised> = suite.rows.iter().map(woothee).collect();
         table += &format!("| `{name}` | {count} |{}\n", shares(suite, &ours));
+        table += &format!("| … tables alone | |{}\n", shares(suite, &tables));
         table += &format!("| … `woothee` alone | |{}\n", shares(suite, &woothees));
     }
     table
@@ -69,10 +73,36 @@ fn share(
     if all == 0.0 { " |".to_owned() } else { format!(" {:.2} |", 100.0 * counted / all) }
 }
 
-fn footfall(row: &SuiteRow) -> Recognised {
+/// Prints the rows of the named suites that are not recognised as expected: what differs, then the user agent.
+pub(crate) fn print_wrong(suites: &[Suite], names: &[String]) {
+    for suite in suites.iter().filter(|suite| names.contains(&suite.name)) {
+        for (row, answer) in suite.rows.iter().zip(footfall(suite, recognise_uncached)) {
+            let is_bot = row.column("is_bot") == "1";
+            let differs = FIELDS.iter().zip(&answer.fields).filter(|((column, _), found)| {
+                let expected = row.column(column);
+                !is_bot && !expected.is_empty() && expected != *found
+            });
+            let mut differences: Vec<String> = differs
+                .map(|((column, name), found)| format!("{name} {found:?} for {:?}", row.column(column)))
+                .collect();
+            if is_bot != answer.is_bot {
+                differences.push(format!("bot {}", answer.is_bot));
+            }
+            if !differences.is_empty() {
+                println!("{}\t{}\t{}", suite.name, differences.join(", "), row.user_agent);
+            }
+        }
+    }
+}
+
+fn footfall(suite: &Suite, recognise: fn(&ClientSignals<'_>) -> BrowserInfo) -> Vec<Recognised> {
+    suite.rows.iter().map(|row| recognised(row, recognise)).collect()
+}
+
+fn recognised(row: &SuiteRow, recognise: fn(&ClientSignals<'_>) -> BrowserInfo) -> Recognised {
     let headers = headers(row);
     let hints = ClientHints::default();
-    let browser = recognise_uncached(&client(&row.user_agent, &hints, HintHeaders::from_request(&headers)));
+    let browser = recognise(&client(&row.user_agent, &hints, HintHeaders::from_request(&headers)));
     let os_major = browser.os_version.split('.').next().unwrap_or_default().to_owned();
     let device = browser.device.name().to_owned();
     let fields = [browser.name.into(), browser.version.into(), browser.os.into(), os_major, device];

@@ -2,6 +2,7 @@
 //!
 //! `cargo bench --bench browser` prints the tables; with `-- --write` they also go into `docs/browser.md`. Accuracy needs
 //! the suites that `make suites` puts into the cache directory, or `BENCH_SUITES`. Without them it is left out.
+//! With `-- --wrong modern recent` it prints the rows of these suites that are not recognised as expected, and nothing else.
 
 mod accuracy;
 mod memory;
@@ -19,6 +20,11 @@ const BEGIN: &str = "<!-- measured: cargo bench --bench browser -- --write -->";
 const END: &str = "<!-- end of what was measured -->";
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--wrong") {
+        accuracy::print_wrong(&suite::read_all(), &arguments[at + 1..]);
+        return;
+    }
     // The recognition tables are built at first use, so memory must be measured first.
     let memory = memory::report();
     let suites = suite::read_all();
@@ -31,7 +37,7 @@ fn main() {
     }
     writeln!(tables, "{}\n{memory}", speed::report(&suites)).expect("text takes all");
     println!("{tables}");
-    if std::env::args().any(|argument| argument == "--write") {
+    if arguments.iter().any(|argument| argument == "--write") {
         write(&tables);
     }
 }

@@ -69,11 +69,11 @@ pub(crate) fn log_list_ages() {
     let today = lists::today();
     tracing::info!(lists = lists::ages(today), "lists of bots, data centres and referrer spam");
     let old: Vec<_> =
-        lists::ALL.iter().filter(|list| list.wants_refresh(today)).map(|list| list.name).collect();
+        lists::headers().into_iter().filter(|list| list.wants_refresh(today)).map(|list| list.name).collect();
     if !old.is_empty() {
         tracing::warn!(
             lists = old.join(", "),
-            "lists are over a year old, so new bots count as visitors; install a newer release, or run `make lists` and build"
+            "lists are over a year old, so new bots count as visitors; install a newer release, or name newer files under [lists]"
         );
     }
 }

@@ -128,10 +128,9 @@ fn write_spool_gauges(out: &mut String, spool: &Spool) {
 
 fn write_list_ages(out: &mut String) {
     let name = "footfall_list_age_seconds";
-    let _ =
-        writeln!(out, "# HELP {name} Age of a built-in list, since its publication.\n# TYPE {name} gauge");
+    let _ = writeln!(out, "# HELP {name} Age of a list, since its publication.\n# TYPE {name} gauge");
     let today = lists::today();
-    for list in lists::ALL {
+    for list in lists::headers() {
         let seconds = list.age_days(today) * 24 * 3600;
         let _ = writeln!(out, "{name}{{list=\"{}\"}} {seconds}", list.name);
     }

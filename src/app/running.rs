@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::app::exit::{Exit, ExitError};
 use crate::app::tasks::Tasks;
 use crate::config::{Config, ConfigError};
+use crate::enrich::lists;
 use crate::ingest::Collector;
 use crate::server::PublicHandler;
 use crate::spool::{Spool, SpoolError};
@@ -54,6 +55,7 @@ impl Running {
     fn reload(&self, config: Result<Config, ConfigError>) {
         match config {
             Ok(config) => {
+                reload_lists(&config);
                 self.collector.reload(&config);
                 self.server.handler().reload(&config.sites);
                 tracing::info!(
@@ -90,6 +92,20 @@ impl Running {
             "stopped; rows in the spool are shipped after the next start"
         );
         failure.map_or(Ok(()), |error| Err(ExitError::new(Exit::Spool, error)))
+    }
+}
+
+/// Reads the operator's lists again. If one is wrong, all of them stay as they are.
+fn reload_lists(config: &Config) {
+    match lists::install(&config.lists) {
+        Ok(true) => tracing::info!(lists = lists::ages(lists::today()), "lists reloaded"),
+        Ok(false) => {}
+        Err(error) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "reloading the lists failed; the previous ones stay in use"
+            );
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::app::running::Running;
 use crate::app::tasks::{self, Tasks};
 use crate::app::{health, metrics, open_files, tokens};
 use crate::config::{Config, ConfigError, HostPattern};
+use crate::enrich::lists;
 use crate::ingest::Collector;
 use crate::operator::{Admin, Auth, AuthPolicy, OperatorListener, respond_with_reports};
 use crate::privacy::{self, GeoLookup, KeyRing, Privacy, SystemClock};
@@ -38,6 +39,7 @@ pub(crate) fn serve(
     after_start: impl AsyncFnOnce() -> Result<(), ExitError>,
 ) -> Result<(), ExitError> {
     let config = load().map_err(|error| ExitError::new(Exit::Configuration, error))?;
+    lists::install(&config.lists).map_err(|error| ExitError::new(Exit::Configuration, error))?;
     let _log = log::init_log(log_format, log_level);
     if let Err(error) = privacy::forbid_core_dumps() {
         tracing::warn!(%error, "disabling core dumps failed; a core dump would contain the key");

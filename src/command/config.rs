@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Subcommand;
 
-use crate::app::ExitError;
+use crate::app::{Exit, ExitError};
 use crate::command::arguments::CommonArguments;
 use crate::config::{Config, StoreConfig};
 use crate::enrich::lists;
@@ -31,6 +31,7 @@ pub(crate) fn run(arguments: ConfigArguments, common: &CommonArguments) -> Resul
 
 fn check(common: &CommonArguments) -> Result<(), ExitError> {
     let config = common.load()?;
+    lists::install(&config.lists).map_err(|error| ExitError::new(Exit::Configuration, error))?;
     let source =
         common.config_file().map_or_else(|| "defaults".to_owned(), |file| file.display().to_string());
     let mut out = std::io::stdout().lock();
@@ -62,10 +63,10 @@ fn summary(config: &Config, out: &mut impl Write) -> std::io::Result<()> {
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     writeln!(out, "  sites    {}{more}", sites.join(", "))?;
     let today = lists::today();
-    for (heading, list) in std::iter::once("lists").chain(std::iter::repeat("")).zip(lists::ALL) {
-        let lists::ListHeader { source, version, licence, date } = list.header();
+    for (heading, list) in std::iter::once("lists").chain(std::iter::repeat("")).zip(lists::headers()) {
+        let lists::ListHeader { name, source, version, licence, date, .. } = list;
         let old = if list.age_days(today) > lists::OLD_DAYS { ", old" } else { "" };
-        writeln!(out, "  {heading:<8} {:<13} of {date}{old}: {source} {version}, {licence}", list.name)?;
+        writeln!(out, "  {heading:<8} {name:<13} of {date}{old}: {source} {version}, {licence}")?;
     }
     Ok(())
 }

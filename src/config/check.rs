@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::model::{AccessConfig, ClientLimits, Config, DATABASE, SpoolLimits, StoreConfig, TlsConfig};
+use super::model::{
+    AccessConfig, ClientLimits, Config, DATABASE, ListFiles, SpoolLimits, StoreConfig, TlsConfig,
+};
 use super::raw::{ConfigProblems, ConfigSection, RawValue, SettingLocation};
 use super::site::{Site, Sites};
 use super::site_check;
@@ -25,7 +27,7 @@ const _: () = assert!(DEFAULT_SEAL_BYTES <= MIN_SPOOL_BYTES / 2, "the default mu
 /// Environment variables that are not settings.
 const NOT_SETTINGS: [&str; 3] = ["FOOTFALL_CONFIG", "FOOTFALL_LOG", "FOOTFALL_LIBCHDB"];
 /// Tables whose keys may be set as `FOOTFALL_TABLE_KEY`.
-const TABLES: [&str; 5] = ["store", "spool", "limits", "tls", "access"];
+const TABLES: [&str; 6] = ["store", "spool", "limits", "tls", "access", "lists"];
 
 type Values = BTreeMap<String, (RawValue, SettingLocation)>;
 
@@ -36,6 +38,7 @@ pub(super) fn check(file: &str, environment: &[(String, String)], problems: &mut
     let mut top = ConfigSection::new("", (values, SettingLocation::Line(1)), problems);
     let store = top.raw("store");
     let tls = top.raw("tls");
+    let lists = top.raw("lists");
     let access = top.raw("access");
     let limits = top.raw("limits");
     let spool = top.raw("spool");
@@ -53,6 +56,7 @@ pub(super) fn check(file: &str, environment: &[(String, String)], problems: &mut
         geo: top.list("geo", path).unwrap_or_default(),
         policy: top.read("policy", text).unwrap_or_default(),
         tls: read_tls(tls, top.problems),
+        lists: read_lists(lists, top.problems),
         access: read_access(access, top.problems),
         limits: read_limits(limits, top.problems),
         spool: read_spool(spool, top.problems),
@@ -122,6 +126,18 @@ fn read_tls(value: Option<(RawValue, SettingLocation)>, problems: &mut ConfigPro
     let tls = section.required("certificate", path).zip(section.required("key", path));
     section.finish();
     tls.map(|(certificate, key)| TlsConfig { certificate, key })
+}
+
+fn read_lists(value: Option<(RawValue, SettingLocation)>, problems: &mut ConfigProblems) -> ListFiles {
+    let mut section = section("lists", value, problems);
+    let lists = ListFiles {
+        isbot: section.read("isbot", path),
+        crawlers: section.read("crawlers", path),
+        referrer_spam: section.read("referrer_spam", path),
+        data_centres: section.read("data_centres", path),
+    };
+    section.finish();
+    lists
 }
 
 fn read_access(value: Option<(RawValue, SettingLocation)>, problems: &mut ConfigProblems) -> AccessConfig {

@@ -18,6 +18,8 @@ pub use check::{DEFAULT_SEAL_BYTES, MAX_SEAL_ROWS};
 pub use host::HostPattern;
 pub(crate) use host::WebAddress;
 pub use load::ConfigError;
-pub use model::{AccessConfig, ClientLimits, Config, DATABASE, SpoolLimits, StoreConfig, TlsConfig};
+pub use model::{
+    AccessConfig, ClientLimits, Config, DATABASE, ListFiles, SpoolLimits, StoreConfig, TlsConfig,
+};
 pub use raw::ConfigProblems;
 pub use site::{CookieRule, DropBots, NamePatterns, Retention, SignatureRules, Site, Sites};

@@ -38,11 +38,25 @@ pub struct Config {
     pub policy: String,
     /// TLS on `listen`; absent means plain HTTP.
     pub tls: Option<TlsConfig>,
+    pub lists: ListFiles,
     pub access: AccessConfig,
     pub limits: ClientLimits,
     pub spool: SpoolLimits,
     pub store: StoreConfig,
     pub sites: Sites,
+}
+
+/// Files in the place of built-in lists.
+#[derive(Debug, Clone, Default)]
+pub struct ListFiles {
+    /// Regular expressions that find bots.
+    pub isbot: Option<PathBuf>,
+    /// Names and categories of crawlers.
+    pub crawlers: Option<PathBuf>,
+    /// Hosts of invented referrers.
+    pub referrer_spam: Option<PathBuf>,
+    /// Autonomous systems of data centres.
+    pub data_centres: Option<PathBuf>,
 }
 
 /// A certificate chain and its key, both PEM. The listener reads them again when they change.

@@ -14,7 +14,8 @@ mod spam;
 mod table;
 
 pub use browser::{
-    BrowserInfo, BrowserRecogniser, ClientSignals, DecidingRules, HintHeaders, recognise_uncached,
+    BrowserInfo, BrowserRecogniser, ClientSignals, DecidingRules, HintHeaders, recognise_by_tables_alone,
+    recognise_uncached,
 };
 pub use error_group::error_group;
 pub use network::is_data_centre;

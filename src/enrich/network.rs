@@ -3,29 +3,35 @@
 //! The table is `lists/data-centres.tsv`, which `tools/lists/hosting.tsv` selects. Relays of people's traffic, such as iCloud
 //! Private Relay, are not in it. The result is a mark on an event and never a reason to drop one.
 
-use std::sync::LazyLock;
-
-use super::lists::DATA_CENTRES;
+use super::lists;
 
 /// The numbers of the list, ascending, for binary search.
-static NUMBERS: LazyLock<Box<[u32]>> = LazyLock::new(|| {
-    let number = |line: &str| line.split('\t').next()?.parse().ok();
-    DATA_CENTRES.entries().map(|line| number(line).expect("a test reads every line")).collect()
-});
+pub(super) struct DataCentres(Box<[u32]>);
+
+impl DataCentres {
+    /// # Errors
+    /// The number of a line that does not begin with the number of an autonomous system.
+    pub(super) fn new(entries: &[(usize, &'static str)]) -> Result<Self, (usize, String)> {
+        let number = |(line, entry): &(usize, &'static str)| {
+            let number = entry.split('\t').next().and_then(|number| number.parse().ok());
+            number.ok_or_else(|| {
+                (*line, "expected the number of an autonomous system, a tab and a name".to_owned())
+            })
+        };
+        let mut numbers = entries.iter().map(number).collect::<Result<Box<[u32]>, _>>()?;
+        numbers.sort_unstable();
+        Ok(Self(numbers))
+    }
+}
 
 /// Whether this autonomous system belongs to a data centre; false for 0, which means unknown.
 pub fn is_data_centre(asn: u32) -> bool {
-    NUMBERS.binary_search(&asn).is_ok()
+    lists::in_force().data_centres.0.binary_search(&asn).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_numbers_are_in_order() {
-        assert!(NUMBERS.is_sorted_by(|one, next| one < next), "binary search needs it");
-    }
 
     #[test]
     fn clouds_and_hosting_companies_are_data_centres() {

@@ -1,28 +1,47 @@
 //! Referrer spam: invented visits that advertise the address of a site to readers of the reports.
 //!
-//! The hosts are `lists/referrer-spam.txt`. What one finds there is looked for on each page with a foreign referrer, so
-//! that a look costs a hash of each domain above the host and no allocation.
+//! The hosts are `lists/referrer-spam.txt`. Each page with a foreign referrer is looked up, which costs a hash of each domain above
+//! the host and no allocation.
 
 use std::collections::HashSet;
-use std::sync::LazyLock;
 
-use super::lists::REFERRER_SPAM;
+use super::lists;
 
-/// The hosts, borrowed from the built-in text: 70 KB. A look-up takes 12 ns; binary search in a sorted table takes 130.
-static HOSTS: LazyLock<HashSet<&'static str, foldhash::fast::RandomState>> =
-    LazyLock::new(|| REFERRER_SPAM.entries().collect());
+/// The hosts, borrowed from the list's text: 70 KB. A look-up takes 12 ns; binary search in a sorted table takes 130.
+pub(super) struct SpamHosts(HashSet<&'static str, foldhash::fast::RandomState>);
+
+impl SpamHosts {
+    /// # Errors
+    /// The number of a line that is no host in lower case, and what is wrong with it.
+    pub(super) fn new(entries: &[(usize, &'static str)]) -> Result<Self, (usize, String)> {
+        let is_host = |host: &str| {
+            let of_host = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_');
+            host.bytes().all(of_host) && psl::domain_str(host).is_some()
+        };
+        match entries.iter().find(|(_, host)| !is_host(host)) {
+            Some((line, _)) => {
+                Err((*line, "expected a host below a public suffix, in lower case".to_owned()))
+            }
+            None => Ok(Self(entries.iter().map(|(_, host)| *host).collect())),
+        }
+    }
+
+    fn contain(&self, host: &str) -> bool {
+        let mut rest = host;
+        // The last label alone is a top-level domain, which the list never has.
+        while let Some((_, parent)) = rest.split_once('.') {
+            if self.0.contains(rest) {
+                return true;
+            }
+            rest = parent;
+        }
+        false
+    }
+}
 
 /// Whether a referrer's host, in lower case, is a spammer's host or a subdomain of one.
 pub fn is_spam_referrer(host: &str) -> bool {
-    let mut rest = host;
-    // The last label alone is a top-level domain, which the list never has.
-    while let Some((_, parent)) = rest.split_once('.') {
-        if HOSTS.contains(rest) {
-            return true;
-        }
-        rest = parent;
-    }
-    false
+    lists::in_force().spam.contain(host)
 }
 
 #[cfg(test)]
@@ -49,7 +68,7 @@ mod tests {
 
     #[test]
     fn no_entry_takes_in_what_belongs_to_many() {
-        for host in HOSTS.iter() {
+        for host in &lists::in_force().spam.0 {
             assert_eq!(*host, host.to_ascii_lowercase());
             assert!(host.is_ascii() && !host.starts_with("www."), "{host}");
             assert!(psl::domain_str(host).is_some(), "{host} is a public suffix");

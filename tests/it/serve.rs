@@ -73,6 +73,44 @@ fn how_old_the_built_in_lists_are_is_told_in_the_log_in_metrics_and_by_the_check
     assert!(checked.contains("crawler-user-agents (npm)") && checked.contains("MIT"), "{checked}");
 }
 
+/// Each of the operator's files knows one entry that the built-in list lacks.
+#[test]
+fn lists_in_files_are_used_and_read_again_at_sighup() {
+    let mut collector = without_store("");
+    let file = collector.path("footfall.toml");
+    let list = collector.path("isbot.txt");
+    std::fs::write(&list, "# version: 77\nnosuchfirst\n").unwrap();
+    let mut text = std::fs::read_to_string(&file).unwrap();
+    text.push_str("\n[[site]]\nid = \"no-bots\"\nhosts = [\"clinic.example\"]\ndrop_bots = true\n");
+    text.push_str(&format!("\n[lists]\nisbot = \"{}\"\n", list.display()));
+    std::fs::write(&file, text).unwrap();
+    collector.start();
+    let mut seq = 0;
+    let mut dropped = |name: &str| {
+        seq += 1;
+        let headers = format!("User-Agent: {name}/1.0 Chrome/140.0\r\n");
+        let beacon = good_beacon("no-bots", 9, seq, "/");
+        let answer = http::post(collector.listen, "/b", &headers, beacon.as_bytes()).unwrap();
+        answer.header("x-footfall-dropped").is_some_and(|dropped| dropped.contains("bot=1"))
+    };
+    assert!(dropped("NoSuchFirst"));
+    assert!(!dropped("NoSuchSecond"));
+    assert!(collector.log().contains("isbot 77"), "{}", collector.log());
+
+    std::fs::write(&list, "nosuchsecond\n").unwrap();
+    process::signal(collector.pid(), process::Signal::HUP);
+    eventually("the new list is used", PATIENCE, || dropped("NoSuchSecond"));
+    assert!(!dropped("NoSuchFirst"));
+
+    std::fs::write(&list, "nosuchsecond\n\nno(such\n").unwrap();
+    process::signal(collector.pid(), process::Signal::HUP);
+    eventually("the wrong line is reported", PATIENCE, || collector.log().contains("isbot.txt: line 3: "));
+    assert!(dropped("NoSuchSecond"), "and changes nothing");
+    let checked = collector.command(&["config", "check"]);
+    assert_eq!(checked.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&checked.stderr).contains("isbot.txt: line 3: "), "{checked:?}");
+}
+
 #[test]
 fn new_sites_are_taken_up_without_dropping_a_connection() {
     let mut collector = without_store("");

@@ -2,9 +2,9 @@
 
 use woothee::parser::WootheeResult;
 
-use super::names::BOT_NAMES;
-use super::patterns::BOT_PATTERNS;
+use super::library;
 use crate::beacon::ClientHints;
+use crate::enrich::lists;
 use crate::event::BotCategory;
 
 /// Name of a browser under automation whose user agent does not say so.
@@ -26,10 +26,16 @@ pub(in crate::enrich) fn detect(
     hints: &ClientHints<'_>,
     is_automated: bool,
 ) -> Option<DetectedBot> {
-    let rule = BOT_PATTERNS.find(lower).or_else(|| (parsed.category == "crawler").then_some("woothee"));
+    let lists = lists::in_force();
+    let rule = lists.patterns.find(lower).or_else(|| (parsed.category == "crawler").then_some("woothee"));
     if let Some(rule) = rule {
-        let (name, category) = BOT_NAMES.find(user_agent, lower);
+        let (name, category) = lists.names.find(user_agent, lower);
         return Some(DetectedBot { name, category, rule });
+    }
+    if library::is_library(lower) {
+        let (name, category) = lists.names.find(user_agent, lower);
+        let category = if category == BotCategory::Other { BotCategory::Library } else { category };
+        return Some(DetectedBot { name, category, rule: "a language's name" });
     }
     let driven =
         |name: &str, rule| DetectedBot { name: name.into(), category: BotCategory::Automation, rule };

@@ -6,9 +6,12 @@
 //! found by `navigator.webdriver` or the brand of a headless browser.
 
 mod detect;
+mod library;
 mod names;
 mod patterns;
 #[cfg(test)]
 mod tests;
 
 pub(super) use detect::detect;
+pub(super) use names::BotNames;
+pub(super) use patterns::BotPatterns;

@@ -1,17 +1,14 @@
 //! Names and categories of bots, from `bots.tsv` and `lists/crawlers.tsv`, in one search for all their texts.
 
-use std::sync::LazyLock;
-
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
-use crate::enrich::lists::CRAWLERS;
 use crate::enrich::table;
 use crate::event::BotCategory;
 
 /// Most bytes of a bot's own name.
 const MAX_NAME: usize = 64;
 
-pub(super) struct BotNames {
+pub(in crate::enrich) struct BotNames {
     search: AhoCorasick,
     /// By the index of a text.
     rows: Vec<BotNameRow>,
@@ -24,25 +21,33 @@ struct BotNameRow {
     rank: u32,
 }
 
-pub(super) static BOT_NAMES: LazyLock<BotNames> = LazyLock::new(BotNames::new);
-
 impl BotNames {
-    fn new() -> Self {
+    /// The names of `bots.tsv` and of a list of crawlers.
+    ///
+    /// # Errors
+    /// The number of a line of `crawlers` that does not have its three columns, and what is wrong with it.
+    pub(in crate::enrich) fn new(crawlers: &[(usize, &'static str)]) -> Result<Self, (usize, String)> {
         let mut texts = Vec::new();
         let mut rows = Vec::new();
         for (rank, row) in (0..).zip(table::rows(include_str!("bots.tsv"))) {
             let [text, name, category] = table::columns(row);
             texts.push(text.to_owned());
-            rows.push(BotNameRow { name, category: category_of(category, row), rank });
+            let category = BotCategory::from_name(category).expect("a test reads every row");
+            rows.push(BotNameRow { name, category, rank });
         }
-        for row in CRAWLERS.entries() {
+        for &(line, row) in crawlers {
             let [text, name, category] = table::columns(row);
+            if [text, name, category].contains(&"") {
+                return Err((line, "expected a text, a tab, a name, a tab and a category".to_owned()));
+            }
+            let category = BotCategory::from_name(category)
+                .ok_or_else(|| (line, format!("{category:?} is no category of bots")))?;
             texts.push(text.to_ascii_lowercase());
-            rows.push(BotNameRow { name, category: category_of(category, row), rank: u32::MAX });
+            rows.push(BotNameRow { name, category, rank: u32::MAX });
         }
         // The smallest form: only bots that are not cached are searched.
         let search = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(&texts);
-        Self { search: search.expect("some thousand short texts"), rows }
+        Ok(Self { search: search.map_err(|error| (0, error.to_string()))?, rows })
     }
 
     pub(super) fn find(&self, user_agent: &str, lower: &str) -> (Box<str>, BotCategory) {
@@ -65,10 +70,6 @@ impl BotNames {
 pub(super) fn sure() -> impl Iterator<Item = &'static str> {
     let rows = table::rows(include_str!("bots.tsv")).map(table::columns);
     rows.filter(|[_, _, _, mark]| *mark == "sure").map(|[text, ..]| text)
-}
-
-fn category_of(name: &str, row: &str) -> BotCategory {
-    BotCategory::from_name(name).unwrap_or_else(|| panic!("no such category: {row:?}"))
 }
 
 /// Endings of names that identify a bot.

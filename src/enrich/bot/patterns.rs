@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex_automata::meta::{BuildError, Config, Regex};
@@ -14,7 +13,6 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 
 use super::names;
-use crate::enrich::lists::ISBOT;
 use crate::enrich::table;
 
 /// Most bytes of a search's working memory, for each thread that searches at the same time.
@@ -22,7 +20,7 @@ const MAX_CACHE: usize = 1 << 20;
 
 /// The list. Most patterns are plain text and are searched together. Patterns that are bound to the beginning end early, so
 /// they are searched apart from the rest.
-pub(super) struct BotPatterns {
+pub(in crate::enrich) struct BotPatterns {
     texts: AhoCorasick,
     text_rules: Vec<BotPattern>,
     bound: Regex,
@@ -56,23 +54,29 @@ enum MatchEdge {
     Text,
 }
 
-pub(super) static BOT_PATTERNS: LazyLock<BotPatterns> = LazyLock::new(|| {
-    // The list is part of the program, and a test finds its faults.
-    BotPatterns::new().expect("the patterns have the supported form")
-});
-
 impl BotPatterns {
-    fn new() -> Result<Self, Box<BuildError>> {
+    /// The patterns of a list and the sure texts of `bots.tsv`.
+    ///
+    /// # Errors
+    /// The number of a line whose pattern does not have the supported form, and what is wrong with it.
+    pub(in crate::enrich) fn new(entries: &[(usize, &'static str)]) -> Result<Self, (usize, String)> {
         let excuses = excuses();
         let (mut texts, mut bound, mut free, mut guarded) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for pattern in ISBOT.entries() {
+        for &(line, pattern) in entries {
             let (core, mut rule) =
                 BotPattern::parse(pattern, excuses.get(pattern).cloned().unwrap_or_default());
+            if !rule.is_supported() {
+                return Err((line, format!("{pattern:?} looks around itself for more than plain text")));
+            }
             if let Some((text, begins, ends)) = plain(core) {
                 (rule.begins, rule.ends) = (begins, ends);
                 texts.push((text, rule));
-            } else if rule.is_guarded() {
-                guarded.push((regex(&[core.to_owned()])?, rule));
+                continue;
+            }
+            let alone = regex(&[core.to_owned()])
+                .map_err(|error| (line, format!("{pattern:?} is no regular expression: {error}")))?;
+            if rule.is_guarded() {
+                guarded.push((alone, rule));
             } else if core.starts_with('^') {
                 bound.push((core.to_owned(), rule));
             } else {
@@ -83,13 +87,15 @@ impl BotPatterns {
         let (texts, text_rules): (Vec<String>, _) = texts.into_iter().unzip();
         let (bound, bound_rules): (Vec<String>, _) = bound.into_iter().unzip();
         let (free, free_rules): (Vec<String>, _) = free.into_iter().unzip();
+        // What each line is allowed, all lines together may exceed.
+        let too_large = |error: &dyn std::fmt::Display| (0, format!("the list is too large: {error}"));
         let texts = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(texts);
         Ok(Self {
-            texts: texts.expect("some hundred short texts"),
+            texts: texts.map_err(|error| too_large(&error))?,
             text_rules,
-            bound: regex(&bound)?,
+            bound: regex(&bound).map_err(|error| too_large(&error))?,
             bound_rules,
-            free: regex(&free)?,
+            free: regex(&free).map_err(|error| too_large(&error))?,
             free_rules,
             guarded,
         })
@@ -144,6 +150,12 @@ impl BotPattern {
         let name = format!("bots.tsv: {text}").into();
         let (begins, ends) = (MatchEdge::Anywhere, MatchEdge::Anywhere);
         Self { name, begins, ends, not_before: Vec::new(), not_behind: Vec::new(), excuses: Vec::new() }
+    }
+
+    /// Whether what must not be beside a match is literal text.
+    fn is_supported(&self) -> bool {
+        let mut texts = self.not_before.iter().chain(&self.not_behind);
+        texts.all(|text| !text.contains(['(', ')', '[', '\\', '*', '+']))
     }
 
     fn is_guarded(&self) -> bool {
@@ -223,7 +235,7 @@ fn alternatives(texts: &'static str) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::enrich::lists;
 
     #[test]
     fn a_pattern_counts_only_where_what_must_not_stand_beside_it_does_not() {
@@ -235,20 +247,14 @@ mod tests {
             ("mozilla/5.0 (x11; linux x86_64) camscanner", false),
             ("mozilla/5.0 (x11; linux x86_64) example-scan", true),
         ] {
-            assert_eq!(BOT_PATTERNS.find(lower).is_some(), is_bot, "{lower}");
+            assert_eq!(lists::in_force().patterns.find(lower).is_some(), is_bot, "{lower}");
         }
     }
 
     #[test]
-    fn no_pattern_of_the_list_looks_around_itself_in_a_way_that_is_not_understood() {
-        let guarded = BOT_PATTERNS.guarded.iter().map(|(_, rule)| rule);
-        for rule in guarded.chain(&BOT_PATTERNS.text_rules) {
-            for text in rule.not_before.iter().chain(&rule.not_behind) {
-                assert!(!text.contains(['(', ')', '[', '\\', '*', '+']), "{}: {text}", rule.name);
-            }
-        }
-        let kinds =
-            [BOT_PATTERNS.text_rules.len(), BOT_PATTERNS.bound_rules.len(), BOT_PATTERNS.free_rules.len()];
-        assert!(!kinds.contains(&0) && !BOT_PATTERNS.guarded.is_empty(), "{kinds:?}");
+    fn the_built_in_list_has_patterns_of_each_kind() {
+        let patterns = &lists::in_force().patterns;
+        let kinds = [patterns.text_rules.len(), patterns.bound_rules.len(), patterns.free_rules.len()];
+        assert!(!kinds.contains(&0) && !patterns.guarded.is_empty(), "{kinds:?}");
     }
 }

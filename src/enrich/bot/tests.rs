@@ -62,6 +62,9 @@ fn known_bots_have_names_and_categories() {
         ("Go-http-client/2.0", "Go-http-client", BotCategory::Library),
         ("axios/1.7.2", "axios", BotCategory::Library),
         ("okhttp/4.12.0", "okhttp", BotCategory::Library),
+        ("Dart/2.16 (dart:io)", "Dart", BotCategory::Library),
+        ("Example/1.2 (ruby)", "Ruby", BotCategory::Library),
+        ("example-client/0.4 (python 3.11; linux)", "unnamed", BotCategory::Library),
         (
             "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/142.0.0.0 Safari/537.36",
             "HeadlessChrome",

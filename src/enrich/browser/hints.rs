@@ -9,9 +9,9 @@ use std::sync::LazyLock;
 use foldhash::fast::RandomState;
 
 use super::client::{BrowserInfo, DecidingRules};
-use super::device;
 use super::hint_headers::MAX_BRANDS;
 use super::version::{major, two_parts};
+use super::{device, system as systems};
 use crate::beacon::ClientHints;
 use crate::enrich::table;
 use crate::event::DeviceClass;
@@ -138,7 +138,11 @@ fn system(browser: &mut BrowserInfo, hints: &ClientHints<'_>) {
         browser.os_version = Box::default();
         browser.rules.os = "hints: platform";
     }
-    if !version.is_empty() && &*browser.os == os {
+    if let Some(os) = systems::from_model(&hints.model).filter(|os| *os != &*browser.os) {
+        browser.os = os.into();
+        browser.os_version = Box::default();
+        browser.rules.os = "hints: model";
+    } else if !version.is_empty() && &*browser.os == os {
         browser.os_version = version.into();
         browser.rules.os = "hints: platform version";
     }

@@ -18,4 +18,4 @@ mod words;
 
 pub use client::{BrowserInfo, ClientSignals, DecidingRules};
 pub use hint_headers::HintHeaders;
-pub use recogniser::{BrowserRecogniser, recognise_uncached};
+pub use recogniser::{BrowserRecogniser, recognise_by_tables_alone, recognise_uncached};

@@ -7,8 +7,9 @@ use foldhash::quality::RandomState;
 
 use super::client::{BrowserInfo, ClientSignals};
 use super::device::ScreenClass;
-use super::steps;
+use super::steps::{self, UserAgentParser};
 use crate::beacon::{MalformedBeacon, SentHints};
+use crate::enrich::lists;
 use crate::privacy::cache::SharedCache;
 
 /// Bytes of a user agent that are read. The longest of real browsers, with all additions of apps, have about 500.
@@ -17,8 +18,17 @@ const MAX_USER_AGENT: usize = 1_024;
 const CACHED_BROWSERS: usize = 8_192;
 
 pub fn recognise_uncached(client: &ClientSignals<'_>) -> BrowserInfo {
+    recognise_with(client, UserAgentParser::Woothee)
+}
+
+/// Recognises without `woothee`, to measure what it contributes.
+pub fn recognise_by_tables_alone(client: &ClientSignals<'_>) -> BrowserInfo {
+    recognise_with(client, UserAgentParser::None)
+}
+
+fn recognise_with(client: &ClientSignals<'_>, parser: UserAgentParser) -> BrowserInfo {
     let user_agent = &client.user_agent[..client.user_agent.len().min(MAX_USER_AGENT)];
-    steps::recognise(&ClientSignals { user_agent, ..*client })
+    steps::recognise(&ClientSignals { user_agent, ..*client }, parser)
 }
 
 pub struct BrowserRecogniser {
@@ -61,6 +71,8 @@ impl BrowserRecogniser {
         let ClientSignals { user_agent, hints, headers, touch_points, screen, automated } = client;
         let user_agent = &user_agent[..user_agent.len().min(MAX_USER_AGENT)];
         let mut hasher = self.state.build_hasher();
+        // What was recognised by other lists is recognised anew.
+        std::ptr::from_ref(lists::in_force()).hash(&mut hasher);
         sent.hash(&mut hasher);
         user_agent.hash(&mut hasher);
         let screen = ScreenClass::from_size(*screen);

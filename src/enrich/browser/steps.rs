@@ -17,10 +17,21 @@ pub(super) const fn has_touch_screen(touch_points: u8) -> bool {
     touch_points > 1
 }
 
-pub(super) fn recognise(client: &ClientSignals<'_>) -> BrowserInfo {
+/// Who reads a user agent beside the tables.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum UserAgentParser {
+    Woothee,
+    /// For measuring what `woothee` contributes.
+    None,
+}
+
+pub(super) fn recognise(client: &ClientSignals<'_>, parser: UserAgentParser) -> BrowserInfo {
     let user_agent = String::from_utf8_lossy(client.user_agent);
     let mut lower = user_agent.to_ascii_lowercase();
-    let parsed = Parser::new().parse(&user_agent).unwrap_or_default();
+    let parsed = match parser {
+        UserAgentParser::Woothee => Parser::new().parse(&user_agent).unwrap_or_default(),
+        UserAgentParser::None => WootheeResult::default(),
+    };
     let model = device::model(&lower);
     let mut browser = from_user_agent(&parsed, &lower, model.clone());
     // The name of a device may look like a bot: `Spider 8`.

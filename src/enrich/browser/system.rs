@@ -43,6 +43,12 @@ pub(super) fn system(words: &KnownWords<'_>, parsed: &WootheeResult<'_>, lower: 
     }
 }
 
+/// The system of a device that its name tells, such as `HP Chromebook 11`.
+pub(super) fn from_model(model: &str) -> Option<&'static str> {
+    let lower = model.to_ascii_lowercase();
+    KnownWords::new(&lower, 0..lower.len()).decide(WordTable::Systems).map(|found| found.value)
+}
+
 /// The version in `Intel Mac OS X 11_2_3`. `woothee` reads only versions before 11.
 fn mac(lower: &str) -> String {
     let number = lower.split_once("mac os x ").map_or("", |(_, number)| number);

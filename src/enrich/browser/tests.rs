@@ -111,6 +111,8 @@ fn a_model_or_a_form_factor_tells_the_device() {
     let mut hints = hints("Google Chrome", "142", ("Android", "14.0.0"));
     hints.model = "Tab 10".into();
     assert_eq!(line(&client(CHROME_ANDROID, &hints)), "Chrome|142|Blink|Android|14|tablet|");
+    hints.model = "Example Chromebook Spin 14".into();
+    assert_eq!(line(&client(CHROME_ANDROID, &hints)), "Chrome|142|Blink|Chrome OS||desktop|");
     hints.model = "K".into();
     hints.form_factors = vec!["XR".into()];
     assert_eq!(line(&client(CHROME_ANDROID, &hints)), "Chrome|142|Blink|Android|14|other|");

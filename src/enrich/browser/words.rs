@@ -57,11 +57,17 @@ impl<'a> KnownWords<'a> {
         let dictionary = &*DICTIONARY;
         let mut hits = Vec::with_capacity(MAX_HITS);
         for word in words(lower) {
-            dictionary.look_up(&lower[word.clone()], |found| {
+            let is_model = model.contains(&word.start);
+            let text = &lower[word.clone()];
+            let mut add = |found| {
                 if hits.len() < MAX_HITS {
-                    hits.push(WordHit { word: found, end: word.end, is_model: model.contains(&word.start) });
+                    hits.push(WordHit { word: found, end: word.end, is_model });
                 }
-            });
+            };
+            dictionary.look_up(text, &mut add);
+            if is_model {
+                dictionary.look_up_model(text, &mut add);
+            }
         }
         Self { lower, hits }
     }
@@ -87,7 +93,8 @@ impl<'a> KnownWords<'a> {
         for hit in &self.hits {
             for row in &DICTIONARY.rows[usize::from(hit.word)] {
                 let is_better = best.is_none_or(|(best, _)| row.rank < best.rank);
-                if row.table == table && is_better && (!hit.is_model || table == WordTable::Devices) {
+                let may_be_model = table == WordTable::Devices || matches!(row.version, VersionRule::Model);
+                if row.table == table && is_better && (!hit.is_model || may_be_model) {
                     best = self.fit(row, hit).map(|version| (row, version)).or(best);
                 }
             }
@@ -102,7 +109,7 @@ impl<'a> KnownWords<'a> {
         }
         let behind = &self.lower[hit.end..];
         match row.version {
-            VersionRule::None => Some(""),
+            VersionRule::None | VersionRule::Model => Some(""),
             VersionRule::Own => number_behind(behind).filter(|_| !behind.starts_with(' ')),
             VersionRule::Spaced => number_behind(behind),
             VersionRule::Any => Some(number_behind(behind).unwrap_or_default()),
@@ -156,6 +163,10 @@ struct WordDictionary {
     /// By the first bytes of the beginning.
     beginnings: HashMap<[u8; HEAD], Vec<(&'static str, u16)>, RandomState>,
     ends: Vec<(&'static str, u16)>,
+    /// Forms of model numbers: `#` is a digit, `?` a letter, and `*` at the end anything.
+    shapes: Vec<(&'static str, u16)>,
+    /// Ends of parts of a device's name, without their digits.
+    parts: Vec<(&'static str, u16)>,
     /// Last bytes of all ends: most words need no look-up.
     last_bytes: [bool; 256],
     /// By the number of a word.
@@ -179,6 +190,8 @@ enum VersionRule {
     Any,
     Near,
     None,
+    /// As `None`. The word may be part of a device's name.
+    Model,
     /// The number after another word.
     OfWord(u16),
 }
@@ -189,6 +202,8 @@ static DICTIONARY: LazyLock<WordDictionary> = LazyLock::new(|| {
         heads: Box::new([0; 1 << 10]),
         beginnings: HashMap::default(),
         ends: Vec::new(),
+        shapes: Vec::new(),
+        parts: Vec::new(),
         last_bytes: [false; 256],
         rows: Vec::new(),
     };
@@ -235,6 +250,7 @@ impl WordDictionary {
             "any" => VersionRule::Any,
             "near" => VersionRule::Near,
             "none" => VersionRule::None,
+            "model" => VersionRule::Model,
             other => {
                 let word = other
                     .strip_prefix('=')
@@ -246,12 +262,17 @@ impl WordDictionary {
 
     /// The number of a word, or of the beginning or end of words.
     fn number(&mut self, word: &'static str) -> u16 {
-        if let Some(head) = head(word).filter(|_| !word.starts_with('*')) {
+        if let Some(head) = head(word).filter(|_| !word.starts_with(['*', '_']) && !word.contains(['#', '?']))
+        {
             let (at, bit) = bit(head);
             self.heads[at] |= bit;
         }
         let next = u16::try_from(self.rows.len()).expect("the tables have some hundred words");
-        let known = if let Some(end) = word.strip_prefix('*') {
+        let known = if let Some(part) = word.strip_prefix('_') {
+            find_or_add(&mut self.parts, part, next)
+        } else if word.contains(['#', '?']) {
+            find_or_add(&mut self.shapes, word, next)
+        } else if let Some(end) = word.strip_prefix('*') {
             self.last_bytes[usize::from(*end.as_bytes().last().expect("an end is not empty"))] = true;
             find_or_add(&mut self.ends, end, next)
         } else if let Some(beginning) = word.strip_suffix('*') {
@@ -283,6 +304,17 @@ impl WordDictionary {
         }
     }
 
+    /// Calls `visit` with what a word of a device's name is by its form, and by its parts: `vtab7_pro` is a `vtab`.
+    fn look_up_model(&self, word: &str, mut visit: impl FnMut(u16)) {
+        let fitting = self.shapes.iter().filter(|(shape, _)| has_shape(word, shape));
+        fitting.for_each(|&(_, found)| visit(found));
+        for part in word.split(['-', '_', '.']) {
+            let part = part.trim_end_matches(|char: char| char.is_ascii_digit());
+            let fitting = self.parts.iter().filter(|(end, _)| part.ends_with(end));
+            fitting.for_each(|&(_, found)| visit(found));
+        }
+    }
+
     fn look_up_end(&self, word: &str, mut visit: impl FnMut(u16)) {
         self.ends.iter().filter(|(end, _)| word.ends_with(end)).for_each(|&(_, found)| visit(found));
     }
@@ -294,6 +326,16 @@ fn find_or_add(entries: &mut Vec<(&'static str, u16)>, text: &'static str, next:
     }
     entries.push((text, next));
     next
+}
+
+fn has_shape(word: &str, shape: &str) -> bool {
+    let (shape, is_beginning) = shape.strip_suffix('*').map_or((shape, false), |shape| (shape, true));
+    (word.len() == shape.len() || is_beginning && word.len() > shape.len())
+        && word.bytes().zip(shape.bytes()).all(|(byte, expected)| match expected {
+            b'#' => byte.is_ascii_digit(),
+            b'?' => byte.is_ascii_alphabetic(),
+            _ => byte == expected,
+        })
 }
 
 fn head(word: &str) -> Option<[u8; HEAD]> {

@@ -1,13 +1,17 @@
 //! Lists that other projects keep: names of bots, referrer spam, networks of data centres.
 //!
-//! They lie here as data and are built in; `make lists` writes them anew, see `tools/lists/refresh.mjs`. The head of each says where it
-//! comes from and how old it is, so that the product can say so too. This module reads heads and lines, and knows nothing
-//! of what a line means.
+//! They are built in, and an operator can name a newer file for each ([`install`]). `make lists` updates the built-in ones, see
+//! `tools/lists/refresh.mjs`. The head of a list says where it comes from and how old it is.
+
+mod file;
+mod in_force;
 
 use jiff::Unit;
 use jiff::civil::Date;
 
-use super::table;
+pub use file::ListError;
+pub(super) use in_force::in_force;
+pub use in_force::{headers, install};
 
 /// Age in days after which a list misses too many new entries.
 pub const OLD_DAYS: i64 = 365;
@@ -24,7 +28,7 @@ pub static REFERRER_SPAM: BuiltInList =
 pub static DATA_CENTRES: BuiltInList =
     BuiltInList { name: "data-centres", fetched: true, text: include_str!("data-centres.tsv") };
 
-pub static ALL: [&BuiltInList; 4] = [&ISBOT, &CRAWLERS, &REFERRER_SPAM, &DATA_CENTRES];
+static ALL: [&BuiltInList; 4] = [&ISBOT, &CRAWLERS, &REFERRER_SPAM, &DATA_CENTRES];
 
 #[derive(Debug)]
 pub struct BuiltInList {
@@ -35,56 +39,59 @@ pub struct BuiltInList {
     text: &'static str,
 }
 
-/// Origin of a list.
+/// Origin of a list that is in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListHeader {
-    /// The package or project that keeps it.
+    /// Name of the list in the log, in metrics and in the configuration.
+    pub name: &'static str,
+    /// The package or project that keeps it, or the operator's file.
     pub source: &'static str,
+    /// Empty if a file does not say it.
     pub version: &'static str,
-    /// The licence of the data.
+    /// The licence of the data. Empty if a file does not say it.
     pub licence: &'static str,
-    /// When that version was published.
+    /// When that version was published, or when the file was last modified if it does not say it.
     pub date: Date,
+    /// Whether a newer version could be had from a package.
+    fetched: bool,
 }
 
-impl BuiltInList {
-    /// The data lines in their order, untrimmed.
-    pub fn entries(&self) -> impl Iterator<Item = &'static str> + use<> {
-        table::rows(self.text)
-    }
-
-    pub fn header(&self) -> ListHeader {
-        let said = |field| self.said(field).expect("a test reads every head");
-        ListHeader {
-            source: said("source"),
-            version: said("version"),
-            licence: said("licence"),
-            date: said("date").parse().expect("a test reads every head"),
-        }
-    }
-
+impl ListHeader {
     /// Whole days since its version was published; 0 when that is in the future of the clock.
     pub fn age_days(&self, today: Date) -> i64 {
-        let age = self.header().date.until((Unit::Day, today)).map_or(0, |span| i64::from(span.get_days()));
+        let age = self.date.until((Unit::Day, today)).map_or(0, |span| i64::from(span.get_days()));
         age.max(0)
     }
 
-    /// Whether it is over [`OLD_DAYS`] old and `make lists` could refresh it.
+    /// Whether it is over [`OLD_DAYS`] old and could be replaced by a newer one.
     pub fn wants_refresh(&self, today: Date) -> bool {
         self.fetched && self.age_days(today) > OLD_DAYS
     }
+}
 
-    fn said(&self, field: &str) -> Option<&'static str> {
-        let head = self.text.lines().take_while(|line| line.starts_with('#'));
-        head.filter_map(|line| line.strip_prefix("# ")?.strip_prefix(field)?.strip_prefix(": ")).next()
+impl BuiltInList {
+    fn header(&self) -> ListHeader {
+        let field = |name| header_field(self.text, name).expect("a test reads every header");
+        ListHeader {
+            name: self.name,
+            source: field("source"),
+            version: field("version"),
+            licence: field("licence"),
+            date: field("date").parse().expect("a test reads every header"),
+            fetched: self.fetched,
+        }
     }
 }
 
-/// All lists and their ages in one line: `isbot 5.2.3 (13 days), …`.
+/// A field of the comment at the beginning of a list: `# date: 2026-11-09`.
+fn header_field(text: &'static str, name: &str) -> Option<&'static str> {
+    let comment = text.lines().take_while(|line| line.starts_with('#'));
+    comment.filter_map(|line| line.strip_prefix("# ")?.strip_prefix(name)?.strip_prefix(": ")).next()
+}
+
+/// All lists in force and their ages in one line: `isbot 5.2.3 (13 days), …`.
 pub fn ages(today: Date) -> String {
-    let told =
-        ALL.map(|list| format!("{} {} ({} days)", list.name, list.header().version, list.age_days(today)));
-    told.join(", ")
+    headers().map(|list| format!("{} {} ({} days)", list.name, list.version, list.age_days(today))).join(", ")
 }
 
 pub fn today() -> Date {
@@ -93,6 +100,7 @@ pub fn today() -> Date {
 
 #[cfg(test)]
 mod tests {
+    use crate::enrich::table;
     use std::collections::HashSet;
 
     use jiff::civil::date;
@@ -114,18 +122,20 @@ mod tests {
     #[test]
     fn no_list_is_empty_or_says_a_thing_twice() {
         for list in ALL {
-            let keys: Vec<_> = list.entries().map(|line| line.split('\t').next()).collect();
+            let keys: Vec<_> = table::rows(list.text).map(|line| line.split('\t').next()).collect();
             assert!(keys.len() > 200, "{}", list.name);
             assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len(), "{}", list.name);
-            assert!(list.name == "data-centres" || list.name == "isbot" || list.entries().is_sorted());
-            assert!(list.entries().all(|line| line.len() < 512 && !line.ends_with(['\r', '\t'])));
+            assert!(
+                list.name == "data-centres" || list.name == "isbot" || table::rows(list.text).is_sorted()
+            );
+            assert!(table::rows(list.text).all(|line| line.len() < 512 && !line.ends_with(['\r', '\t'])));
         }
     }
 
     #[test]
     fn every_crawler_has_a_text_a_name_and_a_category() {
         let categories = ["search", "ai", "preview", "monitoring", "seo", "library", "automation", "other"];
-        for line in CRAWLERS.entries() {
+        for line in table::rows(CRAWLERS.text) {
             let fields: Vec<_> = line.split('\t').collect();
             let [text, name, category] = fields[..] else { panic!("{line}") };
             assert!(text.len() >= 3, "{line}");
@@ -136,8 +146,7 @@ mod tests {
 
     #[test]
     fn well_known_crawlers_are_what_they_are_known_for() {
-        let table: std::collections::HashMap<_, _> = CRAWLERS
-            .entries()
+        let table: std::collections::HashMap<_, _> = table::rows(CRAWLERS.text)
             .filter_map(|line| line.split_once('\t'))
             .map(|(text, rest)| (text, rest.split_once('\t').expect("checked above").1))
             .collect();
@@ -162,17 +171,20 @@ mod tests {
 
     #[test]
     fn ages_are_counted_in_days_and_only_what_can_be_refreshed_asks_for_it() {
-        let list =
-            BuiltInList { name: "some", fetched: true, text: "# source: x\n# date: 2026-11-09\nline\n" };
-        let said = BuiltInList {
-            text: "# source: x\n# version: 1\n# licence: MIT\n# date: 2026-11-09\nline\n",
-            ..list
+        let date_of = date(2026, 11, 9);
+        let list = ListHeader {
+            name: "some",
+            source: "x",
+            version: "1",
+            licence: "MIT",
+            date: date_of,
+            fetched: true,
         };
-        assert_eq!(said.age_days(date(2026, 11, 22)), 13);
-        assert_eq!(said.age_days(date(2026, 11, 1)), 0, "a clock set back");
-        assert!(!said.wants_refresh(date(2027, 11, 9)));
-        assert!(said.wants_refresh(date(2027, 11, 10)));
-        let kept = BuiltInList { fetched: false, ..said };
+        assert_eq!(list.age_days(date(2026, 11, 22)), 13);
+        assert_eq!(list.age_days(date(2026, 11, 1)), 0, "a clock set back");
+        assert!(!list.wants_refresh(date(2027, 11, 9)));
+        assert!(list.wants_refresh(date(2027, 11, 10)));
+        let kept = ListHeader { fetched: false, ..list };
         assert!(!kept.wants_refresh(date(2030, 1, 1)));
     }
 }

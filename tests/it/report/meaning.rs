@@ -225,6 +225,50 @@ async fn any_period_within_the_range_has_right_figures() {
     }
 }
 
+/// A person reads at 23:50 and 00:05; another one within each day.
+#[tokio::test]
+async fn a_day_has_the_same_figures_whatever_period_it_is_part_of() {
+    let mut rows = Rows::default();
+    for (day, time, path, who) in [
+        ("23", "23:50:00", "/", 'A'),
+        ("24", "00:05:00", "/thanks", 'A'),
+        ("24", "12:00:00", "/thanks", 'B'),
+        ("24", "23:59:59", "/", 'B'),
+        ("25", "00:00:01", "/thanks", 'B'),
+        ("25", "00:31:00", "/", 'B'),
+    ] {
+        rows.add(&format!("2026-10-{day} {time}"), &person(who, day.parse().unwrap()), view(path));
+    }
+    let site = Site::with(&rows.bytes).await;
+    for closed in [false, true] {
+        if closed {
+            site.close("2026-10-27T12:00:00Z").await;
+        }
+        for filter in
+            ["filter=path=/thanks", "filter=entry_path=/thanks", "filter=path!=/thanks", "filter=path~/"]
+        {
+            let mut of_days = Vec::new();
+            for day in ["23", "24", "25"] {
+                let (from, to) = (format!("from=2026-10-{day}"), format!("to=2026-10-{day}"));
+                of_days.push(sum(&site.rows("timeseries", &[&from, &to, filter]).await, 2));
+            }
+            for (first, last) in [(0, 1), (1, 2), (0, 2)] {
+                let (from, to) =
+                    (format!("from=2026-10-{}", first + 23), format!("to=2026-10-{}", last + 23));
+                let series = site.rows("timeseries", &[&from, &to, "by=day", filter]).await;
+                let found: Vec<u64> = series.iter().map(|row| row[2].as_u64().unwrap()).collect();
+                assert_eq!(found, of_days[first..=last], "{filter} {from} {to}, closed: {closed}");
+                let overview = site.rows("overview", &[&from, &to, filter]).await;
+                assert_eq!(overview[0][2], json!(found.iter().sum::<u64>()), "{filter} {from} {to}");
+            }
+        }
+        // A filter on events keeps the visits of whoever did them on that day.
+        let thanks =
+            site.rows("overview", &["from=2026-10-23", "to=2026-10-25", "filter=path=/thanks"]).await;
+        assert_eq!(thanks[0][2], json!(5), "one of A, which ends at midnight, and all of B");
+    }
+}
+
 #[tokio::test]
 async fn hours_are_whole_hours_in_every_zone() {
     // Zone, day, hours of that day, labels that it has, labels that it lacks.
