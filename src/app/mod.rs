@@ -3,7 +3,7 @@
 //! Beacons come first. They are accepted as soon as there is a key and a spool, whether or not the store answers, and until
 //! the end of a drain. Work on the store (its process, its tables, its visits) happens beside that.
 
-mod audit;
+pub(crate) mod audit;
 mod exit;
 mod health;
 mod log;

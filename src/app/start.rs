@@ -10,7 +10,7 @@ use crate::app::exit::{Exit, ExitError};
 use crate::app::log::{self, LogFormat, LogLevel};
 use crate::app::running::Running;
 use crate::app::tasks::{self, Tasks};
-use crate::app::{health, metrics, open_files, tokens};
+use crate::app::{audit, health, metrics, open_files, tokens};
 use crate::config::{Config, ConfigError, HostPattern};
 use crate::enrich::lists;
 use crate::ingest::Collector;
@@ -93,6 +93,8 @@ async fn start(config: Config, log_format: LogFormat) -> Result<Running, ExitErr
     let (auth, tls) = protection_of(&reports, &policy, &verifier, &server);
     serve_reports(reports, auth, tls, &config, &client)?;
     tokio::spawn(tokens::follow(verifier, spool.clone()));
+    let (data, keeper) = (config.data.clone(), spool.clone());
+    tokio::spawn(async move { audit::take_over(&data, &keeper).await });
     if let Some(certificates) = server.certificates().cloned() {
         tokio::spawn(async move { certificates.follow(CERTIFICATE_CHECK_INTERVAL).await });
     }

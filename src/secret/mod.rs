@@ -8,5 +8,7 @@ pub(crate) mod file_version;
 pub mod private_file;
 pub(crate) mod random;
 mod redacted;
+mod stack;
 
 pub use redacted::Secret;
+pub use stack::wipe_stack;

@@ -118,6 +118,11 @@ pub struct QuarantineLeftover {
     pub bytes: u64,
 }
 
+/// Whether a collector has the spool open.
+pub fn is_in_use(directory: &Path) -> bool {
+    FileLock::is_held(&directory.join(LOCK))
+}
+
 /// # Errors
 /// When the directory has an earlier format or cannot be read.
 pub fn inspect(directory: &Path) -> Result<Inventory, SpoolError> {
@@ -132,7 +137,7 @@ pub fn inspect(directory: &Path) -> Result<Inventory, SpoolError> {
     known.extend(segments.iter().filter_map(|segment| SegmentId::parse(&segment.id)));
     Ok(Inventory {
         directory: directory.to_owned(),
-        in_use: FileLock::is_held(&directory.join(LOCK)),
+        in_use: is_in_use(directory),
         segments,
         quarantined: [quarantined(disk, directory)?, requeued(disk, directory)?].concat(),
         leftovers: leftovers(disk, directory),

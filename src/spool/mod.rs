@@ -44,7 +44,9 @@ pub use delivery::queue::SealedSegment;
 pub(crate) use delivery::shipment::{BatchRows, InsertBatch, Shipment, ShipmentError};
 pub use delivery::spool::{Durability, Spool};
 pub use delivery::status::SpoolStatus;
-pub use inspect::{Inventory, QuarantineLeftover, QuarantinedSegment, SegmentState, SegmentStatus, inspect};
+pub use inspect::{
+    Inventory, QuarantineLeftover, QuarantinedSegment, SegmentState, SegmentStatus, inspect, is_in_use,
+};
 pub(crate) use limits::MAX_SEGMENT_ROWS;
 pub use limits::{DIRECTORY, today};
 #[cfg(test)]

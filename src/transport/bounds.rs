@@ -32,7 +32,7 @@ pub struct Timeouts {
     pub head: Duration,
     /// The same while three quarters of all connections are in use.
     pub head_crowded: Duration,
-    /// Between two requests of a connection: a reader of pages sends a beacon now and then.
+    /// Between two requests of a connection. Its buffers hold the last request, with the visitor's address, until it closes.
     pub idle: Duration,
     /// The same while three quarters of all connections are in use.
     pub idle_crowded: Duration,
@@ -54,7 +54,7 @@ impl Default for Timeouts {
         Self {
             head: Duration::from_secs(10),
             head_crowded: Duration::from_secs(5),
-            idle: Duration::from_secs(75),
+            idle: Duration::from_secs(10),
             idle_crowded: Duration::from_secs(5),
             response: Duration::from_secs(60),
             write: Duration::from_secs(30),

@@ -174,6 +174,12 @@ impl KeyFile {
         }
     }
 
+    /// Overwrites the key and deletes its file.
+    pub(super) fn destroy(&self, _lock: &FileLock) -> Result<(), KeyError> {
+        wipe(&self.next_path())?;
+        wipe(&self.path())
+    }
+
     /// Adds the filter's key of the epoch that ends. Without space it is not kept: then a beacon that is sent again after a restart may be
     /// stored twice, but no key stays longer than it must.
     pub(super) fn keep_filter(

@@ -96,6 +96,31 @@ impl KeyRing {
         Ok(Self { file, schedule, clock, current, previous_filters, turning: Mutex::new(turn) })
     }
 
+    /// Destroys the key in a directory's file if its epoch has ended, and keys of filters whose hour is over. It makes no new key. Returns
+    /// the epoch and the fingerprint of the key that was destroyed. No collector may be running.
+    ///
+    /// # Errors
+    /// As [`KeyRing::open`], and when the file cannot be overwritten.
+    pub fn expire(
+        directory: &Path,
+        on_disk_allowed: bool,
+        zone: TimeZone,
+        clock: &dyn Clock,
+    ) -> Result<Option<(u32, KeyFingerprint)>, KeyError> {
+        let file = KeyFile::new(directory, on_disk_allowed)?;
+        let schedule = EpochSchedule::new(zone);
+        let lock = file.lock()?;
+        report(file.read_filters(&lock, clock.uptime()));
+        let Some((stored, version)) = file.read(&lock)? else { return Ok(None) };
+        let key = EpochKey::new(stored, version, &schedule)?;
+        if !key.is_due(clock.now()) {
+            return Ok(None);
+        }
+        report(file.keep_filter(&lock, filter_of(&key, clock), clock.uptime()));
+        file.destroy(&lock)?;
+        Ok(Some((key.epoch, key.fingerprint)))
+    }
+
     /// Changes the key when it is due, or adopts the key that another collector made in the same directory. Returns the
     /// change. It is cheap when nothing is due: call it every second.
     ///

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::net::SocketFlags;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::secret::wipe_stack;
 use crate::transport::accept::dispatcher::{AcceptedConnection, Dispatcher};
 use crate::transport::error::ServerError;
 use crate::transport::handler::Handler;
@@ -21,6 +22,9 @@ const MAX_BATCH: usize = 64;
 
 /// Pause after `accept` failed for lack of file descriptors or memory: an immediate second call would fail too.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
+
+/// Bytes of the stack that accepting a connection may use.
+const STACK_BYTES: usize = 16 << 10;
 
 pub(in crate::transport) struct Listener {
     socket: Socket,
@@ -53,7 +57,8 @@ impl Listener {
         self.address
     }
 
-    /// Accepts the waiting connections, at most [`MAX_BATCH`].
+    /// Accepts the waiting connections, at most [`MAX_BATCH`]. It has a stack frame of its own, which can be wiped.
+    #[inline(never)]
     fn accept(&self, dispatcher: &Dispatcher<impl Handler>) {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         for _ in 0..MAX_BATCH {
@@ -102,6 +107,7 @@ impl Acceptor {
                     }
                     if !polled[0].revents().is_empty() {
                         listener.accept(&dispatcher);
+                        wipe_stack::<STACK_BYTES>();
                     }
                 }
             })

@@ -11,7 +11,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::secret::wipe_stack;
 use crate::transport::bounds::Timeouts;
+
+/// Bytes of the stack that a request may use: a debug build uses 80 KiB.
+const STACK_BYTES: usize = 256 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -168,7 +172,7 @@ impl Deadlines {
         self.for_each(|progress| progress.instruct(Instruction::Abort));
     }
 
-    /// Checks every connection at each `timeouts.sweep`. Never returns.
+    /// Checks every connection at each `timeouts.sweep`, and wipes what requests left on the thread's stack. Never returns.
     pub(in crate::transport) async fn sweep(&self, timeouts: &Timeouts, crowded: impl Fn() -> bool) {
         let mut interval = tokio::time::interval(timeouts.sweep);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -183,6 +187,7 @@ impl Deadlines {
                     progress.instruct(instruction);
                 }
             });
+            wipe_stack::<STACK_BYTES>();
         }
     }
 
@@ -204,7 +209,7 @@ mod tests {
         let deadlines = Deadlines::new();
         let progress = deadlines.register();
         for (phase, ms, instruction) in [
-            (Phase::Idle, 75_001, Instruction::CloseIdle),
+            (Phase::Idle, 10_001, Instruction::CloseIdle),
             (Phase::Head, 10_001, Instruction::RejectLateHead),
             (Phase::Busy, 60_001, Instruction::Abort),
             (Phase::Writing, 30_001, Instruction::Abort),

@@ -215,6 +215,8 @@ where
         .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
         .max_local_error_reset_streams(MAX_RESET_STREAMS)
         .max_header_list_size(MAX_HEAD as u32)
+        // Headers of earlier requests are not kept.
+        .header_table_size(0)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(64 * 1024)
