@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::exit::{Exit, ExitError};
+use crate::app::metrics;
 use crate::app::tasks::Tasks;
 use crate::config::{Config, ConfigError};
 use crate::ingest::Collector;
@@ -52,6 +53,12 @@ impl Running {
 
     /// Applies the sites, the policy's version and the certificate. An invalid file changes nothing.
     fn reload(&self, config: Result<Config, ConfigError>) {
+        let configured = self.reload_sites(config);
+        let certified = self.reload_certificate();
+        metrics::record_reload(configured && certified);
+    }
+
+    fn reload_sites(&self, config: Result<Config, ConfigError>) -> bool {
         match config {
             Ok(config) => {
                 self.collector.reload(&config);
@@ -61,14 +68,22 @@ impl Running {
                     policy = config.policy,
                     "sites reloaded; other settings need a restart"
                 );
+                true
             }
             Err(error) => {
-                tracing::error!(%error, "reloading the configuration failed; the previous one stays in use")
+                tracing::error!(%error, "reloading the configuration failed; the previous one stays in use");
+                false
             }
         }
-        if let Some(Err(error)) = self.server.certificates().map(|certificates| certificates.reload()) {
-            tracing::error!(%error, "reloading the certificate failed; the previous one stays in use");
-        }
+    }
+
+    fn reload_certificate(&self) -> bool {
+        let reloaded = self.server.certificates().map_or(Ok(()), |certificates| certificates.reload());
+        reloaded
+            .inspect_err(|error| {
+                tracing::error!(%error, "reloading the certificate failed; the previous one stays in use");
+            })
+            .is_ok()
     }
 
     /// Stops accepting, finishes open requests, seals and ships what there is time for, and leaves the rest on disk.

@@ -20,6 +20,7 @@ use crate::server::{PublicHandler, PublicOptions};
 use crate::spool::Spool;
 use crate::store::Client;
 use crate::store::days::OpenDays;
+use crate::store::embedded::EmbeddedStore;
 use crate::transport::tls::{CERTIFICATE_CHECK_INTERVAL, Certificates};
 use crate::transport::{Server, ServerOptions};
 
@@ -76,13 +77,21 @@ async fn start(config: Config, log_format: LogFormat) -> Result<Running, ExitErr
 
     let config = Arc::new(config);
     let embedded = tasks::start_embedded_store(&config);
+    let restarts = embedded.as_ref().map(EmbeddedStore::restarts).unwrap_or_default();
     let passwords = embedded.as_ref().map(|store| store.passwords().clone()).unwrap_or_default();
     let client = Client::new(&config.store).with_passwords(&passwords);
     let draining = Arc::new(AtomicBool::new(false));
     let tasks = Tasks::start(&config, &client, &collector, &spool, embedded);
     let checks = health::checks(&config, &collector, &spool, tasks.store_state(), draining.clone());
-    let gauges = metrics::gauges(&config, &collector, &spool);
-    let administration = Admin::new(recorder, gauges, checks);
+    let samples = metrics::samples(metrics::Sources {
+        config: config.clone(),
+        collector: collector.clone(),
+        spool: spool.clone(),
+        store: tasks.store_state(),
+        restarts,
+        certificates: server.certificates().cloned(),
+    });
+    let administration = Admin::new(recorder, samples, checks);
     let policy = AuthPolicy::new(&config, verifier.clone());
     let (auth, tls) = protection_of(&admin, &policy, &verifier, &server);
     tokio::spawn(

@@ -30,20 +30,20 @@ pub struct ReadinessCheck {
     pub check: Box<dyn Fn() -> CheckResult + Send + Sync>,
 }
 
-/// Writes gauges in the Prometheus text format.
-pub type GaugeWriter = Box<dyn Fn(&mut String) + Send + Sync>;
+/// Writes samples in the Prometheus text format.
+pub type SampleWriter = Box<dyn Fn(&mut String) + Send + Sync>;
 
 /// Answers the requests of the administration listener.
 pub struct Admin {
     recorder: PrometheusHandle,
-    gauges: GaugeWriter,
+    samples: SampleWriter,
     checks: Vec<ReadinessCheck>,
 }
 
 impl Admin {
-    /// `gauges` writes those that the recorder does not hold.
-    pub fn new(recorder: PrometheusHandle, gauges: GaugeWriter, checks: Vec<ReadinessCheck>) -> Arc<Self> {
-        Arc::new(Self { recorder, gauges, checks })
+    /// `samples` writes those that the recorder does not hold.
+    pub fn new(recorder: PrometheusHandle, samples: SampleWriter, checks: Vec<ReadinessCheck>) -> Arc<Self> {
+        Arc::new(Self { recorder, samples, checks })
     }
 
     pub async fn respond(
@@ -69,7 +69,7 @@ impl Admin {
 
     fn metrics(&self) -> Response<Body> {
         let mut text = self.recorder.render();
-        (self.gauges)(&mut text);
+        (self.samples)(&mut text);
         response::with_body(StatusCode::OK, &TEXT, text)
     }
 

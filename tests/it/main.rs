@@ -25,6 +25,7 @@ mod key;
 mod linking;
 #[path = "../load/mod.rs"]
 mod load;
+mod metrics;
 mod quarantine;
 mod reconcile;
 mod report;
