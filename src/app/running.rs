@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use crate::app::exit::{Exit, ExitError};
 use crate::app::metrics;
+use crate::app::service::ServiceManager;
 use crate::app::tasks::Tasks;
 use crate::config::{Config, ConfigError};
 use crate::ingest::Collector;
@@ -25,6 +27,8 @@ pub(crate) struct Running {
     pub(crate) tasks: Tasks,
     /// True once the process was told to stop; `/readyz` then says so.
     pub(crate) draining: Arc<AtomicBool>,
+    pub(crate) manager: ServiceManager,
+    pub(crate) watchdog: JoinHandle<()>,
 }
 
 impl Running {
@@ -36,9 +40,14 @@ impl Running {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        self.manager.ready("accepting beacons");
         let failure = loop {
             tokio::select! {
-                _ = hangup.recv() => self.reload(load()),
+                _ = hangup.recv() => {
+                    self.manager.reloading();
+                    let is_applied = self.reload(load());
+                    self.manager.ready(if is_applied { "reloaded" } else { "the reload failed, see the log" });
+                }
                 _ = terminate.recv() => break None,
                 _ = interrupt.recv() => break None,
                 error = self.spool.broken() => break Some(error),
@@ -52,10 +61,12 @@ impl Running {
     }
 
     /// Applies the sites, the policy's version and the certificate. An invalid file changes nothing.
-    fn reload(&self, config: Result<Config, ConfigError>) {
+    fn reload(&self, config: Result<Config, ConfigError>) -> bool {
         let configured = self.reload_sites(config);
         let certified = self.reload_certificate();
-        metrics::record_reload(configured && certified);
+        let is_applied = configured && certified;
+        metrics::record_reload(is_applied);
+        is_applied
     }
 
     fn reload_sites(&self, config: Result<Config, ConfigError>) -> bool {
@@ -88,6 +99,9 @@ impl Running {
 
     /// Stops accepting, finishes open requests, seals and ships what there is time for, and leaves the rest on disk.
     async fn shut_down(self, failure: Option<SpoolError>) -> Result<(), ExitError> {
+        self.manager.stopping();
+        // A drain ends the threads that it watches.
+        self.watchdog.abort();
         self.draining.store(true, Ordering::Relaxed);
         tracing::info!(connections = self.server.open_connections(), "draining");
         let drained = self.server.drain().await;

@@ -9,6 +9,7 @@ use crate::access::TokenVerifier;
 use crate::app::exit::{Exit, ExitError};
 use crate::app::log::{self, LogFormat, LogLevel};
 use crate::app::running::Running;
+use crate::app::service::{Liveness, ServiceManager, Watchdog};
 use crate::app::tasks::{self, Tasks};
 use crate::app::{health, metrics, open_files, tokens};
 use crate::config::{Config, ConfigError, HostPattern};
@@ -91,7 +92,10 @@ async fn start(config: Config, log_format: LogFormat) -> Result<Running, ExitErr
         restarts,
         certificates: server.certificates().cloned(),
     });
-    let administration = Admin::new(recorder, samples, checks);
+    let liveness = Liveness::new();
+    let lives = liveness.clone();
+    let administration = Admin::new(recorder, samples, Box::new(move || lives.check()), checks);
+    let status = administration.clone();
     let policy = AuthPolicy::new(&config, verifier.clone());
     let (auth, tls) = protection_of(&admin, &policy, &verifier, &server);
     tokio::spawn(
@@ -103,7 +107,11 @@ async fn start(config: Config, log_format: LogFormat) -> Result<Running, ExitErr
     if let Some(certificates) = server.certificates().cloned() {
         tokio::spawn(async move { certificates.follow(CERTIFICATE_CHECK_INTERVAL).await });
     }
-    Ok(Running { config, collector, spool, server, tasks, draining })
+    let manager = ServiceManager::from_environment();
+    let watchdog =
+        Watchdog { manager: manager.clone(), spool: spool.clone(), server: server.progress(), liveness };
+    let watchdog = tokio::spawn(watchdog.run(move || status.status()));
+    Ok(Running { config, collector, spool, server, tasks, draining, manager, watchdog })
 }
 
 /// Authentication for a listener and, beyond loopback, its certificate. Warns when the listener is useless or unencrypted.

@@ -26,12 +26,14 @@ mod linking;
 #[path = "../load/mod.rs"]
 mod load;
 mod metrics;
+mod packaging;
 mod quarantine;
 mod reconcile;
 mod report;
 mod schema;
 mod serve;
 mod server;
+mod service;
 mod ship;
 mod spool;
 mod unit_file;

@@ -47,6 +47,9 @@ const COUNTERS: &[&str] = &[
     "footfall_spool_sync_duration_seconds_count",
     "footfall_store_restarts_total",
     "footfall_tls_reload_failures_total",
+    "footfall_watchdog_failures_total{thread=\"accept\"}",
+    "footfall_watchdog_failures_total{thread=\"spool\"}",
+    "footfall_watchdog_failures_total{thread=\"worker\"}",
 ];
 
 /// A collector whose store does not exist.

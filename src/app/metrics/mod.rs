@@ -9,6 +9,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::app::exit::ExitError;
+use crate::app::service::THREADS;
 use crate::report::{self, catalogue};
 use crate::transport::AUTH_FAILURE_REASONS;
 
@@ -58,6 +59,12 @@ const LABELLED_COUNTERS: &[LabelledCounter] = &[
         help: "Reports that failed for a reason on this side.",
         label: "report",
         values: report_names,
+    },
+    LabelledCounter {
+        name: "footfall_watchdog_failures_total",
+        help: "Checks that found a thread without progress, by thread.",
+        label: "thread",
+        values: || THREADS.to_vec(),
     },
 ];
 
