@@ -45,8 +45,8 @@ deny:
 
 # The alert rules parse, and each one fires only when it should.
 alerts: deps-promtool
-	$(PROMTOOL) check rules deploy/prometheus/alerts.yml
-	$(PROMTOOL) test rules deploy/prometheus/alerts.test.yml
+	$(PROMTOOL) check rules deploy/prometheus/rules.yml
+	$(PROMTOOL) test rules deploy/prometheus/rules.test.yml
 
 # The ClickHouse engine and the place files that `make run` also uses.
 engine:

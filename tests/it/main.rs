@@ -8,7 +8,6 @@
 #![allow(clippy::too_many_lines)]
 
 mod access;
-mod alerts;
 mod bad_input;
 mod bots;
 mod browser;
@@ -30,6 +29,7 @@ mod packaging;
 mod quarantine;
 mod reconcile;
 mod report;
+mod rules;
 mod schema;
 mod serve;
 mod server;
