@@ -7,7 +7,7 @@ VENV := $(CACHE)/venv
 PROMTOOL := $(or $(shell command -v promtool 2>/dev/null),$(CACHE)/promtool/promtool)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: run test fuzz bench chaos script lists suites help fmt lint unit alerts script-test browser-test doc deny deps-node deps-clients deps-python deps-browser deps-chaos deps-promtool chaos-test engine geo clean
+.PHONY: run test fuzz bench chaos script lists suites help fmt lint unit alerts script-test browser-test doc deny deps-node deps-clients deps-python deps-browser deps-chaos deps-promtool deps-debian chaos-test engine geo clean
 
 help:
 	@echo "make run     start the collector, the embedded store and a demonstration site"
@@ -45,8 +45,8 @@ deny:
 
 # The alert rules parse, and each one fires only when it should.
 alerts: deps-promtool
-	$(PROMTOOL) check rules deploy/prometheus/alerts.yml
-	$(PROMTOOL) test rules deploy/prometheus/alerts.test.yml
+	$(PROMTOOL) check rules deploy/prometheus/rules.yml
+	$(PROMTOOL) test rules deploy/prometheus/rules.test.yml
 
 # The ClickHouse engine and the place files that `make run` also uses.
 engine:
@@ -55,7 +55,7 @@ engine:
 geo:
 	$(CARGO) run --locked -q -- geo install --dir geo
 
-unit: engine geo deps-python deps-clients
+unit: engine geo deps-python deps-clients deps-debian
 	TEST_PYTHON=$(VENV)/bin/python $(CARGO) test --locked --workspace
 
 # The short form of `make chaos`.
@@ -97,6 +97,13 @@ deps-promtool:
 	@[ -x "$(PROMTOOL)" ] || { $(SUDO) apt-get update -q && mkdir -p $(CACHE)/promtool && cd $(CACHE)/promtool && \
 		apt-get download -q prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool > promtool.new && \
 		chmod 755 promtool.new && mv promtool.new promtool && rm prometheus_*.deb; }
+
+# A Debian 12 in which the tests of packaging run. Where it cannot be had, or without root, they are skipped and say so.
+deps-debian:
+	@command -v debootstrap >/dev/null && command -v systemd-nspawn >/dev/null || { $(SUDO) apt-get update -q && \
+		$(SUDO) apt-get install -qy --no-install-recommends debootstrap systemd-container; } || \
+		echo "debootstrap cannot be had: tests of packaging are skipped"
+	@[ "$$(id -u)" != 0 ] || tools/debian-root || true
 
 deps-python: $(VENV)/requirements
 

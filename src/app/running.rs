@@ -7,8 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use crate::app::exit::{Exit, ExitError};
+use crate::app::metrics;
+use crate::app::service::ServiceManager;
 use crate::app::tasks::Tasks;
 use crate::config::{Config, ConfigError};
 use crate::enrich::lists;
@@ -25,6 +28,8 @@ pub(crate) struct Running {
     pub(crate) tasks: Tasks,
     /// True once the process was told to stop; `/readyz` then says so.
     pub(crate) draining: Arc<AtomicBool>,
+    pub(crate) manager: ServiceManager,
+    pub(crate) watchdog: JoinHandle<()>,
 }
 
 impl Running {
@@ -36,9 +41,14 @@ impl Running {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        self.manager.ready("accepting beacons");
         let failure = loop {
             tokio::select! {
-                _ = hangup.recv() => self.reload(load()),
+                _ = hangup.recv() => {
+                    self.manager.reloading();
+                    let is_applied = self.reload(load());
+                    self.manager.ready(if is_applied { "reloaded" } else { "the reload failed, see the log" });
+                }
                 _ = terminate.recv() => break None,
                 _ = interrupt.recv() => break None,
                 error = self.spool.broken() => break Some(error),
@@ -52,7 +62,15 @@ impl Running {
     }
 
     /// Applies the sites, the policy's version and the certificate. An invalid file changes nothing.
-    fn reload(&self, config: Result<Config, ConfigError>) {
+    fn reload(&self, config: Result<Config, ConfigError>) -> bool {
+        let configured = self.reload_sites(config);
+        let certified = self.reload_certificate();
+        let is_applied = configured && certified;
+        metrics::record_reload(is_applied);
+        is_applied
+    }
+
+    fn reload_sites(&self, config: Result<Config, ConfigError>) -> bool {
         match config {
             Ok(config) => {
                 reload_lists(&config);
@@ -63,18 +81,29 @@ impl Running {
                     policy = config.policy,
                     "sites reloaded; other settings need a restart"
                 );
+                true
             }
             Err(error) => {
-                tracing::error!(%error, "reloading the configuration failed; the previous one stays in use")
+                tracing::error!(%error, "reloading the configuration failed; the previous one stays in use");
+                false
             }
         }
-        if let Some(Err(error)) = self.server.certificates().map(|certificates| certificates.reload()) {
-            tracing::error!(%error, "reloading the certificate failed; the previous one stays in use");
-        }
+    }
+
+    fn reload_certificate(&self) -> bool {
+        let reloaded = self.server.certificates().map_or(Ok(()), |certificates| certificates.reload());
+        reloaded
+            .inspect_err(|error| {
+                tracing::error!(%error, "reloading the certificate failed; the previous one stays in use");
+            })
+            .is_ok()
     }
 
     /// Stops accepting, finishes open requests, seals and ships what there is time for, and leaves the rest on disk.
     async fn shut_down(self, failure: Option<SpoolError>) -> Result<(), ExitError> {
+        self.manager.stopping();
+        // A drain ends the threads that it watches.
+        self.watchdog.abort();
         self.draining.store(true, Ordering::Relaxed);
         tracing::info!(connections = self.server.open_connections(), "draining");
         let drained = self.server.drain().await;

@@ -9,6 +9,7 @@ use crate::access::TokenVerifier;
 use crate::app::exit::{Exit, ExitError};
 use crate::app::log::{self, LogFormat, LogLevel};
 use crate::app::running::Running;
+use crate::app::service::{Liveness, ServiceManager, Watchdog};
 use crate::app::tasks::{self, Tasks};
 use crate::app::{audit, health, metrics, open_files, tokens};
 use crate::config::{Config, ConfigError, HostPattern};
@@ -21,6 +22,7 @@ use crate::server::{PublicHandler, PublicOptions};
 use crate::spool::Spool;
 use crate::store::Client;
 use crate::store::days::OpenDays;
+use crate::store::embedded::EmbeddedStore;
 use crate::transport::tls::{CERTIFICATE_CHECK_INTERVAL, Certificates};
 use crate::transport::{Server, ServerOptions};
 
@@ -78,13 +80,24 @@ async fn start(config: Config, log_format: LogFormat) -> Result<Running, ExitErr
 
     let config = Arc::new(config);
     let embedded = tasks::start_embedded_store(&config);
+    let restarts = embedded.as_ref().map(EmbeddedStore::restarts).unwrap_or_default();
     let passwords = embedded.as_ref().map(|store| store.passwords().clone()).unwrap_or_default();
     let client = Client::new(&config.store).with_passwords(&passwords);
     let draining = Arc::new(AtomicBool::new(false));
     let tasks = Tasks::start(&config, &client, &collector, &spool, embedded);
     let checks = health::checks(&config, &collector, &spool, tasks.store_state(), draining.clone());
-    let gauges = metrics::gauges(&config, &collector, &spool);
-    let administration = Admin::new(recorder, gauges, checks);
+    let samples = metrics::samples(metrics::Sources {
+        config: config.clone(),
+        collector: collector.clone(),
+        spool: spool.clone(),
+        store: tasks.store_state(),
+        restarts,
+        certificates: server.certificates().cloned(),
+    });
+    let liveness = Liveness::new();
+    let lives = liveness.clone();
+    let administration = Admin::new(recorder, samples, Box::new(move || lives.check()), checks);
+    let status = administration.clone();
     let policy = AuthPolicy::new(&config, verifier.clone());
     let (auth, tls) = protection_of(&admin, &policy, &verifier, &server);
     tokio::spawn(
@@ -98,7 +111,11 @@ async fn start(config: Config, log_format: LogFormat) -> Result<Running, ExitErr
     if let Some(certificates) = server.certificates().cloned() {
         tokio::spawn(async move { certificates.follow(CERTIFICATE_CHECK_INTERVAL).await });
     }
-    Ok(Running { config, collector, spool, server, tasks, draining })
+    let manager = ServiceManager::from_environment();
+    let watchdog =
+        Watchdog { manager: manager.clone(), spool: spool.clone(), server: server.progress(), liveness };
+    let watchdog = tokio::spawn(watchdog.run(move || status.status()));
+    Ok(Running { config, collector, spool, server, tasks, draining, manager, watchdog })
 }
 
 /// Authentication for a listener and, beyond loopback, its certificate. Warns when the listener is useless or unencrypted.

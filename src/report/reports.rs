@@ -29,6 +29,10 @@ pub const K: u32 = 5;
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The name of the row that rows of few visitors are folded into.
 const OTHER: &str = "(other)";
+/// The histogram of the time from a request to its answer, by label `report`.
+pub(crate) const DURATION: &str = "footfall_report_duration_seconds";
+/// The counter of reports that failed, by label `report`. Requests that are wrong do not count.
+pub(crate) const FAILURES: &str = "footfall_report_failures_total";
 
 #[derive(Clone)]
 pub struct Reports {
@@ -135,6 +139,7 @@ impl Reports {
     /// # Errors
     /// As [`Reports::run`], when any of them fails.
     pub async fn run_all(&self, requests: Vec<ReportRequest>) -> Result<Vec<ReportAnswer>, ReportError> {
+        let began = Instant::now();
         let today = self.refresh_today(&requests).await;
         let mut answers: Vec<Option<ReportAnswer>> = requests.iter().map(|_| None).collect();
         let mut running = JoinSet::new();
@@ -143,7 +148,12 @@ impl Reports {
         let longest_wait = LONGEST_WAIT * u32::try_from(groups.len()).unwrap_or(u32::MAX);
         for group in groups {
             let reports = self.clone();
-            running.spawn(async move { reports.run_group(group, today, longest_wait).await });
+            running.spawn(async move {
+                let names: Vec<_> = group.requests.iter().map(|(_, request)| request.report.name).collect();
+                let answers = reports.run_group(group, today, longest_wait).await;
+                record(&names, began, answers.as_ref().err());
+                answers
+            });
         }
         while let Some(done) = running.join_next().await {
             for (place, answer) in done.expect("a query does not panic and is not aborted")? {
@@ -283,6 +293,17 @@ impl Reports {
         if is_folded && answer.request.report.takes("k") {
             let note = format!("what had fewer than {} visitors on each day is folded into {OTHER}", self.k);
             answer.notes.push(note);
+        }
+    }
+}
+
+/// Records the end of reports that were requested at `began`.
+fn record(names: &[&'static str], began: Instant, error: Option<&ReportError>) {
+    for &name in names {
+        match error {
+            None => metrics::histogram!(DURATION, "report" => name).record(began.elapsed()),
+            Some(error) if error.is_request() => {}
+            Some(_) => metrics::counter!(FAILURES, "report" => name).increment(1),
         }
     }
 }

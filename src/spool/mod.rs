@@ -43,7 +43,7 @@ pub(crate) use accounting::segment_rows::SEGMENT_COLUMNS;
 pub use delivery::queue::SealedSegment;
 pub(crate) use delivery::shipment::{BatchRows, InsertBatch, Shipment, ShipmentError};
 pub use delivery::spool::{Durability, Spool};
-pub use delivery::status::SpoolStatus;
+pub use delivery::status::{SpoolSpace, SpoolStatus};
 pub use inspect::{
     Inventory, QuarantineLeftover, QuarantinedSegment, SegmentState, SegmentStatus, inspect, is_in_use,
 };

@@ -16,6 +16,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
+use x509_cert::certificate::{CertificateInner, Raw};
+use x509_cert::der::Decode;
+use x509_cert::time::Time;
 
 use crate::config::TlsConfig;
 use crate::error_chain::error_chain;
@@ -47,7 +50,20 @@ pub struct Certificates {
 }
 
 /// The certificate that rustls uses for the next handshake.
-struct CurrentCertificate(ArcSwap<CertifiedKey>);
+struct CurrentCertificate(ArcSwap<LoadedCertificate>);
+
+/// When a certificate is valid, Unix time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CertificateValidity {
+    pub not_before: u64,
+    pub not_after: u64,
+}
+
+struct LoadedCertificate {
+    key: Arc<CertifiedKey>,
+    /// `None` when the certificate does not tell.
+    validity: Option<CertificateValidity>,
+}
 
 impl fmt::Debug for CurrentCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,7 +73,7 @@ impl fmt::Debug for CurrentCertificate {
 
 impl ResolvesServerCert for CurrentCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load_full())
+        Some(self.0.load().key.clone())
     }
 }
 
@@ -81,7 +97,11 @@ impl Certificates {
     /// # Errors
     /// As for [`Certificates::load`]; then the certificate in use stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
-        self.current.0.store(Arc::new(read(&self.files)?));
+        let read = read(&self.files);
+        if read.is_err() {
+            metrics::counter!("footfall_tls_reload_failures_total").increment(1);
+        }
+        self.current.0.store(Arc::new(read?));
         Ok(())
     }
 
@@ -108,6 +128,11 @@ impl Certificates {
         }
     }
 
+    /// Of the certificate in use; `None` when it does not tell.
+    pub fn validity(&self) -> Option<CertificateValidity> {
+        self.current.0.load().validity
+    }
+
     pub(super) fn acceptor(&self) -> &TlsAcceptor {
         &self.acceptor
     }
@@ -117,7 +142,7 @@ impl Certificates {
     }
 }
 
-fn read(files: &TlsConfig) -> Result<CertifiedKey, TlsError> {
+fn read(files: &TlsConfig) -> Result<LoadedCertificate, TlsError> {
     let pem = |file: &Path| {
         let file = file.to_owned();
         move |source| TlsError::Pem { file, source }
@@ -131,12 +156,30 @@ fn read(files: &TlsConfig) -> Result<CertifiedKey, TlsError> {
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(pem(&files.key))?;
     let key = ring::sign::any_supported_type(&key)
         .map_err(|source| TlsError::Key { file: files.key.clone(), source })?;
+    let validity = validity(&chain[0]);
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
         // Some types of keys cannot be compared; the first handshake shows whether they match.
-        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(certified),
+        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {
+            Ok(LoadedCertificate { key: Arc::new(certified), validity })
+        }
         Err(source) => {
             Err(TlsError::Mismatch { certificate: files.certificate.clone(), key: files.key.clone(), source })
         }
     }
+}
+
+/// Whether the certificate is otherwise as RFC 5280 wants it is for browsers to decide.
+fn validity(certificate: &CertificateDer<'_>) -> Option<CertificateValidity> {
+    let parsed = CertificateInner::<Raw>::from_der(certificate)
+        .inspect_err(
+            |error| tracing::warn!(%error, "the certificate's validity cannot be read, so no metric tells of it"),
+        )
+        .ok()?;
+    let validity = parsed.tbs_certificate().validity();
+    let seconds = |time: &Time| time.to_unix_duration().as_secs();
+    Some(CertificateValidity {
+        not_before: seconds(&validity.not_before),
+        not_after: seconds(&validity.not_after),
+    })
 }

@@ -92,6 +92,12 @@ fn documents() -> Vec<Document> {
     paths.into_iter().map(read).collect()
 }
 
+/// The headings of a document, as links name them.
+pub fn anchors_of(path: &Path) -> BTreeSet<String> {
+    let text = fs::read_to_string(Path::new(ROOT).join(path)).unwrap();
+    Document { path: path.to_owned(), text }.anchors()
+}
+
 fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
@@ -198,7 +204,7 @@ fn every_metric_and_alert_is_described() {
     collector.start();
     let exported = collector.metrics();
     let metrics = exported.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
-    let rules = fs::read_to_string(Path::new(ROOT).join("deploy/prometheus/alerts.yml")).unwrap();
+    let rules = fs::read_to_string(Path::new(ROOT).join("deploy/prometheus/rules.yml")).unwrap();
     let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
     let page = fs::read_to_string(Path::new(ROOT).join("docs/operations/monitoring.md")).unwrap();
     let missing: Vec<String> = metrics

@@ -8,7 +8,6 @@
 #![allow(clippy::too_many_lines)]
 
 mod access;
-mod alerts;
 mod bad_input;
 mod bots;
 mod browser;
@@ -26,12 +25,16 @@ mod linking;
 #[path = "../load/mod.rs"]
 mod load;
 mod memory;
+mod metrics;
+mod packaging;
 mod quarantine;
 mod reconcile;
 mod report;
+mod rules;
 mod schema;
 mod serve;
 mod server;
+mod service;
 mod ship;
 mod spool;
 mod unit_file;

@@ -69,7 +69,7 @@ fn values<'u>(unit: &'u str, key: &str) -> Vec<&'u str> {
 }
 
 /// The commands in the unit's head, one a line.
-fn install_commands(unit: &str) -> Vec<&str> {
+pub fn install_commands(unit: &str) -> Vec<&str> {
     unit.lines()
         .map_while(|line| line.strip_prefix('#'))
         .filter_map(|line| line.strip_prefix("   "))

@@ -144,6 +144,7 @@ impl KeyRing {
         }
         self.turn(|schedule| schedule.last_turn(now), now, TurnCause::Due)
             .inspect_err(|error| {
+                metrics::counter!("footfall_key_turn_failures_total").increment(1);
                 let cause = std::error::Error::source(error).map(ToString::to_string);
                 tracing::error!(%error, cause, "key turn failed; the old key stays in force until the next attempt");
             })

@@ -108,6 +108,7 @@ impl GeoFile {
                 true
             }
             Err(error) => {
+                metrics::counter!("footfall_geo_reload_failures_total").increment(1);
                 let kept = self.current.load().is_some();
                 tracing::error!(%path, %error, kept, "place file is broken; the previous one stays in use, if there was one");
                 false

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clickhouse_embedded::install::{self, InstallError};
-use clickhouse_embedded::{Access, Confinement, NotReady, Options, Server, StartError, sandbox};
+use clickhouse_embedded::{
+    Access, Confinement, NotReady, Options, Server, StartError, UnexpectedEnds, sandbox,
+};
 
 use crate::config::{self, Config};
 use crate::secret::Secret;
@@ -163,6 +165,16 @@ fn data(config: &Config) -> PathBuf {
     config.data.join("store")
 }
 
+/// How often the embedded store was started again because its process had ended by itself; always 0 without one.
+#[derive(Debug, Clone, Default)]
+pub struct StoreRestarts(Option<UnexpectedEnds>);
+
+impl StoreRestarts {
+    pub fn count(&self) -> u64 {
+        self.0.as_ref().map_or(0, UnexpectedEnds::count)
+    }
+}
+
 pub struct EmbeddedStore {
     server: Server,
     passwords: Passwords,
@@ -218,6 +230,10 @@ impl EmbeddedStore {
         let failed =
             |reason| EmbeddedError::NotReady { settings: "`store.listen` and `store.native`", reason };
         self.server.wait_until_ready(timeout).map_err(failed)
+    }
+
+    pub fn restarts(&self) -> StoreRestarts {
+        StoreRestarts(Some(self.server.unexpected_ends()))
     }
 
     /// Blocks until the store's process has ended.

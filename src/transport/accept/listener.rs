@@ -2,9 +2,11 @@
 
 use std::io::{self, PipeWriter};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -19,6 +21,9 @@ const BACKLOG: i32 = 4096;
 
 /// Connections accepted before the request to stop is checked again.
 const MAX_BATCH: usize = 64;
+
+/// The longest wait for a connection. Each round is a sign of life.
+const LONGEST_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
 
 /// Pause after `accept` failed for lack of file descriptors or memory: an immediate second call would fail too.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
@@ -89,9 +94,11 @@ pub(in crate::transport) struct Acceptor {
 }
 
 impl Acceptor {
+    /// `rounds` counts on while the thread lives.
     pub(in crate::transport) fn start<H: Handler>(
         listener: Listener,
         dispatcher: Dispatcher<H>,
+        rounds: Arc<AtomicU64>,
     ) -> Result<Self, ServerError> {
         let (stopped, stop) = std::io::pipe().map_err(ServerError::Thread)?;
         let handle = std::thread::Builder::new()
@@ -101,7 +108,8 @@ impl Acceptor {
                     let mut polled =
                         [PollFd::new(&listener.socket, PollFlags::IN), PollFd::new(&stopped, PollFlags::IN)];
                     // A signal makes it fail. Then nothing is ready, and the loop polls again.
-                    let _ = rustix::event::poll(&mut polled, None);
+                    let _ = rustix::event::poll(&mut polled, Some(&LONGEST_WAIT));
+                    rounds.fetch_add(1, Ordering::Relaxed);
                     if !polled[1].revents().is_empty() {
                         return;
                     }

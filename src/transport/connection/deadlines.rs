@@ -128,10 +128,17 @@ impl ConnectionProgress {
 
 /// The clock of a worker, as of its last sweep.
 #[derive(Debug)]
-struct CoarseClock {
+pub(in crate::transport) struct CoarseClock {
     start: Instant,
     /// Milliseconds since the start.
     now: AtomicU32,
+}
+
+impl CoarseClock {
+    /// Milliseconds since the worker's start, as of the last sweep. It goes on while the worker lives.
+    pub(in crate::transport) fn now(&self) -> u32 {
+        self.now.load(Relaxed)
+    }
 }
 
 pub(in crate::transport) struct Deadlines {
@@ -144,6 +151,10 @@ impl Deadlines {
     pub(in crate::transport) fn new() -> Self {
         let clock = Arc::new(CoarseClock { start: Instant::now(), now: AtomicU32::new(0) });
         Self { clock, connections: Mutex::new(Vec::new()), draining: AtomicBool::new(false) }
+    }
+
+    pub(in crate::transport) fn clock(&self) -> Arc<CoarseClock> {
+        self.clock.clone()
     }
 
     pub(super) fn register(&self) -> Arc<ConnectionProgress> {
