@@ -99,7 +99,7 @@ pub(crate) fn gauges(config: &Arc<Config>, collector: &Arc<Collector>, spool: &A
         gauge(out, "footfall_key_epoch_start_timestamp_seconds", help, key.epoch);
         let locked = u8::from(key.locked);
         gauge(out, "footfall_key_locked", "1 when the key's memory cannot be swapped out.", locked);
-        gauge(out, "footfall_sites", "Sites in the configuration at the start.", config.sites.len());
+        gauge(out, "footfall_sites", "Sites in the configuration.", collector.site_count());
         if let Some(age) = config.geo.iter().filter_map(|file| file_age(file)).max() {
             gauge(out, "footfall_geo_age_seconds", "Age of the oldest place file.", age.as_secs_f64());
         }

@@ -8,5 +8,7 @@ mod process;
 mod roles;
 
 pub use passwords::{Passwords, PasswordsError};
-pub use process::{EmbeddedError, EmbeddedSettings, EmbeddedStore, EngineError, install, library, options};
+pub use process::{
+    EmbeddedError, EmbeddedSettings, EmbeddedStore, EngineError, data_directory, install, library, options,
+};
 pub use roles::{ANALYST, COLLECTOR, REPORTS};
