@@ -4,6 +4,7 @@
 //! the end of a drain. Work on the store (its process, its tables, its visits) happens beside that.
 
 pub(crate) mod audit;
+mod check;
 mod exit;
 mod health;
 mod log;
@@ -16,6 +17,7 @@ mod store_watch;
 mod tasks;
 mod tokens;
 
+pub(crate) use check::{CheckedFor, check};
 pub use exit::{Exit, ExitError};
 pub(crate) use log::init_warnings;
 pub use log::{LogFormat, LogLevel};

@@ -6,20 +6,23 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::access::TokenVerifier;
+use crate::app::check::{CheckedFor, check};
 use crate::app::exit::{Exit, ExitError};
 use crate::app::log::{self, LogFormat, LogLevel};
-use crate::app::running::Running;
+use crate::app::running::{Running, Signals};
 use crate::app::service::{Liveness, ServiceManager, Watchdog};
 use crate::app::tasks::{self, Tasks};
 use crate::app::{audit, health, metrics, open_files, tokens};
-use crate::config::{Config, ConfigError, HostPattern};
+use crate::config::{
+    Config, ConfigError, ConfigProblems, HostPattern, ReadConfig, Severity, WrittenSettings,
+};
 use crate::enrich::lists;
 use crate::ingest::Collector;
 use crate::operator::{Admin, Auth, AuthPolicy, OperatorListener, respond_with_reports};
 use crate::privacy::{self, GeoLookup, KeyRing, Privacy, SystemClock};
 use crate::report::Reports;
 use crate::server::{PublicHandler, PublicOptions};
-use crate::spool::Spool;
+use crate::spool::{self, Spool, SpoolError};
 use crate::store::Client;
 use crate::store::days::OpenDays;
 use crate::store::embedded::EmbeddedStore;
@@ -29,20 +32,30 @@ use crate::transport::{Server, ServerOptions};
 /// Threads beside those that accept beacons: signals, shipping, reports, metrics.
 const BACKGROUND_THREADS: usize = 2;
 
-/// Runs a collector until it is told to stop or its spool fails. `load` reads the configuration, at the start and at each
+/// Runs a collector until it is told to stop or its spool fails. `read` reads the configuration, at the start and at each
 /// `SIGHUP`. `after_start` runs once beacons are accepted.
 ///
 /// # Errors
-/// When the configuration is wrong, an address is in use, the key or the spool cannot be opened, or the spool fails.
+/// When the configuration is wrong, which includes an address in use and a directory that cannot be used; when another collector works in
+/// the data directory; or when the spool fails.
 pub(crate) fn serve(
     log_format: LogFormat,
     log_level: LogLevel,
-    load: impl Fn() -> Result<Config, ConfigError>,
+    read: impl Fn() -> Result<ReadConfig, ConfigError>,
     after_start: impl AsyncFnOnce() -> Result<(), ExitError>,
 ) -> Result<(), ExitError> {
-    let config = load().map_err(|error| ExitError::new(Exit::Configuration, error))?;
+    let wrong = |error| ExitError::new(Exit::Configuration, error);
+    let mut checked = read().map_err(wrong)?;
+    let in_use = check(&mut checked, CheckedFor::ThisProcess);
+    let written = checked.written().clone();
+    let (config, problems) = checked.startable().map_err(wrong)?;
+    if in_use {
+        // Nothing is wrong with the settings, and the other collector may be about to end.
+        return Err(SpoolError::Locked(config.data.join(spool::DIRECTORY)).into());
+    }
     lists::install(&config.lists).map_err(|error| ExitError::new(Exit::Configuration, error))?;
     let _log = log::init_log(log_format, log_level);
+    log_problems(&problems);
     if let Err(error) = privacy::forbid_core_dumps() {
         tracing::warn!(%error, "disabling core dumps failed; a core dump would contain the key");
     }
@@ -54,19 +67,34 @@ pub(crate) fn serve(
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let running = start(config, log_format).await?;
+        let signals = Signals::catch()?;
+        let running = start(config, written, log_format).await?;
         after_start().await?;
-        running.run_until_stopped(load).await
+        running.run_until_stopped(signals, read).await
     })
 }
 
+/// Logs what does not keep the collector from starting.
+fn log_problems(problems: &ConfigProblems) {
+    for (severity, problem) in problems.lines() {
+        match severity {
+            Severity::Remark => tracing::warn!("{problem}"),
+            Severity::Stops | Severity::Degrades => tracing::error!("{problem}"),
+        }
+    }
+}
+
 /// Beacons are accepted before the store's process starts.
-async fn start(config: Config, log_format: LogFormat) -> Result<Running, ExitError> {
+async fn start(
+    config: Config,
+    written: WrittenSettings,
+    log_format: LogFormat,
+) -> Result<Running, ExitError> {
     let recorder = metrics::install_recorder()?;
     let keys =
         KeyRing::open(&config.key, config.key_on_disk, config.timezone.clone(), Arc::new(SystemClock))?;
     let privacy = Privacy::new(keys, GeoLookup::open(&config.geo));
-    let (spool, recovered) = Spool::open(&config.data.join("spool"), &config.spool)?;
+    let (spool, recovered) = Spool::open(&config.data.join(spool::DIRECTORY), &config.spool)?;
     let collector = Arc::new(Collector::new(&config, privacy, spool.clone(), &recovered));
     let admin = OperatorListener::bind(config.admin).await?;
     let reports = OperatorListener::bind(config.reports).await?;
@@ -104,7 +132,7 @@ async fn start(config: Config, log_format: LogFormat) -> Result<Running, ExitErr
         admin.serve(auth, tls, move |request, principal| administration.clone().respond(request, principal)),
     );
     let (auth, tls) = protection_of(&reports, &policy, &verifier, &server);
-    serve_reports(reports, auth, tls, &config, &client)?;
+    let reports = serve_reports(reports, auth, tls, &config, &client)?;
     tokio::spawn(tokens::follow(verifier, spool.clone()));
     let (data, keeper) = (config.data.clone(), spool.clone());
     tokio::spawn(async move { audit::take_over(&data, &keeper).await });
@@ -115,7 +143,20 @@ async fn start(config: Config, log_format: LogFormat) -> Result<Running, ExitErr
     let watchdog =
         Watchdog { manager: manager.clone(), spool: spool.clone(), server: server.progress(), liveness };
     let watchdog = tokio::spawn(watchdog.run(move || status.status()));
-    Ok(Running { config, collector, spool, server, tasks, draining, manager, watchdog })
+    let has_sites = written.has("site");
+    Ok(Running {
+        config,
+        started_with: written,
+        has_sites,
+        collector,
+        spool,
+        server,
+        reports,
+        tasks,
+        draining,
+        manager,
+        watchdog,
+    })
 }
 
 /// Authentication for a listener and, beyond loopback, its certificate. Warns when the listener is useless or unencrypted.
@@ -139,16 +180,16 @@ fn serve_reports(
     tls: Option<Arc<Certificates>>,
     config: &Config,
     client: &Client,
-) -> Result<(), ExitError> {
-    let sites: Vec<&str> = config.sites.iter().map(|site| &*site.id).collect();
-    let reports = Reports::new(client.reader(), config.timezone.clone(), &sites)?;
+) -> Result<Arc<Reports>, ExitError> {
+    let reports = Reports::new(client.reader(), config.timezone.clone(), &config.sites.ids())?;
     let open_days = OpenDays::new(client.clone(), config.timezone.clone())?;
     let reports = Arc::new(reports.with_open_days(open_days));
+    let served = reports.clone();
     tokio::spawn(listener.serve(auth, tls, move |request, principal| {
-        let reports = reports.clone();
+        let reports = served.clone();
         async move { respond_with_reports(&reports, request, &principal).await }
     }));
-    Ok(())
+    Ok(reports)
 }
 
 /// The listeners, with the ports that the system chose for port 0.

@@ -44,7 +44,8 @@ pub(super) fn run(arguments: &DemoArguments, common: &CommonArguments) -> Result
 fn serve(address: SocketAddr, common: &CommonArguments) -> Result<(), ExitError> {
     let config = common.load().map(demo::with_clinic)?;
     demo::check_store_addresses(&config)?;
-    let load = || common.read().map(demo::with_clinic);
+    let read = common.reader();
+    let load = move || Ok(read()?.map(demo::with_clinic));
     app::serve(LogFormat::Text, LogLevel::Warn, load, async move || {
         let listener = TaskListener::bind(address).await?;
         demo::announce(listener.address(), &config)?;

@@ -70,9 +70,8 @@ pub(crate) fn run(arguments: ReportArguments, common: &CommonArguments) -> Resul
         return print(&table::catalogue(catalogue::all(), table::width()));
     };
     let config = common.load()?;
-    let sites: Vec<&str> = config.sites.iter().map(|site| &*site.id).collect();
     let usage = |error| ExitError::new(Exit::Usage, error);
-    let reports = Reports::new(Client::reading(&config), config.timezone.clone(), &sites)
+    let reports = Reports::new(Client::reading(&config), config.timezone.clone(), &config.sites.ids())
         .map_err(|error| ExitError::new(Exit::Configuration, error))?
         .with_k(arguments.k);
     // Whoever may not write to the store reads what was last computed. The computation would end with this process.

@@ -20,6 +20,8 @@ pub struct Config {
     pub admin: SocketAddr,
     /// Report API and page; loopback by default.
     pub reports: SocketAddr,
+    /// The address under which browsers reach `listen`, without a slash at the end; absent, if nobody said.
+    pub public_url: Option<String>,
     /// The directory of the spool (`data/spool`) and the embedded store (`data/store`).
     pub data: PathBuf,
     /// The directory of the key file; on a RAM-backed file system unless `key_on_disk`.

@@ -3,42 +3,92 @@
 //! A [`ConfigSection`] returns each value once, by its key; keys that are left at the end are unknown. A bad value is noted
 //! and replaced by its default, so that all problems are found. Then the whole configuration is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+/// What a problem does to `footfall serve`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It refuses to start.
+    Stops,
+    /// It starts and accepts beacons, but cannot do a part of its work.
+    Degrades,
+    /// It works, and the operator should know all the same.
+    Remark,
+}
+
+#[derive(Debug, Clone)]
+struct Problem {
+    location: SettingLocation,
+    severity: Severity,
+    what: String,
+}
+
 /// Every problem of a configuration, in the order of the file.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ConfigProblems {
-    found: Vec<(SettingLocation, String)>,
+    found: Vec<Problem>,
+    /// The name of the file, for messages.
+    file: String,
+    /// Keys of settings that have a problem: their default stands in the configuration, and is not worth a second problem.
+    refused: BTreeSet<String>,
 }
 
 impl ConfigProblems {
+    pub(super) fn new(file: &str) -> Self {
+        Self { file: file.to_owned(), ..Self::default() }
+    }
+
     pub(super) fn note(&mut self, location: &SettingLocation, what: impl Into<String>) {
-        self.found.push((location.clone(), what.into()));
+        self.add(location, Severity::Stops, what.into());
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.found.is_empty()
+    pub(super) fn add(&mut self, location: &SettingLocation, severity: Severity, what: String) {
+        self.found.push(Problem { location: location.clone(), severity, what });
     }
 
-    /// Sorts the problems by line; those of variables come last.
+    pub(super) fn refuse(&mut self, key: &str) {
+        self.refused.insert(key.to_owned());
+    }
+
+    pub(super) fn is_refused(&self, key: &str) -> bool {
+        self.refused.contains(key)
+    }
+
+    /// Whether there is a problem that is at least so severe.
+    pub(super) fn has(&self, severity: Severity) -> bool {
+        self.found.iter().any(|problem| problem.severity <= severity)
+    }
+
+    /// Sorts the problems by line. Those of defaults and variables come last.
     pub(super) fn sorted(mut self) -> Self {
-        self.found.sort_by_key(|(location, _)| match location {
-            SettingLocation::Line(line) => *line,
-            SettingLocation::Variable(_) => usize::MAX,
+        self.found.sort_by_key(|problem| match problem.location {
+            SettingLocation::Line(line) => line,
+            SettingLocation::Default | SettingLocation::Variable(_) => usize::MAX,
         });
         self
+    }
+
+    /// Each problem with its severity, as one line of text.
+    pub fn lines(&self) -> impl Iterator<Item = (Severity, String)> {
+        self.found.iter().map(|Problem { location, severity, what }| {
+            let line = match location {
+                SettingLocation::Line(_) => format!("{}, {location}: {what}", self.file),
+                SettingLocation::Default | SettingLocation::Variable(_) => format!("{location}: {what}"),
+            };
+            (*severity, line)
+        })
     }
 }
 
 impl fmt::Display for ConfigProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (location, what)) in self.found.iter().enumerate() {
+        for (index, (_, line)) in self.lines().enumerate() {
             let end = if index == 0 { "" } else { "\n" };
-            write!(f, "{end}  {location}: {what}")?;
+            write!(f, "{end}  {line}")?;
         }
         Ok(())
     }
@@ -50,6 +100,8 @@ pub(super) enum SettingLocation {
     Line(usize),
     /// Name of an environment variable.
     Variable(String),
+    /// Nowhere: the setting has its default.
+    Default,
 }
 
 impl fmt::Display for SettingLocation {
@@ -57,6 +109,7 @@ impl fmt::Display for SettingLocation {
         match self {
             Self::Line(line) => write!(f, "line {line}"),
             Self::Variable(name) => f.write_str(name),
+            Self::Default => f.write_str("default"),
         }
     }
 }
@@ -202,6 +255,15 @@ impl<'p> ConfigSection<'p> {
         self.read(key, read)
     }
 
+    /// Whether the setting is written as a list without items.
+    pub(super) fn is_empty_list(&self, key: &str) -> bool {
+        self.values.get(key).is_some_and(|(value, _)| match value {
+            RawValue::List(items) => items.is_empty(),
+            RawValue::Text(text) => text.split(',').all(|item| item.trim().is_empty()),
+            _ => false,
+        })
+    }
+
     /// The items of a list, each read by `read`. A text, as in a variable, is split at commas.
     pub(super) fn list<T>(
         &mut self,
@@ -266,7 +328,15 @@ impl<'p> ConfigSection<'p> {
     }
 
     fn note(&mut self, location: &SettingLocation, key: &str, what: &str) {
-        self.problems.note(location, format!("{}{key} {what}", self.prefix));
+        let key = format!("{}{key}", self.prefix);
+        self.problems.note(location, format!("{key} {what}"));
+        self.problems.refuse(&key);
+    }
+
+    /// Notes a problem of a value that was read already, and where it was written.
+    pub(super) fn note_read(&mut self, location: Option<SettingLocation>, key: &str, what: &str) {
+        let location = location.unwrap_or_else(|| self.location.clone());
+        self.note(&location, key, what);
     }
 }
 

@@ -75,6 +75,11 @@ impl Collector {
         self.settings.store(CollectorSettings::from_config(config));
     }
 
+    /// The number of configured sites.
+    pub fn site_count(&self) -> usize {
+        self.settings.load().sites.len()
+    }
+
     /// The privacy stage, which holds the key and the places.
     pub fn privacy(&self) -> &Privacy {
         &self.privacy

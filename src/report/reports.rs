@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -40,8 +41,8 @@ pub struct Reports {
     zone: TimeZone,
     zone_name: String,
     k: u32,
-    /// The configured sites, in order.
-    sites: Vec<String>,
+    /// The configured sites, in order. A reload of the configuration replaces them.
+    sites: Arc<ArcSwap<Vec<String>>>,
     /// The only sites that may be named to the reader; `None` if all may.
     restricted_to: Option<Vec<String>>,
     permits: Arc<Semaphore>,
@@ -50,15 +51,15 @@ pub struct Reports {
 }
 
 impl Reports {
-    /// Reports over the store of `client`, with days in `zone`. `sites` are the configured sites. If there is only one, a request need
-    /// not name it.
+    /// Reports over the store of `client`, with days in `zone`. `sites` are the configured sites, in order. If there is only one, a request
+    /// need not name it.
     ///
     /// # Errors
     /// When the zone has no name that ClickHouse could know.
-    pub fn new(client: Client, zone: TimeZone, sites: &[&str]) -> Result<Self, ReportError> {
+    pub fn new(client: Client, zone: TimeZone, sites: &[impl AsRef<str>]) -> Result<Self, ReportError> {
         let zone_name = zone.iana_name().ok_or(ReportError::NamelessZone)?.to_owned();
-        let mut sites: Vec<String> = sites.iter().map(|site| (*site).to_owned()).collect();
-        sites.sort_unstable();
+        let sites: Vec<String> = sites.iter().map(|site| site.as_ref().to_owned()).collect();
+        let sites = Arc::new(ArcSwap::from_pointee(sites));
         let permits = Arc::new(Semaphore::new(MAX_CONCURRENT));
         Ok(Self { client, zone, zone_name, k: K, sites, restricted_to: None, permits, open_days: None })
     }
@@ -84,9 +85,19 @@ impl Reports {
         Self { restricted_to: sites.map(<[String]>::to_vec), ..self.clone() }
     }
 
+    /// The configured sites, in order.
+    pub fn configured_sites(&self) -> Vec<String> {
+        self.sites.load().to_vec()
+    }
+
+    /// Replaces the configured sites, also those of the copies of these reports.
+    pub fn reload(&self, sites: Vec<String>) {
+        self.sites.store(Arc::new(sites));
+    }
+
     /// The sites that are offered to the reader.
-    pub(crate) fn sites(&self) -> &[String] {
-        self.restricted_to.as_deref().unwrap_or(&self.sites)
+    pub(crate) fn sites(&self) -> Vec<String> {
+        self.restricted_to.clone().unwrap_or_else(|| self.configured_sites())
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -107,7 +118,7 @@ impl Reports {
         })?;
         request::check_parameters(report, raw)?;
         let named = raw.site.clone().filter(|site| !site.is_empty());
-        let only = || if let [one] = self.sites() { Some(one.clone()) } else { None };
+        let only = || if let [one] = &self.sites()[..] { Some(one.clone()) } else { None };
         let site = named.or_else(only);
         let period = if report.takes("from") {
             Period::parse(raw.from.as_deref(), raw.to.as_deref(), today)?

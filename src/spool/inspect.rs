@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::secret::file_lock::FileLock;
 use crate::spool::accounting::contents::SegmentContents;
 use crate::spool::accounting::counts::SegmentCounts;
+use crate::spool::check::is_in_use;
 use crate::spool::log::disk::{Disk, RealDisk};
 use crate::spool::log::error::SpoolError;
-use crate::spool::log::files::{self, LOCK, QUARANTINE, REASON, REQUEUE};
+use crate::spool::log::files::{self, QUARANTINE, REASON, REQUEUE};
 use crate::spool::log::identity::{check_format, first_segment};
 use crate::spool::log::recovery::{ScanError, scan};
 use crate::spool::log::segment::SegmentId;
@@ -116,11 +116,6 @@ pub struct QuarantineLeftover {
     /// Name of the file in quarantine.
     pub file: String,
     pub bytes: u64,
-}
-
-/// Whether a collector has the spool open.
-pub fn is_in_use(directory: &Path) -> bool {
-    FileLock::is_held(&directory.join(LOCK))
 }
 
 /// # Errors

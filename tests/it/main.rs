@@ -14,6 +14,7 @@ mod browser;
 mod burst;
 mod closing;
 mod common;
+mod configuration;
 mod dockerfile;
 mod docs;
 mod embedded;

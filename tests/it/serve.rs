@@ -206,8 +206,8 @@ fn what_cannot_start_says_why() {
     std::fs::write(other.path("footfall.toml"), taken).unwrap();
     let output = other.command(&["serve"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("cannot listen on"), "{told}");
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("line 1: listen: cannot listen on"), "{told}");
     std::fs::write(other.path("footfall.toml"), "listen = 7\nnonsense = 1\n").unwrap();
     let output = other.command(&["serve"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -35,13 +35,18 @@ pub(crate) fn samples(sources: Sources) -> SampleWriter {
         write_spool(out, &sources.spool);
         write_store(out, &sources);
         write_key(out, &sources.collector);
-        write_files(out, &sources.config);
+        write_files(out, &sources);
         if let Some(validity) = sources.certificates.as_ref().and_then(|one| one.validity()) {
             let help = "When the certificate in use began to be valid, Unix time.";
             let name = "footfall_tls_certificate_not_before_timestamp_seconds";
-            gauge(out, name, help, validity.not_before);
+            gauge(out, name, help, validity.start.as_second());
             let help = "When the certificate in use ends, Unix time.";
-            gauge(out, "footfall_tls_certificate_not_after_timestamp_seconds", help, validity.not_after);
+            gauge(
+                out,
+                "footfall_tls_certificate_not_after_timestamp_seconds",
+                help,
+                validity.end.as_second(),
+            );
         }
         write_list_ages(out);
         let version = env!("CARGO_PKG_VERSION");
@@ -92,8 +97,9 @@ fn write_key(out: &mut String, collector: &Collector) {
     gauge(out, "footfall_key_locked", "1 when the key's memory cannot be swapped out.", locked);
 }
 
-fn write_files(out: &mut String, config: &Config) {
-    gauge(out, "footfall_sites", "Sites in the configuration at the start.", config.sites.len());
+fn write_files(out: &mut String, sources: &Sources) {
+    let config = &sources.config;
+    gauge(out, "footfall_sites", "Sites in the configuration.", sources.collector.site_count());
     let ages: Vec<Option<Duration>> = config.geo.iter().map(|file| file_age(file)).collect();
     let missing = ages.iter().filter(|age| age.is_none()).count();
     gauge(out, "footfall_geo_missing_files", "Configured place files that are not there.", missing);

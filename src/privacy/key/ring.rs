@@ -121,6 +121,14 @@ impl KeyRing {
         Ok(Some((key.epoch, key.fingerprint)))
     }
 
+    /// What would keep [`KeyRing::open`] from using the directory. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`KeyRing::open`].
+    pub fn check(directory: &Path, on_disk_allowed: bool) -> Result<(), KeyError> {
+        KeyFile::check(directory, on_disk_allowed)
+    }
+
     /// Changes the key when it is due, or adopts the key that another collector made in the same directory. Returns the
     /// change. It is cheap when nothing is due: call it every second.
     ///

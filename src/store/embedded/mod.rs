@@ -9,6 +9,7 @@ mod roles;
 
 pub use passwords::{Passwords, PasswordsError};
 pub use process::{
-    EmbeddedError, EmbeddedSettings, EmbeddedStore, EngineError, StoreRestarts, install, library, options,
+    EmbeddedError, EmbeddedSettings, EmbeddedStore, EngineError, StoreRestarts, data_directory, install,
+    library, options,
 };
 pub use roles::{ANALYST, COLLECTOR, REPORTS};

@@ -161,7 +161,8 @@ fn access(passwords: Option<&Passwords>, serve_all_users: bool) -> Access {
     access
 }
 
-fn data(config: &Config) -> PathBuf {
+/// The directory of the store's data, in the data directory.
+pub fn data_directory(config: &Config) -> PathBuf {
     config.data.join("store")
 }
 
@@ -199,7 +200,7 @@ impl EmbeddedStore {
         };
         let passwords = Passwords::read_or_create(config)?;
         let settings = EmbeddedSettings {
-            data: data(config),
+            data: data_directory(config),
             http: listen,
             native,
             memory: 0,
@@ -215,7 +216,7 @@ impl EmbeddedStore {
     /// # Errors
     /// When the lock file cannot be opened.
     pub fn is_in_use(config: &Config) -> io::Result<bool> {
-        clickhouse_embedded::is_in_use(&data(config))
+        clickhouse_embedded::is_in_use(&data_directory(config))
     }
 
     pub fn passwords(&self) -> &Passwords {
