@@ -25,6 +25,7 @@ mod key;
 mod linking;
 #[path = "../load/mod.rs"]
 mod load;
+mod partial;
 mod quarantine;
 mod reconcile;
 mod report;
