@@ -8,6 +8,7 @@ use super::error::MalformedBeacon;
 use super::event::{BeaconEvent, EventDetail, PageAddress};
 use super::format::{BeaconTransfer, WireFormat, WireInput};
 use super::page_load::Beacon;
+use super::wire::MendedBody;
 
 pub(super) static FORMAT: WireFormat = WireFormat {
     name: "pixel",
@@ -15,10 +16,15 @@ pub(super) static FORMAT: WireFormat = WireFormat {
     transfer: BeaconTransfer::Pixel,
     about: "One view of a page without JavaScript, in the query.",
     parse: parse_input,
+    site_of,
 };
 
-fn parse_input<'a>(input: &WireInput<'a>) -> Result<Beacon<'a>, MalformedBeacon> {
+fn parse_input<'a>(input: &WireInput<'a>, _: &'a MendedBody) -> Result<Beacon<'a>, MalformedBeacon> {
     parse(input.query, input.referer, (input.random_page_load)())
+}
+
+fn site_of<'a>(input: &WireInput<'a>, _: &'a MendedBody) -> Option<Cow<'a, str>> {
+    form_urlencoded::parse(input.query.as_bytes()).find(|(name, _)| name == "s").map(|(_, site)| site)
 }
 
 /// Reads the query and the `Referer` header as a beacon of one view. Each request is a page load of its own with the id
@@ -43,7 +49,7 @@ pub fn parse<'a>(query: &'a str, referer: &'a str, page_load: u64) -> Result<Bea
         return Err(MalformedBeacon::new("u", "is missing, and there is no Referer header"));
     }
     let page = PageAddress { url, referrer: Cow::Borrowed("") };
-    let events = vec![BeaconEvent { age_ms: 0, page: Some(page), detail: EventDetail::View }];
+    let events = vec![BeaconEvent { index: 0, age_ms: 0, page: Some(page), detail: EventDetail::View }];
     Ok(Beacon { site, page_load, events, ..Beacon::default() })
 }
 

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use crate::beacon::limits::{MAX_MESSAGE, MAX_NAME, MAX_PROP_NAME, MAX_PROP_VALUE, MAX_STACK};
-use crate::beacon::{Beacon, EventDetail, MalformedBeacon, RawText, ScriptError, WebVitals};
+use crate::beacon::{Beacon, EventDetail, LeftOut, MalformedBeacon, RawText, ScriptError, WebVitals};
 use crate::config::{NamePatterns, Retention, Site};
 use crate::enrich::{self, BrowserInfo};
 use crate::event::{BotCategory, EventRow, ScreenClass, UniqueText, UnixDay, UnixSeconds};
@@ -30,6 +30,7 @@ pub struct PageContext<'a> {
     pub cookies: &'a [(&'a str, &'a str)],
 }
 
+/// Why a beacon, or an event of it, is on no page of the site.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AssembleError {
     /// An address cannot be parsed.
@@ -39,24 +40,57 @@ pub enum AssembleError {
     ForeignHost,
 }
 
-/// Calls `emit` with a row for each event for which `wanted` returns true. `wanted` gets the event's number in the page load
-/// and the category of its bot.
+/// Events without a row, because their page is none of the site.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Unplaced {
+    pub malformed: u32,
+    pub foreign: u32,
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Unplaced {
+    fn add(&mut self, error: &AssembleError, index: u32) {
+        let fault = match error {
+            AssembleError::Malformed(fault) => {
+                self.malformed += 1;
+                fault.clone()
+            }
+            AssembleError::ForeignHost => {
+                self.foreign += 1;
+                MalformedBeacon::new(format!("e[{index}].u"), "is on none of the site's hosts")
+            }
+        };
+        self.left_out.push(LeftOut::event(fault));
+    }
+}
+
+/// Calls `emit` with a row for each event on a page of the site for which `wanted` returns true. `wanted` gets the event's number in the
+/// page load and the category of its bot.
 ///
 /// # Errors
-/// When an address is malformed or on a host of another site; then neither function was called.
+/// When no event is on a page of the site; then neither function was called.
 pub fn rows(
     context: &PageContext<'_>,
     beacon: &Beacon<'_>,
     mut wanted: impl FnMut(u32, BotCategory) -> bool,
     mut emit: impl FnMut(u32, &EventRow<'_>),
-) -> Result<(), AssembleError> {
+) -> Result<Unplaced, AssembleError> {
+    let mut unplaced = Unplaced::default();
     let scrubbed = scrubbed_pages(context.site, beacon)?;
-    let mut pages = scrubbed.iter().map(|page| shared(context, beacon, page));
-    let mut page = EventRow::default();
-    for (number, event) in (beacon.first_seq..).zip(&beacon.events) {
+    let mut pages = scrubbed.iter().map(|page| page.as_ref().map(|page| shared(context, beacon, page)));
+    let mut page = Ok(EventRow::default());
+    for event in &beacon.events {
         if event.page.is_some() {
             page = pages.next().expect("each page of the beacon was parsed");
         }
+        let page = match &page {
+            Ok(page) => page,
+            Err(error) => {
+                unplaced.add(error, event.index);
+                continue;
+            }
+        };
+        let number = beacon.first_seq + event.index;
         if wanted(number, page.bot_category) {
             let row = EventRow {
                 seq: context.page_load.seq(number),
@@ -67,7 +101,7 @@ pub fn rows(
             fill(row, &event.detail, &mut |row| emit(number, row));
         }
     }
-    Ok(())
+    Ok(unplaced)
 }
 
 /// When an event happened. The pseudonyms of an epoch belong to its day alone: an event from before its beginning counts from there, and
@@ -87,19 +121,34 @@ fn major(version: &str) -> &str {
     version.split('.').next().unwrap_or_default()
 }
 
+type PageResult<'a> = Result<ScrubbedPage<'a>, AssembleError>;
+
 /// Parses the pages of a beacon, in their order.
-fn scrubbed_pages<'a>(site: &Site, beacon: &'a Beacon<'_>) -> Result<Vec<ScrubbedPage<'a>>, AssembleError> {
+///
+/// # Errors
+/// When there are pages and none is of the site. A foreign one tells more than one that cannot be read.
+fn scrubbed_pages<'a>(site: &Site, beacon: &'a Beacon<'_>) -> Result<Vec<PageResult<'a>>, AssembleError> {
     let mut pages = Vec::with_capacity(1);
-    for (index, event) in beacon.events.iter().enumerate() {
+    for event in &beacon.events {
         let Some(sent) = &event.page else { continue };
-        let page = scrub::address(&sent.url, &site.query)
-            .map_err(|error| MalformedBeacon::new(format!("e[{index}].u"), error.to_string()))?;
-        if !site.allows(&page.host) {
-            return Err(AssembleError::ForeignHost);
-        }
-        pages.push(ScrubbedPage::new(page, &sent.referrer));
+        pages.push(match scrub::address(&sent.url, &site.query) {
+            Ok(page) if site.allows(&page.host) => Ok(ScrubbedPage::new(page, &sent.referrer)),
+            Ok(_) => Err(AssembleError::ForeignHost),
+            Err(error) => {
+                let path = format!("e[{}].u", event.index);
+                Err(MalformedBeacon::new(path, error.to_string()).into())
+            }
+        });
     }
-    Ok(pages)
+    if pages.iter().any(Result::is_ok) {
+        return Ok(pages);
+    }
+    let errors = || pages.iter().filter_map(|page| page.as_ref().err());
+    let foreign = errors().find(|error| **error == AssembleError::ForeignHost);
+    match foreign.or(errors().next()) {
+        Some(error) => Err(error.clone()),
+        None => Ok(pages),
+    }
 }
 
 struct ScrubbedPage<'a> {

@@ -10,7 +10,7 @@ use hyper::HeaderMap;
 use hyper::header::USER_AGENT;
 
 use crate::access::signature::SignedSiteName;
-use crate::beacon::{Beacon, ClientHints, WireFormat, WireInput};
+use crate::beacon::{Beacon, ClientHints, MendedBody, WireFormat, WireInput};
 use crate::config::{Config, SignatureRules, Site, Sites};
 use crate::enrich::{BrowserRecogniser, ClientSignals, HintHeaders};
 use crate::event::{DropReason, EventRow};
@@ -101,7 +101,19 @@ impl Collector {
         format: &WireFormat,
         input: &WireInput<'_>,
     ) -> Result<Accepted, IngestError> {
-        self.accept(sender, headers, &(format.parse)(input)?)?.synced().await
+        self.accept_input(sender, headers, format, input)?.synced().await
+    }
+
+    fn accept_input(
+        &self,
+        sender: Sender<'_>,
+        headers: &HeaderMap,
+        format: &WireFormat,
+        input: &WireInput<'_>,
+    ) -> Result<PendingBeacon, IngestError> {
+        let mended = MendedBody::default();
+        let beacon = (format.parse)(input, &mended)?;
+        self.accept(sender, headers, &beacon)
     }
 
     /// Does everything except waiting for the disk.
@@ -127,9 +139,8 @@ impl Collector {
             }
             Sender::Server { .. } => return Err(IngestError::SiteNotAllowed),
         };
-        let events = u32::try_from(beacon.events.len()).expect("at most MAX_EVENTS");
         if consent::opted_out(headers) {
-            return Ok(self.drop_all(site, DropReason::OptOut, events));
+            return Ok(self.drop_all(site, DropReason::OptOut, beacon));
         }
         let user_agent = headers.get(USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
         let signals = ClientSignals {
@@ -140,9 +151,9 @@ impl Collector {
             screen: (beacon.screen_width, beacon.screen_height),
             automated: beacon.automated,
         };
-        let browser = self.browsers.recognise_sent(&signals, beacon.hints)?;
+        let browser = self.browsers.recognise_sent(&signals, beacon.hints);
         if site.drop_bots.drops(browser.bot_category) {
-            return Ok(self.drop_all(site, DropReason::Bot, events));
+            return Ok(self.drop_all(site, DropReason::Bot, beacon));
         }
         let epoch = self.privacy.epoch();
         let who = epoch.identify(peer, site, user_agent);
@@ -194,35 +205,52 @@ impl Collector {
         };
         let assembled = assemble::rows(context, beacon, wanted, emit).map_err(IngestError::from);
         let frame = EventRecord { site: &context.site.id, events, rows };
-        let ack = assembled.and_then(|()| {
-            if frame.events.is_empty() {
-                // The first copy may not be synced yet, and a 2xx must wait for it.
-                Ok(self.spool.sync_point())
-            } else {
-                self.spool.append(frame, Durability::Synced).map_err(IngestError::from)
-            }
+        let has_duplicates = dropped[DropReason::Duplicate as usize] > 0;
+        let appended = assembled.and_then(|unplaced| match (frame.events, has_duplicates) {
+            ([], false) => Ok((unplaced, None)),
+            // The first copy may not be synced yet, and a 2xx must wait for it.
+            ([], true) => Ok((unplaced, Some(self.spool.sync_point()))),
+            _ => Ok((unplaced, Some(self.spool.append(frame, Durability::Synced)?))),
         });
-        let ack = ack.inspect_err(|_| {
+        let (unplaced, ack) = appended.inspect_err(|_| {
             for event in &*events {
                 known.remove(event.filter_id);
             }
         })?;
         drop(known);
-        for reason in DropReason::ALL {
-            let events = dropped[reason as usize];
-            if events > 0 {
-                self.spool.count_dropped(&context.site.id, reason, events);
-            }
-        }
         let stored = u32::try_from(events.len()).expect("at most MAX_EVENTS");
-        Ok(PendingBeacon { accepted: Accepted { stored, dropped }, ack: Some(ack) })
+        let mut accepted = Accepted { stored, dropped, left_out: unplaced.left_out };
+        accepted.dropped[DropReason::Malformed as usize] += unplaced.malformed;
+        accepted.dropped[DropReason::Foreign as usize] += unplaced.foreign;
+        Ok(self.finish(context.site, beacon, accepted, ack))
     }
 
-    fn drop_all(&self, site: &Site, reason: DropReason, events: u32) -> PendingBeacon {
-        self.spool.count_dropped(&site.id, reason, events);
+    fn drop_all(&self, site: &Site, reason: DropReason, beacon: &Beacon<'_>) -> PendingBeacon {
         let mut accepted = Accepted::default();
-        accepted.dropped[reason as usize] = events;
-        PendingBeacon { accepted, ack: None }
+        accepted.dropped[reason as usize] = u32::try_from(beacon.events.len()).expect("at most MAX_EVENTS");
+        self.finish(site, beacon, accepted, None)
+    }
+
+    /// Adds what the parser left out, and books the dropped events.
+    fn finish(
+        &self,
+        site: &Site,
+        beacon: &Beacon<'_>,
+        accepted: Accepted,
+        ack: Option<Ack>,
+    ) -> PendingBeacon {
+        let mut accepted = accepted;
+        for part in &beacon.left_out {
+            accepted.dropped[DropReason::Malformed as usize] += u32::from(part.is_event);
+        }
+        accepted.left_out.extend_from_slice(&beacon.left_out);
+        for reason in DropReason::ALL {
+            let events = accepted.dropped[reason as usize];
+            if events > 0 {
+                self.spool.count_dropped(&site.id, reason, events);
+            }
+        }
+        PendingBeacon { accepted, ack }
     }
 }
 

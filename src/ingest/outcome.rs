@@ -1,18 +1,27 @@
 //! What a beacon is answered with: accepted, or why not, and who may send it.
 
 use crate::access::TokenHolder;
-use crate::beacon::MalformedBeacon;
+use crate::beacon::{LeftOut, MalformedBeacon};
 use crate::event::DropReason;
 use crate::ingest::assemble::AssembleError;
 use crate::privacy::Peer;
 use crate::spool::SpoolError;
 
 /// A beacon was accepted: its events are on disk, or a rule dropped them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accepted {
     pub stored: u32,
     /// Events dropped, by [`DropReason`] as a number.
     pub dropped: [u32; DropReason::ALL.len()],
+    /// Events and fields that could not be kept.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Accepted {
+    /// Fields that were left out of events that were kept.
+    pub fn fields_left_out(&self) -> usize {
+        self.left_out.iter().filter(|part| !part.is_event).count()
+    }
 }
 
 #[derive(Debug)]

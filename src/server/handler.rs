@@ -196,7 +196,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
         let accepted = self.collector.store(sender, &head.headers, format, &input).await?;
         self.metrics.count_accepted(&accepted, body.len(), start.elapsed());
         let mut response = response::empty(StatusCode::NO_CONTENT);
-        public_response::add_dropped(&mut response, &accepted.dropped);
+        public_response::add_dropped(&mut response, &accepted);
         Ok(response)
     }
 
@@ -214,7 +214,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
         let accepted = self.collector.store(Sender::Page(peer), &head.headers, format, &input).await?;
         self.metrics.count_accepted(&accepted, 0, start.elapsed());
         let mut response = public_response::pixel();
-        public_response::add_dropped(&mut response, &accepted.dropped);
+        public_response::add_dropped(&mut response, &accepted);
         Ok(response)
     }
 

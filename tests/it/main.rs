@@ -28,6 +28,7 @@ mod load;
 mod memory;
 mod metrics;
 mod packaging;
+mod partial;
 mod quarantine;
 mod reconcile;
 mod report;

@@ -194,7 +194,10 @@ fn what<'a>(
 
 fn beacon<'a>(url: Cow<'a, str>, referrer: Cow<'a, str>, detail: EventDetail<'a>) -> Beacon<'a> {
     let page = PageAddress { url, referrer };
-    Beacon { events: vec![BeaconEvent { age_ms: 0, page: Some(page), detail }], ..Beacon::default() }
+    Beacon {
+        events: vec![BeaconEvent { index: 0, age_ms: 0, page: Some(page), detail }],
+        ..Beacon::default()
+    }
 }
 
 /// A directory for a key that is thrown away; in memory if the system has `/dev/shm`.

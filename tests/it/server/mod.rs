@@ -61,7 +61,7 @@ impl Fake {
             b"unknown" => Err(IngestError::UnknownSite),
             b"foreign" => Err(IngestError::ForeignHost),
             b"full" => Err(IngestError::Unavailable),
-            b"bot" => Ok(Accepted { stored: 0, dropped: [0, 3, 0] }),
+            b"bot" => Ok(Accepted { dropped: [0, 3, 0, 0, 0], ..Accepted::default() }),
             b"wait" => {
                 self.release.acquire().await.unwrap().forget();
                 Ok(Accepted { stored: 1, ..Accepted::default() })

@@ -1,8 +1,10 @@
 //! The wire format by example.
 
+mod mutations;
+
 use std::borrow::Cow;
 
-use super::json::{FIELDS, parse};
+use super::json::FIELDS;
 use super::*;
 use crate::generated_docs;
 
@@ -18,10 +20,32 @@ fn with_event(event: &str) -> String {
     format!(r#"{{"v":1,"s":"clinic","l":"1","e":[{event}]}}"#)
 }
 
+/// What a body is read as. It is never freed.
+fn parse(body: &[u8]) -> Result<Beacon<'static>, MalformedBeacon> {
+    json::parse(body.to_vec().leak(), Box::leak(Box::default()))
+}
+
 /// Checks one event; its page is added.
 fn detail(event: &str) -> EventDetail<'static> {
-    let body = with_event(&event.replacen('{', r#"{"u":"https://a.example/","#, 1)).leak();
+    let body = with_event(&on_page(event));
     parse(body.as_bytes()).unwrap().events.remove(0).detail
+}
+
+/// An event, given without its page.
+fn on_page(event: &str) -> String {
+    event.replacen('{', r#"{"u":"https://a.example/","#, 1)
+}
+
+/// What is left out of a beacon: path, problem, and whether it is a whole event.
+fn left_out(body: &str) -> Vec<(String, String, bool)> {
+    let left_out = parse(body.as_bytes()).unwrap_or_else(|error| panic!("{error}: {body}")).left_out;
+    left_out.into_iter().map(|part| (part.fault.path, part.fault.problem.into(), part.is_event)).collect()
+}
+
+/// The events that are kept: index and kind.
+fn kept(body: &str) -> Vec<(u32, &'static str)> {
+    let events = parse(body.as_bytes()).unwrap_or_else(|error| panic!("{error}: {body}")).events;
+    events.iter().map(|event| (event.index, event.detail.kind().name())).collect()
 }
 
 #[track_caller]
@@ -36,7 +60,7 @@ fn the_example_is_read_whole() {
     assert_eq!((beacon.page_load, beacon.first_seq), (u64::from_str_radix("k3f9", 36).unwrap(), 5));
     assert_eq!((beacon.screen_width, beacon.screen_height, beacon.touch_points), (1536, 864, 5));
     assert_eq!((&*beacon.language, &*beacon.timezone), ("ru-RU", "Europe/Moscow"));
-    let hints = beacon.hints.parse().unwrap();
+    let hints = beacon.hints.parse();
     assert_eq!(hints.brands, [("Chromium".into(), "156".into())]);
     assert_eq!((hints.mobile, &*hints.platform_version), (Some(false), "15.0.0"));
     assert_eq!(beacon.events[0].page.as_ref().unwrap().referrer, "https://yandex.ru/");
@@ -49,43 +73,43 @@ fn the_example_is_read_whole() {
 }
 
 #[test]
-fn malformed_hints_are_refused_with_the_path_of_the_field() {
-    let body = |hints: &str| {
-        format!(
+fn hints_that_cannot_be_read_cost_no_more_than_themselves() {
+    let hints = |hints: &str| {
+        let body = format!(
             r#"{{"v":1,"s":"clinic","l":"1","ch":{hints},"e":[{{"k":"view","u":"https://clinic.example/"}}]}}"#
-        )
+        );
+        let beacon = parse(body.as_bytes()).unwrap();
+        (beacon.hints.parse(), beacon.left_out.len())
     };
-    refused(&body("7"), "ch", "must be an object");
-    refused(&body("[]"), "ch", "must be an object");
-    refused(&body(r#"{"mobile":}"#), "ch", "is not JSON at line 1, column 44");
-    for (hints, path, problem) in [
-        (r#"{"mobile":"yes"}"#, "ch.mobile", "must be a boolean"),
-        (r#"{"brands":[{"brand":"Chromium","version":7}]}"#, "ch.brands[0].version", "must be text"),
-        (r#"{"model":"a","model":"b"}"#, "ch", "has the field model twice"),
-    ] {
-        let body = body(hints);
-        let error = parse(body.as_bytes()).unwrap().hints.parse().unwrap_err();
-        assert_eq!((error.path.as_str(), &*error.problem), (path, problem), "{hints}");
+    for (sent, left_out) in [("7", 1), ("[]", 1), ("null", 0), ("{}", 0)] {
+        assert_eq!(hints(sent), (ClientHints::default(), left_out), "{sent}");
     }
-    for missing in [body("null"), body("{}")] {
-        assert_eq!(parse(missing.as_bytes()).unwrap().hints.parse(), Ok(ClientHints::default()));
+    let windows = ClientHints { platform: "Windows".into(), ..ClientHints::default() };
+    for sent in [
+        r#"{"platform":"Windows","mobile":"yes"}"#,
+        r#"{"platform":"Windows","brands":[{"brand":"Chromium","version":7}]}"#,
+        r#"{"platform":"Windows","model":"a","model":"b"}"#,
+    ] {
+        assert_eq!(hints(sent), (windows.clone(), 0), "{sent}");
     }
 }
 
 #[test]
-fn a_body_that_is_not_utf_8_is_refused() {
-    let mut body = EXAMPLE.as_bytes().to_vec();
-    let at = EXAMPLE.find("spring").unwrap();
-    body[at] = 0xff;
-    assert!(parse(&body).is_err());
+fn bytes_that_are_not_utf_8_become_the_replacement_character() {
+    let body = EXAMPLE.as_bytes().to_vec();
+    let mut other = body.clone();
+    other[EXAMPLE.find("spring").unwrap()] = 0xff;
+    let event = parse(&other).unwrap().events.remove(1);
+    assert!(
+        matches!(&event.detail, EventDetail::Ad { ad, .. } if ad == "\u{fffd}pring-checkup"),
+        "{event:?}"
+    );
+    assert_eq!(parse(&other).unwrap().left_out, []);
     // Also in a field that the format does not have.
-    body =
-        br#"{"v":1,"s":"clinic","l":"1","e":[{"k":"view","u":"https://clinic.example/"}],"x":"?"}"#.to_vec();
-    assert!(parse(&body).is_ok());
-    let at = body.len() - 3;
-    body[at] = 0xff;
-    let error = parse(&body).unwrap_err();
-    assert_eq!((error.path.as_str(), &*error.problem), ("body", "is not UTF-8"));
+    assert!(parse(&[&body[..body.len() - 1], b",\"x\":\"\xff\"}"].concat()).is_ok());
+    // Other encodings are not JSON.
+    let utf_16: Vec<u8> = EXAMPLE.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(parse(&utf_16).unwrap_err().path, "body");
 }
 
 #[test]
@@ -118,42 +142,163 @@ fn vitals_that_were_not_measured_stay_unknown() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_its_place_and_never_repeated() {
+fn a_wrong_envelope_is_named_with_its_place_and_never_repeated() {
     refused("", "body", "ends before the JSON object does");
     refused("[]", "body", "must be an object");
-    refused("{\"v\":1} x", "body", "has no field s");
-    refused(&with_event(r#"{"k":7}"#), "e[0].k", "must be text");
-    refused(&with_event(r#"{"k":"<script>"}"#), "e[0].k", "is not a kind of event");
-    refused(&with_event(r#"{"k":"view"}"#), "e[0].u", "is missing: the first event needs its page's address");
-    refused(&with_event(r#"{"k":"view","a":-1}"#), "e[0].a", "must be a number that is not negative");
-    refused(&with_event(r#"{"k":"view","k":"view"}"#), "e[0]", "has the field k twice");
-    refused(
-        &with_event(r#"{"k":"ad","n":"seen","ad":"a"}"#),
-        "e[0].n",
-        "must be impression, viewable or click",
-    );
-    refused(&with_event(r#"{"k":"error"}"#), "e[0].m", "is missing");
+    refused("{\"v\":1} x", "body", "is not JSON at line 1, column 9");
+    refused(r#"{"v":1,"l":"1","e":[]}"#, "body", "has no field s");
+    refused(r#"{"v":1,"s":"a","s":"b","l":"1","e":[]}"#, "s", "stands twice");
+    refused(r#"{"v":1,"s":"a","l":"1","e":{}}"#, "e", "must be a sequence");
     refused(&with_event(""), "e", "must hold 1 to 100 events");
+    refused(
+        &with_event(&vec![r#"{"k":"view","u":"https://a.example/"}"#; 101].join(",")),
+        "e",
+        "must hold 1 to 100 events",
+    );
     refused(r#"{"v":2,"s":"a","l":"1","e":[]}"#, "v", "must be 1");
     refused(
         r#"{"v":1,"s":"a","l":"K","e":[]}"#,
         "l",
         "must be a 64-bit number in base 36: 1 to 13 of 0-9 and a-z",
     );
+    refused(r#"{"v":1,"s":"a","l":"1","o":4294967295,"e":[{}]}"#, "o", "must be below 2^32 - 100");
+    refused(r#"{"v":1,"s":"a","l":"1","o":-1,"e":[{}]}"#, "o", "must be a number that is not negative");
+    // No event says where it happened.
+    refused(&with_event(r#"{"k":"view"}"#), "e[0].u", "is missing: the first event needs its page's address");
+    refused(&with_event(r#"{"k":"view","u":7}"#), "e[0].u", "must be text");
     refused(
-        r#"{"v":1,"s":"a","l":"1","o":4294967295,"e":[{"k":"missing"}]}"#,
-        "o",
-        "must be below 2^32 - 100",
+        &with_event(r#"{"k":"view","u":"about:blank"},{"k":"view"}"#),
+        "e[0].u",
+        "must be an http or https address",
+    );
+    refused(&with_event("7"), "e[0]", "must be an object");
+    // What is no JSON is named, not what is of a wrong type before it.
+    refused(
+        &with_event(r#"{"k":7,"u":"https://a.example/"},{"k":"a\x"}"#),
+        "body",
+        "is not JSON at line 1, column 75",
+    );
+    refused(&with_event("{\"k\":\"a\nb\"}"), "e[0].k", "is not JSON at line 1, column 40");
+}
+
+#[test]
+fn an_event_that_cannot_be_kept_costs_no_other_and_no_number() {
+    let good = r#"{"k":"view","u":"https://a.example/"}"#;
+    for (bad, path, problem) in [
+        ("7", "e[1]", "must be an object"),
+        ("null", "e[1]", "must be an object"),
+        ("{}", "e[1]", "has no field k"),
+        (r#"{"k":7}"#, "e[1].k", "must be text"),
+        (r#"{"k":"<script>"}"#, "e[1].k", "is not a kind of event"),
+        (r#"{"k":"view","k":"view"}"#, "e[1].k", "stands twice"),
+        (r#"{"k":"ad","n":"seen","ad":"a"}"#, "e[1].n", "must be impression, viewable or click"),
+        (r#"{"k":"ad","n":"click"}"#, "e[1].ad", "is missing"),
+        (r#"{"k":"error"}"#, "e[1].m", "is missing"),
+        (r#"{"k":"error","m":""}"#, "e[1].m", "must not be empty"),
+        (r#"{"k":"error","m":42}"#, "e[1].m", "must be text"),
+        (r#"{"k":"event","n":1e400}"#, "e[1].n", "cannot be read"),
+        (r#"{"k":"outbound","n":[]}"#, "e[1].n", "must be text"),
+        (r#"{"k":"view","u":{}}"#, "e[1].u", "must be text"),
+        (r#"{"k":"view","u":"mailto:ivan@mail.ru"}"#, "e[1].u", "must be an http or https address"),
+    ] {
+        let body = with_event(&[good, bad, r#"{"k":"missing"}"#].join(","));
+        assert_eq!(kept(&body), [(0, "view"), (2, "missing")], "{bad}");
+        assert_eq!(left_out(&body), [(path.to_owned(), problem.to_owned(), true)], "{bad}");
+    }
+}
+
+#[test]
+fn a_field_that_cannot_be_read_costs_no_event() {
+    for (field, path, problem) in [
+        (r#""st":42"#, "st", "must be text"),
+        (r#""st":["at f"]"#, "st", "must be text"),
+        (r#""a":-1"#, "a", "must be a number that is not negative"),
+        (r#""a":1e999"#, "a", "cannot be read"),
+        (r#""r":{"a":"b"}"#, "r", "must be text"),
+        (r#""st":"a","st":"b""#, "st", "stands twice"),
+        (r#""ln":"12""#, "ln", "must be a number that is not negative"),
+    ] {
+        let body = with_event(&on_page(&format!(r#"{{"k":"error","m":"x",{field}}}"#)));
+        assert_eq!(kept(&body), [(0, "error")], "{field}");
+        assert_eq!(left_out(&body), [(format!("e[0].{path}"), problem.to_owned(), false)], "{field}");
+    }
+    assert_eq!(left_out(&with_event(&on_page(r#"{"k":"error","m":"x","st":null}"#))), []);
+}
+
+#[test]
+fn a_field_of_the_beacon_that_cannot_be_read_costs_only_itself() {
+    for field in [
+        r#""w":"wide""#,
+        r#""h":-1"#,
+        r#""g":null,"z":7"#,
+        r#""c":"yes""#,
+        r#""t":1e999"#,
+        r#""b":[]"#,
+        r#""at":"now""#,
+        r#""ck":7"#,
+        r#""w":1,"w":2"#,
+    ] {
+        let body = format!(r#"{{"v":1,"s":"a","l":"1",{field},"e":[{}]}}"#, on_page(r#"{"k":"view"}"#));
+        assert_eq!(kept(&body), [(0, "view")], "{field}");
+        assert_eq!(left_out(&body).len(), 1, "{field}");
+    }
+}
+
+#[test]
+fn half_a_character_is_replaced_and_nothing_is_lost() {
+    let body = with_event(&on_page(
+        r#"{"k":"event","n":"boom \ud83d","p":{"q\udc00":"\ud83d","ok":"\ud83d\ude00"}}"#,
+    ));
+    let beacon = parse(body.as_bytes()).unwrap();
+    let EventDetail::Event { name, props } = &beacon.events[0].detail else { panic!("not an event") };
+    assert_eq!((&**name, beacon.left_out.len()), ("boom \u{fffd}", 0));
+    let pairs: Vec<(&str, &str)> = props.iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!(pairs, [("q\u{fffd}", "\u{fffd}"), ("ok", "😀")]);
+}
+
+#[test]
+fn an_event_is_on_the_page_of_the_one_before_also_if_that_is_left_out() {
+    let events = [
+        r#"{"k":"view","u":"https://a.example/one"}"#,
+        r#"{"k":"nonsense","u":"https://a.example/two"}"#,
+        r#"{"k":"missing"}"#,
+        r#"{"k":7,"u":"https://a.example/three"}"#,
+        r#"{"k":"missing"}"#,
+        r#"{"k":"leave","u":7}"#,
+        r#"{"k":"missing"}"#,
+    ];
+    let beacon = parse(with_event(&events.join(",")).as_bytes()).unwrap();
+    let pages: Vec<_> =
+        beacon.events.iter().map(|event| (event.index, event.page.as_ref().map(|page| &*page.url))).collect();
+    assert_eq!(
+        pages,
+        [
+            (0, Some("https://a.example/one")),
+            (2, Some("https://a.example/two")),
+            (4, Some("https://a.example/three")),
+            (6, None)
+        ]
     );
 }
 
 #[test]
-fn too_many_of_anything_is_refused() {
-    let events = vec![r#"{"k":"view","u":"https://a.example/"}"#; 101].join(",");
-    refused(&with_event(&events), "e", "must hold 1 to 100 events");
-    let many: Vec<String> = (0..31).map(|n| format!("\"p{n}\":1")).collect();
-    let event = format!(r#"{{"k":"event","n":"x","u":"https://a.example/","p":{{{}}}}}"#, many.join(","));
-    refused(&with_event(&event), "e[0].p", "must hold at most 30 properties");
+fn properties_beyond_the_limit_are_left_out() {
+    let many: Vec<String> = (0..33).map(|n| format!("\"p{n}\":{n}")).collect();
+    for p in [
+        format!("{{{}}}", many.join(",")),
+        format!("[{}]", vec!["\"a=b\""; 33].join(",")),
+        format!("\"{}\"", vec!["a=b"; 33].join("&")),
+    ] {
+        let body = with_event(&on_page(&format!(r#"{{"k":"event","n":"x","p":{p}}}"#)));
+        let EventDetail::Event { props, .. } = parse(body.as_bytes()).unwrap().events.remove(0).detail else {
+            panic!("not an event")
+        };
+        assert_eq!(props.len(), 30);
+        assert_eq!(
+            left_out(&body),
+            [("e[0].p".to_owned(), "has 3 without a value or over the limit of 30".to_owned(), false)]
+        );
+    }
 }
 
 #[test]
@@ -234,6 +379,8 @@ fn a_property_that_is_no_text_number_or_flag_is_dropped_alone() {
         _ => panic!("not an event"),
     };
     assert_eq!(props(r#"{"a":null,"b":[1,[2]],"c":{"d":{}},"e":"kept"}"#), "e=kept");
+    assert_eq!(props(r#"{"a":1e999,"b":[1,[2]],"e":"kept","f":true}"#), "e=kept f=true");
+    assert_eq!(props(r#"["a=1",1e999,[],null,"e=kept"]"#), "a=1 e=kept");
     assert_eq!(
         props(r#""doctor=%D0%98%D0%B2%D0%B0%D0%BD&first=true&x=a+b""#),
         "doctor=Иван first=true x=a b"
@@ -253,7 +400,7 @@ fn ages_are_counted_on_the_pages_clock_if_it_is_given() {
     assert_eq!(ages, [123, 0, MAX_AGE_MS, 7]);
     assert_eq!((beacon.page_load, beacon.cookies_enabled, beacon.automated), (1 << 52, true, false));
     assert_eq!(beacon.events[3].detail, EventDetail::Leave { engaged_ms: 0, scroll_depth: 0 });
-    refused(r#"{"v":1,"s":"a","l":1.5,"e":[]}"#, "l", "must be below 1, or text");
+    refused(r#"{"v":1,"s":"a","l":1.5,"e":[{}]}"#, "l", "must be below 1, or text");
 }
 
 #[test]
