@@ -144,6 +144,8 @@ impl Running {
             "sites reloaded"
         );
         reload_lists(&config);
+        // A failure is logged and counted, and the files in use stay in use.
+        self.collector.privacy().places().reload_if_changed();
         self.collector.reload(&config);
         self.server.handler().reload(&config.sites);
         self.reports.reload(now);

@@ -25,6 +25,7 @@ const COUNTERS: &[&str] = &[
     "footfall_connections_failed_total",
     "footfall_connections_rejected_total{reason=\"address_limit\"}",
     "footfall_connections_rejected_total{reason=\"limit\"}",
+    "footfall_event_fields_dropped_total",
     "footfall_events_accepted_total",
     "footfall_events_dropped_total{reason=\"bot\"}",
     "footfall_events_dropped_total{reason=\"duplicate\"}",
@@ -202,13 +203,22 @@ fn without_tls_no_certificate_is_exported() {
 #[test]
 fn place_files_that_are_missing_or_broken_are_counted() {
     let directory = tempfile::tempdir().unwrap();
-    let broken = directory.path().join("broken.mmdb");
-    std::fs::write(&broken, "no places").unwrap();
-    let missing = directory.path().join("missing.mmdb");
+    let [broken, missing] = ["broken", "missing"].map(|name| directory.path().join(name));
+    for file in [&broken, &missing] {
+        std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/geo/asn.mmdb"), file).unwrap();
+    }
     let mut collector = without_store(&format!("geo = [{broken:?}, {missing:?}]\n"));
     collector.start();
+    assert_eq!(metric(&collector, "footfall_geo_missing_files"), 0.0);
+    // Neither keeps a collector from working that has read them already.
+    std::fs::remove_file(&missing).unwrap();
+    std::fs::write(directory.path().join("new"), "no places").unwrap();
+    std::fs::rename(directory.path().join("new"), &broken).unwrap();
     assert_eq!(metric(&collector, "footfall_geo_missing_files"), 1.0);
-    assert_eq!(metric(&collector, "footfall_geo_reload_failures_total"), 1.0);
+    process::signal(collector.pid(), Signal::HUP);
+    eventually("the broken file is counted", PATIENCE, || {
+        metric(&collector, "footfall_geo_reload_failures_total") == 1.0
+    });
     assert!(metric(&collector, "footfall_geo_age_seconds") < 600.0);
 }
 

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::net::SocketFlags;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::secret::wipe_stack;
+use crate::secret::stack;
 use crate::transport::accept::dispatcher::{AcceptedConnection, Dispatcher};
 use crate::transport::error::ServerError;
 use crate::transport::handler::Handler;
@@ -115,7 +115,7 @@ impl Acceptor {
                     }
                     if !polled[0].revents().is_empty() {
                         listener.accept(&dispatcher);
-                        wipe_stack::<STACK_BYTES>();
+                        stack::wipe::<STACK_BYTES>();
                     }
                 }
             })
