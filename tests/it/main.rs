@@ -8,6 +8,7 @@
 #![allow(clippy::too_many_lines)]
 
 mod access;
+mod addresses;
 mod alerts;
 mod bad_input;
 mod bots;
