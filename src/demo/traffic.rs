@@ -8,7 +8,7 @@ use crate::demo::clinic::{self, REFERRALS, SITE};
 use crate::demo::draw::{chance, mix, pick, weighted};
 use crate::demo::page_view::{EncodedRows, PageWriter, read_page};
 use crate::demo::visitor::DemoVisitor;
-use crate::enrich;
+use crate::enrich::{self, ReferrerOrigin};
 use crate::event::{EventKind, EventRow, ScreenClass, UnixDay, UnixSeconds};
 use crate::ingest::assemble;
 use crate::privacy::scrub::Campaign;
@@ -45,7 +45,12 @@ impl ReferralSources {
                 campaign: campaign.into(),
                 ..Campaign::default()
             };
-            let found = enrich::traffic_source(referrer_host, clinic::HOST, &campaign, click_id);
+            let found = enrich::traffic_source(
+                ReferrerOrigin::Site(referrer_host),
+                clinic::HOST,
+                &campaign,
+                click_id,
+            );
             (found.name.to_owned(), found.channel)
         };
         Self {

@@ -8,6 +8,8 @@
 #![allow(clippy::too_many_lines)]
 
 mod access;
+mod addresses;
+mod alerts;
 mod bad_input;
 mod bots;
 mod browser;

@@ -122,14 +122,14 @@ fn texts_without_escapes_are_borrowed() {
 
 #[test]
 fn properties_are_texts_whatever_their_type() {
-    let EventDetail::Event { name, props } =
-        detail(r#"{"k":"event","n":"booking","p":{"a":"x","b":1,"c":true,"d":-2.5}}"#)
-    else {
+    let EventDetail::Event { name, props } = detail(
+        r#"{"k":"event","n":"booking","p":{"a":"x","b":1,"c":true,"d":-2.5,"e":0.3333333333333333,"f":79161234567}}"#,
+    ) else {
         panic!("not an event");
     };
     assert_eq!(name, "booking");
     let values: Vec<&str> = props.iter().map(|(_, value)| &**value).collect();
-    assert_eq!(values, ["x", "1", "true", "-2.5"]);
+    assert_eq!(values, ["x", "1", "true", "-2.5", "0.333", "79160000000"]);
 }
 
 #[test]
