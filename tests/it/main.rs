@@ -25,6 +25,7 @@ mod linking;
 #[path = "../load/mod.rs"]
 mod load;
 mod metrics;
+mod nginx;
 mod packaging;
 mod quarantine;
 mod reconcile;
