@@ -14,7 +14,6 @@ mod browser;
 mod burst;
 mod closing;
 mod common;
-mod dockerfile;
 mod docs;
 mod embedded;
 mod encoding;
