@@ -7,7 +7,7 @@ VENV := $(CACHE)/venv
 PROMTOOL := $(or $(shell command -v promtool 2>/dev/null),$(CACHE)/promtool/promtool)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: run test fuzz bench chaos script lists suites help fmt lint unit alerts script-test browser-test doc deny deps-node deps-clients deps-python deps-browser deps-chaos deps-promtool deps-debian chaos-test engine geo clean
+.PHONY: run test fuzz bench chaos script lists suites help fmt lint unit alerts script-test browser-test doc deny deps-node deps-clients deps-python deps-browser deps-chaos deps-promtool deps-debian deps-nginx chaos-test engine geo clean
 
 help:
 	@echo "make run     start the collector, the embedded store and a demonstration site"
@@ -55,7 +55,7 @@ engine:
 geo:
 	$(CARGO) run --locked -q -- geo install --dir geo
 
-unit: engine geo deps-python deps-clients deps-debian
+unit: engine geo deps-python deps-clients deps-debian deps-nginx
 	TEST_PYTHON=$(VENV)/bin/python $(CARGO) test --locked --workspace
 
 # The short form of `make chaos`.
@@ -97,6 +97,12 @@ deps-promtool:
 	@[ -x "$(PROMTOOL)" ] || { $(SUDO) apt-get update -q && mkdir -p $(CACHE)/promtool && cd $(CACHE)/promtool && \
 		apt-get download -q prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool > promtool.new && \
 		chmod 755 promtool.new && mv promtool.new promtool && rm prometheus_*.deb; }
+
+# Only the program: installing the package would start a server.
+deps-nginx:
+	@[ -x "$(CACHE)/nginx/nginx" ] || { $(SUDO) apt-get update -q && mkdir -p $(CACHE)/nginx && cd $(CACHE)/nginx && \
+		apt-get download -q nginx && dpkg-deb --fsys-tarfile nginx_*.deb | tar -xO ./usr/sbin/nginx > nginx.new && \
+		chmod 755 nginx.new && mv nginx.new nginx && rm nginx_*.deb; }
 
 # A Debian 12 in which the tests of packaging run. Where it cannot be had, or without root, they are skipped and say so.
 deps-debian:

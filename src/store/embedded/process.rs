@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clickhouse_embedded::install::{self, InstallError};
@@ -73,12 +73,19 @@ pub fn library() -> Result<PathBuf, EngineError> {
     if path.is_file() { Ok(path) } else { Err(EngineError::Missing(path)) }
 }
 
-/// The path of the engine's library. Fetches the engine if it is missing.
-pub fn install() -> Result<PathBuf, EngineError> {
-    match library_from_environment()? {
-        Some(path) => Ok(path),
-        None => Ok(install::install(&cache_directory()?)?),
+/// The path of the engine's library. If it is missing, it is unpacked from `archive`, or else fetched.
+///
+/// # Errors
+/// When there is no cache directory, or the package cannot be fetched or unpacked.
+pub fn install(archive: Option<&Path>) -> Result<PathBuf, EngineError> {
+    if let Some(path) = library_from_environment()? {
+        return Ok(path);
     }
+    let cache = cache_directory()?;
+    Ok(match archive {
+        Some(archive) => install::install_from(archive, &cache)?,
+        None => install::install(&cache)?,
+    })
 }
 
 fn library_from_environment() -> Result<Option<PathBuf>, EngineError> {
