@@ -19,7 +19,9 @@ pub use check::{DEFAULT_SEAL_BYTES, MAX_SEAL_ROWS};
 pub use host::HostPattern;
 pub(crate) use host::WebAddress;
 pub use load::{ConfigError, ReadConfig};
-pub use model::{AccessConfig, ClientLimits, Config, DATABASE, SpoolLimits, StoreConfig, TlsConfig};
+pub use model::{
+    AccessConfig, BrowserUrl, ClientLimits, Config, DATABASE, SpoolLimits, StoreConfig, TlsConfig,
+};
 pub use raw::{ConfigProblems, Severity};
 pub use site::{CookieRule, DropBots, NamePatterns, Retention, SignatureRules, Site, Sites};
 pub(crate) use written::WrittenSettings;

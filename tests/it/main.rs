@@ -16,6 +16,7 @@ mod burst;
 mod closing;
 mod common;
 mod configuration;
+mod demo;
 mod dockerfile;
 mod docs;
 mod embedded;
@@ -26,6 +27,7 @@ mod key;
 mod linking;
 #[path = "../load/mod.rs"]
 mod load;
+mod public_url;
 mod quarantine;
 mod reconcile;
 mod report;
