@@ -10,7 +10,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 .PHONY: run test fuzz bench chaos script lists suites help fmt lint unit alerts script-test browser-test doc deny deps-node deps-clients deps-python deps-browser deps-chaos deps-promtool deps-debian deps-nginx chaos-test engine geo clean
 
 help:
-	@echo "make run     start the collector, the embedded store and a demonstration site"
+	@echo "make run     start a demonstration: a collector, a store with a month of invented visitors, a clinic's site"
 	@echo "make test    run all checks: format, lints, alert rules, unit, integration, browser and doc tests"
 	@echo "make bench   measure speed and memory; write benches/RESULTS.md"
 	@echo "make chaos   inject a thousand kills and other faults under load; write benches/RESULTS.md"
@@ -22,6 +22,7 @@ help:
 # --- run -------------------------------------------------------------------------------------------------------------
 
 run:
+	@[ -x target/release/footfall ] || echo "make run: the first build takes 5 to 15 minutes, and about 260 MB are fetched. Later runs take seconds."
 	$(CARGO) build --release --locked
 	target/release/footfall embedded --install
 	target/release/footfall geo install --dir geo

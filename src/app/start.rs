@@ -33,7 +33,7 @@ use crate::transport::{Server, ServerOptions};
 const BACKGROUND_THREADS: usize = 2;
 
 /// Runs a collector until it is told to stop or its spool fails. `read` reads the configuration, at the start and at each
-/// `SIGHUP`. `after_start` runs once beacons are accepted.
+/// `SIGHUP`. `companion` begins once beacons are accepted, and the collector stops if it fails.
 ///
 /// # Errors
 /// When the configuration is wrong, which includes an address in use and a directory that cannot be used; when another collector works in
@@ -42,7 +42,7 @@ pub(crate) fn serve(
     log_format: LogFormat,
     log_level: LogLevel,
     read: impl Fn() -> Result<ReadConfig, ConfigError>,
-    after_start: impl AsyncFnOnce() -> Result<(), ExitError>,
+    companion: impl AsyncFnOnce() -> Result<(), ExitError>,
 ) -> Result<(), ExitError> {
     let wrong = |error| ExitError::new(Exit::Configuration, error);
     let mut checked = read().map_err(wrong)?;
@@ -69,8 +69,7 @@ pub(crate) fn serve(
     runtime.block_on(async {
         let signals = Signals::catch()?;
         let running = start(config, written, log_format).await?;
-        after_start().await?;
-        running.run_until_stopped(signals, read).await
+        running.run_until_stopped(signals, read, companion()).await
     })
 }
 
@@ -206,7 +205,6 @@ fn announce(
     server: &Server<PublicHandler<Collector>>,
     log_format: LogFormat,
 ) -> std::io::Result<()> {
-    let scheme = if config.tls.is_some() { "https" } else { "http" };
     tracing::info!(
         beacons = %addresses.beacons,
         admin = %addresses.admin,
@@ -218,22 +216,34 @@ fn announce(
     if log_format == LogFormat::Json {
         return Ok(());
     }
-    let host = match addresses.beacons {
-        address if address.ip().is_unspecified() => format!("localhost:{}", address.port()),
-        address => address.to_string(),
-    };
+    let url = config.browser_url_of(addresses.beacons);
+    let address = &url.address;
     let (hashed, integrity) = server.handler().script();
     let site = config.sites.iter().min_by_key(|site| &site.id);
     let id = site.map_or("SITE", |site| &site.id);
     let any = site.is_some_and(|site| site.hosts.contains(&HostPattern::Any));
     let mut out = std::io::stdout().lock();
     writeln!(out, "Put this into every page of site {id}{}:", if any { " (any host)" } else { "" })?;
-    writeln!(out, "  <script defer src=\"{scheme}://{host}/s.js\" data-site=\"{id}\"></script>")?;
-    writeln!(out, "To pin this version of the script, use src=\"{scheme}://{host}{hashed}\" with")?;
+    writeln!(out, "  <script defer src=\"{address}/s.js\" data-site=\"{id}\"></script>")?;
+    writeln!(out, "To pin this version of the script, use src=\"{address}{hashed}\" with")?;
     writeln!(out, "  integrity=\"{integrity}\" crossorigin=\"anonymous\"")?;
-    writeln!(
-        out,
-        "Reports are at http://{}, metrics at http://{}/metrics.",
-        addresses.reports, addresses.admin
-    )
+    if url.is_local {
+        writeln!(
+            out,
+            "Only browsers on this machine reach {address}. Set `public_url` to the address that visitors' browsers use."
+        )?;
+    }
+    let [reports, metrics] =
+        [addresses.reports, addresses.admin].map(|address| operator_url(config, address));
+    writeln!(out, "Reports are at {reports}, metrics at {metrics}/metrics.")
+}
+
+/// The address of an operator's listener for a browser on this machine. Beyond loopback it has the certificate of `listen`.
+fn operator_url(config: &Config, address: SocketAddr) -> String {
+    let is_loopback = address.ip().to_canonical().is_loopback();
+    let scheme = if config.tls.is_some() && !is_loopback { "https" } else { "http" };
+    match address.ip().is_unspecified() {
+        true => format!("{scheme}://localhost:{}", address.port()),
+        false => format!("{scheme}://{address}"),
+    }
 }

@@ -8,8 +8,8 @@ use clap::ValueEnum;
 use crate::app::{Exit, ExitError};
 use crate::command::arguments::CommonArguments;
 use crate::report::{self, RawReportRequest, Reports, catalogue, table};
-use crate::store::Client;
 use crate::store::days::OpenDays;
+use crate::store::{Client, sql};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArguments {
@@ -45,7 +45,7 @@ pub(crate) struct ReportArguments {
     /// Begin CSV with a byte-order mark, so that Excel reads it as UTF-8.
     #[arg(long)]
     bom: bool,
-    /// Print the query instead of running it.
+    /// Print the query with its parameters instead of running it, for `footfall query -`.
     #[arg(long)]
     sql: bool,
 }
@@ -81,10 +81,11 @@ pub(crate) fn run(arguments: ReportArguments, common: &CommonArguments) -> Resul
     let reports = open_days.into_iter().fold(reports, Reports::with_open_days);
     let request = reports.parse(&raw(&arguments, name)).map_err(usage)?;
     if arguments.sql {
-        let (sql, parameters) = reports.query(&request);
+        let (text, parameters) = reports.query(&request);
         let values: String =
-            parameters.iter().map(|(name, value)| format!("-- {name} = {value:?}\n")).collect();
-        return print(&format!("{values}{sql}"));
+            parameters.iter().map(|(name, value)| format!("{}\n", sql::set_parameter(name, value))).collect();
+        let title = "-- For `footfall query -`, or `clickhouse-client --multiquery`.";
+        return print(&format!("{title}\n{values}{};\n", text.trim_end()));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(reports.run(request))?;

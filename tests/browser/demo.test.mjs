@@ -1,34 +1,34 @@
 // The demonstration site of `footfall demo`: its pages work and are counted under their content security policy.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { launch } from "../../script/test/support.mjs";
 import { freePort, program, sleep } from "./footfall.mjs";
 
-let browser, child, directory, site;
+let browser, child, directory, ended, site;
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "footfall-demo-"));
   const [collector, admin, reports, store, clinic] = await Promise.all(Array.from({ length: 5 }, freePort));
-  // No store runs at this address: the collector accepts beacons without it.
-  await writeFile(
-    join(directory, "footfall.toml"),
-    `listen = "127.0.0.1:${collector}"
-admin = "127.0.0.1:${admin}"
-reports = "127.0.0.1:${reports}"
-data = "${directory}/data"
-key = "${directory}/key"
-key_on_disk = true
-[store]
-url = "http://127.0.0.1:${store}"
-`,
-  );
-  site = `http://127.0.0.1:${clinic}`;
-  const { TEST_BIN: _, ...env } = process.env;
-  child = spawn(program, ["demo", "--config", "footfall.toml", "--site", `127.0.0.1:${clinic}`], { cwd: directory, env, stdio: "ignore" });
+  const { TEST_BIN: _, ...inherited } = process.env;
+  const address = (port) => `127.0.0.1:${port}`;
+  const env = {
+    ...inherited,
+    FOOTFALL_LISTEN: address(collector),
+    FOOTFALL_ADMIN: address(admin),
+    FOOTFALL_REPORTS: address(reports),
+    FOOTFALL_STORE_LISTEN: address(store),
+    FOOTFALL_KEY: join(directory, "key"),
+    FOOTFALL_KEY_ON_DISK: "true",
+  };
+  site = `http://${address(clinic)}`;
+  // Few visitors are invented fast. The demonstration leaves them as they are.
+  execFileSync(program, ["demo", "--visitors", "20"], { cwd: directory, env, stdio: "ignore" });
+  child = spawn(program, ["demo", "--site", address(clinic)], { cwd: directory, env, stdio: "ignore" });
+  ended = new Promise((resolve) => child.once("exit", resolve));
   browser = await launch();
   const end = Date.now() + 60_000;
   const ready = (address) => fetch(address).then(({ ok }) => ok, () => false);
@@ -39,7 +39,9 @@ url = "http://127.0.0.1:${store}"
 });
 after(async () => {
   await browser?.close();
-  child?.kill("SIGKILL");
+  child?.kill("SIGTERM");
+  // Its store writes into the directory until then.
+  await ended;
   await rm(directory, { recursive: true, force: true });
 });
 

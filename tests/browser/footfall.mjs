@@ -150,7 +150,7 @@ async function serveSite(collector) {
       [status, body] = [404, await readFile(new URL("missing.html", files))];
     }
     const type = status === 200 ? types[name.split(".").at(-1)] : types.html;
-    if (type === types.html) body = body.toString().replaceAll("{{collector}}", collector);
+    if (type === types.html) body = body.toString().replaceAll("{{collector}}", collector).replaceAll("{{site}}", "clinic");
     response.writeHead(status, { "content-type": type }).end(body);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -9,7 +9,6 @@
 
 mod access;
 mod addresses;
-mod alerts;
 mod bad_input;
 mod bots;
 mod browser;
@@ -17,6 +16,7 @@ mod burst;
 mod closing;
 mod common;
 mod configuration;
+mod demo;
 mod docs;
 mod embedded;
 mod encoding;
@@ -31,6 +31,7 @@ mod metrics;
 mod nginx;
 mod packaging;
 mod partial;
+mod public_url;
 mod quarantine;
 mod reconcile;
 mod report;
