@@ -5,6 +5,7 @@
 mod arguments;
 mod config;
 mod demo;
+mod exemption;
 mod explain;
 mod geo;
 mod key;
