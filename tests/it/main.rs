@@ -29,6 +29,7 @@ mod load;
 mod partial;
 mod quarantine;
 mod reconcile;
+mod refusals;
 mod report;
 mod schema;
 mod serve;
