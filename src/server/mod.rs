@@ -8,6 +8,8 @@ mod body;
 mod collector;
 mod cors;
 mod handler;
+mod log_throttle;
+mod refusal;
 mod request_metrics;
 mod response;
 mod route;
@@ -15,3 +17,4 @@ mod script;
 
 pub use collector::BeaconCollector;
 pub use handler::{PublicHandler, PublicOptions};
+pub use refusal::RefusalReason;

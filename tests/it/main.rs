@@ -34,6 +34,7 @@ mod partial;
 mod public_url;
 mod quarantine;
 mod reconcile;
+mod refusals;
 mod report;
 mod rules;
 mod schema;
