@@ -14,6 +14,7 @@ mod browser;
 mod burst;
 mod closing;
 mod common;
+mod dashboards;
 mod docs;
 mod embedded;
 mod encoding;
