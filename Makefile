@@ -56,7 +56,7 @@ engine:
 geo:
 	$(CARGO) run --locked -q -- geo install --dir geo
 
-unit: engine geo deps-python deps-clients deps-debian deps-nginx
+unit: engine geo deps-python deps-clients deps-debian deps-nginx deps-promtool
 	TEST_PYTHON=$(VENV)/bin/python $(CARGO) test --locked --workspace
 
 # The short form of `make chaos`.

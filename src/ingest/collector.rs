@@ -54,7 +54,7 @@ impl Collector {
 
     /// The number of configured sites.
     pub fn site_count(&self) -> usize {
-        self.settings.load().sites.len()
+        self.pipeline.site_count()
     }
 
     /// The privacy stage, which holds the key and the places.

@@ -91,6 +91,11 @@ impl BeaconPipeline {
         self.settings.store(PipelineSettings::from_config(config));
     }
 
+    /// The number of configured sites.
+    pub fn site_count(&self) -> usize {
+        self.settings.load().sites.len()
+    }
+
     pub fn privacy(&self) -> &Privacy {
         &self.privacy
     }

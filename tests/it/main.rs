@@ -16,6 +16,7 @@ mod burst;
 mod closing;
 mod common;
 mod configuration;
+mod dashboards;
 mod demo;
 mod docs;
 mod embedded;

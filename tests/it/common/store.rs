@@ -46,6 +46,11 @@ impl StoreClient {
         Self { listen, user: COLLECTOR, passwords: Some(Box::leak(file.into_boxed_path())) }
     }
 
+    /// The same store for another user.
+    pub fn with_user(self, user: &'static str) -> Self {
+        Self { user, ..self }
+    }
+
     /// The headers with user and password, each ended by CRLF.
     pub fn credentials(&self) -> String {
         let text = self.passwords.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
