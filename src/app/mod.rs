@@ -10,6 +10,7 @@ mod log;
 mod metrics;
 mod open_files;
 mod running;
+mod script_tag;
 mod start;
 mod store_watch;
 mod tasks;

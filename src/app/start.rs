@@ -9,6 +9,7 @@ use crate::access::TokenVerifier;
 use crate::app::exit::{Exit, ExitError};
 use crate::app::log::{self, LogFormat, LogLevel};
 use crate::app::running::Running;
+use crate::app::script_tag::script_tag;
 use crate::app::tasks::{self, Tasks};
 use crate::app::{health, metrics, open_files, tokens};
 use crate::config::{Config, ConfigError, HostPattern};
@@ -166,9 +167,9 @@ fn announce(
     let any = site.is_some_and(|site| site.hosts.contains(&HostPattern::Any));
     let mut out = std::io::stdout().lock();
     writeln!(out, "Put this into every page of site {id}{}:", if any { " (any host)" } else { "" })?;
-    writeln!(out, "  <script defer src=\"{scheme}://{host}/s.js\" data-site=\"{id}\"></script>")?;
+    writeln!(out, "  {}", script_tag(&format!("{scheme}://{host}"), site.map(|site| &**site)))?;
     writeln!(out, "To pin this version of the script, use src=\"{scheme}://{host}{hashed}\" with")?;
-    writeln!(out, "  integrity=\"{integrity}\" crossorigin=\"anonymous\"")?;
+    writeln!(out, "  integrity=\"{integrity}\"")?;
     writeln!(
         out,
         "Reports are at http://{}, metrics at http://{}/metrics.",

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use super::error::MalformedBeacon;
-use super::event::{self, BeaconEvent, WireEvent};
+use super::event::{self, BeaconEvent, PageAddress, WireEvent};
 use super::hints::SentHints;
 use super::limits::{MAX_COOKIES, MAX_EVENTS, MAX_PAGE_LOAD, MAX_TAG};
 use super::wire::{Flag, NamedTexts, RawText, WholeNumber, wire_object};
@@ -40,6 +40,8 @@ pub struct Beacon<'a> {
     /// Cookies that the page's script element names.
     pub cookies: Vec<(RawText<'a>, RawText<'a>)>,
     pub hints: SentHints<'a>,
+    /// Whether the address of the first event's page is that of the beacon.
+    pub names_page: bool,
     /// 1 to [`MAX_EVENTS`] events; the first has a page address.
     pub events: Vec<BeaconEvent<'a>>,
 }
@@ -61,6 +63,12 @@ wire_object! {
         /// The page's clock when the beacon is sent, ms. The ages of events count from it.
         #[serde(rename = "at", default)]
         sent_at: Option<f64>,
+        /// Page address, `http` or `https`, of the first event.
+        #[serde(rename = "u", borrow, default)]
+        page_url: Option<RawText<'a>>,
+        /// Referrer of that page.
+        #[serde(rename = "r", borrow, default)]
+        referrer: RawText<'a>,
         /// Screen width in CSS px, at most 65,535.
         #[serde(rename = "w", default)]
         screen_width: WholeNumber,
@@ -109,6 +117,8 @@ pub(super) fn check(wire: WireBeacon<'_>) -> Result<Beacon<'_>, MalformedBeacon>
     if wire.cookies.0.len() > MAX_COOKIES {
         return Err(MalformedBeacon::new("ck", format!("must hold at most {MAX_COOKIES} cookies")));
     }
+    let names_page = wire.events[0].page_url.is_none();
+    let shared = wire.page_url.map(|url| PageAddress { url: url.0, referrer: wire.referrer.0 });
     Ok(Beacon {
         site: wire.site.0,
         page_load,
@@ -122,12 +132,14 @@ pub(super) fn check(wire: WireBeacon<'_>) -> Result<Beacon<'_>, MalformedBeacon>
         automated: wire.automated.0,
         cookies: wire.cookies.0,
         hints: wire.hints.unwrap_or_default(),
-        events: check_events(wire.events, wire.sent_at)?,
+        names_page,
+        events: check_events(wire.events, shared, wire.sent_at)?,
     })
 }
 
 fn check_events<'a>(
     wire: Vec<WireEvent<'a>>,
+    mut shared: Option<PageAddress<'a>>,
     sent_at: Option<f64>,
 ) -> Result<Vec<BeaconEvent<'a>>, MalformedBeacon> {
     let mut events: Vec<BeaconEvent<'_>> = Vec::with_capacity(wire.len());
@@ -136,10 +148,13 @@ fn check_events<'a>(
         let mut event = event::check(event, sent_at)
             .map_err(|(field, problem)| MalformedBeacon::new(format!("e[{index}].{field}"), problem))?;
         if index == 0 && event.page.is_none() {
-            let problem = "is missing: the first event needs its page's address";
-            return Err(MalformedBeacon::new("e[0].u", problem));
+            event.page = shared.take();
+            if event.page.is_none() {
+                let problem = "is missing: the beacon or its first event needs the page's address";
+                return Err(MalformedBeacon::new("u", problem));
+            }
         }
-        // The script names the page in every event. The same page need not be scrubbed again.
+        // A sender may name the page in every event. The same page need not be scrubbed again.
         if event.page.is_some() {
             if last_named.is_some_and(|named: usize| events[named].page == event.page) {
                 event.page = None;

@@ -92,8 +92,11 @@ fn scrubbed_pages<'a>(site: &Site, beacon: &'a Beacon<'_>) -> Result<Vec<Scrubbe
     let mut pages = Vec::with_capacity(1);
     for (index, event) in beacon.events.iter().enumerate() {
         let Some(sent) = &event.page else { continue };
-        let page = scrub::address(&sent.url, &site.query)
-            .map_err(|error| MalformedBeacon::new(format!("e[{index}].u"), error.to_string()))?;
+        let page = scrub::address(&sent.url, &site.query).map_err(|error| {
+            let of_beacon = index == 0 && beacon.names_page;
+            let path = if of_beacon { "u".to_owned() } else { format!("e[{index}].u") };
+            MalformedBeacon::new(path, error.to_string())
+        })?;
         if !site.allows(&page.host) {
             return Err(AssembleError::ForeignHost);
         }
