@@ -86,8 +86,17 @@ tests/clients/node_modules/.package-lock.json: tests/clients/package-lock.json
 script/node_modules/.package-lock.json: script/package-lock.json
 	cd script && npm ci
 
-deps-browser:
-	@command -v chromium >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends chromium; }
+# WebKitGTK needs a screen. Where a browser cannot be installed, its tests do not run; at least one has to be there.
+BROWSER_PACKAGES := chromium chromium-driver firefox-esr webkit2gtk-driver xvfb
+
+deps-browser: $(CACHE)/geckodriver/bin/geckodriver
+	@for package in $(BROWSER_PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+	[ -z "$$missing" ] || { $(SUDO) apt-get update -q; for package in $$missing; do \
+		$(SUDO) apt-get install -qy --no-install-recommends $$package || echo "$$package is not installed: the tests of its browser do not run"; done; }
+
+# Debian's Firefox comes without it. A debug build is made in half of the time.
+$(CACHE)/geckodriver/bin/geckodriver:
+	$(CARGO) install --debug --locked --version 0.37.1 --root $(CACHE)/geckodriver geckodriver
 
 # libfaketime, for faults of the clock. Without it, or without the right to mount, the run skips these faults and says so.
 deps-chaos:

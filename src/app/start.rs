@@ -10,6 +10,7 @@ use crate::app::check::{CheckedFor, check};
 use crate::app::exit::{Exit, ExitError};
 use crate::app::log::{self, LogFormat, LogLevel};
 use crate::app::running::{Running, Signals};
+use crate::app::script_tag::script_tag;
 use crate::app::service::{Liveness, ServiceManager, Watchdog};
 use crate::app::tasks::{self, Tasks};
 use crate::app::{audit, health, metrics, open_files, tokens};
@@ -224,9 +225,9 @@ fn announce(
     let any = site.is_some_and(|site| site.hosts.contains(&HostPattern::Any));
     let mut out = std::io::stdout().lock();
     writeln!(out, "Put this into every page of site {id}{}:", if any { " (any host)" } else { "" })?;
-    writeln!(out, "  <script defer src=\"{address}/s.js\" data-site=\"{id}\"></script>")?;
+    writeln!(out, "  {}", script_tag(address, site.map(|site| &**site)))?;
     writeln!(out, "To pin this version of the script, use src=\"{address}{hashed}\" with")?;
-    writeln!(out, "  integrity=\"{integrity}\" crossorigin=\"anonymous\"")?;
+    writeln!(out, "  integrity=\"{integrity}\"")?;
     if url.is_local {
         writeln!(
             out,

@@ -1,6 +1,7 @@
 //! `GET /b.gif?s=SITE`: one view of a page without JavaScript.
 //!
-//! The page's address comes from `Referer`, or from the parameter `u` where browsers send only the origin there.
+//! The page's address comes from the parameter `u`, or from `Referer`, where most browsers send only the origin. `u` may be a path of that
+//! origin.
 
 use std::borrow::Cow;
 
@@ -60,9 +61,25 @@ pub fn parse<'a>(query: &'a str, referer: &'a str, page_load: u64) -> Result<Bea
     if url.is_empty() {
         return Err(MalformedBeacon::new("u", "is missing, and there is no Referer header"));
     }
+    if url.starts_with('/') {
+        let Some(origin) = origin(referer) else {
+            return Err(MalformedBeacon::new(
+                "u",
+                "is a path, and there is no Referer header with its origin",
+            ));
+        };
+        url = Cow::Owned(format!("{origin}{url}"));
+    }
     let page = PageAddress { url, referrer: Cow::Borrowed("") };
     let events = vec![BeaconEvent { index: 0, age_ms: 0, page: Some(page), detail: EventDetail::View }];
     Ok(Beacon { site, page_load, events, ..Beacon::default() })
+}
+
+/// The part of an address before its path.
+fn origin(url: &str) -> Option<&str> {
+    let host = url.find("://")? + "://".len();
+    let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |length| host + length);
+    Some(&url[..end])
 }
 
 #[cfg(test)]
@@ -81,6 +98,23 @@ mod tests {
         let url = |query: &'static str| parse(query, "", 0).unwrap().events.remove(0).page.unwrap().url;
         assert_eq!(url("s=a&u=https://a.example/%E2%E5?x=1%2B2"), "https://a.example/%E2%E5?x=1+2");
         assert_eq!(url("u=https://a.example/%D0%B2+%25E2&s=a"), "https://a.example/в %E2");
+    }
+
+    #[test]
+    fn a_path_belongs_to_the_origin_of_the_referer() {
+        for (referer, path, url) in [
+            ("https://a.example/", "%2Fdoctors%3Futm_source%3Dx", "https://a.example/doctors?utm_source=x"),
+            ("https://a.example:8443", "/", "https://a.example:8443/"),
+            ("https://a.example/x/y?z", "/doctors", "https://a.example/doctors"),
+            // A second slash does not begin another host.
+            ("https://a.example/", "//b.example/x", "https://a.example//b.example/x"),
+        ] {
+            let query = format!("s=clinic&u={path}");
+            let beacon = parse(&query, referer, 0).unwrap();
+            assert_eq!(beacon.events[0].page.as_ref().unwrap().url, url);
+        }
+        assert_eq!(parse("s=clinic&u=/doctors", "", 0).unwrap_err().path, "u");
+        assert_eq!(parse("s=clinic&u=/doctors", "about:blank", 0).unwrap_err().path, "u");
     }
 
     #[test]

@@ -135,7 +135,8 @@ fn scrubbed_pages<'a>(site: &Site, beacon: &'a Beacon<'_>) -> Result<Vec<PageRes
             Ok(page) if site.allows(&page.host) => Ok(ScrubbedPage::new(page, &sent.referrer)),
             Ok(_) => Err(AssembleError::ForeignHost),
             Err(error) => {
-                let path = format!("e[{}].u", event.index);
+                let of_beacon = beacon.names_page && pages.is_empty();
+                let path = if of_beacon { "u".to_owned() } else { format!("e[{}].u", event.index) };
                 Err(MalformedBeacon::new(path, error.to_string()).into())
             }
         });
