@@ -20,6 +20,7 @@ mod dockerfile;
 mod docs;
 mod embedded;
 mod encoding;
+mod explain;
 mod faults;
 mod hostile;
 mod key;

@@ -1,6 +1,6 @@
 //! `footfall query SQL`: runs a read-only query. The answer is printed as it arrives and is never held in memory.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
 
 use crate::app::{Exit, ExitError};
 use crate::command::arguments::CommonArguments;
@@ -41,11 +41,8 @@ async fn stream(query: clickhouse::query::Query, format: &str) -> Result<(), Exi
     let mut answer = query.fetch_bytes(format)?;
     let mut out = std::io::stdout().lock();
     while let Some(bytes) = answer.next().await? {
-        match out.write_all(&bytes) {
-            // The reader closed the pipe (`| head`). Dropping the answer ends the query.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-            other => other?,
-        }
+        // When the reader closes the pipe, dropping the answer ends the query.
+        out.write_all(&bytes)?;
     }
     out.flush()?;
     Ok(())
