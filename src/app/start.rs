@@ -104,7 +104,10 @@ async fn start(
     let server = Server::start(options, PublicHandler::new(public, &config.sites, collector.clone()))?;
     let addresses =
         Addresses { beacons: server.address(), admin: admin.address(), reports: reports.address() };
-    announce(&config, &addresses, &server, log_format)?;
+    // A start script may read no more than the first lines. That must not end the collector.
+    if let Err(error) = announce(&config, &addresses, &server, log_format) {
+        tracing::warn!(%error, "printing the tag for the pages failed");
+    }
 
     let config = Arc::new(config);
     let embedded = tasks::start_embedded_store(&config);

@@ -109,10 +109,6 @@ fn raw(arguments: &ReportArguments, name: &str) -> RawReportRequest {
     }
 }
 
-/// A reader that closes the pipe (`| head`) causes no error.
 fn print(text: &str) -> Result<(), ExitError> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
+    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
 }

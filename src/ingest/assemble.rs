@@ -8,7 +8,7 @@ use crate::beacon::limits::{MAX_MESSAGE, MAX_NAME, MAX_PROP_NAME, MAX_PROP_VALUE
 use crate::beacon::{Beacon, EventDetail, LeftOut, MalformedBeacon, RawText, ScriptError, WebVitals};
 use crate::config::{NamePatterns, Retention, Site};
 use crate::enrich::{self, BrowserInfo, ReferrerOrigin};
-use crate::event::{BotCategory, EventRow, ScreenClass, UniqueText, UnixDay, UnixSeconds};
+use crate::event::{BotCategory, DropReason, EventRow, ScreenClass, UniqueText, UnixDay, UnixSeconds};
 use crate::privacy::scrub::{self, AppReferrer, ScrubbedAddress};
 use crate::privacy::{GeoPlace, PageLoadIdentity, VisitorIdentity};
 
@@ -43,8 +43,8 @@ pub enum AssembleError {
 /// Events without a row, because their page is none of the site.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Unplaced {
-    pub malformed: u32,
-    pub foreign: u32,
+    /// Their places in the beacon's list.
+    pub events: Vec<(u32, DropReason)>,
     pub left_out: Vec<LeftOut>,
 }
 
@@ -52,11 +52,11 @@ impl Unplaced {
     fn add(&mut self, error: &AssembleError, index: u32) {
         let fault = match error {
             AssembleError::Malformed(fault) => {
-                self.malformed += 1;
+                self.events.push((index, DropReason::Malformed));
                 fault.clone()
             }
             AssembleError::ForeignHost => {
-                self.foreign += 1;
+                self.events.push((index, DropReason::Foreign));
                 MalformedBeacon::new(format!("e[{index}].u"), "is on none of the site's hosts")
             }
         };

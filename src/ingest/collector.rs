@@ -140,8 +140,9 @@ impl Collector {
         drop(known);
         let stored = u32::try_from(events.len()).expect("at most MAX_EVENTS");
         let mut accepted = Accepted { stored, dropped, left_out: unplaced.left_out, site: None };
-        accepted.dropped[DropReason::Malformed as usize] += unplaced.malformed;
-        accepted.dropped[DropReason::Foreign as usize] += unplaced.foreign;
+        for (_, reason) in unplaced.events {
+            accepted.dropped[reason as usize] += 1;
+        }
         Ok(self.finish(context.site, beacon, accepted, ack))
     }
 

@@ -31,7 +31,7 @@ use crate::transport::{
 };
 
 /// The visitor's address that a sender names; proxies do not change it.
-static X_FOOTFALL_ADDRESS: HeaderName = HeaderName::from_static("x-footfall-address");
+pub static X_FOOTFALL_ADDRESS: HeaderName = HeaderName::from_static("x-footfall-address");
 
 /// The response to `GET /`.
 static WELCOME: &str = "Footfall collects statistics of the sites that embed its script, /s.js.\n\
@@ -219,7 +219,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
         let start = Instant::now();
         let (head, _) = request.into_parts();
         let peer = self.admit(&head.headers, connection, start)?;
-        let (query, referer) = (head.uri.query().unwrap_or_default(), referer(&head.headers));
+        let (query, referer) = (head.uri.query().unwrap_or_default(), pixel_referer(&head.headers));
         let input = WireInput { body: b"", query, referer: &referer, random_page_load };
         let accepted = self.collector.store(Sender::Page(peer), &head.headers, format, &input).await?;
         self.metrics.count_accepted(&accepted, 0, start.elapsed());
@@ -279,7 +279,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
 }
 
 /// The page of a pixel. Some clients send bytes as they stand in the page's links; those that are not UTF-8 stay percent-encoded.
-fn referer(headers: &HeaderMap) -> Cow<'_, str> {
+pub fn pixel_referer(headers: &HeaderMap) -> Cow<'_, str> {
     let bytes = headers.get(REFERER).map(HeaderValue::as_bytes).unwrap_or_default();
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),

@@ -16,5 +16,5 @@ mod route;
 mod script;
 
 pub use collector::BeaconCollector;
-pub use handler::{PublicHandler, PublicOptions};
+pub use handler::{PublicHandler, PublicOptions, X_FOOTFALL_ADDRESS, pixel_referer};
 pub use refusal::RefusalReason;

@@ -5,11 +5,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hyper::http::request::Parts;
 use metrics::{Counter, counter, describe_counter};
 use tracing::warn;
 
 use crate::event::names;
 use crate::ingest::{Accepted, IngestError};
+use crate::server::body::check_head;
 use crate::server::log_throttle::LogThrottle;
 use crate::server::response::Rejection;
 use crate::transport::AuthError;
@@ -90,6 +92,27 @@ impl RefusalReason {
                 "the spool accepts no events; look at the disk, `spool.max_bytes` and `spool.reserve`"
             }
         }
+    }
+
+    /// The status of the answer.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Malformed | Self::HostHeader | Self::CutOff | Self::VisitorAddress => 400,
+            Self::Token => 401,
+            Self::TokenRole | Self::TokenSite | Self::UnknownSite => 403,
+            Self::ForeignOrigin | Self::ForeignPage | Self::Signature => 403,
+            Self::Timeout => 408,
+            Self::Length => 411,
+            Self::TooLarge => 413,
+            Self::ContentType => 415,
+            Self::TokenAttempts | Self::AddressRate | Self::SenderRate => 429,
+            Self::OpenBodies | Self::Spool => 503,
+        }
+    }
+
+    /// Why a request is refused before its body of `body_len` bytes is read; `None`: it is not.
+    pub fn of_head(head: &Parts, content_types: &[&str], body_len: usize) -> Option<Self> {
+        check_head(head, content_types, body_len as u64).err().map(|rejection| Self::of(&rejection))
     }
 
     pub(super) fn of(rejection: &Rejection) -> Self {
@@ -211,7 +234,40 @@ impl Refusals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::beacon::MalformedBeacon;
     use crate::generated_docs;
+
+    #[test]
+    fn a_reason_has_the_status_of_its_answer() {
+        let wait = Duration::from_secs(1);
+        let ingest = |cause: IngestError| Rejection::Ingest(cause.into());
+        for rejection in [
+            Rejection::NoHost,
+            Rejection::CutOff,
+            Rejection::NoVisitor,
+            Rejection::SlowBody,
+            Rejection::NoLength,
+            Rejection::TooLarge,
+            Rejection::WrongType,
+            Rejection::TooManyFromAddress(wait),
+            Rejection::TooManyFromSender(wait),
+            Rejection::TooManyBodies,
+            Rejection::ForeignPreflight,
+            Rejection::Auth(AuthError::InvalidToken),
+            Rejection::Auth(AuthError::NotASender),
+            Rejection::Auth(AuthError::TooManyAttempts(wait)),
+            ingest(IngestError::Malformed(MalformedBeacon::new("e", "is missing"))),
+            ingest(IngestError::UnknownSite),
+            ingest(IngestError::ForeignOrigin),
+            ingest(IngestError::ForeignPage),
+            ingest(IngestError::InvalidSignature),
+            ingest(IngestError::SiteNotAllowed),
+            ingest(IngestError::Unavailable),
+        ] {
+            let reason = RefusalReason::of(&rejection);
+            assert_eq!(rejection.response().status(), reason.status(), "{}", reason.name());
+        }
+    }
 
     #[test]
     fn the_document_lists_every_reason() {

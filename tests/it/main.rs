@@ -21,6 +21,7 @@ mod demo;
 mod docs;
 mod embedded;
 mod encoding;
+mod explain;
 mod faults;
 mod hostile;
 mod key;

@@ -1,5 +1,6 @@
 //! `footfall embedded`: runs the embedded store without a collector, until SIGTERM or SIGINT.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,11 +54,7 @@ pub(crate) struct EmbeddedArguments {
 pub(crate) fn run(arguments: EmbeddedArguments) -> Result<(), ExitError> {
     if arguments.install {
         let library = embedded::install(arguments.package.as_deref())?;
-        #[allow(clippy::print_stdout)]
-        {
-            println!("{}", library.display());
-        }
-        return Ok(());
+        return Ok(writeln!(std::io::stdout(), "{}", library.display())?);
     }
     let _log = app::init_warnings();
     let passwords = match &arguments.password_file {

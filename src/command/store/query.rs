@@ -1,6 +1,6 @@
 //! `footfall query SQL`: runs read-only queries. The answers are printed as they arrive and are never held in memory.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
 
 use crate::app::{Exit, ExitError};
 use crate::command::arguments::CommonArguments;
@@ -54,28 +54,22 @@ pub(crate) fn run(arguments: QueryArguments, common: &CommonArguments) -> Result
                 let query = settings
                     .iter()
                     .fold(query, |query, (name, value): &(String, String)| query.with_setting(name, value));
-                if !runtime.block_on(stream(query, format))? {
-                    return Ok(());
-                }
+                runtime.block_on(stream(query, format))?;
             }
         }
     }
     Ok(())
 }
 
-/// Returns whether the reader wants more.
-async fn stream(query: clickhouse::query::Query, format: &str) -> Result<bool, ExitError> {
+async fn stream(query: clickhouse::query::Query, format: &str) -> Result<(), ExitError> {
     let mut answer = query.fetch_bytes(format)?;
     let mut out = std::io::stdout().lock();
     while let Some(bytes) = answer.next().await? {
-        match out.write_all(&bytes) {
-            // The reader closed the pipe (`| head`). Dropping the answer ends the query.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(false),
-            other => other?,
-        }
+        // When the reader closes the pipe, dropping the answer ends the query.
+        out.write_all(&bytes)?;
     }
     out.flush()?;
-    Ok(true)
+    Ok(())
 }
 
 fn clickhouse_format(given: Option<&str>) -> &str {
