@@ -9,7 +9,7 @@ use crate::access::TokenVerifier;
 use crate::app::exit::{Exit, ExitError};
 use crate::app::log::{self, LogFormat, LogLevel};
 use crate::app::running::Running;
-use crate::app::service::{Liveness, ServiceManager, Watchdog};
+use crate::app::service::{Liveness, PassedSockets, ServiceManager, Watchdog};
 use crate::app::tasks::{self, Tasks};
 use crate::app::{health, metrics, open_files, tokens};
 use crate::config::{Config, ConfigError, HostPattern};
@@ -39,6 +39,8 @@ pub(crate) fn serve(
     load: impl Fn() -> Result<Config, ConfigError>,
     after_start: impl AsyncFnOnce() -> Result<(), ExitError>,
 ) -> Result<(), ExitError> {
+    // Before any thread starts.
+    let sockets = PassedSockets::take().map_err(|error| ExitError::new(Exit::Configuration, error))?;
     let config = load().map_err(|error| ExitError::new(Exit::Configuration, error))?;
     let _log = log::init_log(log_format, log_level);
     if let Err(error) = privacy::forbid_core_dumps() {
@@ -52,26 +54,27 @@ pub(crate) fn serve(
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let running = start(config, log_format).await?;
+        let running = start(config, sockets, log_format).await?;
         after_start().await?;
         running.run_until_stopped(load).await
     })
 }
 
 /// Beacons are accepted before the store's process starts.
-async fn start(config: Config, log_format: LogFormat) -> Result<Running, ExitError> {
+async fn start(config: Config, sockets: PassedSockets, log_format: LogFormat) -> Result<Running, ExitError> {
     let recorder = metrics::install_recorder()?;
     let keys =
         KeyRing::open(&config.key, config.key_on_disk, config.timezone.clone(), Arc::new(SystemClock))?;
     let privacy = Privacy::new(keys, GeoLookup::open(&config.geo));
     let (spool, recovered) = Spool::open(&config.data.join("spool"), &config.spool)?;
     let collector = Arc::new(Collector::new(&config, privacy, spool.clone(), &recovered));
-    let admin = OperatorListener::bind(config.admin).await?;
-    let reports = OperatorListener::bind(config.reports).await?;
+    let admin = OperatorListener::open(sockets.admin, config.admin).await?;
+    let reports = OperatorListener::open(sockets.reports, config.reports).await?;
     let verifier = tokens::open_verifier(&config);
     let options = ServerOptions::from_config(&config);
     let public = PublicOptions::from_config(&config, verifier.clone());
-    let server = Server::start(options, PublicHandler::new(public, &config.sites, collector.clone()))?;
+    let handler = PublicHandler::new(public, &config.sites, collector.clone());
+    let server = Server::start_on(sockets.listen, options, handler)?;
     let addresses =
         Addresses { beacons: server.address(), admin: admin.address(), reports: reports.address() };
     announce(&config, &addresses, &server, log_format)?;
