@@ -162,7 +162,7 @@ impl Running {
             let settings = waiting.join(", ");
             tracing::warn!(settings, "these settings changed too, and apply only after a restart");
         }
-        check(&mut read, CheckedFor::ThisProcess);
+        check(&mut read, CheckedFor::ThisProcess, &[]);
         if let Err(error) = read.startable() {
             tracing::error!(%error, "the sites are reloaded, but a restart with these settings would fail");
         }

@@ -11,7 +11,7 @@ use crate::app::exit::{Exit, ExitError};
 use crate::app::log::{self, LogFormat, LogLevel};
 use crate::app::running::{Running, Signals};
 use crate::app::script_tag::script_tag;
-use crate::app::service::{Liveness, ServiceManager, Watchdog};
+use crate::app::service::{Liveness, PassedSockets, ServiceManager, Watchdog};
 use crate::app::tasks::{self, Tasks};
 use crate::app::{audit, health, metrics, open_files, tokens};
 use crate::config::{
@@ -45,9 +45,11 @@ pub(crate) fn serve(
     read: impl Fn() -> Result<ReadConfig, ConfigError>,
     companion: impl AsyncFnOnce() -> Result<(), ExitError>,
 ) -> Result<(), ExitError> {
+    // Before any thread starts.
+    let sockets = PassedSockets::take().map_err(|error| ExitError::new(Exit::Configuration, error))?;
     let wrong = |error| ExitError::new(Exit::Configuration, error);
     let mut checked = read().map_err(wrong)?;
-    let in_use = check(&mut checked, CheckedFor::ThisProcess);
+    let in_use = check(&mut checked, CheckedFor::ThisProcess, &sockets.settings());
     let written = checked.written().clone();
     let (config, problems) = checked.startable().map_err(wrong)?;
     if in_use {
@@ -69,7 +71,7 @@ pub(crate) fn serve(
         .build()?;
     runtime.block_on(async {
         let signals = Signals::catch()?;
-        let running = start(config, written, log_format).await?;
+        let running = start(config, written, sockets, log_format).await?;
         running.run_until_stopped(signals, read, companion()).await
     })
 }
@@ -88,6 +90,7 @@ fn log_problems(problems: &ConfigProblems) {
 async fn start(
     config: Config,
     written: WrittenSettings,
+    sockets: PassedSockets,
     log_format: LogFormat,
 ) -> Result<Running, ExitError> {
     let recorder = metrics::install_recorder()?;
@@ -96,12 +99,13 @@ async fn start(
     let privacy = Privacy::new(keys, GeoLookup::open(&config.geo));
     let (spool, recovered) = Spool::open(&config.data.join(spool::DIRECTORY), &config.spool)?;
     let collector = Arc::new(Collector::new(&config, privacy, spool.clone(), &recovered));
-    let admin = OperatorListener::bind(config.admin).await?;
-    let reports = OperatorListener::bind(config.reports).await?;
+    let admin = OperatorListener::open(sockets.admin, config.admin).await?;
+    let reports = OperatorListener::open(sockets.reports, config.reports).await?;
     let verifier = tokens::open_verifier(&config);
     let options = ServerOptions::from_config(&config);
     let public = PublicOptions::from_config(&config, verifier.clone());
-    let server = Server::start(options, PublicHandler::new(public, &config.sites, collector.clone()))?;
+    let handler = PublicHandler::new(public, &config.sites, collector.clone());
+    let server = Server::start_on(sockets.listen, options, handler)?;
     let addresses =
         Addresses { beacons: server.address(), admin: admin.address(), reports: reports.address() };
     // A start script may read no more than the first lines. That must not end the collector.

@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: ConfigArguments, common: &CommonArguments) -> Resul
 fn check(exempt: Option<Exemption>, common: &CommonArguments) -> Result<(), ExitError> {
     let wrong = |error| ExitError::new(Exit::Configuration, error);
     let mut read = common.reader()().map_err(wrong)?;
-    app::check(&mut read, CheckedFor::Operator);
+    app::check(&mut read, CheckedFor::Operator, &[]);
     let (config, remarks) = read.complete().map_err(wrong)?;
     lists::install(&config.lists).map_err(|error| ExitError::new(Exit::Configuration, error))?;
     let source =

@@ -51,7 +51,7 @@ impl Machine {
             format!("{settings}\n{text}{store}")
         };
         let mut read = ReadConfig::parse("footfall.toml", &text, &[]);
-        check(&mut read, CheckedFor::ThisProcess);
+        check(&mut read, CheckedFor::ThisProcess, &[]);
         let problems = match read.complete() {
             Ok((_, problems)) => problems,
             Err(crate::config::ConfigError::Wrong { problems, .. }) => problems,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::common::{StoreClient, good_beacon, http, ports};
 
 /// `deploy/footfall.toml` with ports that are free on this machine, and a site `clinic`.
+#[derive(Clone)]
 pub struct Endpoints {
     pub listen: SocketAddr,
     pub admin: SocketAddr,

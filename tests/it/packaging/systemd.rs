@@ -1,6 +1,8 @@
 //! `deploy/footfall.service` under systemd 252, installed as its head says.
 
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::debian::{Container, SHARED};
@@ -123,4 +125,76 @@ fn systemd_finds_nothing_wrong_with_the_unit_and_little_exposed() {
     assert_eq!((verified.status.success(), &*verified.stderr), (true, &b""[..]), "{verified:?}");
     // From 0, nothing, to 10, everything.
     container.done("systemctl daemon-reload && systemd-analyze security --threshold=20 footfall.service");
+}
+
+/// Who send beacons at the same time.
+const VISITORS: u64 = 4;
+
+/// A port below 1024 that nothing listens on.
+fn low_port() -> u16 {
+    let mut ports = (600..1_000).filter(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    ports.next().expect("a low port is free")
+}
+
+#[test]
+fn with_the_socket_unit_a_restart_refuses_nobody_and_a_low_port_needs_no_capability() {
+    let mut endpoints = Endpoints::new();
+    let Some(container) = with_release(&endpoints) else { return };
+    let unit = std::fs::read_to_string(Path::new(DEPLOY).join("footfall.service")).unwrap();
+    for step in install_commands(&unit) {
+        container.done(step);
+    }
+    endpoints.listen.set_port(low_port());
+    let socket = std::fs::read_to_string(Path::new(DEPLOY).join("footfall.socket")).unwrap();
+    let port = format!("ListenStream={}", endpoints.listen);
+    std::fs::write(container.path("deploy/footfall.socket"), socket.replace("ListenStream=8080", &port))
+        .unwrap();
+    let drop_in = "[Service]\\nAmbientCapabilities=\\nCapabilityBoundingSet=\\n";
+    container.done(&format!(
+        "mkdir -p /etc/systemd/system/footfall.service.d
+         printf '{drop_in}' > /etc/systemd/system/footfall.service.d/override.conf"
+    ));
+    for step in install_commands(&socket).into_iter().filter(|step| !step.starts_with("systemctl edit")) {
+        container.done(step);
+    }
+    assert_eq!(endpoints.beacon(1), 204, "{}", container.journal());
+    let pid = container.property("footfall", "MainPID");
+    let status = container.done(&format!("cat /proc/{pid}/status"));
+    assert!(status.contains("CapBnd:\t0000000000000000"), "{status}");
+
+    // Visitors come while it is restarted, twice.
+    let answers = Mutex::new(Vec::new());
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for visitor in 1..=VISITORS {
+            let (endpoints, answers, is_over) = (&endpoints, &answers, &is_over);
+            scope.spawn(move || {
+                for page_load in 1.. {
+                    if is_over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let status = endpoints.beacon(visitor * 1_000_000 + page_load);
+                    answers.lock().unwrap().push(status);
+                }
+            });
+        }
+        let wait_for_more = || {
+            let before = answers.lock().unwrap().len();
+            eventually("more are answered", PATIENCE, || answers.lock().unwrap().len() > before + 50);
+        };
+        wait_for_more();
+        for _ in 0..2 {
+            container.done("systemctl restart footfall");
+            wait_for_more();
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    let answers = answers.into_inner().unwrap();
+    let refused: Vec<_> = answers.iter().filter(|status| **status != 204).collect();
+    assert!(refused.is_empty(), "{refused:?} of {}\n{}", answers.len(), container.journal());
+    assert_ne!(container.property("footfall", "MainPID"), pid);
+    let expected = answers.len() as u64 + 1;
+    eventually("every event is stored once", STORED, || endpoints.events() == expected);
+    let verified = container.run("systemd-analyze verify /etc/systemd/system/footfall.socket");
+    assert_eq!((verified.status.success(), &*verified.stderr), (true, &b""[..]), "{verified:?}");
 }
