@@ -9,6 +9,7 @@
 
 mod access;
 mod alerts;
+mod backup;
 mod bad_input;
 mod bots;
 mod browser;
