@@ -94,7 +94,7 @@ fn serve(
     read.clone().startable().map_err(wrong)?;
     let own = Arc::new(OwnDemo::new(&read, site)?);
     let mut checked = read.clone().map(|_| own.config.clone());
-    app::check(&mut checked, CheckedFor::ThisProcess);
+    app::check(&mut checked, CheckedFor::ThisProcess, &[]);
     checked.complete().map_err(wrong)?;
     let file = own.write_settings()?;
     let settings = own.config.clone();

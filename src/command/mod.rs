@@ -3,6 +3,7 @@
 //! A failed command returns an [`ExitError`] with its exit code. [`run`] prints the error with its causes.
 
 mod arguments;
+mod backup;
 mod config;
 mod demo;
 mod exemption;
@@ -41,6 +42,10 @@ enum FootfallCommand {
     Serve(serve::ServeArguments),
     /// Check the configuration.
     Config(config::ConfigArguments),
+    /// Back up the events, the figures and the spool, also while a collector runs.
+    Backup(backup::BackupArguments),
+    /// Restore a backup into an empty data directory.
+    Restore(backup::RestoreArguments),
     /// Run the embedded store on its own.
     Embedded(store::EmbeddedArguments),
     /// Show the row that a beacon would become: JSON lines in, JSON lines out.
@@ -93,6 +98,8 @@ pub fn run() -> ExitCode {
     let result = match cli.command {
         FootfallCommand::Serve(arguments) => serve::run(&arguments, &cli.common),
         FootfallCommand::Config(arguments) => config::run(arguments, &cli.common),
+        FootfallCommand::Backup(arguments) => backup::back_up(&arguments, &cli.common),
+        FootfallCommand::Restore(arguments) => backup::restore(&arguments, &cli.common),
         FootfallCommand::Embedded(arguments) => store::run_embedded(arguments),
         FootfallCommand::Explain(arguments) => explain::run(*arguments, &cli.common),
         FootfallCommand::Geo(arguments) => geo::run(arguments),

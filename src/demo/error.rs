@@ -1,7 +1,6 @@
 //! Why the demonstration could not run.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::store::days::CloseDayError;
@@ -21,12 +20,6 @@ pub enum DemoError {
     NoPort { what: &'static str, first: u16, setting: &'static str },
     #[error("cannot write {}", path.display())]
     Settings { path: PathBuf, source: io::Error },
-    #[error(
-        "another process uses the data directory {}, but no store answers at {listen}: set `store.listen` to that process's \
-         address, or stop it",
-        data.display()
-    )]
-    StoreInUse { data: PathBuf, listen: SocketAddr },
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
     #[error(transparent)]

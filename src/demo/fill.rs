@@ -4,7 +4,6 @@
 //! (`days.rs`). Afterwards the days are closed.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -73,7 +72,7 @@ pub(crate) struct Filled {
 /// When a real site has the id of the demonstration's, and when the store cannot be reached or refuses.
 pub(crate) async fn fill_store(visitors: &DemoVisitors, config: &Config) -> Result<Filled, DemoError> {
     refuse_real_site(config)?;
-    let Some(store) = start_store(config).await? else {
+    let Some(store) = EmbeddedStore::start_for_command(config).await? else {
         let filled = fill(visitors, config).await;
         // The store of a process that was killed answers for some seconds before it ends.
         return if filled.is_err() && has_ended(config).await {
@@ -129,37 +128,6 @@ fn refuse_real_site(config: &Config) -> Result<(), DemoError> {
         Some(HostPattern::Any) => Err(DemoError::RealSite { host: "*".to_owned() }),
         Some(HostPattern::Exact(host)) => Err(DemoError::RealSite { host: host.clone() }),
         Some(HostPattern::Below(host)) => Err(DemoError::RealSite { host: format!("*{host}") }),
-    }
-}
-
-/// Starts the embedded store, unless it runs already or the configuration names a server.
-///
-/// A collector's store locks its data before it listens. Then this waits until that store answers: a second one would wait for
-/// the data as long as the collector runs.
-async fn start_store(config: &Config) -> Result<Option<EmbeddedStore>, DemoError> {
-    let StoreConfig::Embedded { listen, .. } = config.store else { return Ok(None) };
-    let deadline = Instant::now() + STORE_START_TIMEOUT;
-    loop {
-        if EmbeddedStore::is_in_use(config)? {
-            if tokio::net::TcpStream::connect(listen).await.is_ok() {
-                return Ok(None);
-            }
-        } else {
-            let store = EmbeddedStore::start_with_lock_timeout(config, Duration::ZERO)?;
-            let started = tokio::task::spawn_blocking(move || {
-                store.wait_until_ready(STORE_START_TIMEOUT).map(|()| store)
-            });
-            match started.await.map_err(io::Error::from)? {
-                Ok(store) => return Ok(Some(store)),
-                // Another process started its store at the same moment.
-                Err(_) if EmbeddedStore::is_in_use(config)? => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if Instant::now() > deadline {
-            return Err(DemoError::StoreInUse { data: config.data.clone(), listen });
-        }
-        tokio::time::sleep(STORE_PAUSE).await;
     }
 }
 

@@ -57,7 +57,7 @@ impl Place {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut said = String::new();
-        while let Some(line) = lines.next() {
+        for line in lines.by_ref() {
             said += &(line.unwrap() + "\n");
             if said.contains("Ctrl-C") {
                 break;

@@ -9,6 +9,7 @@
 
 mod access;
 mod addresses;
+mod backup;
 mod bad_input;
 mod bots;
 mod browser;
