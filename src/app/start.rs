@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use metrics_exporter_prometheus::PrometheusHandle;
+
 use crate::access::TokenVerifier;
 use crate::app::check::{CheckedFor, check};
 use crate::app::exit::{Exit, ExitError};
@@ -86,13 +88,23 @@ fn log_problems(problems: &ConfigProblems) {
     }
 }
 
-/// Beacons are accepted before the store's process starts.
-async fn start(
+/// A collector that accepts beacons, and nothing else yet.
+struct Accepting {
     config: Config,
-    written: WrittenSettings,
+    recorder: PrometheusHandle,
+    collector: Arc<Collector>,
+    spool: Arc<Spool>,
+    server: Server<PublicHandler<Collector>>,
+    verifier: Arc<TokenVerifier>,
+    admin: OperatorListener,
+    reports: OperatorListener,
+}
+
+async fn accept(
+    config: Config,
     sockets: PassedSockets,
     log_format: LogFormat,
-) -> Result<Running, ExitError> {
+) -> Result<Accepting, ExitError> {
     let recorder = metrics::install_recorder()?;
     let keys =
         KeyRing::open(&config.key, config.key_on_disk, config.timezone.clone(), Arc::new(SystemClock))?;
@@ -112,7 +124,18 @@ async fn start(
     if let Err(error) = announce(&config, &addresses, &server, log_format) {
         tracing::warn!(%error, "printing the tag for the pages failed");
     }
+    Ok(Accepting { config, recorder, collector, spool, server, verifier, admin, reports })
+}
 
+/// Beacons are accepted before the store's process starts.
+async fn start(
+    config: Config,
+    written: WrittenSettings,
+    sockets: PassedSockets,
+    log_format: LogFormat,
+) -> Result<Running, ExitError> {
+    let Accepting { config, recorder, collector, spool, server, verifier, admin, reports } =
+        accept(config, sockets, log_format).await?;
     let config = Arc::new(config);
     let embedded = tasks::start_embedded_store(&config);
     let restarts = embedded.as_ref().map(EmbeddedStore::restarts).unwrap_or_default();

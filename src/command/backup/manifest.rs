@@ -90,12 +90,12 @@ impl Manifest {
         let path = directory.join(FILE);
         let unreadable = |source| ManifestError::Unreadable { path: path.clone(), source };
         let malformed = |reason: String| ManifestError::Malformed { path: path.clone(), reason };
-        match fs::metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(ManifestError::Missing(directory.to_owned()));
-            }
-            Ok(metadata) if metadata.len() > MAX_BYTES => return Err(malformed("it is too long".to_owned())),
-            metadata => drop(metadata.map_err(unreadable)?),
+        let metadata = fs::metadata(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => ManifestError::Missing(directory.to_owned()),
+            _ => unreadable(error),
+        })?;
+        if metadata.len() > MAX_BYTES {
+            return Err(malformed("it is too long".to_owned()));
         }
         let text = fs::read_to_string(&path).map_err(unreadable)?;
         let value: serde_json::Value =
