@@ -142,7 +142,7 @@ fn every_promql_query_finds_something_in_the_metrics_of_a_collector() {
     let certified = rcgen::generate_simple_self_signed(["stats.example".to_owned()]).unwrap();
     fs::write(file("cert.pem"), certified.cert.pem()).unwrap();
     fs::write(file("key.pem"), certified.signing_key.serialize_pem()).unwrap();
-    fs::write(file("places.mmdb"), "no places").unwrap();
+    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/geo/asn.mmdb"), file("places.mmdb")).unwrap();
     let [places, certificate, key] = ["places.mmdb", "cert.pem", "key.pem"].map(file);
     let settings = format!("geo = [{places:?}]\n[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n");
     let mut collector = Collector::shipping_to(StoreClient::without_password(ports::free()), &settings);
