@@ -11,17 +11,18 @@ import { failures } from "./behaviour/failures.mjs";
 import { hostile } from "./behaviour/hostile.mjs";
 import { views } from "./behaviour/views.mjs";
 
-const TOPICS = { views, clicks, ads, failures, consent, delivery, hostile };
+// The tests wait most of the time, so two of each browser run side by side.
+const GROUPS = [{ views, clicks, failures }, { ads, consent, delivery, hostile }];
 
-// The tests of a browser wait most of the time, so the browsers take turns.
 describe("the script", { concurrency: true }, () => {
   for (const { name, launch } of browsers)
-    describe(`in ${name}`, { concurrency: false }, () => {
-      const browser = { name, driver: undefined };
-      before(async () => (browser.driver = await launch()));
-      after(() => browser.driver?.close());
-      for (const [topic, register] of Object.entries(TOPICS)) describe(topic, { concurrency: false }, () => register(browser));
-    });
+    for (const topics of GROUPS)
+      describe(`in ${name}: ${Object.keys(topics).join(", ")}`, { concurrency: false }, () => {
+        const browser = { name, driver: undefined };
+        before(async () => (browser.driver = await launch()));
+        after(() => browser.driver?.close());
+        for (const [topic, register] of Object.entries(topics)) describe(topic, { concurrency: false }, () => register(browser));
+      });
 });
 
 test("at least one browser is installed", () => assert.ok(browsers.length > 0));

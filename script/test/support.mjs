@@ -110,18 +110,21 @@ export async function withPage(driver, pages, work, { init = [], path = "/", hos
     await driver.open(origin + path);
     await work({ page: driver, site, origin, errors: () => driver.run(() => window.pageErrors) });
   } finally {
-    await driver.deleteCookies().catch(() => {});
+    // A driver deletes the cookies of the page that is open.
+    await driver.open(`${origin}/none`);
+    await driver.deleteCookies();
     await driver.closeWindow();
     site.close();
   }
 }
 
-/** Tells the page that it is hidden or visible. */
+/** Tells the page that it is hidden or visible. Returns when, on the page's clock. */
 export const setHidden = (page, hidden) =>
   page.run((hidden) => {
     Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
     Object.defineProperty(document, "visibilityState", { value: hidden ? "hidden" : "visible", configurable: true });
     document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
+    return Date.now();
   }, hidden);
 
 export { sleep };

@@ -22,34 +22,36 @@ export function ads(browser) {
       at("small", 200, 1_200, 0.31, 730) +
       block("below", 100, 100, "position:absolute;top:3000px");
     await onPage(body, async ({ page, site }) => {
-      await site.waitFor("ad", 5);
-      await sleep(2_000);
+      await site.waitFor("ad", 7);
+      await sleep(1_200);
       for (const name of ["half", "less", "large", "small", "below"]) assert.equal(adEvents(site, name, "impression").length, 1, name);
       const viewable = site.received("ad").filter(({ n }) => n === "viewable");
       assert.deepEqual(viewable.map(({ ad }) => ad).sort(), ["half", "large"]);
       assert.equal(adEvents(site, "half", "viewable")[0].slot, "s-half");
-      await page.run(() => scrollTo(0, 3000));
-      await sleep(600);
-      await page.run(() => scrollTo(0, 0));
+      await page.run(async () => {
+        scrollTo(0, 3000);
+        await new Promise((done) => setTimeout(done, 600));
+        scrollTo(0, 0);
+      });
       await sleep(1_800);
       assert.equal(adEvents(site, "below", "viewable").length, 0, "0.6 s are too short");
       assert.equal(adEvents(site, "half", "viewable").length, 1, "a block is viewable once");
       await page.run(() => scrollTo(0, 3000));
-      await sleep(2_500);
+      await site.waitFor("ad", 8);
       assert.equal(adEvents(site, "below", "viewable").length, 1);
     });
   });
 
   test("time in a hidden page does not make a block viewable", async () => {
-    await onPage(block("a", 300, 250), async ({ page, site }) => {
+    const work = async ({ page, site }) => {
       await site.waitFor("ad");
-      await setHidden(page, true);
-      await page.run(() => scrollTo(0, 1));
       await sleep(1_500);
       assert.equal(adEvents(site, "a", "viewable").length, 0);
       await setHidden(page, false);
       await site.waitFor("ad", 2);
-    });
+    };
+    const init = () => Object.defineProperty(document, "hidden", { value: true, configurable: true });
+    await onPage(block("a", 300, 250), work, { init });
   });
 
   test("blocks that are added or filled later count, and other changes of the page do not interrupt them", async () => {
