@@ -14,6 +14,9 @@ use super::wire::{FieldError, Flag, NamedTexts, RawText, WholeNumber, wire_objec
 /// The version of the wire format that is read.
 pub const VERSION: u64 = 1;
 
+/// What is wrong with a beacon whose first event has no page.
+const NO_PAGE: &str = "is missing: the beacon or its first event needs the page's address";
+
 /// What one page sent at once. The default is an empty beacon without a site.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Beacon<'a> {
@@ -183,16 +186,15 @@ fn check_events<'a>(
             Ok(()) => left_out.extend(lost.into_iter().map(fault).map(LeftOut::field)),
             Err(error) => {
                 let fault = fault(error);
-                first_fault.get_or_insert_with(|| fault.clone());
+                first_fault.get_or_insert_with(|| match kept.lacks_page {
+                    true => MalformedBeacon::new("u", NO_PAGE),
+                    false => fault.clone(),
+                });
                 left_out.push(LeftOut::event(fault));
             }
         }
     }
     match first_fault {
-        _ if kept.lacks_page && kept.page.is_none() => Err(MalformedBeacon::new(
-            "u",
-            "is missing: the beacon or its first event needs the page's address",
-        )),
         Some(fault) if kept.page.is_none() => Err(fault),
         _ => Ok(kept),
     }
