@@ -71,6 +71,10 @@ fn the_unit_s_install_steps_lead_to_a_service_that_stores_events_reloads_and_is_
     let shown = container.done("systemctl status --no-pager footfall");
     assert!(shown.contains("Status: \"accepting beacons"), "{shown}");
 
+    assert_eq!(container.property("footfall-key-expire.timer", "ActiveState"), "active");
+    container.done("systemctl start footfall-key-expire.service");
+    assert_eq!(container.property("footfall-key-expire", "Result"), "success", "{}", container.journal());
+
     reload(&container, &endpoints);
     end_a_process_that_hangs(&container, &endpoints);
 
