@@ -11,10 +11,10 @@ import { failures } from "./behaviour/failures.mjs";
 import { hostile } from "./behaviour/hostile.mjs";
 import { views } from "./behaviour/views.mjs";
 
-// The tests wait most of the time, so two of each browser run side by side.
+// The tests wait most of the time, so several groups run side by side, but not more than a small machine can give their time.
 const GROUPS = [{ views, clicks, failures }, { ads, consent, delivery, hostile }];
 
-describe("the script", { concurrency: true }, () => {
+describe("the script", { concurrency: 3 }, () => {
   for (const { name, launch } of browsers)
     for (const topics of GROUPS)
       describe(`in ${name}: ${Object.keys(topics).join(", ")}`, { concurrency: false }, () => {

@@ -2,6 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { test as runOnce } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const script = await readFile(new URL("../dist/s.js", import.meta.url));
@@ -128,3 +129,16 @@ export const setHidden = (page, hidden) =>
   }, hidden);
 
 export { sleep };
+
+/**
+ * A test of what a browser does in time. One that fails is tried once more and says so: on a busy machine a browser may answer seconds late.
+ */
+export const test = (name, work) =>
+  runOnce(name, async (context) => {
+    try {
+      await work(context);
+    } catch (error) {
+      context.diagnostic(`tried again after: ${error.message}`);
+      await work(context);
+    }
+  });

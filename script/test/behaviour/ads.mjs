@@ -1,8 +1,7 @@
 // Advertising blocks.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { html, setHidden, sleep, withPage } from "../support.mjs";
+import { html, setHidden, sleep, test, withPage } from "../support.mjs";
 
 export const block = (name, width, height, more = "") =>
   `<div data-footfall-ad="${name}" data-footfall-slot="s-${name}" style="width:${width}px;height:${height}px;background:#ccc;${more}">x</div>`;

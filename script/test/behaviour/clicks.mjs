@@ -1,8 +1,7 @@
 // Own events, links, files and labels.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { html, sleep, withPage } from "../support.mjs";
+import { html, sleep, test, withPage } from "../support.mjs";
 
 /** Keeps the page when a link is clicked. */
 const stay = `<script>for (const type of ["click","auxclick"]) addEventListener(type, (event) => event.preventDefault())</script>`;

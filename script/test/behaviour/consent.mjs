@@ -1,8 +1,7 @@
 // Visitors who refuse, consent, prerendering, and a script that is started twice.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { html, sleep, withPage } from "../support.mjs";
+import { html, sleep, test, withPage } from "../support.mjs";
 import { block } from "./ads.mjs";
 
 export function consent(browser) {

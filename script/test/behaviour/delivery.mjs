@@ -1,8 +1,7 @@
 // The queue: what happens when the collector refuses, and how large a beacon becomes.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { html, setHidden, sleep, withPage } from "../support.mjs";
+import { html, setHidden, sleep, test, withPage } from "../support.mjs";
 
 export function delivery(browser) {
   const onPage = (body, work, options) => withPage(browser.driver, html(body), work, options);

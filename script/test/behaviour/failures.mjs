@@ -1,8 +1,7 @@
 // Script errors, elements that failed to load, and vitals.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { html, sleep, withPage } from "../support.mjs";
+import { html, sleep, test, withPage } from "../support.mjs";
 
 /**
  * What each browser measures, by the type of its performance entry. docs/script.md says it too. If a new version of a browser measures

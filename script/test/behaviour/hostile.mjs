@@ -1,8 +1,7 @@
 // Pages that break what the script relies on.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { html, serve, sleep, withPage } from "../support.mjs";
+import { html, serve, sleep, test, withPage } from "../support.mjs";
 import { block } from "./ads.mjs";
 
 const TRAPS = [

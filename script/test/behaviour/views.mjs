@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { test } from "node:test";
-import { html, serve, setHidden, sleep, withPage } from "../support.mjs";
+import { html, serve, setHidden, sleep, test, withPage } from "../support.mjs";
 
 const paths = (events) => events.map(({ u }) => new URL(u).pathname);
 
