@@ -44,7 +44,7 @@ fn write_cargo(directory: &Path) -> PathBuf {
     let path = directory.join("cargo");
     let script = format!(
         "#!/bin/sh\nfor word do shift; [ \"$word\" = --release ] || set -- \"$@\" \"$word\"; done\n'{cargo}' \"$@\"\n\
-         ln -sfn debug target/release\n"
+         rm -rf target/release && ln -s debug target/release\n"
     );
     fs::write(&path, script).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
