@@ -36,7 +36,7 @@ pub(super) fn query_value(raw: &str) -> Cow<'_, str> {
     Cow::Owned(text_of(unescape(&raw.replace('+', " "))))
 }
 
-/// A value that a person writes, encoded or not, as [`query_value`] stores it. A `+` is itself.
+/// A value that a person writes, encoded or not, as a query's value is stored. A `+` is itself.
 pub fn value(written: &str) -> Cow<'_, str> {
     if !written.contains('%') {
         return Cow::Borrowed(written);
@@ -44,7 +44,7 @@ pub fn value(written: &str) -> Cow<'_, str> {
     Cow::Owned(text_of(unescape(written)))
 }
 
-/// A query, or a part of one, in the form of [`push_query`].
+/// A query, or a part of one, in the form in which queries are stored.
 pub fn query(written: &str) -> Cow<'_, str> {
     if written.is_ascii() && !written.contains(['%', ' ']) {
         return Cow::Borrowed(written);
