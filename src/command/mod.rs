@@ -3,11 +3,13 @@
 //! A failed command returns an [`ExitError`] with its exit code. [`run`] prints the error with its causes.
 
 mod arguments;
+mod completions;
 mod config;
 mod demo;
 mod explain;
 mod geo;
 mod key;
+mod man;
 mod report;
 mod serve;
 mod spool;
@@ -17,7 +19,7 @@ mod token;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::app::ExitError;
 use crate::command::arguments::CommonArguments;
@@ -61,6 +63,10 @@ enum FootfallCommand {
     Token(token::TokenArguments),
     /// Compare the store with what was received; exit with 4 if an event is missing or stored twice.
     Verify(store::VerifyArguments),
+    /// Print the completions of a shell for this command line.
+    Completions(completions::CompletionsArguments),
+    /// Print the manual page of the program, or write those of all commands.
+    Man(man::ManArguments),
 }
 
 /// Advice when the store refuses a login: its error does not say where the passwords are.
@@ -88,6 +94,8 @@ pub fn run() -> ExitCode {
         FootfallCommand::Spool(arguments) => spool::run(arguments, &cli.common),
         FootfallCommand::Token(arguments) => token::run(arguments, &cli.common),
         FootfallCommand::Verify(arguments) => store::run_verify(arguments, &cli.common),
+        FootfallCommand::Completions(arguments) => completions::run(&arguments, Cli::command()),
+        FootfallCommand::Man(arguments) => man::run(&arguments, Cli::command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
