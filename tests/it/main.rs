@@ -37,4 +37,5 @@ mod server;
 mod service;
 mod ship;
 mod spool;
+mod terminal;
 mod unit_file;

@@ -96,13 +96,13 @@ fn end_a_process_that_hangs(container: &Container, endpoints: &Endpoints) {
     assert_eq!(container.property("footfall", "WatchdogUSec"), "1min");
     container.done(
         "mkdir -p /etc/systemd/system/footfall.service.d
-         printf '[Service]\\nWatchdogSec=6\\n' > /etc/systemd/system/footfall.service.d/watchdog.conf
+         printf '[Service]\\nWatchdogSec=10\\n' > /etc/systemd/system/footfall.service.d/watchdog.conf
          systemctl daemon-reload
          systemctl restart footfall",
     );
     // It is fed, or it would be killed in this time.
     let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(8) {
+    while began.elapsed() < Duration::from_secs(12) {
         std::thread::sleep(Duration::from_millis(500));
     }
     assert_eq!(container.property("footfall", "NRestarts"), "0", "{}", container.journal());
