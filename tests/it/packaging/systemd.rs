@@ -68,6 +68,7 @@ fn the_unit_s_install_steps_lead_to_a_service_that_stores_events_reloads_and_is_
     for name in ["process_resident_memory_bytes", "process_open_fds", "process_cpu_seconds_total"] {
         assert!(endpoints.metric(name).is_some_and(|value| value > 0.0), "{name}");
     }
+    assert_eq!(container.property("footfall", "MemorySwapMax"), "0");
     let shown = container.done("systemctl status --no-pager footfall");
     assert!(shown.contains("Status: \"accepting beacons"), "{shown}");
 
