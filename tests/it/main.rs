@@ -46,4 +46,5 @@ mod server;
 mod service;
 mod ship;
 mod spool;
+mod terminal;
 mod unit_file;
