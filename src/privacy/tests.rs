@@ -50,6 +50,7 @@ fn site(id: &str) -> Site {
             .into(),
         drop_bots: DropBots::default(),
         signatures: Default::default(),
+        policy_url: None,
     }
 }
 

@@ -48,3 +48,4 @@ mod ship;
 mod spool;
 mod terminal;
 mod unit_file;
+mod visitor_page;

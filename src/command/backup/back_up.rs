@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &BackupArguments, common: &CommonArguments) -> Resu
         out,
         "{}: backed up as of {}, with {spooled} events of the spool",
         to.display(),
-        created.strftime("%F %T %Z")
+        created.strftime("%F %T UTC")
     )?;
     if let StoreCopy::Disk { disk, path } = &manifest.store {
         writeln!(out, "the tables are on disk {disk} of the ClickHouse server, at {path}")?;

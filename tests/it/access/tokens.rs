@@ -234,3 +234,50 @@ fn beyond_loopback_nobody_passes_without_a_token_and_beacons_are_taken_all_the_s
     let token = add(&collector, &["anna", "--role", "analyst"]);
     wait_for(&collector, "/", &token, 200);
 }
+
+#[test]
+fn a_token_for_a_directory_that_no_collector_uses_says_so() {
+    let mut collector = Collector::new("");
+    let output = collector.command(&["token", "add", "anna", "--role", "analyst"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.contains("This is shown once: anna (analyst, all sites, until 2"),
+        "{said}"
+    );
+    let data = collector.data();
+    assert!(said.contains(&format!("No collector has used {} yet", data.display())), "{said}");
+    collector.start();
+    let output = collector.command(&["token", "add", "boris", "--role", "sre"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("No collector"), "{output:?}");
+}
+
+#[test]
+fn reports_are_read_as_the_analyst_where_no_passwords_are_found() {
+    let mut collector = Collector::new("[spool]\nseal_after = \"200ms\"\n");
+    collector.start();
+    assert_eq!(collector.beacon(&crate::common::good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);
+    collector.wait_for_events(1, std::time::Duration::from_secs(90));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let settings = std::fs::read_to_string(collector.path("footfall.toml")).unwrap();
+    let data = format!("data = {:?}", collector.data());
+    assert!(settings.contains(&data), "{settings}");
+    let file = elsewhere.path().join("footfall.toml");
+    std::fs::write(&file, settings.replace(&data, "data = \"./nowhere\"")).unwrap();
+    let run = |arguments: &[&str]| {
+        let program = std::process::Command::new(env!("CARGO_BIN_EXE_footfall"))
+            .arg("--config")
+            .arg(&file)
+            .args(arguments)
+            .current_dir(elsewhere.path())
+            .output();
+        program.unwrap()
+    };
+    let answer = run(&["query", "SELECT count() FROM events"]);
+    assert!(
+        answer.status.success() && String::from_utf8_lossy(&answer.stdout).contains("│       1 │"),
+        "{answer:?}"
+    );
+    // What writes needs the password, and says where it was looked for.
+    let refused = String::from_utf8_lossy(&run(&["migrate"]).stderr).into_owned();
+    assert!(refused.contains("there is no ") && refused.contains("/nowhere/store.passwords"), "{refused}");
+}
