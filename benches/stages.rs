@@ -26,6 +26,7 @@ fn site() -> Site {
         cookies: Default::default(),
         drop_bots: DropBots::default(),
         signatures: Default::default(),
+        policy_url: None,
     }
 }
 
