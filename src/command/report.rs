@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::app::{Exit, ExitError};
+use crate::app::{Exit, ExitError, audit};
 use crate::command::arguments::CommonArguments;
-use crate::report::{self, RawReportRequest, Reports, catalogue, table};
+use crate::config::Config;
+use crate::report::{self, RawReportRequest, ReportRequest, Reports, catalogue, table};
 use crate::store::Client;
 use crate::store::days::OpenDays;
 
@@ -45,6 +46,9 @@ pub(crate) struct ReportArguments {
     /// Begin CSV with a byte-order mark, so that Excel reads it as UTF-8.
     #[arg(long)]
     bom: bool,
+    /// Show what a viewer sees: published figures.
+    #[arg(long)]
+    viewer: bool,
     /// Print the query instead of running it.
     #[arg(long)]
     sql: bool,
@@ -78,7 +82,10 @@ pub(crate) fn run(arguments: ReportArguments, common: &CommonArguments) -> Resul
     let writer = Client::writing(&config).ok();
     let open_days = writer.and_then(|client| OpenDays::new(client, config.timezone.clone()).ok());
     let open_days = open_days.map(|open_days| open_days.with_longest_wait(LONGEST_WAIT));
-    let reports = open_days.into_iter().fold(reports, Reports::with_open_days);
+    let mut reports = open_days.into_iter().fold(reports, Reports::with_open_days);
+    if arguments.viewer {
+        reports = reports.protected();
+    }
     let request = reports.parse(&raw(&arguments, name)).map_err(usage)?;
     if arguments.sql {
         let (sql, parameters) = reports.query(&request);
@@ -86,12 +93,25 @@ pub(crate) fn run(arguments: ReportArguments, common: &CommonArguments) -> Resul
             parameters.iter().map(|(name, value)| format!("-- {name} = {value:?}\n")).collect();
         return print(&format!("{values}{sql}"));
     }
+    if !arguments.viewer {
+        record_use(&config, &request);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(reports.run(request))?;
     match arguments.format {
         ReportFormat::Table => print(&table::render(&answer, table::width())),
         ReportFormat::Json => print(&format!("{:#}\n", answer.json())),
         ReportFormat::Csv => print(&answer.csv(arguments.bom)),
+    }
+}
+
+/// Leaves a row for the audit, which the collector takes over at its next start. Whoever may not write to its directory reads as an analyst
+/// does who asks the store itself.
+fn record_use(config: &Config, request: &ReportRequest) {
+    let detail = report::usage_detail("command line", std::slice::from_ref(request));
+    let Some(detail) = detail.filter(|_| config.data.is_dir()) else { return };
+    if let Err(error) = audit::keep_for_collector(&config.data, report::EXACT_READ, detail) {
+        tracing::warn!(%error, "recording that exact figures were read failed; the audit lacks it");
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::store::days::CloseDayError;
+use crate::store::days::{CloseDayError, NoiseKeyError};
 use crate::store::embedded::{EmbeddedError, PasswordsError};
 use crate::store::schema::SchemaError;
 
@@ -29,6 +29,8 @@ pub enum DemoError {
     Schema(#[from] SchemaError),
     #[error(transparent)]
     Days(#[from] CloseDayError),
+    #[error(transparent)]
+    NoiseKey(#[from] NoiseKeyError),
     #[error("the store did not take the invented rows")]
     Store(#[from] clickhouse::error::Error),
     #[error("generating the invented visitors failed")]

@@ -29,6 +29,7 @@ mod memory;
 mod metrics;
 mod packaging;
 mod partial;
+mod published;
 mod quarantine;
 mod reconcile;
 mod report;
