@@ -81,9 +81,10 @@ impl PublishedQueries {
         let of_events = published_dimensions().filter(|dimension| !dimension.is_of_visits());
         let of_events: Vec<&str> = of_events.map(|dimension| dimension.name).collect();
         let tuples = VISIT_FILTERS.iter().filter_map(|name| dimension(name)?.tuple());
+        // Two lists that belong together, so both are in the order of the labels.
         let known = |label: &str| {
             format!(
-                "(SELECT arrayPushBack(groupArray({label}), 0) FROM shown WHERE dimension IN ({}))",
+                "(SELECT arrayPushBack(groupArray({label}), 0) FROM (SELECT label, place FROM shown WHERE dimension IN ({}) ORDER BY label))",
                 strings(&filters)
             )
         };

@@ -96,7 +96,8 @@ async fn the_larger_a_figure_the_nearer_it_is_to_the_exact_one() {
          WHERE filter = 'country' AND dimension = 'browser' AND value != '(other)' GROUP BY size ORDER BY size"
     );
     println!("browsers under a filter by country");
-    print(&world, &of_two);
+    let rows = print(&world, &of_two);
+    assert!(rows.iter().filter(|row| row[0] == "1000").all(|row| row[2].parse::<f64>().unwrap() < 1.0));
     let shown = "SELECT countIf(published.visitors > 0), count() FROM (SELECT * FROM daily WHERE NOT bots AND visitors >= 5 \
                  AND dimension NOT IN ('referrer')) AS exact LEFT JOIN (SELECT * FROM daily_published WHERE filter = '') AS published \
                  USING (site, day, dimension, value, detail)";

@@ -21,8 +21,13 @@ fn people(first: u64, number: u64, change: impl Fn(&mut Person)) -> Vec<Person> 
 /// A day with 200 people: 120 of Russia, 60 of Kazakhstan, 14 of Belarus, 4 of Malta and 2 of Cyprus. 150 read a popular page, 3 a rare one.
 fn day() -> Vec<Person> {
     let mut all = people(1_000, 120, |_| {});
-    all.extend(people(2_000, 60, |person| (person.country, person.browser) = ("KZ", "Safari")));
-    all.extend(people(3_000, 14, |person| (person.country, person.device) = ("BY", DeviceClass::Mobile)));
+    all.extend(people(2_000, 60, |person| {
+        person.country = "KZ";
+        person.browser = if person.visitor % 3 == 0 { "Chrome" } else { "Safari" };
+    }));
+    all.extend(people(3_000, 14, |person| {
+        (person.country, person.browser, person.device) = ("BY", "Safari", DeviceClass::Mobile);
+    }));
     all.extend(people(4_000, 4, |person| person.country = "MT"));
     all.extend(people(5_000, 2, |person| person.country = "CY"));
     for (number, person) in all.iter_mut().enumerate() {

@@ -13,7 +13,7 @@ async fn world() -> World {
     let people: Vec<Person> = (0..300)
         .map(|number| Person {
             country: if number % 3 == 0 { "KZ" } else { "RU" },
-            ..Person::common(1_000 + number).reading(&["/", if number % 2 == 0 { "/a" } else { "/b" }])
+            ..Person::common(1_000 + number).reading(if number % 2 == 0 { &["/", "/a"] } else { &["/b"] })
         })
         .collect();
     world.insert(SITE, DAY, &people).await;
