@@ -7,10 +7,10 @@ VENV := $(CACHE)/venv
 PROMTOOL := $(or $(shell command -v promtool 2>/dev/null),$(CACHE)/promtool/promtool)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: run test fuzz bench chaos script lists suites help fmt lint unit alerts script-test browser-test doc deny deps-node deps-clients deps-python deps-browser deps-chaos deps-promtool deps-debian chaos-test engine geo clean
+.PHONY: run test fuzz bench chaos script lists suites help fmt lint unit alerts script-test browser-test doc deny deps-node deps-clients deps-python deps-browser deps-chaos deps-promtool deps-debian deps-nginx chaos-test engine geo clean
 
 help:
-	@echo "make run     start the collector, the embedded store and a demonstration site"
+	@echo "make run     start a demonstration: a collector, a store with a month of invented visitors, a clinic's site"
 	@echo "make test    run all checks: format, lints, alert rules, unit, integration, browser and doc tests"
 	@echo "make bench   measure speed and memory; write benches/RESULTS.md"
 	@echo "make chaos   inject a thousand kills and other faults under load; write benches/RESULTS.md"
@@ -22,6 +22,7 @@ help:
 # --- run -------------------------------------------------------------------------------------------------------------
 
 run:
+	@[ -x target/release/footfall ] || echo "make run: the first build takes 5 to 15 minutes, and about 260 MB are fetched. Later runs take seconds."
 	$(CARGO) build --release --locked
 	target/release/footfall embedded --install
 	target/release/footfall geo install --dir geo
@@ -55,7 +56,7 @@ engine:
 geo:
 	$(CARGO) run --locked -q -- geo install --dir geo
 
-unit: engine geo deps-python deps-clients deps-debian
+unit: engine geo deps-python deps-clients deps-debian deps-nginx deps-promtool
 	TEST_PYTHON=$(VENV)/bin/python $(CARGO) test --locked --workspace
 
 # The short form of `make chaos`.
@@ -85,8 +86,17 @@ tests/clients/node_modules/.package-lock.json: tests/clients/package-lock.json
 script/node_modules/.package-lock.json: script/package-lock.json
 	cd script && npm ci
 
-deps-browser:
-	@command -v chromium >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends chromium; }
+# WebKitGTK needs a screen. Where a browser cannot be installed, its tests do not run; at least one has to be there.
+BROWSER_PACKAGES := chromium chromium-driver firefox-esr webkit2gtk-driver xvfb
+
+deps-browser: $(CACHE)/geckodriver/bin/geckodriver
+	@for package in $(BROWSER_PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+	[ -z "$$missing" ] || { $(SUDO) apt-get update -q; for package in $$missing; do \
+		$(SUDO) apt-get install -qy --no-install-recommends $$package || echo "$$package is not installed: the tests of its browser do not run"; done; }
+
+# Debian's Firefox comes without it. A debug build is made in half of the time.
+$(CACHE)/geckodriver/bin/geckodriver:
+	$(CARGO) install --debug --locked --version 0.37.1 --root $(CACHE)/geckodriver geckodriver
 
 # libfaketime, for faults of the clock. Without it, or without the right to mount, the run skips these faults and says so.
 deps-chaos:
@@ -97,6 +107,12 @@ deps-promtool:
 	@[ -x "$(PROMTOOL)" ] || { $(SUDO) apt-get update -q && mkdir -p $(CACHE)/promtool && cd $(CACHE)/promtool && \
 		apt-get download -q prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool > promtool.new && \
 		chmod 755 promtool.new && mv promtool.new promtool && rm prometheus_*.deb; }
+
+# Only the program: installing the package would start a server.
+deps-nginx:
+	@[ -x "$(CACHE)/nginx/nginx" ] || { $(SUDO) apt-get update -q && mkdir -p $(CACHE)/nginx && cd $(CACHE)/nginx && \
+		apt-get download -q nginx && dpkg-deb --fsys-tarfile nginx_*.deb | tar -xO ./usr/sbin/nginx > nginx.new && \
+		chmod 755 nginx.new && mv nginx.new nginx && rm nginx_*.deb; }
 
 # A Debian 12 in which the tests of packaging run. Where it cannot be had, or without root, they are skipped and say so.
 deps-debian:

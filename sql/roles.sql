@@ -5,8 +5,7 @@
 -- statement. For a person, create a user with another name and grant a role to it:
 --   CREATE USER anna IDENTIFIED WITH sha256_password BY '…' SETTINGS PROFILE 'footfall_reading' DEFAULT ROLE footfall_analyst
 --   GRANT footfall_analyst TO anna
--- A person who may see one site alone gets a row policy on each table that the role reads, on a cluster also on the shards' tables:
---   CREATE ROW POLICY anna ON footfall.events, footfall.events_local, … USING site = 'clinic' TO anna
+-- A person who may see one site alone: docs/operations/access.md ("People of one site").
 -- A user must not have the name of a role, because `GRANT … TO name` would then mean the user.
 --
 -- The embedded store has a user for each role, with the role's name. src/store/embedded/roles.rs makes them from this file, without the
@@ -40,6 +39,8 @@ CREATE SETTINGS PROFILE IF NOT EXISTS footfall_reading SETTINGS
     cancel_http_readonly_queries_on_client_close = 1,
     use_query_cache = 0 CONST,
     allow_introspection_functions = 0 CONST,
+    -- RESTORE looks for the backup before it asks whether it may: without this, at an address, again and again.
+    backup_restore_s3_retry_attempts = 0 CONST,
     enable_analyzer = 1 CONST,
     input_format_values_interpret_expressions = 0 CONST,
     input_format_values_deduce_templates_of_expressions = 0 CONST,
@@ -61,6 +62,7 @@ CREATE SETTINGS PROFILE IF NOT EXISTS footfall_privacy SETTINGS
     max_threads = 4 MIN 1 MAX 4,
     max_concurrent_queries_for_all_users = 64 CONST,
     allow_introspection_functions = 0 CONST,
+    backup_restore_s3_retry_attempts = 0 CONST,
     enable_analyzer = 1 CONST,
     additional_result_filter CONST,
     additional_table_filters CONST,
@@ -74,6 +76,8 @@ CREATE SETTINGS PROFILE IF NOT EXISTS footfall_privacy SETTINGS
 CREATE ROLE IF NOT EXISTS footfall_collector;
 GRANT CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW ON footfall.* TO footfall_collector;
 GRANT SELECT, INSERT, ALTER UPDATE, ALTER DELETE, ALTER TABLE, OPTIMIZE ON footfall.* TO footfall_collector;
+-- `footfall backup`. Whoever may write all of the data may also write it into the server's directories of backups.
+GRANT BACKUP ON footfall.* TO footfall_collector;
 GRANT SELECT ON system.tables TO footfall_collector;
 -- Needed on servers with table_engines_require_grant.
 GRANT TABLE ENGINE ON MergeTree, TABLE ENGINE ON ReplacingMergeTree TO footfall_collector;

@@ -139,7 +139,7 @@ pub fn bad_event(data: &[u8]) {
 /// An address or a text of a page.
 ///
 /// Scrubbing keeps its bound, does not change its own output, and leaves no e-mail address. The kept parts of an address make
-/// an address again.
+/// an address again, also with the host as readers see it.
 pub fn url_scrubber(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for max_bytes in [4_096, 64, 7] {
@@ -161,9 +161,10 @@ pub fn url_scrubber(data: &[u8]) {
     if path.len() >= 1_000 {
         return;
     }
-    let kept = format!("https://{host}{path}");
+    let kept = format!("https://{}{path}", scrub::shown_host(&host));
     let again = scrub::address(&kept, &keep).expect("what is kept is an address");
     assert_eq!((&again.host, &again.path), (&host, &path), "an address is scrubbed the same again");
+    assert_eq!(scrub::percent::path(&path), path, "a path has one form");
 }
 
 /// `letters@letters.letters` between blanks or ends of the text.

@@ -11,6 +11,7 @@ mod log;
 mod metrics;
 mod open_files;
 mod running;
+mod script_tag;
 mod service;
 mod start;
 mod store_watch;

@@ -20,7 +20,7 @@ use crate::error_chain::error_chain;
 use crate::ingest::Collector;
 use crate::report::Reports;
 use crate::server::PublicHandler;
-use crate::spool::{Spool, SpoolError};
+use crate::spool::Spool;
 use crate::transport::Server;
 
 /// Why the configuration was not reloaded.
@@ -70,14 +70,17 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Waits for a signal to stop or for the failure of the spool, and shuts down.
+    /// Waits for a signal to stop or for the failure of the spool or of `companion`, and shuts down.
     pub(crate) async fn run_until_stopped(
         mut self,
         signals: Signals,
         read: impl Fn() -> Result<ReadConfig, ConfigError>,
+        companion: impl Future<Output = Result<(), ExitError>>,
     ) -> Result<(), ExitError> {
         let Signals { mut hangup, mut terminate, mut interrupt } = signals;
         self.manager.ready("accepting beacons");
+        let mut companion = std::pin::pin!(companion);
+        let mut is_accompanied = true;
         let failure = loop {
             tokio::select! {
                 _ = hangup.recv() => {
@@ -87,12 +90,16 @@ impl Running {
                 }
                 _ = terminate.recv() => break None,
                 _ = interrupt.recv() => break None,
-                error = self.spool.broken() => break Some(error),
+                error = self.spool.broken() => {
+                    tracing::error!(%error, "the spool failed; the process ends, and no acknowledged event is lost");
+                    break Some(ExitError::new(Exit::Spool, error));
+                }
+                result = &mut companion, if is_accompanied => match result {
+                    Ok(()) => is_accompanied = false,
+                    Err(error) => break Some(error),
+                },
             }
         };
-        if let Some(error) = &failure {
-            tracing::error!(%error, "the spool failed; the process ends, and no acknowledged event is lost");
-        }
         tokio::spawn(exit_at_second_signal(terminate, interrupt));
         self.shut_down(failure).await
     }
@@ -144,6 +151,8 @@ impl Running {
             "sites reloaded"
         );
         reload_lists(&config);
+        // A failure is logged and counted, and the files in use stay in use.
+        self.collector.privacy().places().reload_if_changed();
         self.collector.reload(&config);
         self.server.handler().reload(&config.sites);
         self.reports.reload(now);
@@ -153,7 +162,7 @@ impl Running {
             let settings = waiting.join(", ");
             tracing::warn!(settings, "these settings changed too, and apply only after a restart");
         }
-        check(&mut read, CheckedFor::ThisProcess);
+        check(&mut read, CheckedFor::ThisProcess, &[]);
         if let Err(error) = read.startable() {
             tracing::error!(%error, "the sites are reloaded, but a restart with these settings would fail");
         }
@@ -161,7 +170,7 @@ impl Running {
     }
 
     /// Stops accepting, finishes open requests, seals and ships what there is time for, and leaves the rest on disk.
-    async fn shut_down(self, failure: Option<SpoolError>) -> Result<(), ExitError> {
+    async fn shut_down(self, failure: Option<ExitError>) -> Result<(), ExitError> {
         self.manager.stopping();
         // A drain ends the threads that it watches.
         self.watchdog.abort();
@@ -181,7 +190,7 @@ impl Running {
             data = %self.config.data.display(),
             "stopped; rows in the spool are shipped after the next start"
         );
-        failure.map_or(Ok(()), |error| Err(ExitError::new(Exit::Spool, error)))
+        failure.map_or(Ok(()), Err)
     }
 }
 

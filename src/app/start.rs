@@ -5,12 +5,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use metrics_exporter_prometheus::PrometheusHandle;
+
 use crate::access::TokenVerifier;
 use crate::app::check::{CheckedFor, check};
 use crate::app::exit::{Exit, ExitError};
 use crate::app::log::{self, LogFormat, LogLevel};
 use crate::app::running::{Running, Signals};
-use crate::app::service::{Liveness, ServiceManager, Watchdog};
+use crate::app::script_tag::script_tag;
+use crate::app::service::{Liveness, PassedSockets, ServiceManager, Watchdog};
 use crate::app::tasks::{self, Tasks};
 use crate::app::{audit, health, metrics, open_files, tokens};
 use crate::config::{
@@ -33,7 +36,7 @@ use crate::transport::{Server, ServerOptions};
 const BACKGROUND_THREADS: usize = 2;
 
 /// Runs a collector until it is told to stop or its spool fails. `read` reads the configuration, at the start and at each
-/// `SIGHUP`. `after_start` runs once beacons are accepted.
+/// `SIGHUP`. `companion` begins once beacons are accepted, and the collector stops if it fails.
 ///
 /// # Errors
 /// When the configuration is wrong, which includes an address in use and a directory that cannot be used; when another collector works in
@@ -42,11 +45,13 @@ pub(crate) fn serve(
     log_format: LogFormat,
     log_level: LogLevel,
     read: impl Fn() -> Result<ReadConfig, ConfigError>,
-    after_start: impl AsyncFnOnce() -> Result<(), ExitError>,
+    companion: impl AsyncFnOnce() -> Result<(), ExitError>,
 ) -> Result<(), ExitError> {
+    // Before any thread starts.
+    let sockets = PassedSockets::take().map_err(|error| ExitError::new(Exit::Configuration, error))?;
     let wrong = |error| ExitError::new(Exit::Configuration, error);
     let mut checked = read().map_err(wrong)?;
-    let in_use = check(&mut checked, CheckedFor::ThisProcess);
+    let in_use = check(&mut checked, CheckedFor::ThisProcess, &sockets.settings());
     let written = checked.written().clone();
     let (config, problems) = checked.startable().map_err(wrong)?;
     if in_use {
@@ -68,9 +73,8 @@ pub(crate) fn serve(
         .build()?;
     runtime.block_on(async {
         let signals = Signals::catch()?;
-        let running = start(config, written, log_format).await?;
-        after_start().await?;
-        running.run_until_stopped(signals, read).await
+        let running = start(config, written, sockets, log_format).await?;
+        running.run_until_stopped(signals, read, companion()).await
     })
 }
 
@@ -84,28 +88,54 @@ fn log_problems(problems: &ConfigProblems) {
     }
 }
 
-/// Beacons are accepted before the store's process starts.
-async fn start(
+/// A collector that accepts beacons, and nothing else yet.
+struct Accepting {
     config: Config,
-    written: WrittenSettings,
+    recorder: PrometheusHandle,
+    collector: Arc<Collector>,
+    spool: Arc<Spool>,
+    server: Server<PublicHandler<Collector>>,
+    verifier: Arc<TokenVerifier>,
+    admin: OperatorListener,
+    reports: OperatorListener,
+}
+
+async fn accept(
+    config: Config,
+    sockets: PassedSockets,
     log_format: LogFormat,
-) -> Result<Running, ExitError> {
+) -> Result<Accepting, ExitError> {
     let recorder = metrics::install_recorder()?;
     let keys =
         KeyRing::open(&config.key, config.key_on_disk, config.timezone.clone(), Arc::new(SystemClock))?;
     let privacy = Privacy::new(keys, GeoLookup::open(&config.geo));
     let (spool, recovered) = Spool::open(&config.data.join(spool::DIRECTORY), &config.spool)?;
     let collector = Arc::new(Collector::new(&config, privacy, spool.clone(), &recovered));
-    let admin = OperatorListener::bind(config.admin).await?;
-    let reports = OperatorListener::bind(config.reports).await?;
+    let admin = OperatorListener::open(sockets.admin, config.admin).await?;
+    let reports = OperatorListener::open(sockets.reports, config.reports).await?;
     let verifier = tokens::open_verifier(&config);
     let options = ServerOptions::from_config(&config);
     let public = PublicOptions::from_config(&config, verifier.clone());
-    let server = Server::start(options, PublicHandler::new(public, &config.sites, collector.clone()))?;
+    let handler = PublicHandler::new(public, &config.sites, collector.clone());
+    let server = Server::start_on(sockets.listen, options, handler)?;
     let addresses =
         Addresses { beacons: server.address(), admin: admin.address(), reports: reports.address() };
-    announce(&config, &addresses, &server, log_format)?;
+    // A start script may read no more than the first lines. That must not end the collector.
+    if let Err(error) = announce(&config, &addresses, &server, log_format) {
+        tracing::warn!(%error, "printing the tag for the pages failed");
+    }
+    Ok(Accepting { config, recorder, collector, spool, server, verifier, admin, reports })
+}
 
+/// Beacons are accepted before the store's process starts.
+async fn start(
+    config: Config,
+    written: WrittenSettings,
+    sockets: PassedSockets,
+    log_format: LogFormat,
+) -> Result<Running, ExitError> {
+    let Accepting { config, recorder, collector, spool, server, verifier, admin, reports } =
+        accept(config, sockets, log_format).await?;
     let config = Arc::new(config);
     let embedded = tasks::start_embedded_store(&config);
     let restarts = embedded.as_ref().map(EmbeddedStore::restarts).unwrap_or_default();
@@ -136,7 +166,7 @@ async fn start(
     let reports = serve_reports(reports, auth, tls, &config, &client, publisher, &spool)?;
     tokio::spawn(tokens::follow(verifier, spool.clone()));
     let (data, keeper) = (config.data.clone(), spool.clone());
-    tokio::spawn(async move { audit::take_over(&data, &keeper).await });
+    tokio::spawn(async move { audit::follow(&data, &keeper).await });
     if let Some(certificates) = server.certificates().cloned() {
         tokio::spawn(async move { certificates.follow(CERTIFICATE_CHECK_INTERVAL).await });
     }
@@ -213,7 +243,6 @@ fn announce(
     server: &Server<PublicHandler<Collector>>,
     log_format: LogFormat,
 ) -> std::io::Result<()> {
-    let scheme = if config.tls.is_some() { "https" } else { "http" };
     tracing::info!(
         beacons = %addresses.beacons,
         admin = %addresses.admin,
@@ -225,22 +254,34 @@ fn announce(
     if log_format == LogFormat::Json {
         return Ok(());
     }
-    let host = match addresses.beacons {
-        address if address.ip().is_unspecified() => format!("localhost:{}", address.port()),
-        address => address.to_string(),
-    };
+    let url = config.browser_url_of(addresses.beacons);
+    let address = &url.address;
     let (hashed, integrity) = server.handler().script();
     let site = config.sites.iter().min_by_key(|site| &site.id);
     let id = site.map_or("SITE", |site| &site.id);
     let any = site.is_some_and(|site| site.hosts.contains(&HostPattern::Any));
     let mut out = std::io::stdout().lock();
     writeln!(out, "Put this into every page of site {id}{}:", if any { " (any host)" } else { "" })?;
-    writeln!(out, "  <script defer src=\"{scheme}://{host}/s.js\" data-site=\"{id}\"></script>")?;
-    writeln!(out, "To pin this version of the script, use src=\"{scheme}://{host}{hashed}\" with")?;
-    writeln!(out, "  integrity=\"{integrity}\" crossorigin=\"anonymous\"")?;
-    writeln!(
-        out,
-        "Reports are at http://{}, metrics at http://{}/metrics.",
-        addresses.reports, addresses.admin
-    )
+    writeln!(out, "  {}", script_tag(address, site.map(|site| &**site)))?;
+    writeln!(out, "To pin this version of the script, use src=\"{address}{hashed}\" with")?;
+    writeln!(out, "  integrity=\"{integrity}\"")?;
+    if url.is_local {
+        writeln!(
+            out,
+            "Only browsers on this machine reach {address}. Set `public_url` to the address that visitors' browsers use."
+        )?;
+    }
+    let [reports, metrics] =
+        [addresses.reports, addresses.admin].map(|address| operator_url(config, address));
+    writeln!(out, "Reports are at {reports}, metrics at {metrics}/metrics.")
+}
+
+/// The address of an operator's listener for a browser on this machine. Beyond loopback it has the certificate of `listen`.
+fn operator_url(config: &Config, address: SocketAddr) -> String {
+    let is_loopback = address.ip().to_canonical().is_loopback();
+    let scheme = if config.tls.is_some() && !is_loopback { "https" } else { "http" };
+    match address.ip().is_unspecified() {
+        true => format!("{scheme}://localhost:{}", address.port()),
+        false => format!("{scheme}://{address}"),
+    }
 }

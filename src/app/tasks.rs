@@ -95,7 +95,10 @@ pub(crate) fn open_publisher(config: &Config) -> Option<Publisher> {
         Ok(key) => Some(Publisher::new(key, config.published.k)),
         Err(error) => {
             let error: &dyn std::error::Error = &error;
-            tracing::error!(error, "opening the noise key failed; no day is published for viewers until a restart");
+            tracing::error!(
+                error,
+                "opening the noise key failed; no day is published for viewers until a restart"
+            );
             None
         }
     }

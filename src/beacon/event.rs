@@ -125,10 +125,10 @@ wire_object! {
         /// In place of `a`, if the beacon has `at` too: when it happened, in ms of the same clock.
         #[serde(rename = "at", default)]
         occurred_at: Option<f64>,
-        /// Page address, `http` or `https`. The first event needs it, later ones inherit it.
+        /// Page address, `http` or `https`, if it is not that of the event before.
         #[serde(rename = "u", borrow, default)]
-        page_url: Option<RawText<'a>>,
-        /// Referrer; inherited with `u`.
+        pub(super) page_url: Option<RawText<'a>>,
+        /// Referrer of that page; it counts only beside `u`.
         #[serde(rename = "r", borrow, default)]
         referrer: RawText<'a>,
         /// `event`: name. `ad`: action. `outbound`, `download`, `resource`: address. Required there.

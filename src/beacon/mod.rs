@@ -29,4 +29,4 @@ pub use limits::{MAX_AGE_MS, MAX_BODY, MAX_COOKIES, MAX_EVENTS, MAX_PROPS};
 pub use page_load::{Beacon, VERSION};
 pub use registry::WIRE_FORMATS;
 pub use vitals::WebVitals;
-pub use wire::{MendedBody, RawText};
+pub use wire::{MendedBody, RawText, short_decimal};

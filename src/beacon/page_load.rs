@@ -14,6 +14,9 @@ use super::wire::{FieldError, Flag, NamedTexts, RawText, WholeNumber, wire_objec
 /// The version of the wire format that is read.
 pub const VERSION: u64 = 1;
 
+/// What is wrong with a beacon whose first event has no page.
+const NO_PAGE: &str = "is missing: the beacon or its first event needs the page's address";
+
 /// What one page sent at once. The default is an empty beacon without a site.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Beacon<'a> {
@@ -40,6 +43,8 @@ pub struct Beacon<'a> {
     /// Cookies that the page's script element names.
     pub cookies: Vec<(RawText<'a>, RawText<'a>)>,
     pub hints: SentHints<'a>,
+    /// Whether the first page address of the events is that of the beacon.
+    pub names_page: bool,
     /// At most [`MAX_EVENTS`] events, in the order of their index; the first has a page address. None if all were left out.
     pub events: Vec<BeaconEvent<'a>>,
     /// What of the beacon was not kept.
@@ -63,6 +68,12 @@ wire_object! {
         /// The page's clock when the beacon is sent, ms. The ages of events count from it.
         #[serde(rename = "at", default)]
         sent_at: Option<f64>,
+        /// Page address, `http` or `https`, of the first event.
+        #[serde(rename = "u", borrow, default)]
+        page_url: Option<RawText<'a>>,
+        /// Referrer of that page.
+        #[serde(rename = "r", borrow, default)]
+        referrer: RawText<'a>,
         /// Screen width in CSS px, at most 65,535.
         #[serde(rename = "w", default)]
         screen_width: WholeNumber,
@@ -134,7 +145,8 @@ pub(super) fn check<'a>(
         let problem = format!("has {} without a value or over the limit of {MAX_COOKIES}", wire.cookies.lost);
         left_out.push(LeftOut::field(MalformedBeacon::new("ck", problem)));
     }
-    let events = check_events(events, wire.sent_at, &mut left_out)?;
+    let shared = wire.page_url.map(|url| PageAddress { url: url.0, referrer: wire.referrer.0 });
+    let KeptEvents { events, names_page, .. } = check_events(events, shared, wire.sent_at, &mut left_out)?;
     Ok(Beacon {
         site: wire.site.0,
         page_load,
@@ -148,6 +160,7 @@ pub(super) fn check<'a>(
         automated: wire.automated.0,
         cookies: wire.cookies.texts,
         hints: wire.hints.unwrap_or_default(),
+        names_page,
         events,
         left_out,
     })
@@ -155,10 +168,11 @@ pub(super) fn check<'a>(
 
 fn check_events<'a>(
     wire: impl ExactSizeIterator<Item = ReadEvent<'a>>,
+    shared: Option<PageAddress<'a>>,
     sent_at: Option<f64>,
     left_out: &mut Vec<LeftOut>,
-) -> Result<Vec<BeaconEvent<'a>>, MalformedBeacon> {
-    let mut kept = KeptEvents { events: Vec::with_capacity(wire.len()), ..KeptEvents::default() };
+) -> Result<KeptEvents<'a>, MalformedBeacon> {
+    let mut kept = KeptEvents::new(wire.len(), shared);
     let mut first_fault = None;
     for (index, ReadEvent { event, page, mut lost }) in (0..).zip(wire) {
         if let Some(page) = page {
@@ -172,14 +186,17 @@ fn check_events<'a>(
             Ok(()) => left_out.extend(lost.into_iter().map(fault).map(LeftOut::field)),
             Err(error) => {
                 let fault = fault(error);
-                first_fault.get_or_insert_with(|| fault.clone());
+                first_fault.get_or_insert_with(|| match kept.lacks_page {
+                    true => MalformedBeacon::new("u", NO_PAGE),
+                    false => fault.clone(),
+                });
                 left_out.push(LeftOut::event(fault));
             }
         }
     }
     match first_fault {
-        Some(fault) if !kept.names_page => Err(fault),
-        _ => Ok(kept.events),
+        Some(fault) if kept.page.is_none() => Err(fault),
+        _ => Ok(kept),
     }
 }
 
@@ -190,14 +207,34 @@ struct KeptEvents<'a> {
     last_named: Option<usize>,
     /// A page that no kept event has yet: those that named it were left out.
     next_page: Option<PageAddress<'a>>,
-    /// Whether any event names a page, kept or not.
+    /// What named the last page, also for events that were not kept.
+    page: Option<PageSource>,
+    /// Whether an event was left out for lack of a page.
+    lacks_page: bool,
+    /// Whether the first page address of the kept events is that of the beacon.
     names_page: bool,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PageSource {
+    Beacon,
+    Event,
+}
+
 impl<'a> KeptEvents<'a> {
+    /// `shared` is the page of the beacon, which its first event need not name.
+    fn new(events: usize, shared: Option<PageAddress<'a>>) -> Self {
+        Self {
+            events: Vec::with_capacity(events),
+            page: shared.is_some().then_some(PageSource::Beacon),
+            next_page: shared,
+            ..Self::default()
+        }
+    }
+
     fn name_page(&mut self, page: PageAddress<'a>) {
         self.next_page = Some(page);
-        self.names_page = true;
+        self.page = Some(PageSource::Event);
     }
 
     /// Keeps an event. Without a page of its own it is on the page of the event before, also if that one was left out.
@@ -221,13 +258,15 @@ impl<'a> KeptEvents<'a> {
             let at = lost.iter().position(|(field, _)| *field == missing);
             at.map_or((missing, problem), |at| lost.swap_remove(at))
         })?;
-        // The script names the page in every event. The same page need not be scrubbed again.
+        // A sender may name the page in every event. The same page need not be scrubbed again.
         let named = self.last_named.and_then(|last| self.events[last].page.as_ref());
         event.page = self.next_page.take().filter(|page| named != Some(page));
         if event.page.is_some() {
+            self.names_page |= self.last_named.is_none() && self.page == Some(PageSource::Beacon);
             self.last_named = Some(self.events.len());
         } else if named.is_none() {
-            return Err(("u", "is missing: the first event needs its page's address".into()));
+            self.lacks_page = true;
+            return Err(("u", "is missing, and no event before names a page".into()));
         }
         self.events.push(event);
         Ok(())

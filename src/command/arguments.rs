@@ -27,6 +27,11 @@ impl CommonArguments {
         self.config.as_deref().or_else(|| Some(Path::new("footfall.toml")).filter(exists))
     }
 
+    /// The file that somebody named.
+    pub(super) fn given_file(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// # Errors
     /// With [`Exit::Configuration`] and every problem of the file and the environment.
     pub(super) fn load(&self) -> Result<Config, ExitError> {

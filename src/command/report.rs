@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::app::{Exit, ExitError, audit};
+use crate::app::{Exit, ExitError};
 use crate::command::arguments::CommonArguments;
-use crate::config::Config;
-use crate::report::{self, RawReportRequest, ReportRequest, Reports, catalogue, table};
-use crate::store::Client;
+use crate::command::usage::{self, READER};
+use crate::report::{self, RawReportRequest, Reports, catalogue, table};
 use crate::store::days::OpenDays;
+use crate::store::{Client, sql};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArguments {
@@ -49,7 +49,7 @@ pub(crate) struct ReportArguments {
     /// Show what a viewer sees: published figures.
     #[arg(long)]
     viewer: bool,
-    /// Print the query instead of running it.
+    /// Print the query with its parameters instead of running it, for `footfall query -`.
     #[arg(long)]
     sql: bool,
 }
@@ -88,13 +88,16 @@ pub(crate) fn run(arguments: ReportArguments, common: &CommonArguments) -> Resul
     }
     let request = reports.parse(&raw(&arguments, name)).map_err(usage)?;
     if arguments.sql {
-        let (sql, parameters) = reports.query(&request);
+        let (text, parameters) = reports.query(&request);
         let values: String =
-            parameters.iter().map(|(name, value)| format!("-- {name} = {value:?}\n")).collect();
-        return print(&format!("{values}{sql}"));
+            parameters.iter().map(|(name, value)| format!("{}\n", sql::set_parameter(name, value))).collect();
+        let title = "-- For `footfall query -`, or `clickhouse-client --multiquery`.";
+        return print(&format!("{title}\n{values}{};\n", text.trim_end()));
     }
-    if !arguments.viewer {
-        record_use(&config, &request);
+    if !arguments.viewer
+        && let Some(detail) = report::usage_detail(READER, std::slice::from_ref(&request))
+    {
+        usage::record(&config, detail);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(reports.run(request))?;
@@ -102,16 +105,6 @@ pub(crate) fn run(arguments: ReportArguments, common: &CommonArguments) -> Resul
         ReportFormat::Table => print(&table::render(&answer, table::width())),
         ReportFormat::Json => print(&format!("{:#}\n", answer.json())),
         ReportFormat::Csv => print(&answer.csv(arguments.bom)),
-    }
-}
-
-/// Leaves a row for the audit, which the collector takes over at its next start. Whoever may not write to its directory reads as an analyst
-/// does who asks the store itself.
-fn record_use(config: &Config, request: &ReportRequest) {
-    let detail = report::usage_detail("command line", std::slice::from_ref(request));
-    let Some(detail) = detail.filter(|_| config.data.is_dir()) else { return };
-    if let Err(error) = audit::keep_for_collector(&config.data, report::EXACT_READ, detail) {
-        tracing::warn!(%error, "recording that exact figures were read failed; the audit lacks it");
     }
 }
 
@@ -128,10 +121,6 @@ fn raw(arguments: &ReportArguments, name: &str) -> RawReportRequest {
     }
 }
 
-/// A reader that closes the pipe (`| head`) causes no error.
 fn print(text: &str) -> Result<(), ExitError> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
+    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
 }

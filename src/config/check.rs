@@ -8,7 +8,8 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::model::{
-    AccessConfig, ClientLimits, Config, DATABASE, ListFiles, PublishedConfig, SpoolLimits, StoreConfig, TlsConfig,
+    AccessConfig, ClientLimits, Config, DATABASE, ListFiles, PublishedConfig, SpoolLimits, StoreConfig,
+    TlsConfig,
 };
 use super::raw::{ConfigProblems, ConfigSection, RawValue, SettingLocation};
 use super::site::{Site, Sites};

@@ -20,7 +20,8 @@ pub use host::HostPattern;
 pub(crate) use host::WebAddress;
 pub use load::{ConfigError, ReadConfig};
 pub use model::{
-    AccessConfig, ClientLimits, Config, DATABASE, ListFiles, PublishedConfig, SpoolLimits, StoreConfig, TlsConfig,
+    AccessConfig, BrowserUrl, ClientLimits, Config, DATABASE, ListFiles, PublishedConfig, SpoolLimits,
+    StoreConfig, TlsConfig,
 };
 pub use raw::{ConfigProblems, Severity};
 pub use site::{CookieRule, DropBots, NamePatterns, Retention, SignatureRules, Site, Sites};

@@ -27,6 +27,9 @@ struct Problem {
     what: String,
 }
 
+/// Letters by which a misspelt key may differ from the one that is suggested.
+const MAX_TYPOS: usize = 2;
+
 /// Every problem of a configuration, in the order of the file.
 #[derive(Debug, Clone, Default)]
 pub struct ConfigProblems {
@@ -321,8 +324,9 @@ impl<'p> ConfigSection<'p> {
     /// Reports the keys that are left as unknown.
     pub(super) fn finish(mut self) {
         for (key, (_, location)) in std::mem::take(&mut self.values) {
-            let near = self.known.iter().find(|name| alike(name, &key));
-            let hint = near.map_or_else(String::new, |name| format!("; did you mean {name:?}?"));
+            let distances = self.known.iter().map(|name| (strsim::levenshtein(name, &key), name));
+            let near = distances.filter(|(distance, _)| *distance <= MAX_TYPOS).min();
+            let hint = near.map_or_else(String::new, |(_, name)| format!("; did you mean {name:?}?"));
             self.note(&location, &key, &format!("is not a setting{hint}"));
         }
     }
@@ -338,20 +342,4 @@ impl<'p> ConfigSection<'p> {
         let location = location.unwrap_or_else(|| self.location.clone());
         self.note(&location, key, what);
     }
-}
-
-/// Whether the Levenshtein distance of two names is at most 2.
-fn alike(left: &str, right: &str) -> bool {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in right.iter().enumerate() {
-            let changed = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()] <= 2
 }

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use crate::access::{Permission, Principal, same_origin};
 use crate::report::catalogue::{self, Purpose, Report};
 use crate::report::{
-    MAX_ROWS, RawReportRequest, ReportAnswer, ReportError, ReportRequest, Reports, audit, is_published, table,
-    takes_of_viewer,
+    MAX_ROWS, RawReportRequest, ReportAnswer, ReportError, ReportRequest, Reports, audit, is_published,
+    table, takes_of_viewer,
 };
 use crate::transport::Body;
 use crate::transport::response::RETRY_SOON;
@@ -101,7 +101,9 @@ fn reports_for(reports: &Reports, name: &str, principal: &Principal) -> Reports 
     let reports = reports.restricted_to(principal.restricted_to());
     match catalogue::find(name) {
         // Reports that have no published figures are refused with that reason.
-        Some(report) if report.purpose == Purpose::Audience && !reads_exact(report, principal) => reports.protected(),
+        Some(report) if report.purpose == Purpose::Audience && !reads_exact(report, principal) => {
+            reports.protected()
+        }
         _ => reports,
     }
 }

@@ -79,12 +79,20 @@ fn check_filter(report: &Report, filter: &Filter) -> Result<(), ReportError> {
         let (of_visits, of_events) = (VISIT_FILTERS.contains(&dimension), EVENT_FILTERS.contains(&dimension));
         dimension == TOTAL || of_visits || (of_events && !EVENT_FILTERS.contains(&of_filter))
     };
-    match report.dimensions.iter().find(|dimension| !is_in_pairs(dimension.name) || dimension.name == of_filter) {
+    match report
+        .dimensions
+        .iter()
+        .find(|dimension| !is_in_pairs(dimension.name) || dimension.name == of_filter)
+    {
         None => Ok(()),
         Some(_) => Err(ReportError::NotPublished(format!(
             "report {} has no published figures under the filter {filter}; others have: overview, timeseries{}",
             report.name,
-            if EVENT_FILTERS.contains(&of_filter) { " and those of visits" } else { ", pages, events and those of visits" }
+            if EVENT_FILTERS.contains(&of_filter) {
+                " and those of visits"
+            } else {
+                ", pages, events and those of visits"
+            }
         ))),
     }
 }
@@ -117,14 +125,18 @@ pub(super) fn query(body: &str, request: &ReportRequest, client: &Client) -> (St
 }
 
 /// The days of a request that are published, and whether one of them is open.
-pub(super) async fn published_days(request: &ReportRequest, client: &Client) -> Result<(u64, bool), ReportError> {
+pub(super) async fn published_days(
+    request: &ReportRequest,
+    client: &Client,
+) -> Result<(u64, bool), ReportError> {
     let filter = request.filters.first().and_then(dimension_and_value);
     let (filter, value) = filter.unwrap_or_default();
     let sql = "SELECT uniqExact(day), max(is_open) FROM daily_published \
                WHERE site = {site:String} AND day BETWEEN {from:Date} AND {to:Date} AND filter = {filter:String} \
                AND filter_value = {value:String} AND dimension = 'total'";
     let query = client.query(sql).param("site", &request.site).param("filter", filter).param("value", value);
-    let query = query.param("from", request.period.from().to_string()).param("to", request.period.to().to_string());
+    let query =
+        query.param("from", request.period.from().to_string()).param("to", request.period.to().to_string());
     Ok(query.fetch_one::<(u64, bool)>().await?)
 }
 
@@ -154,7 +166,9 @@ mod tests {
             let tables: Vec<&str> = sql
                 .split("FROM ")
                 .skip(1)
-                .map(|rest| rest.split(|letter: char| letter.is_whitespace() || letter == ')').next().unwrap())
+                .map(|rest| {
+                    rest.split(|letter: char| letter.is_whitespace() || letter == ')').next().unwrap()
+                })
                 .filter(|table| !table.starts_with('('))
                 .collect();
             let known = ["footfall.daily_published", "daily", "events", "visits"];
@@ -174,7 +188,9 @@ mod tests {
             .collect();
         assert_eq!(refused, ["realtime", "props"]);
         let is_read = |report: &Report| reports().parse(&ask(report.name, &[])).is_ok();
-        assert!(!catalogue::all().iter().any(|report| report.purpose == Purpose::Diagnostics && is_read(report)));
+        assert!(
+            !catalogue::all().iter().any(|report| report.purpose == Purpose::Diagnostics && is_read(report))
+        );
         let hourly = RawReportRequest { by: Some("hour".to_owned()), ..ask("timeseries", &[]) };
         assert!(matches!(reports().parse(&hourly), Err(ReportError::NotPublished(_))));
         let bots = RawReportRequest { bots: true, ..ask("pages", &[]) };
@@ -192,7 +208,9 @@ mod tests {
             ("devices", "source="),
             ("channels", "device=mobile"),
         ] {
-            reports().parse(&ask(report, &[filter])).unwrap_or_else(|error| panic!("{report} {filter}: {error}"));
+            reports()
+                .parse(&ask(report, &[filter]))
+                .unwrap_or_else(|error| panic!("{report} {filter}: {error}"));
         }
         for (report, filters) in [
             ("overview", &["country=RU", "browser=Chrome"][..]),
@@ -218,7 +236,10 @@ mod tests {
             ("ads", &["source=Google"]),
         ] {
             let refused = reports().parse(&ask(report, filters));
-            assert!(matches!(refused, Err(ReportError::NotPublished(_))), "{report} {filters:?}: {refused:?}");
+            assert!(
+                matches!(refused, Err(ReportError::NotPublished(_))),
+                "{report} {filters:?}: {refused:?}"
+            );
         }
     }
 }

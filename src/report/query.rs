@@ -80,7 +80,13 @@ impl QueryGroup {
         } else {
             // Totals under filters leave out the days of few visitors. With hours they come from events.
             let by_day = request.report.is_totals && request.by != Some("hour");
-            filtered_query::filtered(&sql, &dimensions, &request.filters, by_day && context.k > 1, context.client)
+            filtered_query::filtered(
+                &sql,
+                &dimensions,
+                &request.filters,
+                by_day && context.k > 1,
+                context.client,
+            )
         };
         // What is published was folded before.
         let k = if context.is_protected { 0 } else { context.k };

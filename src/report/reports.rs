@@ -68,7 +68,18 @@ impl Reports {
         let sites = Arc::new(ArcSwap::from_pointee(sites));
         let permits = Arc::new(Semaphore::new(MAX_CONCURRENT));
         let (restricted_to, is_protected, usage, open_days) = (None, false, None, None);
-        Ok(Self { client, zone, zone_name, k: K, sites, restricted_to, is_protected, usage, permits, open_days })
+        Ok(Self {
+            client,
+            zone,
+            zone_name,
+            k: K,
+            sites,
+            restricted_to,
+            is_protected,
+            usage,
+            permits,
+            open_days,
+        })
     }
 
     /// The same reports, which fold rows of fewer than `k` visitors.
@@ -331,7 +342,9 @@ impl Reports {
             return;
         }
         if answer.rows.len() < rows {
-            answer.notes.push(format!("rows with fewer than {} visitors are not shown under filters", self.k));
+            answer
+                .notes
+                .push(format!("rows with fewer than {} visitors are not shown under filters", self.k));
         }
         if period.days() > 1 && *by != Some("hour") {
             answer.notes.push(format!("days with fewer than {} visitors are left out under filters", self.k));
@@ -353,7 +366,9 @@ impl Reports {
     fn note_published(&self, answer: &mut ReportAnswer, published: u64, has_today: bool) {
         let now = Timestamp::now().to_zoned(self.zone.clone()).date();
         let ReportRequest { report, period, filters, .. } = &answer.request;
-        answer.notes.push("published figures: counts have noise, and few visitors are left out or in (other)".to_owned());
+        answer.notes.push(
+            "published figures: counts have noise, and few visitors are left out or in (other)".to_owned(),
+        );
         let days = Period::new(period.from(), period.to().min(now)).map_or(0, |period| period.days());
         if published < u64::try_from(days).unwrap_or(0) {
             let under = filters.first().map_or(String::new(), |filter| format!(" under {filter}"));

@@ -9,7 +9,6 @@ pub(crate) mod file_version;
 pub mod private_file;
 pub(crate) mod random;
 mod redacted;
-mod stack;
+pub(crate) mod stack;
 
 pub use redacted::Secret;
-pub use stack::wipe_stack;

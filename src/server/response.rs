@@ -10,7 +10,7 @@ use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 
 use crate::event::DropReason;
-use crate::ingest::{Accepted, IngestError};
+use crate::ingest::{Accepted, IngestError, RefusedBeacon};
 use crate::transport::response::{JSON, RETRY_SOON, closing, error, with_body};
 use crate::transport::{AuthError, Body};
 
@@ -27,6 +27,8 @@ static PIXEL: &[u8] =
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Rejection {
+    /// 400: HTTP/1.1 without a `Host`, or with several.
+    NoHost,
     /// 400: the body ended before its announced length.
     CutOff,
     /// 400: a sender does not name the visitor's address.
@@ -45,8 +47,10 @@ pub(super) enum Rejection {
     TooManyFromSender(Duration),
     /// 503: too many bodies are being received.
     TooManyBodies,
+    /// 403: the answer to a preflight request.
+    ForeignPreflight,
     Auth(AuthError),
-    Ingest(IngestError),
+    Ingest(RefusedBeacon),
 }
 
 impl From<AuthError> for Rejection {
@@ -55,15 +59,16 @@ impl From<AuthError> for Rejection {
     }
 }
 
-impl From<IngestError> for Rejection {
-    fn from(error: IngestError) -> Self {
-        Self::Ingest(error)
+impl From<RefusedBeacon> for Rejection {
+    fn from(refused: RefusedBeacon) -> Self {
+        Self::Ingest(refused)
     }
 }
 
 impl Rejection {
     pub(super) fn response(self) -> Response<Body> {
         match self {
+            Self::NoHost => closing(error(StatusCode::BAD_REQUEST, "exactly one Host header is needed")),
             Self::CutOff => closing(error(StatusCode::BAD_REQUEST, "the body was cut off")),
             Self::NoVisitor => error(
                 StatusCode::BAD_REQUEST,
@@ -84,7 +89,8 @@ impl Rejection {
                 closing(unavailable("too many bodies are being received; keep the beacon and try again"))
             }
             Self::Auth(error) => error.response(),
-            Self::Ingest(error) => ingest_error(error),
+            Self::ForeignPreflight => error(StatusCode::FORBIDDEN, "this origin is not a host of any site"),
+            Self::Ingest(refused) => ingest_error(refused.cause),
         }
     }
 }
@@ -97,7 +103,9 @@ fn ingest_error(cause: IngestError) -> Response<Body> {
             with_body(StatusCode::BAD_REQUEST, &JSON, format!("{body}\n"))
         }
         IngestError::UnknownSite => forbidden("this site is not configured here"),
-        IngestError::ForeignHost => forbidden("the page's host is not one of the site's hosts"),
+        IngestError::ForeignOrigin | IngestError::ForeignPage => {
+            forbidden("the page's host is not one of the site's hosts")
+        }
         IngestError::InvalidSignature => forbidden(
             "this site accepts signed names only: the token in data-site is missing, wrong or expired",
         ),

@@ -181,7 +181,8 @@ fn the_writer_gives_a_sign_of_life_while_it_waits_and_none_while_the_disk_hangs(
     assert!(is_alive(&spool), "nothing is to be written");
     let hanging = disk.hang();
     let ack = append(&spool, 1, &[1]).unwrap();
-    assert!(!is_alive(&spool));
+    // The writer may answer once more before it takes the row up.
+    assert!((0..10).any(|_| !is_alive(&spool)));
     drop(hanging);
     wait(ack).unwrap();
     assert!(is_alive(&spool));

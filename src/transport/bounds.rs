@@ -24,6 +24,9 @@ pub const MAX_READ_BEFORE_YIELD: usize = 32 * 1024;
 /// Bytes that are read and discarded from a client that goes on sending after its connection was closed.
 pub const MAX_LINGER: usize = 256 * 1024;
 
+/// How long a connection that was just opened waits for its first request during a drain: a few round trips.
+pub const FIRST_REQUEST_WHILE_DRAINING: Duration = Duration::from_secs(1);
+
 /// Limits in time. They are values, so that tests can shorten them.
 #[derive(Debug, Clone)]
 pub struct Timeouts {

@@ -1,6 +1,6 @@
 //! Starts the listener and the workers, and stops them.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -91,8 +91,23 @@ impl<H: Handler> Server<H> {
     /// # Errors
     /// When the address cannot be listened on, the certificate cannot be used, or a thread cannot be started.
     pub fn start(options: ServerOptions, handler: Arc<H>) -> Result<Self, ServerError> {
+        Self::start_on(None, options, handler)
+    }
+
+    /// The same, on a socket that listens already if there is one. Then the address of the options is not used.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn start_on(
+        socket: Option<TcpListener>,
+        options: ServerOptions,
+        handler: Arc<H>,
+    ) -> Result<Self, ServerError> {
         let tls = options.tls.as_ref().map(Certificates::load).transpose()?;
-        let listener = Listener::bind(options.listen)?;
+        let listener = match socket {
+            Some(socket) => Listener::from_socket(socket)?,
+            None => Listener::bind(options.listen)?,
+        };
         let state = Arc::new(ServerState {
             handler,
             trusted: Arc::new(TrustedProxies::new(options.trusted_proxies)),

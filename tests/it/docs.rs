@@ -15,7 +15,7 @@ const FOREIGN: [&str; 3] = ["target", "node_modules", "corpus"];
 /// Tables of the configuration, without those of sites.
 const TABLES: [&str; 5] = ["tls", "access", "limits", "spool", "store"];
 /// What looks like a setting and is a file.
-const FILES: [&str; 1] = ["store.passwords"];
+const FILES: [&str; 2] = ["store.json", "store.passwords"];
 /// What looks like a command and is a text that is signed.
 const SIGNED: &str = "footfall site token v1";
 

@@ -8,6 +8,8 @@
 #![allow(clippy::too_many_lines)]
 
 mod access;
+mod addresses;
+mod backup;
 mod bad_input;
 mod bots;
 mod browser;
@@ -15,10 +17,12 @@ mod burst;
 mod closing;
 mod common;
 mod configuration;
-mod dockerfile;
+mod dashboards;
+mod demo;
 mod docs;
 mod embedded;
 mod encoding;
+mod explain;
 mod faults;
 mod hostile;
 mod key;
@@ -27,11 +31,14 @@ mod linking;
 mod load;
 mod memory;
 mod metrics;
+mod nginx;
 mod packaging;
 mod partial;
+mod public_url;
 mod published;
 mod quarantine;
 mod reconcile;
+mod refusals;
 mod report;
 mod rules;
 mod schema;

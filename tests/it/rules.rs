@@ -67,7 +67,7 @@ fn each_metric_of_an_alert_is_exported_though_the_store_has_never_answered() {
     let certified = rcgen::generate_simple_self_signed(["stats.example".to_owned()]).unwrap();
     std::fs::write(file("cert.pem"), certified.cert.pem()).unwrap();
     std::fs::write(file("key.pem"), certified.signing_key.serialize_pem()).unwrap();
-    std::fs::write(file("places.mmdb"), "no places").unwrap();
+    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/geo/asn.mmdb"), file("places.mmdb")).unwrap();
     let settings = format!(
         "geo = [{:?}]\n[tls]\ncertificate = {:?}\nkey = {:?}\n",
         file("places.mmdb"),

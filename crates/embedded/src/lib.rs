@@ -38,6 +38,7 @@ pub use configuration::{
     sha256_hex,
 };
 pub use engine::{is_in_use, run_engine_if_requested};
+pub use rendering::BACKUPS;
 pub use supervisor::{NotReady, Server, StartError, UnexpectedEnds};
 
 /// The README's example compiles.

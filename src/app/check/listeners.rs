@@ -29,9 +29,9 @@ fn listeners(config: &Config) -> Vec<ListenSetting> {
 }
 
 /// `in_use`: a collector works in the data directory, and has these addresses if they did not change.
-pub(super) fn check(read: &mut ReadConfig, in_use: bool) {
+pub(super) fn check(read: &mut ReadConfig, in_use: bool, passed: &[&str]) {
     let mut listeners = listeners(read.config());
-    listeners.retain(|listener| !read.is_refused(listener.key));
+    listeners.retain(|listener| !read.is_refused(listener.key) && !passed.contains(&listener.key));
     for (index, listener) in listeners.iter().enumerate() {
         let other = listeners[..index].iter().find(|other| overlap(other.address, listener.address));
         if let Some(other) = other {

@@ -22,8 +22,9 @@ pub(crate) enum CheckedFor {
     Operator,
 }
 
-/// Adds what the machine shows to the problems of a configuration. Returns whether another collector works in the data directory.
-pub(crate) fn check(read: &mut ReadConfig, checked_for: CheckedFor) -> bool {
+/// Adds what the machine shows to the problems of a configuration. `passed` are the settings whose sockets the service manager has passed: they
+/// are in use. Returns whether another collector works in the data directory.
+pub(crate) fn check(read: &mut ReadConfig, checked_for: CheckedFor, passed: &[&str]) -> bool {
     let directory = read.config().data.join(spool::DIRECTORY);
     let in_use = spool::is_in_use(&directory);
     if in_use {
@@ -38,7 +39,7 @@ pub(crate) fn check(read: &mut ReadConfig, checked_for: CheckedFor) -> bool {
         );
         read.note(Severity::Remark, "data", &what);
     }
-    listeners::check(read, in_use);
+    listeners::check(read, in_use, passed);
     files::check(read, collector_user.is_some());
     in_use
 }

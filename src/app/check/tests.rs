@@ -42,8 +42,8 @@ impl Machine {
                 text += &format!("{name} = {:?}\n", self.path(name));
             }
         }
-        // Another port than that of the store of the machine on which this runs.
-        let store = if settings.contains("[store]") { "" } else { "[store]\nlisten = \"127.0.0.1:18123\"\n" };
+        let store = format!("[store]\nlisten = \"127.0.0.1:{}\"\n", free_port());
+        let store = if settings.contains("[store]") { "" } else { &*store };
         let first = settings.lines().next().unwrap_or_default();
         let text = if first.starts_with('[') {
             format!("{text}{settings}\n{store}")
@@ -51,7 +51,7 @@ impl Machine {
             format!("{settings}\n{text}{store}")
         };
         let mut read = ReadConfig::parse("footfall.toml", &text, &[]);
-        check(&mut read, CheckedFor::ThisProcess);
+        check(&mut read, CheckedFor::ThisProcess, &[]);
         let problems = match read.complete() {
             Ok((_, problems)) => problems,
             Err(crate::config::ConfigError::Wrong { problems, .. }) => problems,
@@ -68,6 +68,11 @@ impl Machine {
             assert!(problem.contains(part), "{part:?} is not in {problem:?}");
         }
     }
+}
+
+/// A port that no program has at this moment.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Without the remark that a temporary directory is kept in memory, on a machine where it is.
@@ -146,20 +151,20 @@ fn two_listeners_on_one_port_are_told_apart_from_a_port_that_another_program_has
         let names = ["listen", "admin", "reports"].into_iter().filter(|name| !taken.contains(name));
         names.map(|name| format!("{name} = \"127.0.0.1:0\"\n")).collect::<String>()
     };
-    for (first, second) in [
-        ("0.0.0.0:18080", "127.0.0.1:18080"),
-        ("[::]:18080", "127.0.0.1:18080"),
-        ("127.0.0.1:18080", "127.0.0.1:18080"),
-    ] {
-        let settings =
-            format!("listen = \"{first}\"\nadmin = \"{second}\"\n{}", others(&["listen", "admin"]));
+    for first in ["0.0.0.0", "[::]", "127.0.0.1"] {
+        let port = free_port();
+        let settings = format!(
+            "listen = \"{first}:{port}\"\nadmin = \"127.0.0.1:{port}\"\n{}",
+            others(&["listen", "admin"])
+        );
         machine.assert_one(
             &settings,
             &["Stops footfall.toml, line 2: admin: ", "same port as listen", "another port"],
         );
     }
+    let port = free_port();
     let settings = format!(
-        "reports = \"127.0.0.1:18124\"\n{}[store]\nlisten = \"127.0.0.1:18124\"\n",
+        "reports = \"127.0.0.1:{port}\"\n{}[store]\nlisten = \"127.0.0.1:{port}\"\n",
         others(&["reports"])
     );
     let problems = machine.problems(&settings);

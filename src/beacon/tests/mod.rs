@@ -118,18 +118,23 @@ fn texts_without_escapes_are_borrowed() {
     assert!(matches!(beacon.site, Cow::Borrowed(_)));
     assert!(matches!(beacon.events[0].page.as_ref().unwrap().url, Cow::Borrowed(_)));
     assert!(matches!(beacon.cookies[0].1.0, Cow::Borrowed(_)));
+    let body =
+        br#"{"v":1,"s":"a","l":"1","u":"https://a.example/x","r":"https://b.example/","e":[{"k":"view"}]}"#;
+    let beacon = parse(body).unwrap();
+    let page = beacon.events[0].page.as_ref().unwrap();
+    assert!(matches!((&page.url, &page.referrer), (Cow::Borrowed(_), Cow::Borrowed(_))));
 }
 
 #[test]
 fn properties_are_texts_whatever_their_type() {
-    let EventDetail::Event { name, props } =
-        detail(r#"{"k":"event","n":"booking","p":{"a":"x","b":1,"c":true,"d":-2.5}}"#)
-    else {
+    let EventDetail::Event { name, props } = detail(
+        r#"{"k":"event","n":"booking","p":{"a":"x","b":1,"c":true,"d":-2.5,"e":0.3333333333333333,"f":79161234567}}"#,
+    ) else {
         panic!("not an event");
     };
     assert_eq!(name, "booking");
     let values: Vec<&str> = props.iter().map(|(_, value)| &**value).collect();
-    assert_eq!(values, ["x", "1", "true", "-2.5"]);
+    assert_eq!(values, ["x", "1", "true", "-2.5", "0.333", "79160000000"]);
 }
 
 #[test]
@@ -149,6 +154,11 @@ fn a_wrong_envelope_is_named_with_its_place_and_never_repeated() {
     refused(r#"{"v":1,"l":"1","e":[]}"#, "body", "has no field s");
     refused(r#"{"v":1,"s":"a","s":"b","l":"1","e":[]}"#, "s", "stands twice");
     refused(r#"{"v":1,"s":"a","l":"1","e":{}}"#, "e", "must be a sequence");
+    refused(
+        &with_event(r#"{"k":"view"}"#),
+        "u",
+        "is missing: the beacon or its first event needs the page's address",
+    );
     refused(&with_event(""), "e", "must hold 1 to 100 events");
     refused(
         &with_event(&vec![r#"{"k":"view","u":"https://a.example/"}"#; 101].join(",")),
@@ -164,7 +174,6 @@ fn a_wrong_envelope_is_named_with_its_place_and_never_repeated() {
     refused(r#"{"v":1,"s":"a","l":"1","o":4294967295,"e":[{}]}"#, "o", "must be below 2^32 - 100");
     refused(r#"{"v":1,"s":"a","l":"1","o":-1,"e":[{}]}"#, "o", "must be a number that is not negative");
     // No event says where it happened.
-    refused(&with_event(r#"{"k":"view"}"#), "e[0].u", "is missing: the first event needs its page's address");
     refused(&with_event(r#"{"k":"view","u":7}"#), "e[0].u", "must be text");
     refused(
         &with_event(r#"{"k":"view","u":"about:blank"},{"k":"view"}"#),
@@ -366,6 +375,34 @@ fn a_page_that_is_named_again_is_the_page_before() {
     let pages: Vec<bool> =
         parse(body.as_bytes()).unwrap().events.iter().map(|event| event.page.is_some()).collect();
     assert_eq!(pages, [true, false, true, false, true]);
+}
+
+#[test]
+fn the_page_of_the_beacon_is_that_of_all_events_that_name_none() {
+    let body = |page: &str, events: &str| {
+        format!(r#"{{"v":1,"s":"clinic","l":"1",{page}"e":[{events}]}}"#).leak().as_bytes()
+    };
+    let pages = |body: &'static [u8]| -> Vec<Option<(String, String)>> {
+        let page = |event: &BeaconEvent<'_>| {
+            event.page.as_ref().map(|page| (page.url.to_string(), page.referrer.to_string()))
+        };
+        parse(body).unwrap().events.iter().map(page).collect()
+    };
+    let page = |url: &str, referrer: &str| Some((format!("https://a.example/{url}"), referrer.to_owned()));
+    let shared = r#""u":"https://a.example/x","r":"https://b.example/","#;
+    let view = r#"{"k":"view"}"#;
+    let other = r#"{"k":"view","u":"https://a.example/y","r":"https://a.example/x"}"#;
+    let leave = r#"{"k":"leave","ms":1}"#;
+    let x = page("x", "https://b.example/");
+    let y = page("y", "https://a.example/x");
+    assert_eq!(pages(body(shared, &[view, leave].join(","))), [x.clone(), None]);
+    assert_eq!(pages(body(shared, &[view, other, leave].join(","))), [x, y.clone(), None]);
+    // Without need, the page of the beacon is not used.
+    assert_eq!(pages(body(shared, &[other, leave].join(","))), [y, None]);
+    assert_eq!(pages(body(r#""u":"https://a.example/x","#, view)), [page("x", "")]);
+    // A referrer without its address counts for nothing.
+    let lone = r#"{"k":"view","r":"https://c.example/"}"#;
+    assert_eq!(pages(body(r#""u":"https://a.example/x","#, lone)), [page("x", "")]);
 }
 
 #[test]

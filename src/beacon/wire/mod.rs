@@ -1,5 +1,6 @@
 //! JSON values of the wire format, and the macro that declares its objects.
 
+mod decimal;
 mod field;
 mod members;
 mod mended;
@@ -7,6 +8,7 @@ mod number;
 mod text;
 mod texts;
 
+pub use decimal::short_decimal;
 pub(super) use field::{WireField, read_field, wire_object};
 pub(super) use members::{FieldError, Members, problem};
 pub use mended::MendedBody;

@@ -7,6 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 
 use serde_json::value::RawValue;
 
+use super::decimal::short_decimal;
 use super::members::Members;
 use super::text::RawText;
 
@@ -187,15 +188,15 @@ impl<'de> Visitor<'de> for ScalarTextVisitor {
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(ScalarText::Text(RawText(Cow::Owned(number.to_string()))))
+        self.visit_f64(number as f64)
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(ScalarText::Text(RawText(Cow::Owned(number.to_string()))))
+        self.visit_f64(number as f64)
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        Ok(ScalarText::Text(RawText(Cow::Owned(number.to_string()))))
+        Ok(ScalarText::Text(RawText(Cow::Owned(short_decimal(number)))))
     }
 
     fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {

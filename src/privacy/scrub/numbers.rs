@@ -12,6 +12,29 @@ const MAX_SEPARATORS: usize = 3;
 /// A run of this many digits is a number in any context.
 const LONG: usize = 6;
 
+/// Most digits of a whole number that is no id because the others are zeros.
+const ROUNDED: usize = 4;
+/// Longest text that is taken for a number.
+const MAX_NUMBER: usize = 32;
+
+/// Whether a text is one whole number, rounded as `short_decimal` rounds.
+pub(super) fn is_rounded(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_whole = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+    is_whole && text.len() <= MAX_NUMBER && (1..=ROUNDED).contains(&digits.trim_end_matches('0').len())
+}
+
+/// Whether a text is one number with decimal places.
+pub(super) fn is_fraction(text: &str) -> bool {
+    let number = text.strip_prefix('-').unwrap_or(text);
+    let Some((whole, places)) = number.split_once('.') else { return false };
+    let are_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    text.len() <= MAX_NUMBER
+        && are_digits(whole)
+        && are_digits(places)
+        && (whole == "0" || !whole.starts_with('0'))
+}
+
 pub(super) struct FoundNumber {
     pub(super) end: usize,
     pub(super) marker: &'static str,

@@ -17,7 +17,8 @@
 
 use std::borrow::Cow;
 
-use super::numbers;
+use super::{numbers, percent};
+use crate::beacon::short_decimal;
 
 /// Shorter runs of digits stay: years, house numbers and short ids.
 const LONG_NUMBER: usize = 6;
@@ -50,6 +51,17 @@ pub fn text(text: &str, max_bytes: usize) -> Cow<'_, str> {
         };
     }
     scrubbed
+}
+
+/// The value of a property without personal data. A whole value that is a number stays one, with few digits.
+pub fn value(value: &str, max_bytes: usize) -> Cow<'_, str> {
+    match text(value, max_bytes) {
+        Cow::Owned(_) if numbers::is_rounded(value) => Cow::Borrowed(value),
+        Cow::Owned(_) if numbers::is_fraction(value) => {
+            Cow::Owned(short_decimal(value.parse().unwrap_or_default()))
+        }
+        scrubbed => scrubbed,
+    }
 }
 
 /// Replaces personal data, until nothing changes.
@@ -145,10 +157,10 @@ impl<'a> TextScanner<'a> {
             self.replace(start, end, ":token");
             return;
         }
-        let decoded = decode(&self.bytes[start..end]);
+        let decoded = percent::decode(&self.text[start..end]);
         if let Cow::Owned(scrubbed) = pass(&decoded, self.depth + 1) {
             let mut encoded = String::with_capacity(scrubbed.len());
-            encode(&scrubbed, &mut encoded);
+            percent::encode(&scrubbed, &mut encoded);
             self.replace(start, end, &encoded);
         }
     }
@@ -262,7 +274,7 @@ fn word_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(&byte) = bytes.get(at) {
         let is_word = match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'+' | b'~' | b'@' => true,
-            b'%' => escape(&bytes[at..]).is_some(),
+            b'%' => percent::escape(&bytes[at..]).is_some(),
             0x80.. => separator(&bytes[at..]) == 0,
             _ => false,
         };
@@ -385,44 +397,4 @@ fn is_random(run: &[u8], least: usize) -> bool {
 /// A byte of a base64url token.
 fn is_run(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
-}
-
-/// The byte that a percent encoding at the beginning stands for.
-fn escape(bytes: &[u8]) -> Option<u8> {
-    let [b'%', high, low, ..] = bytes else { return None };
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    // Two hexadecimal digits are at most 255.
-    Some((digit(high)? * 16 + digit(low)?) as u8)
-}
-
-fn decode(word: &[u8]) -> String {
-    let mut bytes = Vec::with_capacity(word.len());
-    let mut at = 0;
-    while at < word.len() {
-        match escape(&word[at..]) {
-            Some(byte) => {
-                bytes.push(byte);
-                at += 3;
-            }
-            None => {
-                bytes.push(word[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-}
-
-/// Percent-encodes all but what a path segment may hold (RFC 3986, 3.3).
-fn encode(text: &str, out: &mut String) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            out.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-    }
 }

@@ -11,11 +11,13 @@ mod duplicates;
 mod lease;
 mod noise_key;
 mod open_days;
+mod pause;
 mod publish;
 mod tables;
 
 pub use closing::{Closed, DayCloser};
 pub use noise_key::{NoiseKey, NoiseKeyError};
 pub use open_days::OpenDays;
+pub use pause::while_no_day_is_closed;
 pub use publish::Publisher;
 pub use tables::CloseDayError;

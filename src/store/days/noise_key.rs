@@ -57,14 +57,21 @@ impl NoiseKey {
         if let Some(key) = Self::read(path)? {
             return Ok(key);
         }
+        let key = random::token(PREFIX).map_err(|_| NoiseKeyError::Random)?;
+        Self(Secret::new(key.to_string())).keep(path)
+    }
+
+    /// Writes the key, unless the file has one. Returns the one that the file has.
+    ///
+    /// # Errors
+    /// As [`NoiseKey::open`].
+    pub fn keep(self, path: &Path) -> Result<Self, NoiseKeyError> {
         let lock = private_file::lock(path)?;
-        // Another process may have made it meanwhile.
         if let Some(key) = Self::read(path)? {
             return Ok(key);
         }
-        let key = random::token(PREFIX).map_err(|_| NoiseKeyError::Random)?;
-        lock.replace(&key)?;
-        Ok(Self(Secret::new(key.to_string())))
+        lock.replace(self.0.expose())?;
+        Ok(self)
     }
 
     /// The key of an existing file; `None` if there is none.
@@ -75,12 +82,17 @@ impl NoiseKey {
         let Some(text) = private_file::read(path, OthersMay::Nothing, MAX_BYTES)? else { return Ok(None) };
         let key = text.trim();
         let is_key = key.strip_prefix(PREFIX).is_some_and(|random| random.len() == random::TOKEN_LETTERS);
-        if is_key { Ok(Some(Self(Secret::new(key.to_owned())))) } else { Err(NoiseKeyError::Damaged(path.to_owned())) }
+        if is_key {
+            Ok(Some(Self(Secret::new(key.to_owned()))))
+        } else {
+            Err(NoiseKeyError::Damaged(path.to_owned()))
+        }
     }
 
     /// The key of one publication of a day. The store gets no other, so a statement that it logs or shows tells nothing of other days.
     pub(super) fn of_publication(&self, day: &Day, draw: u16) -> [u64; 2] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose().as_bytes()).expect("a key may have any length");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(self.0.expose().as_bytes()).expect("a key may have any length");
         mac.update(b"published figures");
         // In another zone a date has other events.
         mac.update(&day.starts.to_le_bytes());
@@ -135,7 +147,11 @@ mod tests {
     fn each_publication_has_a_key_of_its_own() {
         let directory = tempfile::tempdir().unwrap();
         let key = NoiseKey::open_file(&directory.path().join("noise.key")).unwrap();
-        let mut keys = vec![key.of_publication(&day(0), 1), key.of_publication(&day(0), 2), key.of_publication(&day(3_600), 1)];
+        let mut keys = vec![
+            key.of_publication(&day(0), 1),
+            key.of_publication(&day(0), 2),
+            key.of_publication(&day(3_600), 1),
+        ];
         let all = keys.len();
         keys.sort_unstable();
         keys.dedup();

@@ -107,8 +107,11 @@ pub(super) async fn replaced(
     is_open: bool,
     looked_up: u64,
 ) -> Result<Vec<StoredGeneration>, CloseDayError> {
-    let recent = format!("day GLOBAL IN (SELECT day FROM days GROUP BY day HAVING max(computed) > now64(3) - {RECENT})");
-    let sql = format!("SELECT toUInt16(day), max(generation) FROM publications WHERE {recent} GROUP BY site, day");
+    let recent = format!(
+        "day GLOBAL IN (SELECT day FROM days GROUP BY day HAVING max(computed) > now64(3) - {RECENT})"
+    );
+    let sql =
+        format!("SELECT toUInt16(day), max(generation) FROM publications WHERE {recent} GROUP BY site, day");
     let in_force = tables.client().query(&sql).fetch_all::<(u16, u64)>().await?;
     let in_force: BTreeSet<(u16, u64)> = in_force.into_iter().collect();
     let condition = if is_open { "is_open" } else { "true" };
@@ -129,7 +132,8 @@ fn plan(
     visitors: &BTreeMap<String, u64>,
     published: &[Publication],
 ) -> Inserted {
-    let mut last: BTreeMap<&str, Option<&Publication>> = visitors.keys().map(|site| (&**site, None)).collect();
+    let mut last: BTreeMap<&str, Option<&Publication>> =
+        visitors.keys().map(|site| (&**site, None)).collect();
     last.extend(published.iter().map(|publication| (&*publication.site, Some(publication))));
     let mut plan = Inserted::new();
     for (site, last) in last {
@@ -165,15 +169,13 @@ async fn visitors(
 ) -> Result<BTreeMap<String, u64>, CloseDayError> {
     let sql = "SELECT toString(site), visitors FROM daily_stored \
                WHERE day = toDate({day:UInt16}) AND generation = {generation:UInt64} AND dimension = 'total' AND NOT bots";
-    let query = tables.client().query(sql).param("day", computation.day_number()).param("generation", generation);
+    let query =
+        tables.client().query(sql).param("day", computation.day_number()).param("generation", generation);
     Ok(query.fetch_all::<(String, u64)>().await?.into_iter().collect())
 }
 
 /// The publications of the day that are in force. A day of another zone is another day.
-async fn in_force(
-    tables: &Tables,
-    computation: &Computation<'_>,
-) -> Result<Vec<Publication>, CloseDayError> {
+async fn in_force(tables: &Tables, computation: &Computation<'_>) -> Result<Vec<Publication>, CloseDayError> {
     let sql = "SELECT toString(site) AS site, draw, visitors FROM publications FINAL \
                WHERE day = toDate({day:UInt16}) AND starts = fromUnixTimestamp({starts:Int64}) \
                AND ends = fromUnixTimestamp({ends:Int64})";
@@ -219,7 +221,8 @@ async fn insert_sites(
 fn head(tables: &Tables, computation: &Computation<'_>, generation: u64) -> String {
     let Computation { day, .. } = computation;
     let (date, since, before) = (day.date, moment(day.starts), moment(day.ends));
-    let of_computation = format!("day = '{date}' AND generation = {generation} AND site IN {{sites:Array(String)}}");
+    let of_computation =
+        format!("day = '{date}' AND generation = {generation} AND site IN {{sites:Array(String)}}");
     format!(
         "visits AS (SELECT * FROM {} WHERE {of_computation} AND bot = ''),\n\
          events AS (SELECT * FROM {} WHERE site IN {{sites:Array(String)}} \
@@ -290,6 +293,9 @@ mod tests {
         let (clinic, shop) = (vec!["clinic".to_owned()], vec!["shop".to_owned()]);
         assert_eq!(of_day(101), Inserted::from([(100, shop.clone())]));
         assert_eq!(of_day(200), Inserted::from([(100, shop), (101, clinic.clone())]));
-        assert_eq!(plan(&computation(false, 30), &BTreeMap::new(), &[last(100, 100)]), Inserted::from([(101, clinic)]));
+        assert_eq!(
+            plan(&computation(false, 30), &BTreeMap::new(), &[last(100, 100)]),
+            Inserted::from([(101, clinic)])
+        );
     }
 }

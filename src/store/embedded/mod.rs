@@ -7,6 +7,8 @@ mod passwords;
 mod process;
 mod roles;
 
+/// Where the engine may write backups, in the directory of its data.
+pub use clickhouse_embedded::BACKUPS;
 pub use passwords::{Passwords, PasswordsError};
 pub use process::{
     EmbeddedError, EmbeddedSettings, EmbeddedStore, EngineError, StoreRestarts, data_directory, install,

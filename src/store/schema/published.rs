@@ -1,9 +1,7 @@
 //! The queries of `sql/published.sql`, filled in.
 
 use super::columns::{DIMENSIONS_AT_ONCE, daily_rows};
-use super::dimensions::{
-    Dimension, EVENT_FILTERS, VISIT_FILTERS, dimension, published_dimensions,
-};
+use super::dimensions::{Dimension, EVENT_FILTERS, VISIT_FILTERS, dimension, published_dimensions};
 use crate::store::sql;
 
 /// Most values of a dimension by which viewers may filter on a day: the largest. It bounds the tables of a day.
@@ -36,7 +34,17 @@ impl PublishedQueries {
             statements.try_into().unwrap_or_else(|_| panic!("sql/published.sql has seven statements"));
         let [shown, one_value, labelled_visits, labels, two_of_visits, events_and_visits, figures] =
             statements.map(|statement| statement.text);
-        Self { shown, labelled_visits, labels, one_value, two_of_visits, events_and_visits, figures, k, is_cluster }
+        Self {
+            shown,
+            labelled_visits,
+            labels,
+            one_value,
+            two_of_visits,
+            events_and_visits,
+            figures,
+            k,
+            is_cluster,
+        }
     }
 
     /// All tables of a closed day. `is_large`: in many queries, each of which needs bounded memory.

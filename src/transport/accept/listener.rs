@@ -1,7 +1,7 @@
 //! The listening socket and the thread that accepts.
 
 use std::io::{self, PipeWriter};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::net::SocketFlags;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::secret::wipe_stack;
+use crate::secret::stack;
 use crate::transport::accept::dispatcher::{AcceptedConnection, Dispatcher};
 use crate::transport::error::ServerError;
 use crate::transport::handler::Handler;
@@ -34,6 +34,8 @@ const STACK_BYTES: usize = 16 << 10;
 pub(in crate::transport) struct Listener {
     socket: Socket,
     address: SocketAddr,
+    /// Whether the socket stays open when this process closes it. Connections that were not accepted then wait for the next one.
+    outlives_process: bool,
 }
 
 impl Listener {
@@ -52,9 +54,21 @@ impl Listener {
             socket.bind(&address.into())?;
             socket.listen(BACKLOG)?;
             let address = socket.local_addr()?.as_socket().unwrap_or(address);
-            Ok(Self { socket, address })
+            Ok(Self { socket, address, outlives_process: false })
         };
         bind().map_err(|source| ServerError::Listen { address, source })
+    }
+
+    /// Takes a socket that listens already.
+    pub(in crate::transport) fn from_socket(socket: TcpListener) -> Result<Self, ServerError> {
+        let take = || -> io::Result<Self> {
+            let address = socket.local_addr()?;
+            let socket = Socket::from(socket);
+            socket.set_tcp_nodelay(true)?;
+            socket.set_nonblocking(true)?;
+            Ok(Self { socket, address, outlives_process: true })
+        };
+        take().map_err(ServerError::Socket)
     }
 
     /// The address, with the port that the system chose for port 0.
@@ -62,9 +76,18 @@ impl Listener {
         self.address
     }
 
-    /// Accepts the waiting connections, at most [`MAX_BATCH`]. It has a stack frame of its own, which can be wiped.
+    /// Accepts all connections that wait, because closing the socket would reset them.
+    fn accept_last(&self, dispatcher: &Dispatcher<impl Handler>) {
+        if !self.outlives_process {
+            // No more than that wait.
+            (0..BACKLOG as usize).step_by(MAX_BATCH).take_while(|_| self.accept(dispatcher)).for_each(drop);
+        }
+    }
+
+    /// Accepts the waiting connections, at most [`MAX_BATCH`]. Returns whether there may be more. It has a stack frame of its own, which can
+    /// be wiped.
     #[inline(never)]
-    fn accept(&self, dispatcher: &Dispatcher<impl Handler>) {
+    fn accept(&self, dispatcher: &Dispatcher<impl Handler>) -> bool {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         for _ in 0..MAX_BATCH {
             match rustix::net::acceptfrom_with(&self.socket, flags) {
@@ -72,17 +95,18 @@ impl Listener {
                     let Some(Ok(peer)) = peer.map(SocketAddr::try_from) else { continue };
                     dispatcher.assign(AcceptedConnection { stream, peer: peer.ip() });
                 }
-                Err(Errno::AGAIN) => break,
+                Err(Errno::AGAIN) => return false,
                 // The client gave up before it was accepted.
                 Err(Errno::CONNABORTED | Errno::INTR) => {}
                 Err(error) => {
                     dispatcher.server.metrics.accept_errors.increment(1);
                     tracing::warn!(%error, "accepting a connection failed; trying again in {ERROR_PAUSE:?}");
                     std::thread::sleep(ERROR_PAUSE);
-                    break;
+                    return false;
                 }
             }
         }
+        true
     }
 }
 
@@ -111,11 +135,12 @@ impl Acceptor {
                     let _ = rustix::event::poll(&mut polled, Some(&LONGEST_WAIT));
                     rounds.fetch_add(1, Ordering::Relaxed);
                     if !polled[1].revents().is_empty() {
+                        listener.accept_last(&dispatcher);
                         return;
                     }
                     if !polled[0].revents().is_empty() {
                         listener.accept(&dispatcher);
-                        wipe_stack::<STACK_BYTES>();
+                        stack::wipe::<STACK_BYTES>();
                     }
                 }
             })

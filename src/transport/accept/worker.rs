@@ -7,10 +7,12 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
+use crate::secret::stack;
 use crate::transport::accept::permit::ConnectionPermit;
 use crate::transport::connection::serve;
 use crate::transport::connection::state::WorkerState;
@@ -36,14 +38,18 @@ impl<H: Handler> Worker<H> {
     pub(in crate::transport) fn start(state: Arc<WorkerState<H>>) -> Result<Self, ServerError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            .on_thread_park(stack::wipe_if_requested)
             .build()
             .map_err(ServerError::Thread)?;
         // The limit on connections bounds the channel.
         let (sender, receiver) = mpsc::unbounded_channel();
-        let shared = state.clone();
+        let (shared, began) = (state.clone(), Instant::now());
         let handle = std::thread::Builder::new()
             .name(format!("worker-{}", state.number))
-            .spawn(move || runtime.block_on(run(shared, receiver)))
+            .spawn(move || {
+                shared.server.metrics.worker_started(began.elapsed());
+                runtime.block_on(run(shared, receiver));
+            })
             .map_err(ServerError::Thread)?;
         Ok(Self { state, sender, handle: Some(handle) })
     }

@@ -11,11 +11,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::secret::wipe_stack;
+use crate::secret::stack;
 use crate::transport::bounds::Timeouts;
-
-/// Bytes of the stack that a request may use: a debug build uses 80 KiB.
-const STACK_BYTES: usize = 256 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -183,7 +180,7 @@ impl Deadlines {
         self.for_each(|progress| progress.instruct(Instruction::Abort));
     }
 
-    /// Checks every connection at each `timeouts.sweep`, and wipes what requests left on the thread's stack. Never returns.
+    /// Checks every connection at each `timeouts.sweep`, and has what requests left on the thread's stack wiped. Never returns.
     pub(in crate::transport) async fn sweep(&self, timeouts: &Timeouts, crowded: impl Fn() -> bool) {
         let mut interval = tokio::time::interval(timeouts.sweep);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -198,7 +195,7 @@ impl Deadlines {
                     progress.instruct(instruction);
                 }
             });
-            wipe_stack::<STACK_BYTES>();
+            stack::request_wipe();
         }
     }
 

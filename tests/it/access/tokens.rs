@@ -26,8 +26,8 @@ fn names(answer: &crate::common::HttpResponse) -> Vec<String> {
 #[test]
 fn each_role_sees_what_it_is_for_and_nothing_else() {
     let mut collector = Collector::new(TWO_SITES);
-    let [analyst, viewer, sre, privacy, sender] =
-        ["analyst", "viewer", "sre", "privacy", "sender"].map(|role| add(&collector, &[role, "--role", role]));
+    let [analyst, viewer, sre, privacy, sender] = ["analyst", "viewer", "sre", "privacy", "sender"]
+        .map(|role| add(&collector, &[role, "--role", role]));
     collector.start();
     assert_eq!(collector.beacon(&good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);
     collector.wait_for_events(1, Duration::from_secs(60));
@@ -161,9 +161,8 @@ fn a_token_is_added_revoked_and_expires_while_the_collector_runs() {
 #[test]
 fn each_use_of_exact_figures_is_in_the_audit_and_none_of_published_ones() {
     let mut collector = Collector::new(TWO_SITES);
-    let [analyst, viewer, officer] =
-        [("anna", "analyst"), ("vera", "viewer"), ("olga", "privacy")]
-            .map(|(name, role)| add(&collector, &[name, "--role", role]));
+    let [analyst, viewer, officer] = [("anna", "analyst"), ("vera", "viewer"), ("olga", "privacy")]
+        .map(|(name, role)| add(&collector, &[name, "--role", role]));
     collector.start();
     assert_eq!(collector.beacon(&good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);
     collector.wait_for_events(1, Duration::from_secs(60));

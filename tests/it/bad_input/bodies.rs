@@ -244,8 +244,8 @@ fn missing() -> Vec<Case> {
         Case::body("an empty list of events", beacon(""), At("e")),
         Case::event("an event without a kind", &on_page(r#""a":1"#), left_out("")),
         Case::event("an empty event", "{}", At("e[0]")),
-        Case::event("a first event without a page", r#"{"k":"view"}"#, At("e[0].u")),
-        Case::event("a first event with no page's address", r#"{"k":"view","u":null}"#, At("e[0].u")),
+        Case::event("a first event without a page", r#"{"k":"view"}"#, At("u")),
+        Case::event("a first event with no page's address", r#"{"k":"view","u":null}"#, At("u")),
         Case::event("an own event without a name", &on_page(r#""k":"event""#), left_out("n")),
         Case::event("an own event with an empty name", &on_page(r#""k":"event","n":"""#), left_out("n")),
         Case::event("an ad event without an action", &on_page(r#""k":"ad","ad":"x""#), left_out("n")),
@@ -429,5 +429,13 @@ fn foreign() -> Vec<Case> {
     cases.push(Case::body("a second event on a foreign page", beacon(&second), FirstStored("foreign=1")));
     let second = format!(r#"{VIEW},{{"k":"view","u":"https://:80/"}}"#);
     cases.push(Case::body("a second event on no page", beacon(&second), FirstStored("malformed=1")));
+    let named = |url: &str| beacon(r#"{"k":"view"}"#).replace("\"e\"", &format!("\"u\":\"{url}\",\"e\""));
+    cases.push(Case::body(
+        "the beacon's page is of the site",
+        named("https://clinic.example/hostile"),
+        Stored,
+    ));
+    cases.push(Case::body("the beacon's page is foreign", named("https://evil.example/"), Status(403)));
+    cases.push(Case::body("the beacon's page is no address", named("mailto:a@b.example"), At("u")));
     cases
 }

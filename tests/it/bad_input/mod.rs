@@ -225,6 +225,9 @@ fn nothing_kept_an_address_or_a_user_agent(collector: &Collector) {
     };
     search("a metric", collector.metrics().as_bytes());
     search("the log", collector.log().as_bytes());
+    for (place, text) in [("a metric", collector.metrics()), ("the log", collector.log())] {
+        assert!(!text.contains(CANARY), "{place} repeats what was sent");
+    }
     // The store's files are compressed, so its rows are searched through queries.
     search("a row", &collector.store.query("SELECT * FROM events FORMAT TSVRaw").expect("the store answers"));
     let mut files = 0;

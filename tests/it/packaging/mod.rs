@@ -4,4 +4,7 @@
 //! they were skipped.
 
 mod debian;
+mod dockerfile;
+mod endpoints;
+mod image;
 mod systemd;

@@ -47,7 +47,8 @@ impl<'a> Asker<'a> {
         });
         let limit = if ["overview", "realtime"].contains(&report) { "" } else { "&limit=1000" };
         let period = if report == "realtime" { "" } else { period };
-        let path = format!("/api/reports/{report}?site={}&{period}{limit}&{}", self.fact.site, query.finish());
+        let path =
+            format!("/api/reports/{report}?site={}&{period}{limit}&{}", self.fact.site, query.finish());
         let path = path.trim_end_matches('&').replace("&&", "&");
         if let Some(known) = self.asked.lock().await.get(&path) {
             return known.clone();
@@ -130,10 +131,10 @@ pub const ATTACKS: [&str; 18] = [
 ];
 
 /// Whether an attack says that the visitor read the page.
-pub async fn attack(number: usize, asker: &Asker<'_>) -> Option<bool> {
+pub async fn attack(name: &str, asker: &Asker<'_>) -> Option<bool> {
     let page = asker.page();
     let more_than_half = |difference: f64| Some(difference > 0.5);
-    match ATTACKS[number] {
+    match name {
         "the page is shown" => Some(asker.of_page("visitors", &[]).await.is_some()),
         "(other) of the pages" => {
             let rows = asker.rows("pages", 0, &[]).await?;
@@ -151,7 +152,9 @@ pub async fn attack(number: usize, asker: &Asker<'_>) -> Option<bool> {
         }
         "the visitor's country alone" => alone(asker, asker.country()).await,
         "the visitor's browser alone" => alone(asker, asker.browser()).await,
-        "complement by country" => more_than_half(asker.complement("countries", "country", "visitors").await?),
+        "complement by country" => {
+            more_than_half(asker.complement("countries", "country", "visitors").await?)
+        }
         "complement by browser" => more_than_half(asker.complement("browsers", "browser", "visitors").await?),
         "complements of all dimensions together" => more_than_half(together(asker).await?),
         "the page under each country" => {
@@ -192,13 +195,15 @@ pub async fn attack(number: usize, asker: &Asker<'_>) -> Option<bool> {
         }
         "longer period less a shorter one" => {
             let (day, before) = (asker.fact.day, asker.fact.day - 1.day());
-            let of = async |report: &str, period: &str| asker.of_period(report, period, &[asker.page()]).await;
+            let of =
+                async |report: &str, period: &str| asker.of_period(report, period, &[asker.page()]).await;
             let (both, one) = (format!("from={before}&to={day}"), format!("from={before}&to={before}"));
             let sum = |rows: &[Value]| {
                 let known = rows.iter().filter(|row| row["country"] != asker.fact.visitor.country);
                 known.filter_map(|row| row["visitors"].as_f64()).sum::<f64>()
             };
-            let total = |rows: Vec<Value>| rows.first().and_then(|row| row["visitors"].as_f64()).unwrap_or(0.0);
+            let total =
+                |rows: Vec<Value>| rows.first().and_then(|row| row["visitors"].as_f64()).unwrap_or(0.0);
             let whole = total(of("overview", &both).await?) - total(of("overview", &one).await?);
             let parts = sum(&of("countries", &both).await?) - sum(&of("countries", &one).await?);
             (parts > 0.0).then_some(whole - parts > 0.5)
@@ -214,7 +219,8 @@ pub async fn attack(number: usize, asker: &Asker<'_>) -> Option<bool> {
             // A page that stands before another with the same published views may have more.
             let rows = asker.rows("pages", 0, &[]).await?;
             let at = rows.iter().position(|row| row["path"] == asker.fact.page)?;
-            let is_equal = |other: usize| rows.get(other).is_some_and(|row| row["views"] == rows[at]["views"]);
+            let is_equal =
+                |other: usize| rows.get(other).is_some_and(|row| row["views"] == rows[at]["views"]);
             if is_equal(at + 1) { Some(true) } else { (at > 0 && is_equal(at - 1)).then_some(false) }
         }
         "hours" => {
@@ -243,8 +249,11 @@ async fn together(asker: &Asker<'_>) -> Option<f64> {
     for (report, name) in BREAKDOWNS {
         let rows = asker.rows(report, 0, &[asker.page()]).await?;
         let own = asker.own(name);
-        let shown: Vec<f64> =
-            rows.iter().filter(|row| row[name] != own.as_str()).filter_map(|row| row["visitors"].as_f64()).collect();
+        let shown: Vec<f64> = rows
+            .iter()
+            .filter(|row| row[name] != own.as_str())
+            .filter_map(|row| row["visitors"].as_f64())
+            .collect();
         if !shown.is_empty() {
             let estimate = (shown.iter().sum(), shown.len() as f64);
             if own.is_empty() { with.push(estimate) } else { without.push(estimate) }

@@ -16,10 +16,10 @@ const DAYS: u64 = 5;
 /// Visitors of a day.
 const PEOPLE: u64 = 3_000;
 const PAGES: [&str; 60] = [
-    "/", "/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8", "/9", "/10", "/11", "/12", "/13", "/14", "/15", "/16", "/17", "/18",
-    "/19", "/20", "/21", "/22", "/23", "/24", "/25", "/26", "/27", "/28", "/29", "/30", "/31", "/32", "/33", "/34", "/35",
-    "/36", "/37", "/38", "/39", "/40", "/41", "/42", "/43", "/44", "/45", "/46", "/47", "/48", "/49", "/50", "/51", "/52",
-    "/53", "/54", "/55", "/56", "/57", "/58", "/59",
+    "/", "/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8", "/9", "/10", "/11", "/12", "/13", "/14", "/15",
+    "/16", "/17", "/18", "/19", "/20", "/21", "/22", "/23", "/24", "/25", "/26", "/27", "/28", "/29", "/30",
+    "/31", "/32", "/33", "/34", "/35", "/36", "/37", "/38", "/39", "/40", "/41", "/42", "/43", "/44", "/45",
+    "/46", "/47", "/48", "/49", "/50", "/51", "/52", "/53", "/54", "/55", "/56", "/57", "/58", "/59",
 ];
 const COUNTRIES: [&str; 12] = ["RU", "KZ", "BY", "DE", "NL", "FI", "US", "GB", "FR", "IT", "ES", "PL"];
 const BROWSERS: [&str; 8] =
@@ -70,7 +70,8 @@ async fn the_larger_a_figure_the_nearer_it_is_to_the_exact_one() {
                  exact.visitors < 1000, 100, 1000)";
     let columns = ["visitors", "visits", "bounces", "views", "events", "duration_s", "engaged_ms"];
     let errors = columns.map(|column| {
-        let difference = format!("abs(toInt64(published.{column}) - toInt64(exact.{column})) / exact.{column}");
+        let difference =
+            format!("abs(toInt64(published.{column}) - toInt64(exact.{column})) / exact.{column}");
         format!("round(100 * avgIf({difference}, exact.{column} > 0), 1)")
     });
     let errors = errors.join(", ");
@@ -106,12 +107,16 @@ async fn the_larger_a_figure_the_nearer_it_is_to_the_exact_one() {
                 SELECT value, sum(published.visitors) AS a, sum(exact.visitors) AS b FROM daily_published AS published \
                 INNER JOIN daily AS exact USING (site, day, dimension, value, detail) \
                 WHERE filter = '' AND dimension = 'page' AND value != '(other)' AND NOT exact.bots GROUP BY value HAVING b > 100)";
-    println!("pages with over 100 visitors in {DAYS} days, mean error in % of the sum, and how many: {}", world.rows(week)[0]);
+    println!(
+        "pages with over 100 visitors in {DAYS} days, mean error in % of the sum, and how many: {}",
+        world.rows(week)[0]
+    );
 }
 
 fn print(world: &World, sql: &str) -> Vec<Vec<String>> {
     let rows: Vec<Vec<String>> =
         world.rows(sql).iter().map(|row| row.split('\t').map(str::to_owned).collect()).collect();
-    rows.iter().for_each(|row| println!("  from {} visitors, {} cells: {}", row[0], row[1], row[2..].join(", ")));
+    rows.iter()
+        .for_each(|row| println!("  from {} visitors, {} cells: {}", row[0], row[1], row[2..].join(", ")));
     rows
 }

@@ -154,8 +154,11 @@ fn other(visitor: u64, kind: Kind, random: &mut Random) -> Person {
         person.country = random.one_of(&["RU", "RU", "RU", "KZ", "KZ", "BY"]);
         person.browser = random.one_of(&["Chrome", "Chrome", "Chrome", "Firefox", "Safari"]);
         person.device = random.one_of(&[DeviceClass::Desktop, DeviceClass::Mobile, DeviceClass::Mobile]);
-        (person.source, person.channel) =
-            random.one_of(&[("Direct", "Direct"), ("Google", "Organic Search"), ("Yandex", "Organic Search")]);
+        (person.source, person.channel) = random.one_of(&[
+            ("Direct", "Direct"),
+            ("Google", "Organic Search"),
+            ("Yandex", "Organic Search"),
+        ]);
     }
     for _ in 0..random.below(3) {
         person.pages.push(random.one_of(&POPULAR));

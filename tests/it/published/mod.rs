@@ -8,6 +8,10 @@ mod publishing;
 mod viewer;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use footfall::access::{Principal, Role, TokenHolder};
@@ -83,7 +87,12 @@ impl World {
     }
 
     pub fn publisher(&self, k: u32) -> Publisher {
-        Publisher::new(NoiseKey::open_file(&self.directory.path().join("noise.key")).unwrap(), k)
+        let file = self.directory.path().join("noise.key");
+        if !file.exists() {
+            // Figures of attackers are the same in each run.
+            private_file(&file, &format!("noise_{:0>43}", seed()));
+        }
+        Publisher::new(NoiseKey::open_file(&file).unwrap(), k)
     }
 
     /// Stores what people did on a day at a site.
@@ -138,10 +147,25 @@ impl World {
 
     /// The rows of a report for a viewer, which must be answered.
     pub async fn viewer_rows(&self, path: &str) -> Vec<Value> {
-        let (status, answer) = self.viewer(path).await;
+        self.rows_for(Role::Viewer, path).await
+    }
+
+    /// The rows of a report for a role, which must be answered.
+    pub async fn rows_for(&self, role: Role, path: &str) -> Vec<Value> {
+        let (status, answer) = self.get(path, &principal(role)).await;
         assert_eq!(status, 200, "{path}: {answer}");
         answer["rows"].as_array().unwrap().clone()
     }
+}
+
+/// `TEST_SEED`, or 1.
+pub fn seed() -> u64 {
+    std::env::var("TEST_SEED").map_or(1, |seed| seed.parse().expect("TEST_SEED must be a number"))
+}
+
+fn private_file(path: &Path, text: &str) {
+    let mut file = File::options().write(true).create(true).mode(0o600).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
 }
 
 pub fn principal(role: Role) -> Principal {

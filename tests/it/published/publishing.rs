@@ -53,10 +53,15 @@ async fn a_value_of_few_visitors_is_never_shown_and_a_number_is_near_the_truth()
         let found = countries[country];
         assert!(found.abs_diff(exact) <= 32, "{country}: {found}");
     }
-    let pages = by_name(&world.viewer_rows(&format!("/api/reports/pages?{QUESTION}")).await, "path", "visitors");
-    assert!(pages.contains_key("/") && pages.contains_key("/popular") && !pages.contains_key("/rare"), "{pages:?}");
+    let pages =
+        by_name(&world.viewer_rows(&format!("/api/reports/pages?{QUESTION}")).await, "path", "visitors");
+    assert!(
+        pages.contains_key("/") && pages.contains_key("/popular") && !pages.contains_key("/rare"),
+        "{pages:?}"
+    );
     // Whatever is stored, and not only what a report shows.
-    let least = world.rows("SELECT min(visitors), countIf(value IN ('MT', 'CY', '/rare')) FROM daily_published_stored");
+    let least = world
+        .rows("SELECT min(visitors), countIf(value IN ('MT', 'CY', '/rare')) FROM daily_published_stored");
     let (visitors, few) = least[0].split_once('\t').unwrap();
     assert!(visitors.parse::<u64>().unwrap() >= 5);
     assert_eq!(few, "0");
@@ -67,15 +72,20 @@ async fn the_same_cell_has_the_same_figures_however_it_is_asked_for() {
     let world = World::new().await;
     world.insert(SITE, DAY, &day()).await;
     world.close().await;
-    let count = |answer: Vec<serde_json::Value>, name: &str, value: &str| by_name(&answer, name, "visitors")[value];
+    let count =
+        |answer: Vec<serde_json::Value>, name: &str, value: &str| by_name(&answer, name, "visitors")[value];
     let ask = async |path: &str| world.viewer_rows(&format!("/api/reports/{path}&{QUESTION}")).await;
     let one = count(ask("countries?filter=browser%3DSafari").await, "country", "KZ");
     let other = count(ask("browsers?filter=country%3DKZ").await, "browser", "Safari");
     assert_eq!(one, other);
     let page = count(ask("pages?").await, "path", "/popular");
-    let overview = &world.viewer_rows("/api/reports/overview?site=clinic&from=2026-10-01&to=2026-10-01&filter=path%3D/popular").await[0];
+    let overview = &world
+        .viewer_rows("/api/reports/overview?site=clinic&from=2026-10-01&to=2026-10-01&filter=path%3D/popular")
+        .await[0];
     assert_eq!(overview["visitors"].as_u64(), Some(page));
-    let later = &world.viewer_rows("/api/reports/overview?site=clinic&from=2026-10-02&to=2026-10-02&filter=path%3D/popular").await[0];
+    let later = &world
+        .viewer_rows("/api/reports/overview?site=clinic&from=2026-10-02&to=2026-10-02&filter=path%3D/popular")
+        .await[0];
     assert_eq!(later["visitors_before"].as_u64(), Some(page));
 }
 
@@ -114,7 +124,13 @@ async fn a_day_whose_visitors_came_late_by_the_dozen_is_published_anew_with_othe
     let countries = "SELECT value, visitors FROM daily_published WHERE filter = '' AND dimension = 'browser' ORDER BY ALL";
     let mut seen = vec![world.rows(countries)];
     for round in 0..4 {
-        world.insert(SITE, DAY, &people(10_000 + 1_000 * round, 50 << round, |person| person.browser = "Opera")).await;
+        world
+            .insert(
+                SITE,
+                DAY,
+                &people(10_000 + 1_000 * round, 50 << round, |person| person.browser = "Opera"),
+            )
+            .await;
         world.close().await;
         seen.push(world.rows(countries));
     }

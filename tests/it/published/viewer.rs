@@ -24,7 +24,13 @@ async fn world() -> World {
 #[tokio::test]
 async fn a_viewer_reads_published_figures_and_is_told_so() {
     let world = world().await;
-    for path in ["overview?", "timeseries?by=day&", "pages?", "countries?filter=path%3D/a&", "pages?filter=country%3DKZ&"] {
+    for path in [
+        "overview?",
+        "timeseries?by=day&",
+        "pages?",
+        "countries?filter=path%3D/a&",
+        "pages?filter=country%3DKZ&",
+    ] {
         let (status, answer) = world.viewer(&format!("/api/reports/{path}{PERIOD}")).await;
         assert_eq!(status, 200, "{path}: {answer}");
         assert_eq!(answer["figures"], "published", "{path}");
@@ -38,11 +44,20 @@ async fn a_viewer_reads_published_figures_and_is_told_so() {
     assert!(overview["visitors"].as_u64().unwrap().abs_diff(300) <= 32, "{overview}");
     let figures = |row: &serde_json::Value| ["visitors", "visits", "views"].map(|name| row[name].clone());
     let (_, exact) = world.get(&format!("/api/reports/overview?{PERIOD}"), &Principal::Local).await;
-    assert_ne!(figures(overview), figures(&exact["rows"][0]), "this fails by chance once in thousands of runs");
-    let (status, several) = world.viewer(&format!("/api/reports?names=pages,overview,countries&{PERIOD}")).await;
+    assert_ne!(
+        figures(overview),
+        figures(&exact["rows"][0]),
+        "this fails by chance once in thousands of runs"
+    );
+    let (status, several) =
+        world.viewer(&format!("/api/reports?names=pages,overview,countries&{PERIOD}")).await;
     assert_eq!(status, 200);
-    let names: Vec<&str> =
-        several["reports"].as_array().unwrap().iter().map(|report| report["report"].as_str().unwrap()).collect();
+    let names: Vec<&str> = several["reports"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|report| report["report"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["pages", "overview", "countries"]);
     assert!(several["reports"].as_array().unwrap().iter().all(|report| report["figures"] == "published"));
 }
@@ -103,7 +118,9 @@ async fn a_value_that_is_not_published_answers_like_one_that_does_not_exist() {
     world.insert(SITE, date(2026, 10, 2), &[Person { country: "LU", ..Person::common(1) }]).await;
     world.close().await;
     let ask = async |country: &str| {
-        let path = format!("/api/reports/overview?site=clinic&from=2026-10-01&to=2026-10-02&filter=country%3D{country}");
+        let path = format!(
+            "/api/reports/overview?site=clinic&from=2026-10-01&to=2026-10-02&filter=country%3D{country}"
+        );
         world.viewer(&path).await.1
     };
     let (lone, none) = (ask("LU").await, ask("ZZ").await);
@@ -141,7 +158,8 @@ async fn a_sum_over_days_leaves_out_the_days_of_few_for_an_analyst_too() {
     let before = "site=clinic&from=2026-10-02&to=2026-10-02&filter=path%3D/hiv-test";
     for role in [Role::Analyst, Role::Viewer] {
         let (_, answer) = world.get(&format!("/api/reports/overview?{before}"), &principal(role)).await;
-        let shown = answer["rows"].as_array().unwrap().iter().filter_map(|row| row["visitors_before"].as_u64());
+        let shown =
+            answer["rows"].as_array().unwrap().iter().filter_map(|row| row["visitors_before"].as_u64());
         assert_eq!(shown.sum::<u64>(), 0, "{answer}");
     }
 }

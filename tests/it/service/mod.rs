@@ -1,5 +1,7 @@
 //! What the collector tells a service manager, as systemd would read it. `packaging` does the same under systemd itself.
 
+mod sockets;
+
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};

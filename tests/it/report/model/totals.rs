@@ -12,9 +12,8 @@ use super::visit::Visit;
 
 pub fn overview(ledger: &Ledger, question: &Question) -> Expected {
     let kept = ledger.kept(question.before(), question.to, question.counts_bots(), &question.conditions);
-    let (now, before): (Vec<&Visit>, Vec<&Visit>) = without_few_days(&kept.visits, question)
-        .into_iter()
-        .partition(|visit| visit.day >= question.from);
+    let (now, before): (Vec<&Visit>, Vec<&Visit>) =
+        without_few_days(&kept.visits, question).into_iter().partition(|visit| visit.day >= question.from);
     let is_few = |visits: &[&Visit]| protects(question) && daily_visitors(visits) == 0;
     if is_few(&now) {
         return Expected::default();
