@@ -24,7 +24,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::secret::file_lock::FileLock;
+use crate::secret::file_lock::{FileLock, open_or_create};
+use crate::secret::private_file::give_to_directory_owner;
 use crate::spool::Spool;
 
 pub(crate) const KEY_TURNED: &str = "key turned";
@@ -57,9 +58,11 @@ pub(crate) fn record(spool: &Spool, action: &'static str, detail: &Value) {
 pub(crate) fn keep_for_collector(data: &Path, action: &str, mut detail: Value) -> io::Result<()> {
     detail["at"] = jiff::Timestamp::now().to_string().into();
     fs::create_dir_all(data)?;
-    let _lock = FileLock::acquire(&data.join(LOCK))?;
-    let path = data.join(WAITING);
-    let mut file = File::options().append(true).create(true).mode(0o600).open(path)?;
+    let (lock, path) = (data.join(LOCK), data.join(WAITING));
+    give_to_directory_owner(&open_or_create(&lock)?, &lock)?;
+    let _lock = FileLock::acquire(&lock)?;
+    let mut file = File::options().append(true).create(true).mode(0o600).open(&path)?;
+    give_to_directory_owner(&file, &path)?;
     file.write_all(format!("{}\n", serde_json::json!([action, detail])).as_bytes())?;
     file.sync_all()?;
     File::open(data)?.sync_all()

@@ -186,6 +186,47 @@ fn each_use_of_exact_figures_is_in_the_audit_and_none_of_published_ones() {
 }
 
 #[test]
+fn a_command_that_reads_exact_figures_is_in_the_audit_while_the_collector_runs_and_one_of_a_viewer_is_not() {
+    let mut collector = Collector::new("");
+    let officer = add(&collector, &["olga", "--role", "privacy"]);
+    collector.start();
+    assert_eq!(collector.beacon(&good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);
+    collector.wait_for_events(1, Duration::from_secs(60));
+    let report = |arguments: &[&str]| {
+        let fixed = ["report", "overview", "--site", "clinic", "--from", "2d"];
+        collector.command(&[&fixed, arguments].concat())
+    };
+    for arguments in
+        [&["--viewer"][..], &["--filter", "path=/a"], &["--viewer", "--filter", "path=/a"], &["--sql"]]
+    {
+        assert!(report(arguments).status.success(), "{arguments:?}");
+    }
+    for (refused, reason) in [
+        (&["--viewer", "--filter", "path=/a", "--filter", "country=RU"][..], "one filter at most"),
+        (&["--viewer", "--filter", "path!=/a"], "a filter is COLUMN=VALUE"),
+        (&["--viewer", "--bots"], "published figures are of people"),
+    ] {
+        let output = report(refused);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(reason), "{output:?}");
+    }
+    assert!(collector.command(&["query", "SELECT visitor FROM events"]).status.success());
+    let uses = || {
+        let audit = get_as(collector.reports, "/api/audit", &officer).json();
+        let entries = audit["audit"].as_array().unwrap().clone();
+        entries.into_iter().filter(|entry| entry["action"] == "exact figures read").collect::<Vec<_>>()
+    };
+    // The collector looks once a minute.
+    crate::common::eventually("the audit tells", Duration::from_secs(120), || uses().len() >= 2);
+    let uses = uses();
+    assert_eq!(uses.len(), 2, "{uses:?}");
+    assert!(uses.iter().all(|entry| entry["detail"]["by"] == "command line"), "{uses:?}");
+    let is_told =
+        |name: &str, value: &str| uses.iter().any(|entry| entry["detail"][name].to_string().contains(value));
+    assert!(is_told("filters", "path=/a") && is_told("statement", "SELECT visitor FROM events"), "{uses:?}");
+}
+
+#[test]
 fn the_file_holds_no_token_and_is_its_owner_s_alone() {
     let collector = Collector::new(TWO_SITES);
     let token = add(&collector, &["anna", "--role", "analyst"]);

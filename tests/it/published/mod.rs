@@ -2,6 +2,7 @@
 
 mod attack;
 mod attackers;
+mod closing;
 mod cost;
 mod facts;
 mod publishing;
