@@ -1,8 +1,8 @@
 -- Published figures: what viewers may read. docs/privacy.md ("Published figures") says how they are made and what they protect.
 -- Words in braces are placeholders for one server or a cluster: src/store/schema/render.rs.
 --
--- They are written by the computation of a day (0004_days.sql), by the query in sql/published.sql, under its generation. A row of `publications` puts them in
--- force. A closed day is published once, and stays as it is when the day is computed again, unless many visitors came late. Of an open day
+-- They are written by the computation of a day (0004_days.sql), by the query in sql/published.sql, under its generation. A row of `published_days` puts
+-- them in force. A closed day is published once, and stays as it is when the day is computed again, unless many visitors came late. Of an open day
 -- only totals are published, at most once an hour.
 --
 -- Query `daily_published`, always by `site`, `filter`, `dimension` and `day`. Without a filter, `filter` is empty, and the row is about all people of the
@@ -41,7 +41,8 @@ SETTINGS default_compression_codec = 'ZSTD(1)';
 {cluster_only} CREATE TABLE IF NOT EXISTS {database}.daily_published_stored{on_cluster} AS {database}.daily_published_stored_local
 ENGINE = Distributed({cluster}, {database}, daily_published_stored_local, cityHash64(site, filter, filter_value));
 
--- The publications of each site's days. The one with the highest generation is in force. It has exact figures, and is not for viewers.
+-- The publications of each site's days, also those of so few visitors that no figure was published. The one with the highest generation counts. It
+-- has exact figures, and is not for viewers.
 CREATE TABLE IF NOT EXISTS {database}.publications{on_cluster}
 (
     day Date,
@@ -62,8 +63,22 @@ PARTITION BY toYYYYMM(day)
 ORDER BY (day, site)
 TTL least(expires, toDate('2149-06-05')) + INTERVAL 1 DAY;
 
+-- The publications that have figures. The one with the highest generation is in force. The view reads it, so it has no row of a site's day of which
+-- viewers may not know that anybody came.
+CREATE TABLE IF NOT EXISTS {database}.published_days{on_cluster}
+(
+    day Date,
+    site LowCardinality(String),
+    generation UInt64,
+    expires Date
+)
+ENGINE = {everywhere ReplacingMergeTree(generation)}
+PARTITION BY toYYYYMM(day)
+ORDER BY (day, site)
+TTL least(expires, toDate('2149-06-05')) + INTERVAL 1 DAY;
+
 -- It reads its tables as the user who created it, so that a viewer needs no right on them.
 CREATE OR REPLACE VIEW {database}.daily_published{on_cluster} DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 SELECT * EXCEPT (expires, generation)
 FROM daily_published_stored
-WHERE (site, day, generation) {in} (SELECT site, day, max(generation) FROM publications GROUP BY site, day);
+WHERE (site, day, generation) {in} (SELECT site, day, max(generation) FROM published_days GROUP BY site, day);

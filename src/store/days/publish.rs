@@ -1,12 +1,14 @@
 //! Publishes a day: writes the figures that viewers may read, under the generation of its computation.
 //!
 //! 1. [`insert`]: insert the figures into `daily_published_stored`.
-//! 2. [`put_in_force`]: insert a row for each site into `publications`. This makes the site's figures visible together.
+//! 2. [`put_in_force`]: insert a row for each site that has figures, or had some, into `published_days`. This makes them visible together.
+//! 3. Insert a row for each site into `publications`.
 //!
 //! | crash after step | recovery |
 //! |---|---|
 //! | 1 | the day is computed and published again, with the same noise; the rows are deleted after that |
-//! | 2 | nothing is left to do |
+//! | 2 | the day is published again, with the same noise; figures differ if rows came in between |
+//! | 3 | nothing is left to do |
 //!
 //! A closed day is published once. When it is computed again, its publication stays: two publications of nearly the same data would tell the
 //! difference. It is published anew, with new noise, only if so many visitors came late that the figures would be wrong without them, and a few
@@ -82,6 +84,15 @@ pub(super) async fn put_in_force(
 ) -> Result<(), CloseDayError> {
     let Computation { day, .. } = computation;
     for (draw, sites) in inserted {
+        let visible = format!(
+            "INSERT INTO published_days (day, site, generation, expires) \
+             SELECT '{date}', site, {generation}, max(expires) FROM (\
+                 SELECT site, expires FROM {TABLE} WHERE day = '{date}' AND generation = {generation} \
+                 UNION ALL SELECT site, expires FROM published_days WHERE day = '{date}'\
+             ) WHERE site IN {{sites:Array(String)}} GROUP BY site",
+            date = day.date,
+        );
+        tables.run_for_sites(&visible, &[], sites).await?;
         let sql = format!(
             "INSERT INTO publications (day, site, starts, ends, draw, k, visitors, generation, expires) \
              SELECT '{}', site, {}, {}, {draw}, {}, sum(visitors), {generation}, max(expires) FROM (\

@@ -116,6 +116,7 @@ fn every_column_is_documented_and_no_other() {
         "daily_stored",
         "daily_published_stored",
         "publications",
+        "published_days",
         "days",
         "settings",
         "segments",

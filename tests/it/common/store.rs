@@ -130,7 +130,7 @@ fn users_of_shop(analyst: &User) -> [User; 3] {
         User { name: ANALYST_OF_SHOP.to_owned(), row_filters, ..analyst.clone() },
         definer
             .grant("GRANT SELECT ON footfall.daily_published_stored")
-            .grant("GRANT SELECT ON footfall.publications"),
+            .grant("GRANT SELECT ON footfall.published_days"),
         User { profile: analyst.profile.clone(), ..User::new(VIEWER_OF_SHOP) }
             .grant("GRANT SELECT ON footfall.daily_published_shop"),
     ]

@@ -12,14 +12,16 @@ use crate::common::store::{ANALYST_OF_SHOP, VIEWER_OF_SHOP};
 
 const VIEWER: &str = "user=footfall_viewer&database=footfall";
 
-/// A store with the same day of each site. With a reader, one visitor more read a page that nobody else read.
+/// A store with the same day of each site. With a reader, one visitor more read a page that nobody else read, and another one came to a site that
+/// nobody else came to.
 async fn with_days(sites: &[&str], has_reader: bool) -> Running {
     let store = tokio::task::spawn_blocking(store).await.unwrap();
     let client = store.collector();
     schema::migrate(&client, &TimeZone::UTC).await.unwrap();
-    for site in sites {
+    let small: &[(&str, u64)] = if has_reader { &[("small", 1)] } else { &[] };
+    for (site, visitors) in sites.iter().map(|site| (*site, 100)).chain(small.iter().copied()) {
         let mut insert = client.insert("events", &COLUMNS.join(", "), RowFormat::RowBinary, site);
-        insert.send(day(site, has_reader).into()).await.unwrap();
+        insert.send(day(site, visitors, has_reader).into()).await.unwrap();
         insert.end().await.unwrap();
     }
     let key = store.directory.path().join("noise.key");
@@ -29,11 +31,11 @@ async fn with_days(sites: &[&str], has_reader: bool) -> Running {
     store
 }
 
-/// The rows of a site's day with a hundred visitors.
-fn day(site: &str, has_reader: bool) -> Vec<u8> {
+/// The rows of a site's day.
+fn day(site: &str, visitors: u64, has_reader: bool) -> Vec<u8> {
     let noon = "2026-10-01T12:00:00Z".parse::<Timestamp>().unwrap().as_millisecond();
     let mut bytes = Vec::new();
-    for visitor in 0..100_u64 {
+    for visitor in 0..visitors {
         let paths: &[&str] = if visitor == 7 && has_reader { &["/", "/hiv-test"] } else { &["/", "/a"] };
         for (number, path) in paths.iter().enumerate() {
             let row = EventRow {

@@ -286,6 +286,7 @@ fn the_viewer_reads_published_figures_and_nothing_else() {
         "segments",
         "settings",
         "publications",
+        "published_days",
         "daily_published_stored",
     ] {
         viewer.may_not(&[
