@@ -7,11 +7,12 @@ VENV := $(CACHE)/venv
 PROMTOOL := $(or $(shell command -v promtool 2>/dev/null),$(CACHE)/promtool/promtool)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: run test fuzz bench chaos script lists suites help fmt lint unit alerts script-test browser-test doc deny deps-node deps-clients deps-python deps-browser deps-chaos deps-promtool deps-debian deps-nginx chaos-test engine geo clean
+.PHONY: run deb test fuzz bench chaos script lists suites help fmt lint unit alerts script-test browser-test doc deny deps-node deps-clients deps-python deps-browser deps-chaos deps-promtool deps-debian deps-nginx deps-shells chaos-test engine geo clean
 
 help:
 	@echo "make run     start a demonstration: a collector, a store with a month of invented visitors, a clinic's site"
 	@echo "make test    run all checks: format, lints, alert rules, unit, integration, browser and doc tests"
+	@echo "make deb     build the Debian package in target"
 	@echo "make bench   measure speed and memory; write benches/RESULTS.md"
 	@echo "make chaos   inject a thousand kills and other faults under load; write benches/RESULTS.md"
 	@echo "make fuzz    fuzz every parser of untrusted input, FUZZ_SECONDS (60) for each target"
@@ -56,7 +57,7 @@ engine:
 geo:
 	$(CARGO) run --locked -q -- geo install --dir geo
 
-unit: engine geo deps-python deps-clients deps-debian deps-nginx deps-promtool
+unit: engine geo deps-python deps-clients deps-debian deps-nginx deps-promtool deps-shells
 	TEST_PYTHON=$(VENV)/bin/python $(CARGO) test --locked --workspace
 
 # The short form of `make chaos`.
@@ -114,6 +115,17 @@ deps-nginx:
 		apt-get download -q nginx && dpkg-deb --fsys-tarfile nginx_*.deb | tar -xO ./usr/sbin/nginx > nginx.new && \
 		chmod 755 nginx.new && mv nginx.new nginx && rm nginx_*.deb; }
 
+# Shells for which there are completions, and what shows manual pages; an overlay for the Debian 12.
+SHELL_PACKAGES := zsh zsh-common fish fish-common libpcre2-32-0 groff-base libuchardet0 libstdc++6
+
+deps-shells:
+	@[ -x "$(CACHE)/shells/usr/bin/fish" ] || { $(SUDO) apt-get update -q && rm -rf $(CACHE)/shells.new && \
+		mkdir -p $(CACHE)/shells.new && cd $(CACHE)/shells.new && apt-get download -q $(SHELL_PACKAGES) && \
+		mkdir -p usr/bin usr/lib && ln -s usr/bin usr/lib . && \
+		for package in *.deb; do dpkg-deb --fsys-tarfile $$package | tar -x --keep-directory-symlink || exit 1; done && \
+		rm *.deb && mv $(CACHE)/shells.new $(CACHE)/shells; } || \
+		echo "shells cannot be had: tests of their completions are skipped"
+
 # A Debian 12 in which the tests of packaging run. Where it cannot be had, or without root, they are skipped and say so.
 deps-debian:
 	@command -v debootstrap >/dev/null && command -v systemd-nspawn >/dev/null || { $(SUDO) apt-get update -q && \
@@ -127,6 +139,11 @@ $(VENV)/requirements: tests/python/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q -r $<
 	cp $< $@
+
+# The Debian package, in target/.
+deb:
+	$(CARGO) build --release --locked
+	tools/deb/build target/release/footfall target
 
 # --- for development -------------------------------------------------------------------------------------------------
 

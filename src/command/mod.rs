@@ -4,12 +4,14 @@
 
 mod arguments;
 mod backup;
+mod completions;
 mod config;
 mod demo;
 mod exemption;
 mod explain;
 mod geo;
 mod key;
+mod man;
 mod report;
 mod serve;
 mod spool;
@@ -20,7 +22,7 @@ mod usage;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::app::ExitError;
 use crate::command::arguments::CommonArguments;
@@ -69,6 +71,10 @@ enum FootfallCommand {
     Token(token::TokenArguments),
     /// Compare the store with what was received; exit with 4 if an event is missing or stored twice.
     Verify(store::VerifyArguments),
+    /// Print the completions of a shell for this command line.
+    Completions(completions::CompletionsArguments),
+    /// Print the manual page of the program, or write those of all commands.
+    Man(man::ManArguments),
 }
 
 /// Advice when the store refuses a login: its error does not say where the passwords are.
@@ -112,6 +118,8 @@ pub fn run() -> ExitCode {
         FootfallCommand::Spool(arguments) => spool::run(arguments, &cli.common),
         FootfallCommand::Token(arguments) => token::run(arguments, &cli.common),
         FootfallCommand::Verify(arguments) => store::run_verify(arguments, &cli.common),
+        FootfallCommand::Completions(arguments) => completions::run(&arguments, Cli::command()),
+        FootfallCommand::Man(arguments) => man::run(&arguments, Cli::command()),
     };
     match result {
         // Whoever read the output has seen enough: `| head`.

@@ -216,13 +216,13 @@ fn every_metric_and_alert_is_described() {
 }
 
 /// What the program prints, on whichever stream.
-fn footfall(arguments: &[&str]) -> String {
+pub fn footfall(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_footfall")).args(arguments).output().unwrap();
     String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
 }
 
 /// The commands that a help text lists.
-fn listed(help: &str) -> BTreeSet<String> {
+pub fn listed(help: &str) -> BTreeSet<String> {
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let commands = commands.take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
     let aliases = help.replace("[alias: ", "[aliases: ");

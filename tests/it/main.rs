@@ -47,4 +47,5 @@ mod server;
 mod service;
 mod ship;
 mod spool;
+mod terminal;
 mod unit_file;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use super::debian;
 
@@ -201,6 +201,16 @@ impl Builder {
 }
 
 impl Image {
+    /// Directories, the newest first.
+    pub fn of_layers(layers: Vec<PathBuf>) -> Self {
+        Self { layers, directory: "/".to_owned(), ..Self::default() }
+    }
+
+    /// Runs a script of the shell in it. `scratch` is a new directory.
+    pub fn output(&self, scratch: &Path, script: &str) -> Output {
+        self.command_in(scratch, "", "").args(["/bin/sh", "-euc", script]).output().unwrap()
+    }
+
     /// A path within the newest layer, whose directory exists.
     fn top(&self, path: &str) -> PathBuf {
         let path = self.layers[0].join(path.trim_start_matches('/'));

@@ -3,8 +3,10 @@
 //! These tests need root, `systemd-nspawn` and a directory that `tools/debian-root` makes with debootstrap. Without them they say that
 //! they were skipped.
 
+mod deb;
 mod debian;
 mod dockerfile;
 mod endpoints;
 mod image;
+mod shell;
 mod systemd;

@@ -68,6 +68,7 @@ fn the_unit_s_install_steps_lead_to_a_service_that_stores_events_reloads_and_is_
     for name in ["process_resident_memory_bytes", "process_open_fds", "process_cpu_seconds_total"] {
         assert!(endpoints.metric(name).is_some_and(|value| value > 0.0), "{name}");
     }
+    assert_eq!(container.property("footfall", "MemorySwapMax"), "0");
     let shown = container.done("systemctl status --no-pager footfall");
     assert!(shown.contains("Status: \"accepting beacons"), "{shown}");
 
@@ -100,13 +101,13 @@ fn end_a_process_that_hangs(container: &Container, endpoints: &Endpoints) {
     assert_eq!(container.property("footfall", "WatchdogUSec"), "1min");
     container.done(
         "mkdir -p /etc/systemd/system/footfall.service.d
-         printf '[Service]\\nWatchdogSec=6\\n' > /etc/systemd/system/footfall.service.d/watchdog.conf
+         printf '[Service]\\nWatchdogSec=10\\n' > /etc/systemd/system/footfall.service.d/watchdog.conf
          systemctl daemon-reload
          systemctl restart footfall",
     );
     // It is fed, or it would be killed in this time.
     let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(8) {
+    while began.elapsed() < Duration::from_secs(12) {
         std::thread::sleep(Duration::from_millis(500));
     }
     assert_eq!(container.property("footfall", "NRestarts"), "0", "{}", container.journal());
