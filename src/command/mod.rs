@@ -17,6 +17,7 @@ mod serve;
 mod spool;
 mod store;
 mod token;
+mod usage;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -35,6 +35,7 @@ mod nginx;
 mod packaging;
 mod partial;
 mod public_url;
+mod published;
 mod quarantine;
 mod reconcile;
 mod refusals;
