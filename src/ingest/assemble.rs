@@ -213,7 +213,7 @@ fn fill(mut row: EventRow<'_>, what: &EventDetail<'_>, emit: &mut impl FnMut(&Ev
             emit(&EventRow { name: &name, props: &pairs, ..row });
         }
         EventDetail::Ad { action, ad, slot } => {
-            let (ad, slot) = (scrub::text(ad, MAX_NAME), scrub::text(slot, MAX_NAME));
+            let (ad, slot) = (scrub::advertisement(ad, MAX_NAME), scrub::advertisement(slot, MAX_NAME));
             emit(&EventRow { name: action.name(), ad: &ad, slot: &slot, ..row });
         }
         EventDetail::Outbound { url } | EventDetail::Download { url } => {
@@ -260,7 +260,7 @@ fn fill_vitals(row: EventRow<'_>, vitals: WebVitals) -> EventRow<'_> {
 
 fn scrub_props<'a>(props: &'a [(RawText<'_>, RawText<'_>)]) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
     let scrub = |(name, value): &'a (RawText<'_>, RawText<'_>)| {
-        (scrub::text(name, MAX_PROP_NAME), scrub::text(value, MAX_PROP_VALUE))
+        (scrub::text(name, MAX_PROP_NAME), scrub::value(name, value, MAX_PROP_VALUE))
     };
     props.iter().map(scrub).collect()
 }

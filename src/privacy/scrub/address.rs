@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr_iter};
 use url::Url;
 
+use super::label::Context;
 use super::query::{self, Campaign};
-use super::text::text;
+use super::text::fit;
 use crate::config::NamePatterns;
 
 /// Most bytes of a path.
@@ -64,11 +65,12 @@ struct AddressParts<'a> {
 }
 
 fn scrub<'a>(parts: AddressParts<'a>, keep: &NamePatterns) -> ScrubbedAddress<'a> {
-    let mut query = query::read(parts.query, keep);
+    let mut query = query::read(parts.query, parts.path, keep);
     query.add_from_fragment(parts.fragment, keep);
+    let context = Context::of_host(parts.host.as_bytes());
     let path = match without_session(parts.path) {
-        Cow::Borrowed(path) => text(path, MAX_PATH),
-        Cow::Owned(path) => Cow::Owned(text(&path, MAX_PATH).into_owned()),
+        Cow::Borrowed(path) => fit(path, MAX_PATH, context),
+        Cow::Owned(path) => Cow::Owned(fit(&path, MAX_PATH, context).into_owned()),
     };
     ScrubbedAddress {
         host: Cow::Borrowed(parts.host),
