@@ -108,7 +108,7 @@ row! {
     site: &'a str [unit "–", from "configuration", clause "3.3", example "clinic"],
     /// Host of the page, lower case. It is one of the site's hosts.
     host: &'a str [unit "–", from "page address", clause "3.3 (page address)", example "clinic.example"],
-    /// Path of the page, scrubbed: personal data becomes `:email`, `:phone`, `:uuid`, `:number` or `:token`.
+    /// Path of the page, scrubbed: personal data becomes `:email`, `:phone`, `:uuid`, `:number`, `:token`, `:name` or `:address`.
     path: &'a str [unit "–", from "page address", clause "3.3 (page address), 3.2", example "/doctors/cardiology-2"],
     /// Allow-listed query parameters, form-encoded, scrubbed.
     query: &'a str [unit "–", from "page address", clause "3.3 (page address), 3.2", example "utm_source=yandex"],

@@ -3,13 +3,14 @@
 //! The corpus has two halves with different words (`corpus/known.tsv`, `corpus/held_out.tsv`), made by `generate/`, and rows written by
 //! hand (`corpus/written.tsv`). A sample that others made is measured too when it lies beside the repository or `PERSONAL_SAMPLE` names it. Run without a test harness, so
 //! that the figures are printed also when all is well. `-- --wrong FILE` lists the rows of one file that come out wrong,
-//! `-- --row PLACE INPUT` shows what comes out of one.
+//! `-- --row PLACE INPUT` shows what comes out of one, and `-- --changed PLACE` which lines of standard input do not stay.
 
 // A test binary has no public interface.
 #![allow(unreachable_pub, missing_docs, clippy::unwrap_used, clippy::print_stderr)]
 
 mod row;
 mod tally;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,6 +36,17 @@ fn main() -> ExitCode {
         println!("{}", Row::of(place, input).scrubbed());
         return ExitCode::SUCCESS;
     }
+    if let [option, place] = &arguments[..]
+        && option == "--changed"
+    {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            let row = Row::of(place, &line);
+            if row.is_changed() {
+                println!("{line}\n\t=> {}", row.scrubbed());
+            }
+        }
+        return ExitCode::SUCCESS;
+    }
     let mut reached = true;
     for (name, file) in files() {
         let Ok(rows) = Row::read(&file) else {
@@ -44,6 +56,11 @@ fn main() -> ExitCode {
         let tally = Tally::of(&rows);
         println!("{}", tally.table(name));
         reached &= tally.found() > LEAST_FOUND && tally.mistaken() < MOST_MISTAKEN;
+    }
+    let copied = words::copied(Path::new(env!("CARGO_MANIFEST_DIR")));
+    if !copied.is_empty() {
+        println!("personal data: words of the corpus are in the tables of the rules: {}", copied.join(", "));
+        reached = false;
     }
     if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

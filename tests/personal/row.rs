@@ -53,6 +53,18 @@ impl Row {
         !self.kind.starts_with("hard-") && !self.kind.starts_with("soft-")
     }
 
+    /// Whether the row comes out otherwise than it is. Addresses that cannot be read count as unchanged.
+    pub fn is_changed(&self) -> bool {
+        match self.place.as_str() {
+            "url" => {
+                let Ok(address) = scrub::address(&self.input, &NamePatterns::none()) else { return false };
+                let path = decoded(&self.input);
+                !path.contains(&decoded(&address.path))
+            }
+            _ => self.scrubbed() != self.input,
+        }
+    }
+
     /// What the store would get.
     pub fn scrubbed(&self) -> String {
         let all = NamePatterns { exact: Vec::new(), prefixes: vec![String::new()] };

@@ -1,10 +1,13 @@
 //! Decides about a value as a whole that a word names: `fio=…`, `/users/…`, `"token":"…"`.
 
-use super::label::{Context, Link, camel_ends};
+use super::camel::camel_ends;
+use super::label::{Context, Link};
 use super::placeholder;
 use super::shapes::{dates, names, places, tokens};
 use super::words::{self, WordClass};
 
+/// Letters and digits of the shortest password in a text.
+const LEAST_SECRET: usize = 3;
 /// Bytes of the longest value that is decided about; longer ones are texts.
 pub(super) const MAX_VALUE: usize = 200;
 
@@ -43,40 +46,85 @@ pub(super) fn replacement(class: WordClass, context: &Context, value: &str) -> O
     let path = context.link == Link::Path;
     let digits = value.bytes().filter(u8::is_ascii_digit).count();
     let letters = value.chars().filter(|c| c.is_alphabetic()).count();
+    // `%s` of a message stands for nothing.
+    if !path && digits + letters < 2 || (value.starts_with('%') && !assigned) {
+        return None;
+    }
     let marker = match class {
         Click => ":token",
         Secret if assigned && !is_status(value) => ":token",
+        Secret if !path && is_password(value) => ":token",
         Secret | Token => {
             return (tokens::is_opaque(value.as_bytes()) && !is_page(value)).then_some(":token");
         }
         // The address is found as such, and the rest of the value stays.
         _ if value.contains('@') && !value.starts_with('@') => return None,
-        Name if letters >= 2
-            && (assigned || context.link == Link::Near)
-            && !is_status(value)
-            && is_name_like(value) =>
+        Name if path && letters >= 2 && !is_page(value) && !is_abbreviation(value) => ":name",
+        Name if assigned && letters >= 2 && !is_status(value) && is_name_like(value) => ":name",
+        Name if context.link == Link::Prose
+            && is_name_like(value)
+            && !value.split(' ').any(is_abbreviation) =>
         {
             ":name"
         }
-        Name if path && letters >= 2 && !is_page(value) => ":name",
-        NameHead | Person if assigned && is_person(value) => ":name",
+        Name if context.link == Link::Near && value.split(' ').any(is_name) => ":name",
+        NameHead | Person if (assigned || context.link == Link::Prose) && is_person(value) => ":name",
         Person if path && is_person_in_slug(value) => ":name",
         Login if assigned && letters >= 2 && !is_page(value) => ":name",
-        Login if path && is_user_name(value, context.is_short_account()) => ":name",
-        Account if (path || assigned) && is_user_name(value, context.is_short_account()) => ":name",
+        Login | Account if path && is_user_name(value, context.is_short_account()) => ":name",
+        Account if assigned && is_user_name(value, context.is_short_account()) => ":name",
+        Login | Account if context.link == Link::Prose && is_user_name(value, false) => ":name",
         Mail if assigned && is_user_name(value, true) => ":email",
         Birth if digits >= 4 && dates::birth_end(value, 0).is_some_and(|end| value.len() - end <= 20) => {
             ":number"
         }
-        Position if assigned && places::single_end(value.trim_start_matches('-').as_bytes(), 0).is_some() => {
+        Position if !path && places::single_end(value.trim_start_matches('-').as_bytes(), 0).is_some() => {
             ":number"
         }
-        Address if assigned && digits > 0 && letters >= 4 && digits < letters => ":address",
+        Address
+            if (assigned || context.link == Link::Prose)
+                && digits > 0
+                && letters >= 4
+                && digits < letters =>
+        {
+            ":address"
+        }
         Plate if digits >= 3 && letters > 0 && value.len() <= 20 => ":number",
-        Device if digits >= 4 && value.len() >= 8 && !value.contains(' ') => ":number",
+        Device if is_device(value) => ":number",
         _ => return None,
     };
     Some(marker)
+}
+
+/// Whether a word in a sentence is a password rather than a word about it: it has digits or signs.
+fn is_password(value: &str) -> bool {
+    let letters = value.chars().filter(|c| c.is_alphanumeric()).count();
+    let has_sign =
+        value.contains(|c: char| c.is_ascii_digit() || matches!(c, '!' | '#' | '$' | '^' | '*' | '&'));
+    letters >= LEAST_SECRET && has_sign && !is_status(value.trim_end_matches(['!', '.']))
+}
+
+/// Whether a value is the number of a device or vehicle.
+fn is_device(value: &str) -> bool {
+    const VIN: usize = 17;
+    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    let is_vin =
+        value.len() == VIN && value.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    (digits >= 4 && value.len() >= 8 && !value.contains(' ')) || (is_vin && digits > 0)
+}
+
+/// Whether a word is an abbreviation in capitals, as no name is: `DLL`, `HEAD`.
+fn is_abbreviation(word: &str) -> bool {
+    let letters = word.chars().filter(|c| c.is_alphabetic()).count();
+    (1..=4).contains(&letters)
+        && word.chars().all(|c| c.is_uppercase() || !c.is_alphabetic())
+        && !word.contains('.')
+}
+
+/// Whether a word ends like a name, or is a common one.
+fn is_name(word: &str) -> bool {
+    let word = word.trim_end_matches(['.', ',']);
+    names::is_given(word) || names::is_surname(word) || names::patronymic(word).is_some()
 }
 
 /// Whether a value says something about what is named, rather than being it: `password=required`.
@@ -95,9 +143,7 @@ fn is_page(value: &str) -> bool {
 
 /// The words of a value, without the extension of a file.
 fn parts(value: &str) -> impl Iterator<Item = &str> {
-    const EXTENSIONS: [&str; 8] = [".html", ".htm", ".php", ".aspx", ".asp", ".jsp", ".json", ".xml"];
-    let stem = EXTENSIONS.iter().find_map(|extension| value.strip_suffix(extension)).unwrap_or(value);
-    let words = stem.split(|c: char| !c.is_alphabetic()).filter(|part| !part.is_empty());
+    let words = stem(value).split(|c: char| !c.is_alphabetic()).filter(|part| !part.is_empty());
     words.flat_map(|word| {
         let mut start = 0;
         camel_ends(word).map(move |end| {
@@ -106,6 +152,15 @@ fn parts(value: &str) -> impl Iterator<Item = &str> {
             part
         })
     })
+}
+
+/// A value without the extension of a file.
+fn stem(value: &str) -> &str {
+    const EXTENSIONS: [&str; 13] = [
+        ".html", ".htm", ".php", ".aspx", ".asp", ".jsp", ".json", ".xml", ".svg", ".png", ".jpg", ".webp",
+        ".pdf",
+    ];
+    EXTENSIONS.iter().find_map(|extension| value.strip_suffix(extension)).unwrap_or(value)
 }
 
 /// Whether a value is spelt as names are: words without digits, few of them.
@@ -150,7 +205,8 @@ fn is_person_in_slug(value: &str) -> bool {
     let words: Vec<&str> = parts(value).collect();
     (2..=3).contains(&words.len())
         && words.iter().all(|word| words::look_up(word).is_none() || names::is_given(word))
-        && words.iter().any(|word| names::is_surname(word) || names::is_given(word))
+        && (words.iter().any(|word| names::is_given(word))
+            || (words.len() == 2 && words.iter().any(|word| names::is_surname(word))))
 }
 
 /// Whether a value is a name that a user chose. `any` also takes a single plain word.
@@ -161,7 +217,7 @@ fn is_user_name(value: &str, any: bool) -> bool {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '~');
     if !(LEAST..=MOST).contains(&value.len())
         || !value.chars().all(is_plain)
-        || !value.chars().any(char::is_alphabetic)
+        || !stem(value).chars().any(char::is_alphabetic)
     {
         return false;
     }
@@ -172,7 +228,12 @@ fn is_user_name(value: &str, any: bool) -> bool {
     if value.to_ascii_lowercase().ends_with("bot") || parts(value).next().is_none() {
         return false;
     }
-    let has_sign = value.bytes().any(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'_'));
+    // Slugs of pages have more words than names.
+    const MOST_WORDS: usize = 2;
+    if value.contains('-') && parts(value).count() > MOST_WORDS {
+        return false;
+    }
+    let has_sign = stem(value).bytes().any(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'_'));
     any || has_sign
         || parts(value).any(|part| names::is_given(part) || names::is_surname(part))
         || tokens::is_opaque(value.as_bytes())

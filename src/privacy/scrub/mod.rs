@@ -7,9 +7,11 @@
 //! personal, what follows `articles` or `price` is not. Where no word decides, the shape does ([`shapes`]).
 
 mod address;
+mod camel;
 mod click_ids;
 mod label;
 mod labelled;
+mod percent;
 mod placeholder;
 mod query;
 mod scanner;

@@ -61,7 +61,9 @@ pub(super) fn read<'a>(query: &'a str, path: &str, keep: &NamePatterns) -> Scrub
         let context = context_of(&name).below(|| scanner::pass(path, 0, Context::default()).1);
         let (value, same) = scrub_value(raw_value, context);
         let same = same && is_usual;
-        let name_is_clean = matches!(scrub(&name, Context::default()), Cow::Borrowed(_));
+        // A pattern may match names that hold anything.
+        let name_is_clean =
+            Campaign::has(&name) || matches!(scrub(&name, Context::default()), Cow::Borrowed(_));
         if !name_is_clean {
             continue;
         }
@@ -119,6 +121,12 @@ fn usual_name(name: &str) -> Cow<'_, str> {
         Cow::Owned(name.to_ascii_lowercase())
     } else {
         Cow::Borrowed(name)
+    }
+}
+
+impl Campaign<'_> {
+    fn has(name: &str) -> bool {
+        matches!(name, "utm_source" | "utm_medium" | "utm_campaign" | "utm_content" | "utm_term")
     }
 }
 

@@ -84,9 +84,7 @@ fn hostile_texts_of_64_kib_are_scrubbed() {
     ];
     for part in parts {
         let hostile = part.repeat((64 << 10) / part.len());
-        let started = std::time::Instant::now();
         let once = text(&hostile, 64 << 10);
-        eprintln!("{:?} {part:?}", started.elapsed());
         assert!(once.len() <= 64 << 10);
         assert_eq!(text(&once, 64 << 10), once, "{part}");
     }

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use super::click_ids::CLICK_IDS;
 use super::label::{CampaignText, Context};
 use super::labelled;
+use super::percent;
 use super::placeholder;
-use super::scanner::{self, encoding};
+use super::scanner;
 use super::shapes::email;
 use super::words::WordClass;
 
@@ -73,7 +74,7 @@ pub(super) fn scrub(text: &str, context: Context) -> Cow<'_, str> {
 fn round(text: &str, context: Context) -> Cow<'_, str> {
     if context.whole
         && let Some(class) = context.class()
-        && let Some(marker) = labelled::replacement(class, &context, &encoding::decoded(text))
+        && let Some(marker) = labelled::replacement(class, &context, &percent::decoded(text))
     {
         return Cow::Owned(marker.to_owned());
     }

@@ -4,7 +4,7 @@
 //! [`Context`] what they mean, and the context decides what happens to numbers and tokens behind them. Each rule looks a bounded
 //! distance ahead, so the time is linear in the length.
 
-pub(super) mod encoding;
+mod encoding;
 mod parts;
 mod people;
 mod values;
@@ -12,11 +12,9 @@ mod values;
 use std::borrow::Cow;
 
 use super::label::Context;
+use super::percent;
 use super::placeholder;
 use super::shapes::{email, places};
-
-/// Percent encodings within percent encodings that are followed.
-const MAX_DEPTH: u8 = 3;
 
 /// Bytes from the parenthesis of an area code to an encoded blank at most.
 const MAX_AREA: usize = 16;
@@ -75,6 +73,8 @@ struct Chunk {
     percent: bool,
     at_sign: bool,
     digits: bool,
+    /// Whether there are capitals or letters beyond ASCII.
+    other: bool,
 }
 
 impl<'a> TextScanner<'a> {
@@ -118,6 +118,17 @@ impl<'a> TextScanner<'a> {
         let byte = self.bytes[at];
         if !matches!(byte, b' ' | b'.') {
             self.forget_words();
+        }
+        let next = self.bytes.get(at + 1).copied().unwrap_or(b' ');
+        // `<name> of`, `[name] of`, `NAME [VALUE]`: placeholders of a text, other than `<name>Ivan` and `user[name]=`.
+        let is_placeholder = match byte {
+            b'>' => !is_letter(next),
+            b']' => !matches!(next, b'=' | b'[' | b']'),
+            b'[' => self.bytes[..at].ends_with(b" "),
+            _ => false,
+        };
+        if is_placeholder {
+            self.context.reset();
         }
         if byte.is_ascii() {
             self.context.separator(byte);
@@ -174,7 +185,8 @@ impl<'a> TextScanner<'a> {
             self.replace(from, to, ":email");
             at = to;
         }
-        let reached = self.parts(at, end, chunk);
+        let is_plain = !(chunk.at_sign || chunk.digits || chunk.other) && self.bytes.get(end) != Some(&b':');
+        let reached = if is_plain { self.plain_words(start, end) } else { self.parts(at, end, chunk) };
         self.name_click_id(start, end);
         reached
     }
@@ -216,21 +228,28 @@ impl Chunk {
     }
 
     fn read_with(bytes: &[u8], start: usize, parentheses: bool) -> Self {
-        let mut chunk = Self { start, end: start, percent: false, at_sign: false, digits: false };
+        let mut chunk =
+            Self { start, end: start, percent: false, at_sign: false, digits: false, other: false };
         while let Some(&byte) = bytes.get(chunk.end) {
             match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'-' | b'.' | b'+' | b'~' => {}
+                b'a'..=b'z' | b'_' | b'-' | b'.' | b'~' => {}
+                b'A'..=b'Z' | b'+' => chunk.other = true,
                 b'0'..=b'9' => chunk.digits = true,
                 b'@' => chunk.at_sign = true,
                 b'(' | b')' if parentheses => {}
-                b'%' if encoding::escape(&bytes[chunk.end..]).is_some() => chunk.percent = true,
-                0x80.. if separator_length(&bytes[chunk.end..]) == 0 => {}
+                b'%' if percent::escape(&bytes[chunk.end..]).is_some() => chunk.percent = true,
+                0x80.. if separator_length(&bytes[chunk.end..]) == 0 => chunk.other = true,
                 _ => break,
             }
             chunk.end += 1;
         }
         chunk
     }
+}
+
+/// Whether a byte belongs to a letter or digit.
+fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80
 }
 
 /// Bytes of the non-ASCII separator at the beginning: no-break spaces, dashes, quotation marks (U+00A0 to U+00BF and

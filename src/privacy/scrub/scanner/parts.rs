@@ -1,7 +1,8 @@
 //! The parts of a chunk: words, numbers, tokens, and letters mixed with digits.
 
 use super::{Chunk, TextScanner};
-use crate::privacy::scrub::label::{CampaignText, Label, Link, camel_ends};
+use crate::privacy::scrub::camel::camel_ends;
+use crate::privacy::scrub::label::{CampaignText, Label, Link};
 use crate::privacy::scrub::shapes::numbers::{self, NumberRules};
 use crate::privacy::scrub::shapes::{check_digits, dates, network, places, tokens};
 use crate::privacy::scrub::words::WordClass;
@@ -37,9 +38,14 @@ impl TextScanner<'_> {
             }
             if at >= run_checked && !is_asset {
                 run_checked = self.run_end(at, end);
-                if let Some(reached) = self.joint_token(at, run_checked) {
-                    at = reached;
-                    continue;
+                let run = &self.bytes[at..run_checked];
+                if tokens::may_hold_token(run) {
+                    if tokens::is_joint_token(run) {
+                        at = self.replace_token(at, run_checked);
+                        continue;
+                    }
+                    // Behind a word, a token may begin: `save_A7sC8n…`.
+                    run_checked = tokens::leading_word(run).map_or(run_checked, |length| at + length);
                 }
             }
             if byte.is_ascii_hexdigit()
@@ -54,6 +60,25 @@ impl TextScanner<'_> {
         at
     }
 
+    /// Scrubs a chunk of small letters, hyphens and the like. Returns where to continue.
+    pub(super) fn plain_words(&mut self, start: usize, end: usize) -> usize {
+        self.messenger_without_scheme(start, end);
+        let mut at = start;
+        while at < end {
+            let letters = self.bytes[at..end].iter().take_while(|byte| byte.is_ascii_lowercase()).count();
+            let word_end = at + letters;
+            if tokens::is_token(&self.bytes[at..word_end]) {
+                self.replace_token(at, word_end);
+            } else if letters > 0 {
+                at = self.letters(at, word_end);
+                continue;
+            }
+            // What follows a hyphen or the like is joined to what stands before it.
+            at = word_end + 1;
+        }
+        at.min(end.max(self.copied))
+    }
+
     /// One part. Returns where to continue.
     fn part(&mut self, at: usize, end: usize, is_asset: bool) -> usize {
         if self.bytes[at].is_ascii_alphanumeric() && tokens::is_uuid(&self.bytes[at..end]) {
@@ -66,7 +91,7 @@ impl TextScanner<'_> {
         if digits == part.len() {
             return self.digits(at, end, is_asset);
         }
-        if let Some(to) = self.iban(at) {
+        if !is_asset && let Some(to) = self.iban(at) {
             self.replace(at, to, ":number");
             return to;
         }
@@ -88,6 +113,10 @@ impl TextScanner<'_> {
         }
         if digits == 0 {
             return self.letters(at, part_end);
+        }
+        if is_public && part.iter().all(u8::is_ascii_hexdigit) {
+            self.context.value();
+            return part_end;
         }
         self.mixed(at, part_end, is_asset);
         part_end
@@ -199,6 +228,12 @@ impl TextScanner<'_> {
         {
             return Some(end);
         }
+        if let Some(end) = self.product_version_end(at) {
+            return Some(end);
+        }
+        if let Some(end) = self.version_end(at) {
+            return Some(end);
+        }
         // A fraction has one dot.
         if follows(0, b'.')
             && follows_digit(1)
@@ -220,18 +255,31 @@ impl TextScanner<'_> {
                 return book;
             }
         }
-        if let Some(end) = self.product_version_end(at) {
-            return Some(end);
-        }
         let is_register =
             digits.len() == 13 && check_digits::ogrn(digits) && self.context.is(WordClass::Company);
         let is_colour = before.ends_with(b"#") && digits.len() == 6 && !self.context.is_person();
         if is_register || (is_colour && self.context.class() == Some(WordClass::Content)) {
             return Some(after);
         }
-        let is_year = dates::is_year(digits) && self.context.allows_year();
-        (is_year || (digits.len() >= 6 && digits.len() < 11 && numbers::has_unit(&self.text[after..])))
-            .then_some(after)
+        let is_commit = digits.len() <= 12 && self.context.is(WordClass::Commit);
+        let has_unit = (6..11).contains(&digits.len()) && numbers::has_unit(&self.text[after..]);
+        (is_commit || has_unit).then_some(after)
+    }
+
+    /// Where a version of three numbers ends: `0.3.19`. Also a short number behind a letter and a dot: `X.509`.
+    fn version_end(&self, at: usize) -> Option<usize> {
+        const MOST: usize = 20;
+        let is_number = |byte: &&u8| byte.is_ascii_digit() || **byte == b'.';
+        let version = &self.bytes[at..at + self.bytes[at..].iter().take(MOST).take_while(is_number).count()];
+        let version = version.strip_suffix(b".").unwrap_or(version);
+        let groups = version.split(|byte| *byte == b'.');
+        let is_version =
+            groups.clone().count() == 3 && groups.clone().all(|group| (1..=5).contains(&group.len()));
+        let before = &self.bytes[..at];
+        let is_phone = before.ends_with(b"+")
+            || matches!(self.context.class(), Some(WordClass::Phone | WordClass::Document));
+        let is_standard = version.len() <= 3 && matches!(before, [.., b'A'..=b'Z', b'.']);
+        (is_standard || (is_version && version.len() < 11 && !is_phone)).then_some(at + version.len())
     }
 
     /// Where a version of four numbers ends, which stands behind the name of a product: `YaBrowser/24.1.2.3`.
@@ -288,12 +336,12 @@ impl TextScanner<'_> {
             long: least,
             grouped: if phone || document || context.is_person() { least.max(4) } else { usize::MAX },
             shapes: context.allows_shapes(),
-            addresses: !context.is(WordClass::Version),
+            addresses: !context.is(WordClass::Version) || context.link == Link::Path,
             price: context.is(WordClass::Measure),
             phone,
             campaign: match context.is(WordClass::Campaign) {
                 _ if context.is_series() => CampaignText::No,
-                true if context.link == Link::Assigned => CampaignText::Parameter,
+                true if matches!(context.link, Link::Assigned | Link::Joined) => CampaignText::Parameter,
                 true => CampaignText::Advertisement,
                 false => context.campaign(),
             },
@@ -314,7 +362,7 @@ impl TextScanner<'_> {
     fn iban(&self, at: usize) -> Option<usize> {
         const LENGTHS: std::ops::RangeInclusive<usize> = 15..=34;
         let head = self.bytes.get(at..at + 4)?;
-        if !(head[..2].iter().all(u8::is_ascii_alphabetic) && head[2..].iter().all(u8::is_ascii_digit)) {
+        if !(head[..2].iter().all(u8::is_ascii_uppercase) && head[2..].iter().all(u8::is_ascii_digit)) {
             return None;
         }
         let mut account = [0; *LENGTHS.end()];
@@ -340,15 +388,11 @@ impl TextScanner<'_> {
 
     /// Where letters, digits, `-` and `_` end that may be one token.
     fn run_end(&self, at: usize, end: usize) -> usize {
-        at + self.bytes[at..end].iter().take_while(|byte| tokens::is_run(**byte)).count()
-    }
-
-    /// Replaces letters, digits, `-` and `_` if they are one token together. Returns where it ends.
-    fn joint_token(&mut self, at: usize, run: usize) -> Option<usize> {
-        if tokens::is_joint_token(&self.bytes[at..run]) {
-            return Some(self.replace_token(at, run));
-        }
-        None
+        at + self.bytes[at..end]
+            .iter()
+            .take(tokens::MAX_RUN)
+            .take_while(|byte| tokens::is_run(**byte))
+            .count()
     }
 
     /// Replaces a token with the padding of base64 behind it. Returns where it ends.

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::{Chunk, TextScanner, encoding};
+use super::{Chunk, TextScanner};
 use crate::privacy::scrub::click_ids::CLICK_IDS;
 use crate::privacy::scrub::label::{Context, Label, Link};
 use crate::privacy::scrub::labelled::{self, MAX_VALUE};
+use crate::privacy::scrub::percent;
 use crate::privacy::scrub::shapes::{dates, email, names};
 use crate::privacy::scrub::words::{self, WordClass};
 
@@ -18,7 +19,7 @@ impl TextScanner<'_> {
         }
         let quote = self.quote_before(start);
         let end = self.value_end(start, class, quote)?;
-        let value = encoding::decoded(&self.text[start..end]);
+        let value = percent::decoded(&self.text[start..end]);
         if class == WordClass::Birth
             && matches!(value, Cow::Borrowed(_))
             && let Some(end) = dates::birth_end(self.text, start)
@@ -34,67 +35,27 @@ impl TextScanner<'_> {
 
     /// Where a value ends: at the closing quotation mark, with the segment of a path, or before the next parameter.
     fn value_end(&self, start: usize, class: WordClass, quote: Option<u8>) -> Option<usize> {
+        use WordClass::*;
         let rest = &self.bytes[start..self.bytes.len().min(start + MAX_VALUE)];
         if let Some(quote) = quote {
             return rest.iter().position(|byte| *byte == quote).map(|length| start + length);
         }
-        let ends = match self.context.link {
-            Link::Path => |byte: &u8| {
-                matches!(
-                    byte,
-                    b'/' | b'?'
-                        | b'#'
-                        | b'&'
-                        | b';'
-                        | b':'
-                        | b'"'
-                        | b'\''
-                        | b'<'
-                        | b'>'
-                        | b' '
-                        | b')'
-                        | b','
-                        | b'\n'
-                )
-            },
-            _ => |byte: &u8| {
-                matches!(
-                    byte,
-                    b'&' | b';'
-                        | b','
-                        | b'"'
-                        | b'\''
-                        | b'<'
-                        | b'>'
-                        | b' '
-                        | b')'
-                        | b'}'
-                        | b']'
-                        | b'|'
-                        | b'\n'
-                )
-            },
+        let link = self.context.link;
+        let signs: &[u8] = match (class, link) {
+            (Plate, _) => b",&\"\n",
+            (_, Link::Path) => b"/?#&;:\"'<> ),\n",
+            _ => b"&;,\"'<> )}]|\n",
         };
-        let length = rest.iter().position(ends).unwrap_or(rest.len());
+        let length = rest.iter().position(|byte| signs.contains(byte)).unwrap_or(rest.len());
         let end = self.text.floor_char_boundary(start + length);
-        match (class, self.context.link) {
+        match (class, link) {
             // In a text that goes on, only what is spelt as a name is one.
-            (WordClass::Name | WordClass::NameHead | WordClass::Person, Link::Near | Link::Assigned)
-                if self.depth == 0 =>
-            {
-                self.name_end(start).or_else(|| (self.context.link == Link::Assigned).then_some(end))
+            (Name | NameHead | Person, Link::Near | Link::Prose) => self.name_end(start),
+            (Name | NameHead | Person, Link::Assigned) if self.depth == 0 => {
+                self.name_end(start).or_else(|| self.bytes[start].is_ascii().then_some(end))
             }
-            (WordClass::Plate, _) => Some(
-                self.text.floor_char_boundary(
-                    start
-                        + rest
-                            .iter()
-                            .position(|byte| matches!(byte, b',' | b'&' | b'"' | b'\n'))
-                            .unwrap_or(rest.len()),
-                ),
-            ),
-            (WordClass::Account | WordClass::Login | WordClass::Mail, Link::Near) => None,
-            (WordClass::Secret | WordClass::Token, Link::Near) => {
+            (Account | Login | Mail, Link::Near) => None,
+            (Secret | Token, Link::Near) => {
                 self.bytes[start..end].iter().any(u8::is_ascii_digit).then_some(end)
             }
             _ => Some(end),

@@ -52,13 +52,17 @@ pub(in crate::privacy::scrub) fn user_info(authority: &[u8]) -> Option<usize> {
 /// there is none, also of wide signs such as `＠`.
 pub(in crate::privacy::scrub) fn without_disguise(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
-    let mut out = String::new();
-    let mut copied = 0;
-    let mut disguises = memchr3_iter(b'\\', b'&', b'%', bytes).chain(wide_signs(bytes)).collect::<Vec<_>>();
+    let begins = |at: &usize| {
+        matches!(bytes[*at..], [b'\\', b'u' | b'x', ..] | [b'&', b'#' | b'c' | b'C', ..] | [b'%', b'u', ..])
+    };
+    let mut disguises: Vec<usize> =
+        memchr3_iter(b'\\', b'&', b'%', bytes).filter(begins).chain(wide_signs(bytes)).collect();
     if disguises.is_empty() {
         return Cow::Borrowed(text);
     }
     disguises.sort_unstable();
+    let mut out = String::new();
+    let mut copied = 0;
     for at in disguises {
         if at >= copied
             && let Some((character, length)) = disguised(&text[at..])

@@ -13,7 +13,16 @@ fn rarity(three: [u8; 3]) -> u32 {
 /// about 20.
 pub(in crate::privacy::scrub) fn noise(run: &[u8]) -> u32 {
     let mut noise = 0;
+    let mut hump = 0;
     for pair in run.windows(2) {
+        hump += 1;
+        // Words of an identifier have three and more letters.
+        if Kind::of(pair[0]) == Kind::Lower && Kind::of(pair[1]) == Kind::Upper {
+            noise += if hump < 3 { 4 } else { 0 };
+            hump = 0;
+        } else if Kind::of(pair[1]) == Kind::Joint {
+            hump = 0;
+        }
         noise += match (Kind::of(pair[0]), Kind::of(pair[1])) {
             (Kind::Joint, _) | (_, Kind::Joint) => 0,
             (Kind::Digit, Kind::Digit) => 0,
@@ -33,7 +42,8 @@ pub(in crate::privacy::scrub) fn noise(run: &[u8]) -> u32 {
             noise += 2 * rarity([a, b, c]);
         }
     }
-    noise * 8 / u32::try_from(run.len()).unwrap_or(u32::MAX).max(1)
+    let joints = run.iter().filter(|byte| Kind::of(**byte) == Kind::Joint).count();
+    noise * 8 / u32::try_from(run.len() - joints).unwrap_or(u32::MAX).max(1)
 }
 
 /// The same where no identifiers in camel case are expected: capitals anywhere but at the beginning count, and hide no letters.

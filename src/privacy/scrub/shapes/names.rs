@@ -32,15 +32,18 @@ fn latin_patronymic(word: &str) -> Option<Patronymic> {
         "ovich", "evich", "ovitch", "evitch", "ovna", "evna", "inichna", "ilyich", "ilich", "kuzmich",
         "nikitich", "fomich",
     ];
-    // The last letter tells most words apart.
-    let last = word.as_bytes().last().map(u8::to_ascii_lowercase);
-    if !matches!(last, Some(b'h' | b'a')) || !(5..=MAX_NAME).contains(&word.len()) {
+    // The last letters tell most words apart.
+    let &[.., a, b, c] = word.as_bytes() else { return None };
+    if !matches!([a | 0x20, b | 0x20, c | 0x20], [b'v' | b'h', b'n', b'a'] | [b'i' | b't', b'c', b'h'])
+        || !(5..=MAX_NAME).contains(&word.len())
+    {
         return None;
     }
     let lower = word.to_ascii_lowercase();
     let is_sure = SURE.iter().any(|ending| lower.ends_with(ending)) && (lower.len() > 5 || lower == "ilich");
     let is_unsure = lower == "lukich" || lower.ends_with("tichna");
-    if is_sure { Some(Patronymic::Sure) } else { is_unsure.then_some(Patronymic::Sure) }
+    let is_title = ["tsarevna", "tsarevich", "tsesarevich", "korolevna", "korolevich"].contains(&&*lower);
+    ((is_sure || is_unsure) && !is_title).then_some(Patronymic::Sure)
 }
 
 fn cyrillic_patronymic(word: &str) -> Option<Patronymic> {
@@ -50,16 +53,27 @@ fn cyrillic_patronymic(word: &str) -> Option<Patronymic> {
     if !(10..=2 * MAX_NAME).contains(&bytes.len()) {
         return None;
     }
-    // `н` or `ч` is among the last four letters of each of them, and of few other words.
-    let near_end = &bytes[bytes.len() - 8..];
-    if !near_end.windows(2).any(|letter| matches!(letter, [0xd0, 0xbd | 0x9d | 0xa7] | [0xd1, 0x87])) {
+    // `ич`, `вн` or `чн` is among the last four letters of each of them, and of few other words.
+    let is_near_end = |letters: &[u8]| {
+        matches!(
+            letters,
+            [0xd0, 0xb8 | 0x98, 0xd1, 0x87]
+                | [0xd0, 0x98, 0xd0, 0xa7]
+                | [0xd0, 0xb2 | 0x92, 0xd0, 0xbd | 0x9d]
+                | [0xd1, 0x87, 0xd0, 0xbd]
+                | [0xd0, 0xa7, 0xd0, 0x9d]
+        )
+    };
+    if !bytes[bytes.len() - 8..].windows(4).any(is_near_end) {
         return None;
     }
     let lower = word.to_lowercase();
     for ending in ["ем", "ом", "а", "у", "е", ""] {
         let Some(stem) = lower.strip_suffix(ending) else { continue };
         if MASCULINE.iter().any(|end| stem.ends_with(end)) {
-            return Some(Patronymic::Sure);
+            let is_title =
+                stem.ends_with("царевич") || stem.ends_with("цесаревич") || stem.ends_with("королевич");
+            return (!is_title).then_some(Patronymic::Sure);
         }
     }
     let stem = ["ой", "а", "ы", "е", "у"].iter().find_map(|ending| lower.strip_suffix(ending))?;
@@ -141,24 +155,18 @@ pub(in crate::privacy::scrub) fn is_given(word: &str) -> bool {
 pub(in crate::privacy::scrub) fn is_profession(word: &str) -> bool {
     const ENDINGS: [&str; 9] =
         ["olog", "ologi", "ologist", "ologists", "iatr", "олог", "ологи", "олога", "иатр"];
-    let is_long = word.len() > 7;
-    is_long
-        && matches!(word.as_bytes(), [.., b'g' | b'i' | b't' | b's' | b'r'] | [.., 0xb3 | 0xb8 | 0xb0 | 0x80])
-        && {
-            let lower = word.to_lowercase();
-            ENDINGS.iter().any(|ending| lower.ends_with(ending))
-        }
+    let &[.., a, b, _] = word.as_bytes() else { return false };
+    // The letters before the last one tell most words apart.
+    let is_near = matches!(
+        [a | 0x20, b | 0x20],
+        [b'l', b'o'] | [b'o', b'g'] | [b'a', b't'] | [b'i', b's'] | [b's', b't']
+    ) || !word.is_ascii();
+    is_near && word.len() > 7 && ENDINGS.iter().any(|ending| word.ends_with(ending))
 }
 
 /// Whether a word begins with a capital.
 pub(in crate::privacy::scrub) fn is_capitalised(word: &str) -> bool {
     word.chars().next().is_some_and(char::is_uppercase)
-}
-
-/// The given names of the table.
-#[cfg(test)]
-pub(in crate::privacy::scrub) fn given_names() -> impl Iterator<Item = &'static str> {
-    GIVEN.iter().copied()
 }
 
 #[cfg(test)]

@@ -248,6 +248,8 @@ fn separators(bytes: &[u8], shape: &NumberShape) -> (usize, bool) {
                 parenthesis = true;
                 1
             }
+            // Two dots are a range.
+            [b'.', b'.', ..] => break,
             [b' ' | b'-' | b'.', ..] => 1,
             [b'_', ..] if prefixed => 1,
             [b'/', ..] if shape.plus => 1,

@@ -18,12 +18,18 @@ const SHORT_TOKEN: usize = 15;
 /// A run this long with a digit, or three times as long without one, is not a word of any language.
 const ENDLESS: usize = 40;
 /// Least noise of a token, of a short token, and of one behind a word that announces it. See [`noise`].
-const NOISE: u32 = 11;
+const NOISE: u32 = 10;
 const SHORT_NOISE: u32 = 17;
+/// The same of a token without a digit: names of functions have more noise than other words, and hardly ever a digit within.
+const LETTERS_NOISE: u32 = 15;
 const ANNOUNCED_NOISE: u32 = 9;
+/// Words of few letters may have more noise than longer ones.
+const WORD_NOISE: u32 = 16;
 /// Characters of base64 that could hide something: 12 bytes, or 8 of an e-mail address.
 const ENCODED: usize = 16;
 const ENCODED_EMAIL: usize = 12;
+/// Characters of a run with hyphens or underscores that are looked at together.
+pub(in crate::privacy::scrub) const MAX_RUN: usize = 200;
 /// Characters of standard base64 from which a run with a plus or slash is a token, and that are looked at.
 const BASE64: usize = 24;
 const MAX_BASE64: usize = 512;
@@ -53,7 +59,7 @@ pub(in crate::privacy::scrub) fn jwt(bytes: &[u8], start: usize, end: usize) -> 
 
 /// Whether letters and digits are a token.
 pub(in crate::privacy::scrub) fn is_token(part: &[u8]) -> bool {
-    if part.len() < SHORT_TOKEN {
+    if part.len() < SHORT_TOKEN || !part.is_ascii() {
         return false;
     }
     let digits = part.iter().filter(|byte| byte.is_ascii_digit()).count();
@@ -68,19 +74,50 @@ pub(in crate::privacy::scrub) fn is_token(part: &[u8]) -> bool {
         || is_text(part)
 }
 
-/// Whether a run with hyphens, underscores or the other signs of base64 is one token as a whole, rather than words and tokens.
-pub(in crate::privacy::scrub) fn is_joint_token(run: &[u8]) -> bool {
-    let mut starts = (0..run.len()).filter(|at| *at == 0 || is_joint(run[at - 1]));
+/// Whether a run may hold a token: slugs have neither digits nor capitals, or few.
+pub(in crate::privacy::scrub) fn may_hold_token(run: &[u8]) -> bool {
     run.len() >= MIXED_TOKEN
-        && run.iter().any(|byte| is_joint(*byte))
+        && run.iter().filter(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()).count() > 1
+}
+
+/// Whether a run with hyphens or underscores is one token as a whole, rather than words and tokens.
+pub(in crate::privacy::scrub) fn is_joint_token(run: &[u8]) -> bool {
+    let pieces = || run.split(|byte| is_joint(*byte)).filter(|piece| !piece.is_empty());
+    let mut starts = (0..run.len()).filter(|at| *at == 0 || is_joint(run[at - 1]));
+    let joints = run.iter().filter(|byte| is_joint(**byte)).count();
+    run.len() >= MIXED_TOKEN
+        // One of 32 random characters is a hyphen or underscore.
+        && joints > 0
+        && (joints * 5 < run.len() || noise(run) >= SHORT_NOISE)
         && (is_random(run) || is_text(run))
-        && !run.split(|byte| is_joint(*byte)).any(is_token)
+        && !pieces().any(is_word)
         && !starts.any(|start| is_uuid(&run[start..]))
-        && !has_words(run)
+}
+
+/// Length of the word at the beginning of a run, with the hyphens or underscores behind it.
+pub(in crate::privacy::scrub) fn leading_word(run: &[u8]) -> Option<usize> {
+    let length = run.iter().position(|byte| is_joint(*byte))?;
+    let joints = run[length..].iter().take_while(|byte| is_joint(**byte)).count();
+    (length == 0 || is_word(&run[..length])).then_some(length + joints)
+}
+
+/// Whether letters are a word, in small letters, in capitals or with a capital at its beginning.
+fn is_word(piece: &[u8]) -> bool {
+    const LEAST: usize = 3;
+    let Some((first, rest)) = piece.split_first() else { return false };
+    let is_plain = rest.iter().all(u8::is_ascii_lowercase) && first.is_ascii_alphabetic();
+    let is_capitals = piece.len() > LEAST && piece.iter().all(u8::is_ascii_uppercase);
+    (is_plain && piece.len() >= LEAST && noise(piece) < WORD_NOISE)
+        || (is_capitals && noise(piece) < ANNOUNCED_NOISE)
 }
 
 /// Length of the token of standard base64 at the beginning, which has a plus or a slash about every 32 characters and is no path.
 pub(in crate::privacy::scrub) fn base64(bytes: &[u8]) -> Option<usize> {
+    // A token begins like one. A path does not: `/api/get/…`.
+    let first = bytes.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(bytes.len());
+    if bytes[..first].iter().all(u8::is_ascii_lowercase) {
+        return None;
+    }
     let is_base64 = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let run = &bytes[..bytes.iter().take(MAX_BASE64).take_while(is_base64).count()];
     let mut length = 0;
@@ -93,13 +130,9 @@ pub(in crate::privacy::scrub) fn base64(bytes: &[u8]) -> Option<usize> {
         length += piece.len() + usize::from(length > 0);
         noisy += if piece.len() > 3 && noise(piece) >= NOISE { piece.len() } else { 0 };
     }
-    // A token begins like one. A path does not: `/api/get/…`.
-    let first = run.split(|byte| matches!(byte, b'+' | b'/')).next().unwrap_or_default();
-    if first.iter().all(u8::is_ascii_lowercase) {
-        return None;
-    }
     let token = &run[..length.min(run.len())];
-    let is_token = token.len() >= BASE64
+    let is_token = token.iter().any(u8::is_ascii_digit)
+        && token.len() >= BASE64
         && noise(token) >= NOISE
         && noisy * 3 >= token.len() * 2
         && token.iter().any(|byte| !byte.is_ascii_alphanumeric());
@@ -108,11 +141,8 @@ pub(in crate::privacy::scrub) fn base64(bytes: &[u8]) -> Option<usize> {
 
 /// Whether most letters of a run are in words: a slug with a random word at its end is not one token.
 fn has_words(run: &[u8]) -> bool {
-    let words = run.split(|byte| is_joint(*byte));
-    let quiet = words.filter(|word| {
-        word.len() > 3 && word.iter().all(u8::is_ascii_lowercase) && noise(word) < ANNOUNCED_NOISE
-    });
-    quiet.map(<[u8]>::len).sum::<usize>() * 2 > run.len()
+    let words = run.split(|byte| is_joint(*byte)).filter(|piece| piece.len() > 3 && is_word(piece));
+    words.map(<[u8]>::len).sum::<usize>() * 2 > run.len()
 }
 
 /// Whether a word that stands where a token is announced is no word of a language: `/reset/x7Kp2mQz`, and not `/reset/password`.
@@ -127,7 +157,9 @@ pub(in crate::privacy::scrub) fn is_opaque(value: &[u8]) -> bool {
     }
     let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
     let letters = value.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
-    if has_words(value) {
+    let is_slug = value.iter().any(|byte| is_joint(*byte))
+        && value.iter().all(|byte| byte.is_ascii_lowercase() || is_joint(*byte));
+    if is_slug || has_words(value) {
         return false;
     }
     noise_of_one_word(value) >= ANNOUNCED_NOISE
@@ -137,7 +169,14 @@ pub(in crate::privacy::scrub) fn is_opaque(value: &[u8]) -> bool {
 
 /// Whether letters and digits are mixed like random ones.
 fn is_random(run: &[u8]) -> bool {
-    let least = if run.len() >= MIXED_TOKEN { NOISE } else { SHORT_NOISE };
+    let has_digits =
+        run.trim_ascii_end().iter().rev().skip_while(|byte| byte.is_ascii_digit()).any(u8::is_ascii_digit);
+    let least = match (run.len() >= MIXED_TOKEN, has_digits) {
+        (true, true) => NOISE,
+        (true, false) => LETTERS_NOISE,
+        (false, true) => SHORT_NOISE,
+        (false, false) => return false,
+    };
     run.len() >= SHORT_TOKEN && noise(run) >= least
 }
 
@@ -163,8 +202,11 @@ fn decoded_text(run: &[u8]) -> Option<String> {
     if !(ENCODED_EMAIL..=MAX_ENCODED).contains(&run.len()) || run.len() % 4 == 1 {
         return None;
     }
-    // The first byte of a readable text has no high bit, so the first character stands for less than 32.
-    if !matches!(run[0], b'A'..=b'Z' | b'a'..=b'f') {
+    // The first byte of a readable text has no high bit, so the first character stands for less than 32. Words have letters of one case.
+    if !matches!(run[0], b'A'..=b'Z' | b'a'..=b'f')
+        || !run[1..].iter().any(u8::is_ascii_uppercase)
+        || !run.iter().any(u8::is_ascii_lowercase)
+    {
         return None;
     }
     let engine = if run.iter().any(|byte| matches!(byte, b'-' | b'_')) { URL_SAFE } else { STANDARD };

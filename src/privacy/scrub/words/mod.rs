@@ -90,19 +90,62 @@ pub(super) struct KnownWord {
 }
 
 struct Entry {
+    word: &'static [u8],
     class: WordClass,
     /// Whether an ending may follow.
     stem: bool,
 }
 
-static WORDS: LazyLock<HashMap<&'static [u8], Entry, FixedState>> = LazyLock::new(|| {
-    let mut words = HashMap::with_hasher(FixedState::default());
+/// The table by the hashes of its words. Most words of texts are not in it, and the filter says so with one look.
+struct WordClasses {
+    by_hash: HashMap<WordHash, Entry, FixedState>,
+    filter: Box<[u64; FILTER_BITS / 64]>,
+}
+
+/// Bits of the filter: 20 for each word of the table.
+const FILTER_BITS: usize = 1 << 16;
+
+static WORDS: LazyLock<WordClasses> = LazyLock::new(|| {
+    let mut words = WordClasses { by_hash: HashMap::default(), filter: Box::new([0; FILTER_BITS / 64]) };
     for (class, word) in table() {
-        let entry = Entry { class, stem: word.ends_with('*') };
-        words.insert(word.trim_end_matches('*').as_bytes(), entry);
+        let stem = word.ends_with('*');
+        let word = word.trim_end_matches('*').as_bytes();
+        let hash = WordHash::of(word);
+        words.filter[hash.bit() / 64] |= 1 << (hash.bit() % 64);
+        words.by_hash.insert(hash, Entry { word, class, stem });
     }
     words
 });
+
+impl WordClasses {
+    fn get(&self, hash: WordHash, word: &[u8]) -> Option<&Entry> {
+        if self.filter[hash.bit() / 64] & 1 << (hash.bit() % 64) == 0 {
+            return None;
+        }
+        self.by_hash.get(&hash).filter(|entry| entry.word == word)
+    }
+}
+
+/// FNV-1a, which gives the hashes of all beginnings of a word on the way. The words of the table are ours, so nobody makes them collide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct WordHash(u64);
+
+impl WordHash {
+    const EMPTY: Self = Self(0xcbf2_9ce4_8422_2325);
+
+    fn of(word: &[u8]) -> Self {
+        word.iter().fold(Self::EMPTY, |hash, byte| hash.and(*byte))
+    }
+
+    fn and(self, byte: u8) -> Self {
+        Self((self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    }
+
+    fn bit(self) -> usize {
+        // The upper bits of the product are the best mixed ones.
+        (self.0 >> 48) as usize % FILTER_BITS
+    }
+}
 
 /// The lines of the table: class and word.
 pub(super) fn table() -> impl Iterator<Item = (WordClass, &'static str)> {
@@ -114,61 +157,100 @@ pub(super) fn table() -> impl Iterator<Item = (WordClass, &'static str)> {
     })
 }
 
+/// What the table says about a word, in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lookup {
+    Unknown,
+    Known(KnownWord),
+    /// Two words that are written as one: `patientid`.
+    Pair(KnownWord, KnownWord),
+}
+
 /// Looks a word up, in any case.
 pub(super) fn look_up(word: &str) -> Option<KnownWord> {
-    let mut buffer = [0; MAX_WORD];
-    let word = lower(word, &mut buffer)?;
-    find(word)
+    in_lower_case(word, find).flatten()
 }
 
-/// Two words that are written as one: `patientid`. The second one is a word that ends names of parameters.
-pub(super) fn split(word: &str) -> Option<(KnownWord, KnownWord)> {
-    const ENDS: [&str; 11] =
-        ["id", "ids", "uid", "no", "num", "name", "number", "token", "key", "code", "date"];
-    let mut buffer = [0; MAX_WORD];
-    let word = lower(word, &mut buffer)?;
-    ENDS.iter().find_map(|end| {
-        let first = word.strip_suffix(end.as_bytes()).filter(|first| first.len() > 2)?;
-        Some((find(first)?, find(end.as_bytes())?))
-    })
+/// Looks a word up, and two words that may be written in it as one.
+pub(super) fn look_up_pair(word: &str) -> Lookup {
+    let look_up = |lower: &[u8]| match find(lower) {
+        Some(known) => Lookup::Known(known),
+        None => split(lower).map_or(Lookup::Unknown, |(first, second)| Lookup::Pair(first, second)),
+    };
+    in_lower_case(word, look_up).unwrap_or(Lookup::Unknown)
 }
 
-/// The word in lower case, with `е` for `ё`; `None` when it is too long for the table.
-fn lower<'b>(word: &str, buffer: &'b mut [u8; MAX_WORD]) -> Option<&'b [u8]> {
-    if word.is_ascii() {
-        let lower = buffer.get_mut(..word.len())?;
-        lower.copy_from_slice(word.as_bytes());
-        lower.make_ascii_lowercase();
-        return Some(lower);
+/// Calls `look_up` with the word in lower case and with `е` for `ё`; `None` when it is too long for the table.
+fn in_lower_case<T>(word: &str, look_up: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    if word.len() > MAX_WORD {
+        return None;
     }
+    let bytes = word.as_bytes();
+    // Most words are.
+    if bytes.iter().all(u8::is_ascii_lowercase) {
+        return Some(look_up(bytes));
+    }
+    let mut lower = [0; MAX_WORD];
     let mut length = 0;
     for letter in word.chars() {
         let letter = match letter {
             'ё' | 'Ё' => 'е',
+            'а'..='я' | 'a'..='z' => letter,
             // Simple mappings do for Cyrillic; the table has no other letters beyond ASCII.
             letter => letter.to_lowercase().next().unwrap_or(letter),
         };
-        let room = buffer.get_mut(length..length + letter.len_utf8())?;
-        letter.encode_utf8(room);
-        length += letter.len_utf8();
+        let end = length + letter.len_utf8();
+        letter.encode_utf8(lower.get_mut(length..end)?);
+        length = end;
     }
-    Some(&buffer[..length])
+    Some(look_up(&lower[..length]))
 }
 
+/// Finds a word in lower case, with the endings that the table allows.
 fn find(word: &[u8]) -> Option<KnownWord> {
-    if let Some(entry) = WORDS.get(word) {
-        return Some(KnownWord { class: entry.class, plural: is_plural(word, word) });
-    }
-    let step = if word.is_ascii() { 1 } else { 2 };
-    for letters in 1..=MAX_ENDING {
-        let stem = word.len().checked_sub(letters * step).filter(|length| *length >= 3 * step)?;
-        if let Some(entry) = WORDS.get(&word[..stem])
-            && entry.stem
+    let step = if word.first().is_some_and(u8::is_ascii) { 1 } else { 2 };
+    let least = 3 * step;
+    // Beginnings from the shortest on, as the hash is made.
+    let most = word.len().saturating_sub(MAX_ENDING * step).max(least.min(word.len()));
+    let mut hash = WordHash::of(&word[..most]);
+    let mut found = None;
+    let mut length = most;
+    loop {
+        let is_whole = length == word.len();
+        if let Some(entry) = WORDS.get(hash, &word[..length])
+            && (entry.stem || is_whole)
         {
-            return Some(KnownWord { class: entry.class, plural: is_plural(word, &word[..stem]) });
+            found = Some(KnownWord { class: entry.class, plural: is_plural(word, &word[..length]) });
         }
+        if is_whole {
+            return found;
+        }
+        let next = (length + step).min(word.len());
+        hash = word[length..next].iter().fold(hash, |hash, byte| hash.and(*byte));
+        length = next;
     }
-    None
+}
+
+/// The two words, of which the second one ends names of parameters.
+fn split(word: &[u8]) -> Option<(KnownWord, KnownWord)> {
+    const ENDS: [&[u8]; 11] =
+        [b"id", b"ids", b"uid", b"no", b"num", b"name", b"number", b"token", b"key", b"code", b"date"];
+    const SHORTEST: usize = 3;
+    if !matches!(
+        word,
+        [
+            ..,
+            b'i' | b'd' | b'n' | b'u' | b'm' | b'e' | b'a' | b'o' | b't',
+            b'd' | b's' | b'o' | b'm' | b'e' | b'r' | b'n' | b'y'
+        ]
+    ) {
+        return None;
+    }
+    ENDS.iter().find_map(|end| {
+        let first = word.strip_suffix(*end).filter(|first| first.len() >= SHORTEST)?;
+        let second = WORDS.get(WordHash::of(end), end)?;
+        Some((find(first)?, KnownWord { class: second.class, plural: false }))
+    })
 }
 
 /// Whether a word is in the plural: English -s, or Russian -ы, -и and -ов, also in Latin letters.
@@ -213,8 +295,11 @@ mod tests {
         for word in ["patience", "ab", "", "пациентоориентированный"] {
             assert_eq!(look_up(word), None, "{word}");
         }
-        assert_eq!(split("patientId").map(|(a, b)| (a.class, b.class)), Some((Person, Transparent)));
-        assert_eq!(split("grid"), None);
+        let pair = look_up_pair("patientId");
+        assert!(
+            matches!(pair, Lookup::Pair(first, second) if first.class == Person && second.class == Transparent)
+        );
+        assert_eq!(look_up_pair("grid"), Lookup::Unknown);
     }
 
     #[test]

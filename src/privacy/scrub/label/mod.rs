@@ -3,8 +3,15 @@
 //! A *label* is the class of the last words: `patient_id`, `/patients/`, `Карта №`. How it is linked to the value (a path, an
 //! assignment, a space) decides with it how long a number may be to stay.
 
+mod compound;
+mod kind;
+
+use compound::{ShortWord, combine, is_capital, is_code};
+pub(super) use kind::{Label, Link};
+
+use super::camel::for_each_word;
 use super::shapes::names;
-use super::words::{self, KnownWord, WordClass};
+use super::words::{self, KnownWord, Lookup, WordClass};
 
 /// Digits from which a number stands for a person where nothing else is said: shorter ones are years, prices and pages.
 const UNNAMED: usize = 6;
@@ -14,34 +21,6 @@ const CONTENT: usize = 8;
 const GOODS: usize = 10;
 /// Longer than any unabbreviated time in milliseconds.
 const TIME: usize = 14;
-
-/// What the last words say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Label {
-    /// There is no word.
-    #[default]
-    Unnamed,
-    /// An id of something that is not named.
-    Id,
-    /// A word that says nothing.
-    Plain,
-    Word(WordClass),
-}
-
-/// What stands between the label and the next part of the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Link {
-    #[default]
-    None,
-    /// Nothing, or a hyphen, an underscore, a dot.
-    Joined,
-    /// Spaces, quotes, `#`.
-    Near,
-    /// A slash.
-    Path,
-    /// `=` or `:`.
-    Assigned,
-}
 
 /// What the earlier segments of a path speak of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,6 +57,8 @@ pub(super) struct Context {
     plural: bool,
     /// The label has one letter.
     short: bool,
+    /// The assignment is a colon.
+    colon: bool,
     /// The label's value was read.
     used: bool,
     /// Capitals that could begin a document's number follow the label: `AB 1234567`.
@@ -141,7 +122,7 @@ impl Context {
     /// The context of a value in quotation marks, which is as good as assigned.
     #[must_use]
     pub(super) fn quoted(mut self) -> Self {
-        if self.link == Link::Near {
+        if matches!(self.link, Link::Near | Link::Prose) {
             self.link = Link::Assigned;
         }
         self
@@ -166,7 +147,17 @@ impl Context {
     }
 
     pub(super) fn is(&self, class: WordClass) -> bool {
-        self.label == Label::Word(class)
+        self.label == Label::Word(class) && !self.ends_slug()
+    }
+
+    /// Whether the label is but the last word of an article's address, which may be any: `/jobs/how-to-answer-the-phone-659649`.
+    fn ends_slug(&self) -> bool {
+        let least = match self.section {
+            Section::Content => 2,
+            Section::Unknown => 3,
+            Section::Personal => u8::MAX,
+        };
+        self.path && self.link == Link::Joined && self.words >= least && !self.marked
     }
 
     pub(super) fn campaign(&self) -> CampaignText {
@@ -181,6 +172,7 @@ impl Context {
     /// Whether the label is about one person.
     pub(super) fn is_person(&self) -> bool {
         matches!(self.label, Label::Word(WordClass::Person | WordClass::Account | WordClass::Record))
+            && !self.ends_slug()
     }
 
     pub(super) fn class(&self) -> Option<WordClass> {
@@ -208,28 +200,31 @@ impl Context {
 
     /// Reads a word of letters alone. Returns its class if the table has it.
     pub(super) fn word(&mut self, word: &str) -> Option<WordClass> {
-        let known = words::look_up(word).filter(|_| !is_capital(word));
         let joined = if self.link == Link::Joined { self.last.joined(word) } else { None };
         self.last.set(word);
-        let known = joined.or(known);
-        match known {
-            Some(known) => {
+        match joined.map_or_else(|| words::look_up_pair(word), Lookup::Known) {
+            // A single letter means a user only as a whole segment or name: `/u/`, and not `%u`.
+            Lookup::Known(known) if !is_capital(word) && (word.len() > 1 || self.begins_name()) => {
                 self.known_word(known);
                 self.short = word.len() == 1;
+                return Some(known.class);
             }
-            None => match words::split(word) {
-                Some((first, second)) => {
-                    self.known_word(first);
-                    self.known_word(second);
-                }
-                None => self.unknown_word(word),
-            },
+            Lookup::Pair(first, second) => {
+                self.known_word(first);
+                self.known_word(second);
+            }
+            _ => self.unknown_word(word),
         }
-        known.map(|known| known.class)
+        None
+    }
+
+    /// Whether the next word begins a segment of a path or the name of a field.
+    fn begins_name(&self) -> bool {
+        self.link == Link::Path || (self.whole && self.label == Label::Unnamed)
     }
 
     fn known_word(&mut self, KnownWord { class, plural }: KnownWord) {
-        let before = if self.used || matches!(self.link, Link::Assigned | Link::None) {
+        let before = if self.used || matches!(self.link, Link::Assigned | Link::Prose | Link::None) {
             Label::Unnamed
         } else {
             self.label
@@ -266,6 +261,9 @@ impl Context {
             return;
         }
         self.series = false;
+        if word.chars().count() == 1 && self.is_person() && !self.used {
+            return;
+        }
         self.code = false;
         self.words = self.words.saturating_add(1);
         if names::is_profession(word) {
@@ -298,7 +296,12 @@ impl Context {
                 self.path = true;
                 self.code = false;
             }
-            b'=' | b':' if self.link != Link::None => self.link = Link::Assigned,
+            b'=' | b':' if self.link != Link::None => {
+                self.link = Link::Assigned;
+                self.colon = byte == b':';
+            }
+            // A quotation mark belongs to the value, or to the name before a colon.
+            b'"' | b'\'' if self.link == Link::Assigned => self.path = false,
             b'&' | b'?' => self.reset(),
             b'\n' | b'|' | b';' => {
                 self.reset();
@@ -321,8 +324,10 @@ impl Context {
     /// Reads a space, a quotation mark or the like.
     pub(super) fn space(&mut self) {
         self.path = false;
-        if matches!(self.link, Link::Joined | Link::Path) {
-            self.link = Link::Near;
+        match self.link {
+            Link::Joined | Link::Path => self.link = Link::Near,
+            Link::Assigned if self.colon => self.link = Link::Prose,
+            _ => {}
         }
     }
 
@@ -359,6 +364,9 @@ impl Context {
             return usize::MAX;
         }
         let Label::Word(class) = self.label else { return self.least_unclassified() };
+        if self.ends_slug() {
+            return CONTENT;
+        }
         match class {
             Person | Account => self.least_personal(1),
             Record if self.section == Section::Personal && self.link == Link::Path => 1,
@@ -367,7 +375,7 @@ impl Context {
             Phone if self.marked => 4,
             Phone => 5,
             Secret if self.link != Link::Path => 3,
-            Token if self.link == Link::Assigned || self.marked => 4,
+            Token if matches!(self.link, Link::Assigned | Link::Prose) || self.marked => 4,
             Plate | Device => 4,
             Birth | Name | NameHead | Login | Mail => UNNAMED,
             Goods | Law | Company => GOODS,
@@ -394,12 +402,11 @@ impl Context {
     fn least_personal(&self, least: usize) -> usize {
         match self.link {
             // A count, not an id.
-            Link::Assigned if self.plural && !self.marked => UNNAMED,
-            _ if self.marked => 1,
-            Link::Path | Link::Assigned => least,
+            Link::Assigned | Link::Prose if self.plural && !self.marked => UNNAMED,
+            Link::Path | Link::Assigned if self.marked => 1,
+            Link::Path | Link::Assigned | Link::Prose => least,
+            _ if self.marked => 3,
             _ if self.code => 3,
-            // The last word of an article's address may be of any class.
-            Link::Joined if self.section == Section::Content => CONTENT,
             _ => 4,
         }
     }
@@ -411,7 +418,7 @@ impl Context {
 
     /// Whether groups of digits can be a phone number or the like without a plus.
     pub(super) fn allows_shapes(&self) -> bool {
-        !matches!(self.label, Label::Word(WordClass::Law | WordClass::Version))
+        !matches!(self.label, Label::Word(WordClass::Law | WordClass::Version)) || self.link == Link::Path
     }
 
     /// Notes that letters and digits stand before the next number as in the number of a document: `SG48-5643734`.
@@ -424,121 +431,6 @@ impl Context {
     pub(super) fn is_series(&self) -> bool {
         self.series
     }
-}
-
-/// The label of two words together.
-fn combine(before: Label, class: WordClass, link: Link) -> Label {
-    use WordClass::*;
-    let Label::Word(first) = before else {
-        return match (before, class) {
-            (Label::Id | Label::Plain, Transparent) => before,
-            (_, Transparent) => Label::Id,
-            (Label::Unnamed, Connective) => Label::Plain,
-            (_, Connective) => before,
-            (_, Page) => Label::Plain,
-            // `host name`, `file_name`: of something that is no person.
-            (Label::Plain, NameHead) if link == Link::Joined => Label::Word(Neutral),
-            _ => Label::Word(class),
-        };
-    };
-    let kept = match (first, class) {
-        (_, Transparent) => true,
-        (_, Connective) => link != Link::Path,
-        // What is said of a person: `phone of the patient`, `имя пациента`.
-        (
-            Name | Phone | Mail | Birth | Document | Address | Login | Secret | Position,
-            Person | Account | Public | NamePart,
-        ) => link != Link::Path,
-        (Birth, Date | Measure | Time) | (Campaign, _) => link != Link::Path,
-        (Mail | Device | Neutral, Address) => true,
-        (Token, Secret | Mail | Account | Person | Record) => link == Link::Path,
-        // `истории болезни`, `результаты анализов`
-        (Record | Document, Content) => matches!(link, Link::Near | Link::Joined),
-        _ => false,
-    };
-    if kept {
-        return before;
-    }
-    match (first, class) {
-        (Account, NameHead) if link != Link::Path => Label::Word(Login),
-        (Person | Account | NamePart | Name | Record, NameHead) => Label::Word(Name),
-        (NameHead, Person | Account) if link != Link::Path => Label::Word(Name),
-        (_, NameHead) if link == Link::Joined => Label::Word(Neutral),
-        (_, Page) => Label::Plain,
-        _ => Label::Word(class),
-    }
-}
-
-/// A single capital names nothing: it begins a number.
-fn is_capital(word: &str) -> bool {
-    word.len() == 1 && word.as_bytes()[0].is_ascii_uppercase()
-}
-
-/// A short word before a hyphen, with which the next one may be a word of the table: `e-mail`, `one-time`.
-#[derive(Debug, Clone, Copy, Default)]
-struct ShortWord {
-    length: u8,
-    bytes: [u8; Self::MOST],
-}
-
-impl ShortWord {
-    const MOST: usize = 4;
-
-    fn set(&mut self, word: &str) {
-        self.length = 0;
-        if let Some(bytes) = self.bytes.get_mut(..word.len()) {
-            bytes.copy_from_slice(word.as_bytes());
-            self.length = word.len() as u8;
-        }
-    }
-
-    /// The word of the table that both words are together.
-    fn joined(&self, word: &str) -> Option<KnownWord> {
-        let mut both = [0; 20];
-        let (first, second) = both.split_at_mut(usize::from(self.length));
-        if first.is_empty() || !word.is_ascii() {
-            return None;
-        }
-        first.copy_from_slice(&self.bytes[..first.len()]);
-        second.get_mut(..word.len())?.copy_from_slice(word.as_bytes());
-        let length = first.len() + word.len();
-        words::look_up(std::str::from_utf8(&both[..length]).ok()?)
-            .filter(|known| known.class != WordClass::Page)
-    }
-}
-
-/// One to four capitals, such as begin the number of a document.
-fn is_code(word: &str) -> bool {
-    let letters = word.chars().count();
-    letters == 1 || (letters <= 4 && word.chars().all(char::is_uppercase))
-}
-
-/// Calls `each` with the words of a name: `patientBirth_date` has three.
-pub(super) fn for_each_word<'a>(name: &'a str, mut each: impl FnMut(&'a str)) {
-    for part in name.split(|letter: char| !letter.is_alphabetic()) {
-        let mut start = 0;
-        for end in camel_ends(part) {
-            each(&part[start..end]);
-            start = end;
-        }
-    }
-}
-
-/// Where the words of `camelCase` and `XMLHttpRequest` end.
-pub(super) fn camel_ends(part: &str) -> impl Iterator<Item = usize> {
-    let mut letters = part.char_indices().peekable();
-    let mut before = ' ';
-    std::iter::from_fn(move || {
-        let (at, letter) = letters.next()?;
-        let next = letters.peek().map_or(' ', |(_, next)| *next);
-        let begins = letter.is_uppercase()
-            && (before.is_lowercase() || (before.is_uppercase() && next.is_lowercase()))
-            && at > 0;
-        before = letter;
-        Some((at, begins))
-    })
-    .filter_map(|(at, begins)| begins.then_some(at))
-    .chain((!part.is_empty()).then_some(part.len()))
 }
 
 #[cfg(test)]
@@ -567,17 +459,5 @@ mod tests {
         ] {
             assert_eq!(Context::of_field(name).label, Label::Word(class), "{name}");
         }
-    }
-
-    #[test]
-    fn names_in_one_word_are_split_where_capitals_begin() {
-        let words = |name| {
-            let mut words = Vec::new();
-            for_each_word(name, |word| words.push(word));
-            words
-        };
-        assert_eq!(words("patientBirth_date2"), ["patient", "Birth", "date"]);
-        assert_eq!(words("XMLHttpRequest"), ["XML", "Http", "Request"]);
-        assert_eq!(words("ДатаРождения"), ["Дата", "Рождения"]);
     }
 }
