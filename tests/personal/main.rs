@@ -8,6 +8,7 @@
 // A test binary has no public interface.
 #![allow(unreachable_pub, missing_docs, clippy::unwrap_used, clippy::print_stderr)]
 
+mod phones;
 mod row;
 mod tally;
 mod words;
@@ -56,6 +57,12 @@ fn main() -> ExitCode {
         let tally = Tally::of(&rows);
         println!("{}", tally.table(name));
         reached &= tally.found() > LEAST_FOUND && tally.mistaken() < MOST_MISTAKEN;
+    }
+    let survivors = phones::survivors();
+    println!("personal data: phone numbers by libphonenumber: {} spellings survive", survivors.len());
+    if !survivors.is_empty() {
+        println!("  {}", survivors.join("\n  "));
+        reached = false;
     }
     let copied = words::copied(Path::new(env!("CARGO_MANIFEST_DIR")));
     if !copied.is_empty() {

@@ -40,12 +40,13 @@ impl TextScanner<'_> {
                 run_checked = self.run_end(at, end);
                 let run = &self.bytes[at..run_checked];
                 if tokens::may_hold_token(run) {
-                    if tokens::is_joint_token(run) {
+                    // Behind a word, a token may begin: `save_A7sC8n…`.
+                    if let Some(word) = tokens::leading_word(run) {
+                        run_checked = at + word;
+                    } else if tokens::is_joint_token(run) {
                         at = self.replace_token(at, run_checked);
                         continue;
                     }
-                    // Behind a word, a token may begin: `save_A7sC8n…`.
-                    run_checked = tokens::leading_word(run).map_or(run_checked, |length| at + length);
                 }
             }
             if byte.is_ascii_hexdigit()

@@ -74,10 +74,11 @@ pub(in crate::privacy::scrub) fn is_token(part: &[u8]) -> bool {
         || is_text(part)
 }
 
-/// Whether a run may hold a token: slugs have neither digits nor capitals, or few.
+/// Whether a run may hold a token: slugs have neither digits nor capitals, or few, or a number at their end.
 pub(in crate::privacy::scrub) fn may_hold_token(run: &[u8]) -> bool {
+    let inner = run.iter().rev().skip_while(|byte| byte.is_ascii_digit());
     run.len() >= MIXED_TOKEN
-        && run.iter().filter(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()).count() > 1
+        && inner.filter(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()).count() > 1
 }
 
 /// Whether a run with hyphens or underscores is one token as a whole, rather than words and tokens.
