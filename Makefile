@@ -7,11 +7,12 @@ VENV := $(CACHE)/venv
 PROMTOOL := $(or $(shell command -v promtool 2>/dev/null),$(CACHE)/promtool/promtool)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: run test fuzz bench chaos script lists suites help fmt lint unit alerts script-test browser-test doc deny deps-node deps-clients deps-python deps-browser deps-chaos deps-promtool chaos-test engine geo clean
+.PHONY: run deb test fuzz bench chaos script lists suites help fmt lint unit alerts script-test browser-test doc deny deps-node deps-clients deps-python deps-browser deps-chaos deps-promtool deps-debian deps-nginx deps-shells chaos-test engine geo clean
 
 help:
-	@echo "make run     start the collector, the embedded store and a demonstration site"
+	@echo "make run     start a demonstration: a collector, a store with a month of invented visitors, a clinic's site"
 	@echo "make test    run all checks: format, lints, alert rules, unit, integration, browser and doc tests"
+	@echo "make deb     build the Debian package in target"
 	@echo "make bench   measure speed and memory; write benches/RESULTS.md"
 	@echo "make chaos   inject a thousand kills and other faults under load; write benches/RESULTS.md"
 	@echo "make fuzz    fuzz every parser of untrusted input, FUZZ_SECONDS (60) for each target"
@@ -22,6 +23,7 @@ help:
 # --- run -------------------------------------------------------------------------------------------------------------
 
 run:
+	@[ -x target/release/footfall ] || echo "make run: the first build takes 5 to 15 minutes, and about 260 MB are fetched. Later runs take seconds."
 	$(CARGO) build --release --locked
 	target/release/footfall embedded --install
 	target/release/footfall geo install --dir geo
@@ -45,8 +47,8 @@ deny:
 
 # The alert rules parse, and each one fires only when it should.
 alerts: deps-promtool
-	$(PROMTOOL) check rules deploy/prometheus/alerts.yml
-	$(PROMTOOL) test rules deploy/prometheus/alerts.test.yml
+	$(PROMTOOL) check rules deploy/prometheus/rules.yml
+	$(PROMTOOL) test rules deploy/prometheus/rules.test.yml
 
 # The ClickHouse engine and the place files that `make run` also uses.
 engine:
@@ -55,7 +57,7 @@ engine:
 geo:
 	$(CARGO) run --locked -q -- geo install --dir geo
 
-unit: engine geo deps-python deps-clients
+unit: engine geo deps-python deps-clients deps-debian deps-nginx deps-promtool deps-shells
 	TEST_PYTHON=$(VENV)/bin/python $(CARGO) test --locked --workspace
 
 # The short form of `make chaos`.
@@ -85,8 +87,17 @@ tests/clients/node_modules/.package-lock.json: tests/clients/package-lock.json
 script/node_modules/.package-lock.json: script/package-lock.json
 	cd script && npm ci
 
-deps-browser:
-	@command -v chromium >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends chromium; }
+# WebKitGTK needs a screen. Where a browser cannot be installed, its tests do not run; at least one has to be there.
+BROWSER_PACKAGES := chromium chromium-driver firefox-esr webkit2gtk-driver xvfb
+
+deps-browser: $(CACHE)/geckodriver/bin/geckodriver
+	@for package in $(BROWSER_PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+	[ -z "$$missing" ] || { $(SUDO) apt-get update -q; for package in $$missing; do \
+		$(SUDO) apt-get install -qy --no-install-recommends $$package || echo "$$package is not installed: the tests of its browser do not run"; done; }
+
+# Debian's Firefox comes without it. A debug build is made in half of the time.
+$(CACHE)/geckodriver/bin/geckodriver:
+	$(CARGO) install --debug --locked --version 0.37.1 --root $(CACHE)/geckodriver geckodriver
 
 # libfaketime, for faults of the clock. Without it, or without the right to mount, the run skips these faults and says so.
 deps-chaos:
@@ -98,12 +109,41 @@ deps-promtool:
 		apt-get download -q prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool > promtool.new && \
 		chmod 755 promtool.new && mv promtool.new promtool && rm prometheus_*.deb; }
 
+# Only the program: installing the package would start a server.
+deps-nginx:
+	@[ -x "$(CACHE)/nginx/nginx" ] || { $(SUDO) apt-get update -q && mkdir -p $(CACHE)/nginx && cd $(CACHE)/nginx && \
+		apt-get download -q nginx && dpkg-deb --fsys-tarfile nginx_*.deb | tar -xO ./usr/sbin/nginx > nginx.new && \
+		chmod 755 nginx.new && mv nginx.new nginx && rm nginx_*.deb; }
+
+# Shells for which there are completions, and what shows manual pages; an overlay for the Debian 12.
+SHELL_PACKAGES := zsh zsh-common fish fish-common libpcre2-32-0 groff-base libuchardet0 libstdc++6
+
+deps-shells:
+	@[ -x "$(CACHE)/shells/usr/bin/fish" ] || { $(SUDO) apt-get update -q && rm -rf $(CACHE)/shells.new && \
+		mkdir -p $(CACHE)/shells.new && cd $(CACHE)/shells.new && apt-get download -q $(SHELL_PACKAGES) && \
+		mkdir -p usr/bin usr/lib && ln -s usr/bin usr/lib . && \
+		for package in *.deb; do dpkg-deb --fsys-tarfile $$package | tar -x --keep-directory-symlink || exit 1; done && \
+		rm *.deb && mv $(CACHE)/shells.new $(CACHE)/shells; } || \
+		echo "shells cannot be had: tests of their completions are skipped"
+
+# A Debian 12 in which the tests of packaging run. Where it cannot be had, or without root, they are skipped and say so.
+deps-debian:
+	@command -v debootstrap >/dev/null && command -v systemd-nspawn >/dev/null || { $(SUDO) apt-get update -q && \
+		$(SUDO) apt-get install -qy --no-install-recommends debootstrap systemd-container; } || \
+		echo "debootstrap cannot be had: tests of packaging are skipped"
+	@[ "$$(id -u)" != 0 ] || tools/debian-root || true
+
 deps-python: $(VENV)/requirements
 
 $(VENV)/requirements: tests/python/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q -r $<
 	cp $< $@
+
+# The Debian package, in target/.
+deb:
+	$(CARGO) build --release --locked
+	tools/deb/build target/release/footfall target
 
 # --- for development -------------------------------------------------------------------------------------------------
 

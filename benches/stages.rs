@@ -10,7 +10,7 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use footfall::beacon::ClientHints;
 use footfall::config::{DropBots, NamePatterns, Retention, Site};
-use footfall::enrich::{BrowserRecogniser, ClientSignals, HintHeaders, traffic_source};
+use footfall::enrich::{BrowserRecogniser, ClientSignals, HintHeaders, ReferrerOrigin, traffic_source};
 use footfall::privacy::scrub::{self, Campaign};
 use footfall::privacy::{GeoLookup, KeyRing, Peer, Privacy, SystemClock};
 
@@ -134,17 +134,24 @@ fn enriching(c: &mut Criterion) {
     });
     let none = Campaign::default();
     c.bench_function("source: direct", |b| {
-        b.iter(|| traffic_source(black_box(""), "clinic.example", &none, ""))
+        b.iter(|| traffic_source(ReferrerOrigin::Site(black_box("")), "clinic.example", &none, ""))
     });
     c.bench_function("source: search", |b| {
-        b.iter(|| traffic_source(black_box("yandex.ru"), "clinic.example", &none, ""))
+        b.iter(|| traffic_source(ReferrerOrigin::Site(black_box("yandex.ru")), "clinic.example", &none, ""))
     });
     c.bench_function("source: unknown host", |b| {
-        b.iter(|| traffic_source(black_box("blog.partner.example"), "clinic.example", &none, ""));
+        b.iter(|| {
+            traffic_source(
+                ReferrerOrigin::Site(black_box("blog.partner.example")),
+                "clinic.example",
+                &none,
+                "",
+            )
+        });
     });
     let campaign = Campaign { source: "google".into(), medium: "cpc".into(), ..Campaign::default() };
     c.bench_function("source: campaign", |b| {
-        b.iter(|| traffic_source("", "clinic.example", black_box(&campaign), "gclid"))
+        b.iter(|| traffic_source(ReferrerOrigin::Site(""), "clinic.example", black_box(&campaign), "gclid"))
     });
 }
 

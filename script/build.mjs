@@ -24,7 +24,7 @@ export async function build() {
   const { code } = await minify(outputFiles[0].text.replace(/^var /gm, "let ").replace(/\bconst /g, "let "), {
     ecma: 2022,
     module: true,
-    compress: { passes: 4, unsafe_arrows: true, unsafe_comps: true, unsafe_math: true, pure_getters: true, hoist_props: true, keep_fargs: false, booleans_as_integers: true },
+    compress: { passes: 4, unsafe_arrows: true, pure_getters: true, hoist_props: true, keep_fargs: false, booleans_as_integers: true },
     mangle: true,
     format: { semicolons: true },
   });

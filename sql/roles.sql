@@ -38,6 +38,8 @@ CREATE SETTINGS PROFILE IF NOT EXISTS footfall_reading SETTINGS
     cancel_http_readonly_queries_on_client_close = 1,
     use_query_cache = 0 CONST,
     allow_introspection_functions = 0 CONST,
+    -- RESTORE looks for the backup before it asks whether it may: without this, at an address, again and again.
+    backup_restore_s3_retry_attempts = 0 CONST,
     enable_analyzer = 1 CONST,
     input_format_values_interpret_expressions = 0 CONST,
     input_format_values_deduce_templates_of_expressions = 0 CONST,
@@ -59,6 +61,7 @@ CREATE SETTINGS PROFILE IF NOT EXISTS footfall_privacy SETTINGS
     max_threads = 4 MIN 1 MAX 4,
     max_concurrent_queries_for_all_users = 64 CONST,
     allow_introspection_functions = 0 CONST,
+    backup_restore_s3_retry_attempts = 0 CONST,
     enable_analyzer = 1 CONST,
     additional_result_filter CONST,
     additional_table_filters CONST,
@@ -72,6 +75,8 @@ CREATE SETTINGS PROFILE IF NOT EXISTS footfall_privacy SETTINGS
 CREATE ROLE IF NOT EXISTS footfall_collector;
 GRANT CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW ON footfall.* TO footfall_collector;
 GRANT SELECT, INSERT, ALTER UPDATE, ALTER DELETE, ALTER TABLE, OPTIMIZE ON footfall.* TO footfall_collector;
+-- `footfall backup`. Whoever may write all of the data may also write it into the server's directories of backups.
+GRANT BACKUP ON footfall.* TO footfall_collector;
 GRANT SELECT ON system.tables TO footfall_collector;
 -- Needed on servers with table_engines_require_grant.
 GRANT TABLE ENGINE ON MergeTree, TABLE ENGINE ON ReplacingMergeTree TO footfall_collector;

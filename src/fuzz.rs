@@ -11,7 +11,8 @@ use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 
 use crate::beacon::{
-    self, ClientHints, EventDetail, MAX_AGE_MS, MAX_COOKIES, MAX_EVENTS, MAX_PROPS, WIRE_FORMATS, WireInput,
+    self, Beacon, ClientHints, EventDetail, MAX_AGE_MS, MAX_COOKIES, MAX_EVENTS, MAX_PROPS, MendedBody,
+    WIRE_FORMATS, WireInput,
 };
 use crate::config::{Config, ConfigError, CookieRule, NamePatterns, Site};
 use crate::enrich::{BrowserRecogniser, ClientSignals, HintHeaders, recognise_uncached};
@@ -26,6 +27,7 @@ pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 pub const TARGETS: &[FuzzTarget] = &[
     ("beacon", beacon),
+    ("bad_event", bad_event),
     ("url_scrubber", url_scrubber),
     ("forwarded_headers", forwarded_headers),
     ("cookies", cookies),
@@ -42,20 +44,23 @@ const MAX_MESSAGE: usize = 512;
 
 /// A body of `POST /b`, or after a `?` the query of the pixel and its `Referer`. Every other wire format gets both too.
 ///
-/// An accepted body is JSON, keeps every bound of the wire, and is read in the same way again. The error of another body is
-/// short.
+/// An accepted body is JSON, keeps every bound of the wire, and is read in the same way again. Whatever was left out is named shortly, as is
+/// the error of another body.
 pub fn beacon(data: &[u8]) {
     let query = std::str::from_utf8(data).unwrap_or_default();
     for format in WIRE_FORMATS {
+        let (mended, again) = (MendedBody::default(), MendedBody::default());
         let input = WireInput { body: data, query, referer: query, random_page_load: || 7 };
-        match (format.parse)(&input) {
+        match (format.parse)(&input, &mended) {
             Ok(beacon) => {
-                assert!((1..=MAX_EVENTS).contains(&beacon.events.len()), "{}", format.name);
-                assert!(beacon.events[0].page.is_some(), "the first event has an address: {}", format.name);
+                check_beacon(&beacon);
+                assert_eq!(
+                    (format.parse)(&input, &again).as_ref(),
+                    Ok(&beacon),
+                    "a body reads the same twice"
+                );
             }
-            Err(error) => {
-                assert!(error.path.len() <= 64 && error.problem.len() <= 256, "a long answer: {error}")
-            }
+            Err(error) => check_fault(&error),
         }
     }
     if let Some(pixel) = data.strip_prefix(b"?") {
@@ -66,22 +71,26 @@ pub fn beacon(data: &[u8]) {
         }
         return;
     }
-    let beacon = match beacon::json::parse(data) {
-        Ok(beacon) => beacon,
-        Err(error) => {
-            assert!(error.path.len() <= 64 && error.problem.len() <= 256, "a long answer: {error}");
-            return;
-        }
-    };
-    serde_json::from_slice::<serde::de::IgnoredAny>(data).expect("a beacon is JSON");
-    assert!((1..=MAX_EVENTS).contains(&beacon.events.len()) && beacon.cookies.len() <= MAX_COOKIES);
-    assert!(beacon.first_seq.checked_add(MAX_EVENTS as u32).is_some());
-    assert!(beacon.events[0].page.is_some(), "the first event has an address");
-    if let Err(error) = beacon.hints.parse() {
-        assert!(error.path.len() <= 64 && error.problem.len() <= 256, "a long answer: {error}");
+    if beacon::json::parse(data, &MendedBody::default()).is_ok() {
+        serde_json::from_slice::<serde::de::IgnoredAny>(data).expect("a beacon is JSON");
     }
+}
+
+fn check_fault(fault: &beacon::MalformedBeacon) {
+    assert!(fault.path.len() <= 64 && fault.problem.len() <= 256, "a long answer: {fault}");
+}
+
+fn check_beacon(beacon: &Beacon<'_>) {
+    let lost_events = beacon.left_out.iter().filter(|part| part.is_event).count();
+    assert!((1..=MAX_EVENTS).contains(&(beacon.events.len() + lost_events)));
+    assert!(beacon.cookies.len() <= MAX_COOKIES);
+    assert!(beacon.first_seq.checked_add(MAX_EVENTS as u32).is_some());
+    assert!(beacon.events.first().is_none_or(|event| event.page.is_some()), "the first event has an address");
+    assert!(beacon.events.is_sorted_by(|before, after| before.index < after.index), "numbers do not repeat");
+    beacon.left_out.iter().for_each(|part| check_fault(&part.fault));
+    beacon.hints.parse();
     for event in &beacon.events {
-        assert!(event.age_ms <= MAX_AGE_MS);
+        assert!(event.age_ms <= MAX_AGE_MS && event.index < MAX_EVENTS as u32);
         match &event.detail {
             EventDetail::Leave { scroll_depth, .. } => assert!(*scroll_depth <= 100),
             EventDetail::Event { name, props } => assert!(!name.is_empty() && props.len() <= MAX_PROPS),
@@ -91,13 +100,46 @@ pub fn beacon(data: &[u8]) {
             _ => {}
         }
     }
-    assert_eq!(beacon::json::parse(data).as_ref(), Ok(&beacon), "a body reads the same twice");
+}
+
+/// One event of a beacon, any JSON. The first byte says where it stands between two good events.
+///
+/// The good ones are read as if it were not there, with their numbers.
+pub fn bad_event(data: &[u8]) {
+    const GOOD: [&str; 2] = [
+        r#"{"k":"event","n":"before","u":"https://clinic.example/a","p":{"x":1}}"#,
+        r#"{"k":"error","m":"after","u":"https://clinic.example/b","st":"at f"}"#,
+    ];
+    let Some((&place, event)) = data.split_first() else { return };
+    if serde_json::from_slice::<serde::de::IgnoredAny>(event).is_err() {
+        return;
+    }
+    let place = usize::from(place) % (GOOD.len() + 1);
+    let body = |events: &[&[u8]]| {
+        [br#"{"v":1,"s":"clinic","l":"1","o":40,"e":["#, &events.join(&b","[..])[..], b"]}"].concat()
+    };
+    let good = body(&GOOD.map(str::as_bytes));
+    let mended = MendedBody::default();
+    let expected = beacon::json::parse(&good, &mended).expect("the events above are good").events;
+    let mut events = GOOD.map(str::as_bytes).to_vec();
+    events.insert(place, event);
+    let (body, mended) = (body(&events), MendedBody::default());
+    let found = beacon::json::parse(&body, &mended).expect("a bad event does not refuse a beacon");
+    check_beacon(&found);
+    for (index, mut event) in expected.into_iter().enumerate() {
+        event.index = (index + usize::from(index >= place)) as u32;
+        let kept = found.events.iter().find(|kept| kept.index == event.index);
+        let kept = kept.expect("a good event is kept, with its number");
+        assert_eq!((kept.age_ms, &kept.detail), (event.age_ms, &event.detail));
+        // The page of the event before is not named again.
+        assert!(kept.page.is_none() || kept.page == event.page, "it is on its own page");
+    }
 }
 
 /// An address or a text of a page.
 ///
 /// Scrubbing keeps its bound, does not change its own output, and leaves no e-mail address. The kept parts of an address make
-/// an address again.
+/// an address again, also with the host as readers see it.
 pub fn url_scrubber(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for max_bytes in [4_096, 64, 7] {
@@ -119,9 +161,10 @@ pub fn url_scrubber(data: &[u8]) {
     if path.len() >= 1_000 {
         return;
     }
-    let kept = format!("https://{host}{path}");
+    let kept = format!("https://{}{path}", scrub::shown_host(&host));
     let again = scrub::address(&kept, &keep).expect("what is kept is an address");
     assert_eq!((&again.host, &again.path), (&host, &path), "an address is scrubbed the same again");
+    assert_eq!(scrub::percent::path(&path), path, "a path has one form");
 }
 
 /// `letters@letters.letters` between blanks or ends of the text.

@@ -1,4 +1,4 @@
-//! A client of the reports' listener: HTTP/1.1 over one connection that stays open.
+//! A client of the reports' listener: HTTP/1.1 over one connection, which is opened again when the listener closed it between requests.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -27,8 +27,10 @@ impl Api {
     /// The answer, and the time from the request to the answer's last byte.
     pub async fn get(&mut self, path: &str) -> (Bytes, Duration) {
         let request = Request::get(path).header(HOST, self.address.to_string()).body(Empty::new());
+        if self.sender.ready().await.is_err() {
+            *self = Self::connect(self.address).await;
+        }
         let began = Instant::now();
-        self.sender.ready().await.expect("the connection stays open");
         let response = self.sender.send_request(request.expect("a request")).await.expect("an answer");
         let status = response.status();
         let body = response.into_body().collect().await.expect("a whole answer").to_bytes();

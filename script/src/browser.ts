@@ -8,7 +8,7 @@ let clientHints: object;
 /** Requests client hints where the browser has them. Beacons sent before the answer have none. */
 export const requestClientHints = (): unknown =>
   navigator.userAgentData
-    ?.getHighEntropyValues(["fullVersionList", "platformVersion", "model", "formFactors"])
+    ?.getHighEntropyValues(["platformVersion", "model", "formFactors"])
     // A rejection must not reach the page. Any function that returns will do.
     .then((hints) => (clientHints = hints), Date.now);
 

@@ -3,13 +3,26 @@
 import { guard } from "./guard";
 import { closePage } from "./page";
 
+const hasOptedOut = (): boolean => /footfall_optout=1/.test(document.cookie);
+
 /** True if the visitor refuses: Global Privacy Control, Do Not Track or the opt-out cookie. */
 export const hasRefused = (): boolean =>
-  navigator.globalPrivacyControl || (navigator.doNotTrack as any) > 0 || /footfall_optout=1/.test(document.cookie);
+  navigator.globalPrivacyControl || (navigator.doNotTrack as any) > 0 || hasOptedOut();
 
-/** Returns a function that sets the opt-out cookie for `maxAge` seconds and stops counting until the next page load. */
+/**
+ * Returns a function that keeps the opt-out cookie for `maxAge` seconds and stops counting until the next page load.
+ *
+ * The cookie is for the largest domain that the browser allows, so that it counts on all hosts of the site: browsers refuse
+ * cookies for domains such as `co.uk`. It is for the host alone where they refuse all. 0 seconds remove it from every domain.
+ */
 export const setOptOut = (maxAge: number) =>
   guard(() => {
     closePage();
-    document.cookie = "footfall_optout=1;path=/;max-age=" + maxAge;
+    let domain = "";
+    for (const label of [...location.hostname.split(".").reverse(), ""]) {
+      domain = label && "." + label + domain;
+      if (hasOptedOut() == !maxAge)
+        document.cookie =
+          "footfall_optout=1;path=/;samesite=lax;max-age=" + maxAge + ";domain=" + domain + (location.protocol == "https:" ? ";secure" : "");
+    }
   });

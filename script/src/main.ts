@@ -15,29 +15,34 @@ import { guard, listen } from "./guard";
 import { path } from "./page";
 import { settings } from "./settings";
 
+/** The place of this site's function, so that a second script element for the site does nothing. */
+const mark = "@" + settings.site!.split("~")[0];
+const started: any = document;
+/** The last index of the calls that wait. */
+const MAX_EARLY = 99;
+/** Calls before the page may be counted. They are counted when it is. */
+const early: any[] = (self.footfall?.q as any) || [];
+
 /** Starts counting, once, unless the visitor refuses or has not seen the page yet. */
-const start = guard(() => {
-  if (!path) {
-    trackView();
-    if (path) {
-      observeViews();
-      observeClicks();
-      observeErrors();
-      observeAds();
-      new MutationObserver(observeAds).observe(document, { childList: true, subtree: true });
-      observeVitals();
-      requestClientHints();
-    }
+const start: () => void = guard(() => {
+  if (path) return;
+  if (document.prerendering) return listen("prerenderingchange", start);
+  trackView();
+  if (path) {
+    early.map((call) => trackEvent(...(call as [])));
+    observeViews();
+    observeClicks();
+    observeErrors();
+    observeAds();
+    observeVitals();
+    requestClientHints();
   }
 });
 
-const earlyCalls = self.footfall?.q as any;
-const footfall: Footfall = (self.footfall = guard(trackEvent));
-footfall.optOut = setOptOut(34_560_000);
-footfall.optIn = setOptOut(0);
-footfall.consent = start;
-if (!("consent" in settings)) {
-  listen("prerenderingchange", start);
-  start();
+if (!started[mark] && !("top" in settings && self != top)) {
+  started[mark] = self.footfall = Object.assign(
+    guard((...call: []) => (path ? trackEvent(...call) : early[MAX_EARLY] || early.push(call))),
+    { optOut: setOptOut(34_560_000), optIn: setOptOut(0), consent: start },
+  );
+  if (!("consent" in settings)) start();
 }
-earlyCalls?.map((call: [string]) => footfall(...call));

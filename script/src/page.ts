@@ -1,26 +1,46 @@
-// The page that is counted now. Every event carries its address and its referrer.
+// The page that is counted now, without what is personal in its address.
 
 import { settings } from "./settings";
+import type { PageFields } from "./wire";
 
-/** Address of the page. While it is empty, no event is accepted and nothing is sent. */
-export let url: string | undefined;
-/** Address of the page before, or the referrer of the document. */
-export let referrer: string;
+/**
+ * Matches a parameter of the query that may be sent: a campaign or one that the settings name (group 1), or an id by which an
+ * advertising system knows a click (`CLICK_IDS` of the collector).
+ */
+const allowed = RegExp(
+  `^((utm_.+|${settings.query})|\\w*cl(k|ick_?)?id|[gw]braid|gad_source|li_fat_id|rdt_cid|sccid|mc_eid|igsh(id)?|epik|tblci)(=|$)`,
+  "i",
+);
+
+/** The page. While there is none, no event is accepted and nothing is sent. */
+export let page: PageFields | undefined;
 /** Path of the last page that was counted; undefined before the first one. */
 export let path: string | undefined;
 
-/** The path of the document, or the route in its fragment (`#/doctors`) if the settings say that fragments are routes. */
+let referrer: string;
+
+/** The path of the document, or the route in its fragment (`#/doctors`, `#!/doctors`) if the settings say that fragments are routes. */
 export const currentPath = (): string =>
-  "hash" in settings && location.hash ? "/" + location.hash.slice(2) : location.pathname;
+  ("hash" in settings && location.hash.match(/^#!?(\/[^?]*)/)?.[1]) || location.pathname;
+
+/** A text, or nothing as "", without the queries of the addresses in it; `:line:column` of a stack stays. */
+export const withoutQueries = (text: unknown): string =>
+  ((text || "") + "").replace(/(\/\S*?)\?\S*?(?=(:\d+)*\)?(\s|$))/g, "$1");
 
 /** Stops counting until `openPage`. Events that wait stay in the queue. */
 export const closePage = (): void => {
-  referrer = url || document.referrer;
-  url = "";
+  referrer = withoutQueries(page ? page.u : document.referrer);
+  page = undefined;
 };
 
 /** Starts counting the page that the document shows now. */
 export const openPage = (): void => {
   path = currentPath();
-  url = location.origin + path + location.search;
+  // Campaigns may be in the fragment too, and a link may have `&amp;` for `&`.
+  const parameters = (location.search + location.hash).split(/&amp;|[?&#]/).flatMap((part) => {
+    const [found, , mayBeSent] = allowed.exec(part) || [];
+    // A click id tells the visitor, and its name is enough to tell the channel.
+    return found ? (mayBeSent ? part : found + 1) : [];
+  });
+  page = { u: location.origin + path + (parameters[0] ? "?" + parameters.join("&") : ""), r: referrer };
 };

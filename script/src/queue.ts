@@ -5,14 +5,16 @@
 
 import { browserFields } from "./browser";
 import { schedule } from "./guard";
-import { referrer, url } from "./page";
+import { page } from "./page";
 import { endpoint, settings } from "./settings";
-import type { Beacon, EventFields } from "./wire";
+import type { Beacon, EventFields, PageFields } from "./wire";
 
 /** Seconds during which events gather before they are sent, and the first pause after a failure. */
 const GATHER_SECONDS = 0.25;
-/** Characters that may wait; an event beyond is dropped. At two bytes each they fit a beacon of 64 KiB. */
-const MAX_CHARACTERS = 3e4;
+/** Bytes of a beacon. An event beyond is dropped. Browsers keep 64 KiB alive for a page that closes: two beacons of this size. */
+const MAX_BYTES = 3e4;
+/** Characters of a text. The collector keeps less. */
+const MAX_TEXT = 2e3;
 /** The last index of the queue: a beacon has at most 100 events. */
 const LAST_INDEX = 99;
 /** Failures that a page load may report. A page that fails in a loop must not fill the queue. */
@@ -20,8 +22,8 @@ const MAX_FAILURES = 20;
 /** The random id of this page load. It also spreads retries of many browsers over time. */
 const pageLoad = Math.random();
 
-/** The events that wait. They are copies, so the page cannot change them. */
-const queue: object[] = [];
+/** The events that wait, each with its page. They are copies, so the page cannot change them. */
+const queue: [page: PageFields, event: object][] = [];
 /** The failures reported so far, to report each once. */
 const failures: string[] = [];
 let firstNumber = 0;
@@ -32,30 +34,47 @@ let timer: number;
 
 export const now = Date.now;
 
+/**
+ * Writes a value as JSON. Texts are cut. Half of a surrogate pair, which no UTF-8 has, becomes U+FFFD.
+ *
+ * The replacer reads the value itself: a page's `Array.prototype.toJSON` has changed the one that it is given.
+ */
+const encode = (value: any): string =>
+  JSON.stringify(value, function (this: any, key) {
+    return typeof this[key] == "string" ? this[key].slice(0, MAX_TEXT) : this[key];
+  }).replace(/\\(ud...|.)/g, (escape, sign) => (sign[1] ? "\ufffd" : escape));
+
+/** Writes the beacon of all events that wait. Its page is that of the first event; later events name theirs where it changes. */
+const encodeBeacon = (): string => {
+  let previous = queue[0]![0];
+  return encode({
+    v: 1,
+    s: settings.site,
+    l: pageLoad,
+    o: firstNumber,
+    at: now(),
+    ...previous,
+    ...browserFields(),
+    e: queue.map(([page, event]) => (page == previous ? event : { ...(previous = page), ...event })),
+  } satisfies Beacon);
+};
+
 /** Adds an event if a page is counted and the queue has room. A failure that was reported before is dropped. */
 export const enqueue = <Kind extends keyof EventFields>(k: Kind, fields?: EventFields[Kind], isFailure?: unknown): void => {
-  const event = JSON.stringify({ k, ...fields, u: url, r: referrer });
-  if (!url || queue[LAST_INDEX] || (JSON.stringify(queue) + event).length > MAX_CHARACTERS) return;
-  if (isFailure && (failures.includes(event) || failures.push(event) > MAX_FAILURES)) return;
-  queue.push({ at: now(), ...JSON.parse(event) });
+  if (!page || queue[LAST_INDEX]) return;
+  const failure = page.u + encode({ k, ...fields });
+  if (isFailure && (failures.includes(failure) || failures.push(failure) > MAX_FAILURES)) return;
+  queue.push([page, { k, at: now(), ...fields }]);
+  if (new Blob([encodeBeacon()]).size > MAX_BYTES) queue.pop();
   scheduleFlush();
 };
 
 /** Sends the queue. While a beacon is in flight it does so only if the page is `closing` and more events wait. */
 export const flush = (closing?: unknown): void => {
   timer = 0;
-  if (!url || !queue[inFlight] || (inFlight && !closing)) return;
+  if (!page || !queue[inFlight] || (inFlight && !closing)) return;
   inFlight = queue.length;
   const end = firstNumber + inFlight;
-  const body = JSON.stringify({
-    v: 1,
-    s: settings.site,
-    l: pageLoad,
-    o: firstNumber,
-    at: now(),
-    ...browserFields(),
-    e: queue,
-  } satisfies Beacon);
   /** Removes the events that were sent unless sending `failed`, and sends the rest after `retryAfter` seconds or more. */
   const complete = (failed: unknown, retryAfter?: unknown): void => {
     inFlight = 0;
@@ -63,13 +82,14 @@ export const flush = (closing?: unknown): void => {
     for (; !failed && firstNumber < end; firstNumber++) queue.shift();
     scheduleFlush(retryAfter);
   };
-  // Older browsers abort a fetch when its page closes.
-  if (closing) complete(!navigator.sendBeacon(endpoint, body));
-  else
-    fetch(endpoint, { method: "POST", body, keepalive: true }).then(
-      (response) => complete(response.status > 428, response.headers.get("retry-after")),
-      complete,
-    );
+  // A beacon of `sendBeacon` would have the cookies of the collector's host.
+  fetch(endpoint, {
+    method: "POST",
+    body: encodeBeacon(),
+    keepalive: true,
+    credentials: "omit",
+    referrerPolicy: "origin",
+  }).then((response) => complete(response.status > 428, response.headers.get("retry-after")), complete);
 };
 
 /** Schedules `flush` in this many seconds or more, unless it is scheduled already. */

@@ -23,8 +23,16 @@ export interface BrowserFields {
   ch: object | undefined;
 }
 
+/** Address and referrer of a page. */
+export interface PageFields {
+  /** address of the page */
+  u: string;
+  /** referrer */
+  r: string;
+}
+
 /** The body of a POST to the collector. */
-export interface Beacon extends BrowserFields {
+export interface Beacon extends BrowserFields, PageFields {
   /** version of the format */
   v: 1;
   /** site, or its signed name */
@@ -45,10 +53,6 @@ export interface CommonFields {
   k: keyof EventFields;
   /** time of the event, ms of the page's clock */
   at: number;
-  /** address of the page */
-  u: string;
-  /** referrer */
-  r: string;
 }
 
 /** The fields of each kind of event, beside the common ones. */
@@ -66,9 +70,9 @@ export interface EventFields {
   /** address of the file */
   download: { n: string };
   /** message; script file, line and column; stack */
-  error: { m: string; f: string; ln: number; col: number; st: string | undefined };
+  error: { m: string; f: string; ln: number; col: number; st: string };
   /** address and name of the element that failed to load */
   resource: { n: string; tag: string };
-  /** the browser's performance entries by their type */
-  vitals: Record<string, unknown>;
+  /** for each type of performance entry a time in ms, or time and score of each layout shift; the times of the navigation */
+  vitals: Record<string, number | number[] | Record<string, number>>;
 }

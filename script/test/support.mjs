@@ -1,73 +1,71 @@
-// A collector that records the beacons it receives, and pages that carry the script.
+// A collector that records the beacons it receives, pages that carry the script, and windows of a browser that open them.
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { test as runOnce } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { chromium } from "playwright-core";
 
 const script = await readFile(new URL("../dist/s.js", import.meta.url));
-
-/** Starts Chromium without a screen. */
-export const launch = () =>
-  chromium.launch({
-    executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      // Playwright disables the back/forward cache by default.
-      "--enable-features=BackForwardCache",
-    ],
-    ignoreDefaultArgs: ["--disable-back-forward-cache"],
-  });
 
 /** Returns a page with `body`; `tag` are further attributes of the script element, `before` comes ahead of it. */
 export const html = (body, { tag = "", before = "" } = {}) =>
   `<!doctype html><html lang="en"><meta charset="utf-8"><title>t</title><link rel="icon" href="data:,">${before}
   <script defer src="/s.js" data-site="clinic" ${tag}></script><body>${body}`;
 
-/** Serves `pages` (path → text, or `{status, headers, text}`) and accepts beacons. `state.answer` decides each answer; null breaks the connection. */
-export async function serve(pages) {
+/** Runs in each page before its own scripts: keeps the errors that reach the page. */
+const recordErrors = () => {
+  window.pageErrors = [];
+  addEventListener("error", (event) => event.target === window && window.pageErrors.push(event.message));
+  addEventListener("unhandledrejection", (event) => window.pageErrors.push(`rejected: ${event.reason}`));
+};
+
+/**
+ * Serves `pages` (path → text, or `{status, headers, text}`) and accepts beacons. `state.answer` decides each answer; null breaks
+ * the connection. Each page first calls the functions `init`.
+ */
+export async function serve(pages, ...init) {
   const beacons = [];
   const requests = [];
   const state = { answer: () => ({ status: 204 }) };
+  const first = `<script>${init.map((work) => `(${work})();`).join("")}</script>`;
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://x");
     if (pathname === "/b") {
-      let body = "";
-      request.setEncoding("utf8");
-      request.on("data", (part) => (body += part));
+      const parts = [];
+      request.on("data", (part) => parts.push(part));
       request.on("end", () => {
+        const body = Buffer.concat(parts).toString();
         requests.push({ headers: request.headers, at: performance.now(), body });
         const answer = state.answer(JSON.parse(body), requests.length);
         if (!answer) return request.socket.destroy();
         if (answer.status === 204) beacons.push(JSON.parse(body));
-        response.writeHead(answer.status, answer.headers).end();
+        const cors = { "access-control-allow-origin": request.headers.origin, "access-control-expose-headers": "retry-after" };
+        response.writeHead(answer.status, { ...cors, ...answer.headers }).end();
       });
       return;
     }
-    if (pathname === "/s.js") return response.writeHead(200, { "content-type": "text/javascript" }).end(script);
+    if (pathname === "/s.js") {
+      return response.writeHead(200, { "content-type": "text/javascript", "access-control-allow-origin": "*" }).end(script);
+    }
     const page = pages[pathname];
     if (page === undefined) return response.writeHead(404, { "content-type": "text/plain" }).end("none");
     const { status = 200, headers = {}, text } = typeof page === "string" ? { text: page } : page;
-    response.writeHead(status, { "content-type": "text/html; charset=utf-8", ...headers }).end(text);
+    response.writeHead(status, { "content-type": "text/html; charset=utf-8", ...headers });
+    response.end(init.length ? text.replace("<meta", `${first}<meta`) : text);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const origin = `http://127.0.0.1:${server.address().port}`;
+  const { port } = server.address();
   const events = () =>
     beacons.flatMap((beacon) => {
-      let page = {};
+      let page = { u: beacon.u, r: beacon.r };
       return beacon.e.map((event, index) => {
         if (event.u) page = { u: event.u, r: event.r };
         return { ...event, ...page, seq: beacon.o + index, load: beacon.l };
       });
     });
   return {
-    origin,
+    port,
+    origin: `http://127.0.0.1:${port}`,
     beacons,
     requests,
     state,
@@ -77,11 +75,10 @@ export async function serve(pages) {
      *
      * Like the collector, it counts an event once by its page load and number: a page that closes repeats the beacon in flight.
      */
-    async waitFor(kind, count = 1, limit = 8_000) {
+    async waitFor(kind, count = 1, limit = 10_000) {
       const end = performance.now() + limit;
       for (;;) {
-        const distinct = new Map(events().map((event) => [`${event.load} ${event.seq}`, event]));
-        const found = [...distinct.values()].filter((event) => event.k === kind);
+        const found = this.received(kind);
         if (found.length >= count) return found;
         if (performance.now() > end) {
           throw new Error(`expected ${count} events of kind ${kind}; received ${JSON.stringify(events())}`);
@@ -89,8 +86,11 @@ export async function serve(pages) {
         await sleep(20);
       }
     },
-    /** Returns the events of a kind received so far, repeated ones included. */
-    received: (kind) => events().filter((event) => event.k === kind),
+    /** Returns the events of a kind received so far, repeated ones once. */
+    received(kind) {
+      const distinct = new Map(events().map((event) => [`${event.load} ${event.seq}`, event]));
+      return [...distinct.values()].filter((event) => event.k === kind);
+    },
     close: () => {
       server.closeAllConnections();
       server.close();
@@ -98,4 +98,47 @@ export async function serve(pages) {
   };
 }
 
+/**
+ * Runs `work` with a window of the browser `driver` that shows a page, the server of the page, and the errors that reached the page.
+ *
+ * `pages` is one page or several by path. `init` are functions that each page calls first.
+ */
+export async function withPage(driver, pages, work, { init = [], path = "/", host = "127.0.0.1" } = {}) {
+  const site = await serve(typeof pages === "string" ? { "/": pages } : pages, recordErrors, ...[init].flat());
+  const origin = `http://${host}:${site.port}`;
+  await driver.openWindow();
+  try {
+    await driver.open(origin + path);
+    await work({ page: driver, site, origin, errors: () => driver.run(() => window.pageErrors) });
+  } finally {
+    // A driver deletes the cookies of the page that is open.
+    await driver.open(`${origin}/none`);
+    await driver.deleteCookies();
+    await driver.closeWindow();
+    site.close();
+  }
+}
+
+/** Tells the page that it is hidden or visible. Returns when, on the page's clock. */
+export const setHidden = (page, hidden) =>
+  page.run((hidden) => {
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+    Object.defineProperty(document, "visibilityState", { value: hidden ? "hidden" : "visible", configurable: true });
+    document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
+    return Date.now();
+  }, hidden);
+
 export { sleep };
+
+/**
+ * A test of what a browser does in time. One that fails is tried once more and says so: on a busy machine a browser may answer seconds late.
+ */
+export const test = (name, work) =>
+  runOnce(name, async (context) => {
+    try {
+      await work(context);
+    } catch (error) {
+      context.diagnostic(`tried again after: ${error.message}`);
+      await work(context);
+    }
+  });

@@ -5,42 +5,62 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use metrics_exporter_prometheus::PrometheusHandle;
+
 use crate::access::TokenVerifier;
+use crate::app::check::{CheckedFor, check};
 use crate::app::exit::{Exit, ExitError};
 use crate::app::log::{self, LogFormat, LogLevel};
-use crate::app::running::Running;
+use crate::app::running::{Running, Signals};
+use crate::app::script_tag::script_tag;
+use crate::app::service::{Liveness, PassedSockets, ServiceManager, Watchdog};
 use crate::app::tasks::{self, Tasks};
-use crate::app::{health, metrics, open_files, tokens};
-use crate::config::{Config, ConfigError, HostPattern};
+use crate::app::{audit, health, metrics, open_files, tokens};
+use crate::config::{
+    Config, ConfigError, ConfigProblems, HostPattern, ReadConfig, Severity, WrittenSettings,
+};
 use crate::enrich::lists;
 use crate::ingest::Collector;
 use crate::operator::{Admin, Auth, AuthPolicy, OperatorListener, respond_with_reports};
 use crate::privacy::{self, GeoLookup, KeyRing, Privacy, SystemClock};
 use crate::report::Reports;
 use crate::server::{PublicHandler, PublicOptions};
-use crate::spool::Spool;
+use crate::spool::{self, Spool, SpoolError};
 use crate::store::Client;
 use crate::store::days::OpenDays;
+use crate::store::embedded::EmbeddedStore;
 use crate::transport::tls::{CERTIFICATE_CHECK_INTERVAL, Certificates};
 use crate::transport::{Server, ServerOptions};
 
 /// Threads beside those that accept beacons: signals, shipping, reports, metrics.
 const BACKGROUND_THREADS: usize = 2;
 
-/// Runs a collector until it is told to stop or its spool fails. `load` reads the configuration, at the start and at each
-/// `SIGHUP`. `after_start` runs once beacons are accepted.
+/// Runs a collector until it is told to stop or its spool fails. `read` reads the configuration, at the start and at each
+/// `SIGHUP`. `companion` begins once beacons are accepted, and the collector stops if it fails.
 ///
 /// # Errors
-/// When the configuration is wrong, an address is in use, the key or the spool cannot be opened, or the spool fails.
+/// When the configuration is wrong, which includes an address in use and a directory that cannot be used; when another collector works in
+/// the data directory; or when the spool fails.
 pub(crate) fn serve(
     log_format: LogFormat,
     log_level: LogLevel,
-    load: impl Fn() -> Result<Config, ConfigError>,
-    after_start: impl AsyncFnOnce() -> Result<(), ExitError>,
+    read: impl Fn() -> Result<ReadConfig, ConfigError>,
+    companion: impl AsyncFnOnce() -> Result<(), ExitError>,
 ) -> Result<(), ExitError> {
-    let config = load().map_err(|error| ExitError::new(Exit::Configuration, error))?;
+    // Before any thread starts.
+    let sockets = PassedSockets::take().map_err(|error| ExitError::new(Exit::Configuration, error))?;
+    let wrong = |error| ExitError::new(Exit::Configuration, error);
+    let mut checked = read().map_err(wrong)?;
+    let in_use = check(&mut checked, CheckedFor::ThisProcess, &sockets.settings());
+    let written = checked.written().clone();
+    let (config, problems) = checked.startable().map_err(wrong)?;
+    if in_use {
+        // Nothing is wrong with the settings, and the other collector may be about to end.
+        return Err(SpoolError::Locked(config.data.join(spool::DIRECTORY)).into());
+    }
     lists::install(&config.lists).map_err(|error| ExitError::new(Exit::Configuration, error))?;
     let _log = log::init_log(log_format, log_level);
+    log_problems(&problems);
     if let Err(error) = privacy::forbid_core_dumps() {
         tracing::warn!(%error, "disabling core dumps failed; a core dump would contain the key");
     }
@@ -52,51 +72,121 @@ pub(crate) fn serve(
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let running = start(config, log_format).await?;
-        after_start().await?;
-        running.run_until_stopped(load).await
+        let signals = Signals::catch()?;
+        let running = start(config, written, sockets, log_format).await?;
+        running.run_until_stopped(signals, read, companion()).await
     })
 }
 
-/// Beacons are accepted before the store's process starts.
-async fn start(config: Config, log_format: LogFormat) -> Result<Running, ExitError> {
+/// Logs what does not keep the collector from starting.
+fn log_problems(problems: &ConfigProblems) {
+    for (severity, problem) in problems.lines() {
+        match severity {
+            Severity::Remark => tracing::warn!("{problem}"),
+            Severity::Stops | Severity::Degrades => tracing::error!("{problem}"),
+        }
+    }
+}
+
+/// A collector that accepts beacons, and nothing else yet.
+struct Accepting {
+    config: Config,
+    recorder: PrometheusHandle,
+    collector: Arc<Collector>,
+    spool: Arc<Spool>,
+    server: Server<PublicHandler<Collector>>,
+    verifier: Arc<TokenVerifier>,
+    admin: OperatorListener,
+    reports: OperatorListener,
+}
+
+async fn accept(
+    config: Config,
+    sockets: PassedSockets,
+    log_format: LogFormat,
+) -> Result<Accepting, ExitError> {
     let recorder = metrics::install_recorder()?;
     let keys =
         KeyRing::open(&config.key, config.key_on_disk, config.timezone.clone(), Arc::new(SystemClock))?;
     let privacy = Privacy::new(keys, GeoLookup::open(&config.geo));
-    let (spool, recovered) = Spool::open(&config.data.join("spool"), &config.spool)?;
+    let (spool, recovered) = Spool::open(&config.data.join(spool::DIRECTORY), &config.spool)?;
     let collector = Arc::new(Collector::new(&config, privacy, spool.clone(), &recovered));
-    let admin = OperatorListener::bind(config.admin).await?;
-    let reports = OperatorListener::bind(config.reports).await?;
+    let admin = OperatorListener::open(sockets.admin, config.admin).await?;
+    let reports = OperatorListener::open(sockets.reports, config.reports).await?;
     let verifier = tokens::open_verifier(&config);
     let options = ServerOptions::from_config(&config);
     let public = PublicOptions::from_config(&config, verifier.clone());
-    let server = Server::start(options, PublicHandler::new(public, &config.sites, collector.clone()))?;
+    let handler = PublicHandler::new(public, &config.sites, collector.clone());
+    let server = Server::start_on(sockets.listen, options, handler)?;
     let addresses =
         Addresses { beacons: server.address(), admin: admin.address(), reports: reports.address() };
-    announce(&config, &addresses, &server, log_format)?;
+    // A start script may read no more than the first lines. That must not end the collector.
+    if let Err(error) = announce(&config, &addresses, &server, log_format) {
+        tracing::warn!(%error, "printing the tag for the pages failed");
+    }
+    Ok(Accepting { config, recorder, collector, spool, server, verifier, admin, reports })
+}
 
+/// Beacons are accepted before the store's process starts.
+async fn start(
+    config: Config,
+    written: WrittenSettings,
+    sockets: PassedSockets,
+    log_format: LogFormat,
+) -> Result<Running, ExitError> {
+    let Accepting { config, recorder, collector, spool, server, verifier, admin, reports } =
+        accept(config, sockets, log_format).await?;
     let config = Arc::new(config);
     let embedded = tasks::start_embedded_store(&config);
+    let restarts = embedded.as_ref().map(EmbeddedStore::restarts).unwrap_or_default();
     let passwords = embedded.as_ref().map(|store| store.passwords().clone()).unwrap_or_default();
     let client = Client::new(&config.store).with_passwords(&passwords);
     let draining = Arc::new(AtomicBool::new(false));
     let tasks = Tasks::start(&config, &client, &collector, &spool, embedded);
     let checks = health::checks(&config, &collector, &spool, tasks.store_state(), draining.clone());
-    let gauges = metrics::gauges(&config, &collector, &spool);
-    let administration = Admin::new(recorder, gauges, checks);
+    let samples = metrics::samples(metrics::Sources {
+        config: config.clone(),
+        collector: collector.clone(),
+        spool: spool.clone(),
+        store: tasks.store_state(),
+        restarts,
+        certificates: server.certificates().cloned(),
+    });
+    let liveness = Liveness::new();
+    let lives = liveness.clone();
+    let administration = Admin::new(recorder, samples, Box::new(move || lives.check()), checks);
+    let status = administration.clone();
     let policy = AuthPolicy::new(&config, verifier.clone());
     let (auth, tls) = protection_of(&admin, &policy, &verifier, &server);
     tokio::spawn(
         admin.serve(auth, tls, move |request, principal| administration.clone().respond(request, principal)),
     );
     let (auth, tls) = protection_of(&reports, &policy, &verifier, &server);
-    serve_reports(reports, auth, tls, &config, &client)?;
+    let reports = serve_reports(reports, auth, tls, &config, &client)?;
     tokio::spawn(tokens::follow(verifier, spool.clone()));
+    let (data, keeper) = (config.data.clone(), spool.clone());
+    tokio::spawn(async move { audit::take_over(&data, &keeper).await });
     if let Some(certificates) = server.certificates().cloned() {
         tokio::spawn(async move { certificates.follow(CERTIFICATE_CHECK_INTERVAL).await });
     }
-    Ok(Running { config, collector, spool, server, tasks, draining })
+    let manager = ServiceManager::from_environment();
+    let watchdog =
+        Watchdog { manager: manager.clone(), spool: spool.clone(), server: server.progress(), liveness };
+    let watchdog = tokio::spawn(watchdog.run(move || status.status()));
+    let has_sites = written.has("site");
+    Ok(Running {
+        config,
+        started_with: written,
+        has_sites,
+        collector,
+        spool,
+        server,
+        reports,
+        tasks,
+        draining,
+        manager,
+        watchdog,
+    })
 }
 
 /// Authentication for a listener and, beyond loopback, its certificate. Warns when the listener is useless or unencrypted.
@@ -120,16 +210,16 @@ fn serve_reports(
     tls: Option<Arc<Certificates>>,
     config: &Config,
     client: &Client,
-) -> Result<(), ExitError> {
-    let sites: Vec<&str> = config.sites.iter().map(|site| &*site.id).collect();
-    let reports = Reports::new(client.reader(), config.timezone.clone(), &sites)?;
+) -> Result<Arc<Reports>, ExitError> {
+    let reports = Reports::new(client.reader(), config.timezone.clone(), &config.sites.ids())?;
     let open_days = OpenDays::new(client.clone(), config.timezone.clone())?;
     let reports = Arc::new(reports.with_open_days(open_days));
+    let served = reports.clone();
     tokio::spawn(listener.serve(auth, tls, move |request, principal| {
-        let reports = reports.clone();
+        let reports = served.clone();
         async move { respond_with_reports(&reports, request, &principal).await }
     }));
-    Ok(())
+    Ok(reports)
 }
 
 /// The listeners, with the ports that the system chose for port 0.
@@ -146,7 +236,6 @@ fn announce(
     server: &Server<PublicHandler<Collector>>,
     log_format: LogFormat,
 ) -> std::io::Result<()> {
-    let scheme = if config.tls.is_some() { "https" } else { "http" };
     tracing::info!(
         beacons = %addresses.beacons,
         admin = %addresses.admin,
@@ -158,22 +247,34 @@ fn announce(
     if log_format == LogFormat::Json {
         return Ok(());
     }
-    let host = match addresses.beacons {
-        address if address.ip().is_unspecified() => format!("localhost:{}", address.port()),
-        address => address.to_string(),
-    };
+    let url = config.browser_url_of(addresses.beacons);
+    let address = &url.address;
     let (hashed, integrity) = server.handler().script();
     let site = config.sites.iter().min_by_key(|site| &site.id);
     let id = site.map_or("SITE", |site| &site.id);
     let any = site.is_some_and(|site| site.hosts.contains(&HostPattern::Any));
     let mut out = std::io::stdout().lock();
     writeln!(out, "Put this into every page of site {id}{}:", if any { " (any host)" } else { "" })?;
-    writeln!(out, "  <script defer src=\"{scheme}://{host}/s.js\" data-site=\"{id}\"></script>")?;
-    writeln!(out, "To pin this version of the script, use src=\"{scheme}://{host}{hashed}\" with")?;
-    writeln!(out, "  integrity=\"{integrity}\" crossorigin=\"anonymous\"")?;
-    writeln!(
-        out,
-        "Reports are at http://{}, metrics at http://{}/metrics.",
-        addresses.reports, addresses.admin
-    )
+    writeln!(out, "  {}", script_tag(address, site.map(|site| &**site)))?;
+    writeln!(out, "To pin this version of the script, use src=\"{address}{hashed}\" with")?;
+    writeln!(out, "  integrity=\"{integrity}\"")?;
+    if url.is_local {
+        writeln!(
+            out,
+            "Only browsers on this machine reach {address}. Set `public_url` to the address that visitors' browsers use."
+        )?;
+    }
+    let [reports, metrics] =
+        [addresses.reports, addresses.admin].map(|address| operator_url(config, address));
+    writeln!(out, "Reports are at {reports}, metrics at {metrics}/metrics.")
+}
+
+/// The address of an operator's listener for a browser on this machine. Beyond loopback it has the certificate of `listen`.
+fn operator_url(config: &Config, address: SocketAddr) -> String {
+    let is_loopback = address.ip().to_canonical().is_loopback();
+    let scheme = if config.tls.is_some() && !is_loopback { "https" } else { "http" };
+    match address.ip().is_unspecified() {
+        true => format!("{scheme}://localhost:{}", address.port()),
+        false => format!("{scheme}://{address}"),
+    }
 }

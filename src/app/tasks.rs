@@ -187,7 +187,7 @@ async fn rotate_keys(collector: Arc<Collector>, spool: Arc<Spool>) {
         let (ended, began) = (turn.ended.to_string(), turn.began.to_string());
         tracing::info!(ended, began, epoch = turn.epoch, "key rotated");
         let detail = serde_json::json!({ "ended": ended, "began": began, "epoch": turn.epoch });
-        audit::record(&spool, "key turned", &detail);
+        audit::record(&spool, audit::KEY_TURNED, &detail);
     }
 }
 

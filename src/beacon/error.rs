@@ -16,3 +16,21 @@ impl MalformedBeacon {
         Self { problem: problem.into(), path: path.into() }
     }
 }
+
+/// A part of a beacon that was not kept. The rest of the beacon was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    pub fault: MalformedBeacon,
+    /// Whether the whole event is missing, not just the field.
+    pub is_event: bool,
+}
+
+impl LeftOut {
+    pub fn event(fault: MalformedBeacon) -> Self {
+        Self { fault, is_event: true }
+    }
+
+    pub fn field(fault: MalformedBeacon) -> Self {
+        Self { fault, is_event: false }
+    }
+}

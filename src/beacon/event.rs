@@ -4,11 +4,15 @@ use std::borrow::Cow;
 
 use super::limits::{MAX_AGE_MS, MAX_ELEMENT, MAX_NAME, MAX_PROPS};
 use super::vitals::{WebVitals, WireEntry, WireNavigation, cumulative_layout_shift};
-use super::wire::{DurationMs, FiniteScore, NamedTexts, RawText, WholeNumber, wire_object};
+use super::wire::{
+    DurationMs, FieldError, FiniteScore, Members, NamedTexts, RawText, WholeNumber, wire_object,
+};
 use crate::event::{EventKind, names};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct BeaconEvent<'a> {
+    /// Its place in the beacon's list, whatever was left out before it. Its number in the page load counts from there.
+    pub index: u32,
     /// Age in ms when sent, at most [`MAX_AGE_MS`].
     pub age_ms: u32,
     /// Where it happened; `None` means on the page of the previous event.
@@ -121,10 +125,10 @@ wire_object! {
         /// In place of `a`, if the beacon has `at` too: when it happened, in ms of the same clock.
         #[serde(rename = "at", default)]
         occurred_at: Option<f64>,
-        /// Page address, `http` or `https`. The first event needs it, later ones inherit it.
+        /// Page address, `http` or `https`, if it is not that of the event before.
         #[serde(rename = "u", borrow, default)]
-        page_url: Option<RawText<'a>>,
-        /// Referrer; inherited with `u`.
+        pub(super) page_url: Option<RawText<'a>>,
+        /// Referrer of that page; it counts only beside `u`.
         #[serde(rename = "r", borrow, default)]
         referrer: RawText<'a>,
         /// `event`: name. `ad`: action. `outbound`, `download`, `resource`: address. Required there.
@@ -132,7 +136,7 @@ wire_object! {
         name: Option<RawText<'a>>,
         /// `event`: properties.
         #[serde(rename = "p", borrow, default)]
-        properties: NamedTexts<'a, MAX_PROPS>,
+        pub(super) properties: NamedTexts<'a, MAX_PROPS>,
         /// `ad`: campaign, required there.
         #[serde(rename = "ad", borrow, default)]
         ad: Option<RawText<'a>>,
@@ -211,25 +215,58 @@ wire_object! {
     }
 }
 
-/// A field's name and what is wrong with it.
-pub(super) type FieldError = (&'static str, Cow<'static, str>);
+impl<'a> WireEvent<'a> {
+    /// The page that the event names.
+    ///
+    /// # Errors
+    /// When its address is of another kind than those of web pages.
+    pub(super) fn take_page(&mut self) -> Result<Option<PageAddress<'a>>, FieldError> {
+        page(self.page_url.take(), std::mem::take(&mut self.referrer))
+    }
 
-/// `sent_at` is the time on the page's clock when the beacon was sent, if the beacon has it.
-pub(super) fn check(mut wire: WireEvent<'_>, sent_at: Option<f64>) -> Result<BeaconEvent<'_>, FieldError> {
+    /// The page that an event names of which no more can be read.
+    pub(super) fn page_of(members: &Members<'a>) -> Option<PageAddress<'a>> {
+        let lost = &mut Vec::new();
+        page(members.optional(&["u"], lost), members.optional(&["r"], lost)).ok().flatten()
+    }
+}
+
+fn page<'a>(url: Option<RawText<'a>>, referrer: RawText<'a>) -> Result<Option<PageAddress<'a>>, FieldError> {
+    let Some(url) = url else { return Ok(None) };
+    if !is_web(&url) {
+        return Err(("u", "must be an http or https address".into()));
+    }
+    Ok(Some(PageAddress { url: url.0, referrer: referrer.0 }))
+}
+
+/// Whether an address begins as web pages' do. Parsers skip control characters and blanks before it.
+fn is_web(url: &str) -> bool {
+    let scheme = url.trim_start_matches(|first| first <= ' ').as_bytes();
+    let begins = |name: &[u8]| scheme.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    begins(b"https:") || begins(b"http:")
+}
+
+/// An event without its page. `sent_at` is the time on the page's clock when the beacon was sent, if the beacon has it. Properties that are
+/// not kept are added to `lost`.
+///
+/// # Errors
+/// With the field without which the event is none of its kind.
+pub(super) fn check<'a>(
+    wire: WireEvent<'a>,
+    index: u32,
+    sent_at: Option<f64>,
+    lost: &mut Vec<FieldError>,
+) -> Result<BeaconEvent<'a>, FieldError> {
     let age_ms = match (sent_at, wire.occurred_at) {
         // The cast saturates: a time in the future, after the clock was set, is 0 ms old.
         (Some(sent), Some(occurred)) => (sent - occurred).round() as u32,
         _ => wire.age_ms.saturated(),
     }
     .min(MAX_AGE_MS);
-    let page = wire
-        .page_url
-        .take()
-        .map(|url| PageAddress { url: url.0, referrer: std::mem::take(&mut wire.referrer.0) });
-    Ok(BeaconEvent { age_ms, page, detail: detail(wire)? })
+    Ok(BeaconEvent { index, age_ms, page: None, detail: detail(wire, lost)? })
 }
 
-fn detail(wire: WireEvent<'_>) -> Result<EventDetail<'_>, FieldError> {
+fn detail<'a>(wire: WireEvent<'a>, lost: &mut Vec<FieldError>) -> Result<EventDetail<'a>, FieldError> {
     let kind = EventKind::from_name(&wire.kind).ok_or(("k", Cow::Borrowed("is not a kind of event")))?;
     Ok(match kind {
         EventKind::View => EventDetail::View,
@@ -239,7 +276,7 @@ fn detail(wire: WireEvent<'_>) -> Result<EventDetail<'_>, FieldError> {
         },
         EventKind::Event => EventDetail::Event {
             name: required("n", wire.name, MAX_NAME)?,
-            props: properties(wire.properties.0)?,
+            props: properties(wire.properties, lost),
         },
         EventKind::Ad => {
             let slot = cut(wire.slot.0, MAX_NAME);
@@ -321,14 +358,16 @@ fn ad_action(name: Option<&str>) -> Result<AdAction, FieldError> {
     name.and_then(AdAction::from_name).ok_or_else(|| ("n", "must be impression, viewable or click".into()))
 }
 
+/// The first [`MAX_PROPS`] properties that have a value.
 fn properties<'a>(
-    props: Vec<(RawText<'a>, RawText<'a>)>,
-) -> Result<Vec<(RawText<'a>, RawText<'a>)>, FieldError> {
-    if props.len() > MAX_PROPS {
-        Err(("p", format!("must hold at most {MAX_PROPS} properties").into()))
-    } else {
-        Ok(props)
+    props: NamedTexts<'a, MAX_PROPS>,
+    lost: &mut Vec<FieldError>,
+) -> Vec<(RawText<'a>, RawText<'a>)> {
+    if props.lost > 0 {
+        let problem = format!("has {} without a value or over the limit of {MAX_PROPS}", props.lost);
+        lost.push(("p", problem.into()));
     }
+    props.texts
 }
 
 /// The name of an HTML element, or empty when it cannot be one.

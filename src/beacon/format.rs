@@ -1,7 +1,10 @@
 //! What every wire format declares.
 
+use std::borrow::Cow;
+
 use super::error::MalformedBeacon;
 use super::page_load::Beacon;
+use super::wire::MendedBody;
 
 /// A wire format: where its beacons arrive, how they are parsed, and how they are answered.
 #[derive(Debug)]
@@ -12,9 +15,13 @@ pub struct WireFormat {
     pub transfer: BeaconTransfer,
     /// Its line in `docs/wire.md`.
     pub about: &'static str,
+    /// The second argument holds the texts that had to be mended.
+    ///
     /// # Errors
-    /// With the field and the fault.
-    pub parse: for<'a> fn(&WireInput<'a>) -> Result<Beacon<'a>, MalformedBeacon>,
+    /// With the field without which nothing can be stored, and the fault.
+    pub parse: for<'a> fn(&WireInput<'a>, &'a MendedBody) -> Result<Beacon<'a>, MalformedBeacon>,
+    /// The site that an input names which is not a beacon.
+    pub site_of: for<'a> fn(&WireInput<'a>, &'a MendedBody) -> Option<Cow<'a, str>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

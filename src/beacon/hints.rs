@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::value::RawValue;
 
-use super::wire::{RawText, wire_object};
+use super::wire::{Members, RawText, wire_object};
 
 /// User-agent client hints, as `getHighEntropyValues` returns them; empty when the browser offers none.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -28,7 +28,7 @@ pub struct ClientHints<'a> {
     pub form_factors: Vec<Cow<'a, str>>,
 }
 
-/// The JSON object of the hints as it was sent; empty when there is none. [`SentHints::parse`] checks its fields.
+/// The JSON object of the hints as it was sent; empty when there is none. [`SentHints::parse`] reads its fields.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct SentHints<'a>(pub(super) &'a str);
 
@@ -76,20 +76,30 @@ wire_object! {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for ClientHints<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wire = WireHints::deserialize(deserializer)?;
+impl<'a> SentHints<'a> {
+    /// Hints that cannot be read count as missing.
+    pub fn parse(&self) -> ClientHints<'a> {
+        if self.0.is_empty() {
+            return ClientHints::default();
+        }
+        let by_fields = |_| WireHints::from_members(&Members::parse(self.0)?, &mut Vec::new());
+        serde_json::from_str(self.0).or_else(by_fields).map(WireHints::checked).unwrap_or_default()
+    }
+}
+
+impl<'a> WireHints<'a> {
+    fn checked(self) -> ClientHints<'a> {
         let brands =
-            |list: Vec<WireBrand<'de>>| list.into_iter().map(|wire| (wire.brand.0, wire.version.0)).collect();
-        Ok(Self {
-            brands: brands(wire.brands),
-            full_versions: brands(wire.full_versions),
-            mobile: wire.mobile,
-            platform: wire.platform.0,
-            platform_version: wire.platform_version.0,
-            model: wire.model.0,
-            form_factors: wire.form_factors.into_iter().map(|text| text.0).collect(),
-        })
+            |list: Vec<WireBrand<'a>>| list.into_iter().map(|wire| (wire.brand.0, wire.version.0)).collect();
+        ClientHints {
+            brands: brands(self.brands),
+            full_versions: brands(self.full_versions),
+            mobile: self.mobile,
+            platform: self.platform.0,
+            platform_version: self.platform_version.0,
+            model: self.model.0,
+            form_factors: self.form_factors.into_iter().map(|text| text.0).collect(),
+        }
     }
 }
 

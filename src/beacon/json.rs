@@ -1,18 +1,19 @@
 //! Version 1 of the wire format: one JSON object. `docs/wire.md` describes it field by field.
 //!
-//! The body is read once. Only when that fails is it read again, slowly, to find the path of the fault.
+//! An ordinary body is read at once. When that fails it is read again, field by field, so that what cannot be read costs no more than
+//! itself.
 
 use std::borrow::Cow;
 
-use serde::de::Deserialize;
+use serde_json::value::RawValue;
 
-use super::error::MalformedBeacon;
+use super::error::{LeftOut, MalformedBeacon};
 use super::event::WireEvent;
 use super::format::{BeaconTransfer, WireFormat, WireInput};
-use super::hints::{ClientHints, SentHints, WireBrand, WireHints};
-use super::page_load::{self, Beacon, WireBeacon};
+use super::hints::{WireBrand, WireHints};
+use super::page_load::{self, Beacon, ReadEvent, WireBeacon};
 use super::vitals::{WireEntry, WireNavigation};
-use super::wire::WireField;
+use super::wire::{FieldError, Members, MendedBody, NamedTexts, RawText, WireField, problem};
 
 /// Fields of every object of the format. An error contains only these names: other names come from the sender.
 pub(super) const FIELDS: [&[WireField]; 6] = [
@@ -31,77 +32,94 @@ pub(super) static FORMAT: WireFormat = WireFormat {
     transfer: BeaconTransfer::Post { content_types: &["text/plain", "application/json"] },
     about: "A beacon: a JSON object.",
     parse: parse_input,
+    site_of,
 };
 
-fn parse_input<'a>(input: &WireInput<'a>) -> Result<Beacon<'a>, MalformedBeacon> {
-    parse(input.body)
+fn parse_input<'a>(input: &WireInput<'a>, mended: &'a MendedBody) -> Result<Beacon<'a>, MalformedBeacon> {
+    parse(input.body, mended)
 }
 
+/// `mended` holds the texts that had to be mended.
+///
 /// # Errors
-/// [`MalformedBeacon`], with the path of the field and the fault.
-pub fn parse(body: &[u8]) -> Result<Beacon<'_>, MalformedBeacon> {
+/// [`MalformedBeacon`], when nothing of the beacon can be stored.
+pub fn parse<'a>(body: &'a [u8], mended: &'a MendedBody) -> Result<Beacon<'a>, MalformedBeacon> {
     // `serde` would read a list as the fields in their order.
     if body.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
         return Err(MalformedBeacon::new("body", "must be an object"));
     }
     // One check of the whole body costs less than one of each text.
-    let text = std::str::from_utf8(body).map_err(|_| explain::<WireBeacon<'_>>(body))?;
-    let wire: WireBeacon<'_> = serde_json::from_str(text).map_err(|_| explain::<WireBeacon<'_>>(body))?;
-    page_load::check(wire)
-}
-
-impl<'a> SentHints<'a> {
-    /// # Errors
-    /// [`MalformedBeacon`], with the path of the field and the fault.
-    pub fn parse(&self) -> Result<ClientHints<'a>, MalformedBeacon> {
-        if self.0.is_empty() {
-            return Ok(ClientHints::default());
-        }
-        serde_json::from_str(self.0).map_err(|_| {
-            let MalformedBeacon { path, problem } = explain::<ClientHints<'_>>(self.0.as_bytes());
-            let path = if path == "body" { "ch".to_owned() } else { format!("ch.{path}") };
-            MalformedBeacon { path, problem }
-        })
+    if let Ok(text) = std::str::from_utf8(body)
+        && let Ok(mut wire) = serde_json::from_str::<WireBeacon<'_>>(text)
+    {
+        let events = std::mem::take(&mut wire.events).into_iter().map(ReadEvent::whole);
+        return page_load::check(wire, events, Vec::new());
     }
+    parse_by_fields(mended.mend(body))
 }
 
-/// Reads a body that is not a beacon again, to name the fault and its path without repeating any of the body.
-fn explain<'de, T: Deserialize<'de>>(body: &'de [u8]) -> MalformedBeacon {
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let error = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
-        Ok(_) if std::str::from_utf8(body).is_err() => return MalformedBeacon::new("body", "is not UTF-8"),
-        Ok(_) => return MalformedBeacon::new("body", "has something behind the JSON object"),
-        Err(error) => error,
+/// The site that a body names, if so much of it can be read.
+fn site_of<'a>(input: &WireInput<'a>, mended: &'a MendedBody) -> Option<Cow<'a, str>> {
+    let members: Members<'_> = serde_json::from_str(mended.mend(input.body)).ok()?;
+    members.required::<RawText<'_>>("s").ok().map(|site| site.0)
+}
+
+fn parse_by_fields(json: &str) -> Result<Beacon<'_>, MalformedBeacon> {
+    let mut members: Members<'_> = serde_json::from_str(json).map_err(|error| not_json(json, &error))?;
+    let in_beacon = |(field, problem): FieldError| {
+        MalformedBeacon::new(if field.is_empty() { "body" } else { field }, problem)
     };
-    let path = known_path(error.path());
-    let error = error.into_inner();
+    let no_events: &RawValue = serde_json::from_str("[]").expect("an empty list is JSON");
+    let events = members.replace("e", no_events).map_err(in_beacon)?;
+    let events: Vec<&RawValue> =
+        serde_json::from_str(events.get()).map_err(|error| MalformedBeacon::new("e", problem(&error)))?;
+    let mut lost = Vec::new();
+    let mut wire = WireBeacon::from_members(&members, &mut lost).map_err(in_beacon)?;
+    // Without it two beacons would have the same numbers.
+    if let Some(at) = lost.iter().position(|(field, _)| *field == "o") {
+        return Err(in_beacon(lost.swap_remove(at)));
+    }
+    if lost.iter().any(|(field, _)| *field == "ck")
+        && let Some(value) = members.value("ck")
+    {
+        wire.cookies = NamedTexts::salvage(value);
+        lost.retain(|(field, _)| *field != "ck");
+    }
+    let left_out = lost.into_iter().map(in_beacon).map(LeftOut::field).collect();
+    page_load::check(wire, events.into_iter().map(read_event), left_out)
+}
+
+fn read_event(json: &RawValue) -> ReadEvent<'_> {
+    let (mut lost, mut page) = (Vec::new(), None);
+    let event = Members::parse(json.get()).and_then(|members| {
+        let read = WireEvent::from_members(&members, &mut lost);
+        let mut event = read.inspect_err(|_| page = WireEvent::page_of(&members))?;
+        if lost.iter().any(|(field, _)| *field == "p")
+            && let Some(value) = members.value("p")
+        {
+            event.properties = NamedTexts::salvage(value);
+            lost.retain(|(field, _)| *field != "p");
+        }
+        Ok(event)
+    });
+    ReadEvent { event, page, lost }
+}
+
+/// What keeps a body from being JSON, with its path if it lies in a field of the format.
+fn not_json(json: &str, error: &serde_json::Error) -> MalformedBeacon {
+    let is_data = |error: &serde_json::Error| error.classify() == serde_json::error::Category::Data;
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let path = match serde_path_to_error::deserialize::<_, WireBeacon<'_>>(&mut deserializer) {
+        // A field of a wrong type before the place that is no JSON is not what keeps the body from being read.
+        Err(found) if !is_data(found.inner()) => known_path(found.path()),
+        _ => "body".to_owned(),
+    };
     let problem: Cow<'static, str> = match error.classify() {
         serde_json::error::Category::Eof => "ends before the JSON object does".into(),
-        serde_json::error::Category::Syntax | serde_json::error::Category::Io => {
-            format!("is not JSON at line {}, column {}", error.line(), error.column()).into()
-        }
-        serde_json::error::Category::Data => data_problem(&error.to_string()),
+        serde_json::error::Category::Data => problem(error),
+        _ => format!("is not JSON at line {}, column {}", error.line(), error.column()).into(),
     };
     MalformedBeacon { problem, path }
-}
-
-/// What `serde` expected, without what it found.
-fn data_problem(message: &str) -> Cow<'static, str> {
-    let quoted = |start: &str| message.strip_prefix(start).and_then(|rest| rest.split('`').next());
-    if let Some(name) = quoted("missing field `") {
-        return format!("has no field {name}").into();
-    }
-    if let Some(name) = quoted("duplicate field `") {
-        return format!("has the field {name} twice").into();
-    }
-    match message.rsplit_once("expected ") {
-        Some((_, expected)) => {
-            let expected = expected.split(" at line ").next().unwrap_or_default();
-            let expected = expected.strip_prefix("struct ").map_or(expected, |_| "an object");
-            format!("must be {expected}").into()
-        }
-        None => "does not match the format".into(),
-    }
 }
 
 /// The path as `e[2].k`, up to the first name that the format does not have.

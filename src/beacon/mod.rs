@@ -3,6 +3,9 @@
 //! [`json`] reads version 1 of the wire format (`docs/wire.md`), [`pixel`] the image of one pixel; a further format is a file
 //! beside them and an entry of [`WIRE_FORMATS`]. Texts are still raw: only
 //! `privacy::scrub` removes personal data. An error names the field and the fault and never repeats what was sent.
+//!
+//! Only a fault of the envelope (the version, the site, the page load, the list of events, all pages) refuses a beacon. Another fault costs
+//! a field, or the event that is nothing without it ([`LeftOut`]).
 
 mod error;
 mod event;
@@ -18,7 +21,7 @@ mod tests;
 mod vitals;
 mod wire;
 
-pub use error::MalformedBeacon;
+pub use error::{LeftOut, MalformedBeacon};
 pub use event::{AdAction, BeaconEvent, EventDetail, PageAddress, ScriptError};
 pub use format::{BeaconTransfer, WireFormat, WireInput};
 pub use hints::{ClientHints, SentHints};
@@ -26,4 +29,4 @@ pub use limits::{MAX_AGE_MS, MAX_BODY, MAX_COOKIES, MAX_EVENTS, MAX_PROPS};
 pub use page_load::{Beacon, VERSION};
 pub use registry::WIRE_FORMATS;
 pub use vitals::WebVitals;
-pub use wire::RawText;
+pub use wire::{MendedBody, RawText, short_decimal};

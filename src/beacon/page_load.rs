@@ -5,14 +5,17 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-use super::error::MalformedBeacon;
-use super::event::{self, BeaconEvent, WireEvent};
+use super::error::{LeftOut, MalformedBeacon};
+use super::event::{self, BeaconEvent, PageAddress, WireEvent};
 use super::hints::SentHints;
 use super::limits::{MAX_COOKIES, MAX_EVENTS, MAX_PAGE_LOAD, MAX_TAG};
-use super::wire::{Flag, NamedTexts, RawText, WholeNumber, wire_object};
+use super::wire::{FieldError, Flag, NamedTexts, RawText, WholeNumber, wire_object};
 
 /// The version of the wire format that is read.
 pub const VERSION: u64 = 1;
+
+/// What is wrong with a beacon whose first event has no page.
+const NO_PAGE: &str = "is missing: the beacon or its first event needs the page's address";
 
 /// What one page sent at once. The default is an empty beacon without a site.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -40,8 +43,12 @@ pub struct Beacon<'a> {
     /// Cookies that the page's script element names.
     pub cookies: Vec<(RawText<'a>, RawText<'a>)>,
     pub hints: SentHints<'a>,
-    /// 1 to [`MAX_EVENTS`] events; the first has a page address.
+    /// Whether the first page address of the events is that of the beacon.
+    pub names_page: bool,
+    /// At most [`MAX_EVENTS`] events, in the order of their index; the first has a page address. None if all were left out.
     pub events: Vec<BeaconEvent<'a>>,
+    /// What of the beacon was not kept.
+    pub left_out: Vec<LeftOut>,
 }
 
 wire_object! {
@@ -61,6 +68,12 @@ wire_object! {
         /// The page's clock when the beacon is sent, ms. The ages of events count from it.
         #[serde(rename = "at", default)]
         sent_at: Option<f64>,
+        /// Page address, `http` or `https`, of the first event.
+        #[serde(rename = "u", borrow, default)]
+        page_url: Option<RawText<'a>>,
+        /// Referrer of that page.
+        #[serde(rename = "r", borrow, default)]
+        referrer: RawText<'a>,
         /// Screen width in CSS px, at most 65,535.
         #[serde(rename = "w", default)]
         screen_width: WholeNumber,
@@ -84,31 +97,56 @@ wire_object! {
         automated: Flag,
         /// Cookies that the page's script element names.
         #[serde(rename = "ck", borrow, default)]
-        cookies: NamedTexts<'a, MAX_COOKIES>,
+        pub(super) cookies: NamedTexts<'a, MAX_COOKIES>,
         /// Client hints.
         #[serde(rename = "ch", borrow, default)]
         hints: Option<SentHints<'a>>,
         /// The events: 1 to 100.
         #[serde(rename = "e", borrow)]
-        events: Vec<WireEvent<'a>>,
+        pub(super) events: Vec<WireEvent<'a>>,
     }
 }
 
-pub(super) fn check(wire: WireBeacon<'_>) -> Result<Beacon<'_>, MalformedBeacon> {
+/// An event as far as it could be read, and the fields that could not.
+pub(super) struct ReadEvent<'a> {
+    pub(super) event: Result<WireEvent<'a>, FieldError>,
+    /// The page of an event that could not be read.
+    pub(super) page: Option<PageAddress<'a>>,
+    pub(super) lost: Vec<FieldError>,
+}
+
+impl<'a> ReadEvent<'a> {
+    pub(super) fn whole(event: WireEvent<'a>) -> Self {
+        Self { event: Ok(event), page: None, lost: Vec::new() }
+    }
+}
+
+/// Checks a beacon whose events are given by themselves. `left_out` names what was lost before.
+///
+/// # Errors
+/// With the field without which nothing of the beacon can be stored.
+pub(super) fn check<'a>(
+    wire: WireBeacon<'a>,
+    events: impl ExactSizeIterator<Item = ReadEvent<'a>>,
+    mut left_out: Vec<LeftOut>,
+) -> Result<Beacon<'a>, MalformedBeacon> {
     if wire.version.0 != VERSION {
         return Err(MalformedBeacon::new("v", "must be 1"));
     }
     let page_load = page_load(&wire.page_load)?;
-    if wire.events.is_empty() || wire.events.len() > MAX_EVENTS {
+    if !(1..=MAX_EVENTS).contains(&events.len()) {
         return Err(MalformedBeacon::new("e", format!("must hold 1 to {MAX_EVENTS} events")));
     }
     let first_seq = u32::try_from(wire.first_seq.0)
         .ok()
         .filter(|first| first.checked_add(MAX_EVENTS as u32).is_some())
         .ok_or_else(|| MalformedBeacon::new("o", "must be below 2^32 - 100"))?;
-    if wire.cookies.0.len() > MAX_COOKIES {
-        return Err(MalformedBeacon::new("ck", format!("must hold at most {MAX_COOKIES} cookies")));
+    if wire.cookies.lost > 0 {
+        let problem = format!("has {} without a value or over the limit of {MAX_COOKIES}", wire.cookies.lost);
+        left_out.push(LeftOut::field(MalformedBeacon::new("ck", problem)));
     }
+    let shared = wire.page_url.map(|url| PageAddress { url: url.0, referrer: wire.referrer.0 });
+    let KeptEvents { events, names_page, .. } = check_events(events, shared, wire.sent_at, &mut left_out)?;
     Ok(Beacon {
         site: wire.site.0,
         page_load,
@@ -120,36 +158,119 @@ pub(super) fn check(wire: WireBeacon<'_>) -> Result<Beacon<'_>, MalformedBeacon>
         cookies_enabled: wire.cookies_enabled.0,
         touch_points: u8::try_from(wire.touch_points.0).unwrap_or(u8::MAX),
         automated: wire.automated.0,
-        cookies: wire.cookies.0,
+        cookies: wire.cookies.texts,
         hints: wire.hints.unwrap_or_default(),
-        events: check_events(wire.events, wire.sent_at)?,
+        names_page,
+        events,
+        left_out,
     })
 }
 
 fn check_events<'a>(
-    wire: Vec<WireEvent<'a>>,
+    wire: impl ExactSizeIterator<Item = ReadEvent<'a>>,
+    shared: Option<PageAddress<'a>>,
     sent_at: Option<f64>,
-) -> Result<Vec<BeaconEvent<'a>>, MalformedBeacon> {
-    let mut events: Vec<BeaconEvent<'_>> = Vec::with_capacity(wire.len());
-    let mut last_named = None;
-    for (index, event) in wire.into_iter().enumerate() {
-        let mut event = event::check(event, sent_at)
-            .map_err(|(field, problem)| MalformedBeacon::new(format!("e[{index}].{field}"), problem))?;
-        if index == 0 && event.page.is_none() {
-            let problem = "is missing: the first event needs its page's address";
-            return Err(MalformedBeacon::new("e[0].u", problem));
+    left_out: &mut Vec<LeftOut>,
+) -> Result<KeptEvents<'a>, MalformedBeacon> {
+    let mut kept = KeptEvents::new(wire.len(), shared);
+    let mut first_fault = None;
+    for (index, ReadEvent { event, page, mut lost }) in (0..).zip(wire) {
+        if let Some(page) = page {
+            kept.name_page(page);
         }
-        // The script names the page in every event. The same page need not be scrubbed again.
-        if event.page.is_some() {
-            if last_named.is_some_and(|named: usize| events[named].page == event.page) {
-                event.page = None;
-            } else {
-                last_named = Some(index);
+        let fault = |(field, problem): FieldError| {
+            let dot = if field.is_empty() { "" } else { "." };
+            MalformedBeacon::new(format!("e[{index}]{dot}{field}"), problem)
+        };
+        match event.and_then(|event| kept.add(event, index, sent_at, &mut lost)) {
+            Ok(()) => left_out.extend(lost.into_iter().map(fault).map(LeftOut::field)),
+            Err(error) => {
+                let fault = fault(error);
+                first_fault.get_or_insert_with(|| match kept.lacks_page {
+                    true => MalformedBeacon::new("u", NO_PAGE),
+                    false => fault.clone(),
+                });
+                left_out.push(LeftOut::event(fault));
             }
         }
-        events.push(event);
     }
-    Ok(events)
+    match first_fault {
+        Some(fault) if kept.page.is_none() => Err(fault),
+        _ => Ok(kept),
+    }
+}
+
+#[derive(Default)]
+struct KeptEvents<'a> {
+    events: Vec<BeaconEvent<'a>>,
+    /// Place in `events` of the last one that names its page.
+    last_named: Option<usize>,
+    /// A page that no kept event has yet: those that named it were left out.
+    next_page: Option<PageAddress<'a>>,
+    /// What named the last page, also for events that were not kept.
+    page: Option<PageSource>,
+    /// Whether an event was left out for lack of a page.
+    lacks_page: bool,
+    /// Whether the first page address of the kept events is that of the beacon.
+    names_page: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PageSource {
+    Beacon,
+    Event,
+}
+
+impl<'a> KeptEvents<'a> {
+    /// `shared` is the page of the beacon, which its first event need not name.
+    fn new(events: usize, shared: Option<PageAddress<'a>>) -> Self {
+        Self {
+            events: Vec::with_capacity(events),
+            page: shared.is_some().then_some(PageSource::Beacon),
+            next_page: shared,
+            ..Self::default()
+        }
+    }
+
+    fn name_page(&mut self, page: PageAddress<'a>) {
+        self.next_page = Some(page);
+        self.page = Some(PageSource::Event);
+    }
+
+    /// Keeps an event. Without a page of its own it is on the page of the event before, also if that one was left out.
+    ///
+    /// # Errors
+    /// With the field without which the event cannot be kept.
+    fn add(
+        &mut self,
+        mut event: WireEvent<'a>,
+        index: u32,
+        sent_at: Option<f64>,
+        lost: &mut Vec<FieldError>,
+    ) -> Result<(), FieldError> {
+        if let Some(page) = event.take_page()? {
+            self.name_page(page);
+        } else if let Some(at) = lost.iter().position(|(field, _)| *field == "u") {
+            return Err(lost.swap_remove(at));
+        }
+        let mut event = event::check(event, index, sent_at, lost).map_err(|(missing, problem)| {
+            // It is missing because it could not be read.
+            let at = lost.iter().position(|(field, _)| *field == missing);
+            at.map_or((missing, problem), |at| lost.swap_remove(at))
+        })?;
+        // A sender may name the page in every event. The same page need not be scrubbed again.
+        let named = self.last_named.and_then(|last| self.events[last].page.as_ref());
+        event.page = self.next_page.take().filter(|page| named != Some(page));
+        if event.page.is_some() {
+            self.names_page |= self.last_named.is_none() && self.page == Some(PageSource::Beacon);
+            self.last_named = Some(self.events.len());
+        } else if named.is_none() {
+            self.lacks_page = true;
+            return Err(("u", "is missing, and no event before names a page".into()));
+        }
+        self.events.push(event);
+        Ok(())
+    }
 }
 
 /// A language tag or zone name, or empty when it cannot be one: other texts must not reach the disk this way.

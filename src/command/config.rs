@@ -4,8 +4,9 @@ use std::io::Write;
 
 use clap::Subcommand;
 
-use crate::app::{Exit, ExitError};
+use crate::app::{self, CheckedFor, Exit, ExitError};
 use crate::command::arguments::CommonArguments;
+use crate::command::exemption::{self, Exemption};
 use crate::config::{Config, StoreConfig};
 use crate::enrich::lists;
 
@@ -17,27 +18,40 @@ pub(crate) struct ConfigArguments {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Check the file and the environment; exit with 3 and list every problem if something is wrong.
-    Check,
+    /// Check the settings and all that they name: addresses, files, directories. Exit with 3 and list every problem if something is wrong.
+    Check {
+        /// Print each condition of a consent exemption, and whether the settings meet it. Exit with 1 if a setting breaks one.
+        #[arg(long, value_enum)]
+        exempt: Option<Exemption>,
+    },
 }
 
 /// # Errors
 /// With every problem of the configuration.
 pub(crate) fn run(arguments: ConfigArguments, common: &CommonArguments) -> Result<(), ExitError> {
     match arguments.command {
-        ConfigCommand::Check => check(common),
+        ConfigCommand::Check { exempt } => check(exempt, common),
     }
 }
 
-fn check(common: &CommonArguments) -> Result<(), ExitError> {
-    let config = common.load()?;
+fn check(exempt: Option<Exemption>, common: &CommonArguments) -> Result<(), ExitError> {
+    let wrong = |error| ExitError::new(Exit::Configuration, error);
+    let mut read = common.reader()().map_err(wrong)?;
+    app::check(&mut read, CheckedFor::Operator, &[]);
+    let (config, remarks) = read.complete().map_err(wrong)?;
     lists::install(&config.lists).map_err(|error| ExitError::new(Exit::Configuration, error))?;
     let source =
         common.config_file().map_or_else(|| "defaults".to_owned(), |file| file.display().to_string());
     let mut out = std::io::stdout().lock();
     writeln!(out, "{source}: the configuration is right")?;
+    for (_, remark) in remarks.lines() {
+        writeln!(out, "  note     {remark}")?;
+    }
     summary(&config, &mut out)?;
-    Ok(())
+    match exempt {
+        Some(Exemption::Cnil) => exemption::print(&config, &mut out),
+        None => Ok(()),
+    }
 }
 
 fn summary(config: &Config, out: &mut impl Write) -> std::io::Result<()> {

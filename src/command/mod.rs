@@ -3,11 +3,15 @@
 //! A failed command returns an [`ExitError`] with its exit code. [`run`] prints the error with its causes.
 
 mod arguments;
+mod backup;
+mod completions;
 mod config;
 mod demo;
+mod exemption;
 mod explain;
 mod geo;
 mod key;
+mod man;
 mod report;
 mod serve;
 mod spool;
@@ -17,10 +21,11 @@ mod token;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::app::ExitError;
 use crate::command::arguments::CommonArguments;
+use crate::config::StoreConfig;
 use crate::error_chain::{causes, error_chain};
 
 /// A privacy-preserving web analytics collector.
@@ -39,10 +44,14 @@ enum FootfallCommand {
     Serve(serve::ServeArguments),
     /// Check the configuration.
     Config(config::ConfigArguments),
+    /// Back up the events, the figures and the spool, also while a collector runs.
+    Backup(backup::BackupArguments),
+    /// Restore a backup into an empty data directory.
+    Restore(backup::RestoreArguments),
     /// Run the embedded store on its own.
     Embedded(store::EmbeddedArguments),
     /// Show the row that a beacon would become: JSON lines in, JSON lines out.
-    Explain(explain::ExplainArguments),
+    Explain(Box<explain::ExplainArguments>),
     /// Fetch place files.
     Geo(geo::GeoArguments),
     /// Show the key of pseudonyms, or replace it before its time.
@@ -61,6 +70,10 @@ enum FootfallCommand {
     Token(token::TokenArguments),
     /// Compare the store with what was received; exit with 4 if an event is missing or stored twice.
     Verify(store::VerifyArguments),
+    /// Print the completions of a shell for this command line.
+    Completions(completions::CompletionsArguments),
+    /// Print the manual page of the program, or write those of all commands.
+    Man(man::ManArguments),
 }
 
 /// Advice when the store refuses a login: its error does not say where the passwords are.
@@ -69,16 +82,32 @@ const LOGIN_ADVICE: &str = "the passwords of the embedded store are in `store.pa
                             `store.password_file`";
 
 /// Advice when nothing listens where the store should be: the error of the connection does not say what was called.
-const CONNECT_ADVICE: &str = "no store answers: `footfall serve` starts the embedded one; `footfall config check` shows the address \
-                              that was tried (`store.listen`, or `store.url` of a server)";
+fn connect_advice(common: &CommonArguments) -> String {
+    match common.load().map(|config| config.store) {
+        Ok(StoreConfig::Embedded { listen, .. }) => format!(
+            "no store answers at {listen} (`store.listen`): `footfall serve` starts it; see whether that runs, and with the same \
+             configuration"
+        ),
+        Ok(StoreConfig::Server { url, .. }) => {
+            format!(
+                "no store answers at {url} (`store.url`): see whether ClickHouse runs there and the address is right"
+            )
+        }
+        Err(_) => {
+            "no store answers; `footfall config check` says what is wrong with the configuration".to_owned()
+        }
+    }
+}
 
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         FootfallCommand::Serve(arguments) => serve::run(&arguments, &cli.common),
         FootfallCommand::Config(arguments) => config::run(arguments, &cli.common),
+        FootfallCommand::Backup(arguments) => backup::back_up(&arguments, &cli.common),
+        FootfallCommand::Restore(arguments) => backup::restore(&arguments, &cli.common),
         FootfallCommand::Embedded(arguments) => store::run_embedded(arguments),
-        FootfallCommand::Explain(arguments) => explain::run(arguments, &cli.common),
+        FootfallCommand::Explain(arguments) => explain::run(*arguments, &cli.common),
         FootfallCommand::Geo(arguments) => geo::run(arguments),
         FootfallCommand::Key(arguments) => key::run(arguments, &cli.common),
         FootfallCommand::Demo(arguments) => demo::run(&arguments, &cli.common),
@@ -88,18 +117,33 @@ pub fn run() -> ExitCode {
         FootfallCommand::Spool(arguments) => spool::run(arguments, &cli.common),
         FootfallCommand::Token(arguments) => token::run(arguments, &cli.common),
         FootfallCommand::Verify(arguments) => store::run_verify(arguments, &cli.common),
+        FootfallCommand::Completions(arguments) => completions::run(&arguments, Cli::command()),
+        FootfallCommand::Man(arguments) => man::run(&arguments, Cli::command()),
     };
     match result {
+        // Whoever read the output has seen enough: `| head`.
+        Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            print_error(&error);
+            print_error(&error, &cli.common);
             ExitCode::from(error.exit() as u8)
         }
     }
 }
 
+/// Whether a command ended because its standard output was closed. Other pipes and connections are part of a longer error.
+fn is_closed_output(error: &ExitError) -> bool {
+    let cause = error.cause();
+    let kind = match (cause.downcast_ref::<std::io::Error>(), cause.downcast_ref::<serde_json::Error>()) {
+        (Some(error), _) => Some(error.kind()),
+        (None, Some(error)) => error.io_error_kind(),
+        (None, None) => None,
+    };
+    kind == Some(std::io::ErrorKind::BrokenPipe)
+}
+
 /// Prints an error and its causes, one a line, to standard error.
-fn print_error(error: &ExitError) {
+fn print_error(error: &ExitError, common: &CommonArguments) {
     let mut out = std::io::stderr().lock();
     // When standard error is closed, only the exit code tells.
     let _ = writeln!(out, "footfall: {}", error.cause());
@@ -110,6 +154,6 @@ fn print_error(error: &ExitError) {
         let _ = writeln!(out, "  {LOGIN_ADVICE}");
     }
     if error_chain(error.cause()).contains("client error (Connect)") {
-        let _ = writeln!(out, "  {CONNECT_ADVICE}");
+        let _ = writeln!(out, "  {}", connect_advice(common));
     }
 }

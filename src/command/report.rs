@@ -8,8 +8,8 @@ use clap::ValueEnum;
 use crate::app::{Exit, ExitError};
 use crate::command::arguments::CommonArguments;
 use crate::report::{self, RawReportRequest, Reports, catalogue, table};
-use crate::store::Client;
 use crate::store::days::OpenDays;
+use crate::store::{Client, sql};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArguments {
@@ -45,7 +45,7 @@ pub(crate) struct ReportArguments {
     /// Begin CSV with a byte-order mark, so that Excel reads it as UTF-8.
     #[arg(long)]
     bom: bool,
-    /// Print the query instead of running it.
+    /// Print the query with its parameters instead of running it, for `footfall query -`.
     #[arg(long)]
     sql: bool,
 }
@@ -70,9 +70,8 @@ pub(crate) fn run(arguments: ReportArguments, common: &CommonArguments) -> Resul
         return print(&table::catalogue(catalogue::all(), table::width()));
     };
     let config = common.load()?;
-    let sites: Vec<&str> = config.sites.iter().map(|site| &*site.id).collect();
     let usage = |error| ExitError::new(Exit::Usage, error);
-    let reports = Reports::new(Client::reading(&config), config.timezone.clone(), &sites)
+    let reports = Reports::new(Client::reading(&config), config.timezone.clone(), &config.sites.ids())
         .map_err(|error| ExitError::new(Exit::Configuration, error))?
         .with_k(arguments.k);
     // Whoever may not write to the store reads what was last computed. The computation would end with this process.
@@ -82,10 +81,11 @@ pub(crate) fn run(arguments: ReportArguments, common: &CommonArguments) -> Resul
     let reports = open_days.into_iter().fold(reports, Reports::with_open_days);
     let request = reports.parse(&raw(&arguments, name)).map_err(usage)?;
     if arguments.sql {
-        let (sql, parameters) = reports.query(&request);
+        let (text, parameters) = reports.query(&request);
         let values: String =
-            parameters.iter().map(|(name, value)| format!("-- {name} = {value:?}\n")).collect();
-        return print(&format!("{values}{sql}"));
+            parameters.iter().map(|(name, value)| format!("{}\n", sql::set_parameter(name, value))).collect();
+        let title = "-- For `footfall query -`, or `clickhouse-client --multiquery`.";
+        return print(&format!("{title}\n{values}{};\n", text.trim_end()));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(reports.run(request))?;
@@ -109,10 +109,6 @@ fn raw(arguments: &ReportArguments, name: &str) -> RawReportRequest {
     }
 }
 
-/// A reader that closes the pipe (`| head`) causes no error.
 fn print(text: &str) -> Result<(), ExitError> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
+    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
 }

@@ -14,5 +14,5 @@ pub(super) struct ServeArguments {
 }
 
 pub(super) fn run(arguments: &ServeArguments, common: &CommonArguments) -> Result<(), ExitError> {
-    app::serve(arguments.log, arguments.log_level, || common.read(), async || Ok(()))
+    app::serve(arguments.log, arguments.log_level, common.reader(), async || Ok(()))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -13,8 +14,10 @@ use super::raw::{ConfigProblems, ConfigSection, RawValue, SettingLocation};
 use super::site::{Site, Sites};
 use super::site_check;
 use super::value::{
-    address, bytes, duration, flag, identifier, network, number, path, secret_file, store_url, text, timezone,
+    address, bytes, duration, flag, host_name, identifier, network, number, path, public_url, secret_file,
+    store_url, text, timezone,
 };
+use super::written::WrittenSettings;
 
 /// Most rows of one segment: a segment is one insert block of the store.
 pub const MAX_SEAL_ROWS: u32 = 500_000;
@@ -32,9 +35,15 @@ const TABLES: [&str; 6] = ["store", "spool", "limits", "tls", "access", "lists"]
 type Values = BTreeMap<String, (RawValue, SettingLocation)>;
 
 /// Checks a file's text and the environment; notes every problem.
-pub(super) fn check(file: &str, environment: &[(String, String)], problems: &mut ConfigProblems) -> Config {
+pub(super) fn check(
+    file: &str,
+    environment: &[(String, String)],
+    problems: &mut ConfigProblems,
+) -> (Config, WrittenSettings) {
     let mut values = RawValue::parse(file, problems);
     overlay(&mut values, environment);
+    let written = WrittenSettings::new(&values);
+    let key_location = written.location("key");
     let mut top = ConfigSection::new("", (values, SettingLocation::Line(1)), problems);
     let store = top.raw("store");
     let tls = top.raw("tls");
@@ -47,6 +56,7 @@ pub(super) fn check(file: &str, environment: &[(String, String)], problems: &mut
         listen: top.read("listen", address).unwrap_or(SocketAddr::from(([0, 0, 0, 0], 8080))),
         admin: top.read("admin", address).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9090))),
         reports: top.read("reports", address).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8090))),
+        public_url: top.read("public_url", public_url),
         data: top.read("data", path).unwrap_or_else(|| "./data".into()),
         key: top.read("key", path).unwrap_or_else(|| "/dev/shm/footfall".into()),
         key_on_disk: top.read("key_on_disk", flag).unwrap_or(false),
@@ -63,8 +73,28 @@ pub(super) fn check(file: &str, environment: &[(String, String)], problems: &mut
         store: read_store(store, top.problems),
         sites: read_sites(sites, top.problems),
     };
+    if let Some(inside) = key_inside_data(&config) {
+        let what = format!(
+            "key must not lie in {}: {} uses it; choose a directory of its own",
+            inside.1.display(),
+            inside.0
+        );
+        top.problems.note(&key_location, what);
+    }
     top.finish();
-    config
+    (config, written)
+}
+
+/// The part of the data in which the key's directory lies, and its user. The spool locks a file that has the name of the key's lock. The
+/// engine may read all of its own directory, and would read the key to whoever may send it statements.
+fn key_inside_data(config: &Config) -> Option<(&'static str, PathBuf)> {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let key = absolute(&config.key);
+    let parts = [("the spool", "spool"), ("the embedded store", "store")];
+    parts
+        .into_iter()
+        .map(|(user, name)| (user, absolute(&config.data.join(name))))
+        .find(|(_, part)| key.starts_with(part))
 }
 
 /// Applies `FOOTFALL_*` variables to the values of the file. A variable that is not a setting is kept under its name, so
@@ -144,7 +174,7 @@ fn read_access(value: Option<(RawValue, SettingLocation)>, problems: &mut Config
     let mut section = section("access", value, problems);
     let access = AccessConfig {
         loopback_tokens: section.read("loopback_tokens", flag).unwrap_or(false),
-        hosts: section.list("hosts", text).unwrap_or_default(),
+        hosts: section.list("hosts", host_name).unwrap_or_default(),
     };
     section.finish();
     access
@@ -204,8 +234,10 @@ fn read_store(value: Option<(RawValue, SettingLocation)>, problems: &mut ConfigP
         Some(table) => table,
     };
     let mut section = section("store", Some(value), problems);
+    let (listen_at, native_at) = (section.location("listen"), section.location("native"));
     let listen = section.read("listen", address).unwrap_or(default);
     let native = section.read("native", address);
+    check_store_listeners(&mut section, (listen, listen_at), (native, native_at));
     let unconfined = section.read("unconfined", flag).unwrap_or(false);
     let url = section.read("url", store_url);
     let database = section.read("database", identifier).unwrap_or_else(|| DATABASE.to_owned());
@@ -216,6 +248,26 @@ fn read_store(value: Option<(RawValue, SettingLocation)>, problems: &mut ConfigP
     match url {
         Some(url) => StoreConfig::Server { url, database, user, password, cluster },
         None => StoreConfig::Embedded { listen, native, unconfined },
+    }
+}
+
+/// The engine has one IP address for both of its protocols, and a port of its own for each.
+fn check_store_listeners(
+    section: &mut ConfigSection<'_>,
+    (listen, listen_at): (SocketAddr, Option<SettingLocation>),
+    (native, native_at): (Option<SocketAddr>, Option<SettingLocation>),
+) {
+    const NO_PORT: &str = "must have a port: the store cannot listen on one that the system chooses";
+    if listen.port() == 0 {
+        section.note_read(listen_at, "listen", NO_PORT);
+    }
+    let Some(native) = native else { return };
+    if native.port() == 0 {
+        section.note_read(native_at, "native", NO_PORT);
+    } else if native.ip() != listen.ip() {
+        let what =
+            format!("must have the IP address of store.listen, {}, and not {}", listen.ip(), native.ip());
+        section.note_read(native_at, "native", &what);
     }
 }
 
@@ -240,6 +292,9 @@ fn read_sites(value: Option<(RawValue, SettingLocation)>, problems: &mut ConfigP
         problems.note(&location, "site must be a list of tables: write [[site]]");
         return Sites::default();
     };
+    if items.is_empty() {
+        problems.note(&location, "site must have at least one site: write [[site]] with an id and hosts");
+    }
     let mut seen: BTreeMap<String, SettingLocation> = BTreeMap::new();
     let mut sites = Vec::with_capacity(items.len());
     for item in items {

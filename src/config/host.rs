@@ -1,5 +1,7 @@
 //! Hosts: the patterns of a site, and the host of a web address.
 
+use std::fmt;
+
 /// A host name; `*.` and a host name for all its subdomains, but not itself; or `*` for any host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostPattern {
@@ -8,6 +10,16 @@ pub enum HostPattern {
     Below(String),
     /// Any host: for trials.
     Any,
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(host) => f.write_str(host),
+            Self::Below(suffix) => write!(f, "*{suffix}"),
+            Self::Any => f.write_str("any host"),
+        }
+    }
 }
 
 impl HostPattern {

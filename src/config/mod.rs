@@ -13,13 +13,15 @@ mod site_check;
 #[cfg(test)]
 mod tests;
 mod value;
+mod written;
 
 pub use check::{DEFAULT_SEAL_BYTES, MAX_SEAL_ROWS};
 pub use host::HostPattern;
 pub(crate) use host::WebAddress;
-pub use load::ConfigError;
+pub use load::{ConfigError, ReadConfig};
 pub use model::{
-    AccessConfig, ClientLimits, Config, DATABASE, ListFiles, SpoolLimits, StoreConfig, TlsConfig,
+    AccessConfig, BrowserUrl, ClientLimits, Config, DATABASE, ListFiles, SpoolLimits, StoreConfig, TlsConfig,
 };
-pub use raw::ConfigProblems;
+pub use raw::{ConfigProblems, Severity};
 pub use site::{CookieRule, DropBots, NamePatterns, Retention, SignatureRules, Site, Sites};
+pub(crate) use written::WrittenSettings;

@@ -20,6 +20,8 @@ pub struct Config {
     pub admin: SocketAddr,
     /// Report API and page; loopback by default.
     pub reports: SocketAddr,
+    /// The address under which browsers reach `listen`, without a slash at the end; absent, if nobody said.
+    pub public_url: Option<String>,
     /// The directory of the spool (`data/spool`) and the embedded store (`data/store`).
     pub data: PathBuf,
     /// The directory of the key file; on a RAM-backed file system unless `key_on_disk`.
@@ -57,6 +59,36 @@ pub struct ListFiles {
     pub referrer_spam: Option<PathBuf>,
     /// Autonomous systems of data centres.
     pub data_centres: Option<PathBuf>,
+}
+
+/// The address under which browsers reach the collector, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrowserUrl {
+    /// Without a slash at the end.
+    pub address: String,
+    /// Whether only browsers on this machine can use it, because nobody set `public_url`.
+    pub is_local: bool,
+}
+
+impl Config {
+    /// The address under which browsers reach the script and send beacons: `public_url`, or else that of `listen`.
+    pub fn browser_url(&self) -> BrowserUrl {
+        self.browser_url_of(self.listen)
+    }
+
+    /// The same, when `listen` has the port that the system chose for port 0.
+    pub fn browser_url_of(&self, listen: SocketAddr) -> BrowserUrl {
+        if let Some(url) = &self.public_url {
+            return BrowserUrl { address: url.clone(), is_local: false };
+        }
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let host = match listen {
+            all if all.ip().is_unspecified() => format!("localhost:{}", all.port()),
+            one => one.to_string(),
+        };
+        let is_local = listen.ip().is_unspecified() || listen.ip().to_canonical().is_loopback();
+        BrowserUrl { address: format!("{scheme}://{host}"), is_local }
+    }
 }
 
 /// A certificate chain and its key, both PEM. The listener reads them again when they change.

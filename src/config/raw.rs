@@ -3,42 +3,95 @@
 //! A [`ConfigSection`] returns each value once, by its key; keys that are left at the end are unknown. A bad value is noted
 //! and replaced by its default, so that all problems are found. Then the whole configuration is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+/// What a problem does to `footfall serve`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It refuses to start.
+    Stops,
+    /// It starts and accepts beacons, but cannot do a part of its work.
+    Degrades,
+    /// It works, and the operator should know all the same.
+    Remark,
+}
+
+#[derive(Debug, Clone)]
+struct Problem {
+    location: SettingLocation,
+    severity: Severity,
+    what: String,
+}
+
+/// Letters by which a misspelt key may differ from the one that is suggested.
+const MAX_TYPOS: usize = 2;
+
 /// Every problem of a configuration, in the order of the file.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ConfigProblems {
-    found: Vec<(SettingLocation, String)>,
+    found: Vec<Problem>,
+    /// The name of the file, for messages.
+    file: String,
+    /// Keys of settings that have a problem: their default stands in the configuration, and is not worth a second problem.
+    refused: BTreeSet<String>,
 }
 
 impl ConfigProblems {
+    pub(super) fn new(file: &str) -> Self {
+        Self { file: file.to_owned(), ..Self::default() }
+    }
+
     pub(super) fn note(&mut self, location: &SettingLocation, what: impl Into<String>) {
-        self.found.push((location.clone(), what.into()));
+        self.add(location, Severity::Stops, what.into());
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.found.is_empty()
+    pub(super) fn add(&mut self, location: &SettingLocation, severity: Severity, what: String) {
+        self.found.push(Problem { location: location.clone(), severity, what });
     }
 
-    /// Sorts the problems by line; those of variables come last.
+    pub(super) fn refuse(&mut self, key: &str) {
+        self.refused.insert(key.to_owned());
+    }
+
+    pub(super) fn is_refused(&self, key: &str) -> bool {
+        self.refused.contains(key)
+    }
+
+    /// Whether there is a problem that is at least so severe.
+    pub(super) fn has(&self, severity: Severity) -> bool {
+        self.found.iter().any(|problem| problem.severity <= severity)
+    }
+
+    /// Sorts the problems by line. Those of defaults and variables come last.
     pub(super) fn sorted(mut self) -> Self {
-        self.found.sort_by_key(|(location, _)| match location {
-            SettingLocation::Line(line) => *line,
-            SettingLocation::Variable(_) => usize::MAX,
+        self.found.sort_by_key(|problem| match problem.location {
+            SettingLocation::Line(line) => line,
+            SettingLocation::Default | SettingLocation::Variable(_) => usize::MAX,
         });
         self
+    }
+
+    /// Each problem with its severity, as one line of text.
+    pub fn lines(&self) -> impl Iterator<Item = (Severity, String)> {
+        self.found.iter().map(|Problem { location, severity, what }| {
+            let line = match location {
+                SettingLocation::Line(_) => format!("{}, {location}: {what}", self.file),
+                SettingLocation::Default | SettingLocation::Variable(_) => format!("{location}: {what}"),
+            };
+            (*severity, line)
+        })
     }
 }
 
 impl fmt::Display for ConfigProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (location, what)) in self.found.iter().enumerate() {
+        for (index, (_, line)) in self.lines().enumerate() {
             let end = if index == 0 { "" } else { "\n" };
-            write!(f, "{end}  {location}: {what}")?;
+            write!(f, "{end}  {line}")?;
         }
         Ok(())
     }
@@ -50,6 +103,8 @@ pub(super) enum SettingLocation {
     Line(usize),
     /// Name of an environment variable.
     Variable(String),
+    /// Nowhere: the setting has its default.
+    Default,
 }
 
 impl fmt::Display for SettingLocation {
@@ -57,6 +112,7 @@ impl fmt::Display for SettingLocation {
         match self {
             Self::Line(line) => write!(f, "line {line}"),
             Self::Variable(name) => f.write_str(name),
+            Self::Default => f.write_str("default"),
         }
     }
 }
@@ -202,6 +258,15 @@ impl<'p> ConfigSection<'p> {
         self.read(key, read)
     }
 
+    /// Whether the setting is written as a list without items.
+    pub(super) fn is_empty_list(&self, key: &str) -> bool {
+        self.values.get(key).is_some_and(|(value, _)| match value {
+            RawValue::List(items) => items.is_empty(),
+            RawValue::Text(text) => text.split(',').all(|item| item.trim().is_empty()),
+            _ => false,
+        })
+    }
+
     /// The items of a list, each read by `read`. A text, as in a variable, is split at commas.
     pub(super) fn list<T>(
         &mut self,
@@ -259,29 +324,22 @@ impl<'p> ConfigSection<'p> {
     /// Reports the keys that are left as unknown.
     pub(super) fn finish(mut self) {
         for (key, (_, location)) in std::mem::take(&mut self.values) {
-            let near = self.known.iter().find(|name| alike(name, &key));
-            let hint = near.map_or_else(String::new, |name| format!("; did you mean {name:?}?"));
+            let distances = self.known.iter().map(|name| (strsim::levenshtein(name, &key), name));
+            let near = distances.filter(|(distance, _)| *distance <= MAX_TYPOS).min();
+            let hint = near.map_or_else(String::new, |(_, name)| format!("; did you mean {name:?}?"));
             self.note(&location, &key, &format!("is not a setting{hint}"));
         }
     }
 
     fn note(&mut self, location: &SettingLocation, key: &str, what: &str) {
-        self.problems.note(location, format!("{}{key} {what}", self.prefix));
+        let key = format!("{}{key}", self.prefix);
+        self.problems.note(location, format!("{key} {what}"));
+        self.problems.refuse(&key);
     }
-}
 
-/// Whether the Levenshtein distance of two names is at most 2.
-fn alike(left: &str, right: &str) -> bool {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in right.iter().enumerate() {
-            let changed = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
+    /// Notes a problem of a value that was read already, and where it was written.
+    pub(super) fn note_read(&mut self, location: Option<SettingLocation>, key: &str, what: &str) {
+        let location = location.unwrap_or_else(|| self.location.clone());
+        self.note(&location, key, what);
     }
-    row[right.len()] <= 2
 }

@@ -140,6 +140,13 @@ impl Sites {
         self.by_id.get(id)
     }
 
+    /// The ids, in order.
+    pub fn ids(&self) -> Vec<String> {
+        let mut ids: Vec<String> = self.iter().map(|site| site.id.to_string()).collect();
+        ids.sort_unstable();
+        ids
+    }
+
     /// In no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Site>> {
         self.by_id.values()

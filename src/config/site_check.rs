@@ -23,6 +23,10 @@ const MAX_SITE_ID: usize = 64;
 /// Checks one `[[site]]`; `None` when it has no valid id or hosts.
 pub(super) fn check(mut section: ConfigSection<'_>) -> Option<Site> {
     let id = section.required("id", site_id);
+    if section.is_empty_list("hosts") {
+        let what = "must name the hosts of the site's pages, such as [\"clinic.example\"]; without one every beacon is refused";
+        section.note_read(section.location("hosts"), "hosts", what);
+    }
     let hosts = match section.list("hosts", host_pattern) {
         Some(hosts) => Some(hosts),
         None => section.required("hosts", |_| Err("must be a list of host names".to_owned())),

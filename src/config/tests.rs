@@ -161,3 +161,119 @@ fn broken_toml_is_reported_with_its_line() {
     let error = check("data = \"x\"\nlisten = \n", &[]).unwrap_err();
     assert!(error.contains("line 2"), "{error}");
 }
+
+#[test]
+fn settings_that_contradict_each_other_are_told_with_their_lines() {
+    let site = |hosts: &str| format!("[[site]]\nid = \"clinic\"\nhosts = {hosts}\n");
+    for (text, expected) in [
+        (site("[]"), "line 3: site.hosts must name the hosts"),
+        (site("\"\""), "line 3: site.hosts must name the hosts"),
+        (site("\" , \""), "line 3: site.hosts must name the hosts"),
+        ("site = []\n".to_owned(), "line 1: site must have at least one site"),
+        ("[store]\nlisten = \"127.0.0.1:0\"\n".to_owned(), "line 2: store.listen must have a port"),
+        ("[store]\nnative = \"127.0.0.1:0\"\n".to_owned(), "line 2: store.native must have a port"),
+        (
+            "[store]\n\nnative = \"127.0.0.2:9000\"\n".to_owned(),
+            "line 3: store.native must have the IP address of",
+        ),
+        ("data = \"d\"\nkey = \"d/spool\"\n".to_owned(), "line 2: key must not lie in"),
+        ("data = \"d\"\nkey = \"d/store/key\"\n".to_owned(), "line 2: key must not lie in"),
+        ("[access]\nhosts = [\"https://a.example\"]\n".to_owned(), "line 2: access.hosts must be host names"),
+    ] {
+        let error = check(&text, &[]).unwrap_err();
+        assert!(error.contains(&format!("test.toml, {expected}")), "{text}: {error}");
+        assert_eq!(error.lines().count(), 2, "{error}");
+    }
+}
+
+#[test]
+fn the_address_of_a_store_is_plain_and_repeats_no_password() {
+    for url in [
+        "clickhouse:8123",
+        "tcp://clickhouse:9000",
+        "https://clickhouse:8443",
+        "http://",
+        "http://clickhouse:0",
+        "http://clickhouse:99999",
+        "http://user@clickhouse:8123",
+        "http://user:secret@clickhouse:8123",
+        "http://clickhouse:8123/?password=x",
+        "http://clickhouse:8123/#x",
+    ] {
+        for text in [format!("store = {url:?}\n"), format!("[store]\nurl = {url:?}\n")] {
+            let error = check(&text, &[]).unwrap_err();
+            assert!(error.contains("store.url must"), "{url}: {error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+    check("store = \"http://[::1]:8123/clickhouse/\"", &[]).unwrap();
+}
+
+#[test]
+fn a_password_file_is_read_or_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("password");
+    let text = format!("[store]\nurl = \"http://clickhouse:8123\"\npassword_file = {file:?}\n");
+    assert!(check(&text, &[]).unwrap_err().contains("line 3: store.password_file cannot be read"));
+    std::fs::write(&file, "\nsecret\n").unwrap();
+    assert!(
+        check(&text, &[]).unwrap_err().contains("line 3: store.password_file must name a file whose first")
+    );
+    std::fs::write(&file, "secret\n").unwrap();
+    check(&text, &[]).unwrap();
+}
+
+#[test]
+fn a_time_zone_is_one_that_the_store_knows_too() {
+    for zone in
+        ["Mars/Base", "localtime", "Etc/Unknown", "right/UTC", "posix/Europe/Moscow", "UTC+3", "+03:00", ""]
+    {
+        let error = check(&format!("timezone = {zone:?}\n"), &[]).unwrap_err();
+        assert!(error.contains("line 1: timezone must"), "{zone}: {error}");
+    }
+    for (zone, name) in [("europe/moscow", "Europe/Moscow"), ("UTC", "UTC"), ("Etc/GMT+5", "Etc/GMT+5")] {
+        let config = check(&format!("timezone = {zone:?}\n"), &[]).unwrap();
+        assert_eq!(config.timezone.iana_name(), Some(name));
+    }
+}
+
+#[test]
+fn a_public_address_is_a_web_address_without_a_query() {
+    for (url, expected) in [
+        ("https://stats.clinic.example", "https://stats.clinic.example"),
+        ("http://stats.clinic.example:8080/", "http://stats.clinic.example:8080"),
+        ("https://clinic.example/stats/", "https://clinic.example/stats"),
+    ] {
+        let config = check(&format!("public_url = {url:?}\n"), &[]).unwrap();
+        assert_eq!(config.public_url.as_deref(), Some(expected));
+    }
+    for url in [
+        "stats.clinic.example",
+        "ftp://a.example",
+        "https://a.example/?x",
+        "https://u:p@a.example",
+        "https://a.example/'",
+        "/s.js",
+    ] {
+        let error = check(&format!("public_url = {url:?}\n"), &[]).unwrap_err();
+        assert!(error.contains("line 1: public_url must be the address that browsers use"), "{url}: {error}");
+    }
+}
+
+#[test]
+fn a_reload_tells_which_settings_it_does_not_apply() {
+    let written = |text: &str| ReadConfig::parse("test.toml", text, &[]).written().clone();
+    let site = "[[site]]\nid = \"clinic\"\nhosts = [\"clinic.example\"]\n";
+    let before =
+        written(&format!("listen = \"127.0.0.1:1\"\ngeo = [\"a\", \"b\"]\n[limits]\nrate = 7\n{site}"));
+    let changed = |text: &str| before.changed_for_restart(&written(text));
+    let none = Vec::<String>::new();
+    let moved = format!(
+        "\npolicy = \"2\"\ngeo = [\n\"a\", \"b\"]\nlisten = \"127.0.0.1:1\"\n{site}retention = \"1d\"\n[limits]\nrate = 7\n"
+    );
+    assert_eq!(changed(&moved), none);
+    let text = format!(
+        "listen = \"127.0.0.1:2\"\ngeo = [\"a\", \"c\"]\n[limits]\nburst = 9\n[tls]\nkey = \"k\"\n{site}"
+    );
+    assert_eq!(changed(&text), ["geo", "limits.burst", "limits.rate", "listen", "tls.key"]);
+}

@@ -108,7 +108,14 @@ pub(super) fn network(value: &RawValue) -> Result<IpNet, String> {
 
 pub(super) fn timezone(value: &RawValue) -> Result<TimeZone, String> {
     let name = text(value)?;
-    TimeZone::get(&name).map_err(|_| format!("must be an IANA time zone such as Europe/Moscow, not {name:?}"))
+    let zone = TimeZone::get(&name).ok().filter(|zone| zone.iana_name().is_some_and(is_portable_zone));
+    zone.ok_or_else(|| format!("must be an IANA time zone such as Europe/Moscow, not {name:?}"))
+}
+
+/// Whether ClickHouse knows the zone, too. These names are found in a system's directory of zones, or stand for no zone at all.
+fn is_portable_zone(name: &str) -> bool {
+    let is_local = ["localtime", "posixrules", "Factory", "Etc/Unknown"].contains(&name);
+    !is_local && !["posix/", "right/"].iter().any(|directory| name.starts_with(directory))
 }
 
 /// A name that needs no quoting in SQL.
@@ -125,22 +132,57 @@ pub(super) fn identifier(value: &RawValue) -> Result<String, String> {
 pub(super) fn store_url(value: &RawValue) -> Result<String, String> {
     let text = text(value)?;
     let url = url::Url::parse(&text).ok();
-    let fits = |url: &url::Url| url.scheme() == "http" && url.host().is_some() && url.password().is_none();
     match url {
         Some(url) if url.scheme() == "https" => {
             Err("must be http://; put ClickHouse behind a local TLS proxy, or on a private network"
                 .to_owned())
         }
-        Some(url) if fits(&url) => Ok(text.trim_end_matches('/').to_owned()),
-        _ => Err(format!("must be a URL such as http://clickhouse:8123 without a password, not {text:?}")),
+        // The text may hold a password and is not repeated.
+        Some(url) if !url.username().is_empty() || url.password().is_some() => {
+            Err("must have no user and no password: set store.user and store.password_file instead"
+                .to_owned())
+        }
+        Some(url) if url.scheme() == "http" && is_plain(&url) => Ok(text.trim_end_matches('/').to_owned()),
+        _ => Err(format!("must be a URL such as http://clickhouse:8123, not {text:?}")),
     }
+}
+
+/// Whether the URL has a host, a usable port, and nothing behind its path.
+fn is_plain(url: &url::Url) -> bool {
+    url.host().is_some() && url.port() != Some(0) && url.query().is_none() && url.fragment().is_none()
+}
+
+/// The address under which browsers reach the collector, without a slash at the end. It may have a path, where a proxy adds one.
+pub(super) fn public_url(value: &RawValue) -> Result<String, String> {
+    let text = text(value)?;
+    let url = url::Url::parse(&text).ok();
+    let is_web = |url: &url::Url| matches!(url.scheme(), "http" | "https") && url.username().is_empty();
+    // It is printed within an attribute of HTML.
+    let is_printable = |url: &url::Url| !url.as_str().contains(['"', '\'', '<', '>', '&']);
+    match url.filter(|url| is_web(url) && url.password().is_none() && is_plain(url) && is_printable(url)) {
+        Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
+        None => Err(format!(
+            "must be the address that browsers use, such as https://stats.clinic.example, not {text:?}"
+        )),
+    }
+}
+
+/// The name of a host, without scheme and port.
+pub(super) fn host_name(value: &RawValue) -> Result<String, String> {
+    let name = text(value)?;
+    let host = url::Host::parse(&name).ok().filter(|_| !name.contains(['/', ' ', '*']));
+    host.map(|_| name.clone()).ok_or_else(|| {
+        format!("must be host names such as reports.clinic.example, without scheme and port, not {name:?}")
+    })
 }
 
 /// The first line of a file.
 pub(super) fn secret_file(value: &RawValue) -> Result<Secret, String> {
     let file = text(value)?;
-    match std::fs::read_to_string(&file) {
-        Ok(content) => Ok(Secret::new(content.lines().next().unwrap_or_default().to_owned())),
-        Err(error) => Err(format!("cannot be read from {file}: {error}")),
+    let content =
+        std::fs::read_to_string(&file).map_err(|error| format!("cannot be read from {file}: {error}"))?;
+    match content.lines().next() {
+        Some(line) if !line.is_empty() => Ok(Secret::new(line.to_owned())),
+        _ => Err(format!("must name a file whose first line is the password, and that of {file} is empty")),
     }
 }

@@ -3,7 +3,8 @@
 
 use crate::event::{BotCategory, DeviceClass, TextPairs};
 
-pub(crate) const SITE: &str = "clinic";
+/// The site of all invented events. No real site may have this id where a demonstration is put into its store.
+pub(crate) const SITE: &str = "demo";
 pub(crate) const HOST: &str = "clinic.example";
 
 /// A browser as the collector stores it.

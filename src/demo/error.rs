@@ -1,7 +1,6 @@
 //! Why the demonstration could not run.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::store::days::CloseDayError;
@@ -11,16 +10,16 @@ use crate::store::schema::SchemaError;
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     #[error(
-        "the embedded store cannot listen on {address}; set `store.{setting}` in footfall.toml, or FOOTFALL_STORE_{}, to a free address",
-        setting.to_uppercase()
+        "site \"demo\" is configured with host {host}, which real visitors may use: invented visitors would mix with them; give that site \
+         another id, or leave the configuration out and use the demonstration's own store"
     )]
-    AddressInUse { setting: &'static str, address: SocketAddr, source: io::Error },
-    #[error(
-        "another process uses the data directory {}, but no store answers at {listen}: set `store.listen` to that process's \
-         address, or stop it",
-        data.display()
-    )]
-    StoreInUse { data: PathBuf, listen: SocketAddr },
+    RealSite { host: String },
+    #[error("a demonstration runs already in {}: stop it first, or open the addresses in {}", data.display(), file.display())]
+    Running { data: PathBuf, file: PathBuf },
+    #[error("no port from {first} on is free for the {what}; name one by {setting}")]
+    NoPort { what: &'static str, first: u16, setting: &'static str },
+    #[error("cannot write {}", path.display())]
+    Settings { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
     #[error(transparent)]

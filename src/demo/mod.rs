@@ -4,14 +4,17 @@
 
 mod clinic;
 mod clinic_site;
+mod days;
 mod draw;
 mod error;
 mod fill;
+mod own;
 mod page_view;
 mod pages;
 mod traffic;
 mod visitor;
 
-pub(crate) use clinic_site::{ClinicSite, announce, check_store_addresses, with_clinic};
+pub(crate) use clinic_site::ClinicSite;
 pub use error::DemoError;
-pub(crate) use fill::{DemoVisitors, fill_store};
+pub(crate) use fill::{DemoVisitors, Filled, fill_starting_store, fill_store};
+pub(crate) use own::OwnDemo;

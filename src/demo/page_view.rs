@@ -1,6 +1,7 @@
 //! What happens on one page of the clinic, as encoded rows.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use fastrand::Rng;
 
@@ -26,6 +27,9 @@ pub(crate) struct EncodedRows {
     pub(crate) segment: u64,
     /// Rows by the day of their receipt (UTC, since 1970-01-01) and their last day of retention, for reconciliation.
     pub(crate) received: BTreeMap<(UnixDay, UnixDay), u64>,
+    /// Page load and number of each event, which begin its row.
+    #[cfg(test)]
+    pub(crate) identities: Vec<[u8; 12]>,
 }
 
 /// Writes the rows of one page load.
@@ -35,30 +39,36 @@ pub(crate) struct PageWriter<'a, 'r> {
     pub(crate) rows: &'r mut EncodedRows,
     /// When the page's last beacon is received, Unix ms.
     pub(crate) last: i64,
-    /// Events after this moment, Unix ms, are not written.
-    pub(crate) now: i64,
+    /// Only events within this time, Unix ms, are written. The others count all the same, so that each event has the same number
+    /// however often a day is written.
+    pub(crate) span: &'r Range<i64>,
 }
 
 impl<'a> PageWriter<'a, '_> {
     /// `time` is Unix ms.
     pub(crate) fn write(&mut self, time: i64, kind: EventKind, fill: impl FnOnce(&mut EventRow<'a>)) {
-        if time > self.now {
+        let seq = self.row.seq;
+        self.row.seq += 1;
+        if !self.span.contains(&time) {
             return;
         }
         let time = UnixSeconds::from_millis(time);
-        let mut row = EventRow { time, kind, ..self.row.clone() };
+        let mut row = EventRow { time, kind, seq, ..self.row.clone() };
         // Events after the first beacon are sent with the last one.
         if time > row.received {
-            row.received = UnixSeconds::from_millis(self.last.min(self.now)).max(time);
+            row.received = UnixSeconds::from_millis(self.last.min(self.span.end)).max(time);
         }
         fill(&mut row);
+        #[cfg(test)]
+        let at = self.rows.bytes.len();
         row.encode(&mut self.rows.bytes);
+        #[cfg(test)]
+        self.rows.identities.extend(self.rows.bytes[at..].first_chunk());
         for number in [DEMO_COLLECTOR, self.rows.segment] {
             self.rows.bytes.extend_from_slice(&number.to_le_bytes());
         }
         self.rows.count += 1;
         *self.rows.received.entry((row.received.day(), row.expires)).or_default() += 1;
-        self.row.seq += 1;
     }
 }
 

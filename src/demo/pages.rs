@@ -1,6 +1,8 @@
 //! The pages of the demonstration site, embedded in the binary.
 //!
-//! In the HTML, `{{collector}}` stands for the collector's origin; the site id is `clinic`.
+//! In the HTML, `{{collector}}` stands for the collector's address and `{{site}}` for the site's id.
+
+use crate::demo::clinic::SITE;
 
 const HTML: &str = "text/html; charset=utf-8";
 
@@ -34,9 +36,9 @@ pub(crate) fn page(path: &str) -> Option<(&'static str, &'static [u8], u16)> {
     path.starts_with('/').then_some(found)
 }
 
-/// Puts the collector's origin, without a slash at its end, into an HTML page.
+/// Puts the collector's address, without a slash at its end, and the site's id into an HTML page.
 pub(crate) fn fill(body: &[u8], collector: &str) -> Vec<u8> {
-    String::from_utf8_lossy(body).replace("{{collector}}", collector).into_bytes()
+    String::from_utf8_lossy(body).replace("{{collector}}", collector).replace("{{site}}", SITE).into_bytes()
 }
 
 #[cfg(test)]
@@ -72,7 +74,7 @@ mod tests {
         for path in ["/", "/doctors", "/booking", "/news", "/privacy", "/nowhere"] {
             let filled = fill(page(path).unwrap().1, "http://127.0.0.1:8080");
             let text = str::from_utf8(&filled).unwrap();
-            assert!(text.contains("src=\"http://127.0.0.1:8080/s.js\" data-site=\"clinic\""), "{path}");
+            assert!(text.contains("src=\"http://127.0.0.1:8080/s.js\" data-site=\"demo\""), "{path}");
             assert!(!text.contains("{{"), "{path}");
         }
     }

@@ -1,14 +1,17 @@
 //! Plausible traffic of the demonstration clinic, as rows. The same seed generates the same rows, including all ids.
 
+use std::ops::Range;
+
 use fastrand::Rng;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::demo::clinic::{self, REFERRALS, SITE};
+use crate::demo::days::SecondsOfDay;
 use crate::demo::draw::{chance, mix, pick, weighted};
 use crate::demo::page_view::{EncodedRows, PageWriter, read_page};
 use crate::demo::visitor::DemoVisitor;
-use crate::enrich;
+use crate::enrich::{self, ReferrerOrigin};
 use crate::event::{EventKind, EventRow, ScreenClass, UnixDay, UnixSeconds};
 use crate::ingest::assemble;
 use crate::privacy::scrub::Campaign;
@@ -45,7 +48,12 @@ impl ReferralSources {
                 campaign: campaign.into(),
                 ..Campaign::default()
             };
-            let found = enrich::traffic_source(referrer_host, clinic::HOST, &campaign, click_id);
+            let found = enrich::traffic_source(
+                ReferrerOrigin::Site(referrer_host),
+                clinic::HOST,
+                &campaign,
+                click_id,
+            );
             (found.name.to_owned(), found.channel)
         };
         Self {
@@ -103,13 +111,13 @@ struct DemoVisit<'v> {
 }
 
 impl Traffic {
-    /// Generates a day of about `visitors` visitors, up to `now` (Unix ms). Passes the rows to `accept` in batches of at least
+    /// Generates the events within `part` of a day of about `visitors` visitors. Passes the rows to `accept` in batches of at least
     /// `batch` rows, and stops when it returns false. The batches stand for segments, the first of them with the number `segment`.
     pub(crate) fn day(
         &self,
         date: Date,
         visitors: u32,
-        now: i64,
+        part: &SecondsOfDay,
         batch: usize,
         segment: u64,
         mut accept: impl FnMut(EncodedRows) -> bool,
@@ -117,8 +125,10 @@ impl Traffic {
         let Ok(midnight) = date.to_zoned(self.zone.clone()) else { return };
         // A visit ends with its day.
         let next = date.tomorrow().and_then(|next| next.to_zoned(self.zone.clone()));
-        let now = next.map_or(now, |next| now.min(next.timestamp().as_millisecond() - 1));
         let midnight = midnight.timestamp().as_millisecond();
+        let [from, until] = [part.start, part.end].map(|second| midnight + i64::from(second) * 1_000);
+        let until = next.map_or(until, |next| until.min(next.timestamp().as_millisecond()));
+        let span = from..until;
         let mut rng =
             Rng::with_seed(self.seed ^ midnight.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let weekday = usize::from(date.weekday().to_monday_zero_offset().unsigned_abs());
@@ -126,7 +136,7 @@ impl Traffic {
         let mut rows = EncodedRows { segment, ..EncodedRows::default() };
         for _ in 0..visitors as u32 {
             let mut rng = rng.fork();
-            self.visitor(&mut rng, midnight, &clinic::HOURS[usize::from(weekday > 4)], now, &mut rows);
+            self.visitor(&mut rng, midnight, &clinic::HOURS[usize::from(weekday > 4)], &span, &mut rows);
             if rows.count >= batch {
                 let next = EncodedRows { segment: rows.segment + 1, ..EncodedRows::default() };
                 if !accept(std::mem::replace(&mut rows, next)) {
@@ -139,7 +149,14 @@ impl Traffic {
         }
     }
 
-    fn visitor(&self, rng: &mut Rng, midnight: i64, hours: &[u32; 24], now: i64, rows: &mut EncodedRows) {
+    fn visitor(
+        &self,
+        rng: &mut Rng,
+        midnight: i64,
+        hours: &[u32; 24],
+        span: &Range<i64>,
+        rows: &mut EncodedRows,
+    ) {
         let visitor = DemoVisitor::new(rng);
         let hour = weighted(rng, hours.iter().copied()) as i64;
         let mut start =
@@ -148,8 +165,8 @@ impl Traffic {
         loop {
             let visit =
                 DemoVisit { visitor: &visitor, referral, epoch: UnixSeconds::from_millis(midnight).0 };
-            let end = self.visit(rng, &visit, start, now, rows);
-            if !chance(rng, RETURNING) || end > now {
+            let end = self.visit(rng, &visit, start, span, rows);
+            if !chance(rng, RETURNING) || end >= span.end {
                 return;
             }
             // Most returning visitors type the address.
@@ -166,7 +183,7 @@ impl Traffic {
         rng: &mut Rng,
         visit: &DemoVisit<'_>,
         start: i64,
-        now: i64,
+        span: &Range<i64>,
         rows: &mut EncodedRows,
     ) -> i64 {
         let mut time = start;
@@ -182,7 +199,7 @@ impl Traffic {
             let gone = chance(rng, MISSING_PAGES);
             let path = if gone { pick(rng, clinic::GONE) } else { self.paths.pick(rng) };
             let row = self.page_row(rng, visit, from, path, time);
-            let mut page = PageWriter { row, rows, last: time, now };
+            let mut page = PageWriter { row, rows, last: time, span };
             time = if gone {
                 page.write(time, EventKind::Missing, |_| {});
                 time + i64::from(rng.u32(1_500..9_000))
@@ -193,7 +210,7 @@ impl Traffic {
                 time + i64::from(rng.u32(300..4_000))
             };
             from = Some(path);
-            if time > now {
+            if time >= span.end {
                 break;
             }
         }
@@ -268,11 +285,12 @@ impl Traffic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::demo::days::WHOLE_DAY;
     use crate::event::{BotCategory, DeviceClass};
 
     /// A Wednesday.
     const DAY: Date = Date::constant(2026, 11, 18);
-    const LATER: i64 = 1_800_000_000_000;
+    const WHOLE: SecondsOfDay = 0..WHOLE_DAY;
 
     fn traffic(seed: u64) -> Traffic {
         Traffic {
@@ -285,9 +303,9 @@ mod tests {
         }
     }
 
-    fn rows(seed: u64, now: i64) -> (usize, Vec<u8>) {
+    fn rows(seed: u64, part: &SecondsOfDay) -> (usize, Vec<u8>) {
         let (mut count, mut bytes) = (0, Vec::new());
-        traffic(seed).day(DAY, 200, now, 500, 0, |rows| {
+        traffic(seed).day(DAY, 200, part, 500, 0, |rows| {
             count += rows.count;
             bytes.extend(rows.bytes);
             true
@@ -297,18 +315,39 @@ mod tests {
 
     #[test]
     fn the_same_seed_makes_the_same_rows_and_another_seed_makes_others() {
-        assert_eq!(rows(1, LATER), rows(1, LATER));
-        assert_ne!(rows(1, LATER), rows(2, LATER));
+        assert_eq!(rows(1, &WHOLE), rows(1, &WHOLE));
+        assert_ne!(rows(1, &WHOLE), rows(2, &WHOLE));
+    }
+
+    #[test]
+    fn the_parts_of_a_day_have_each_of_its_events_once() {
+        /// The identities of the events: page load and number, which begin each row.
+        fn events(part: &SecondsOfDay) -> Vec<[u8; 12]> {
+            let mut found = Vec::new();
+            traffic(1).day(DAY, 200, part, 1, 0, |rows| {
+                found.extend(rows.identities);
+                true
+            });
+            found.sort_unstable();
+            found
+        }
+        let whole = events(&WHOLE);
+        assert!(whole.len() > 1_000, "{}", whole.len());
+        let cuts = [0, 1, 36_000, 43_217, 43_218, 80_000, WHOLE_DAY];
+        let mut parts: Vec<_> = cuts.windows(2).flat_map(|cut| events(&(cut[0]..cut[1]))).collect();
+        parts.sort_unstable();
+        assert_eq!(parts, whole);
+        parts.dedup();
+        assert_eq!(parts, whole, "no two events have one identity");
     }
 
     #[test]
     fn a_visitor_causes_several_events_and_none_lies_in_the_future() {
-        let (all, _) = rows(1, LATER);
+        let (all, _) = rows(1, &WHOLE);
         assert!((1_000..10_000).contains(&all), "{all} rows of about 200 visitors");
-        // The noon of that day in Moscow.
-        let (half, _) = rows(1, 1_794_992_400_000);
+        let (half, _) = rows(1, &(0..12 * 3_600));
         assert!(half > all / 5 && half < all * 4 / 5, "{half} of {all} rows by noon");
-        assert_eq!(rows(1, 0).0, 0);
+        assert_eq!(rows(1, &(0..0)).0, 0);
     }
 
     #[test]

@@ -19,5 +19,5 @@ pub use browser::{
 };
 pub use error_group::error_group;
 pub use network::is_data_centre;
-pub use source::{TrafficSource, traffic_source};
+pub use source::{ReferrerOrigin, TrafficSource, is_known_app, traffic_source};
 pub use spam::is_spam_referrer;

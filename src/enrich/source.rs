@@ -1,7 +1,7 @@
 //! Referrer, campaign and click id in; the name of the source and its channel out.
 //!
-//! `docs/sources.md` describes the rules. `sources.tsv` lists search engines, social networks, mail services and so on. A
-//! referrer on the site's own domain is not a source.
+//! `docs/sources.md` describes the rules. `sources.tsv` lists search engines, social networks, mail services and so on, by their hosts and
+//! their apps. A referrer on the site's own domain is not a source.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -22,27 +22,59 @@ pub struct TrafficSource<'a> {
     pub channel: &'static str,
 }
 
-/// The source and the channel of a view. Hosts are in lower case.
+/// Where a link to a page was. Texts are in lower case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReferrerOrigin<'a> {
+    /// A host; empty without a referrer.
+    Site(&'a str),
+    /// An app, with the host of the page that it showed, or an empty one.
+    App { id: &'a str, host: &'a str },
+}
+
+impl<'a> ReferrerOrigin<'a> {
+    /// Host without `www.`, or the app's id; empty for a referrer on the page's own domain.
+    fn name(self, page_host: &str) -> &'a str {
+        match self {
+            Self::Site(host) if is_internal(without_www(host), without_www(page_host)) => "",
+            Self::Site(host) => without_www(host),
+            Self::App { id, .. } => id,
+        }
+    }
+
+    fn known(self) -> Option<KnownSource> {
+        match self {
+            Self::Site(host) => by_host(without_www(host)),
+            Self::App { id, host } => by_app(id).or_else(|| by_host(without_www(host))),
+        }
+    }
+}
+
+/// Whether an app is in the table, so that its id is no secret.
+pub fn is_known_app(id: &str) -> bool {
+    by_app(id).is_some()
+}
+
+/// The source and the channel of a view. The page's host is in lower case.
 pub fn traffic_source<'a>(
-    referrer_host: &'a str,
+    referrer: ReferrerOrigin<'a>,
     page_host: &str,
     campaign: &'a Campaign<'_>,
     click_id: &str,
 ) -> TrafficSource<'a> {
-    let referrer = without_www(referrer_host);
-    let referrer = if is_internal(referrer, without_www(page_host)) { "" } else { referrer };
+    let from = referrer.name(page_host);
     let medium = lower(&campaign.medium);
     let clicked = SOURCES.clicks.get(click_id);
     let named = (!campaign.source.is_empty()).then(|| by_name(&lower(&campaign.source)));
     let origin = match (named, clicked) {
         (Some(known), _) => known,
         (None, Some(click)) => Some(*click),
-        (None, None) => by_host(referrer),
+        (None, None) if from.is_empty() => None,
+        (None, None) => referrer.known(),
     };
-    let name = match (origin, &*campaign.source, referrer) {
+    let name = match (origin, &*campaign.source, from) {
         (Some(origin), _, _) => origin.name,
         (None, "", "") => DIRECT,
-        (None, "", host) => host,
+        (None, "", from) => from,
         (None, given, _) => given,
     };
     let is_campaign =
@@ -52,7 +84,7 @@ pub fn traffic_source<'a>(
         is_paid: clicked.is_some_and(|click| click.is_paid) || is_paid_medium(&medium),
         medium: &medium,
         campaign: &lower(&campaign.campaign),
-        has_referrer: !referrer.is_empty(),
+        has_referrer: !from.is_empty(),
         is_campaign,
     };
     TrafficSource { name, channel: channel(&known) }
@@ -153,6 +185,8 @@ struct SourceTable {
     hosts: HashMap<&'static str, KnownSource, foldhash::fast::RandomState>,
     /// Hosts under any top-level domain, without that domain: `google` of `google.*`.
     families: HashMap<&'static str, KnownSource, foldhash::fast::RandomState>,
+    /// Apps: packages of Android, numbers of iOS.
+    apps: HashMap<&'static str, KnownSource, foldhash::fast::RandomState>,
     /// Values of `utm_source`, lower case.
     names: HashMap<&'static str, KnownSource, foldhash::fast::RandomState>,
     /// Click-id parameters.
@@ -165,6 +199,7 @@ static SOURCES: LazyLock<SourceTable> = LazyLock::new(|| {
         match (kind, key.strip_suffix(".*")) {
             ("host", Some(family)) => table.families.insert(family, origin),
             ("host", None) => table.hosts.insert(key, origin),
+            ("app", _) => table.apps.insert(key, origin),
             ("utm", _) => table.names.insert(key, origin),
             _ => table.clicks.insert(key, origin),
         };
@@ -187,11 +222,14 @@ fn rows() -> impl Iterator<Item = (&'static str, &'static str, KnownSource)> {
 }
 
 fn by_name(name: &str) -> Option<KnownSource> {
-    SOURCES
-        .names
-        .get(name)
-        .copied()
-        .or_else(|| if name.contains('.') { by_host(without_www(name)) } else { None })
+    SOURCES.names.get(name).copied().or_else(|| {
+        if name.contains('.') { by_app(name).or_else(|| by_host(without_www(name))) } else { None }
+    })
+}
+
+/// The source of an app. Some apps give the host of their site in place of their package.
+fn by_app(id: &str) -> Option<KnownSource> {
+    SOURCES.apps.get(id).copied().or_else(|| by_host(without_www(id)))
 }
 
 /// The source of a host: the longest entry that is the host or one of its parent domains.
@@ -263,7 +301,7 @@ mod tests {
         let keys: std::collections::HashSet<_> = rows().map(|(kind, key, _)| (kind, key)).collect();
         assert_eq!(keys.len(), lines.len(), "a key stands twice");
         for (kind, key, _) in rows() {
-            assert!(matches!(kind, "host" | "utm" | "click"), "{kind}");
+            assert!(matches!(kind, "host" | "app" | "utm" | "click"), "{kind}");
             assert!(kind == "click" || !key.bytes().any(|byte| byte.is_ascii_uppercase()), "{key}");
         }
         for id in CLICK_IDS {
@@ -300,7 +338,7 @@ mod tests {
             ("localhost", "localhost", "Referral"),
         ] {
             let campaign = Campaign::default();
-            let found = traffic_source(referrer, "clinic.example", &campaign, "");
+            let found = traffic_source(ReferrerOrigin::Site(referrer), "clinic.example", &campaign, "");
             assert_eq!((found.name, found.channel), (name, channel), "{referrer}");
         }
     }
@@ -314,9 +352,14 @@ mod tests {
             ("booking.clinic.example", "www.clinic.example"),
             ("localhost", "localhost"),
         ] {
-            assert_eq!(traffic_source(referrer, page, &none, "").channel, "Direct", "{referrer} to {page}");
+            assert_eq!(
+                traffic_source(ReferrerOrigin::Site(referrer), page, &none, "").channel,
+                "Direct",
+                "{referrer} to {page}"
+            );
         }
-        assert_eq!(traffic_source("one.github.io", "two.github.io", &none, "").channel, "Referral");
+        let other = ReferrerOrigin::Site("one.github.io");
+        assert_eq!(traffic_source(other, "two.github.io", &none, "").channel, "Referral");
     }
 
     #[test]
@@ -337,8 +380,56 @@ mod tests {
             (campaign("doctor.example", "banner"), "", "doctor.example", "doctor.example", "Display"),
             (campaign("blog", "cpc"), "", "", "blog", "Paid Other"),
         ] {
-            let found = traffic_source(referrer, "clinic.example", &given, click_id);
+            let found = traffic_source(ReferrerOrigin::Site(referrer), "clinic.example", &given, click_id);
             assert_eq!((found.name, found.channel), (name, channel), "{given:?} {click_id}");
         }
+    }
+
+    #[test]
+    fn apps_have_the_names_and_channels_of_their_sites() {
+        let none = Campaign::default();
+        for (id, host, name, channel) in [
+            ("org.telegram.messenger", "", "Telegram", "Organic Social"),
+            ("org.telegram.messenger.web", "", "Telegram", "Organic Social"),
+            ("686449807", "t.me", "Telegram", "Organic Social"),
+            ("com.google.android.gm", "", "Gmail", "Email"),
+            ("com.vkontakte.android", "", "VK", "Organic Social"),
+            ("com.google.android.googlequicksearchbox", "www.google.com", "Google", "Organic Search"),
+            ("ru.yandex.searchplugin", "", "Yandex", "Organic Search"),
+            ("com.yandex.browser", "", "Yandex", "Organic Search"),
+            ("ru.yandex.mail", "", "Yandex Mail", "Email"),
+            ("com.google.android.youtube", "", "YouTube", "Organic Video"),
+            ("com.openai.chatgpt", "", "ChatGPT", "AI Assistant"),
+            ("ru.ozon.app.android", "", "Ozon", "Organic Shopping"),
+            ("ru.dublgis.dgismobile", "", "2GIS", "Referral"),
+            // The host of the app's site, and the page that an unknown app showed.
+            ("m.facebook.com", "", "Facebook", "Organic Social"),
+            ("com.example.browser", "www.google.com", "Google", "Organic Search"),
+            ("com.example.browser", "", "com.example.browser", "Referral"),
+            ("ios-app", "", "ios-app", "Referral"),
+        ] {
+            let found = traffic_source(ReferrerOrigin::App { id, host }, "clinic.example", &none, "");
+            assert_eq!((found.name, found.channel), (name, channel), "{id}");
+        }
+        // An app is never the site itself, and shops write it as a campaign's source.
+        let own = ReferrerOrigin::App { id: "example.clinic", host: "" };
+        assert_eq!(traffic_source(own, "example.clinic", &none, "").channel, "Referral");
+        let campaign = campaign("org.telegram.messenger", "referral");
+        assert_eq!(
+            traffic_source(ReferrerOrigin::Site(""), "clinic.example", &campaign, "").name,
+            "Telegram"
+        );
+    }
+
+    #[test]
+    fn the_document_lists_every_app() {
+        let none = Campaign::default();
+        let mut table = "| app | source | channel |\n|---|---|---|\n".to_owned();
+        for (_, id, _) in rows().filter(|(kind, ..)| *kind == "app") {
+            let TrafficSource { name, channel } =
+                traffic_source(ReferrerOrigin::App { id, host: "" }, "", &none, "");
+            table += &format!("| `{id}` | {name} | {channel} |\n");
+        }
+        crate::generated_docs::check("docs/sources.md", "apps", &table);
     }
 }

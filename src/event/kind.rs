@@ -124,5 +124,9 @@ names! {
         Bot = 1 => "bot",
         /// The same event of the same page load was stored before.
         Duplicate = 2 => "duplicate",
+        /// It, or its page's address, cannot be read.
+        Malformed = 3 => "malformed",
+        /// It happened on a page of another site, beside events of the site.
+        Foreign = 4 => "foreign",
     }
 }

@@ -106,17 +106,17 @@ row! {
     expires: UnixDay [unit "day", from "configuration", clause "5.1", example "2027-12-27"],
     /// Site id of the configuration.
     site: &'a str [unit "–", from "configuration", clause "3.3", example "clinic"],
-    /// Host of the page, lower case. It is one of the site's hosts.
+    /// Host of the page, lower case, in Unicode. It is one of the site's hosts.
     host: &'a str [unit "–", from "page address", clause "3.3 (page address)", example "clinic.example"],
-    /// Path of the page, scrubbed: personal data becomes `:email`, `:phone`, `:uuid`, `:number`, `:token`, `:name` or `:address`.
+    /// Path of the page, decoded and scrubbed: personal data becomes `:email`, `:phone`, `:uuid`, `:number`, `:token`, `:name` or `:address`.
     path: &'a str [unit "–", from "page address", clause "3.3 (page address), 3.2", example "/doctors/cardiology-2"],
-    /// Allow-listed query parameters, form-encoded, scrubbed.
+    /// Allow-listed query parameters, decoded as paths are, scrubbed; a blank is `+`.
     query: &'a str [unit "–", from "page address", clause "3.3 (page address), 3.2", example "utm_source=yandex"],
     /// What happened: `view`, `leave`, `event`, `ad`, `outbound`, `download`, `error`, `resource`, `vitals`, `missing`.
     kind: EventKind [unit "–", from "script", clause "3.3", example "view"],
     /// Own events: their name. Ads: the action. Outbound links, downloads, resources: host and path.
     name: &'a str [unit "–", from "script", clause "3.3 (advertising blocks)", example "booking"],
-    /// Properties of own events, scrubbed. For resources: the element as `tag`.
+    /// Properties of own events, scrubbed; numbers have few digits. For resources: the element as `tag`.
     props: TextPairs<'a> [unit "–", from "script", clause "3.3, 3.2", example "{'service':'mri'}"],
     /// Pseudonym: first 8 bytes of HMAC-SHA256 of site, address and user agent under the epoch's key.
     visitor: u64 [unit "–", from "privacy", clause "1.8, 3.4", example "9921337734514098347"],
@@ -126,9 +126,9 @@ row! {
     epoch: u32 [unit "Unix s", from "privacy", clause "1.8", example "1795309200"],
     /// Version of the privacy policy in force.
     policy: &'a str [unit "–", from "configuration", clause "9.1", example "2026-11-22"],
-    /// Host of the referrer, lower case, without `www.`; empty without a referrer.
+    /// Host of the referrer, lower case, in Unicode, without `www.`; or the app; empty without a referrer.
     referrer_host: &'a str [unit "–", from "referrer", clause "3.3 (referrer)", example "yandex.ru"],
-    /// Path of the referrer, scrubbed; never its query.
+    /// Path of the referrer, decoded and scrubbed; never its query.
     referrer_path: &'a str [unit "–", from "referrer", clause "3.3 (referrer), 3.2", example "/"],
     /// Traffic source, by campaign, click id or referrer.
     source: &'a str [unit "–", from "enrich", clause "3.4", example "Yandex"],

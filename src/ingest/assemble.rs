@@ -5,11 +5,11 @@
 use std::borrow::Cow;
 
 use crate::beacon::limits::{MAX_MESSAGE, MAX_NAME, MAX_PROP_NAME, MAX_PROP_VALUE, MAX_STACK};
-use crate::beacon::{Beacon, EventDetail, MalformedBeacon, RawText, ScriptError, WebVitals};
+use crate::beacon::{Beacon, EventDetail, LeftOut, MalformedBeacon, RawText, ScriptError, WebVitals};
 use crate::config::{NamePatterns, Retention, Site};
-use crate::enrich::{self, BrowserInfo};
-use crate::event::{BotCategory, EventRow, ScreenClass, UniqueText, UnixDay, UnixSeconds};
-use crate::privacy::scrub::{self, ScrubbedAddress};
+use crate::enrich::{self, BrowserInfo, ReferrerOrigin};
+use crate::event::{BotCategory, DropReason, EventRow, ScreenClass, UniqueText, UnixDay, UnixSeconds};
+use crate::privacy::scrub::{self, AppReferrer, ScrubbedAddress};
 use crate::privacy::{GeoPlace, PageLoadIdentity, VisitorIdentity};
 
 /// The bot name of an invented visit, whose referrer advertises a site to readers of reports.
@@ -30,6 +30,7 @@ pub struct PageContext<'a> {
     pub cookies: &'a [(&'a str, &'a str)],
 }
 
+/// Why a beacon, or an event of it, is on no page of the site.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AssembleError {
     /// An address cannot be parsed.
@@ -39,24 +40,57 @@ pub enum AssembleError {
     ForeignHost,
 }
 
-/// Calls `emit` with a row for each event for which `wanted` returns true. `wanted` gets the event's number in the page load
-/// and the category of its bot.
+/// Events without a row, because their page is none of the site.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Unplaced {
+    /// Their places in the beacon's list.
+    pub events: Vec<(u32, DropReason)>,
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Unplaced {
+    fn add(&mut self, error: &AssembleError, index: u32) {
+        let fault = match error {
+            AssembleError::Malformed(fault) => {
+                self.events.push((index, DropReason::Malformed));
+                fault.clone()
+            }
+            AssembleError::ForeignHost => {
+                self.events.push((index, DropReason::Foreign));
+                MalformedBeacon::new(format!("e[{index}].u"), "is on none of the site's hosts")
+            }
+        };
+        self.left_out.push(LeftOut::event(fault));
+    }
+}
+
+/// Calls `emit` with a row for each event on a page of the site for which `wanted` returns true. `wanted` gets the event's number in the
+/// page load and the category of its bot.
 ///
 /// # Errors
-/// When an address is malformed or on a host of another site; then neither function was called.
+/// When no event is on a page of the site; then neither function was called.
 pub fn rows(
     context: &PageContext<'_>,
     beacon: &Beacon<'_>,
     mut wanted: impl FnMut(u32, BotCategory) -> bool,
     mut emit: impl FnMut(u32, &EventRow<'_>),
-) -> Result<(), AssembleError> {
+) -> Result<Unplaced, AssembleError> {
+    let mut unplaced = Unplaced::default();
     let scrubbed = scrubbed_pages(context.site, beacon)?;
-    let mut pages = scrubbed.iter().map(|page| shared(context, beacon, page));
-    let mut page = EventRow::default();
-    for (number, event) in (beacon.first_seq..).zip(&beacon.events) {
+    let mut pages = scrubbed.iter().map(|page| page.as_ref().map(|page| shared(context, beacon, page)));
+    let mut page = Ok(EventRow::default());
+    for event in &beacon.events {
         if event.page.is_some() {
             page = pages.next().expect("each page of the beacon was parsed");
         }
+        let page = match &page {
+            Ok(page) => page,
+            Err(error) => {
+                unplaced.add(error, event.index);
+                continue;
+            }
+        };
+        let number = beacon.first_seq + event.index;
         if wanted(number, page.bot_category) {
             let row = EventRow {
                 seq: context.page_load.seq(number),
@@ -67,7 +101,7 @@ pub fn rows(
             fill(row, &event.detail, &mut |row| emit(number, row));
         }
     }
-    Ok(())
+    Ok(unplaced)
 }
 
 /// When an event happened. The pseudonyms of an epoch belong to its day alone: an event from before its beginning counts from there, and
@@ -87,34 +121,110 @@ fn major(version: &str) -> &str {
     version.split('.').next().unwrap_or_default()
 }
 
+type PageResult<'a> = Result<ScrubbedPage<'a>, AssembleError>;
+
 /// Parses the pages of a beacon, in their order.
-fn scrubbed_pages<'a>(site: &Site, beacon: &'a Beacon<'_>) -> Result<Vec<ScrubbedPage<'a>>, AssembleError> {
+///
+/// # Errors
+/// When there are pages and none is of the site. A foreign one tells more than one that cannot be read.
+fn scrubbed_pages<'a>(site: &Site, beacon: &'a Beacon<'_>) -> Result<Vec<PageResult<'a>>, AssembleError> {
     let mut pages = Vec::with_capacity(1);
-    for (index, event) in beacon.events.iter().enumerate() {
+    for event in &beacon.events {
         let Some(sent) = &event.page else { continue };
-        let page = scrub::address(&sent.url, &site.query)
-            .map_err(|error| MalformedBeacon::new(format!("e[{index}].u"), error.to_string()))?;
-        if !site.allows(&page.host) {
-            return Err(AssembleError::ForeignHost);
-        }
-        pages.push(ScrubbedPage::new(page, &sent.referrer));
+        pages.push(match scrub::address(&sent.url, &site.query) {
+            Ok(page) if site.allows(&page.host) => Ok(ScrubbedPage::new(page, &sent.referrer)),
+            Ok(_) => Err(AssembleError::ForeignHost),
+            Err(error) => {
+                let of_beacon = beacon.names_page && pages.is_empty();
+                let path = if of_beacon { "u".to_owned() } else { format!("e[{}].u", event.index) };
+                Err(MalformedBeacon::new(path, error.to_string()).into())
+            }
+        });
     }
-    Ok(pages)
+    if pages.iter().any(Result::is_ok) {
+        return Ok(pages);
+    }
+    let errors = || pages.iter().filter_map(|page| page.as_ref().err());
+    let foreign = errors().find(|error| **error == AssembleError::ForeignHost);
+    match foreign.or(errors().next()) {
+        Some(error) => Err(error.clone()),
+        None => Ok(pages),
+    }
 }
 
 struct ScrubbedPage<'a> {
     page: ScrubbedAddress<'a>,
-    referrer: Option<ScrubbedAddress<'a>>,
+    /// The page's host for readers, if it differs.
+    shown_host: Option<String>,
+    referrer: ScrubbedReferrer<'a>,
+}
+
+enum ScrubbedReferrer<'a> {
+    /// There is none, or one of another kind, such as `about:client`.
+    None,
+    Site {
+        address: ScrubbedAddress<'a>,
+        /// Its host for readers, without `www.`, if it differs.
+        shown_host: Option<String>,
+    },
+    App(AppReferrer<'a>),
 }
 
 impl<'a> ScrubbedPage<'a> {
     fn new(page: ScrubbedAddress<'a>, referrer: &'a str) -> Self {
-        // Other referrers than web addresses, such as `about:client`, count as missing.
-        let keep_no_parameter = const { &NamePatterns::none() };
-        let referrer =
-            if referrer.is_empty() { None } else { scrub::address(referrer, keep_no_parameter).ok() };
-        Self { page, referrer }
+        Self { shown_host: shown(&page.host), page, referrer: ScrubbedReferrer::parse(referrer) }
     }
+}
+
+impl<'a> ScrubbedReferrer<'a> {
+    fn parse(referrer: &'a str) -> Self {
+        if referrer.is_empty() {
+            return Self::None;
+        }
+        match scrub::address(referrer, const { &NamePatterns::none() }) {
+            Ok(address) => Self::Site { shown_host: shown(without_www(&address.host)), address },
+            Err(_) => scrub::app_referrer(referrer).map_or(Self::None, Self::App),
+        }
+    }
+
+    /// Host in ASCII; empty for an app.
+    fn host(&self) -> &str {
+        if let Self::Site { address, .. } = self { &address.host } else { "" }
+    }
+
+    fn path(&self) -> &str {
+        if let Self::Site { address, .. } = self { &address.path } else { "" }
+    }
+
+    /// Host as it is stored, or the app.
+    fn shown(&self) -> &str {
+        match self {
+            Self::None => "",
+            Self::Site { address, shown_host } => {
+                shown_host.as_deref().unwrap_or_else(|| without_www(&address.host))
+            }
+            Self::App(app) if enrich::is_known_app(&app.id) => &app.id,
+            Self::App(app) => app.scrubbed_id(),
+        }
+    }
+
+    fn origin(&self) -> ReferrerOrigin<'_> {
+        match self {
+            Self::App(app) => ReferrerOrigin::App { id: self.shown(), host: &app.host },
+            _ => ReferrerOrigin::Site(self.host()),
+        }
+    }
+}
+
+fn shown(host: &str) -> Option<String> {
+    match scrub::shown_host(host) {
+        Cow::Owned(shown) => Some(shown),
+        Cow::Borrowed(_) => None,
+    }
+}
+
+fn without_www(host: &str) -> &str {
+    host.strip_prefix("www.").unwrap_or(host)
 }
 
 /// The columns that do not depend on the kind of event.
@@ -126,24 +236,26 @@ fn shared<'a>(
     let PageContext { site, who, browser, .. } = context;
     let place: &GeoPlace = &who.place;
     let page = &visited.page;
-    let referrer_host = visited.referrer.as_ref().map_or("", |referrer| &*referrer.host);
-    let source = enrich::traffic_source(referrer_host, &page.host, &page.campaign, page.click_id);
-    let (bot, bot_category) = bot(&browser.bot, browser.bot_category, referrer_host);
+    let referrer = &visited.referrer;
+    let source = enrich::traffic_source(referrer.origin(), &page.host, &page.campaign, page.click_id);
+    // A source without a name of its own is the referrer.
+    let is_referrer = source.name == without_www(referrer.host());
+    let (bot, bot_category) = bot(&browser.bot, browser.bot_category, referrer.host());
     EventRow {
         page_load: context.page_load.pseudonym,
         received: UnixSeconds::from_millis(context.received),
         expires: expires(context.received, site.retention),
         site: &site.id,
-        host: &page.host,
+        host: visited.shown_host.as_deref().unwrap_or(&page.host),
         path: &page.path,
         query: &page.query,
         visitor: who.visitor,
         address: who.address,
         epoch: who.epoch,
         policy: context.policy,
-        referrer_host: referrer_host.strip_prefix("www.").unwrap_or(referrer_host),
-        referrer_path: visited.referrer.as_ref().map_or("", |referrer| &*referrer.path),
-        source: source.name,
+        referrer_host: referrer.shown(),
+        referrer_path: referrer.path(),
+        source: if is_referrer { referrer.shown() } else { source.name },
         channel: source.channel,
         utm_source: &page.campaign.source,
         utm_medium: &page.campaign.medium,
@@ -269,7 +381,7 @@ fn scrub_props<'a>(props: &'a [(RawText<'_>, RawText<'_>)]) -> Vec<(Cow<'a, str>
 /// contain personal data or content.
 fn target(url: &str) -> Cow<'_, str> {
     match scrub::address(url, const { &NamePatterns::none() }) {
-        Ok(address) => Cow::Owned(format!("{}{}", address.host, address.path)),
+        Ok(address) => Cow::Owned(format!("{}{}", scrub::shown_host(&address.host), address.path)),
         Err(_) => {
             let scheme = url.split(':').next().unwrap_or_default();
             let plain =

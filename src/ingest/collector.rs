@@ -1,44 +1,26 @@
-//! Takes a beacon from its bytes to synced rows.
+//! Stores what comes out of the pipeline: takes a beacon from its bytes to synced rows.
 //!
 //! All steps up to the spool run without waiting, in buffers that the thread reuses. Then the request waits for the disk.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use hyper::HeaderMap;
-use hyper::header::USER_AGENT;
 
-use crate::access::signature::SignedSiteName;
-use crate::beacon::{Beacon, ClientHints, WireFormat, WireInput};
-use crate::config::{Config, SignatureRules, Site, Sites};
-use crate::enrich::{BrowserRecogniser, ClientSignals, HintHeaders};
+use crate::beacon::{Beacon, WireFormat, WireInput};
+use crate::config::{Config, Site};
 use crate::event::{DropReason, EventRow};
 use crate::ingest::assemble::{self, PageContext};
 use crate::ingest::duplicate_filter::DuplicateFilter;
-use crate::ingest::origin;
-use crate::ingest::outcome::{Accepted, IngestError, Sender};
-use crate::privacy::{Privacy, consent};
+use crate::ingest::outcome::{Accepted, IngestError, RefusedBeacon, Sender};
+use crate::ingest::pipeline::{BeaconOutcome, BeaconPipeline};
+use crate::privacy::Privacy;
 use crate::spool::{Ack, Durability, EventEntry, EventRecord, Recovered, Spool};
 
 pub struct Collector {
-    settings: ArcSwap<CollectorSettings>,
-    privacy: Privacy,
-    browsers: BrowserRecogniser,
+    pipeline: BeaconPipeline,
     duplicates: DuplicateFilter,
     spool: Arc<Spool>,
-}
-
-/// Settings that a reload replaces.
-struct CollectorSettings {
-    sites: Sites,
-    policy: String,
-}
-
-impl CollectorSettings {
-    fn from_config(config: &Config) -> Arc<Self> {
-        Arc::new(Self { sites: config.sites.clone(), policy: config.policy.clone() })
-    }
 }
 
 /// A beacon that was handed to the spool. Without an ack nothing of it was written.
@@ -61,42 +43,37 @@ thread_local! {
 impl Collector {
     /// A collector with an open spool. `recovered` holds the events that are on disk already.
     pub fn new(config: &Config, privacy: Privacy, spool: Arc<Spool>, recovered: &Recovered) -> Self {
-        Self {
-            settings: ArcSwap::new(CollectorSettings::from_config(config)),
-            privacy,
-            browsers: BrowserRecogniser::new(),
-            duplicates: DuplicateFilter::new(&recovered.ids),
-            spool,
-        }
+        let pipeline = BeaconPipeline::new(config, privacy);
+        Self { pipeline, duplicates: DuplicateFilter::new(&recovered.ids), spool }
     }
 
     /// Replaces the sites and the version of the policy. Open requests keep the old ones.
     pub fn reload(&self, config: &Config) {
-        self.settings.store(CollectorSettings::from_config(config));
+        self.pipeline.reload(config);
+    }
+
+    /// The number of configured sites.
+    pub fn site_count(&self) -> usize {
+        self.pipeline.site_count()
     }
 
     /// The privacy stage, which holds the key and the places.
     pub fn privacy(&self) -> &Privacy {
-        &self.privacy
-    }
-
-    /// Whether pages on `host` may send events for any site.
-    pub fn allows_host(&self, host: &str) -> bool {
-        self.settings.load().sites.iter().any(|site| site.allows(host))
+        self.pipeline.privacy()
     }
 
     /// Stores a beacon of this format. When this returns, every stored event is synced.
     ///
     /// # Errors
-    /// [`IngestError`]; the sender may try again after [`IngestError::Unavailable`].
+    /// [`RefusedBeacon`]; the sender may try again after [`IngestError::Unavailable`].
     pub async fn collect(
         &self,
         sender: Sender<'_>,
         headers: &HeaderMap,
         format: &WireFormat,
         input: &WireInput<'_>,
-    ) -> Result<Accepted, IngestError> {
-        self.accept(sender, headers, &(format.parse)(input)?)?.synced().await
+    ) -> Result<Accepted, RefusedBeacon> {
+        self.accept(sender, headers, format, input)?.synced().await
     }
 
     /// Does everything except waiting for the disk.
@@ -104,56 +81,15 @@ impl Collector {
         &self,
         sender: Sender<'_>,
         headers: &HeaderMap,
-        beacon: &Beacon<'_>,
-    ) -> Result<PendingBeacon, IngestError> {
-        let settings = self.settings.load();
-        let named = SignedSiteName::parse(&beacon.site);
-        let site = settings.sites.get(named.site).ok_or(IngestError::UnknownSite)?;
-        let peer = match sender {
-            Sender::Page(peer) => {
-                origin::check(site, headers)?;
-                check_signature(site, named)?;
-                peer
+        format: &WireFormat,
+        input: &WireInput<'_>,
+    ) -> Result<PendingBeacon, RefusedBeacon> {
+        self.pipeline.run(sender, headers, (format, input), &mut (), |beacon, outcome| match outcome {
+            BeaconOutcome::Drop(site, reason) => Ok(self.drop_all(site, reason, beacon)),
+            BeaconOutcome::Assemble(context) => {
+                SCRATCH.with_borrow_mut(|scratch| self.store(context, beacon, scratch))
             }
-            Sender::Server { visitor, holder }
-                if holder.sites.is_empty() || holder.sites.iter().any(|id| **id == *site.id) =>
-            {
-                visitor
-            }
-            Sender::Server { .. } => return Err(IngestError::SiteNotAllowed),
-        };
-        let events = u32::try_from(beacon.events.len()).expect("at most MAX_EVENTS");
-        if consent::opted_out(headers) {
-            return Ok(self.drop_all(site, DropReason::OptOut, events));
-        }
-        let user_agent = headers.get(USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
-        let signals = ClientSignals {
-            user_agent,
-            hints: &ClientHints::default(),
-            headers: HintHeaders::from_request(headers),
-            touch_points: beacon.touch_points,
-            screen: (beacon.screen_width, beacon.screen_height),
-            automated: beacon.automated,
-        };
-        let browser = self.browsers.recognise_sent(&signals, beacon.hints)?;
-        if site.drop_bots.drops(browser.bot_category) {
-            return Ok(self.drop_all(site, DropReason::Bot, events));
-        }
-        let epoch = self.privacy.epoch();
-        let who = epoch.identify(peer, site, user_agent);
-        let offered = beacon.cookies.iter().map(|(name, value)| (&**name, &**value));
-        let cookies = epoch.cookies(site, offered);
-        let cookies: Vec<(&str, &str)> = cookies.iter().map(|(name, value)| (*name, &**value)).collect();
-        let context = PageContext {
-            site,
-            policy: &settings.policy,
-            received: jiff::Timestamp::now().as_millisecond(),
-            who: &who,
-            page_load: &epoch.page_load(site, beacon.page_load),
-            browser: &browser,
-            cookies: &cookies,
-        };
-        SCRATCH.with_borrow_mut(|scratch| self.store(&context, beacon, scratch))
+        })
     }
 
     /// Appends the new events of a beacon to the spool, as one frame.
@@ -189,54 +125,62 @@ impl Collector {
         };
         let assembled = assemble::rows(context, beacon, wanted, emit).map_err(IngestError::from);
         let frame = EventRecord { site: &context.site.id, events, rows };
-        let ack = assembled.and_then(|()| {
-            if frame.events.is_empty() {
-                // The first copy may not be synced yet, and a 2xx must wait for it.
-                Ok(self.spool.sync_point())
-            } else {
-                self.spool.append(frame, Durability::Synced).map_err(IngestError::from)
-            }
+        let has_duplicates = dropped[DropReason::Duplicate as usize] > 0;
+        let appended = assembled.and_then(|unplaced| match (frame.events, has_duplicates) {
+            ([], false) => Ok((unplaced, None)),
+            // The first copy may not be synced yet, and a 2xx must wait for it.
+            ([], true) => Ok((unplaced, Some(self.spool.sync_point()))),
+            _ => Ok((unplaced, Some(self.spool.append(frame, Durability::Synced)?))),
         });
-        let ack = ack.inspect_err(|_| {
+        let (unplaced, ack) = appended.inspect_err(|_| {
             for event in &*events {
                 known.remove(event.filter_id);
             }
         })?;
         drop(known);
-        for reason in DropReason::ALL {
-            let events = dropped[reason as usize];
-            if events > 0 {
-                self.spool.count_dropped(&context.site.id, reason, events);
-            }
-        }
         let stored = u32::try_from(events.len()).expect("at most MAX_EVENTS");
-        Ok(PendingBeacon { accepted: Accepted { stored, dropped }, ack: Some(ack) })
+        let mut accepted = Accepted { stored, dropped, left_out: unplaced.left_out, site: None };
+        for (_, reason) in unplaced.events {
+            accepted.dropped[reason as usize] += 1;
+        }
+        Ok(self.finish(context.site, beacon, accepted, ack))
     }
 
-    fn drop_all(&self, site: &Site, reason: DropReason, events: u32) -> PendingBeacon {
-        self.spool.count_dropped(&site.id, reason, events);
+    fn drop_all(&self, site: &Site, reason: DropReason, beacon: &Beacon<'_>) -> PendingBeacon {
         let mut accepted = Accepted::default();
-        accepted.dropped[reason as usize] = events;
-        PendingBeacon { accepted, ack: None }
+        accepted.dropped[reason as usize] = u32::try_from(beacon.events.len()).expect("at most MAX_EVENTS");
+        self.finish(site, beacon, accepted, None)
+    }
+
+    /// Adds what the parser left out, and books the dropped events.
+    fn finish(
+        &self,
+        site: &Site,
+        beacon: &Beacon<'_>,
+        accepted: Accepted,
+        ack: Option<Ack>,
+    ) -> PendingBeacon {
+        let mut accepted = accepted;
+        for part in &beacon.left_out {
+            accepted.dropped[DropReason::Malformed as usize] += u32::from(part.is_event);
+        }
+        accepted.left_out.extend_from_slice(&beacon.left_out);
+        accepted.site = (!accepted.left_out.is_empty()).then(|| site.id.clone());
+        for reason in DropReason::ALL {
+            let events = accepted.dropped[reason as usize];
+            if events > 0 {
+                self.spool.count_dropped(&site.id, reason, events);
+            }
+        }
+        PendingBeacon { accepted, ack }
     }
 }
 
 impl PendingBeacon {
-    async fn synced(self) -> Result<Accepted, IngestError> {
+    async fn synced(self) -> Result<Accepted, RefusedBeacon> {
         if let Some(ack) = self.ack {
             ack.await?;
         }
         Ok(self.accepted)
     }
-}
-
-/// Checks the signature of the site's name, if the site has secrets. A wrong one is refused; a missing one is refused where
-/// signatures are required.
-fn check_signature(site: &Site, named: SignedSiteName<'_>) -> Result<(), IngestError> {
-    let SignatureRules { required, secrets } = &site.signatures;
-    if secrets.is_empty() || (named.signature.is_none() && !required) {
-        return Ok(());
-    }
-    let now = jiff::Timestamp::now().as_second();
-    if named.is_signed(secrets, now) { Ok(()) } else { Err(IngestError::InvalidSignature) }
 }

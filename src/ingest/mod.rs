@@ -7,6 +7,9 @@ mod collector;
 mod duplicate_filter;
 pub(crate) mod origin;
 mod outcome;
+mod pipeline;
 
 pub use collector::Collector;
-pub use outcome::{Accepted, IngestError, Sender};
+pub use origin::SendingPage;
+pub use outcome::{Accepted, IngestError, RefusedBeacon, Sender};
+pub use pipeline::{BeaconOutcome, BeaconPipeline, PipelineStep, PipelineTrace, SignatureState};

@@ -10,25 +10,36 @@ use hyper::header::{ORIGIN, REFERER};
 use crate::config::{Site, WebAddress};
 use crate::ingest::outcome::IngestError;
 
+/// By which header the page that sends was told to be one of the site's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendingPage {
+    Origin,
+    Referer,
+    /// Neither header names a page.
+    Unknown,
+}
+
 /// Refuses a beacon that a browser sends from a page of another site.
 ///
 /// # Errors
-/// With [`IngestError::ForeignHost`].
-pub(crate) fn check(site: &Site, headers: &HeaderMap) -> Result<(), IngestError> {
+/// With [`IngestError::ForeignOrigin`].
+pub(crate) fn check(site: &Site, headers: &HeaderMap) -> Result<SendingPage, IngestError> {
     let header = |name| headers.get(name).map(|value| value.as_bytes());
-    let from = match header(ORIGIN) {
-        None | Some(b"" | b"null") => header(REFERER).filter(|referer| !referer.is_empty()),
-        origin => origin,
+    let (from, page) = match header(ORIGIN) {
+        None | Some(b"" | b"null") => {
+            (header(REFERER).filter(|referer| !referer.is_empty()), SendingPage::Referer)
+        }
+        origin => (origin, SendingPage::Origin),
     };
-    let Some(from) = from else { return Ok(()) };
+    let Some(from) = from else { return Ok(SendingPage::Unknown) };
     // Only the path of a referrer may have other bytes than ASCII.
     let from = String::from_utf8_lossy(from);
-    let address = WebAddress::parse(&from).ok_or(IngestError::ForeignHost)?;
+    let address = WebAddress::parse(&from).ok_or(IngestError::ForeignOrigin)?;
     // A final dot makes a name absolute; it is the same host.
     if site.allows(address.host.strip_suffix('.').unwrap_or(address.host)) {
-        Ok(())
+        Ok(page)
     } else {
-        Err(IngestError::ForeignHost)
+        Err(IngestError::ForeignOrigin)
     }
 }
 

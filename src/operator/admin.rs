@@ -30,20 +30,29 @@ pub struct ReadinessCheck {
     pub check: Box<dyn Fn() -> CheckResult + Send + Sync>,
 }
 
-/// Writes gauges in the Prometheus text format.
-pub type GaugeWriter = Box<dyn Fn(&mut String) + Send + Sync>;
+/// Whether the threads of the process make progress. Must not block.
+pub type LivenessCheck = Box<dyn Fn() -> CheckResult + Send + Sync>;
+
+/// Writes samples in the Prometheus text format.
+pub type SampleWriter = Box<dyn Fn(&mut String) + Send + Sync>;
 
 /// Answers the requests of the administration listener.
 pub struct Admin {
     recorder: PrometheusHandle,
-    gauges: GaugeWriter,
+    samples: SampleWriter,
+    liveness: LivenessCheck,
     checks: Vec<ReadinessCheck>,
 }
 
 impl Admin {
-    /// `gauges` writes those that the recorder does not hold.
-    pub fn new(recorder: PrometheusHandle, gauges: GaugeWriter, checks: Vec<ReadinessCheck>) -> Arc<Self> {
-        Arc::new(Self { recorder, gauges, checks })
+    /// `samples` writes those that the recorder does not hold.
+    pub fn new(
+        recorder: PrometheusHandle,
+        samples: SampleWriter,
+        liveness: LivenessCheck,
+        checks: Vec<ReadinessCheck>,
+    ) -> Arc<Self> {
+        Arc::new(Self { recorder, samples, liveness, checks })
     }
 
     pub async fn respond(
@@ -56,7 +65,7 @@ impl Admin {
         }
         match request.uri().path() {
             "/metrics" if may_read_health(&principal) => self.metrics(),
-            "/healthz" => response::with_body(StatusCode::OK, &TEXT, "ok\n"),
+            "/healthz" => self.liveness(),
             "/readyz" => self.readiness(may_read_health(&principal)),
             "/" => response::with_body(StatusCode::OK, &TEXT, "/metrics\n/healthz\n/readyz\n"),
             "/metrics" => response::error(
@@ -69,8 +78,31 @@ impl Admin {
 
     fn metrics(&self) -> Response<Body> {
         let mut text = self.recorder.render();
-        (self.gauges)(&mut text);
+        (self.samples)(&mut text);
         response::with_body(StatusCode::OK, &TEXT, text)
+    }
+
+    /// The names of threads are all that a failure tells.
+    fn liveness(&self) -> Response<Body> {
+        let (status, text) = match (self.liveness)() {
+            Ok(text) => (StatusCode::OK, text),
+            Err(text) => (StatusCode::SERVICE_UNAVAILABLE, text),
+        };
+        response::with_body(status, &TEXT, text + "\n")
+    }
+
+    /// Readiness in one line, for a service manager.
+    pub fn status(&self) -> String {
+        let findings: Vec<_> =
+            self.checks.iter().map(|check| (check.name, check.required, (check.check)())).collect();
+        let is_ready = !findings.iter().any(|(_, required, finding)| *required && finding.is_err());
+        let mut status = if is_ready { "accepting beacons" } else { "not accepting beacons" }.to_owned();
+        for (name, _, finding) in findings {
+            if let Err(detail) = finding {
+                status += &format!("; {name}: {detail}");
+            }
+        }
+        status
     }
 
     fn readiness(&self, with_details: bool) -> Response<Body> {
@@ -105,9 +137,14 @@ mod tests {
     use super::*;
 
     fn status(checks: Vec<ReadinessCheck>) -> StatusCode {
-        Admin::new(PrometheusBuilder::new().build_recorder().handle(), Box::new(|_| {}), checks)
-            .readiness(true)
-            .status()
+        Admin::new(
+            PrometheusBuilder::new().build_recorder().handle(),
+            Box::new(|_| {}),
+            Box::new(|| Ok("ok".into())),
+            checks,
+        )
+        .readiness(true)
+        .status()
     }
 
     fn check(required: bool, finding: CheckResult) -> ReadinessCheck {

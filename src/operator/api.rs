@@ -269,7 +269,7 @@ fn index(reports: &Reports, principal: &Principal) -> Response<Body> {
     let reports = reports.restricted_to(principal.restricted_to());
     let readable: Vec<&Report> =
         catalogue::all().iter().filter(|report| readable(report, principal)).collect();
-    let sites = if readable.is_empty() { &[] } else { reports.sites() };
+    let sites = if readable.is_empty() { Vec::new() } else { reports.sites() };
     let sections: String = sites.iter().map(|site| section(site, &readable)).collect();
     let audit = if may_read_audit(principal) { " <a href=\"/api/audit\">Audit</a>." } else { "" };
     let page = format!(

@@ -1,6 +1,6 @@
 //! A listener of the operator's side: the connections of `transport` behind authentication.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use hyper::body::Incoming;
@@ -16,10 +16,15 @@ use crate::transport::{Body, ServerError, TaskListener};
 pub struct OperatorListener(TaskListener);
 
 impl OperatorListener {
+    /// Takes a socket that listens already, or else listens on `address`.
+    ///
     /// # Errors
     /// When the address is in use, or does not belong to this machine.
-    pub async fn bind(address: SocketAddr) -> Result<Self, ServerError> {
-        Ok(Self(TaskListener::bind(address).await?))
+    pub async fn open(socket: Option<TcpListener>, address: SocketAddr) -> Result<Self, ServerError> {
+        Ok(Self(match socket {
+            Some(socket) => TaskListener::from_socket(socket)?,
+            None => TaskListener::bind(address).await?,
+        }))
     }
 
     /// The address, with the port that the system chose for port 0.

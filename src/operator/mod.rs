@@ -7,7 +7,7 @@ mod api;
 mod auth;
 mod listener;
 
-pub use admin::{Admin, CheckResult, GaugeWriter, ReadinessCheck};
+pub use admin::{Admin, CheckResult, LivenessCheck, ReadinessCheck, SampleWriter};
 pub use api::respond as respond_with_reports;
 pub use auth::{Auth, AuthPolicy};
 pub use listener::OperatorListener;

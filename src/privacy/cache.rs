@@ -3,7 +3,6 @@
 //! It is set-associative: a key belongs to one set of a few entries, and a new entry replaces the least recently used one.
 //! It never grows and never holds what a key was made of. Keys must be spread evenly over their upper bits: hash them first.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -32,23 +31,17 @@ impl<V> SharedCache<V> {
 
     /// The value of `key`, computed now if it is not cached.
     pub(crate) fn get(&self, key: u64, compute: impl FnOnce() -> V) -> Arc<V> {
-        let Ok(value) = self.try_get(key, || Ok::<_, Infallible>(compute()));
-        value
-    }
-
-    /// The same for a value that may not exist. An error is not cached.
-    pub(crate) fn try_get<E>(&self, key: u64, compute: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
         // The shift leaves as many bits as there are sets.
         let set = &self.sets[(key >> self.shift) as usize];
         if let Some(value) = look_up(&mut set.lock(), key) {
-            return Ok(value);
+            return value;
         }
         // Without the lock: two requests may compute the same value, and neither waits for the other.
-        let value = Arc::new(compute()?);
+        let value = Arc::new(compute());
         let mut entries = set.lock();
         entries.rotate_right(1);
         entries[0] = Some((key, value.clone()));
-        Ok(value)
+        value
     }
 }
 

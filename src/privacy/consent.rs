@@ -9,9 +9,28 @@ static SEC_GPC: HeaderName = HeaderName::from_static("sec-gpc");
 /// The opt-out cookie. The script's `footfall.optOut()` sets it.
 pub const OPT_OUT_COOKIE: &str = "footfall_optout";
 
-/// Whether the browser sends Global Privacy Control, Do Not Track or the opt-out cookie.
-pub fn opted_out(headers: &HeaderMap) -> bool {
-    is_one(headers, &SEC_GPC) || is_one(headers, &DNT) || has_opt_out_cookie(headers)
+/// How a visitor says no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OptOutSignal {
+    /// Global Privacy Control: `Sec-GPC: 1`.
+    GlobalPrivacyControl,
+    /// Do Not Track: `DNT: 1`.
+    DoNotTrack,
+    /// [`OPT_OUT_COOKIE`].
+    Cookie,
+}
+
+/// The first signal by which the visitor opted out.
+pub fn opt_out_signal(headers: &HeaderMap) -> Option<OptOutSignal> {
+    if is_one(headers, &SEC_GPC) {
+        Some(OptOutSignal::GlobalPrivacyControl)
+    } else if is_one(headers, &DNT) {
+        Some(OptOutSignal::DoNotTrack)
+    } else if has_opt_out_cookie(headers) {
+        Some(OptOutSignal::Cookie)
+    } else {
+        None
+    }
 }
 
 /// Whether any line of this header is `1`.
@@ -37,7 +56,7 @@ mod tests {
         for (name, value) in lines {
             headers.append(*name, value.parse().unwrap());
         }
-        opted_out(&headers)
+        opt_out_signal(&headers).is_some()
     }
 
     #[test]

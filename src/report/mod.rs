@@ -23,5 +23,6 @@ pub use error::ReportError;
 pub use filter::{Filter, FilterError};
 pub(crate) use limits::MAX_ROWS;
 pub use period::{Period, PeriodError};
+pub(crate) use reports::{DURATION, FAILURES};
 pub use reports::{K, Reports};
 pub use request::{RawReportRequest, ReportRequest};

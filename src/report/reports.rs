@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -29,6 +30,10 @@ pub const K: u32 = 5;
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The name of the row that rows of few visitors are folded into.
 const OTHER: &str = "(other)";
+/// The histogram of the time from a request to its answer, by label `report`.
+pub(crate) const DURATION: &str = "footfall_report_duration_seconds";
+/// The counter of reports that failed, by label `report`. Requests that are wrong do not count.
+pub(crate) const FAILURES: &str = "footfall_report_failures_total";
 
 #[derive(Clone)]
 pub struct Reports {
@@ -36,8 +41,8 @@ pub struct Reports {
     zone: TimeZone,
     zone_name: String,
     k: u32,
-    /// The configured sites, in order.
-    sites: Vec<String>,
+    /// The configured sites, in order. A reload of the configuration replaces them.
+    sites: Arc<ArcSwap<Vec<String>>>,
     /// The only sites that may be named to the reader; `None` if all may.
     restricted_to: Option<Vec<String>>,
     permits: Arc<Semaphore>,
@@ -46,15 +51,15 @@ pub struct Reports {
 }
 
 impl Reports {
-    /// Reports over the store of `client`, with days in `zone`. `sites` are the configured sites. If there is only one, a request need
-    /// not name it.
+    /// Reports over the store of `client`, with days in `zone`. `sites` are the configured sites, in order. If there is only one, a request
+    /// need not name it.
     ///
     /// # Errors
     /// When the zone has no name that ClickHouse could know.
-    pub fn new(client: Client, zone: TimeZone, sites: &[&str]) -> Result<Self, ReportError> {
+    pub fn new(client: Client, zone: TimeZone, sites: &[impl AsRef<str>]) -> Result<Self, ReportError> {
         let zone_name = zone.iana_name().ok_or(ReportError::NamelessZone)?.to_owned();
-        let mut sites: Vec<String> = sites.iter().map(|site| (*site).to_owned()).collect();
-        sites.sort_unstable();
+        let sites: Vec<String> = sites.iter().map(|site| site.as_ref().to_owned()).collect();
+        let sites = Arc::new(ArcSwap::from_pointee(sites));
         let permits = Arc::new(Semaphore::new(MAX_CONCURRENT));
         Ok(Self { client, zone, zone_name, k: K, sites, restricted_to: None, permits, open_days: None })
     }
@@ -80,9 +85,19 @@ impl Reports {
         Self { restricted_to: sites.map(<[String]>::to_vec), ..self.clone() }
     }
 
+    /// The configured sites, in order.
+    pub fn configured_sites(&self) -> Vec<String> {
+        self.sites.load().to_vec()
+    }
+
+    /// Replaces the configured sites, also those of the copies of these reports.
+    pub fn reload(&self, sites: Vec<String>) {
+        self.sites.store(Arc::new(sites));
+    }
+
     /// The sites that are offered to the reader.
-    pub(crate) fn sites(&self) -> &[String] {
-        self.restricted_to.as_deref().unwrap_or(&self.sites)
+    pub(crate) fn sites(&self) -> Vec<String> {
+        self.restricted_to.clone().unwrap_or_else(|| self.configured_sites())
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -103,7 +118,7 @@ impl Reports {
         })?;
         request::check_parameters(report, raw)?;
         let named = raw.site.clone().filter(|site| !site.is_empty());
-        let only = || if let [one] = self.sites() { Some(one.clone()) } else { None };
+        let only = || if let [one] = &self.sites()[..] { Some(one.clone()) } else { None };
         let site = named.or_else(only);
         let period = if report.takes("from") {
             Period::parse(raw.from.as_deref(), raw.to.as_deref(), today)?
@@ -135,6 +150,7 @@ impl Reports {
     /// # Errors
     /// As [`Reports::run`], when any of them fails.
     pub async fn run_all(&self, requests: Vec<ReportRequest>) -> Result<Vec<ReportAnswer>, ReportError> {
+        let began = Instant::now();
         let today = self.refresh_today(&requests).await;
         let mut answers: Vec<Option<ReportAnswer>> = requests.iter().map(|_| None).collect();
         let mut running = JoinSet::new();
@@ -143,7 +159,12 @@ impl Reports {
         let longest_wait = LONGEST_WAIT * u32::try_from(groups.len()).unwrap_or(u32::MAX);
         for group in groups {
             let reports = self.clone();
-            running.spawn(async move { reports.run_group(group, today, longest_wait).await });
+            running.spawn(async move {
+                let names: Vec<_> = group.requests.iter().map(|(_, request)| request.report.name).collect();
+                let answers = reports.run_group(group, today, longest_wait).await;
+                record(&names, began, answers.as_ref().err());
+                answers
+            });
         }
         while let Some(done) = running.join_next().await {
             for (place, answer) in done.expect("a query does not panic and is not aborted")? {
@@ -283,6 +304,17 @@ impl Reports {
         if is_folded && answer.request.report.takes("k") {
             let note = format!("what had fewer than {} visitors on each day is folded into {OTHER}", self.k);
             answer.notes.push(note);
+        }
+    }
+}
+
+/// Records the end of reports that were requested at `began`.
+fn record(names: &[&'static str], began: Instant, error: Option<&ReportError>) {
+    for &name in names {
+        match error {
+            None => metrics::histogram!(DURATION, "report" => name).record(began.elapsed()),
+            Some(error) if error.is_request() => {}
+            Some(_) => metrics::counter!(FAILURES, "report" => name).increment(1),
         }
     }
 }

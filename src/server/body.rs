@@ -33,22 +33,12 @@ pub(super) async fn read(
     mut body: Incoming,
     (timeout, permits): (Duration, &BodyPermits),
 ) -> Result<Bytes, Rejection> {
-    let headers = &head.headers;
-    if !has_type(headers, content_types) {
-        return Err(Rejection::WrongType);
-    }
-    // HTTP/2 frames its bodies, so the length may be missing. In HTTP/1.1 it is missing for a chunked body and for none.
-    let framed = head.version >= Version::HTTP_2;
-    if !framed && (headers.contains_key(TRANSFER_ENCODING) || !headers.contains_key(CONTENT_LENGTH)) {
-        return Err(Rejection::NoLength);
-    }
     let announced = body.size_hint().lower();
-    if announced > MAX_BODY as u64 {
-        if announced <= MAX_DISCARD {
-            let _ = tokio::time::timeout(timeout, discard(&mut body)).await;
-        }
-        return Err(Rejection::TooLarge);
+    let checked = check_head(head, content_types, announced);
+    if checked == Err(Rejection::TooLarge) && announced <= MAX_DISCARD {
+        let _ = tokio::time::timeout(timeout, discard(&mut body)).await;
     }
+    checked?;
     // Almost always the body came with the headers, in one piece: then no timer is set and nothing is copied.
     let first =
         match std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut body).poll_frame(cx)))
@@ -67,6 +57,23 @@ pub(super) async fn read(
     let Some(_permit) = permits.acquire(expected) else { return Err(Rejection::TooManyBodies) };
     let rest = collect(first, announced, &mut body);
     tokio::time::timeout(timeout, rest).await.unwrap_or_else(|_| Err(Rejection::SlowBody))
+}
+
+/// Checks what is known before a body of `announced` bytes is read.
+///
+/// # Errors
+/// With a rejection of status 411, 413 or 415.
+pub(super) fn check_head(head: &Parts, content_types: &[&str], announced: u64) -> Result<(), Rejection> {
+    let headers = &head.headers;
+    if !has_type(headers, content_types) {
+        return Err(Rejection::WrongType);
+    }
+    // HTTP/2 frames its bodies, so the length may be missing. In HTTP/1.1 it is missing for a chunked body and for none.
+    let framed = head.version >= Version::HTTP_2;
+    if !framed && (headers.contains_key(TRANSFER_ENCODING) || !headers.contains_key(CONTENT_LENGTH)) {
+        return Err(Rejection::NoLength);
+    }
+    if announced > MAX_BODY as u64 { Err(Rejection::TooLarge) } else { Ok(()) }
 }
 
 /// Limits the bytes of all bodies that are being received.

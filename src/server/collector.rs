@@ -3,7 +3,7 @@
 use hyper::HeaderMap;
 
 use crate::beacon::{WireFormat, WireInput};
-use crate::ingest::{Accepted, Collector, IngestError, Sender};
+use crate::ingest::{Accepted, Collector, RefusedBeacon, Sender};
 
 pub trait BeaconCollector: Send + Sync + 'static {
     /// Returns once the beacon's events are on disk, synced.
@@ -13,7 +13,7 @@ pub trait BeaconCollector: Send + Sync + 'static {
         headers: &HeaderMap,
         format: &WireFormat,
         input: &WireInput<'_>,
-    ) -> impl Future<Output = Result<Accepted, IngestError>> + Send;
+    ) -> impl Future<Output = Result<Accepted, RefusedBeacon>> + Send;
 }
 
 impl BeaconCollector for Collector {
@@ -24,7 +24,7 @@ impl BeaconCollector for Collector {
         headers: &HeaderMap,
         format: &WireFormat,
         input: &WireInput<'_>,
-    ) -> impl Future<Output = Result<Accepted, IngestError>> + Send {
+    ) -> impl Future<Output = Result<Accepted, RefusedBeacon>> + Send {
         self.collect(sender, headers, format, input)
     }
 }

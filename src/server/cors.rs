@@ -1,14 +1,13 @@
 //! Which pages may read the responses to their beacons: those on the hosts of the sites.
 //!
-//! The script needs the status to know that it must try again. The beacon's body names the site, so `Origin` is looked up
+//! The script needs the status to know that it must try again. It sends no credentials, so none are allowed. The beacon's body names the site, so `Origin` is looked up
 //! among the hosts of all sites: one hash look-up for each label of the host, for any number of sites.
 
 use std::collections::HashSet;
 
 use hyper::header::{
-    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderMap,
-    HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderMap, HeaderValue, ORIGIN, VARY,
 };
 use hyper::{Response, StatusCode};
 
@@ -61,17 +60,12 @@ impl Origins {
 pub(super) fn allow(response: &mut Response<Body>, origin: HeaderValue) {
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    // `sendBeacon` always sends with credentials; without this header the browser reports a failure.
-    headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     // Without this header a script of another origin cannot read how long it must wait.
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
 }
 
 /// The response to `OPTIONS /b`, which a browser sends before a beacon of type `application/json`.
-pub(super) fn preflight(origin: Option<HeaderValue>) -> Response<Body> {
-    let Some(origin) = origin else {
-        return response::error(StatusCode::FORBIDDEN, "this origin is not a host of any site");
-    };
+pub(super) fn preflight(origin: HeaderValue) -> Response<Body> {
     let mut response = response::empty(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));

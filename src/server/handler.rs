@@ -1,7 +1,7 @@
 //! Which request gets which response.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -11,7 +11,6 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode, Version};
 use percent_encoding::{CONTROLS, percent_encode};
-use tracing::warn;
 
 use crate::access::{Role, TokenHolder, TokenVerifier, same_origin};
 use crate::beacon::{BeaconTransfer, WireFormat, WireInput};
@@ -21,6 +20,7 @@ use crate::privacy::Peer;
 use crate::server::body::{self, BodyPermits};
 use crate::server::collector::BeaconCollector;
 use crate::server::cors::{self, Origins};
+use crate::server::refusal::Refusals;
 use crate::server::request_metrics::RequestMetrics;
 use crate::server::response::{self as public_response, Rejection};
 use crate::server::route::Route;
@@ -31,7 +31,7 @@ use crate::transport::{
 };
 
 /// The visitor's address that a sender names; proxies do not change it.
-static X_FOOTFALL_ADDRESS: HeaderName = HeaderName::from_static("x-footfall-address");
+pub static X_FOOTFALL_ADDRESS: HeaderName = HeaderName::from_static("x-footfall-address");
 
 /// The response to `GET /`.
 static WELCOME: &str = "Footfall collects statistics of the sites that embed its script, /s.js.\n\
@@ -65,8 +65,7 @@ pub struct PublicHandler<C> {
     body_permits: BodyPermits,
     body_timeout: Duration,
     metrics: RequestMetrics,
-    /// The warning of a proxy that is not trusted is logged once.
-    untrusted_proxy: Once,
+    refusals: Refusals,
 }
 
 impl<C: BeaconCollector> Handler for PublicHandler<C> {
@@ -80,13 +79,12 @@ impl<C: BeaconCollector> Handler for PublicHandler<C> {
         let path = request.uri().path();
         let route = Route::from_path(path, self.script.hashed_path());
         if request.version() == Version::HTTP_11 && !has_one_host(request.headers()) {
-            let error = response::error(StatusCode::BAD_REQUEST, "exactly one Host header is needed");
-            return (route, response::closing(error));
+            return (route, self.refuse_early(route, Rejection::NoHost));
         }
         // Our clients never send chunks. Request smuggling needs two parties that disagree about the end of a body, so no
         // byte behind such a request is read.
         if request.version() <= Version::HTTP_11 && request.headers().contains_key(TRANSFER_ENCODING) {
-            return (route, Rejection::NoLength.response());
+            return (route, self.refuse_early(route, Rejection::NoLength));
         }
         let head = request.method() == Method::HEAD;
         let readable = head || request.method() == Method::GET;
@@ -124,7 +122,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
             body_permits: BodyPermits::default(),
             body_timeout,
             metrics: RequestMetrics::register(),
-            untrusted_proxy: Once::new(),
+            refusals: Refusals::register(),
         })
     }
 
@@ -136,6 +134,16 @@ impl<C: BeaconCollector> PublicHandler<C> {
     /// Replaces the sites whose pages may read the responses to their beacons.
     pub fn reload(&self, sites: &Sites) {
         self.origins.store(Arc::new(Origins::new(sites)));
+    }
+
+    fn refuse(&self, rejection: Rejection) -> Response<Body> {
+        self.refusals.count(&rejection);
+        rejection.response()
+    }
+
+    /// The same before it is known whether the request is a beacon.
+    fn refuse_early(&self, route: Route, rejection: Rejection) -> Response<Body> {
+        if route.format().is_some() { self.refuse(rejection) } else { rejection.response() }
     }
 
     /// The requests to a wire format: beacons, and the preflight requests of browsers.
@@ -150,18 +158,19 @@ impl<C: BeaconCollector> PublicHandler<C> {
                 // HEAD does not count as a view.
                 Method::HEAD => public_response::pixel(),
                 Method::GET => {
-                    self.pixel(format, request, connection).await.unwrap_or_else(Rejection::response)
+                    let pixel = self.pixel(format, request, connection).await;
+                    pixel.unwrap_or_else(|rejection| self.refuse(rejection))
                 }
                 _ => response::method_not_allowed("GET, HEAD"),
             };
         };
         let origin = self.origins.load().allowed(request.headers()).cloned();
         if request.method() == Method::OPTIONS {
-            return cors::preflight(origin);
+            return origin.map_or_else(|| self.refuse(Rejection::ForeignPreflight), cors::preflight);
         }
         let mut response = if request.method() == Method::POST {
             let beacon = self.beacon(format, content_types, request, connection);
-            beacon.await.unwrap_or_else(Rejection::response)
+            beacon.await.unwrap_or_else(|rejection| self.refuse(rejection))
         } else {
             response::method_not_allowed("POST, OPTIONS")
         };
@@ -195,8 +204,9 @@ impl<C: BeaconCollector> PublicHandler<C> {
         };
         let accepted = self.collector.store(sender, &head.headers, format, &input).await?;
         self.metrics.count_accepted(&accepted, body.len(), start.elapsed());
+        self.refusals.note_left_out(&accepted);
         let mut response = response::empty(StatusCode::NO_CONTENT);
-        public_response::add_dropped(&mut response, &accepted.dropped);
+        public_response::add_dropped(&mut response, &accepted);
         Ok(response)
     }
 
@@ -209,12 +219,12 @@ impl<C: BeaconCollector> PublicHandler<C> {
         let start = Instant::now();
         let (head, _) = request.into_parts();
         let peer = self.admit(&head.headers, connection, start)?;
-        let (query, referer) = (head.uri.query().unwrap_or_default(), referer(&head.headers));
+        let (query, referer) = (head.uri.query().unwrap_or_default(), pixel_referer(&head.headers));
         let input = WireInput { body: b"", query, referer: &referer, random_page_load };
         let accepted = self.collector.store(Sender::Page(peer), &head.headers, format, &input).await?;
         self.metrics.count_accepted(&accepted, 0, start.elapsed());
         let mut response = public_response::pixel();
-        public_response::add_dropped(&mut response, &accepted.dropped);
+        public_response::add_dropped(&mut response, &accepted);
         Ok(response)
     }
 
@@ -260,12 +270,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
         now: Instant,
     ) -> Result<Peer, Rejection> {
         if !connection.through_proxy() && headers.contains_key(&X_FORWARDED_FOR) {
-            self.untrusted_proxy.call_once(|| {
-                warn!(
-                    "a request has X-Forwarded-For, but comes from an address outside `trusted_proxies`; if your proxy sent it, \
-                     name the proxy's network there, or all visitors behind it count as one"
-                );
-            });
+            self.refusals.note_untrusted_proxy();
         }
         let peer = Peer::new(connection.client_address(headers));
         self.by_address.acquire(&peer, now).map_err(Rejection::TooManyFromAddress)?;
@@ -274,7 +279,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
 }
 
 /// The page of a pixel. Some clients send bytes as they stand in the page's links; those that are not UTF-8 stay percent-encoded.
-fn referer(headers: &HeaderMap) -> Cow<'_, str> {
+pub fn pixel_referer(headers: &HeaderMap) -> Cow<'_, str> {
     let bytes = headers.get(REFERER).map(HeaderValue::as_bytes).unwrap_or_default();
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),

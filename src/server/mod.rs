@@ -8,10 +8,13 @@ mod body;
 mod collector;
 mod cors;
 mod handler;
+mod log_throttle;
+mod refusal;
 mod request_metrics;
 mod response;
 mod route;
 mod script;
 
 pub use collector::BeaconCollector;
-pub use handler::{PublicHandler, PublicOptions};
+pub use handler::{PublicHandler, PublicOptions, X_FOOTFALL_ADDRESS, pixel_referer};
+pub use refusal::RefusalReason;

@@ -21,6 +21,7 @@ pub(super) struct RequestMetrics {
     received: Counter,
     accepted: Counter,
     dropped: [Counter; DropReason::ALL.len()],
+    fields_left_out: Counter,
     bytes: Counter,
     duration: Histogram,
 }
@@ -32,6 +33,8 @@ impl RequestMetrics {
         describe_counter!("footfall_events_received_total", "Events of accepted beacons: stored or dropped.");
         describe_counter!("footfall_events_accepted_total", "Events acknowledged: on disk, synced.");
         describe_counter!("footfall_events_dropped_total", "Events not stored because of a rule.");
+        let help = "Fields that could not be read and were left out of events that were kept.";
+        describe_counter!("footfall_event_fields_dropped_total", help);
         describe_counter!("footfall_beacon_bytes_total", "Bytes of accepted beacons.");
         let help = "Time from the headers of a beacon to its acknowledgement.";
         describe_histogram!("footfall_beacon_duration_seconds", help);
@@ -46,6 +49,7 @@ impl RequestMetrics {
             accepted: counter!("footfall_events_accepted_total"),
             dropped: DropReason::ALL
                 .map(|reason| counter!("footfall_events_dropped_total", "reason" => reason.name())),
+            fields_left_out: counter!("footfall_event_fields_dropped_total"),
             bytes: counter!("footfall_beacon_bytes_total"),
             duration: histogram!("footfall_beacon_duration_seconds"),
         }
@@ -65,6 +69,9 @@ impl RequestMetrics {
             if events > 0 {
                 counter.increment(events.into());
             }
+        }
+        if !accepted.left_out.is_empty() {
+            self.fields_left_out.increment(accepted.fields_left_out() as u64);
         }
         self.bytes.increment(bytes as u64);
         self.duration.record(duration);
@@ -90,10 +97,12 @@ mod tests {
         assert_lines(&[
             "footfall_requests_total{route=\"pixel\",status=\"500\"} 0",
             "footfall_events_dropped_total{reason=\"optout\"} 0",
+            "footfall_events_dropped_total{reason=\"malformed\"} 0",
+            "footfall_event_fields_dropped_total 0",
             "footfall_beacon_bytes_total 0",
             "footfall_beacon_duration_seconds_count 0",
         ]);
-        let accepted = Accepted { stored: 3, dropped: [0, 1, 0] };
+        let accepted = Accepted { stored: 3, dropped: [0, 1, 0, 0, 0], ..Accepted::default() };
         for duration in [Duration::from_micros(90), Duration::from_millis(2), Duration::from_secs(60)] {
             metrics.count_accepted(&accepted, 100, duration);
         }

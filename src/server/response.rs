@@ -10,12 +10,16 @@ use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 
 use crate::event::DropReason;
-use crate::ingest::IngestError;
+use crate::ingest::{Accepted, IngestError, RefusedBeacon};
 use crate::transport::response::{JSON, RETRY_SOON, closing, error, with_body};
 use crate::transport::{AuthError, Body};
 
 static GIF: HeaderValue = HeaderValue::from_static("image/gif");
 static X_FOOTFALL_DROPPED: HeaderName = HeaderName::from_static("x-footfall-dropped");
+static X_FOOTFALL_LEFT_OUT: HeaderName = HeaderName::from_static("x-footfall-left-out");
+
+/// Parts of a beacon that a response names: enough to find a fault of a program by.
+const MAX_LEFT_OUT: usize = 5;
 
 /// A transparent GIF of 1×1 px.
 static PIXEL: &[u8] =
@@ -23,6 +27,8 @@ static PIXEL: &[u8] =
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Rejection {
+    /// 400: HTTP/1.1 without a `Host`, or with several.
+    NoHost,
     /// 400: the body ended before its announced length.
     CutOff,
     /// 400: a sender does not name the visitor's address.
@@ -41,8 +47,10 @@ pub(super) enum Rejection {
     TooManyFromSender(Duration),
     /// 503: too many bodies are being received.
     TooManyBodies,
+    /// 403: the answer to a preflight request.
+    ForeignPreflight,
     Auth(AuthError),
-    Ingest(IngestError),
+    Ingest(RefusedBeacon),
 }
 
 impl From<AuthError> for Rejection {
@@ -51,15 +59,16 @@ impl From<AuthError> for Rejection {
     }
 }
 
-impl From<IngestError> for Rejection {
-    fn from(error: IngestError) -> Self {
-        Self::Ingest(error)
+impl From<RefusedBeacon> for Rejection {
+    fn from(refused: RefusedBeacon) -> Self {
+        Self::Ingest(refused)
     }
 }
 
 impl Rejection {
     pub(super) fn response(self) -> Response<Body> {
         match self {
+            Self::NoHost => closing(error(StatusCode::BAD_REQUEST, "exactly one Host header is needed")),
             Self::CutOff => closing(error(StatusCode::BAD_REQUEST, "the body was cut off")),
             Self::NoVisitor => error(
                 StatusCode::BAD_REQUEST,
@@ -80,7 +89,8 @@ impl Rejection {
                 closing(unavailable("too many bodies are being received; keep the beacon and try again"))
             }
             Self::Auth(error) => error.response(),
-            Self::Ingest(error) => ingest_error(error),
+            Self::ForeignPreflight => error(StatusCode::FORBIDDEN, "this origin is not a host of any site"),
+            Self::Ingest(refused) => ingest_error(refused.cause),
         }
     }
 }
@@ -93,7 +103,9 @@ fn ingest_error(cause: IngestError) -> Response<Body> {
             with_body(StatusCode::BAD_REQUEST, &JSON, format!("{body}\n"))
         }
         IngestError::UnknownSite => forbidden("this site is not configured here"),
-        IngestError::ForeignHost => forbidden("the page's host is not one of the site's hosts"),
+        IngestError::ForeignOrigin | IngestError::ForeignPage => {
+            forbidden("the page's host is not one of the site's hosts")
+        }
         IngestError::InvalidSignature => forbidden(
             "this site accepts signed names only: the token in data-site is missing, wrong or expired",
         ),
@@ -124,26 +136,41 @@ pub(super) fn pixel() -> Response<Body> {
     response
 }
 
-/// Adds `X-Footfall-Dropped`, which counts dropped events by reason, when events were dropped.
-pub(super) fn add_dropped(response: &mut Response<Body>, dropped: &[u32; DropReason::ALL.len()]) {
-    if dropped.iter().all(|&events| events == 0) {
-        return;
+/// Says which events and fields were not stored: `X-Footfall-Dropped` counts events by reason, `X-Footfall-Left-Out` names the first
+/// faults.
+pub(super) fn add_dropped(response: &mut Response<Body>, accepted: &Accepted) {
+    if accepted.dropped.iter().any(|&events| events > 0) {
+        let mut text = String::with_capacity(80);
+        for (reason, events) in DropReason::ALL.iter().zip(accepted.dropped) {
+            let comma = if text.is_empty() { "" } else { "," };
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{comma}{}={events}", reason.name());
+        }
+        insert(response, &X_FOOTFALL_DROPPED, text);
     }
-    let mut text = String::with_capacity(48);
-    for (reason, events) in DropReason::ALL.iter().zip(dropped) {
-        let comma = if text.is_empty() { "" } else { "," };
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{comma}{}={events}", reason.name());
+    if !accepted.left_out.is_empty() {
+        let mut text = String::new();
+        for part in accepted.left_out.iter().take(MAX_LEFT_OUT) {
+            let semicolon = if text.is_empty() { "" } else { "; " };
+            let _ = write!(text, "{semicolon}{} {}", part.fault.path, part.fault.problem);
+        }
+        if accepted.left_out.len() > MAX_LEFT_OUT {
+            let _ = write!(text, "; {} more", accepted.left_out.len() - MAX_LEFT_OUT);
+        }
+        insert(response, &X_FOOTFALL_LEFT_OUT, text);
     }
+}
+
+fn insert(response: &mut Response<Body>, name: &HeaderName, text: String) {
     if let Ok(value) = HeaderValue::try_from(text) {
-        response.headers_mut().insert(&X_FOOTFALL_DROPPED, value);
+        response.headers_mut().insert(name, value);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::beacon::MalformedBeacon;
+    use crate::beacon::{LeftOut, MalformedBeacon};
     use crate::transport::response::empty;
 
     #[test]
@@ -157,10 +184,34 @@ mod tests {
     #[test]
     fn dropped_events_are_counted_by_reason_in_a_header() {
         let mut response = empty(StatusCode::NO_CONTENT);
-        add_dropped(&mut response, &[0, 0, 0]);
+        add_dropped(&mut response, &Accepted::default());
         assert!(response.headers().is_empty());
-        add_dropped(&mut response, &[0, 2, 1]);
-        assert_eq!(response.headers()["x-footfall-dropped"], "optout=0,bot=2,duplicate=1");
+        add_dropped(&mut response, &Accepted { dropped: [0, 2, 1, 0, 3], ..Accepted::default() });
+        let told = "optout=0,bot=2,duplicate=1,malformed=0,foreign=3";
+        assert_eq!(response.headers()["x-footfall-dropped"], told);
+        assert_eq!(response.headers().get("x-footfall-left-out"), None);
+    }
+
+    #[test]
+    fn the_first_faults_of_events_are_named_in_a_header() {
+        let fault =
+            |index: usize| LeftOut::field(MalformedBeacon::new(format!("e[{index}].st"), "must be text"));
+        let mut response = empty(StatusCode::NO_CONTENT);
+        add_dropped(
+            &mut response,
+            &Accepted { left_out: (0..2).map(fault).collect(), ..Accepted::default() },
+        );
+        assert_eq!(response.headers()["x-footfall-left-out"], "e[0].st must be text; e[1].st must be text");
+        add_dropped(
+            &mut response,
+            &Accepted { left_out: (0..9).map(fault).collect(), ..Accepted::default() },
+        );
+        assert!(
+            response.headers()["x-footfall-left-out"]
+                .to_str()
+                .unwrap()
+                .ends_with("e[4].st must be text; 4 more")
+        );
     }
 
     #[test]

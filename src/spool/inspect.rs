@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::secret::file_lock::FileLock;
 use crate::spool::accounting::contents::SegmentContents;
 use crate::spool::accounting::counts::SegmentCounts;
+use crate::spool::check::is_in_use;
 use crate::spool::log::disk::{Disk, RealDisk};
 use crate::spool::log::error::SpoolError;
-use crate::spool::log::files::{self, LOCK, QUARANTINE, REASON, REQUEUE};
+use crate::spool::log::files::{self, QUARANTINE, REASON, REQUEUE};
 use crate::spool::log::identity::{check_format, first_segment};
 use crate::spool::log::recovery::{ScanError, scan};
 use crate::spool::log::segment::SegmentId;
@@ -132,7 +132,7 @@ pub fn inspect(directory: &Path) -> Result<Inventory, SpoolError> {
     known.extend(segments.iter().filter_map(|segment| SegmentId::parse(&segment.id)));
     Ok(Inventory {
         directory: directory.to_owned(),
-        in_use: FileLock::is_held(&directory.join(LOCK)),
+        in_use: is_in_use(directory),
         segments,
         quarantined: [quarantined(disk, directory)?, requeued(disk, directory)?].concat(),
         leftovers: leftovers(disk, directory),

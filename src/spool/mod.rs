@@ -21,6 +21,8 @@
 //! requeueing (`quarantine::requeue`), `quarantine::salvage`, `quarantine::discard` and `quarantine::expire`.
 
 mod accounting;
+pub mod backup;
+mod check;
 #[cfg(test)]
 mod crash_tests;
 mod delivery;
@@ -40,10 +42,12 @@ pub use accounting::counts::{DayCounts, STORED, SegmentCounts};
 pub(crate) use accounting::record::EventId;
 pub use accounting::record::{EventEntry, EventRecord, FilterId};
 pub(crate) use accounting::segment_rows::SEGMENT_COLUMNS;
+pub use backup::SpoolSegment;
+pub use check::{check, is_in_use, space_of};
 pub use delivery::queue::SealedSegment;
 pub(crate) use delivery::shipment::{BatchRows, InsertBatch, Shipment, ShipmentError};
 pub use delivery::spool::{Durability, Spool};
-pub use delivery::status::SpoolStatus;
+pub use delivery::status::{SpoolSpace, SpoolStatus};
 pub use inspect::{Inventory, QuarantineLeftover, QuarantinedSegment, SegmentState, SegmentStatus, inspect};
 pub(crate) use limits::MAX_SEGMENT_ROWS;
 pub use limits::{DIRECTORY, today};

@@ -1,12 +1,15 @@
 //! The spool as a whole, on a real disk.
 
 use std::future::Future;
+use std::path::Path;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use crate::config::SpoolLimits;
 use crate::event::DropReason;
+use crate::spool::test_disk::TestDisk;
 use crate::spool::testing::{append, ids, limits, until, wait};
 use crate::spool::{Spool, SpoolError, inspect};
 
@@ -129,7 +132,7 @@ fn dropped_events_are_counted_even_when_nothing_is_stored() {
     let mut counts: Vec<_> =
         inventory.segments[0].counts.iter().map(|(site, counts)| (site.to_owned(), counts.dropped)).collect();
     counts.sort();
-    assert_eq!(counts, [("clinic".to_owned(), [0, 3, 0]), ("other".to_owned(), [1, 0, 0])]);
+    assert_eq!(counts, [("clinic".to_owned(), [0, 3, 0, 0, 0]), ("other".to_owned(), [1, 0, 0, 0, 0])]);
 }
 
 #[test]
@@ -158,4 +161,32 @@ fn an_event_that_is_not_confirmed_is_reported_at_every_moment() {
         }
         spool.confirm(&spool.oldest_sealed().unwrap()).unwrap();
     }
+}
+
+#[test]
+fn the_writer_gives_a_sign_of_life_while_it_waits_and_none_while_the_disk_hangs() {
+    let disk = TestDisk::default();
+    let open = || Spool::open_on(Arc::new(disk.clone()), Path::new("/spool"), &limits()).unwrap().0;
+    let spool = open();
+    let is_alive = |spool: &Spool| {
+        spool.ask_writer();
+        let asked = Instant::now();
+        while !spool.writer_answered() && asked.elapsed() < Duration::from_secs(1) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        spool.writer_answered()
+    };
+    assert!(is_alive(&spool), "nothing was ever appended");
+    wait(append(&spool, 1, &[0]).unwrap()).unwrap();
+    assert!(is_alive(&spool), "nothing is to be written");
+    let hanging = disk.hang();
+    let ack = append(&spool, 1, &[1]).unwrap();
+    // The writer may answer once more before it takes the row up.
+    assert!((0..10).any(|_| !is_alive(&spool)));
+    drop(hanging);
+    wait(ack).unwrap();
+    assert!(is_alive(&spool));
+    drop(spool);
+    disk.leave_space(0);
+    assert!(is_alive(&open()), "it waits for space");
 }

@@ -3,6 +3,7 @@
 //! The client speaks ClickHouse's HTTP interface only, so the embedded store, a server and a cluster differ only by their address.
 //! Nothing above this module writes SQL, except the queries of `report`.
 
+pub mod backup;
 mod client;
 pub mod dates;
 pub mod days;

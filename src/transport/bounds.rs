@@ -24,6 +24,9 @@ pub const MAX_READ_BEFORE_YIELD: usize = 32 * 1024;
 /// Bytes that are read and discarded from a client that goes on sending after its connection was closed.
 pub const MAX_LINGER: usize = 256 * 1024;
 
+/// How long a connection that was just opened waits for its first request during a drain: a few round trips.
+pub const FIRST_REQUEST_WHILE_DRAINING: Duration = Duration::from_secs(1);
+
 /// Limits in time. They are values, so that tests can shorten them.
 #[derive(Debug, Clone)]
 pub struct Timeouts {
@@ -32,7 +35,7 @@ pub struct Timeouts {
     pub head: Duration,
     /// The same while three quarters of all connections are in use.
     pub head_crowded: Duration,
-    /// Between two requests of a connection: a reader of pages sends a beacon now and then.
+    /// Between two requests of a connection. Its buffers hold the last request, with the visitor's address, until it closes.
     pub idle: Duration,
     /// The same while three quarters of all connections are in use.
     pub idle_crowded: Duration,
@@ -54,7 +57,7 @@ impl Default for Timeouts {
         Self {
             head: Duration::from_secs(10),
             head_crowded: Duration::from_secs(5),
-            idle: Duration::from_secs(75),
+            idle: Duration::from_secs(10),
             idle_crowded: Duration::from_secs(5),
             response: Duration::from_secs(60),
             write: Duration::from_secs(30),

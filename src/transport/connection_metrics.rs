@@ -1,8 +1,12 @@
 //! Metrics of the connections of one server, over all its threads.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
-use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+use metrics::{
+    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
 
 pub(super) struct ConnectionMetrics {
     /// Open connections. The limits need their number, and a gauge cannot be read.
@@ -17,6 +21,7 @@ pub(super) struct ConnectionMetrics {
     pub(super) failed: Counter,
     /// Calls of `accept` that failed, mostly for lack of file descriptors.
     pub(super) accept_errors: Counter,
+    worker_start: Histogram,
 }
 
 impl ConnectionMetrics {
@@ -30,6 +35,8 @@ impl ConnectionMetrics {
         let help = "Connections that failed before the first request.";
         describe_counter!("footfall_connections_failed_total", help);
         describe_counter!("footfall_accept_errors_total", "Calls of accept that failed.");
+        let help = "Time until a worker's thread takes connections.";
+        describe_histogram!("footfall_worker_start_duration_seconds", help);
         Self {
             open: AtomicUsize::new(0),
             open_gauge: gauge!("footfall_connections"),
@@ -38,11 +45,18 @@ impl ConnectionMetrics {
             over_address_limit: counter!(rejected, "reason" => "address_limit"),
             failed: counter!("footfall_connections_failed_total"),
             accept_errors: counter!("footfall_accept_errors_total"),
+            worker_start: histogram!("footfall_worker_start_duration_seconds"),
         }
     }
 
     pub(super) fn open(&self) -> usize {
         self.open.load(Relaxed)
+    }
+
+    /// A worker calls this in its thread before its first connection. The first use of a histogram in a thread allocates memory whose unused
+    /// bytes keep what was on the stack, so it must not come after a visitor.
+    pub(super) fn worker_started(&self, after: Duration) {
+        self.worker_start.record(after);
     }
 
     pub(super) fn connection_opened(&self) {

@@ -14,6 +14,9 @@ pub enum ServerError {
         address: SocketAddr,
         source: io::Error,
     },
+    /// A socket that listens already cannot be used.
+    #[error("the socket that was passed to this process cannot be used")]
+    Socket(#[source] io::Error),
     /// The operating system refused a thread or an event queue.
     #[error("cannot start a thread of the server")]
     Thread(#[source] io::Error),

@@ -32,6 +32,6 @@ pub use client::{RateLimiter, TrustedProxies, X_FORWARDED_FOR, single_address};
 pub use error::ServerError;
 pub use handler::{ConnectionContext, Handler};
 pub use response::Body;
-pub use server::{Server, ServerOptions};
+pub use server::{Server, ServerOptions, ServerProgress};
 pub use shutdown::DrainOutcome;
 pub use task_listener::TaskListener;

@@ -1,8 +1,9 @@
 //! Starts the listener and the workers, and stops them.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipnet::IpNet;
 
@@ -13,6 +14,7 @@ use crate::transport::accept::permit::AddressPermits;
 use crate::transport::accept::worker::Worker;
 use crate::transport::bounds::Timeouts;
 use crate::transport::client::address::TrustedProxies;
+use crate::transport::connection::deadlines::CoarseClock;
 use crate::transport::connection::state::{ServerState, WorkerState};
 use crate::transport::connection_metrics::ConnectionMetrics;
 use crate::transport::error::ServerError;
@@ -53,12 +55,32 @@ impl ServerOptions {
     }
 }
 
+/// Shows whether the threads of a server are alive: its numbers go on while they are, whether or not there are connections.
+#[derive(Debug)]
+pub struct ServerProgress {
+    rounds: Arc<AtomicU64>,
+    workers: Vec<Arc<CoarseClock>>,
+}
+
+impl ServerProgress {
+    /// Rounds of the thread that accepts, at least two a second.
+    pub fn accepts(&self) -> u64 {
+        self.rounds.load(Ordering::Relaxed)
+    }
+
+    /// For each worker, the time of its last sweep, which comes at each [`Timeouts::sweep`].
+    pub fn workers(&self) -> Vec<u32> {
+        self.workers.iter().map(|clock| clock.now()).collect()
+    }
+}
+
 /// Stops when it is drained or dropped.
 pub struct Server<H> {
     address: SocketAddr,
     state: Arc<ServerState<H>>,
     // Dropped before the workers, which it holds too.
     pub(super) acceptor: Acceptor,
+    rounds: Arc<AtomicU64>,
     pub(super) workers: Arc<Vec<Worker<H>>>,
 }
 
@@ -69,8 +91,23 @@ impl<H: Handler> Server<H> {
     /// # Errors
     /// When the address cannot be listened on, the certificate cannot be used, or a thread cannot be started.
     pub fn start(options: ServerOptions, handler: Arc<H>) -> Result<Self, ServerError> {
+        Self::start_on(None, options, handler)
+    }
+
+    /// The same, on a socket that listens already if there is one. Then the address of the options is not used.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn start_on(
+        socket: Option<TcpListener>,
+        options: ServerOptions,
+        handler: Arc<H>,
+    ) -> Result<Self, ServerError> {
         let tls = options.tls.as_ref().map(Certificates::load).transpose()?;
-        let listener = Listener::bind(options.listen)?;
+        let listener = match socket {
+            Some(socket) => Listener::from_socket(socket)?,
+            None => Listener::bind(options.listen)?,
+        };
         let state = Arc::new(ServerState {
             handler,
             trusted: Arc::new(TrustedProxies::new(options.trusted_proxies)),
@@ -90,8 +127,9 @@ impl<H: Handler> Server<H> {
             max_connections: options.connections,
             permits: Arc::new(AddressPermits::new(options.connections_per_address)),
         };
-        let acceptor = Acceptor::start(listener, dispatcher)?;
-        Ok(Self { address, state, acceptor, workers })
+        let rounds = Arc::new(AtomicU64::new(0));
+        let acceptor = Acceptor::start(listener, dispatcher, rounds.clone())?;
+        Ok(Self { address, state, acceptor, rounds, workers })
     }
 
     /// The address that the server listens on, with the port that the system chose for port 0.
@@ -109,6 +147,11 @@ impl<H: Handler> Server<H> {
 
     pub fn open_connections(&self) -> usize {
         self.state.metrics.open()
+    }
+
+    pub fn progress(&self) -> ServerProgress {
+        let workers = self.workers.iter().map(|worker| worker.state().deadlines.clock()).collect();
+        ServerProgress { rounds: self.rounds.clone(), workers }
     }
 
     pub(super) fn timeouts(&self) -> &Timeouts {

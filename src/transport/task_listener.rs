@@ -49,6 +49,17 @@ impl TaskListener {
         Ok(Self { listener, address })
     }
 
+    /// Takes a socket that listens already.
+    ///
+    /// # Errors
+    /// When the system does not tell its address.
+    pub fn from_socket(socket: std::net::TcpListener) -> Result<Self, ServerError> {
+        let address = socket.local_addr().map_err(ServerError::Socket)?;
+        socket.set_nonblocking(true).map_err(ServerError::Socket)?;
+        let listener = TcpListener::from_std(socket).map_err(ServerError::Socket)?;
+        Ok(Self { listener, address })
+    }
+
     /// The address, with the port that the system chose for port 0.
     pub fn address(&self) -> SocketAddr {
         self.address

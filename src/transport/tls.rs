@@ -4,18 +4,22 @@
 //! in use stays in use.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SigningKey};
 use tokio_rustls::TlsAcceptor;
+use x509_cert::certificate::{CertificateInner, Raw};
+use x509_cert::der::Decode;
 
 use crate::config::TlsConfig;
 use crate::error_chain::error_chain;
@@ -36,6 +40,10 @@ pub enum TlsError {
     #[error("the key in {key} does not belong to the certificate in {certificate}",
         key = key.display(), certificate = certificate.display())]
     Mismatch { certificate: PathBuf, key: PathBuf, source: rustls::Error },
+    #[error("the certificate in {file} expired at {ended}", file = file.display())]
+    Expired { file: PathBuf, ended: Timestamp },
+    #[error("the certificate in {file} is not valid before {begins}", file = file.display())]
+    NotYetValid { file: PathBuf, begins: Timestamp },
     #[error("TLS cannot be set up")]
     Setup(#[from] rustls::Error),
 }
@@ -47,7 +55,13 @@ pub struct Certificates {
 }
 
 /// The certificate that rustls uses for the next handshake.
-struct CurrentCertificate(ArcSwap<CertifiedKey>);
+struct CurrentCertificate(ArcSwap<LoadedCertificate>);
+
+struct LoadedCertificate {
+    key: Arc<CertifiedKey>,
+    /// `None` when the certificate does not tell.
+    validity: Option<Range<Timestamp>>,
+}
 
 impl fmt::Debug for CurrentCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,7 +71,7 @@ impl fmt::Debug for CurrentCertificate {
 
 impl ResolvesServerCert for CurrentCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load_full())
+        Some(self.0.load().key.clone())
     }
 }
 
@@ -81,7 +95,11 @@ impl Certificates {
     /// # Errors
     /// As for [`Certificates::load`]; then the certificate in use stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
-        self.current.0.store(Arc::new(read(&self.files)?));
+        let read = read(&self.files);
+        if read.is_err() {
+            metrics::counter!("footfall_tls_reload_failures_total").increment(1);
+        }
+        self.current.0.store(Arc::new(read?));
         Ok(())
     }
 
@@ -108,6 +126,11 @@ impl Certificates {
         }
     }
 
+    /// Of the certificate in use; `None` when it does not tell.
+    pub fn validity(&self) -> Option<Range<Timestamp>> {
+        self.current.0.load().validity.clone()
+    }
+
     pub(super) fn acceptor(&self) -> &TlsAcceptor {
         &self.acceptor
     }
@@ -117,26 +140,82 @@ impl Certificates {
     }
 }
 
-fn read(files: &TlsConfig) -> Result<CertifiedKey, TlsError> {
-    let pem = |file: &Path| {
-        let file = file.to_owned();
-        move |source| TlsError::Pem { file, source }
-    };
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.certificate)
+/// Reads both files and compares them.
+fn read(files: &TlsConfig) -> Result<LoadedCertificate, TlsError> {
+    pair(files, read_chain(files)?, &read_key(files)?)
+}
+
+fn read_chain(files: &TlsConfig) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let chain: Vec<_> = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect)
-        .map_err(pem(&files.certificate))?;
-    if chain.is_empty() {
-        return Err(TlsError::NoCertificate(files.certificate.clone()));
-    }
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(pem(&files.key))?;
-    let key = ring::sign::any_supported_type(&key)
-        .map_err(|source| TlsError::Key { file: files.key.clone(), source })?;
-    let certified = CertifiedKey::new(chain, key);
+        .map_err(|source| TlsError::Pem { file: files.certificate.clone(), source })?;
+    if chain.is_empty() { Err(TlsError::NoCertificate(files.certificate.clone())) } else { Ok(chain) }
+}
+
+fn read_key(files: &TlsConfig) -> Result<Arc<dyn SigningKey>, TlsError> {
+    let key = PrivateKeyDer::from_pem_file(&files.key)
+        .map_err(|source| TlsError::Pem { file: files.key.clone(), source })?;
+    ring::sign::any_supported_type(&key).map_err(|source| TlsError::Key { file: files.key.clone(), source })
+}
+
+fn pair(
+    files: &TlsConfig,
+    chain: Vec<CertificateDer<'static>>,
+    key: &Arc<dyn SigningKey>,
+) -> Result<LoadedCertificate, TlsError> {
+    let validity = validity(&chain[0]);
+    let certified = CertifiedKey::new(chain, key.clone());
     match certified.keys_match() {
         // Some types of keys cannot be compared; the first handshake shows whether they match.
-        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(certified),
+        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {
+            Ok(LoadedCertificate { key: Arc::new(certified), validity })
+        }
         Err(source) => {
             Err(TlsError::Mismatch { certificate: files.certificate.clone(), key: files.key.clone(), source })
         }
     }
+}
+
+/// When a certificate begins and ceases to be valid. `None` when it cannot be parsed: whether it is otherwise as RFC 5280 wants it is for
+/// browsers to decide.
+fn validity(leaf: &CertificateDer<'_>) -> Option<Range<Timestamp>> {
+    let parsed = CertificateInner::<Raw>::from_der(leaf).ok()?;
+    let validity = parsed.tbs_certificate().validity();
+    let time = |since_1970: Duration| Timestamp::UNIX_EPOCH.checked_add(since_1970).ok();
+    Some(time(validity.not_before.to_unix_duration())?..time(validity.not_after.to_unix_duration())?)
+}
+
+/// What is found in the files of a certificate and its key.
+#[derive(Debug, Default)]
+pub struct TlsFindings {
+    /// What keeps browsers from connecting, with whether it is about the key's file.
+    pub errors: Vec<(bool, TlsError)>,
+    /// When the certificate ceases to be valid.
+    pub expires: Option<Timestamp>,
+}
+
+/// Checks both files: whether they can be read, belong together and are valid `now`. Returns everything that is wrong.
+pub fn check(files: &TlsConfig, now: Timestamp) -> TlsFindings {
+    let mut findings = TlsFindings::default();
+    let (chain, key) = (read_chain(files), read_key(files));
+    let valid = chain.as_ref().ok().and_then(|chain| validity(&chain[0]));
+    match (chain, key) {
+        (Ok(chain), Ok(key)) => {
+            findings.errors.extend(pair(files, chain, &key).err().map(|error| (true, error)))
+        }
+        (chain, key) => {
+            findings.errors.extend(chain.err().map(|error| (false, error)));
+            findings.errors.extend(key.err().map(|error| (true, error)));
+        }
+    }
+    if let Some(valid) = valid {
+        let file = files.certificate.clone();
+        if now < valid.start {
+            findings.errors.push((false, TlsError::NotYetValid { file, begins: valid.start }));
+        } else if now >= valid.end {
+            findings.errors.push((false, TlsError::Expired { file, ended: valid.end }));
+        }
+        findings.expires = Some(valid.end);
+    }
+    findings
 }

@@ -2,32 +2,31 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch } from "../../script/test/support.mjs";
-import { ADDRESS, sleep, start } from "./footfall.mjs";
+import { launchChromium } from "./driver/browsers.mjs";
+import { ADDRESS, sleep, start, sumOf } from "./footfall.mjs";
 
 const USER_AGENT =
   "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36 Zaphod77";
 const TYPED_TEXTS = ["Beeblebrox", "+79005550177", "zaphod77@example.org"];
 
-let browser, footfall;
-before(async () => ([browser, footfall] = await Promise.all([launch(), start()])));
+let page, footfall;
+before(async () => {
+  const args = [`--user-agent=${USER_AGENT}`, "--accept-lang=ru-RU", "--screen-info={1920x1080}", "--window-size=1280,900"];
+  [page, footfall] = await Promise.all([launchChromium({ args, timeZone: "Europe/Moscow" }), start()]);
+});
 after(async () => {
-  await browser?.close();
+  await page?.close();
   await footfall?.close();
 });
 
-const openPage = async (init) => {
-  const context = await browser.newContext({
-    userAgent: USER_AGENT,
-    locale: "ru-RU",
-    timezoneId: "Europe/Moscow",
-    viewport: { width: 1280, height: 900 },
-    screen: { width: 1920, height: 1080 },
-  });
-  const page = await context.newPage();
-  if (init) await page.addInitScript(init);
-  return { context, page };
-};
+/** Waits until the page has this path. */
+async function waitForPath(pattern) {
+  const end = Date.now() + 20_000;
+  while (!pattern.test(await page.run(() => location.pathname))) {
+    if (Date.now() > end) throw new Error(`no page ${pattern}`);
+    await sleep(50);
+  }
+}
 
 /** Waits for `count` events that match the SQL condition `where`, and returns them. */
 async function waitForRows(where, count = 1) {
@@ -44,37 +43,39 @@ async function waitForRows(where, count = 1) {
 }
 
 test("every kind of event is stored with its fields", async () => {
-  const { context, page } = await openPage();
-  await context.addCookies([
-    { name: "ab", value: "B", url: footfall.origin },
-    { name: "consent", value: "yes-all", url: footfall.origin },
-    { name: "session", value: "secret-session-77", url: footfall.origin },
-  ]);
-  await page.goto(`${footfall.origin}/?utm_source=mail&utm_campaign=spring&token=s3cr3t77#part`, { referer: "https://yandex.ru/search?text=x" });
+  const from = footfall.origin.replace("127.0.0.1", "search.localhost");
+  const first = `${footfall.origin}/?utm_source=mail&utm_campaign=spring&token=s3cr3t77#part`;
+  await page.open(`${footfall.origin}/icon.svg`);
+  const cookies = { ab: "B", consent: "yes-all", session: "secret-session-77" };
+  for (const [name, value] of Object.entries(cookies)) await page.addCookie({ name, value });
+  await page.open(`${from}/from?to=${encodeURIComponent(first)}`);
+  await page.click("a");
+  await waitForPath(/^\/$/);
   await sleep(1_800);
-  await page.mouse.wheel(0, 2_000);
+  await page.run(() => scrollTo(0, 1e6));
   await sleep(1_600);
   await page.click('[data-footfall-ad="heart-month"] a');
-  await page.waitForURL("**/doctors/cardiology*");
+  await waitForPath(/^\/doctors\/cardiology/);
   await page.click('.chip[href^="/doctors/children"]');
   await sleep(800);
-  await page.goto(`${footfall.origin}/booking`);
-  await page.fill("[name=name]", TYPED_TEXTS[0]);
-  await page.fill("[name=phone]", TYPED_TEXTS[1]);
-  await page.fill("[name=email]", TYPED_TEXTS[2]);
-  await page.check("[name=first]");
+  await page.open(`${footfall.origin}/booking`);
+  for (const [index, name] of ["name", "phone", "email"].entries()) {
+    await page.click(`[name=${name}]`);
+    await page.type(TYPED_TEXTS[index]);
+  }
+  await page.click("[name=first]");
   await page.click("form .button");
   await sleep(500);
-  await page.goto(`${footfall.origin}/news`);
+  await page.open(`${footfall.origin}/news`);
   await page.click("#throw");
   await page.click("#reject");
-  await page.evaluate(() => addEventListener("click", (event) => event.preventDefault()));
+  await page.run(() => addEventListener("click", (event) => event.preventDefault()));
   await page.click('a[href^="/prices.pdf"]');
   await page.click('a[href*="who.int"]');
   await sleep(800);
-  await page.goto(`${footfall.origin}/doctors/old-list`);
+  await page.open(`${footfall.origin}/doctors/old-list`);
   await sleep(800);
-  await page.close();
+  await page.open("about:blank");
 
   const [view] = await waitForRows("kind = 'view' AND path = '/'");
   const isRecent = (time) => Math.abs(Date.now() - Date.parse(`${time.replace(" ", "T")}Z`)) < 120_000;
@@ -83,7 +84,7 @@ test("every kind of event is stored with its fields", async () => {
     [view.site, view.host, view.query, view.utm_source, view.utm_campaign, view.policy],
     ["clinic", "127.0.0.1", "utm_source=mail&utm_campaign=spring", "mail", "spring", "2026-11-22"],
   );
-  assert.deepEqual([view.referrer_host, view.ip_version], ["yandex.ru", 4]);
+  assert.deepEqual([view.referrer_host, view.referrer_path, view.ip_version], ["search.localhost", "/", 4]);
   assert.deepEqual([view.language, view.timezone, view.screen], ["ru-RU", "Europe/Moscow", "1920 and more"]);
   assert.equal(view.cookies_enabled, true);
   assert.deepEqual(view.cookies, { ab: "B", consent: "1" });
@@ -141,7 +142,35 @@ test("every kind of event is stored with its fields", async () => {
   assert.equal(missing.path, "/doctors/old-list");
   const kinds = await footfall.rows("SELECT DISTINCT toString(kind) AS kind FROM events");
   assert.equal(kinds.length, 10);
-  await context.close();
+});
+
+test("odd errors and texts of a page are stored, and cost no other event", async () => {
+  footfall.setInit(() => {
+    addEventListener("load", () => {
+      const half = "boom 😀".slice(0, 6);
+      window.footfall("search", { q: half, big: 10n, share: 1 / 3 });
+      Promise.reject({ stack: 42, toString: () => "odd stack" });
+      Promise.reject("");
+      Promise.reject(new Error(""));
+      for (let i = 0; i < 3; i++) window.footfall("long", { text: "中".repeat(9_000), number: i });
+      window.footfall("after");
+    });
+  });
+  await page.open(`${footfall.origin}/privacy`);
+  await waitForRows("path = '/privacy' AND name = 'after'");
+  footfall.setInit();
+  const [search] = await waitForRows("path = '/privacy' AND name = 'search'");
+  assert.equal(search.props.q, "boom \ufffd");
+  assert.equal((await waitForRows("path = '/privacy' AND name = 'long'", 3)).length, 3);
+  const errors = await waitForRows("path = '/privacy' AND kind = 'error'", 3);
+  assert.deepEqual(errors.map(({ error_message }) => error_message).sort(), ["Error", "odd stack", "unhandledrejection"]);
+  await waitForRows("path = '/privacy' AND kind = 'view'");
+});
+
+test("the image of a page without JavaScript counts the page that it names", async () => {
+  await page.open(`${footfall.origin}/plain`);
+  const [view] = await waitForRows("kind = 'view' AND path = '/doctors/surgery'");
+  assert.deepEqual([view.site, view.host], ["clinic", "127.0.0.1"]);
 });
 
 for (const [name, init] of [
@@ -150,23 +179,23 @@ for (const [name, init] of [
   ["the opt-out", () => (document.cookie = "footfall_optout=1;path=/")],
 ])
   test(`${name}: the script sends nothing`, async () => {
-    const received = await footfall.metrics().then((text) => text.match(/^footfall_events_received_total.*$/gm));
-    const { context, page } = await openPage(init);
-    await page.goto(`${footfall.origin}/news`);
+    await page.open("about:blank");
+    await sleep(500);
+    const received = async () => sumOf(await footfall.metrics(), "footfall_events_received_total");
+    const before = await received();
+    footfall.setInit(init);
+    await page.open(`${footfall.origin}/news`);
     await page.click("#throw");
     await sleep(1_200);
-    await context.close();
+    await page.open("about:blank");
     await sleep(300);
-    assert.deepEqual(await footfall.metrics().then((text) => text.match(/^footfall_events_received_total.*$/gm)), received);
+    footfall.setInit();
+    assert.equal(await received(), before);
   });
 
 test("an event of a visitor who refuses is counted as dropped and not stored", async () => {
   const before = await footfall.rows("SELECT count() AS rows FROM events WHERE path = '/refused'");
-  const dropped = async () =>
-    (await footfall.metrics())
-      .split("\n")
-      .filter((line) => line.startsWith("footfall_events_dropped_total") && line.includes("optout"))
-      .reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+  const dropped = async () => sumOf(await footfall.metrics(), "footfall_events_dropped_total", "optout");
   const counted = await dropped();
   for (const [index, headers] of [{ "sec-gpc": "1" }, { dnt: "1" }, { cookie: "a=b; footfall_optout=1" }].entries()) {
     const body = JSON.stringify({ v: 1, s: "clinic", l: `refused${index}`, e: [{ k: "view", u: `${footfall.origin}/refused` }] });

@@ -23,6 +23,59 @@ export const freePort = () =>
     });
   });
 
+/**
+ * Starts a command of the program with a configuration of its own and without a store: the collector accepts beacons without it.
+ * Returns when all of the addresses `waitFor` answer.
+ */
+export async function startWithoutStore(command, sites, waitFor) {
+  const directory = await mkdtemp(join(tmpdir(), "footfall-"));
+  const [collector, admin, reports, store] = await Promise.all(Array.from({ length: 4 }, freePort));
+  await writeFile(
+    join(directory, "footfall.toml"),
+    `listen = "127.0.0.1:${collector}"
+admin = "127.0.0.1:${admin}"
+reports = "127.0.0.1:${reports}"
+data = "${directory}/data"
+key = "${directory}/key"
+key_on_disk = true
+[store]
+url = "http://127.0.0.1:${store}"
+${sites}`,
+  );
+  let output = "";
+  const { TEST_BIN: _, ...env } = process.env;
+  const child = spawn(program, [...command, "--config", "footfall.toml"], { cwd: directory, env, stdio: ["ignore", "pipe", "ignore"] });
+  child.stdout.on("data", (part) => (output += part));
+  const close = async () => {
+    child.kill("SIGKILL");
+    await rm(directory, { recursive: true, force: true });
+  };
+  const addresses = [`http://127.0.0.1:${collector}/s.js`, ...waitFor];
+  const end = Date.now() + 60_000;
+  for (const address of addresses) {
+    while (!(await fetch(address).then(({ ok }) => ok, () => false))) {
+      if (child.exitCode !== null || Date.now() > end) {
+        await close();
+        throw new Error(`${address} does not answer`);
+      }
+      await sleep(50);
+    }
+  }
+  return {
+    collector,
+    output: () => output,
+    metrics: async () => (await fetch(`http://127.0.0.1:${admin}/metrics`)).text(),
+    close,
+  };
+}
+
+/** The sum of the metrics with this name, and with this text among their labels. */
+export const sumOf = (metrics, name, label = "") =>
+  metrics
+    .split("\n")
+    .filter((line) => line.startsWith(name) && line.includes(label))
+    .reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+
 /** Starts the collector and its store, and waits until both are ready. */
 export async function start() {
   const directory = await mkdtemp(join(tmpdir(), "footfall-"));
@@ -73,10 +126,13 @@ cookies = { ab = "value", consent = "presence" }
     await sleep(50);
   }
   const proxy = await serveProxy(collector);
-  const site = await serveSite(`http://127.0.0.1:${proxy.address().port}`);
+  const state = { init: undefined };
+  const site = await serveSite(`http://127.0.0.1:${proxy.address().port}`, state);
   return {
     origin: `http://127.0.0.1:${site.address().port}`,
     collector: `http://127.0.0.1:${proxy.address().port}`,
+    /** Lets each page of the site call a function before its own scripts; nothing lets it be as it is. */
+    setInit: (work) => (state.init = work),
     metrics,
     log: () => log,
     /** Runs a query and returns its rows. */
@@ -135,12 +191,21 @@ async function serveProxy(port) {
   return server;
 }
 
-/** Serves the demonstration site like `footfall demo`. */
-async function serveSite(collector) {
+/** Serves the demonstration site like `footfall demo`, at `/from` a page that links to it, and at `/plain` one with the image for pages without JavaScript. */
+async function serveSite(collector, state) {
   const types = { html: "text/html; charset=utf-8", css: "text/css", js: "text/javascript", svg: "image/svg+xml", pdf: "application/pdf" };
   const pages = { "/": "index", "/doctors": "doctors", "/booking": "booking", "/news": "news", "/privacy": "privacy" };
   const server = createServer(async (request, response) => {
-    const { pathname } = new URL(request.url, "http://x");
+    const { pathname, searchParams } = new URL(request.url, "http://x");
+    if (pathname === "/plain") {
+      const image = (await readFile(new URL("docs/script.md", root), "utf8")).match(/<noscript>(.*)<\/noscript>/)[1];
+      response.writeHead(200, { "content-type": types.html });
+      return response.end(`<!doctype html><title>plain</title>${image.replace("https://stats.clinic.example", collector)}`);
+    }
+    if (pathname === "/from") {
+      response.writeHead(200, { "content-type": types.html });
+      return response.end(`<!doctype html><title>from</title><a href="${searchParams.get("to").replaceAll("&", "&amp;")}">go</a>`);
+    }
     const page = pages[pathname] ?? (/^\/doctors\/(cardiology|children|laboratory|surgery)$/.test(pathname) ? "doctors" : undefined);
     const name = page ? `${page}.html` : pathname.slice(1);
     let [status, body] = [200, null];
@@ -150,7 +215,10 @@ async function serveSite(collector) {
       [status, body] = [404, await readFile(new URL("missing.html", files))];
     }
     const type = status === 200 ? types[name.split(".").at(-1)] : types.html;
-    if (type === types.html) body = body.toString().replaceAll("{{collector}}", collector);
+    if (type === types.html) {
+      const init = state.init ? `<script>(${state.init})()</script>` : "";
+      body = body.toString().replaceAll("{{collector}}", collector).replaceAll("{{site}}", "clinic").replace("<meta", `${init}<meta`);
+    }
     response.writeHead(status, { "content-type": type }).end(body);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -15,7 +15,7 @@ const FOREIGN: [&str; 3] = ["target", "node_modules", "corpus"];
 /// Tables of the configuration, without those of sites.
 const TABLES: [&str; 5] = ["tls", "access", "limits", "spool", "store"];
 /// What looks like a setting and is a file.
-const FILES: [&str; 1] = ["store.passwords"];
+const FILES: [&str; 2] = ["store.json", "store.passwords"];
 /// What looks like a command and is a text that is signed.
 const SIGNED: &str = "footfall site token v1";
 
@@ -90,6 +90,12 @@ fn documents() -> Vec<Document> {
         path: path.strip_prefix(ROOT).unwrap().to_owned(),
     };
     paths.into_iter().map(read).collect()
+}
+
+/// The headings of a document, as links name them.
+pub fn anchors_of(path: &Path) -> BTreeSet<String> {
+    let text = fs::read_to_string(Path::new(ROOT).join(path)).unwrap();
+    Document { path: path.to_owned(), text }.anchors()
 }
 
 fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
@@ -198,7 +204,7 @@ fn every_metric_and_alert_is_described() {
     collector.start();
     let exported = collector.metrics();
     let metrics = exported.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
-    let rules = fs::read_to_string(Path::new(ROOT).join("deploy/prometheus/alerts.yml")).unwrap();
+    let rules = fs::read_to_string(Path::new(ROOT).join("deploy/prometheus/rules.yml")).unwrap();
     let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
     let page = fs::read_to_string(Path::new(ROOT).join("docs/operations/monitoring.md")).unwrap();
     let missing: Vec<String> = metrics
@@ -210,13 +216,13 @@ fn every_metric_and_alert_is_described() {
 }
 
 /// What the program prints, on whichever stream.
-fn footfall(arguments: &[&str]) -> String {
+pub fn footfall(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_footfall")).args(arguments).output().unwrap();
     String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
 }
 
 /// The commands that a help text lists.
-fn listed(help: &str) -> BTreeSet<String> {
+pub fn listed(help: &str) -> BTreeSet<String> {
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let commands = commands.take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
     let aliases = help.replace("[alias: ", "[aliases: ");

@@ -1,8 +1,12 @@
 //! The key on a file system that is full: it turns all the same, and the old one is gone.
 
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use crate::common::Collector;
+use sha2::{Digest, Sha256};
+
+use crate::common::{Collector, eventually};
 
 /// Turns a key twice in a directory of 8 KiB, the second time with no byte left; prints what the commands say, and the file.
 const TURN: &str = r#"
@@ -45,4 +49,49 @@ fn a_key_turns_though_there_is_no_space_for_another_file_and_the_old_one_is_gone
     assert_ne!(old[54..118], new[54..118]);
     assert_eq!(old.len(), new.len());
     assert_eq!(files, ["ballast", "filter", "key", "lock"]);
+}
+
+/// Makes the key in a file two days older, by the description of the file's format.
+fn age_key(file: &Path) {
+    const TWO_DAYS: i64 = 2 * 24 * 60 * 60;
+    let mut bytes = std::fs::read(file).unwrap();
+    let epoch = u32::from_le_bytes(bytes[15..19].try_into().unwrap()) - TWO_DAYS as u32;
+    let since = i64::from_le_bytes(bytes[19..27].try_into().unwrap()) - TWO_DAYS;
+    bytes[15..19].copy_from_slice(&epoch.to_le_bytes());
+    bytes[19..27].copy_from_slice(&since.to_le_bytes());
+    let checksum = Sha256::digest(&bytes[..59]);
+    bytes[59..].copy_from_slice(&checksum[..8]);
+    std::fs::write(file, bytes).unwrap();
+}
+
+/// `key expire` destroys an expired key of a stopped collector. The audit has the row once a collector has run again.
+#[test]
+fn a_stopped_collector_keeps_no_expired_key_and_its_destruction_is_in_the_audit() {
+    let mut collector = Collector::new("");
+    collector.start();
+    let expire = |collector: &Collector| {
+        let output = collector.command(&["key", "expire"]);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(expire(&collector).contains("a collector is running"));
+    assert!(collector.terminate().success(), "{}", collector.log());
+    assert_eq!(expire(&collector), "no key has expired\n");
+    let status = collector.command(&["key", "status", "--format", "json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    let fingerprint = status["fingerprint"].as_str().unwrap().to_owned();
+
+    // The epoch of the key is a day of the past.
+    let file = collector.path("key").join("key");
+    age_key(&file);
+    let said = expire(&collector);
+    assert!(said.contains(&fingerprint) && said.contains("is destroyed"), "{said}");
+    assert!(!file.exists());
+    collector.start();
+    let sql =
+        format!("SELECT count() FROM audit WHERE action = 'key expired' AND detail LIKE '%{fingerprint}%'");
+    eventually("the row is in the audit", Duration::from_secs(60), || {
+        collector.store.query(&sql).is_ok_and(|body| body == b"1\n")
+    });
+    assert!(!collector.data().join("audit.taken").exists());
 }

@@ -8,29 +8,43 @@
 #![allow(clippy::too_many_lines)]
 
 mod access;
-mod alerts;
+mod addresses;
+mod backup;
 mod bad_input;
 mod bots;
 mod browser;
 mod burst;
 mod closing;
 mod common;
-mod dockerfile;
+mod configuration;
+mod dashboards;
+mod demo;
 mod docs;
 mod embedded;
 mod encoding;
+mod explain;
 mod faults;
 mod hostile;
 mod key;
 mod linking;
 #[path = "../load/mod.rs"]
 mod load;
+mod memory;
+mod metrics;
+mod nginx;
+mod packaging;
+mod partial;
+mod public_url;
 mod quarantine;
 mod reconcile;
+mod refusals;
 mod report;
+mod rules;
 mod schema;
 mod serve;
 mod server;
+mod service;
 mod ship;
 mod spool;
+mod terminal;
 mod unit_file;

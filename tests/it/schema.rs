@@ -360,26 +360,26 @@ async fn the_demonstration_takes_few_bytes_an_event_and_its_daily_figures_agree_
     assert_eq!(berlin.number("SELECT countIf(is_closed) FROM days FINAL"), if night { 2 } else { 3 });
     assert_eq!(berlin.number("SELECT count() FROM days FINAL"), 4, "open days are computed, too");
     for (dimension, raw) in [
-        ("total", "SELECT count() FROM visits WHERE site = 'clinic'"),
-        ("source", "SELECT count() FROM visits WHERE site = 'clinic'"),
+        ("total", "SELECT count() FROM visits WHERE site = 'demo'"),
+        ("source", "SELECT count() FROM visits WHERE site = 'demo'"),
     ] {
         let summed =
-            format!("SELECT sum(visits) FROM daily WHERE site = 'clinic' AND dimension = '{dimension}'");
+            format!("SELECT sum(visits) FROM daily WHERE site = 'demo' AND dimension = '{dimension}'");
         assert_eq!(berlin.number(&summed), berlin.number(raw), "{dimension}");
     }
     for (dimension, kind) in
         [("event", "kind = 'event'"), ("ad_impression", "kind = 'ad' AND name = 'impression'")]
     {
         let summed =
-            format!("SELECT sum(events) FROM daily WHERE site = 'clinic' AND dimension = '{dimension}'");
+            format!("SELECT sum(events) FROM daily WHERE site = 'demo' AND dimension = '{dimension}'");
         assert_eq!(
             berlin.number(&summed),
             berlin.number(&format!("SELECT count() FROM events WHERE {kind}"))
         );
     }
     assert_eq!(
-        berlin.rows("SELECT sum(views) FROM visits WHERE site = 'clinic'"),
-        berlin.rows("SELECT count() FROM events WHERE site = 'clinic' AND kind = 'view'")
+        berlin.rows("SELECT sum(views) FROM visits WHERE site = 'demo'"),
+        berlin.rows("SELECT count() FROM events WHERE site = 'demo' AND kind = 'view'")
     );
     berlin.client.query("OPTIMIZE TABLE events FINAL").execute().await.unwrap();
     let bytes = berlin.rows(

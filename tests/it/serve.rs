@@ -1,6 +1,5 @@
 //! `footfall serve` as a process: its start, its signals, its end, and what it writes.
 
-use std::fs::File;
 use std::io::Write;
 use std::time::Duration;
 
@@ -206,49 +205,11 @@ fn what_cannot_start_says_why() {
     std::fs::write(other.path("footfall.toml"), taken).unwrap();
     let output = other.command(&["serve"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("cannot listen on"), "{told}");
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("line 1: listen: cannot listen on"), "{told}");
     std::fs::write(other.path("footfall.toml"), "listen = 7\nnonsense = 1\n").unwrap();
     let output = other.command(&["serve"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{told}");
     assert!(told.contains("line 1") && told.contains("nonsense"), "{told}");
-}
-
-#[test]
-fn a_demonstration_whose_store_has_no_port_ends_and_names_the_setting() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap();
-    for setting in ["LISTEN", "NATIVE"] {
-        let directory = tempfile::tempdir().unwrap();
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_footfall"));
-        command.args(["demo", "--site", &ports::free().to_string()]).current_dir(directory.path());
-        for name in ["LISTEN", "ADMIN", "REPORTS", "STORE_LISTEN"] {
-            command.env(format!("FOOTFALL_{name}"), ports::free().to_string());
-        }
-        let output = command.env(format!("FOOTFALL_STORE_{setting}"), address.to_string()).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        let named = format!("store.{}", setting.to_lowercase());
-        assert!(said.contains(&address.to_string()) && said.contains(&named), "{said}");
-        assert!(output.stdout.is_empty(), "it says that all is well: {output:?}");
-    }
-}
-
-#[test]
-fn a_demonstration_is_put_into_the_store_of_a_collector_that_is_still_starting() {
-    let mut collector = Collector::new("");
-    collector.spawn();
-    let lock = collector.data().join("store/lock");
-    let is_locked = || File::open(&lock).is_ok_and(|file| file.try_lock().is_err());
-    eventually("the store has locked its data", PATIENCE, is_locked);
-    let store = collector.store_pid().unwrap();
-    process::signal(store, process::Signal::STOP);
-    std::thread::scope(|scope| {
-        let demo = scope.spawn(|| collector.command(&["demo", "--visitors", "20", "--days", "1"]));
-        std::thread::sleep(Duration::from_secs(2));
-        process::signal(store, process::Signal::CONT);
-        let output = demo.join().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    });
 }

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use crate::common::{Collector, good_beacon};
+use footfall::report::catalogue;
+
+use crate::common::process::{Signal, signal};
+use crate::common::{Collector, eventually, good_beacon, http};
 
 const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/footfall.service");
 const RUN_CONFINED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/unit_file/run_confined.py");
@@ -36,7 +39,9 @@ fn is_filtered(pid: u32) -> bool {
 #[test]
 fn the_collector_stores_events_under_the_unit_s_system_call_filter() {
     let directory = tempfile::tempdir().unwrap();
-    let mut collector = Collector::new("").program(&confined(directory.path(), FOOTFALL));
+    let places = Path::new(env!("CARGO_MANIFEST_DIR")).join("geo/city-ipv4.mmdb");
+    let settings = format!("geo = [{places:?}]\n[spool]\nseal_after = \"1s\"\n");
+    let mut collector = Collector::new(&settings).program(&confined(directory.path(), FOOTFALL));
     collector.start();
     assert_eq!(collector.beacon(&good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);
     collector.wait_for_events(1, STORED);
@@ -45,6 +50,33 @@ fn the_collector_stores_events_under_the_unit_s_system_call_filter() {
     // Sorting and aggregating go through other parts of the engine than counting.
     let sql = "SELECT path, uniqExact(page_load) FROM events GROUP BY path ORDER BY path";
     assert_eq!(collector.store.rows(sql), ["/a\t1"]);
+    // So do every report, merges, and changes of rows.
+    for report in catalogue::all() {
+        let answer =
+            http::get(collector.reports, &format!("/api/reports/{}?site=clinic", report.name)).unwrap();
+        assert_eq!(answer.status, 200, "{}: {}", report.name, answer.text());
+    }
+    assert_eq!(collector.beacon(&good_beacon("clinic", 2, 0, "/b")).unwrap().status, 204);
+    collector.wait_for_events(2, STORED);
+    for sql in [
+        "OPTIMIZE TABLE events FINAL",
+        "ALTER TABLE events DELETE WHERE path = '/a' SETTINGS mutations_sync = 1",
+        "SELECT number, toString(number) AS text FROM numbers(1000000) ORDER BY text LIMIT 1 SETTINGS max_bytes_before_external_sort = 1000000",
+    ] {
+        collector.store.query(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+    // What the collector does beside: reload, another key, its other commands.
+    signal(collector.pid(), Signal::HUP);
+    for arguments in
+        [&["key", "rotate"][..], &["spool", "status"], &["token", "add", "anna", "--role", "sre"]]
+    {
+        let output = collector.command(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    }
+    eventually("the reload", STORED, || collector.log().contains("sites reloaded"));
+    assert_eq!(collector.beacon(&good_beacon("clinic", 3, 0, "/c")).unwrap().status, 204);
+    collector.wait_for_events(2, STORED);
+    assert!(collector.store_pid().is_some_and(is_filtered), "{}", collector.log());
     assert!(collector.terminate().success(), "{}", collector.log());
 }
 
@@ -69,7 +101,7 @@ fn values<'u>(unit: &'u str, key: &str) -> Vec<&'u str> {
 }
 
 /// The commands in the unit's head, one a line.
-fn install_commands(unit: &str) -> Vec<&str> {
+pub fn install_commands(unit: &str) -> Vec<&str> {
     unit.lines()
         .map_while(|line| line.strip_prefix('#'))
         .filter_map(|line| line.strip_prefix("   "))

@@ -31,7 +31,8 @@ pub enum InstallError {
     )]
     Unsupported,
     #[error(
-        "cannot install the ClickHouse engine from npm; you can also provide a libchdb {VERSION} yourself"
+        "cannot install the ClickHouse engine; its archive is {url}, which may be fetched by other means",
+        url = url().unwrap_or_default()
     )]
     Package(#[from] PackageError),
     #[error("cannot write the ClickHouse engine to {}", .path.display())]
@@ -56,19 +57,43 @@ pub fn path_in(cache: &Path) -> Result<PathBuf, InstallError> {
     Ok(cache.join(format!("libchdb-{VERSION}")).join(LIBRARY))
 }
 
+/// Where the archive is that holds the library; `None` when no package is pinned for this system.
+pub fn url() -> Option<String> {
+    PACKAGE.map(|package| package.url())
+}
+
 /// Fetches the library into a cache directory unless it is there, and returns its path.
 ///
 /// # Errors
 /// When the package cannot be fetched, has the wrong checksum, or cannot be unpacked.
 pub fn install(cache: &Path) -> Result<PathBuf, InstallError> {
+    install_with(cache, |package, staging| package.fetch(staging))
+}
+
+/// The same, from an archive that was fetched by other means.
+///
+/// # Errors
+/// When the archive has the wrong checksum, or cannot be unpacked.
+pub fn install_from(archive: &Path, cache: &Path) -> Result<PathBuf, InstallError> {
+    install_with(cache, |package, _| package.check(archive).map(|()| archive.to_owned()))
+}
+
+/// `archive` returns the path of the checked archive.
+fn install_with(
+    cache: &Path,
+    archive: impl FnOnce(&Package, &Path) -> Result<PathBuf, PackageError>,
+) -> Result<PathBuf, InstallError> {
     let path = path_in(cache)?;
     if !path.is_file() {
-        fetch(&path)?;
+        unpack(&path, archive)?;
     }
     Ok(path)
 }
 
-fn fetch(target: &Path) -> Result<(), InstallError> {
+fn unpack(
+    target: &Path,
+    archive: impl FnOnce(&Package, &Path) -> Result<PathBuf, PackageError>,
+) -> Result<(), InstallError> {
     let package = PACKAGE.ok_or(InstallError::Unsupported)?;
     let directory = target.parent().unwrap_or(target);
     let write_error = |path: &Path| {
@@ -78,8 +103,8 @@ fn fetch(target: &Path) -> Result<(), InstallError> {
     // Each process stages in its own directory, so two installations at once do not collide before the rename.
     let staging = directory.with_extension(format!("{}.new", std::process::id()));
     fs::create_dir_all(&staging).map_err(write_error(&staging))?;
-    let installed =
-        package.fetch(&staging).and_then(|archive| package.unpack(&archive, &staging, &[(LIBRARY, LIBRARY)]));
+    let installed = archive(&package, &staging)
+        .and_then(|archive| package.unpack(&archive, &staging, &[(LIBRARY, LIBRARY)]));
     let installed = installed.map_err(InstallError::from).and_then(|()| {
         fs::create_dir_all(directory).map_err(write_error(directory))?;
         fs::rename(staging.join(LIBRARY), target).map_err(write_error(target))
@@ -87,4 +112,26 @@ fn fetch(target: &Path) -> Result<(), InstallError> {
     // A staging directory that stays behind costs space only.
     let _ignored = fs::remove_dir_all(&staging);
     installed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_that_is_not_the_pinned_one_is_refused_and_leaves_nothing() {
+        let Some(package) = PACKAGE else { return };
+        let directory = tempfile::tempdir().unwrap();
+        let (archive, cache) = (directory.path().join("engine.tgz"), directory.path().join("cache"));
+        fs::write(&archive, "another archive").unwrap();
+        let error = install_from(&archive, &cache).unwrap_err();
+        assert!(matches!(error, InstallError::Package(PackageError::Checksum { .. })), "{error}");
+        assert!(error.to_string().contains(&package.url()), "{error}");
+        assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
+        // An engine that is there is taken as it is.
+        let path = path_in(&cache).unwrap();
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "engine").unwrap();
+        assert_eq!(install_from(&archive, &cache).unwrap(), path);
+    }
 }

@@ -38,7 +38,8 @@ pub use configuration::{
     sha256_hex,
 };
 pub use engine::{is_in_use, run_engine_if_requested};
-pub use supervisor::{NotReady, Server, StartError};
+pub use rendering::BACKUPS;
+pub use supervisor::{NotReady, Server, StartError, UnexpectedEnds};
 
 /// The README's example compiles.
 #[cfg(doctest)]

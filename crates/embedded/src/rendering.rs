@@ -13,6 +13,8 @@ const MAX_CONNECTIONS: u32 = 512;
 const MAX_STATEMENTS: u32 = MAX_CONNECTIONS;
 /// Seconds within which the head of a request must arrive, so that silent connections are closed.
 const HEAD_SECONDS: u32 = 10;
+/// The directory of backups, in that of the data: the engine may write nowhere else.
+pub const BACKUPS: &str = "backups";
 /// The networks of users without a password.
 const LOOPBACK: &str = "loopback";
 
@@ -27,6 +29,7 @@ impl Options {
         let name = escape(&self.display_name);
         let merge_tree: String =
             self.merge_tree.iter().map(|(name, value)| element(name, &escape(value))).collect();
+        let backups = escape(&self.data.join(BACKUPS).display().to_string());
         let handlers = handlers(self.access.users.iter().any(|user| user.password_sha256.is_none()));
         format!(
             r"<clickhouse>
@@ -47,6 +50,7 @@ impl Options {
   <primary_index_cache_size>268435456</primary_index_cache_size>
   <uncompressed_cache_size>0</uncompressed_cache_size>
   <!-- Rows that do not fit into memory go to the disk, of all statements together. -->
+  <backups><allowed_path>{backups}</allowed_path></backups>
   <max_temporary_data_on_disk_size>4294967296</max_temporary_data_on_disk_size>
   <!-- Threads that are kept when there is nothing to do. -->
   <max_thread_pool_free_size>16</max_thread_pool_free_size>

@@ -77,6 +77,8 @@ struct State {
     process: Option<u32>,
     /// Why the last attempt failed, until the server is ready.
     failure: Option<String>,
+    /// Ends of the process that nobody asked for, after the server had been ready.
+    unexpected_ends: u64,
 }
 
 impl Shared {
@@ -127,6 +129,11 @@ impl Server {
         self.shared.state().process
     }
 
+    /// A counter of the process's ends that nobody asked for. Attempts to start that failed do not count. It outlives the server.
+    pub fn unexpected_ends(&self) -> UnexpectedEnds {
+        UnexpectedEnds(Arc::clone(&self.shared))
+    }
+
     /// # Errors
     /// When an attempt to start it failed, the time is over, or it was stopped. The supervisor continues its attempts.
     pub fn wait_until_ready(&self, timeout: Duration) -> Result<(), NotReady> {
@@ -154,6 +161,22 @@ impl Server {
     /// inserts are safe either way.
     pub fn stop(self) {
         drop(self);
+    }
+}
+
+/// How often a server's process ended although nobody asked for it.
+#[derive(Clone)]
+pub struct UnexpectedEnds(Arc<Shared>);
+
+impl UnexpectedEnds {
+    pub fn count(&self) -> u64 {
+        self.0.state().unexpected_ends
+    }
+}
+
+impl fmt::Debug for UnexpectedEnds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("UnexpectedEnds").field(&self.count()).finish()
     }
 }
 
@@ -206,6 +229,7 @@ impl Supervisor {
             let End::Failed { reason, was_ready } = end else { return };
             if was_ready {
                 (pause, last_logged) = (BACKOFF, None);
+                self.shared.state().unexpected_ends += 1;
             }
             // A start that fails repeatedly for the same reason, such as a port in use, is logged once.
             if last_logged.as_ref() != Some(&reason) {

@@ -109,12 +109,22 @@ impl Package {
         }
     }
 
+    /// Where npm's own registry has the archive.
+    pub fn url(&self) -> String {
+        let file = self.name.rsplit('/').next().unwrap_or(self.name);
+        format!("https://registry.npmjs.org/{}/-/{file}-{}.tgz", self.name, self.version)
+    }
+
     /// The name that `npm pack` gives to the archive.
     fn archive_name(&self) -> String {
         format!("{}-{}.tgz", self.name.trim_start_matches('@').replace('/', "-"), self.version)
     }
 
-    fn check(&self, archive: &Path) -> Result<(), PackageError> {
+    /// Whether a file is the archive of this package.
+    ///
+    /// # Errors
+    /// When it cannot be read, or does not have the pinned checksum.
+    pub fn check(&self, archive: &Path) -> Result<(), PackageError> {
         let (bar, mut reader) = open_with_progress(archive, "checking")?;
         let mut hash = Sha512::new();
         loop {
@@ -216,7 +226,8 @@ mod tests {
     }
 
     #[test]
-    fn the_archive_has_the_name_that_npm_gives_it() {
+    fn the_archive_has_the_names_that_npm_and_its_registry_give_it() {
         assert_eq!(PACKAGE.archive_name(), "scope-some-1.2.3.tgz");
+        assert_eq!(PACKAGE.url(), "https://registry.npmjs.org/@scope/some/-/some-1.2.3.tgz");
     }
 }

@@ -11,38 +11,38 @@ import type { EventFields } from "../wire";
 const LARGE_AREA = 242_500;
 const VIEWABLE_SECONDS = 1;
 
-/** The `data-*` attributes of the element or its nearest ancestor that has `data-footfall-<name>`. */
-export const closestDataset = (element: Element, name: string): DOMStringMap =>
-  element.closest<HTMLElement>(`[data-footfall-${name}]`)?.dataset || {};
-
 let observer: IntersectionObserver;
 
-/** Enqueues what happened to the advertising block around this element, if there is one. */
-export const trackAd = (n: EventFields["ad"]["n"], element: Element): void => {
-  const { footfallAd: ad, footfallSlot: slot } = closestDataset(element, "ad");
+/** Enqueues what happened to the advertising block with these `data-*` attributes, if there is one. */
+export const trackAd = (n: EventFields["ad"]["n"], { footfallAd: ad, footfallSlot: slot }: DOMStringMap = {}): void => {
   if (ad) enqueue("ad", { n, ad, slot });
 };
 
 /** Finds advertising blocks and observes them. Called at the start, when the page changes, and when it is hidden or shown. */
 export const observeAds = guard(() => {
-  if (document.querySelector("[data-footfall-missing]")) enqueue("missing", {}, 1);
-  [...document.querySelectorAll("[data-footfall-ad]")].map(
-    guard((block: any) => {
-      block.$step ||= (trackAd("impression", block), 1);
-      if (document.hidden) updateVisibility({ target: block });
-      // Observing it again reports its size again: an empty block may have been filled.
-      observer ||= new IntersectionObserver((entries) => entries.map(updateVisibility), { threshold: [0.3, 0.5] });
-      observer.unobserve(block);
-      observer.observe(block);
-    }),
-  );
+  const roots: (Document | ShadowRoot)[] = [document];
+  // The loop goes on with the roots that it appends.
+  for (const root of roots) {
+    if (root.querySelector("[data-footfall-missing]")) enqueue("missing", {}, 1);
+    root.querySelectorAll("[data-footfall-ad]").forEach(guard(observeBlock));
+    root.querySelectorAll("*").forEach((element) => element.shadowRoot && roots.push(element.shadowRoot));
+  }
 });
+
+const observeBlock = (block: any): void => {
+  block.$step ||= (trackAd("impression", block.dataset), 1);
+  if (document.hidden) updateVisibility({ target: block });
+  // Observing it again reports its size again: an empty block may have been filled.
+  observer ||= new IntersectionObserver((entries) => entries.map(updateVisibility), { threshold: [0.3, 0.5] });
+  observer.unobserve(block);
+  observer.observe(block);
+};
 
 /** Starts the block's timer when enough of it is visible, and stops the timer otherwise. */
 const updateVisibility = ({ target: block, intersectionRatio }: any): void => {
   const area = block.offsetWidth * block.offsetHeight;
   block.$timer =
     area && intersectionRatio >= (area > LARGE_AREA ? 0.3 : 0.5)
-      ? block.$timer || schedule(() => block.$step++ < 2 && trackAd("viewable", block), VIEWABLE_SECONDS)
+      ? block.$timer || schedule(() => block.$step++ < 2 && trackAd("viewable", block.dataset), VIEWABLE_SECONDS)
       : clearTimeout(block.$timer);
 };

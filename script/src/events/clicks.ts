@@ -2,34 +2,48 @@
 
 import { listen, schedule } from "../guard";
 import { enqueue } from "../queue";
-import { closestDataset, trackAd } from "./ads";
+import { trackAd } from "./ads";
 
-/** Matches paths that end in a file extension, except the extensions of pages. */
-const FILE = /\.(?!html|php)\w{2,4}$/i;
+/** Matches paths of files that browsers save or open outside of the page. */
+const FILE = /\.(pdf|docx?|xlsx?|pptx?|od[pst]|rtf|txt|csv|zip|rar|7z|gz|exe|dmg|apk|epub|mp[34]|avi|mov|wav)$/i;
 
-/** Enqueues an event of the site's own. */
-export const trackEvent = (n?: string, p?: unknown): void => {
-  if (n) enqueue("event", { n, p });
+/** The event of the last click in this task. A click on a label is followed by one on its control. */
+let clicked: unknown;
+
+/** Enqueues an event of the site's own. Properties that JSON cannot hold are dropped, and so are lists and objects. */
+export const trackEvent = (name?: unknown, given?: any): void => {
+  const props: any = {};
+  for (const key of Object.keys(Object(given)))
+    try {
+      const value = JSON.parse(JSON.stringify(given[key]));
+      if (value !== Object(value)) props[key] = value;
+    } catch {}
+  if (name) enqueue("event", { n: name + "", p: given?.trim ? given : props });
 };
 
 /** Starts to listen for clicks. */
 export const observeClicks = (): void => {
-  listen("click auxclick", ({ target, button }) => {
+  listen("click auxclick", (event) => {
     // The second button opens a menu.
-    if (button > 1) return;
-    trackAd("click", target);
-    const { footfallEvent, footfallProps } = closestDataset(target, "event");
-    trackEvent(footfallEvent, footfallProps);
-    const link = target.closest("[href]");
-    const isFile = FILE.test(link.pathname) || link.closest("[download]");
-    if (/^http/.test(link.href) && (isFile || link.host != location.host))
-      enqueue(isFile ? "download" : "outbound", { n: link.href });
+    if (event.button > 1) return;
+    const find = (selector: string) => event.composedPath().find((element: any) => element.matches?.(selector));
+    trackAd("click", find("[data-footfall-ad]")?.dataset);
+    const { footfallEvent, footfallProps } = find("[data-footfall-event]")?.dataset || {};
+    if (footfallEvent != clicked) trackEvent(footfallEvent, footfallProps);
+    clicked = footfallEvent;
+    schedule(() => (clicked = 0));
+    const link = find("a[*|href],area");
+    const n = (link.href.baseVal ?? link.href).split(/[?#]/)[0];
+    const isWeb = /^http/.test(n);
+    // A file that the page has made has no address, and its name may be personal.
+    if (link.matches("[download]") || (isWeb && FILE.test(n))) enqueue("download", { n: isWeb ? n : link.protocol });
+    else if (isWeb && n.split("/")[2] != location.host) enqueue("outbound", { n });
   });
   // The page gets no event for a click inside a frame. It only sees that the focus moves into the frame.
   listen("blur", (event) =>
     schedule(() => {
       const focused = document.activeElement as HTMLIFrameElement;
-      if (event.target == self && focused.contentWindow) trackAd("click", focused);
+      if (event.target == self && focused.contentWindow) trackAd("click", focused.closest<HTMLElement>("[data-footfall-ad]")?.dataset);
     }),
   );
 };

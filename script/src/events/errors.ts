@@ -1,6 +1,7 @@
 // Failures in the page: script errors, unhandled rejections, elements that failed to load.
 
 import { listen } from "../guard";
+import { withoutQueries } from "../page";
 import { enqueue } from "../queue";
 
 /** Reports images that failed already, and starts to listen for failures. */
@@ -12,11 +13,12 @@ export const observeErrors = (): void => {
       enqueue(
         "error",
         {
-          m: event.message || cause + "",
-          f: event.filename,
+          // The collector refuses an error without a message.
+          m: withoutQueries(event.message || cause) || event.type,
+          f: withoutQueries(event.filename),
           ln: event.lineno,
           col: event.colno,
-          st: cause?.stack,
+          st: withoutQueries(cause?.stack),
         },
         1,
       );
@@ -26,6 +28,6 @@ export const observeErrors = (): void => {
 
 /** Enqueues an element that failed to load. Data and blob addresses are skipped: they name no file to repair. */
 const trackResource = (element: any): void => {
-  const n = element.src || element.href;
-  if (/^http/.test(n)) enqueue("resource", { n, tag: element.localName }, 1);
+  const n = element.currentSrc || element.src || element.href || element.data;
+  if (/^http/.test(n)) enqueue("resource", { n: withoutQueries(n), tag: element.localName }, 1);
 };

@@ -2,7 +2,7 @@
 
 import { hasRefused } from "../consent";
 import { guard, listen } from "../guard";
-import { closePage, currentPath, openPage, path, url } from "../page";
+import { closePage, currentPath, openPage, page, path } from "../page";
 import { enqueue, flush, now } from "../queue";
 import { observeAds } from "./ads";
 import { reportVitals } from "./vitals";
@@ -11,37 +11,41 @@ import { reportVitals } from "./vitals";
 const MAX_IDLE_MS = 3e4;
 
 let engagedMs: number;
-/** Time of the last activity; false while the page does not have the focus. */
+/** Time of the last activity; 0 or false while the visitor does not see the page or it does not have the focus. */
 let lastActivity: number | false;
-let deepestScroll: number;
+/** The deepest lower edge of the window in the page, CSS px. */
+let deepest: number;
+/** The height of the page at the last activity, CSS px; 0 if it was not measured. */
+let height: number;
 
-/** Enqueues a view of the page as it is now, unless the visitor refuses or has not seen it yet. */
+/** Enqueues a view of the page as it is now, unless the visitor refuses. */
 export const trackView = (): void => {
   closePage();
-  if (hasRefused() || document.prerendering) return;
+  if (hasRefused()) return;
   openPage();
   enqueue("view");
   updateEngagement();
   // Slightly above 0, so that each view gets a `leave`.
   engagedMs = 0.1;
-  deepestScroll = 0;
+  deepest = height = 0;
 };
 
 /** Enqueues the engagement since the view began or since the `leave` before. */
 const trackLeave = (): void => {
-  updateEngagement(1);
+  updateEngagement();
   if (engagedMs) {
-    enqueue("leave", { ms: engagedMs, sd: ((deepestScroll * 100) / document.documentElement.scrollHeight) | 0 });
+    // Many pages replace their content before they change their path. So the page is measured now only if it never was before.
+    if (!height) measurePage();
+    enqueue("leave", { ms: engagedMs, sd: height && (deepest * 100) / height });
     // A page that closes gets two events, visibilitychange and pagehide. The second must not count again.
-    engagedMs = 0;
-    lastActivity = false;
+    engagedMs = lastActivity = 0;
     reportVitals();
   }
 };
 
-/** Counts a new view if the path has changed or the page comes from the back/forward cache. */
-const handleNavigation = guard((event?: any) => {
-  if (url && (event?.persisted || currentPath() != path)) {
+/** Counts a new view if the path has changed. */
+const handleNavigation = guard(() => {
+  if (page && currentPath() != path) {
     trackLeave();
     trackView();
   }
@@ -49,28 +53,59 @@ const handleNavigation = guard((event?: any) => {
 
 /** Starts to listen for activity, for leaving and for navigation within the page. */
 export const observeViews = (): void => {
-  listen("mousemove keydown scroll focus blur", updateEngagement);
+  listen("mousemove keydown scroll focus blur", () => {
+    updateEngagement();
+    measurePage();
+  });
   listen("visibilitychange pagehide", () => {
     trackLeave();
     flush(1);
     observeAds();
   });
-  listen("popstate pageshow", handleNavigation);
-  self.navigation?.addEventListener("currententrychange", handleNavigation as () => void);
-  (["pushState", "replaceState"] as const).map((name) => {
-    const original = history[name];
-    history[name] = (...args) => {
-      original.apply(history, args);
+  listen("pageshow", ({ persisted }) => {
+    if (persisted && page) {
+      trackView();
+      // Firefox never answers a request that was in flight when the page went into the back/forward cache.
+      flush(1);
+    }
+  });
+  listen("popstate", handleNavigation);
+  ["pushState", "replaceState"].map((name) => {
+    // Pages call the function of the prototype too.
+    const prototype: any = History.prototype;
+    const original = prototype[name];
+    prototype[name] = function (...args: unknown[]) {
+      original.apply(this, args);
       handleNavigation();
     };
   });
+  // What no event tells: navigation by other means, blocks that were added, and the height of a page without activity.
+  setInterval(
+    guard(() => {
+      handleNavigation();
+      if (!height) measurePage();
+      observeAds();
+    }),
+    1e3,
+  );
 };
 
-/** Adds the time since the last activity if the page had the focus; on an `activity` also measures the scroll depth. */
-const updateEngagement = (activity?: unknown): void => {
+/** Adds the time since the last activity if the visitor saw the page and it had the focus. */
+const updateEngagement = (): void => {
   const time = now();
   if (lastActivity) engagedMs += Math.min(time - lastActivity, MAX_IDLE_MS);
-  lastActivity = document.hasFocus() && time;
-  // Measuring it before the first activity would force a layout.
-  if (activity) deepestScroll = Math.max(deepestScroll, scrollY + innerHeight);
+  lastActivity = !document.hidden && document.hasFocus() && time;
+};
+
+/**
+ * Measures the scroller of the page. It is around the middle of the window, has more height than it shows, and fills half of the
+ * window. Without one it is the document.
+ */
+const measurePage = (): void => {
+  let element: any = document.elementFromPoint(innerWidth / 2, innerHeight / 2);
+  while (element && !(element.scrollHeight > element.clientHeight && 2 * element.clientWidth * element.clientHeight > innerWidth * innerHeight))
+    element = element.parentElement;
+  element ||= document.documentElement;
+  deepest = Math.max(deepest, element.scrollTop + element.clientHeight);
+  height = element.scrollHeight;
 };

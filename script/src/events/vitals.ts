@@ -1,5 +1,5 @@
-// Web Vitals and the phases of the navigation: one event per page load, sent when its first view is left. It carries the
-// browser's own performance entries; the collector computes the metrics.
+// Web Vitals and the phases of the navigation: one event per page load, sent when its first view is left. It carries numbers
+// alone, because the browser's own entries hold addresses.
 
 import { enqueue } from "../queue";
 
@@ -9,8 +9,16 @@ const MAX_SHIFT_NUMBERS = 800;
 // The times of a page that loaded in a hidden tab say nothing about what a visitor saw.
 let isSent = document.hidden;
 
-/** The entries by type: all layout shifts; of other types the longest entry, or the latest if entries have no duration. */
-const entries: any = { "layout-shift": self.LayoutShift && [] };
+/**
+ * Matches the numbers of an entry that the collector uses: startTime, duration, interactionId, activationStart, domainLookup…,
+ * connect…, secureConnectionStart, responseStart, loadEventEnd.
+ */
+const NUMBERS = /^(st|du|int|act|domainL|conn|sec|responseSt|loadEventE)/;
+
+/** The latest or longest entry by type. They are read when they are sent, because the browser still writes that of the navigation. */
+const entries: any = {};
+/** Time and score of the layout shifts, in turn. */
+const shifts: any = self.LayoutShift && [];
 
 /** Starts to observe what the browser measures. */
 export const observeVitals = (): unknown =>
@@ -23,16 +31,20 @@ export const observeVitals = (): unknown =>
   );
 
 const recordEntry = (entry: any): void => {
-  const previous = entries[entry.entryType];
   // An event that is not an interaction has the id 0. A shift soon after an input is expected by the visitor.
   if (entry.interactionId === 0 || entry.hadRecentInput) return;
-  if (entry.value) previous[MAX_SHIFT_NUMBERS] || previous.push(entry.startTime, entry.value);
-  else if (!(previous?.duration > entry.duration)) entries[entry.entryType] = entry;
+  if (entry.value) shifts[MAX_SHIFT_NUMBERS] || shifts.push(entry.startTime, entry.value);
+  else if (!(entries[entry.entryType]?.duration > entry.duration)) entries[entry.entryType] = entry;
 };
 
 /** Enqueues the vitals on its first call. */
 export const reportVitals = (): void => {
   if (isSent) return;
   isSent = true;
-  enqueue("vitals", entries);
+  const vitals: any = { "layout-shift": shifts };
+  for (const type in entries) {
+    vitals[type] = {};
+    for (const name in entries[type]) if (NUMBERS.test(name)) vitals[type][name] = entries[type][name];
+  }
+  enqueue("vitals", vitals);
 };

@@ -45,7 +45,7 @@ pub(in crate::beacon) trait WireType {
     fn type_name() -> &'static str;
 }
 
-/// Declares a struct that `serde` reads, with the constant `FIELDS`.
+/// Declares a struct that `serde` reads, with the constant `FIELDS` and `from_members`, which reads field by field.
 ///
 /// Each field has one line of documentation, which `docs/wire.md` shows, and `#[serde(rename = "…", …)]`.
 macro_rules! wire_object {
@@ -83,6 +83,23 @@ macro_rules! wire_object {
             ),*];
         }
 
+        // Only some objects are read field by field.
+        #[allow(dead_code, single_use_lifetimes)]
+        impl $(<$life>)? $type $(<$life>)? {
+            /// Reads each field by itself. One that is not required and cannot be read is added to `lost`.
+            ///
+            /// # Errors
+            /// With a required field that is missing or cannot be read.
+            $vis fn from_members<'de $(: $life)?>(
+                members: &$crate::beacon::wire::Members<'de>,
+                lost: &mut Vec<$crate::beacon::wire::FieldError>,
+            ) -> Result<Self, $crate::beacon::wire::FieldError> {
+                Ok(Self {
+                    $($field: $crate::beacon::wire::read_field!(members, lost, $name $($option)*),)*
+                })
+            }
+        }
+
         #[cfg(test)]
         impl $(<$life>)? $crate::beacon::wire::WireType for $type $(<$life>)? {
             fn type_name() -> &'static str {
@@ -92,7 +109,20 @@ macro_rules! wire_object {
     };
 }
 
-pub(in crate::beacon) use wire_object;
+/// Reads a field from [`Members`](super::Members), by its `serde` attribute.
+macro_rules! read_field {
+    ($members:ident, $lost:ident, $name:literal $(, borrow)?) => {
+        $members.required($name)?
+    };
+    ($members:ident, $lost:ident, $name:literal $(, borrow)?, default) => {
+        $members.optional(&[$name], $lost)
+    };
+    ($members:ident, $lost:ident, $name:literal, alias = $alias:literal, default) => {
+        $members.optional(&[$name, $alias], $lost)
+    };
+}
+
+pub(in crate::beacon) use {read_field, wire_object};
 
 #[cfg(test)]
 mod type_names {

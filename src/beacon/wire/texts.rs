@@ -5,17 +5,62 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use serde_json::value::RawValue;
+
+use super::decimal::short_decimal;
+use super::members::Members;
 use super::text::RawText;
 
 /// Texts by name: an object of texts, numbers and flags, a list of `name=value`, or a text that is written as a query.
 ///
-/// A member of another type (null, a list, an object) is dropped, and so is the whole value if it is a null, a number or a
-/// flag: the other events of the beacon must not be lost. It keeps one text more than `MAX`, so that the caller notices an
-/// excess.
+/// A member of another type (a list, an object) is dropped, and so are those after the first `MAX` and the whole value if it is a number
+/// or a flag. A null is no value: it is dropped too, but not counted.
 #[derive(Default)]
-pub(in crate::beacon) struct NamedTexts<'a, const MAX: usize>(
-    pub(in crate::beacon) Vec<(RawText<'a>, RawText<'a>)>,
-);
+pub(in crate::beacon) struct NamedTexts<'a, const MAX: usize> {
+    pub(in crate::beacon) texts: Vec<(RawText<'a>, RawText<'a>)>,
+    /// How many were dropped.
+    pub(in crate::beacon) lost: usize,
+}
+
+impl<'a, const MAX: usize> NamedTexts<'a, MAX> {
+    fn add(&mut self, name: RawText<'a>, value: RawText<'a>) {
+        if self.texts.len() < MAX {
+            self.texts.push((name, value));
+        } else {
+            self.lost += 1;
+        }
+    }
+
+    fn add_pair(&mut self, RawText(pair): RawText<'a>) {
+        let (name, value) = split(pair);
+        self.add(RawText(name), RawText(value));
+    }
+
+    fn lost() -> Self {
+        Self { texts: Vec::new(), lost: 1 }
+    }
+
+    /// Reads each member by itself, for a value that cannot be read as a whole: it has a number that no type holds.
+    pub(in crate::beacon) fn salvage(value: &'a RawValue) -> Self {
+        let mut texts = Self::default();
+        let object = serde_json::from_str::<Members<'a>>(value.get());
+        for (name, value) in object.iter().flat_map(Members::iter) {
+            match serde_json::from_str(value.get()) {
+                Ok(ScalarText::Text(value)) => texts.add(name.clone(), value),
+                Ok(ScalarText::Null) => {}
+                _ => texts.lost += 1,
+            }
+        }
+        let list = serde_json::from_str::<Vec<&'a RawValue>>(value.get());
+        for pair in list.iter().flatten() {
+            match serde_json::from_str::<RawText<'a>>(pair.get()) {
+                Ok(pair) => texts.add_pair(pair),
+                Err(_) => texts.lost += 1,
+            }
+        }
+        texts
+    }
+}
 
 impl<'de: 'a, 'a, const MAX: usize> Deserialize<'de> for NamedTexts<'a, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -33,56 +78,63 @@ impl<'de, const MAX: usize> Visitor<'de> for NamedTextsVisitor<MAX> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut texts = Vec::new();
-        while let Some((name, ScalarText(value))) = map.next_entry::<RawText<'de>, ScalarText<'de>>()? {
-            if let Some(value) = value
-                && texts.len() <= MAX
-            {
-                texts.push((name, value));
+        let mut texts = NamedTexts::default();
+        while let Some((name, value)) = map.next_entry::<RawText<'de>, ScalarText<'de>>()? {
+            match value {
+                ScalarText::Text(value) => texts.add(name, value),
+                ScalarText::Null => {}
+                ScalarText::Other => texts.lost += 1,
             }
         }
-        Ok(NamedTexts(texts))
+        Ok(texts)
     }
 
     fn visit_borrowed_str<E: Error>(self, query: &'de str) -> Result<Self::Value, E> {
-        let pairs = url::form_urlencoded::parse(query.as_bytes()).take(MAX + 1);
-        Ok(NamedTexts(pairs.map(|(name, value)| (RawText(name), RawText(value))).collect()))
+        let mut texts = NamedTexts::default();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            texts.add(RawText(name), RawText(value));
+        }
+        Ok(texts)
     }
 
     fn visit_str<E: Error>(self, query: &str) -> Result<Self::Value, E> {
-        let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned().take(MAX + 1);
-        Ok(NamedTexts(pairs.map(|(name, value)| (RawText(name.into()), RawText(value.into()))).collect()))
+        let mut texts = NamedTexts::default();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()).into_owned() {
+            texts.add(RawText(name.into()), RawText(value.into()));
+        }
+        Ok(texts)
     }
 
     fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(NamedTexts(Vec::new()))
+        Ok(NamedTexts::default())
     }
 
     fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(NamedTexts(Vec::new()))
+        Ok(NamedTexts::lost())
     }
 
     fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(NamedTexts(Vec::new()))
+        Ok(NamedTexts::lost())
     }
 
     fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(NamedTexts(Vec::new()))
+        Ok(NamedTexts::lost())
     }
 
     fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(NamedTexts(Vec::new()))
+        Ok(NamedTexts::lost())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut texts = Vec::new();
-        while let Some(RawText(pair)) = list.next_element::<RawText<'de>>()? {
-            if texts.len() <= MAX {
-                let (name, value) = split(pair);
-                texts.push((RawText(name), RawText(value)));
+        let mut texts = NamedTexts::default();
+        while let Some(pair) = list.next_element::<ScalarText<'de>>()? {
+            match pair {
+                ScalarText::Text(pair) => texts.add_pair(pair),
+                ScalarText::Null => {}
+                ScalarText::Other => texts.lost += 1,
             }
         }
-        Ok(NamedTexts(texts))
+        Ok(texts)
     }
 }
 
@@ -100,8 +152,13 @@ fn split(pair: Cow<'_, str>) -> (Cow<'_, str>, Cow<'_, str>) {
     }
 }
 
-/// A text, number or flag as a text; `None` for a null, a list or an object.
-struct ScalarText<'a>(Option<RawText<'a>>);
+enum ScalarText<'a> {
+    /// Of a text, a number or a flag.
+    Text(RawText<'a>),
+    Null,
+    /// A list or an object.
+    Other,
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for ScalarText<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -119,41 +176,41 @@ impl<'de> Visitor<'de> for ScalarTextVisitor {
     }
 
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(ScalarText(Some(RawText(Cow::Borrowed(text)))))
+        Ok(ScalarText::Text(RawText(Cow::Borrowed(text))))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(ScalarText(Some(RawText(Cow::Owned(text.to_owned())))))
+        Ok(ScalarText::Text(RawText(Cow::Owned(text.to_owned()))))
     }
 
     fn visit_bool<E: Error>(self, flag: bool) -> Result<Self::Value, E> {
-        Ok(ScalarText(Some(RawText(Cow::Borrowed(if flag { "true" } else { "false" })))))
+        Ok(ScalarText::Text(RawText(Cow::Borrowed(if flag { "true" } else { "false" }))))
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(ScalarText(Some(RawText(Cow::Owned(number.to_string())))))
+        self.visit_f64(number as f64)
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(ScalarText(Some(RawText(Cow::Owned(number.to_string())))))
+        self.visit_f64(number as f64)
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        Ok(ScalarText(Some(RawText(Cow::Owned(number.to_string())))))
+        Ok(ScalarText::Text(RawText(Cow::Owned(short_decimal(number)))))
     }
 
     fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(ScalarText(None))
+        Ok(ScalarText::Null)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(ScalarText(None))
+        Ok(ScalarText::Other)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(ScalarText(None))
+        Ok(ScalarText::Other)
     }
 }
 

@@ -1,53 +1,45 @@
 //! Client hints of a line: the answer of `getHighEntropyValues`, or headers from a log.
 
-use std::borrow::Cow;
-
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
-use crate::beacon::ClientHints;
-
-/// Headers by the letters of their names without `sec-ch-ua`. The names in the script's answer have the same letters.
-const HEADERS: &[(&str, &str)] = &[
-    ("", "sec-ch-ua"),
-    ("brands", "sec-ch-ua"),
-    ("fullversionlist", "sec-ch-ua-full-version-list"),
-    ("mobile", "sec-ch-ua-mobile"),
-    ("platform", "sec-ch-ua-platform"),
-    ("platformversion", "sec-ch-ua-platform-version"),
-    ("model", "sec-ch-ua-model"),
-    ("formfactors", "sec-ch-ua-form-factors"),
+/// Hints by the letters of their names without `sec-ch-ua`: the header, and the name in the script's answer.
+const HINTS: &[(&str, &str, &str)] = &[
+    ("", "sec-ch-ua", "brands"),
+    ("brands", "sec-ch-ua", "brands"),
+    ("fullversionlist", "sec-ch-ua-full-version-list", "fullVersionList"),
+    ("mobile", "sec-ch-ua-mobile", "mobile"),
+    ("platform", "sec-ch-ua-platform", "platform"),
+    ("platformversion", "sec-ch-ua-platform-version", "platformVersion"),
+    ("model", "sec-ch-ua-model", "model"),
+    ("formfactors", "sec-ch-ua-form-factors", "formFactors"),
 ];
 
-/// The hints of a line: `{"brands": […], "mobile": false, …}` or `{"Sec-CH-UA": "…", "Sec-CH-UA-Mobile": "?0", …}`. Other names
-/// are ignored.
+/// The hints of a line: `{"brands": […], "mobile": false, …}` or `{"Sec-CH-UA": "…", "Sec-CH-UA-Mobile": "?0", …}`. Returns those that a
+/// beacon has in `ch`, and headers. Other names are ignored.
 ///
 /// # Errors
 /// Names the hint whose value is invalid.
-pub(super) fn read(line: &Map<String, Value>) -> Result<(ClientHints<'static>, HeaderMap), String> {
-    let mut hints = ClientHints::default();
+pub(super) fn read(line: &Map<String, Value>) -> Result<(Map<String, Value>, HeaderMap), String> {
+    let mut hints = Map::new();
     let mut headers = HeaderMap::new();
     for (name, value) in line {
         let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
         let letters = letters.to_ascii_lowercase();
         let letters = letters.strip_prefix("secchua").unwrap_or(&letters);
-        let Some((_, header)) = HEADERS.iter().find(|(known, _)| *known == letters) else { continue };
+        let Some((_, header, script)) = HINTS.iter().find(|(known, ..)| *known == letters) else { continue };
         let invalid = || format!("hints: {name} has an invalid value: {value}");
         match (letters, value) {
-            (_, Value::String(text)) if !text.is_empty() => {
-                headers
-                    .insert(HeaderName::from_static(header), structured(letters, text).ok_or_else(invalid)?);
+            (_, Value::Null) => {}
+            (_, Value::String(text)) if text.is_empty() => {}
+            (_, Value::String(text)) => {
+                let value = structured(letters, text).ok_or_else(invalid)?;
+                headers.insert(HeaderName::from_static(header), value);
             }
-            (_, Value::Null | Value::String(_)) => {}
-            ("mobile", Value::Bool(mobile)) => hints.mobile = Some(*mobile),
-            ("" | "brands", Value::Array(list)) => hints.brands = brands(list).ok_or_else(invalid)?,
-            ("fullversionlist", Value::Array(list)) => {
-                hints.full_versions = brands(list).ok_or_else(invalid)?
-            }
-            ("formfactors", Value::Array(list)) => {
-                let text = |value: &Value| Some(Cow::Owned(value.as_str()?.to_owned()));
-                hints.form_factors = list.iter().map(text).collect::<Option<_>>().ok_or_else(invalid)?;
+            ("mobile", Value::Bool(_)) => drop(hints.insert((*script).to_owned(), value.clone())),
+            ("" | "brands" | "fullversionlist" | "formfactors", Value::Array(_)) => {
+                drop(hints.insert((*script).to_owned(), value.clone()));
             }
             _ => return Err(invalid()),
         }
@@ -71,16 +63,11 @@ fn structured(letters: &str, text: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(&value).ok()
 }
 
-fn brands(list: &[Value]) -> Option<Vec<(Cow<'static, str>, Cow<'static, str>)>> {
-    let text = |value: &Value, name| Some(Cow::Owned(value.get(name)?.as_str()?.to_owned()));
-    list.iter().map(|entry| Some((text(entry, "brand")?, text(entry, "version")?))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(json: &str) -> (ClientHints<'static>, HeaderMap) {
+    fn of(json: &str) -> (Map<String, Value>, HeaderMap) {
         read(&serde_json::from_str(json).expect("an object")).expect("hints")
     }
 
@@ -89,8 +76,8 @@ mod tests {
         let (hints, headers) = of(
             r#"{"brands": [{"brand": "Chromium", "version": "142"}], "mobile": true, "formFactors": ["Tablet"], "bitness": "64"}"#,
         );
-        assert_eq!(hints.brands, [("Chromium".into(), "142".into())]);
-        assert_eq!((hints.mobile, hints.form_factors.len(), headers.len()), (Some(true), 1, 0));
+        assert_eq!(hints["brands"][0]["version"], "142");
+        assert_eq!((&hints["mobile"], hints.len(), headers.len()), (&true.into(), 3, 0));
         let (_, headers) =
             of(r#"{"Sec-CH-UA": "\"Chromium\";v=\"142\"", "sec_ch_ua_platform": "Chrome OS"}"#);
         assert_eq!(headers["sec-ch-ua"], "\"Chromium\";v=\"142\"");

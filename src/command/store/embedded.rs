@@ -1,5 +1,6 @@
 //! `footfall embedded`: runs the embedded store without a collector, until SIGTERM or SIGINT.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +31,9 @@ pub(crate) struct EmbeddedArguments {
     /// Fetch the engine with npm into the cache directory, unless it is there; print its path and exit.
     #[arg(long)]
     install: bool,
+    /// With --install: unpack this archive, which was fetched by other means. Its checksum is compared.
+    #[arg(long, value_name = "FILE", requires = "install")]
+    package: Option<PathBuf>,
     /// A file with lines of USER:PASSWORD. Without it, no user has a password; this is allowed on loopback only.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
@@ -49,12 +53,8 @@ pub(crate) struct EmbeddedArguments {
 /// With exit code 1 when the engine is not installed, the data is in use or an address is not free.
 pub(crate) fn run(arguments: EmbeddedArguments) -> Result<(), ExitError> {
     if arguments.install {
-        let library = embedded::install()?;
-        #[allow(clippy::print_stdout)]
-        {
-            println!("{}", library.display());
-        }
-        return Ok(());
+        let library = embedded::install(arguments.package.as_deref())?;
+        return Ok(writeln!(std::io::stdout(), "{}", library.display())?);
     }
     let _log = app::init_warnings();
     let passwords = match &arguments.password_file {

@@ -8,7 +8,7 @@ use foldhash::quality::RandomState;
 use super::client::{BrowserInfo, ClientSignals};
 use super::device::ScreenClass;
 use super::steps::{self, UserAgentParser};
-use crate::beacon::{MalformedBeacon, SentHints};
+use crate::beacon::SentHints;
 use crate::enrich::lists;
 use crate::privacy::cache::SharedCache;
 
@@ -53,16 +53,9 @@ impl BrowserRecogniser {
     }
 
     /// The same with hints as they were sent, which are parsed only if this browser is not cached. `client` has no hints of the script.
-    ///
-    /// # Errors
-    /// When the hints are malformed.
-    pub fn recognise_sent(
-        &self,
-        client: &ClientSignals<'_>,
-        sent: SentHints<'_>,
-    ) -> Result<Arc<BrowserInfo>, MalformedBeacon> {
-        self.cache.try_get(self.key(client, sent), || {
-            sent.parse().map(|hints| recognise_uncached(&ClientSignals { hints: &hints, ..*client }))
+    pub fn recognise_sent(&self, client: &ClientSignals<'_>, sent: SentHints<'_>) -> Arc<BrowserInfo> {
+        self.cache.get(self.key(client, sent), || {
+            recognise_uncached(&ClientSignals { hints: &sent.parse(), ..*client })
         })
     }
 

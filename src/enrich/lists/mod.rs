@@ -11,7 +11,7 @@ use jiff::civil::Date;
 
 pub use file::ListError;
 pub(super) use in_force::in_force;
-pub use in_force::{headers, install};
+pub use in_force::{check, headers, install};
 
 /// Age in days after which a list misses too many new entries.
 pub const OLD_DAYS: i64 = 365;

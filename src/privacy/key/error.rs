@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::secret::directory::UnusableDirectory;
+
 /// The messages say what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -26,6 +28,8 @@ pub enum KeyError {
     Random(#[source] getrandom::Error),
     #[error("cannot get a memory page for the key")]
     Memory(#[source] io::Error),
+    #[error(transparent)]
+    Directory(#[from] UnusableDirectory),
     #[error("cannot {action} {}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
 }

@@ -47,15 +47,13 @@ use zeroize::Zeroizing;
 
 use super::error::KeyError;
 use crate::privacy::mac::KEY_BYTES;
+use crate::secret::directory;
 use crate::secret::file_lock::FileLock;
 use crate::secret::file_version::FileVersion;
 
 const FORMAT: &[u8; 15] = b"footfall key 1\n";
 const CHECKSUM: usize = 8;
 const LENGTH: usize = FORMAT.len() + 4 + 8 + KEY_BYTES + CHECKSUM;
-/// `f_type` of tmpfs and ramfs (linux/magic.h).
-#[cfg(target_os = "linux")]
-const RAM_BACKED: [i64; 2] = [0x0102_1994, 0x8584_58f6];
 
 const FILTER_FORMAT: &[u8; 18] = b"footfall filter 1\n";
 /// How long a filter's key lives after the turn.
@@ -105,20 +103,27 @@ impl KeyFile {
                 .create(directory)
                 .map_err(|error| fail("make", error))?;
         }
-        let metadata = fs::symlink_metadata(directory).map_err(|error| fail("inspect", error))?;
-        if !metadata.is_dir() {
-            return Err(KeyError::NotADirectory(directory.to_owned()));
-        }
-        if metadata.uid() != rustix::process::geteuid().as_raw() {
-            return Err(KeyError::Foreign(directory.to_owned()));
-        }
-        if metadata.mode() & 0o022 != 0 {
-            return Err(KeyError::Open(directory.to_owned(), metadata.mode() & 0o777));
-        }
-        if !on_disk_allowed && !ram_backed(directory).map_err(|error| fail("inspect", error))? {
-            return Err(KeyError::OnDisk(directory.to_owned()));
-        }
+        inspect_directory(directory, on_disk_allowed)?;
         Ok(Self { directory: directory.to_owned(), wiping_failed: AtomicBool::new(false) })
+    }
+
+    /// What would keep a collector from using the directory. Changes nothing.
+    pub(super) fn check(directory: &Path, on_disk_allowed: bool) -> Result<(), KeyError> {
+        let existing = directory::check_usable(directory)?;
+        if std::path::absolute(directory).is_ok_and(|directory| directory != existing) {
+            return if on_disk_allowed || is_ram_backed(&existing)? {
+                Ok(())
+            } else {
+                Err(KeyError::OnDisk(directory.to_owned()))
+            };
+        }
+        inspect_directory(directory, on_disk_allowed)?;
+        directory::check_entries(directory)?;
+        let file = Self { directory: directory.to_owned(), wiping_failed: AtomicBool::new(false) };
+        for path in [file.path(), file.next_path()] {
+            file.read_one(&path)?;
+        }
+        Ok(())
     }
 
     /// Waits for other collectors that use the directory.
@@ -172,6 +177,12 @@ impl KeyFile {
                 Ok(version)
             }
         }
+    }
+
+    /// Overwrites the key and deletes its file.
+    pub(super) fn destroy(&self, _lock: &FileLock) -> Result<(), KeyError> {
+        wipe(&self.next_path())?;
+        wipe(&self.path())
     }
 
     /// Adds the filter's key of the epoch that ends. Without space it is not kept: then a beacon that is sent again after a restart may be
@@ -332,6 +343,33 @@ enum KeyFileContent {
     Whole(StoredKey, FileVersion),
 }
 
+/// Checks that an existing directory may hold a key.
+fn inspect_directory(directory: &Path, on_disk_allowed: bool) -> Result<(), KeyError> {
+    let metadata = fs::symlink_metadata(directory).map_err(inspect_failed(directory))?;
+    if !metadata.is_dir() {
+        return Err(KeyError::NotADirectory(directory.to_owned()));
+    }
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(KeyError::Foreign(directory.to_owned()));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Err(KeyError::Open(directory.to_owned(), metadata.mode() & 0o777));
+    }
+    if on_disk_allowed || is_ram_backed(directory)? {
+        Ok(())
+    } else {
+        Err(KeyError::OnDisk(directory.to_owned()))
+    }
+}
+
+fn is_ram_backed(directory: &Path) -> Result<bool, KeyError> {
+    directory::is_ram_backed(directory).map_err(inspect_failed(directory))
+}
+
+fn inspect_failed(path: &Path) -> impl Fn(io::Error) -> KeyError {
+    move |source| KeyError::Io { action: "inspect", path: path.to_owned(), source }
+}
+
 /// Reads until the buffer is full or the file ends. Returns the number of bytes.
 fn read_up_to(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
     let mut length = 0;
@@ -433,17 +471,4 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 
 fn is_no_space(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
-#[cfg(target_os = "linux")]
-fn ram_backed(directory: &Path) -> io::Result<bool> {
-    let kind = rustix::fs::statfs(directory)?.f_type;
-    // The width of `f_type` differs between architectures; a magic number never has more than 32 bits.
-    Ok(RAM_BACKED.contains(&(kind as i64 & 0xffff_ffff)))
-}
-
-/// Other systems do not say, so a key needs `key_on_disk`.
-#[cfg(not(target_os = "linux"))]
-fn ram_backed(_: &Path) -> io::Result<bool> {
-    Ok(false)
 }

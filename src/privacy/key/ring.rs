@@ -96,6 +96,39 @@ impl KeyRing {
         Ok(Self { file, schedule, clock, current, previous_filters, turning: Mutex::new(turn) })
     }
 
+    /// Destroys the key in a directory's file if its epoch has ended, and keys of filters whose hour is over. It makes no new key. Returns
+    /// the epoch and the fingerprint of the key that was destroyed. No collector may be running.
+    ///
+    /// # Errors
+    /// As [`KeyRing::open`], and when the file cannot be overwritten.
+    pub fn expire(
+        directory: &Path,
+        on_disk_allowed: bool,
+        zone: TimeZone,
+        clock: &dyn Clock,
+    ) -> Result<Option<(u32, KeyFingerprint)>, KeyError> {
+        let file = KeyFile::new(directory, on_disk_allowed)?;
+        let schedule = EpochSchedule::new(zone);
+        let lock = file.lock()?;
+        report(file.read_filters(&lock, clock.uptime()));
+        let Some((stored, version)) = file.read(&lock)? else { return Ok(None) };
+        let key = EpochKey::new(stored, version, &schedule)?;
+        if !key.is_due(clock.now()) {
+            return Ok(None);
+        }
+        report(file.keep_filter(&lock, filter_of(&key, clock), clock.uptime()));
+        file.destroy(&lock)?;
+        Ok(Some((key.epoch, key.fingerprint)))
+    }
+
+    /// What would keep [`KeyRing::open`] from using the directory. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`KeyRing::open`].
+    pub fn check(directory: &Path, on_disk_allowed: bool) -> Result<(), KeyError> {
+        KeyFile::check(directory, on_disk_allowed)
+    }
+
     /// Changes the key when it is due, or adopts the key that another collector made in the same directory. Returns the
     /// change. It is cheap when nothing is due: call it every second.
     ///
@@ -119,6 +152,7 @@ impl KeyRing {
         }
         self.turn(|schedule| schedule.last_turn(now), now, TurnCause::Due)
             .inspect_err(|error| {
+                metrics::counter!("footfall_key_turn_failures_total").increment(1);
                 let cause = std::error::Error::source(error).map(ToString::to_string);
                 tracing::error!(%error, cause, "key turn failed; the old key stays in force until the next attempt");
             })

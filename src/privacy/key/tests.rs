@@ -107,6 +107,35 @@ fn ids_change_at_the_turn_in_the_configured_zone_and_only_then() {
 }
 
 #[test]
+fn a_key_expires_while_no_collector_runs_and_no_new_one_is_made() {
+    let bench = Bench::azores("2026-11-22T09:00:00Z");
+    let expire = || {
+        let zone = TimeZone::get(bench.zone).unwrap();
+        KeyRing::expire(bench.directory.path(), true, zone, &*bench.clock).unwrap()
+    };
+    assert_eq!(expire(), None, "there is no key");
+    let status = bench.open().status();
+    bench.set("2026-11-23T00:59:59Z");
+    assert_eq!(expire(), None);
+    let key = bench.stored_key();
+    bench.set("2026-11-23T01:00:00Z");
+    assert_eq!(expire(), Some((status.epoch, status.fingerprint)));
+    assert!(!bench.file().exists());
+    assert_eq!(expire(), None, "once");
+    // The duplicate filter's key goes an hour later.
+    let filter = bench.directory.path().join("filter");
+    assert!(filter.exists());
+    bench.set("2026-11-23T02:00:01Z");
+    expire();
+    assert!(!filter.exists());
+    for entry in fs::read_dir(bench.directory.path()).unwrap() {
+        let bytes = fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(key.len()).any(|window| window == key));
+    }
+    assert_ne!(bench.open().status().fingerprint, status.fingerprint);
+}
+
+#[test]
 fn a_turn_comes_once_where_clocks_skip_midnight_or_have_it_twice() {
     for (before, turns) in [
         ("2026-03-07T12:00:00Z", ["2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z"]),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use maxminddb::MaxMindDbError;
 use parking_lot::Mutex;
 
 use super::file::{self, MappedFile};
@@ -33,6 +34,14 @@ impl GeoLookup {
         let places = Self { files };
         places.reload_if_changed();
         places
+    }
+
+    /// What would keep [`GeoLookup::open`] from using a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is not a MaxMind database.
+    pub fn check(path: &Path) -> Result<(), MaxMindDbError> {
+        file::open(path).map(drop)
     }
 
     /// Opens the files that changed since the last call. Returns how many it opened. Call it about every minute.
@@ -108,6 +117,7 @@ impl GeoFile {
                 true
             }
             Err(error) => {
+                metrics::counter!("footfall_geo_reload_failures_total").increment(1);
                 let kept = self.current.load().is_some();
                 tracing::error!(%path, %error, kept, "place file is broken; the previous one stays in use, if there was one");
                 false

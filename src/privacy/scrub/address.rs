@@ -9,6 +9,7 @@ use memchr::{memchr, memchr_iter};
 use url::Url;
 
 use super::label::Context;
+use super::percent;
 use super::query::{self, Campaign};
 use super::text::fit;
 use crate::config::NamePatterns;
@@ -25,9 +26,9 @@ const SESSION_PARAMETERS: [&str; 9] =
 pub struct ScrubbedAddress<'a> {
     /// Host, lower case, IDNA-encoded, without port and trailing dot.
     pub host: Cow<'a, str>,
-    /// Path from its first `/`, scrubbed.
+    /// Path from its first `/`, scrubbed, decoded as far as it can be read.
     pub path: Cow<'a, str>,
-    /// Allow-listed parameters, form-encoded, scrubbed.
+    /// Allow-listed parameters, scrubbed, decoded as far as they can be read.
     pub query: Cow<'a, str>,
     /// Campaign parameters, if they are allow-listed.
     pub campaign: Campaign<'a>,
@@ -65,12 +66,15 @@ struct AddressParts<'a> {
 }
 
 fn scrub<'a>(parts: AddressParts<'a>, keep: &NamePatterns) -> ScrubbedAddress<'a> {
-    let mut query = query::read(parts.query, parts.path, keep);
+    let readable = percent::path(parts.path);
+    let mut query = query::read(parts.query, &readable, keep);
     query.add_from_fragment(parts.fragment, keep);
     let context = Context::of_host(parts.host.as_bytes());
-    let path = match without_session(parts.path) {
-        Cow::Borrowed(path) => fit(path, MAX_PATH, context),
-        Cow::Owned(path) => Cow::Owned(fit(&path, MAX_PATH, context).into_owned()),
+    let path = match (without_session(&readable), readable) {
+        (None, Cow::Borrowed(path)) => fit(path, MAX_PATH, context),
+        (None, Cow::Owned(path)) | (Some(path), _) => {
+            Cow::Owned(fit(&path, MAX_PATH, context).into_owned())
+        }
     };
     ScrubbedAddress {
         host: Cow::Borrowed(parts.host),
@@ -136,21 +140,19 @@ pub(super) fn normalised<'a>(url: &str, keep: &NamePatterns) -> Result<ScrubbedA
 }
 
 /// A path without the ids by which servers know a session, which would make a page of each visitor: path parameters such as
-/// `;jsessionid=…`, and the segment of ASP.NET, `/(S(…))`.
-fn without_session(path: &str) -> Cow<'_, str> {
+/// `;jsessionid=…`, and the segment of ASP.NET, `/(S(…))`. `None`: there are none.
+fn without_session(path: &str) -> Option<String> {
     let bytes = path.as_bytes();
     // Most paths have neither. A percent sign alone says nothing: paths in other scripts consist of them.
     let has_parameters =
         memchr(b';', bytes).is_some() || memchr_iter(b'%', bytes).any(|at| is_semicolon(&bytes[at..]));
     if !has_parameters && !bytes.windows(2).any(|pair| pair == b"/(") {
-        return Cow::Borrowed(path);
+        return None;
     }
     let segments =
         path.split('/').filter(|segment| !is_aspx_session(segment)).map(without_session_parameters);
-    match segments.collect::<Vec<_>>().join("/") {
-        clean if clean.is_empty() => Cow::Borrowed("/"),
-        clean => Cow::Owned(clean),
-    }
+    let clean = segments.collect::<Vec<_>>().join("/");
+    Some(if clean.is_empty() { "/".to_owned() } else { clean })
 }
 
 /// Whether a segment is one in which ASP.NET keeps tickets, such as `(S(…))` or `(A(…)S(…))`.
@@ -172,7 +174,8 @@ fn without_session_parameters(segment: &str) -> String {
             clean.push_str(parameter);
         }
         if after.is_empty() {
-            return clean;
+            // Dots alone would be read as a step through the path, which they were not with the parameter.
+            return if matches!(&*clean, "." | "..") { String::new() } else { clean };
         }
         rest = after;
     }
@@ -189,7 +192,7 @@ fn is_session(parameter: &str) -> bool {
 }
 
 impl ScrubbedAddress<'_> {
-    fn into_owned<'a>(self) -> ScrubbedAddress<'a> {
+    pub(super) fn into_owned<'a>(self) -> ScrubbedAddress<'a> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         ScrubbedAddress {
             host: own(self.host),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::click_ids::CLICK_IDS;
 use super::label::Context;
+use super::percent::{push_query, query_value};
 use super::scanner;
 use super::text::{context_of, fit, scrub};
 use crate::config::NamePatterns;
@@ -46,7 +47,7 @@ pub(super) fn read<'a>(query: &'a str, path: &str, keep: &NamePatterns) -> Scrub
         let (from, end) = (start, start + pair.len());
         start = end + 1;
         let (raw_name, raw_value) = pair.split_once('=').unwrap_or((pair, ""));
-        let decoded = decode(raw_name);
+        let decoded = query_value(raw_name);
         let name = usual_name(&decoded);
         let is_usual = matches!(name, Cow::Borrowed(name) if name.len() == decoded.len());
         if let Some(id) = CLICK_IDS.iter().find(|id| **id == name) {
@@ -71,9 +72,8 @@ pub(super) fn read<'a>(query: &'a str, path: &str, keep: &NamePatterns) -> Scrub
             Some(length) => length,
             None => kept.len(),
         };
-        // The length after encoding: an encoded byte takes three.
-        let length = if same { pair.len() } else { encoded_len(&name) + 1 + encoded_len(&value) };
-        if room + 1 + length > MAX_QUERY {
+        let encoded = if same { Cow::Borrowed(pair) } else { Cow::Owned(encoded_pair(&name, &value)) };
+        if room + 1 + encoded.len() > MAX_QUERY {
             continue;
         }
         let follows = match unchanged {
@@ -87,7 +87,10 @@ pub(super) fn read<'a>(query: &'a str, path: &str, keep: &NamePatterns) -> Scrub
             if let Some(length) = unchanged.take() {
                 kept.push_str(&query[..length]);
             }
-            append(&mut kept, &name, &value, same.then_some(pair));
+            if !kept.is_empty() {
+                kept.push('&');
+            }
+            kept.push_str(&encoded);
         }
         read.campaign.set(&name, value);
     }
@@ -149,7 +152,7 @@ impl<'a> Campaign<'a> {
 
 /// The scrubbed value, and whether its encoding can stay unchanged.
 fn scrub_value(raw: &str, context: Context) -> (Cow<'_, str>, bool) {
-    match decode(raw) {
+    match query_value(raw) {
         Cow::Borrowed(value) => {
             let scrubbed = fit(value, MAX_VALUE, context);
             let same = scrubbed.len() == value.len() && matches!(scrubbed, Cow::Borrowed(_));
@@ -162,32 +165,10 @@ fn scrub_value(raw: &str, context: Context) -> (Cow<'_, str>, bool) {
     }
 }
 
-/// Bytes of a text after form encoding.
-fn encoded_len(text: &str) -> usize {
-    form_urlencoded::byte_serialize(text.as_bytes()).map(str::len).sum()
-}
-
-fn append(kept: &mut String, name: &str, value: &str, pair: Option<&str>) {
-    if !kept.is_empty() {
-        kept.push('&');
-    }
-    match pair {
-        Some(pair) => kept.push_str(pair),
-        None => {
-            kept.extend(form_urlencoded::byte_serialize(name.as_bytes()));
-            kept.push('=');
-            kept.extend(form_urlencoded::byte_serialize(value.as_bytes()));
-        }
-    }
-}
-
-/// Form decoding: `+` is a space, `%hh` a byte. Borrowed when there is neither.
-fn decode(raw: &str) -> Cow<'_, str> {
-    if !raw.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
-        return Cow::Borrowed(raw);
-    }
-    // There is no `=` or `&`, so this parses one name without a value.
-    form_urlencoded::parse(raw.as_bytes())
-        .next()
-        .map_or(Cow::Borrowed(""), |(name, _)| Cow::Owned(name.into_owned()))
+fn encoded_pair(name: &str, value: &str) -> String {
+    let mut pair = String::with_capacity(name.len() + 1 + value.len());
+    push_query(name, true, &mut pair);
+    pair.push('=');
+    push_query(value, false, &mut pair);
+    pair
 }

@@ -8,8 +8,9 @@ use super::labelled;
 use super::percent;
 use super::placeholder;
 use super::scanner;
-use super::shapes::email;
+use super::shapes::{email, numbers};
 use super::words::WordClass;
+use crate::beacon::short_decimal;
 
 /// A replacement may cause another one (`a@b` cut out of a longer text). A text settles within this many rounds.
 const MAX_ROUNDS: usize = 6;
@@ -19,9 +20,21 @@ pub fn text(text: &str, max_bytes: usize) -> Cow<'_, str> {
     fit(text, max_bytes, Context::default())
 }
 
-/// The value of a property, parameter or cookie, whose name says what it is. At most `max_bytes` long.
+/// The value of a property, parameter or cookie, whose name says what it is. At most `max_bytes` long. A whole value that is a number
+/// stays one, with few digits, unless its name says that it is an id.
 pub fn value<'a>(name: &str, value: &'a str, max_bytes: usize) -> Cow<'a, str> {
-    fit(value, max_bytes, context_of(name))
+    let context = context_of(name);
+    let scrubbed = fit(value, max_bytes, context);
+    if context.names_person() {
+        return scrubbed;
+    }
+    match scrubbed {
+        Cow::Owned(_) if numbers::is_rounded(value) => Cow::Borrowed(value),
+        _ if numbers::is_exact_fraction(value, !context.is_classified()) => {
+            Cow::Owned(short_decimal(value.parse().unwrap_or_default()))
+        }
+        scrubbed => scrubbed,
+    }
 }
 
 /// The name of an advertisement or its place. Its numbers are those of campaigns and stay, unless they are shaped like a person's.

@@ -5,12 +5,14 @@
 //! query around the conditions.
 
 mod columns;
+mod stored;
 
 use std::fmt;
 
 use columns::{COLUMNS, FilterColumn, FilterType};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use stored::stored_form;
 
 pub(super) use columns::FilterScope;
 
@@ -216,7 +218,8 @@ impl FilterColumn {
     /// A value in the form in which ClickHouse takes it as a parameter.
     fn value(&'static self, text: String) -> Result<String, FilterError> {
         let (value, takes) = match &self.kind {
-            FilterType::Text | FilterType::Map => (Some(text.clone()), String::new()),
+            FilterType::Text => (Some(stored_form(&self.name, &text).into_owned()), String::new()),
+            FilterType::Map => (Some(text.clone()), String::new()),
             FilterType::Number | FilterType::Score => {
                 let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
                 (number.map(|number| number.to_string()), "a number".to_owned())
@@ -346,7 +349,8 @@ mod tests {
         check("city=", "(city = {f0:String})", &[""]);
         check("country=RU|BY", "(country = {f0:String} OR country = {f1:String})", &["RU", "BY"]);
         check("country!=RU|BY", "(country != {f0:String} AND country != {f1:String})", &["RU", "BY"]);
-        check(r"path=a\|b\\c", "(path = {f0:String})", &[r"a|b\c"]);
+        check(r"city=a\|b\\c", "(city = {f0:String})", &[r"a|b\c"]);
+        check("path=/%d0%b0|/a b", "(path = {f0:String} OR path = {f1:String})", &["/а", "/a%20b"]);
         check("props.doctor=Ivanov", "(props[{f0:String}] = {f1:String})", &["doctor", "Ivanov"]);
         check(r#"props."a=b"=1"#, "(props[{f0:String}] = {f1:String})", &["a=b", "1"]);
         check(

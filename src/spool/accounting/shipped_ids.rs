@@ -32,7 +32,8 @@ use crate::spool::log::segment::SegmentId;
 pub(crate) const RECENT_ROWS: u64 = 131_072;
 /// Files that are kept. A quiet site has a segment for each event, and each file takes a block of the disk and is read at the start.
 const MOST_FILES: usize = 1_024;
-const DIRECTORY: &str = "shipped";
+/// The directory of the files, in the spool's.
+pub(crate) const SHIPPED: &str = "shipped";
 const SUFFIX: &str = ".ids";
 const MAGIC: &[u8; 8] = b"FOOTSHIP";
 const HEADER_LEN: usize = 12;
@@ -80,7 +81,7 @@ pub(crate) struct ShippedIds {
 impl ShippedIds {
     /// Opens the files. Returns the ids of at least `wanted` of the newest events too, if there are as many, oldest first.
     pub(crate) fn open(disk: &dyn Disk, spool: &Path, wanted: u64) -> io::Result<(Self, Vec<FilterId>)> {
-        let directory = spool.join(DIRECTORY);
+        let directory = spool.join(SHIPPED);
         // On a full disk it may not exist yet; it is created with the first file.
         let found = match disk.create_directory(&directory).and_then(|()| disk.list(&directory)) {
             Err(error) if is_no_space(&error) => Vec::new(),
@@ -211,12 +212,12 @@ mod tests {
         for number in 0..5 {
             shipped.keep(&disk, segment(number), &half).unwrap();
         }
-        assert_eq!(disk.list(&Path::new(SPOOL).join(DIRECTORY)).unwrap().len(), 2);
+        assert_eq!(disk.list(&Path::new(SPOOL).join(SHIPPED)).unwrap().len(), 2);
         let (again, ids) = open(&disk);
         assert_eq!(ids.len() as u64, RECENT_ROWS);
         // Also over a restart.
         again.keep(&disk, segment(9), &half).unwrap();
-        assert_eq!(disk.list(&Path::new(SPOOL).join(DIRECTORY)).unwrap().len(), 2);
+        assert_eq!(disk.list(&Path::new(SPOOL).join(SHIPPED)).unwrap().len(), 2);
     }
 
     #[test]
@@ -227,7 +228,7 @@ mod tests {
             shipped.keep(&disk, segment(number), &[number]).unwrap();
             shipped.keep(&disk, segment(number + 1_000_000), &[]).unwrap();
         }
-        assert_eq!(disk.list(&Path::new(SPOOL).join(DIRECTORY)).unwrap().len(), MOST_FILES);
+        assert_eq!(disk.list(&Path::new(SPOOL).join(SHIPPED)).unwrap().len(), MOST_FILES);
         assert_eq!(open(&disk).1.first(), Some(&10), "the newest are kept");
     }
 
@@ -237,7 +238,7 @@ mod tests {
         let (shipped, _) = open(&disk);
         shipped.keep(&disk, segment(1), &[1]).unwrap();
         shipped.keep(&disk, segment(2), &[2]).unwrap();
-        let path = Path::new(SPOOL).join(DIRECTORY).join(file_name(segment(1)));
+        let path = Path::new(SPOOL).join(SHIPPED).join(file_name(segment(1)));
         disk.corrupt(&path, |bytes| bytes[14] ^= 1);
         assert_eq!(open(&disk).1, [2]);
     }

@@ -86,6 +86,16 @@ impl Spool {
         self.log.append(&record, SpaceLimit::Exempt)
     }
 
+    /// Asks the writer's thread for a sign of life. It gives one when it has nothing else to do, or between two batches.
+    pub fn ask_writer(&self) {
+        self.log.state.queue.ask_writer();
+    }
+
+    /// Whether the writer's thread has answered [`Self::ask_writer`].
+    pub fn writer_answered(&self) -> bool {
+        self.log.state.queue.writer_answered()
+    }
+
     /// Resolves when the spool is broken. The process must exit then.
     pub async fn broken(&self) -> SpoolError {
         self.log.broken().await

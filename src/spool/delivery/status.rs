@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::spool::Spool;
 use crate::spool::log::error::SpoolError;
 use crate::spool::log::state::now_ms;
+use crate::spool::log::writer::space::reserve;
 
 #[derive(Debug, Clone)]
 pub struct SpoolStatus {
@@ -24,7 +25,22 @@ pub struct SpoolStatus {
     pub broken: Option<SpoolError>,
 }
 
+/// Free space where the spool is.
+#[derive(Debug, Clone, Copy)]
+pub struct SpoolSpace {
+    pub free: u64,
+    /// With less free bytes than these, events are refused.
+    pub reserve: u64,
+}
+
 impl Spool {
+    /// Asks the file system; `None` when it does not tell.
+    pub fn space(&self) -> Option<SpoolSpace> {
+        let state = &self.log.state;
+        let space = state.disk.space(&state.directory).ok()?;
+        Some(SpoolSpace { free: space.free, reserve: reserve(state.limits.reserve, space) })
+    }
+
     pub fn status(&self) -> SpoolStatus {
         let state = &self.log.state;
         // Held until the queue is read: a segment must not pass from one to the other in between.

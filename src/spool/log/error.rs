@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::frame::MAX_FRAME_LEN;
+use crate::secret::directory::UnusableDirectory;
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SpoolError {
@@ -32,6 +33,8 @@ pub enum SpoolError {
          have the version that wrote it ship all of it, then delete or move the directory"
     )]
     Format { directory: PathBuf, found: String, supported: u16 },
+    #[error(transparent)]
+    Unusable(Arc<UnusableDirectory>),
     #[error("cannot {action} {path}: {source}")]
     Io { action: &'static str, path: PathBuf, source: Arc<io::Error> },
 }

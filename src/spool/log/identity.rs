@@ -52,12 +52,7 @@ pub(crate) fn check_format(disk: &dyn Disk, directory: &Path) -> Result<(), Spoo
 /// # Errors
 /// [`SpoolError::Identity`] when the identity cannot be parsed, or the disk's error.
 pub(crate) fn next_id(disk: &dyn Disk, directory: &Path) -> Result<SegmentId, SpoolError> {
-    let path = directory.join(IDENTITY);
-    let lowest_free = match read_all(disk, &path) {
-        Ok(text) => Some(parse_identity(&text).ok_or_else(|| SpoolError::Identity(path.clone()))?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(source) => return Err(SpoolError::io("read", &path, source)),
-    };
+    let lowest_free = read_identity(disk, directory)?;
     let mut ids = files::segment_ids(disk, directory)?;
     ids.extend(files::segment_ids(disk, &directory.join(QUARANTINE))?);
     let above = ids.iter().map(|id| id.number + 1).max().unwrap_or(0);
@@ -65,6 +60,19 @@ pub(crate) fn next_id(disk: &dyn Disk, directory: &Path) -> Result<SegmentId, Sp
         Some(free) => SegmentId { number: free.number.max(above), ..free },
         None => SegmentId { collector: random(), number: above },
     })
+}
+
+/// The lowest free segment number with the collector's; `None` in a new directory.
+///
+/// # Errors
+/// [`SpoolError::Identity`] when it cannot be parsed, or the disk's error.
+pub(crate) fn read_identity(disk: &dyn Disk, directory: &Path) -> Result<Option<SegmentId>, SpoolError> {
+    let path = directory.join(IDENTITY);
+    match read_all(disk, &path) {
+        Ok(text) => parse_identity(&text).map(Some).ok_or(SpoolError::Identity(path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(SpoolError::io("read", &path, source)),
+    }
 }
 
 /// Writes the identity of a directory whose newest segment is `id`.

@@ -8,7 +8,7 @@ pub(crate) mod examine;
 mod expire;
 mod lock;
 pub(crate) mod moves;
-mod names;
+pub(crate) mod names;
 mod pending;
 pub(crate) mod rebuild;
 mod refused;

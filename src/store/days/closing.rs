@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::calendar::{Calendar, Day, QUARTER};
@@ -25,6 +26,10 @@ const EVERY: Duration = Duration::from_secs(60);
 const LONGEST_ROUND: Duration = Duration::from_secs(6 * 3600);
 /// How far back duplicates are searched for in each round, in seconds.
 const RECENT: i64 = 15 * 60;
+
+/// Days that are closed at once. A day of little traffic takes the store some tenths of a second on one core, whatever its events, and the first
+/// round after a long outage, or of a demonstration, has many.
+const AT_ONCE: usize = 2;
 
 /// What one round did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -96,11 +101,21 @@ impl DayCloser {
             closed.is_elsewhere = true;
             return Ok(closed);
         }
-        for day in due {
-            closed.duplicates += self.close(&day, counts::sum(&counts, day.starts, day.ends)).await?;
-            closed.days.push(day.date);
+        let mut due = due.into_iter();
+        let mut closing: JoinSet<Result<_, CloseDayError>> = JoinSet::new();
+        loop {
+            for day in due.by_ref().take(AT_ONCE - closing.len()) {
+                let (closer, rows) = (self.clone(), counts::sum(&counts, day.starts, day.ends));
+                closing.spawn(async move { Ok((day.date, closer.close(&day, rows).await?)) });
+            }
+            let Some(done) = closing.join_next().await else { break };
+            // Dropping the others on an error leaves what a crash would leave.
+            let (day, duplicates) = done.expect("closing does not panic and is not aborted")?;
+            closed.duplicates += duplicates;
+            closed.days.push(day);
             self.lease.renew().await?;
         }
+        closed.days.sort_unstable();
         closed.duplicates += duplicates::remove(&self.tables, recent).await?;
         if let Err(error) = compute::merge_daily(&self.tables, &closed.days).await {
             // Reports are right without it, only slower.

@@ -10,8 +10,10 @@ mod counts;
 mod duplicates;
 mod lease;
 mod open_days;
+mod pause;
 mod tables;
 
 pub use closing::{Closed, DayCloser};
 pub use open_days::OpenDays;
+pub use pause::while_no_day_is_closed;
 pub use tables::CloseDayError;

@@ -10,6 +10,8 @@ pub enum CloseDayError {
     Store(#[from] clickhouse::error::Error),
     #[error("`timezone` must be an IANA name such as Europe/Berlin, because ClickHouse must know it")]
     Zone,
+    #[error("another collector has been closing days for too long; try again later")]
+    Leased,
     /// No random number for a generation or for this process's lease.
     #[error("the operating system gives no random numbers")]
     Random,

@@ -7,6 +7,11 @@ mod passwords;
 mod process;
 mod roles;
 
+/// Where the engine may write backups, in the directory of its data.
+pub use clickhouse_embedded::BACKUPS;
 pub use passwords::{Passwords, PasswordsError};
-pub use process::{EmbeddedError, EmbeddedSettings, EmbeddedStore, EngineError, install, library, options};
+pub use process::{
+    EmbeddedError, EmbeddedSettings, EmbeddedStore, EngineError, StoreRestarts, data_directory, install,
+    library, options,
+};
 pub use roles::{ANALYST, COLLECTOR, REPORTS};

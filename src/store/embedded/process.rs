@@ -2,11 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clickhouse_embedded::install::{self, InstallError};
-use clickhouse_embedded::{Access, Confinement, NotReady, Options, Server, StartError, sandbox};
+use clickhouse_embedded::{
+    Access, Confinement, NotReady, Options, Server, StartError, UnexpectedEnds, sandbox,
+};
 
 use crate::config::{self, Config};
 use crate::secret::Secret;
@@ -19,6 +22,11 @@ const LIBRARY: &str = "FOOTFALL_LIBCHDB";
 const PROGRAM: &str = "footfall";
 /// How long to wait for a previous store to release the data: longer than its shutdown may take.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a command waits for a store that it starts, or that another process is starting.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+/// Pause between two looks at a store that another process is starting.
+const COMMAND_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -42,6 +50,16 @@ pub enum EmbeddedError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(
+        "another process uses the data directory {}, but no store answers at {listen}: set `store.listen` to that process's \
+         address, or stop it",
+        data.display()
+    )]
+    InUse { data: PathBuf, listen: SocketAddr },
+    #[error("{} belongs to another user: run this command as that user, or the store's new files would be root's", .0.display())]
+    Foreign(PathBuf),
+    #[error("the lock of the store's data cannot be read")]
+    Lock(#[from] io::Error),
     #[error("{reason}{}", hint(reason, settings))]
     NotReady {
         /// The settings or arguments with its addresses, for the message.
@@ -71,12 +89,19 @@ pub fn library() -> Result<PathBuf, EngineError> {
     if path.is_file() { Ok(path) } else { Err(EngineError::Missing(path)) }
 }
 
-/// The path of the engine's library. Fetches the engine if it is missing.
-pub fn install() -> Result<PathBuf, EngineError> {
-    match library_from_environment()? {
-        Some(path) => Ok(path),
-        None => Ok(install::install(&cache_directory()?)?),
+/// The path of the engine's library. If it is missing, it is unpacked from `archive`, or else fetched.
+///
+/// # Errors
+/// When there is no cache directory, or the package cannot be fetched or unpacked.
+pub fn install(archive: Option<&Path>) -> Result<PathBuf, EngineError> {
+    if let Some(path) = library_from_environment()? {
+        return Ok(path);
     }
+    let cache = cache_directory()?;
+    Ok(match archive {
+        Some(archive) => install::install_from(archive, &cache)?,
+        None => install::install(&cache)?,
+    })
 }
 
 fn library_from_environment() -> Result<Option<PathBuf>, EngineError> {
@@ -159,8 +184,26 @@ fn access(passwords: Option<&Passwords>, serve_all_users: bool) -> Access {
     access
 }
 
-fn data(config: &Config) -> PathBuf {
+/// Root's files in another user's store would keep that user's store from starting.
+fn refuse_foreign(data: &Path) -> Result<(), EmbeddedError> {
+    let owner = std::fs::metadata(data).map_or(0, |metadata| metadata.uid());
+    let is_foreign = rustix::process::geteuid().is_root() && owner != 0;
+    if is_foreign { Err(EmbeddedError::Foreign(data.to_owned())) } else { Ok(()) }
+}
+
+/// The directory of the store's data, in the data directory.
+pub fn data_directory(config: &Config) -> PathBuf {
     config.data.join("store")
+}
+
+/// How often the embedded store was started again because its process had ended by itself; always 0 without one.
+#[derive(Debug, Clone, Default)]
+pub struct StoreRestarts(Option<UnexpectedEnds>);
+
+impl StoreRestarts {
+    pub fn count(&self) -> u64 {
+        self.0.as_ref().map_or(0, UnexpectedEnds::count)
+    }
 }
 
 pub struct EmbeddedStore {
@@ -187,7 +230,7 @@ impl EmbeddedStore {
         };
         let passwords = Passwords::read_or_create(config)?;
         let settings = EmbeddedSettings {
-            data: data(config),
+            data: data_directory(config),
             http: listen,
             native,
             memory: 0,
@@ -203,7 +246,42 @@ impl EmbeddedStore {
     /// # Errors
     /// When the lock file cannot be opened.
     pub fn is_in_use(config: &Config) -> io::Result<bool> {
-        clickhouse_embedded::is_in_use(&data(config))
+        clickhouse_embedded::is_in_use(&data_directory(config))
+    }
+
+    /// Starts the store for as long as a command takes. `None` if it runs already, or the configuration names a server.
+    ///
+    /// A collector's store locks its data before it listens. Then this waits until that store answers: a second one would wait for the
+    /// data as long as the collector runs.
+    ///
+    /// # Errors
+    /// As [`Self::start`] and [`Self::wait_until_ready`], and when root would start it for another user.
+    pub async fn start_for_command(config: &Config) -> Result<Option<Self>, EmbeddedError> {
+        let config::StoreConfig::Embedded { listen, .. } = config.store else { return Ok(None) };
+        let deadline = Instant::now() + COMMAND_TIMEOUT;
+        loop {
+            if Self::is_in_use(config)? {
+                if tokio::net::TcpStream::connect(listen).await.is_ok() {
+                    return Ok(None);
+                }
+            } else {
+                refuse_foreign(&data_directory(config))?;
+                let store = Self::start_with_lock_timeout(config, Duration::ZERO)?;
+                let started = tokio::task::spawn_blocking(move || {
+                    store.wait_until_ready(COMMAND_TIMEOUT).map(|()| store)
+                });
+                match started.await.map_err(io::Error::from)? {
+                    Ok(store) => return Ok(Some(store)),
+                    // Another process started its store at the same moment.
+                    Err(_) if Self::is_in_use(config)? => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if Instant::now() > deadline {
+                return Err(EmbeddedError::InUse { data: config.data.clone(), listen });
+            }
+            tokio::time::sleep(COMMAND_PAUSE).await;
+        }
     }
 
     pub fn passwords(&self) -> &Passwords {
@@ -218,6 +296,10 @@ impl EmbeddedStore {
         let failed =
             |reason| EmbeddedError::NotReady { settings: "`store.listen` and `store.native`", reason };
         self.server.wait_until_ready(timeout).map_err(failed)
+    }
+
+    pub fn restarts(&self) -> StoreRestarts {
+        StoreRestarts(Some(self.server.unexpected_ends()))
     }
 
     /// Blocks until the store's process has ended.

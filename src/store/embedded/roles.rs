@@ -20,10 +20,12 @@ const OPERATOR: &str = "footfall_operator";
 /// The roles of servers and of the embedded store.
 const FILE: &str = include_str!("../../../sql/roles.sql");
 /// Settings of every user: a confirmed insert is stored, and a repeated insert does not count twice in derived tables.
-const DEFAULTS: [(&str, &str); 3] = [
+const DEFAULTS: [(&str, &str); 4] = [
     ("async_insert", "0"),
     ("deduplicate_blocks_in_dependent_materialized_views", "1"),
     ("max_execution_time", "0"),
+    // A backup at an address, to which the engine may not connect, is not tried again and again.
+    ("backup_restore_s3_retry_attempts", "0"),
 ];
 
 /// The users of the file without passwords, with profiles and quotas.

@@ -45,9 +45,9 @@ impl<H: Handler> Dispatcher<H> {
             return self.reject(&connection);
         }
         metrics.connection_opened();
-        let AcceptedConnection { stream, peer } = connection;
+        let stream = connection.stream;
         let fewest = self.workers.iter().min_by_key(|worker| worker.state().open.load(Ordering::Relaxed));
-        fewest.expect("there is at least one worker").give(AssignedConnection { stream, peer, permit });
+        fewest.expect("there is at least one worker").give(AssignedConnection { stream, permit });
     }
 
     /// Answers 503 and closes. A TLS client sees only the closed connection.

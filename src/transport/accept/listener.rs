@@ -1,14 +1,17 @@
 //! The listening socket and the thread that accepts.
 
 use std::io::{self, PipeWriter};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::secret::stack;
 use crate::transport::accept::dispatcher::{AcceptedConnection, Dispatcher};
 use crate::transport::error::ServerError;
 use crate::transport::handler::Handler;
@@ -19,12 +22,20 @@ const BACKLOG: i32 = 4096;
 /// Connections accepted before the request to stop is checked again.
 const MAX_BATCH: usize = 64;
 
+/// The longest wait for a connection. Each round is a sign of life.
+const LONGEST_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
+
 /// Pause after `accept` failed for lack of file descriptors or memory: an immediate second call would fail too.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
+
+/// Bytes of the stack that accepting a connection may use.
+const STACK_BYTES: usize = 16 << 10;
 
 pub(in crate::transport) struct Listener {
     socket: Socket,
     address: SocketAddr,
+    /// Whether the socket stays open when this process closes it. Connections that were not accepted then wait for the next one.
+    outlives_process: bool,
 }
 
 impl Listener {
@@ -43,9 +54,21 @@ impl Listener {
             socket.bind(&address.into())?;
             socket.listen(BACKLOG)?;
             let address = socket.local_addr()?.as_socket().unwrap_or(address);
-            Ok(Self { socket, address })
+            Ok(Self { socket, address, outlives_process: false })
         };
         bind().map_err(|source| ServerError::Listen { address, source })
+    }
+
+    /// Takes a socket that listens already.
+    pub(in crate::transport) fn from_socket(socket: TcpListener) -> Result<Self, ServerError> {
+        let take = || -> io::Result<Self> {
+            let address = socket.local_addr()?;
+            let socket = Socket::from(socket);
+            socket.set_tcp_nodelay(true)?;
+            socket.set_nonblocking(true)?;
+            Ok(Self { socket, address, outlives_process: true })
+        };
+        take().map_err(ServerError::Socket)
     }
 
     /// The address, with the port that the system chose for port 0.
@@ -53,8 +76,18 @@ impl Listener {
         self.address
     }
 
-    /// Accepts the waiting connections, at most [`MAX_BATCH`].
-    fn accept(&self, dispatcher: &Dispatcher<impl Handler>) {
+    /// Accepts all connections that wait, because closing the socket would reset them.
+    fn accept_last(&self, dispatcher: &Dispatcher<impl Handler>) {
+        if !self.outlives_process {
+            // No more than that wait.
+            (0..BACKLOG as usize).step_by(MAX_BATCH).take_while(|_| self.accept(dispatcher)).for_each(drop);
+        }
+    }
+
+    /// Accepts the waiting connections, at most [`MAX_BATCH`]. Returns whether there may be more. It has a stack frame of its own, which can
+    /// be wiped.
+    #[inline(never)]
+    fn accept(&self, dispatcher: &Dispatcher<impl Handler>) -> bool {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         for _ in 0..MAX_BATCH {
             match rustix::net::acceptfrom_with(&self.socket, flags) {
@@ -62,17 +95,18 @@ impl Listener {
                     let Some(Ok(peer)) = peer.map(SocketAddr::try_from) else { continue };
                     dispatcher.assign(AcceptedConnection { stream, peer: peer.ip() });
                 }
-                Err(Errno::AGAIN) => break,
+                Err(Errno::AGAIN) => return false,
                 // The client gave up before it was accepted.
                 Err(Errno::CONNABORTED | Errno::INTR) => {}
                 Err(error) => {
                     dispatcher.server.metrics.accept_errors.increment(1);
                     tracing::warn!(%error, "accepting a connection failed; trying again in {ERROR_PAUSE:?}");
                     std::thread::sleep(ERROR_PAUSE);
-                    break;
+                    return false;
                 }
             }
         }
+        true
     }
 }
 
@@ -84,9 +118,11 @@ pub(in crate::transport) struct Acceptor {
 }
 
 impl Acceptor {
+    /// `rounds` counts on while the thread lives.
     pub(in crate::transport) fn start<H: Handler>(
         listener: Listener,
         dispatcher: Dispatcher<H>,
+        rounds: Arc<AtomicU64>,
     ) -> Result<Self, ServerError> {
         let (stopped, stop) = std::io::pipe().map_err(ServerError::Thread)?;
         let handle = std::thread::Builder::new()
@@ -96,12 +132,15 @@ impl Acceptor {
                     let mut polled =
                         [PollFd::new(&listener.socket, PollFlags::IN), PollFd::new(&stopped, PollFlags::IN)];
                     // A signal makes it fail. Then nothing is ready, and the loop polls again.
-                    let _ = rustix::event::poll(&mut polled, None);
+                    let _ = rustix::event::poll(&mut polled, Some(&LONGEST_WAIT));
+                    rounds.fetch_add(1, Ordering::Relaxed);
                     if !polled[1].revents().is_empty() {
+                        listener.accept_last(&dispatcher);
                         return;
                     }
                     if !polled[0].revents().is_empty() {
                         listener.accept(&dispatcher);
+                        stack::wipe::<STACK_BYTES>();
                     }
                 }
             })

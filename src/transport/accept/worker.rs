@@ -4,24 +4,25 @@
 //! one listener. Several listeners on one port (`SO_REUSEPORT`) would spread connections by chance, lose waiting
 //! connections when one closes, and let a second collector start unnoticed on a port that is in use.
 
-use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
+use crate::secret::stack;
 use crate::transport::accept::permit::ConnectionPermit;
 use crate::transport::connection::serve;
 use crate::transport::connection::state::WorkerState;
 use crate::transport::error::ServerError;
 use crate::transport::handler::Handler;
 
-/// A connection on its way to a worker; no runtime knows it yet.
+/// A connection on its way to a worker; no runtime knows it yet. It has no address, because a channel keeps the bytes of what it has
+/// passed on.
 pub(super) struct AssignedConnection {
     pub(super) stream: OwnedFd,
-    pub(super) peer: IpAddr,
     /// None for a trusted proxy, whose connections are not limited by address.
     pub(super) permit: Option<ConnectionPermit>,
 }
@@ -37,14 +38,18 @@ impl<H: Handler> Worker<H> {
     pub(in crate::transport) fn start(state: Arc<WorkerState<H>>) -> Result<Self, ServerError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            .on_thread_park(stack::wipe_if_requested)
             .build()
             .map_err(ServerError::Thread)?;
         // The limit on connections bounds the channel.
         let (sender, receiver) = mpsc::unbounded_channel();
-        let shared = state.clone();
+        let (shared, began) = (state.clone(), Instant::now());
         let handle = std::thread::Builder::new()
             .name(format!("worker-{}", state.number))
-            .spawn(move || runtime.block_on(run(shared, receiver)))
+            .spawn(move || {
+                shared.server.metrics.worker_started(began.elapsed());
+                runtime.block_on(run(shared, receiver));
+            })
             .map_err(ServerError::Thread)?;
         Ok(Self { state, sender, handle: Some(handle) })
     }
@@ -90,11 +95,14 @@ async fn run<H: Handler>(
     tokio::spawn(async move {
         swept.deadlines.sweep(&swept.server.timeouts, || swept.is_crowded()).await;
     });
-    while let Some(AssignedConnection { stream, peer, permit }) = receiver.recv().await {
+    while let Some(AssignedConnection { stream, permit }) = receiver.recv().await {
         let open = OpenConnection(state.clone());
         let Ok(stream) = TcpStream::from_std(stream.into()) else { continue };
         tokio::spawn(async move {
-            serve::serve(stream, peer, open.0.clone()).await;
+            // It fails if the client has gone already.
+            if let Ok(peer) = stream.peer_addr() {
+                serve::serve(stream, peer.ip(), open.0.clone()).await;
+            }
             drop((open, permit));
         });
     }

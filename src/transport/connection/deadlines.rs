@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::secret::stack;
 use crate::transport::bounds::Timeouts;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,10 +125,17 @@ impl ConnectionProgress {
 
 /// The clock of a worker, as of its last sweep.
 #[derive(Debug)]
-struct CoarseClock {
+pub(in crate::transport) struct CoarseClock {
     start: Instant,
     /// Milliseconds since the start.
     now: AtomicU32,
+}
+
+impl CoarseClock {
+    /// Milliseconds since the worker's start, as of the last sweep. It goes on while the worker lives.
+    pub(in crate::transport) fn now(&self) -> u32 {
+        self.now.load(Relaxed)
+    }
 }
 
 pub(in crate::transport) struct Deadlines {
@@ -140,6 +148,10 @@ impl Deadlines {
     pub(in crate::transport) fn new() -> Self {
         let clock = Arc::new(CoarseClock { start: Instant::now(), now: AtomicU32::new(0) });
         Self { clock, connections: Mutex::new(Vec::new()), draining: AtomicBool::new(false) }
+    }
+
+    pub(in crate::transport) fn clock(&self) -> Arc<CoarseClock> {
+        self.clock.clone()
     }
 
     pub(super) fn register(&self) -> Arc<ConnectionProgress> {
@@ -168,7 +180,7 @@ impl Deadlines {
         self.for_each(|progress| progress.instruct(Instruction::Abort));
     }
 
-    /// Checks every connection at each `timeouts.sweep`. Never returns.
+    /// Checks every connection at each `timeouts.sweep`, and has what requests left on the thread's stack wiped. Never returns.
     pub(in crate::transport) async fn sweep(&self, timeouts: &Timeouts, crowded: impl Fn() -> bool) {
         let mut interval = tokio::time::interval(timeouts.sweep);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -183,6 +195,7 @@ impl Deadlines {
                     progress.instruct(instruction);
                 }
             });
+            stack::request_wipe();
         }
     }
 
@@ -204,7 +217,7 @@ mod tests {
         let deadlines = Deadlines::new();
         let progress = deadlines.register();
         for (phase, ms, instruction) in [
-            (Phase::Idle, 75_001, Instruction::CloseIdle),
+            (Phase::Idle, 10_001, Instruction::CloseIdle),
             (Phase::Head, 10_001, Instruction::RejectLateHead),
             (Phase::Busy, 60_001, Instruction::Abort),
             (Phase::Writing, 30_001, Instruction::Abort),

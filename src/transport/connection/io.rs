@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use crate::transport::bounds::{MAX_LINGER, MAX_READ_BEFORE_YIELD};
 use crate::transport::connection::deadlines::{ConnectionProgress, Instruction, Phase};
@@ -17,19 +16,19 @@ static LATE_HEAD: &[u8] =
     connection: close\r\n\r\n{\"error\":\"the headers came too slowly\"}\n";
 
 /// A stream whose first bytes were read in advance.
-pub(super) struct PrefixedIo {
-    stream: TcpStream,
+pub(super) struct PrefixedIo<S> {
+    stream: S,
     bytes: Vec<u8>,
     at: usize,
 }
 
-impl PrefixedIo {
-    pub(super) fn new(stream: TcpStream, bytes: Vec<u8>) -> Self {
+impl<S> PrefixedIo<S> {
+    pub(super) fn new(stream: S, bytes: Vec<u8>) -> Self {
         Self { stream, bytes, at: 0 }
     }
 }
 
-impl AsyncRead for PrefixedIo {
+impl<S: AsyncRead + Unpin> AsyncRead for PrefixedIo<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.at < this.bytes.len() {
@@ -45,7 +44,7 @@ impl AsyncRead for PrefixedIo {
     }
 }
 
-impl AsyncWrite for PrefixedIo {
+impl<S: AsyncWrite + Unpin> AsyncWrite for PrefixedIo<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
     }
@@ -59,7 +58,7 @@ impl AsyncWrite for PrefixedIo {
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        self.stream.is_write_vectored()
     }
 
     fn poll_write_vectored(
@@ -143,39 +142,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> DeadlineIo<S> {
         Self { stream, progress, discarded: None, ended: false }
     }
 
-    /// Ends a connection between two requests, or whose headers are late, when it is instructed to.
-    fn follow_instruction(&mut self, cx: &mut Context<'_>) -> Option<Poll<io::Result<()>>> {
-        let end = Some(Poll::Ready(Ok(())));
-        match (self.progress.instruction(), self.progress.phase()) {
-            (Instruction::Continue, _) => None,
-            (Instruction::RejectLateHead, Phase::Head) => {
-                // The response is short and the socket is empty, so one write sends it. A failure changes nothing.
-                let _ = Pin::new(&mut self.stream).poll_write(cx, LATE_HEAD);
-                let _ = Pin::new(&mut self.stream).poll_flush(cx);
-                let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
-                Some(Poll::Ready(Err(io::ErrorKind::TimedOut.into())))
-            }
-            (_, Phase::Idle) => end,
-            _ => None,
+    /// Answers late headers and ends the connection, when it is instructed to.
+    fn reject_late_head(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.progress.instruction() != Instruction::RejectLateHead || self.progress.phase() != Phase::Head
+        {
+            return Ok(());
         }
+        // The response is short and the socket is empty, so one write sends it. A failure changes nothing.
+        let _ = Pin::new(&mut self.stream).poll_write(cx, LATE_HEAD);
+        let _ = Pin::new(&mut self.stream).poll_flush(cx);
+        let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
+        Err(io::ErrorKind::TimedOut.into())
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for DeadlineIo<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let Some(end) = this.follow_instruction(cx) {
-            return end;
-        }
+        this.reject_late_head(cx)?;
         let before = buf.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
         let phase = this.progress.phase();
         match &read {
-            Poll::Pending if phase == Phase::Writing => {
-                // hyper has written the response and reads on; no byte of the next request is here.
-                this.progress.enter(Phase::Idle);
-                if let Some(end) = this.follow_instruction(cx) {
-                    return end;
+            Poll::Pending if matches!(phase, Phase::Idle | Phase::Writing) => {
+                if phase == Phase::Writing {
+                    // hyper has written the response and reads on; no byte of the next request is here.
+                    this.progress.enter(Phase::Idle);
+                }
+                if this.progress.instruction() != Instruction::Continue {
+                    return Poll::Ready(Ok(()));
                 }
             }
             Poll::Ready(Ok(())) if buf.filled().len() == before => this.ended = true,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
@@ -16,7 +17,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::transport::bounds::{
-    CONNECTION_WINDOW, MAX_HEAD, MAX_PROXY_STREAMS, MAX_RESET_STREAMS, MAX_STREAMS, STREAM_WINDOW,
+    CONNECTION_WINDOW, FIRST_REQUEST_WHILE_DRAINING, MAX_HEAD, MAX_PROXY_STREAMS, MAX_RESET_STREAMS,
+    MAX_STREAMS, STREAM_WINDOW,
 };
 use crate::transport::client::address::RemoteAddress;
 use crate::transport::connection::deadlines::{ConnectionProgress, Instruction, Phase};
@@ -61,6 +63,9 @@ impl<H: Handler> Connection<H> {
             server.response_bodies.acquire_for(&mut response);
         }
         server.handler.count(route, response.status());
+        if !http2 && self.progress.instruction() != Instruction::Continue {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         Ok(response)
     }
 }
@@ -96,22 +101,23 @@ pub(in crate::transport) async fn serve<H: Handler>(
     match stream {
         DetectedStream::Http1(stream) => http1(DeadlineIo::new(stream, progress), connection).await,
         DetectedStream::Http2(stream) => http2(stream, connection).await,
-        DetectedStream::TlsHttp1(stream) => http1(DeadlineIo::new(*stream, progress), connection).await,
-        DetectedStream::TlsHttp2(stream) => http2(*stream, connection).await,
+        DetectedStream::TlsHttp1(stream) => http1(DeadlineIo::new(stream, progress), connection).await,
+        DetectedStream::TlsHttp2(stream) => http2(stream, connection).await,
     }
 }
 
-type TlsStream = tokio_rustls::server::TlsStream<PrefixedIo>;
+type TcpIo = PrefixedIo<TcpStream>;
+type TlsStream = Box<tokio_rustls::server::TlsStream<TcpIo>>;
 
 enum DetectedStream {
-    Http1(PrefixedIo),
-    Http2(PrefixedIo),
-    TlsHttp1(Box<TlsStream>),
-    TlsHttp2(Box<TlsStream>),
+    Http1(TcpIo),
+    Http2(TcpIo),
+    TlsHttp1(PrefixedIo<TlsStream>),
+    TlsHttp2(TlsStream),
 }
 
-/// Reads the PROXY header, does the TLS handshake and detects the protocol. Returns `None` when the client closed before it
-/// sent anything.
+/// Reads the PROXY header, does the TLS handshake, detects the protocol, and reads the begin of the first request of HTTP/1.1. Returns
+/// `None` when the client closed before it sent anything.
 async fn detect<H: Handler>(
     mut stream: TcpStream,
     peer: IpAddr,
@@ -127,10 +133,15 @@ async fn detect<H: Handler>(
         }
     }
     if let Some(tls) = &server.tls {
-        let stream = Box::new(tls.acceptor().accept(PrefixedIo::new(stream, bytes)).await?);
-        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        let stream = if http2 { DetectedStream::TlsHttp2(stream) } else { DetectedStream::TlsHttp1(stream) };
-        return Ok(Some((stream, remote)));
+        let mut stream = Box::new(tls.acceptor().accept(PrefixedIo::new(stream, bytes)).await?);
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            return Ok(Some((DetectedStream::TlsHttp2(stream), remote)));
+        }
+        let mut first = Vec::with_capacity(FIRST_READ);
+        return Ok(match stream.read_buf(&mut first).await {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some((DetectedStream::TlsHttp1(PrefixedIo::new(stream, first)), remote)),
+        });
     }
     loop {
         let known = bytes.len().min(PREFACE.len());
@@ -215,6 +226,8 @@ where
         .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
         .max_local_error_reset_streams(MAX_RESET_STREAMS)
         .max_header_list_size(MAX_HEAD as u32)
+        // Headers of earlier requests are not kept.
+        .header_table_size(0)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(64 * 1024)
@@ -244,16 +257,30 @@ async fn drive(progress: &ConnectionProgress, mut poll: impl FnMut(&mut Context<
         // Late headers are answered by the I/O wrapper, so hyper must not close the connection first.
         let drain = matches!(instruction, Instruction::Drain | Instruction::CloseIdle)
             && !std::mem::replace(&mut draining, true);
+        // A request may be here that nobody has read yet. hyper would close without a look.
+        if drain && poll(cx, false).is_ready() {
+            return Poll::Ready(());
+        }
         poll(cx, drain)
     })
     .await;
 }
 
-/// Waits for any instruction to end, while the protocol is not known yet.
+/// Waits for the end of a connection whose protocol is not known yet. During a drain, the request for which it was opened is on its
+/// way: it gets some time to come.
 async fn instructed_to_end(progress: &ConnectionProgress) {
+    if reached(progress, Instruction::Drain).await == Instruction::Drain {
+        let _ = tokio::time::timeout(FIRST_REQUEST_WHILE_DRAINING, reached(progress, Instruction::CloseIdle))
+            .await;
+    }
+}
+
+/// Waits for an instruction that is at least as strict.
+async fn reached(progress: &ConnectionProgress, least: Instruction) -> Instruction {
     std::future::poll_fn(|cx| {
         progress.set_waker(cx.waker());
-        if progress.instruction() == Instruction::Continue { Poll::Pending } else { Poll::Ready(()) }
+        let instruction = progress.instruction();
+        if instruction < least { Poll::Pending } else { Poll::Ready(instruction) }
     })
-    .await;
+    .await
 }

@@ -177,7 +177,7 @@ fn each_command_goes_on_beside_a_collector_that_runs() {
     assert!(assert_done(&collector.command(&report)).contains("visitors"));
     assert_done(&collector.command(&["verify"]));
     let made = assert_done(&collector.command(&["demo", "--visitors", "20", "--days", "2"]));
-    assert!(made.contains("events of site clinic written"), "{made}");
+    assert!(made.contains("events of site demo written"), "{made}");
     assert!(collector.store.number("SELECT count() FROM events") > 20);
     // As docs/embedded.md shows it.
     let script = format!(

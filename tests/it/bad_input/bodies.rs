@@ -1,7 +1,7 @@
 //! Bad bodies: not JSON, other JSON, wrong types, numbers and texts out of range, pages of other sites.
 
 use super::case::{CANARY, Case, Expect, PAGE_LOAD, beacon, on_page};
-use Expect::{At, AtField, OneOf, Status, Stored};
+use Expect::{At, EventLeftOut, FieldLeftOut, FirstStored, OneOf, Status, Stored};
 
 const VIEW: &str = r#"{"k":"view","u":"https://clinic.example/hostile"}"#;
 
@@ -58,16 +58,16 @@ fn not_json() -> Vec<Case> {
         ("gzip", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xabV*S\xb22\xac\x05\x00".to_vec(), At("body")),
         ("only NULs", vec![0; 512], At("body")),
         ("all bytes there are", (0..=255).collect(), At("body")),
-        ("a lone continuation byte in a text", spliced(b"\x80"), At("e[0].n")),
-        ("an overlong slash in a text", spliced(b"\xc0\xaf"), At("e[0].n")),
-        ("a surrogate in UTF-8 in a text", spliced(b"\xed\xa0\x80"), At("e[0].n")),
-        ("a character beyond Unicode in a text", spliced(b"\xf4\x90\x80\x80"), At("e[0].n")),
-        ("a cut character in a text", spliced(b"\xd0"), At("e[0].n")),
-        ("Latin-1 in a text", spliced(b"caf\xe9"), At("e[0].n")),
+        ("a lone continuation byte in a text", spliced(b"\x80"), Stored),
+        ("an overlong slash in a text", spliced(b"\xc0\xaf"), Stored),
+        ("a surrogate in UTF-8 in a text", spliced(b"\xed\xa0\x80"), Stored),
+        ("a character beyond Unicode in a text", spliced(b"\xf4\x90\x80\x80"), Stored),
+        ("a cut character in a text", spliced(b"\xd0"), Stored),
+        ("Latin-1 in a text", spliced(b"caf\xe9"), Stored),
         ("a NUL in a text", spliced(b"a\0b"), At("e[0].n")),
         ("a line break in a text", spliced(b"a\nb"), At("e[0].n")),
-        ("a lone surrogate by escape", spliced(br"\ud800"), At("e[0].n")),
-        ("two low surrogates by escape", spliced(br"\udc00\udc00"), At("e[0].n")),
+        ("a lone surrogate by escape", spliced(br"\ud800"), Stored),
+        ("two low surrogates by escape", spliced(br"\udc00\udc00"), Stored),
         ("an unknown escape", spliced(br"\x41"), At("e[0].n")),
         ("half an escape", spliced(br"\u12"), At("e[0].n")),
         ("not a number", good.replace(":1,", ":NaN,").into_bytes(), At("v")),
@@ -75,10 +75,10 @@ fn not_json() -> Vec<Case> {
         ("a hexadecimal number", good.replace(":1,", ":0x1,").into_bytes(), OneOf(&[400])),
         ("a number with a zero before it", good.replace(":1,", ":01,").into_bytes(), OneOf(&[400])),
         ("a number with a plus", good.replace(":1,", ":+1,").into_bytes(), At("v")),
-        ("the version twice", good.replace(":1,", ":1,\"v\":1,").into_bytes(), At("body")),
-        ("the site twice", good.replace(":1,", &format!(":1,\"s\":\"{CANARY}\",")).into_bytes(), At("body")),
-        ("the kind twice", beacon(&on_page(r#""k":"view","k":"leave""#)).into_bytes(), At("e[0]")),
-        ("the address twice", beacon(&on_page(r#""k":"view","u":"https://evil.example/""#)).into_bytes(), At("e[0]")),
+        ("the version twice", good.replace(":1,", ":1,\"v\":1,").into_bytes(), At("v")),
+        ("the site twice", good.replace(":1,", &format!(":1,\"s\":\"{CANARY}\",")).into_bytes(), At("s")),
+        ("the kind twice", beacon(&on_page(r#""k":"view","k":"leave""#)).into_bytes(), EventLeftOut("e[0].k".into())),
+        ("the address twice", beacon(&on_page(r#""k":"view","u":"https://evil.example/""#)).into_bytes(), At("e[0].u")),
         ("a name of the prototype", good.replace(":1,", ":1,\"__proto__\":{\"admin\":true},").into_bytes(), Stored),
         ("unknown fields everywhere", format!(r#"{{"{CANARY}":{{"a":[1]}},"v":1,"s":"clinic","l":"{PAGE_LOAD}","ip":"10.0.0.1","e":[{{"k":"view","u":"https://clinic.example/hostile","{CANARY}":"{CANARY}"}}]}}"#).into_bytes(), Stored),
         ("spaces around", format!(" \r\n\t{good}\n\n").into_bytes(), Stored),
@@ -116,8 +116,28 @@ fn nested() -> Vec<Case> {
         Case::body("a text as an event", beacon("\"view\""), At("e[0]")),
         Case::body("nothing as an event", beacon("null"), At("e[0]")),
         Case::body("a number as an event", beacon("7"), At("e[0]")),
-        Case::body("a good event and a bad one", beacon(&format!("{VIEW},7")), At("e[1]")),
+        Case::body("a good event and a bad one", beacon(&format!("{VIEW},7")), FirstStored("malformed=1")),
     ]
+}
+
+/// What a value of a wrong type costs.
+#[derive(Clone, Copy)]
+enum Cost {
+    Beacon,
+    Event,
+    Field,
+}
+
+impl Cost {
+    fn of(self, path: String, value: &str) -> Expect {
+        match self {
+            Self::Beacon => At(path.leak()),
+            Self::Event => EventLeftOut(path),
+            // Null is no value.
+            Self::Field if value == "null" => Stored,
+            Self::Field => FieldLeftOut(path),
+        }
+    }
 }
 
 fn wrong_types_in_the_beacon() -> Vec<Case> {
@@ -126,7 +146,7 @@ fn wrong_types_in_the_beacon() -> Vec<Case> {
     let not_number = ["null", "true", "[]", "{}", "-1", "-0.5", "-1e300", &canary];
     let not_object = ["true", "7", &canary];
     let mut cases = Vec::new();
-    let mut add = |field: &'static str, values: &[&str]| {
+    let mut add = |field: &'static str, values: &[&str], cost: Cost| {
         for value in values {
             let others: Vec<String> =
                 [("v", "1"), ("s", "\"clinic\""), ("l", "\"$L\""), ("e", &format!("[{VIEW}]"))]
@@ -135,49 +155,55 @@ fn wrong_types_in_the_beacon() -> Vec<Case> {
                     .map(|(name, value)| format!("\"{name}\":{value}"))
                     .collect();
             let body = format!("{{\"{field}\":{value},{}}}", others.join(","));
-            cases.push(Case::body(format!("{value} as {field}"), body, At(field)));
+            cases.push(Case::body(format!("{value} as {field}"), body, cost.of(field.to_owned(), value)));
         }
     };
-    for field in ["s", "l", "g", "z"] {
-        add(field, &not_text);
+    add("s", &not_text, Cost::Beacon);
+    add("l", &not_text, Cost::Beacon);
+    add("v", &not_number, Cost::Beacon);
+    add("o", &not_number[1..], Cost::Beacon);
+    add("e", &["null", "true", "7", "{}", &canary], Cost::Beacon);
+    for field in ["g", "z"] {
+        add(field, &not_text, Cost::Field);
     }
-    for field in ["v", "o", "w", "h", "t"] {
-        add(field, &not_number);
+    for field in ["w", "h", "t"] {
+        add(field, &not_number, Cost::Field);
     }
     for field in ["c", "b"] {
-        add(field, &["[]", "{}", "-1", "-0.5", &canary]);
+        add(field, &["[]", "{}", "-1", "-0.5", &canary], Cost::Field);
     }
-    add("ch", &not_object);
-    add("e", &["null", "true", "7", "{}", &canary]);
+    add("ch", &not_object, Cost::Field);
     cases
 }
 
 fn wrong_types_in_events() -> Vec<Case> {
-    let fields: &[(&str, &str, &[&str])] = &[
-        ("k", "", &["null", "true", "7", "[]", "{}"]),
-        ("a", r#""k":"view""#, &["null", "true", "\"1\"", "[]", "{}", "-1"]),
-        ("r", r#""k":"view""#, &["null", "7", "[]", "{}"]),
-        ("n", r#""k":"event""#, &["7", "true", "[]", "{}"]),
-        ("ad", r#""k":"ad","n":"click""#, &["7", "[]", "{}"]),
-        ("slot", r#""k":"ad","n":"click","ad":"x""#, &["null", "7", "[]"]),
-        ("ms", r#""k":"leave""#, &["null", "\"1\"", "[]"]),
-        ("sd", r#""k":"leave""#, &["null", "\"1\"", "[]", "-1"]),
-        ("m", r#""k":"error""#, &["7", "[]", "{}"]),
-        ("f", r#""k":"error","m":"x""#, &["null", "7", "[]"]),
-        ("ln", r#""k":"error","m":"x""#, &["null", "\"1\"", "-1"]),
-        ("col", r#""k":"error","m":"x""#, &["null", "\"1\"", "-1"]),
-        ("st", r#""k":"error","m":"x""#, &["null", "7", "[]"]),
-        ("tag", r#""k":"resource","n":"https://a.example/x.png""#, &["null", "7", "[]"]),
-        ("lcp", r#""k":"vitals""#, &["true", "\"1\"", "-1", "[]"]),
-        ("cls", r#""k":"vitals""#, &["true", "\"1\"", "-1", "[]", "1e39"]),
-        ("dns", r#""k":"vitals""#, &["true", "\"1\"", "-1", "[]"]),
+    use Cost::{Event, Field};
+    let fields: &[(&str, &str, &[&str], Cost)] = &[
+        ("k", "", &["null", "true", "7", "[]", "{}"], Event),
+        ("a", r#""k":"view""#, &["null", "true", "\"1\"", "[]", "{}", "-1"], Field),
+        ("r", r#""k":"view""#, &["null", "7", "[]", "{}"], Field),
+        ("n", r#""k":"event""#, &["7", "true", "[]", "{}"], Event),
+        ("ad", r#""k":"ad","n":"click""#, &["7", "[]", "{}"], Event),
+        ("slot", r#""k":"ad","n":"click","ad":"x""#, &["null", "7", "[]"], Field),
+        ("ms", r#""k":"leave""#, &["null", "\"1\"", "[]"], Field),
+        ("sd", r#""k":"leave""#, &["null", "\"1\"", "[]", "-1"], Field),
+        ("m", r#""k":"error""#, &["7", "[]", "{}"], Event),
+        ("f", r#""k":"error","m":"x""#, &["null", "7", "[]"], Field),
+        ("ln", r#""k":"error","m":"x""#, &["null", "\"1\"", "-1"], Field),
+        ("col", r#""k":"error","m":"x""#, &["null", "\"1\"", "-1"], Field),
+        ("st", r#""k":"error","m":"x""#, &["null", "7", "[]"], Field),
+        ("tag", r#""k":"resource","n":"https://a.example/x.png""#, &["null", "7", "[]"], Field),
+        ("lcp", r#""k":"vitals""#, &["true", "\"1\"", "-1", "[]", "1e999"], Field),
+        ("cls", r#""k":"vitals""#, &["true", "\"1\"", "-1", "[]", "1e39"], Field),
+        ("dns", r#""k":"vitals""#, &["true", "\"1\"", "-1", "[]"], Field),
+        ("p", r#""k":"event","n":"x""#, &["null", "7", "true"], Field),
     ];
     let mut cases = Vec::new();
-    for (field, others, values) in fields {
+    for (field, others, values, cost) in fields {
         for value in *values {
             let comma = if others.is_empty() { "" } else { "," };
             let event = on_page(&format!("{others}{comma}\"{field}\":{value}"));
-            let expect = AtField(format!("e[0].{field}"));
+            let expect = cost.of(format!("e[0].{field}"), value);
             cases.push(Case::event(format!("{value} as {field} of an event"), &event, expect));
         }
     }
@@ -206,33 +232,37 @@ fn missing() -> Vec<Case> {
             .collect();
         format!("{{{}}}", kept.join(","))
     };
+    let left_out = |field: &str| {
+        let dot = if field.is_empty() { "" } else { "." };
+        EventLeftOut(format!("e[0]{dot}{field}"))
+    };
     vec![
         Case::body("no version", without("v"), At("body")),
         Case::body("no site", without("s"), At("body")),
         Case::body("no page load", without("l"), At("body")),
         Case::body("no events", without("e"), At("body")),
         Case::body("an empty list of events", beacon(""), At("e")),
-        Case::event("an event without a kind", &on_page(r#""a":1"#), At("e[0]")),
+        Case::event("an event without a kind", &on_page(r#""a":1"#), left_out("")),
         Case::event("an empty event", "{}", At("e[0]")),
-        Case::event("a first event without a page", r#"{"k":"view"}"#, At("e[0].u")),
-        Case::event("a first event with no page's address", r#"{"k":"view","u":null}"#, At("e[0].u")),
-        Case::event("an own event without a name", &on_page(r#""k":"event""#), At("e[0].n")),
-        Case::event("an own event with an empty name", &on_page(r#""k":"event","n":"""#), At("e[0].n")),
-        Case::event("an ad event without an action", &on_page(r#""k":"ad","ad":"x""#), At("e[0].n")),
-        Case::event("an ad event without a campaign", &on_page(r#""k":"ad","n":"click""#), At("e[0].ad")),
+        Case::event("a first event without a page", r#"{"k":"view"}"#, At("u")),
+        Case::event("a first event with no page's address", r#"{"k":"view","u":null}"#, At("u")),
+        Case::event("an own event without a name", &on_page(r#""k":"event""#), left_out("n")),
+        Case::event("an own event with an empty name", &on_page(r#""k":"event","n":"""#), left_out("n")),
+        Case::event("an ad event without an action", &on_page(r#""k":"ad","ad":"x""#), left_out("n")),
+        Case::event("an ad event without a campaign", &on_page(r#""k":"ad","n":"click""#), left_out("ad")),
         Case::event(
             "an ad event with an empty campaign",
             &on_page(r#""k":"ad","n":"click","ad":"""#),
-            At("e[0].ad"),
+            left_out("ad"),
         ),
-        Case::event("a link without an address", &on_page(r#""k":"outbound""#), At("e[0].n")),
-        Case::event("a download without an address", &on_page(r#""k":"download""#), At("e[0].n")),
+        Case::event("a link without an address", &on_page(r#""k":"outbound""#), left_out("n")),
+        Case::event("a download without an address", &on_page(r#""k":"download""#), left_out("n")),
         Case::event(
             "a failed element without an address",
             &on_page(r#""k":"resource","tag":"img""#),
-            At("e[0].n"),
+            left_out("n"),
         ),
-        Case::event("a script error without a message", &on_page(r#""k":"error""#), At("e[0].m")),
+        Case::event("a script error without a message", &on_page(r#""k":"error""#), left_out("m")),
     ]
 }
 
@@ -244,20 +274,24 @@ fn out_of_range() -> Vec<Case> {
         Case::body("a first number of 2^32 - 1", field("o", "4294967295"), At("o")),
         Case::body("a first number of 2^63", field("o", "9223372036854775808"), At("o")),
         Case::body("a first number of 1e18", field("o", "1e18"), At("o")),
-        Case::body("a number that no float holds", field("w", "1e400"), OneOf(&[400])),
+        Case::body("a number that no float holds", field("w", "1e400"), FieldLeftOut("w".into())),
         Case::body("a number of 10,000 digits", field("w", &"9".repeat(10_000)), OneOf(&[204, 400])),
         Case::body("a screen of 2^64 px", field("w", "18446744073709551615"), Stored),
         Case::body("a screen of a fraction", field("h", "863.5"), Stored),
         Case::body("cookies enabled twice over", field("c", "2"), Stored),
         Case::body("a thousand fingers", field("t", "1000"), Stored),
-        Case::event("a kind in capitals", &on_page(r#""k":"VIEW""#), At("e[0].k")),
-        Case::event("a kind with a space", &on_page(r#""k":"view ""#), At("e[0].k")),
-        Case::event("a kind that is not known", &on_page(&format!(r#""k":"{CANARY}""#)), At("e[0].k")),
-        Case::event("an empty kind", &on_page(r#""k":"""#), At("e[0].k")),
+        Case::event("a kind in capitals", &on_page(r#""k":"VIEW""#), EventLeftOut("e[0].k".into())),
+        Case::event("a kind with a space", &on_page(r#""k":"view ""#), EventLeftOut("e[0].k".into())),
+        Case::event(
+            "a kind that is not known",
+            &on_page(&format!(r#""k":"{CANARY}""#)),
+            EventLeftOut("e[0].k".into()),
+        ),
+        Case::event("an empty kind", &on_page(r#""k":"""#), EventLeftOut("e[0].k".into())),
         Case::event(
             "an ad action that is not known",
             &on_page(&format!(r#""k":"ad","n":"{CANARY}","ad":"x""#)),
-            At("e[0].n"),
+            EventLeftOut("e[0].n".into()),
         ),
         Case::event("an age of a century", &on_page(r#""k":"view","a":3153600000000"#), Stored),
         Case::event("an age of 1e300", &on_page(r#""k":"view","a":1e300"#), Stored),
@@ -304,10 +338,10 @@ fn too_many() -> Vec<Case> {
     vec![
         Case::body("101 events", events(101), At("e")),
         Case::body("1,000 events", events(1_000), At("e")),
-        Case::body("31 properties", props(31), At("e[0].p")),
+        Case::body("31 properties", props(31), FieldLeftOut("e[0].p".into())),
         Case::body("30 properties", props(30), Stored),
-        Case::body("1,000 properties", props(1_000), At("e[0].p")),
-        Case::body("31 cookies", cookies(31), At("ck")),
+        Case::body("1,000 properties", props(1_000), FieldLeftOut("e[0].p".into())),
+        Case::body("31 cookies", cookies(31), FieldLeftOut("ck".into())),
         Case::body("64 KiB less a byte", sized((64 << 10) - 1), Stored),
         Case::body("64 KiB", sized(64 << 10), Stored),
         Case::body("64 KiB and a byte", sized((64 << 10) + 1), Status(413)),
@@ -392,6 +426,16 @@ fn foreign() -> Vec<Case> {
         cases.push(Case::body(format!("page {url:?}"), at(url), Stored));
     }
     let second = format!(r#"{VIEW},{{"k":"view","u":"https://evil.example/"}}"#);
-    cases.push(Case::body("a second event on a foreign page", beacon(&second), Status(403)));
+    cases.push(Case::body("a second event on a foreign page", beacon(&second), FirstStored("foreign=1")));
+    let second = format!(r#"{VIEW},{{"k":"view","u":"https://:80/"}}"#);
+    cases.push(Case::body("a second event on no page", beacon(&second), FirstStored("malformed=1")));
+    let named = |url: &str| beacon(r#"{"k":"view"}"#).replace("\"e\"", &format!("\"u\":\"{url}\",\"e\""));
+    cases.push(Case::body(
+        "the beacon's page is of the site",
+        named("https://clinic.example/hostile"),
+        Stored,
+    ));
+    cases.push(Case::body("the beacon's page is foreign", named("https://evil.example/"), Status(403)));
+    cases.push(Case::body("the beacon's page is no address", named("mailto:a@b.example"), At("u")));
     cases
 }

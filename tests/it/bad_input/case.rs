@@ -29,10 +29,14 @@ pub enum Expect {
     Stored,
     /// 204, and nothing is stored.
     Dropped,
+    /// 204, and the only event is left out: the header names this path.
+    EventLeftOut(String),
+    /// 204, and the event is stored without the field of this path.
+    FieldLeftOut(String),
+    /// 204, and the first event is stored. Another one is dropped for this reason.
+    FirstStored(&'static str),
     /// 400 with this path in the error.
     At(&'static str),
-    /// 400 with this path in the error, as an owned text.
-    AtField(String),
     Status(u16),
     /// One of these: HTTP allows each.
     OneOf(&'static [u16]),

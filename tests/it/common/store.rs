@@ -35,10 +35,20 @@ impl StoreClient {
         Self { listen, user: COLLECTOR, passwords: None }
     }
 
+    /// The analyst, who needs no password on loopback.
+    pub fn analyst(listen: SocketAddr) -> Self {
+        Self { listen, user: ANALYST, passwords: None }
+    }
+
     /// A client that reads its password from `file` before each query.
     pub fn with_password_file(listen: SocketAddr, file: PathBuf) -> Self {
         // The leak keeps the type `Copy`; a test process is short.
         Self { listen, user: COLLECTOR, passwords: Some(Box::leak(file.into_boxed_path())) }
+    }
+
+    /// The same store for another user.
+    pub fn with_user(self, user: &'static str) -> Self {
+        Self { user, ..self }
     }
 
     /// The headers with user and password, each ended by CRLF.

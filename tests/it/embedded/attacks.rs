@@ -110,6 +110,11 @@ const REFUSED: &[&str] = &[
     "CREATE DICTIONARY footfall.d (a UInt64, b String) PRIMARY KEY a SOURCE(EXECUTABLE(command 'touch {path}' format 'CSV')) LAYOUT(FLAT()) LIFETIME(1)",
     "CREATE TABLE footfall.f (a Int8) ENGINE = MergeTree ORDER BY a SETTINGS disk = disk(type = local, path = '{path}.d/')",
     "BACKUP TABLE footfall.events TO File('{path}')",
+    "BACKUP TABLE footfall.events TO File('../outside')",
+    "BACKUP TABLE footfall.events TO Disk('default', 'outside')",
+    "BACKUP TABLE footfall.events TO S3('http://127.0.0.1:1/bucket', 'a', 'b')",
+    "RESTORE TABLE footfall.events AS footfall.f FROM File('../outside')",
+    "RESTORE TABLE footfall.events AS footfall.f FROM S3('http://127.0.0.1:1/bucket', 'a', 'b')",
     "RESTORE TABLE private.t AS footfall.t FROM File('{path}')",
     "ATTACH TABLE footfall.f FROM '{path}' (a String) ENGINE = MergeTree ORDER BY a",
     // Files of a client.

@@ -130,13 +130,13 @@ fn the_share_of_visitors_of_a_day_who_are_unique_is_printed() {
         Day::new(&collector.store.objects(&sql))
     };
     // An epoch that the demonstration has all of.
-    let of_demonstration = "epoch = (SELECT epoch FROM events WHERE site = 'clinic' GROUP BY epoch ORDER BY uniqExact(visitor) DESC LIMIT 1)";
-    let demonstrated = day("clinic", of_demonstration);
+    let of_demonstration = "epoch = (SELECT epoch FROM events WHERE site = 'demo' GROUP BY epoch ORDER BY uniqExact(visitor) DESC LIMIT 1)";
+    let demonstrated = day("demo", of_demonstration);
     let skewed = day(Site::A.id(), "1");
     let shares = [demonstrated.print("demonstration"), skewed.print("skewed model")];
     let late = format!(
-        "SELECT uniqExact(visitor) FROM events WHERE site = 'clinic' AND bot = '' AND {of_demonstration} \
-         AND time >= (SELECT max(time) FROM events WHERE site = 'clinic' AND {of_demonstration}) - INTERVAL 5 MINUTE"
+        "SELECT uniqExact(visitor) FROM events WHERE site = 'demo' AND bot = '' AND {of_demonstration} \
+         AND time >= (SELECT max(time) FROM events WHERE site = 'demo' AND {of_demonstration}) - INTERVAL 5 MINUTE"
     );
     println!(
         "\nvisitors of the demonstration in the last five minutes of the day: {}",

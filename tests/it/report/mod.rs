@@ -8,6 +8,7 @@ mod filters;
 mod meaning;
 mod model;
 mod open_days;
+mod printed;
 mod tables;
 
 use footfall::config;

@@ -151,6 +151,23 @@ fn a_drain_finishes_open_requests_and_closes_idle_connections() {
 }
 
 #[test]
+fn a_request_that_is_on_its_way_when_a_drain_begins_is_answered() {
+    let mut server = TestServer::start();
+    let mut opened: Vec<_> = (0..32).map(|_| server.connect()).collect();
+    let running = server.running.take().unwrap();
+    let drain = server.runtime.spawn(running.drain());
+    eventually("the listener is closed", PATIENCE, || TcpStream::connect(server.address).is_err());
+    for http in &mut opened {
+        http.send(&beacon("", "good")).unwrap();
+    }
+    for http in &mut opened {
+        let answer = http.answer().unwrap();
+        assert_eq!((answer.status, answer.header("connection")), (204, Some("close")));
+    }
+    assert_eq!(server.runtime.block_on(drain).unwrap().aborted, 0);
+}
+
+#[test]
 fn a_drain_aborts_requests_that_outlast_its_timeout() {
     let mut server = with_timeouts(|timeouts| timeouts.drain = Duration::from_millis(200));
     let mut busy = server.connect();

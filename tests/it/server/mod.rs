@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use footfall::beacon::{MalformedBeacon, WireFormat, WireInput};
 use footfall::config::{ClientLimits, DropBots, HostPattern, NamePatterns, Retention, Site, Sites};
-use footfall::ingest::{Accepted, IngestError, Sender};
+use footfall::ingest::{Accepted, IngestError, RefusedBeacon, Sender};
 use footfall::privacy::Peer;
 use footfall::server::{BeaconCollector, PublicHandler, PublicOptions};
 use footfall::transport::{Server, ServerOptions, Timeouts};
@@ -53,15 +53,15 @@ impl Fake {
         self.release.add_permits(count);
     }
 
-    async fn answer(&self, peer: Peer, text: &[u8]) -> Result<Accepted, IngestError> {
+    async fn answer(&self, peer: Peer, text: &[u8]) -> Result<Accepted, RefusedBeacon> {
         *self.peers.lock().unwrap().entry(peer.hash(&Hasher::default())).or_default() += 1;
         self.begun.fetch_add(1, Ordering::SeqCst);
         match text {
             b"malformed" => Err(MalformedBeacon::new("e[0].k", "no such kind").into()),
-            b"unknown" => Err(IngestError::UnknownSite),
-            b"foreign" => Err(IngestError::ForeignHost),
-            b"full" => Err(IngestError::Unavailable),
-            b"bot" => Ok(Accepted { stored: 0, dropped: [0, 3, 0] }),
+            b"unknown" => Err(IngestError::UnknownSite.into()),
+            b"foreign" => Err(RefusedBeacon { cause: IngestError::ForeignPage, site: Some("clinic".into()) }),
+            b"full" => Err(IngestError::Unavailable.into()),
+            b"bot" => Ok(Accepted { dropped: [0, 3, 0, 0, 0], ..Accepted::default() }),
             b"wait" => {
                 self.release.acquire().await.unwrap().forget();
                 Ok(Accepted { stored: 1, ..Accepted::default() })
@@ -78,7 +78,7 @@ impl BeaconCollector for Fake {
         _: &HeaderMap,
         _: &WireFormat,
         input: &WireInput<'_>,
-    ) -> Result<Accepted, IngestError> {
+    ) -> Result<Accepted, RefusedBeacon> {
         let (Sender::Page(peer) | Sender::Server { visitor: peer, .. }) = sender;
         let text = if input.body.is_empty() { input.query.as_bytes() } else { input.body };
         self.answer(peer, text).await

@@ -101,6 +101,26 @@ fn a_new_certificate_serves_new_connections_and_old_ones_continue() {
 }
 
 #[test]
+fn a_request_right_after_the_handshake_is_answered_though_a_drain_has_begun() {
+    let directory = tempfile::tempdir().unwrap();
+    let trusted = certify(directory.path());
+    let mut server = TestServer::with(|options| options.transport.tls = Some(files(directory.path())));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut client = connect(&server, &trusted, b"http/1.1").await.unwrap();
+        let running = server.running.take().unwrap();
+        let drain = server.runtime.spawn(running.drain());
+        while tokio::net::TcpStream::connect(server.address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let answer = ask(&mut client).await;
+        assert!(answer.starts_with("HTTP/1.1 204") && answer.contains("connection: close"), "{answer}");
+        drop(client);
+        assert_eq!(drain.await.unwrap().aborted, 0);
+    });
+}
+
+#[test]
 fn plain_http_on_the_tls_port_is_closed_and_counted() {
     let directory = tempfile::tempdir().unwrap();
     certify(directory.path());

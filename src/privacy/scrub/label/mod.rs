@@ -175,6 +175,39 @@ impl Context {
             && !self.ends_slug()
     }
 
+    /// Whether the name of a field says that its value is a person's or an id.
+    pub(super) fn names_person(&self) -> bool {
+        use WordClass::*;
+        match self.label {
+            Label::Word(class) => matches!(
+                class,
+                Person
+                    | Account
+                    | Record
+                    | Document
+                    | Phone
+                    | Mail
+                    | Name
+                    | Login
+                    | Token
+                    | Secret
+                    | Birth
+                    | Position
+                    | Address
+                    | Plate
+                    | Device
+                    | Click
+            ),
+            Label::Id => true,
+            Label::Unnamed | Label::Plain => false,
+        }
+    }
+
+    /// Whether a word of the table says what the value is.
+    pub(super) fn is_classified(&self) -> bool {
+        matches!(self.label, Label::Word(_))
+    }
+
     pub(super) fn class(&self) -> Option<WordClass> {
         match self.label {
             Label::Word(class) if !self.used => Some(class),

@@ -13,12 +13,11 @@ impl TextScanner<'_> {
             self.replace(start, end, ":token");
             return;
         }
-        let chunk = &self.bytes[start..end];
-        let decoded = decode(chunk);
+        let decoded = decode(&self.text[start..end]);
         let (scrubbed, context) = pass(&decoded, self.depth + 1, self.context);
         if let Cow::Owned(scrubbed) = scrubbed {
             let mut encoded = String::with_capacity(scrubbed.len());
-            encode(&scrubbed, chunk.is_ascii(), &mut encoded);
+            encode(&scrubbed, &mut encoded);
             self.replace(start, end, &encoded);
         }
         let path = self.context.is_path();

@@ -238,7 +238,16 @@ impl Chunk {
                 b'@' => chunk.at_sign = true,
                 b'(' | b')' if parentheses => {}
                 b'%' if percent::escape(&bytes[chunk.end..]).is_some() => chunk.percent = true,
-                0x80.. if separator_length(&bytes[chunk.end..]) == 0 => chunk.other = true,
+                0x80.. => {
+                    let length = separator_length(&bytes[chunk.end..]);
+                    // A dash or the like between encoded blanks is readable, and does not part what they join.
+                    let joins = chunk.percent || percent::escape(&bytes[chunk.end + length..]).is_some();
+                    if length > 0 && !joins {
+                        break;
+                    }
+                    chunk.other = true;
+                    chunk.end += length.max(1) - 1;
+                }
                 _ => break,
             }
             chunk.end += 1;

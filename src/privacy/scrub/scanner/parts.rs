@@ -129,6 +129,11 @@ impl TextScanner<'_> {
             self.replace(start, end, ":number");
             return;
         }
+        if is_hex_literal(&self.bytes[start..end]) {
+            self.context.value();
+            self.forget_words();
+            return;
+        }
         let letters = self.bytes[start..end].iter().take_while(|byte| !byte.is_ascii_digit()).count();
         if letters > 0 {
             self.context.letters_before_digits(&self.text[start..start + letters]);
@@ -239,6 +244,7 @@ impl TextScanner<'_> {
         if follows(0, b'.')
             && follows_digit(1)
             && digits.len() <= MAX_WHOLE
+            && (digits.len() == 1 || digits[0] != b'0')
             && !before.ends_with(b".")
             && !before.ends_with(b"+")
         {
@@ -446,6 +452,11 @@ fn is_booking_code(part: &[u8]) -> bool {
     LENGTHS.contains(&part.len())
         && part.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
         && changes >= 3
+}
+
+/// Whether a part is a number of 32 bits as programs write codes: `0x80004005`.
+fn is_hex_literal(part: &[u8]) -> bool {
+    part.len() <= 10 && part.starts_with(b"0x") && part[2..].iter().all(u8::is_ascii_hexdigit)
 }
 
 /// Whether a chunk is the name of a file of a page's code, whose hash is the same for all visitors.

@@ -13,6 +13,32 @@ const MAX_DIGITS: usize = 20;
 /// Characters between two groups, as in `) - `.
 const MAX_SEPARATORS: usize = 3;
 
+/// Most digits of a whole number that is no id because the others are zeros.
+const ROUNDED: usize = 4;
+/// Longest text that is taken for a number.
+const MAX_NUMBER: usize = 32;
+/// Digits before or behind the point from which a number with decimal places may tell a visitor from others.
+const EXACT: usize = 6;
+
+/// Whether a text is one whole number, rounded as `short_decimal` rounds.
+pub(in crate::privacy::scrub) fn is_rounded(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_whole = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+    is_whole && text.len() <= MAX_NUMBER && (1..=ROUNDED).contains(&digits.trim_end_matches('0').len())
+}
+
+/// Whether a text is one number with many decimal places, or, if `large`, many places before them.
+pub(in crate::privacy::scrub) fn is_exact_fraction(text: &str, large: bool) -> bool {
+    let number = text.strip_prefix('-').unwrap_or(text);
+    let Some((whole, places)) = number.split_once('.') else { return false };
+    let are_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    text.len() <= MAX_NUMBER
+        && are_digits(whole)
+        && are_digits(places)
+        && (whole == "0" || !whole.starts_with('0'))
+        && (places.len() >= EXACT || (large && whole.len() >= EXACT))
+}
+
 /// What the text before a number says about it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::privacy::scrub) struct NumberRules {

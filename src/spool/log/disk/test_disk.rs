@@ -104,6 +104,11 @@ impl TestDisk {
         self.0.lock().fault_came
     }
 
+    /// Every operation waits until the returned value is dropped.
+    pub(crate) fn hang(&self) -> impl Drop + '_ {
+        self.0.lock()
+    }
+
     pub(crate) fn is_off(&self) -> bool {
         self.0.lock().power_off
     }

@@ -54,6 +54,9 @@ struct WaitingRecords<D> {
     /// Whether the segment must be sealed behind these records.
     seal: bool,
     writer_sleeps: bool,
+    /// How often the writer was asked whether it is alive, and up to which question it has answered.
+    asked: u64,
+    answered: u64,
 }
 
 pub(crate) enum WriterTask<D> {
@@ -94,6 +97,8 @@ impl<D: Default> AppendQueue<D> {
             has_segment,
             seal: false,
             writer_sleeps: false,
+            asked: 0,
+            answered: 0,
         };
         Self { waiting: Mutex::new(waiting), work: Condvar::new(), usage, max_bytes }
     }
@@ -193,6 +198,7 @@ impl<D: Default> AppendQueue<D> {
         let until = Instant::now() + longest;
         let mut waiting = self.waiting.lock();
         while waiting.refusal.is_none() {
+            waiting.answered = waiting.asked;
             waiting.writer_sleeps = true;
             if self.work.wait_until(&mut waiting, until).timed_out() {
                 break;
@@ -200,6 +206,19 @@ impl<D: Default> AppendQueue<D> {
         }
         waiting.writer_sleeps = false;
         waiting.refusal.is_some()
+    }
+
+    /// Asks the writer for a sign of life, which it gives as soon as it looks for work.
+    pub(crate) fn ask_writer(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.asked += 1;
+        self.wake_writer(waiting);
+    }
+
+    /// Whether the writer has looked for work since it was asked last.
+    pub(crate) fn writer_answered(&self) -> bool {
+        let waiting = self.waiting.lock();
+        waiting.answered == waiting.asked
     }
 
     pub(crate) fn count(&self) -> u32 {
@@ -216,6 +235,7 @@ impl<D: Default> AppendQueue<D> {
         debug_assert!(frames.is_empty() && wakers.is_empty());
         let mut waiting = self.waiting.lock();
         loop {
+            waiting.answered = waiting.asked;
             let deferred_until = waiting.deferred_since.map(|since| since + DEFER_AT_MOST);
             let is_closed = waiting.refusal.is_some();
             let write_deferred = deferred_until.is_some_and(|until| is_closed || until <= Instant::now());

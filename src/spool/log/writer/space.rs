@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::spool::log::disk::Disk;
+use crate::spool::log::disk::{Disk, Space};
 use crate::spool::log::error::SpoolError;
 
 /// How old a check may be. So it takes at most a second to notice a disk that others fill, and space that became free.
@@ -19,6 +19,11 @@ const CHECK_AFTER: u64 = 4 << 20;
 const DEFAULT_RESERVE: u64 = 256 << 20;
 /// On a small disk the default reserve is this fraction of it.
 const SMALL_DISK_FRACTION: u64 = 20;
+
+/// The reserve on a file system: the configured one, or the default.
+pub(crate) fn reserve(configured: Option<u64>, space: Space) -> u64 {
+    configured.unwrap_or(DEFAULT_RESERVE.min(space.total / SMALL_DISK_FRACTION))
+}
 
 #[derive(Debug)]
 pub(crate) struct SpaceMonitor {
@@ -43,8 +48,7 @@ impl SpaceMonitor {
     pub(crate) fn check(&mut self, disk: &dyn Disk, directory: &Path) -> Option<SpoolError> {
         (self.checked, self.written) = (Some(Instant::now()), 0);
         let space = disk.space(directory).ok()?;
-        metrics::gauge!("footfall_spool_free_bytes").set(space.free as f64);
-        let reserve = self.reserve.unwrap_or(DEFAULT_RESERVE.min(space.total / SMALL_DISK_FRACTION));
+        let reserve = reserve(self.reserve, space);
         (space.free < reserve).then_some(SpoolError::NoSpace { free: space.free, reserve })
     }
 }

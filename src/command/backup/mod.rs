@@ -1,0 +1,26 @@
+//! `footfall backup TO` and `footfall restore FROM`.
+//!
+//! ```text
+//! TO/footfall-backup.json   what the backup holds; written last
+//! TO/configuration/         the configuration file
+//! TO/tokens.json            names, roles and fingerprints of tokens
+//! TO/spool/                 segments that wait to be shipped, and the quarantine
+//! TO/store/                 the tables, as ClickHouse's BACKUP writes them
+//! ```
+//!
+//! Never in a backup: the key, the keys of ended epochs' filters, the passwords of the store, and files of secrets that the configuration
+//! names.
+
+mod back_up;
+mod manifest;
+mod place;
+mod restore;
+
+pub(super) use back_up::{BackupArguments, run as back_up};
+pub(super) use restore::{RestoreArguments, run as restore};
+
+/// Directories and files of a backup.
+const SPOOL: &str = "spool";
+const STORE: &str = "store";
+const CONFIGURATION: &str = "configuration";
+const TOKENS: &str = "tokens.json";
