@@ -72,9 +72,7 @@ fn scrub<'a>(parts: AddressParts<'a>, keep: &NamePatterns) -> ScrubbedAddress<'a
     let context = Context::of_host(parts.host.as_bytes());
     let path = match (without_session(&readable), readable) {
         (None, Cow::Borrowed(path)) => fit(path, MAX_PATH, context),
-        (None, Cow::Owned(path)) | (Some(path), _) => {
-            Cow::Owned(fit(&path, MAX_PATH, context).into_owned())
-        }
+        (None, Cow::Owned(path)) | (Some(path), _) => Cow::Owned(fit(&path, MAX_PATH, context).into_owned()),
     };
     ScrubbedAddress {
         host: Cow::Borrowed(parts.host),

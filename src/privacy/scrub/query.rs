@@ -56,18 +56,12 @@ pub(super) fn read<'a>(query: &'a str, path: &str, keep: &NamePatterns) -> Scrub
             }
             continue;
         }
-        if !keep.matches(&name) {
+        if !keep.matches(&name) || !is_clean_name(&name) {
             continue;
         }
         let context = context_of(&name).below(|| scanner::pass(path, 0, Context::default()).1);
         let (value, same) = scrub_value(raw_value, context);
         let same = same && is_usual;
-        // A pattern may match names that hold anything.
-        let name_is_clean =
-            Campaign::has(&name) || matches!(scrub(&name, Context::default()), Cow::Borrowed(_));
-        if !name_is_clean {
-            continue;
-        }
         let room = match unchanged {
             Some(length) => length,
             None => kept.len(),
@@ -125,6 +119,11 @@ fn usual_name(name: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(name)
     }
+}
+
+/// Whether a name is free of personal data: a pattern may match names that hold anything.
+fn is_clean_name(name: &str) -> bool {
+    Campaign::has(name) || matches!(scrub(name, Context::default()), Cow::Borrowed(_))
 }
 
 impl Campaign<'_> {

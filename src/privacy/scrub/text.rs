@@ -24,15 +24,20 @@ pub fn text(text: &str, max_bytes: usize) -> Cow<'_, str> {
 /// stays one, with few digits, unless its name says that it is an id.
 pub fn value<'a>(name: &str, value: &'a str, max_bytes: usize) -> Cow<'a, str> {
     let context = context_of(name);
+    let rounded = || Cow::Owned(short_decimal(value.parse().unwrap_or_default()));
+    // With few digits, a coordinate is a district.
+    if context.is(WordClass::Position) && numbers::is_fraction(value, numbers::FINE) {
+        return rounded();
+    }
     let scrubbed = fit(value, max_bytes, context);
     if context.names_person() {
         return scrubbed;
     }
+    let is_exact = numbers::is_fraction(value, numbers::EXACT)
+        || (!context.is_classified() && numbers::is_large_fraction(value));
     match scrubbed {
+        _ if is_exact => rounded(),
         Cow::Owned(_) if numbers::is_rounded(value) => Cow::Borrowed(value),
-        _ if numbers::is_exact_fraction(value, !context.is_classified()) => {
-            Cow::Owned(short_decimal(value.parse().unwrap_or_default()))
-        }
         scrubbed => scrubbed,
     }
 }

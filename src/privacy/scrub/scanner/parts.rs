@@ -355,9 +355,8 @@ impl TextScanner<'_> {
         };
         let found = numbers::find(self.bytes, at, &rules)?;
         let digits = &self.bytes[at..found.end];
-        let is_price = digits.iter().any(|byte| *byte == b' ')
-            && digits[0] != b'+'
-            && numbers::has_currency(&self.text[found.end..]);
+        let is_price =
+            digits.contains(&b' ') && digits[0] != b'+' && numbers::has_currency(&self.text[found.end..]);
         if is_price || (context.allows_year() && dates::is_year(digits)) {
             return None;
         }

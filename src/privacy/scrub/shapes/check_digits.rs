@@ -32,7 +32,7 @@ pub(in crate::privacy::scrub) fn ogrn(digits: &[u8]) -> bool {
 
 /// Goods (EAN-13) and books (ISBN-13).
 pub(in crate::privacy::scrub) fn ean13(digits: &[u8]) -> bool {
-    digits.len() == 13 && weighted(digits, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]) % 10 == 0
+    digits.len() == 13 && weighted(digits, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]).is_multiple_of(10)
 }
 
 /// Bank accounts (IBAN): country, check digits, account, in letters and digits without spaces.

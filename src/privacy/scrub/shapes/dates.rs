@@ -73,7 +73,7 @@ pub(in crate::privacy::scrub) fn birth_end(text: &str, at: usize) -> Option<usiz
         let part = &rest[..length];
         if !part.is_empty() && part.len() <= 8 && part.bytes().all(|byte| byte.is_ascii_digit()) {
             digits += part.len();
-        } else if !is_month(part) && !(digits > 0 && matches!(part, "г" | "года" | "г\u{2e}")) {
+        } else if !(is_month(part) || (digits > 0 && matches!(part, "г" | "года" | "г\u{2e}"))) {
             break;
         }
         parts += 1;

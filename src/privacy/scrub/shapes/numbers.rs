@@ -18,7 +18,9 @@ const ROUNDED: usize = 4;
 /// Longest text that is taken for a number.
 const MAX_NUMBER: usize = 32;
 /// Digits before or behind the point from which a number with decimal places may tell a visitor from others.
-const EXACT: usize = 6;
+pub(in crate::privacy::scrub) const EXACT: usize = 6;
+/// Decimals from which a coordinate is a person's place rather than a district: 11 m.
+pub(in crate::privacy::scrub) const FINE: usize = 4;
 
 /// Whether a text is one whole number, rounded as `short_decimal` rounds.
 pub(in crate::privacy::scrub) fn is_rounded(text: &str) -> bool {
@@ -27,16 +29,26 @@ pub(in crate::privacy::scrub) fn is_rounded(text: &str) -> bool {
     is_whole && text.len() <= MAX_NUMBER && (1..=ROUNDED).contains(&digits.trim_end_matches('0').len())
 }
 
-/// Whether a text is one number with many decimal places, or, if `large`, many places before them.
-pub(in crate::privacy::scrub) fn is_exact_fraction(text: &str, large: bool) -> bool {
+/// Whether a text is one number with so many decimal places.
+pub(in crate::privacy::scrub) fn is_fraction(text: &str, least: usize) -> bool {
+    parts(text).is_some_and(|(_, places)| places.len() >= least)
+}
+
+/// Whether a text is one number with decimal places and many digits before them.
+pub(in crate::privacy::scrub) fn is_large_fraction(text: &str) -> bool {
+    parts(text).is_some_and(|(whole, _)| whole.len() >= EXACT)
+}
+
+/// The digits before and behind the point of a number.
+fn parts(text: &str) -> Option<(&str, &str)> {
     let number = text.strip_prefix('-').unwrap_or(text);
-    let Some((whole, places)) = number.split_once('.') else { return false };
+    let (whole, places) = number.split_once('.')?;
     let are_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    text.len() <= MAX_NUMBER
+    let is_number = text.len() <= MAX_NUMBER
         && are_digits(whole)
         && are_digits(places)
-        && (whole == "0" || !whole.starts_with('0'))
-        && (places.len() >= EXACT || (large && whole.len() >= EXACT))
+        && (whole == "0" || !whole.starts_with('0'));
+    is_number.then_some((whole, places))
 }
 
 /// What the text before a number says about it.

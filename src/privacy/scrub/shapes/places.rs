@@ -1,7 +1,6 @@
 //! Where a person is: coordinates, and plates of cars.
 
-/// Decimals from which a coordinate is a person's place rather than a district: 11 m.
-const FINE: usize = 4;
+use super::numbers::FINE;
 
 /// Where a pair of coordinates ends that begins at `at` with a digit: `55.7512, 37.6184`.
 pub(in crate::privacy::scrub) fn pair_end(bytes: &[u8], at: usize) -> Option<usize> {
