@@ -18,6 +18,7 @@ pub(super) fn is_decided(class: WordClass) -> bool {
         class,
         Person
             | Account
+            | Record
             | Phone
             | Mail
             | Name
@@ -69,7 +70,8 @@ pub(super) fn replacement(class: WordClass, context: &Context, value: &str) -> O
         }
         Name if context.link == Link::Near && value.split(' ').any(is_name) => ":name",
         NameHead | Person if (assigned || context.link == Link::Prose) && is_person(value) => ":name",
-        Person if path && is_person_in_slug(value) => ":name",
+        Person if path && is_person_in_slug(value, false) => ":name",
+        Record if path && is_person_in_slug(value, true) => ":name",
         Login if assigned && letters >= 2 && !is_page(value) => ":name",
         Login | Account if path && is_user_name(value, context.is_short_account()) => ":name",
         Account if assigned && is_user_name(value, context.is_short_account()) => ":name",
@@ -197,14 +199,17 @@ fn ends_as_most_surnames(word: &str) -> bool {
         && ["ов", "ова", "ев", "ева", "ский", "ская", "енко"].iter().any(|ending| lower.ends_with(ending))
 }
 
-/// Whether a segment of a path is a person's name: `ivanov-ivan`.
-fn is_person_in_slug(value: &str) -> bool {
+/// Whether a segment of a path is a person's name: `ivanov-ivan`. `sure`: only with a common given name and a surname.
+fn is_person_in_slug(value: &str, sure: bool) -> bool {
     if value.bytes().any(|byte| byte.is_ascii_digit()) {
         return false;
     }
     let words: Vec<&str> = parts(value).collect();
     (2..=3).contains(&words.len())
         && words.iter().all(|word| words::look_up(word).is_none() || names::is_given(word))
+        && (!sure
+            || (words.iter().any(|word| names::is_only_given(word))
+                && words.iter().any(|word| names::is_surname(word))))
         && (words.iter().any(|word| names::is_given(word))
             || (words.len() == 2 && words.iter().any(|word| names::is_surname(word))))
 }
@@ -221,7 +226,11 @@ fn is_user_name(value: &str, any: bool) -> bool {
     {
         return false;
     }
-    if parts(value).any(|part| part.len() > 1 && words::look_up(part).is_some() && !names::is_given(part)) {
+    let is_known = |part: &str| words::look_up(part).is_some() && !names::is_given(part);
+    // `dark_knight77` is a name, and `orders_2026` and `dark-theme` are none.
+    let is_numbered =
+        stem(value).bytes().rev().take_while(u8::is_ascii_digit).count() == 2 && !parts(value).all(is_known);
+    if !is_numbered && parts(value).any(|part| part.len() > 1 && is_known(part)) {
         return false;
     }
     // A robot of a messenger is no person.

@@ -17,7 +17,7 @@ impl TextScanner<'_> {
         {
             return to;
         }
-        if let Some(to) = self.name_of_person(start) {
+        if let Some(to) = self.name_of_person(start).or_else(|| self.given_and_surname(start, end)) {
             return to;
         }
         let class = self.words_of(start, end);
@@ -64,8 +64,50 @@ impl TextScanner<'_> {
         let name_start = before.map_or(given.start, |before| before.start);
         let name_end =
             if before.is_none() { self.surname_behind(end, capitalised).unwrap_or(end) } else { end };
+        if capitalised && self.is_public_behind(name_end) {
+            return None;
+        }
         self.replace(name_start, name_end, ":name");
         Some(name_end)
+    }
+
+    /// Replaces a common given name and a surname beside it, which nothing announces: `Завьялова Эльвира`.
+    fn given_and_surname(&mut self, start: usize, end: usize) -> Option<usize> {
+        let first = self.words[0].filter(|first| first.capitalised && first.start >= self.copied)?;
+        let second = &self.text[start..end];
+        if self.context.public || !names::is_capitalised(second) || !self.text[first.end..start].eq(" ") {
+            return None;
+        }
+        let first_name = &self.text[first.start..first.end];
+        let is_pair = |given, surname| {
+            names::is_only_given(given)
+                && names::is_sure_surname(surname)
+                && words::look_up(surname).is_none()
+        };
+        if !is_pair(first_name, second) && !is_pair(second, first_name) {
+            return None;
+        }
+        let behind = self.text[end..].strip_prefix(' ').unwrap_or_default();
+        let word = &behind[..behind.find(|c: char| !c.is_alphabetic()).unwrap_or(behind.len())];
+        let end = if names::patronymic(word).is_some() { end + 1 + word.len() } else { end };
+        if self.is_public_behind(end) {
+            return None;
+        }
+        self.replace(first.start, end, ":name");
+        Some(end)
+    }
+
+    /// Whether what follows a name says that the person is one in public: `… — врач-кардиолог`.
+    fn is_public_behind(&self, end: usize) -> bool {
+        const MOST_WORDS: usize = 3;
+        let rest = self.text[end..].trim_start_matches([' ', '\u{a0}']);
+        let Some(rest) = rest.strip_prefix([',', '-', '–', '—', '|', '(', ':']) else { return false };
+        let mut words = rest.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+        let is_role = |word: &str| {
+            names::is_profession(&word.to_lowercase())
+                || words::look_up(word).is_some_and(|known| known.class == WordClass::Public)
+        };
+        words.by_ref().take(MOST_WORDS).take_while(|word| !names::is_given(word)).any(is_role)
     }
 
     /// Whether nothing of the segment or text stands before `at`.

@@ -151,6 +151,52 @@ pub(in crate::privacy::scrub) fn is_given(word: &str) -> bool {
     word.len() <= 2 * MAX_NAME && GIVEN.contains(&*word.to_lowercase().replace('ё', "е"))
 }
 
+/// Whether a word is a common given name and no other word.
+pub(in crate::privacy::scrub) fn is_only_given(word: &str) -> bool {
+    const AMBIGUOUS: [&str; 13] = [
+        "роман",
+        "вера",
+        "надежда",
+        "любовь",
+        "лев",
+        "марк",
+        "майя",
+        "слава",
+        "рома",
+        "roman",
+        "vera",
+        "mark",
+        "marina",
+    ];
+    is_given(word) && !AMBIGUOUS.contains(&&*word.to_lowercase())
+}
+
+/// Whether a word ends as surnames and few other words do.
+pub(in crate::privacy::scrub) fn is_sure_surname(word: &str) -> bool {
+    const ENDINGS: [&str; 18] = [
+        "ов",
+        "ова",
+        "ев",
+        "ева",
+        "ский",
+        "ская",
+        "цкий",
+        "цкая",
+        "енко",
+        "ин",
+        "ина",
+        "швили",
+        "ov",
+        "ova",
+        "ev",
+        "eva",
+        "skaya",
+        "enko",
+    ];
+    let lower = word.to_lowercase();
+    lower.chars().count() >= 6 && ENDINGS.iter().any(|ending| lower.ends_with(ending))
+}
+
 /// Whether a word names a medical profession: `kardiolog`, `oncologist`, `неврологи`.
 pub(in crate::privacy::scrub) fn is_profession(word: &str) -> bool {
     const ENDINGS: [&str; 9] =

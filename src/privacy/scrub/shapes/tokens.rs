@@ -23,6 +23,8 @@ const SHORT_NOISE: u32 = 17;
 /// The same of a token without a digit: names of functions have more noise than other words, and hardly ever a digit within.
 const LETTERS_NOISE: u32 = 15;
 const ANNOUNCED_NOISE: u32 = 9;
+/// The same of small letters alone, such as words of pages are.
+const ANNOUNCED_LETTERS_NOISE: u32 = 11;
 /// Words of few letters may have more noise than longer ones.
 const WORD_NOISE: u32 = 16;
 /// Characters of base64 that could hide something: 12 bytes, or 8 of an e-mail address.
@@ -91,7 +93,7 @@ pub(in crate::privacy::scrub) fn is_joint_token(run: &[u8]) -> bool {
         && joints > 0
         && (joints * 5 < run.len() || noise(run) >= SHORT_NOISE)
         && (is_random(run) || is_text(run))
-        && !pieces().any(is_word)
+        && !pieces().any(|piece| is_word(piece) && (piece.len() > 3 || noise(run) < SHORT_NOISE))
         && !starts.any(|start| is_uuid(&run[start..]))
 }
 
@@ -114,9 +116,9 @@ fn is_word(piece: &[u8]) -> bool {
 
 /// Length of the token of standard base64 at the beginning, which has a plus or a slash about every 32 characters and is no path.
 pub(in crate::privacy::scrub) fn base64(bytes: &[u8]) -> Option<usize> {
-    // A token begins like one. A path does not: `/api/get/…`.
+    // A token begins like one. A path does not: `/api/v2/…`.
     let first = bytes.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(bytes.len());
-    if bytes[..first].iter().all(u8::is_ascii_lowercase) {
+    if !bytes[..first].iter().any(u8::is_ascii_uppercase) {
         return None;
     }
     let is_base64 = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
@@ -160,10 +162,12 @@ pub(in crate::privacy::scrub) fn is_opaque(value: &[u8]) -> bool {
     let letters = value.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     let is_slug = value.iter().any(|byte| is_joint(*byte))
         && value.iter().all(|byte| byte.is_ascii_lowercase() || is_joint(*byte));
-    if is_slug || has_words(value) {
+    let has_joint = value.iter().any(|byte| is_joint(*byte));
+    if is_slug || (has_joint && has_words(value)) {
         return false;
     }
-    noise_of_one_word(value) >= ANNOUNCED_NOISE
+    let is_lower = value.iter().all(u8::is_ascii_lowercase);
+    noise_of_one_word(value) >= if is_lower { ANNOUNCED_LETTERS_NOISE } else { ANNOUNCED_NOISE }
         || (digits > 0 && letters > 0 && value.iter().all(u8::is_ascii_hexdigit))
         || (digits >= 2 && letters >= 2 && !value.contains(&b'-') && digits * 3 >= letters)
 }
