@@ -7,6 +7,7 @@ use clickhouse::query::{BytesCursor, Query};
 use crate::config::{self, Config, DATABASE};
 use crate::secret::Secret;
 use crate::store::embedded::{ANALYST, COLLECTOR, Passwords, PasswordsError, REPORTS};
+use crate::store::sql;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -88,6 +89,19 @@ impl Client {
 
     pub fn cluster(&self) -> Option<&str> {
         self.cluster.as_deref()
+    }
+
+    /// The name of a sharded table in a statement that changes its rows on every shard.
+    pub(super) fn local(&self, table: &str) -> String {
+        match self.cluster() {
+            None => table.to_owned(),
+            Some(cluster) => format!(
+                "{}.{} ON CLUSTER {}",
+                sql::identifier(&self.database),
+                sql::identifier(&format!("{table}_local")),
+                sql::identifier(cluster)
+            ),
+        }
     }
 
     /// A query in the database. [`Query::param`] binds its `{name:Type}` parameters.

@@ -3,6 +3,7 @@
 //!
 //! It computes nothing itself: the SQL is in `sql/schema/0005_visits.sql` and `sql/daily.sql`.
 
+mod again;
 mod calendar;
 mod closing;
 mod compute;
@@ -13,6 +14,7 @@ mod open_days;
 mod pause;
 mod tables;
 
+pub use again::compute_again;
 pub use closing::{Closed, DayCloser};
 pub use open_days::OpenDays;
 pub use pause::while_no_day_is_closed;

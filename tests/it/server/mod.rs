@@ -141,6 +141,7 @@ impl TestServer {
             query: NamePatterns::default(),
             cookies: Default::default(),
             drop_bots: DropBots::default(),
+            paths: Default::default(),
             signatures: Default::default(),
         };
         let fake = Arc::new(Fake {
