@@ -72,7 +72,15 @@ pub(super) fn replacement(class: WordClass, context: &Context, value: &str) -> O
         NameHead | Person if (assigned || context.link == Link::Prose) && is_person(value) => ":name",
         Person if path && is_person_in_slug(value, false) => ":name",
         Record if path && is_person_in_slug(value, true) => ":name",
-        Login if assigned && letters >= 2 && !is_page(value) => ":name",
+        Login
+            if assigned
+                && letters >= 2
+                && !is_page(value)
+                && !value.contains("::")
+                && !value.contains('(') =>
+        {
+            ":name"
+        }
         Login | Account if path && is_user_name(value, context.is_short_account()) => ":name",
         Account if assigned && is_user_name(value, context.is_short_account()) => ":name",
         Login | Account if context.link == Link::Prose && is_user_name(value, false) => ":name",
@@ -158,9 +166,9 @@ fn parts(value: &str) -> impl Iterator<Item = &str> {
 
 /// A value without the extension of a file.
 fn stem(value: &str) -> &str {
-    const EXTENSIONS: [&str; 13] = [
-        ".html", ".htm", ".php", ".aspx", ".asp", ".jsp", ".json", ".xml", ".svg", ".png", ".jpg", ".webp",
-        ".pdf",
+    const EXTENSIONS: [&str; 15] = [
+        ".md", ".txt", ".html", ".htm", ".php", ".aspx", ".asp", ".jsp", ".json", ".xml", ".svg", ".png",
+        ".jpg", ".webp", ".pdf",
     ];
     EXTENSIONS.iter().find_map(|extension| value.strip_suffix(extension)).unwrap_or(value)
 }

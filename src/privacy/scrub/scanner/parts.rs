@@ -453,9 +453,12 @@ fn is_booking_code(part: &[u8]) -> bool {
         && changes >= 3
 }
 
-/// Whether a part is a number of 32 bits as programs write codes: `0x80004005`.
+/// Whether a part is a number of 32 bits as programs write codes: `0x80004005`, `0b1010`.
 fn is_hex_literal(part: &[u8]) -> bool {
-    part.len() <= 10 && part.starts_with(b"0x") && part[2..].iter().all(u8::is_ascii_hexdigit)
+    (part.len() <= 10 && part.starts_with(b"0x") && part[2..].iter().all(u8::is_ascii_hexdigit))
+        || (part.len() <= 34
+            && part.starts_with(b"0b")
+            && part[2..].iter().all(|digit| matches!(digit, b'0' | b'1')))
 }
 
 /// Whether a chunk is the name of a file of a page's code, whose hash is the same for all visitors.

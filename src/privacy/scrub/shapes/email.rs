@@ -27,6 +27,12 @@ pub(in crate::privacy::scrub) fn find(bytes: &[u8], start: usize, end: usize) ->
 /// Whether the last label begins with a letter, or four labels may be an IPv4 address. Versions (`react@18.2.0`) have
 /// neither.
 fn is_domain(domain: &[u8]) -> bool {
+    // `parser@v0.8.1`
+    if matches!(domain, [b'v', b'0'..=b'9', ..])
+        && domain[1..].iter().take_while(|byte| **byte != b'.').all(u8::is_ascii_digit)
+    {
+        return false;
+    }
     let last = domain.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
     last.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80)
         || domain.split(|byte| *byte == b'.').filter(|label| !label.is_empty()).count() == 4

@@ -93,6 +93,7 @@ pub(in crate::privacy::scrub) fn is_joint_token(run: &[u8]) -> bool {
         && joints > 0
         && (joints * 5 < run.len() || noise(run) >= SHORT_NOISE)
         && (is_random(run) || is_text(run))
+        && !pieces().all(is_constant)
         && !pieces().any(|piece| is_word(piece) && (piece.len() > 3 || noise(run) < SHORT_NOISE))
         && !starts.any(|start| is_uuid(&run[start..]))
 }
@@ -112,6 +113,33 @@ fn is_word(piece: &[u8]) -> bool {
     let is_capitals = piece.len() > LEAST && piece.iter().all(u8::is_ascii_uppercase);
     (is_plain && piece.len() >= LEAST && noise(piece) < WORD_NOISE)
         || (is_capitals && noise(piece) < ANNOUNCED_NOISE)
+}
+
+/// Whether a piece is one of a constant's name: `AEAD`, `128`, `SHA256`, and not `x7Kp`.
+fn is_constant(piece: &[u8]) -> bool {
+    let letters = piece.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let (letters, digits) = piece.split_at(letters);
+    digits.iter().all(u8::is_ascii_digit)
+        && digits.len() <= 4
+        && (letters.iter().all(u8::is_ascii_uppercase) || letters.iter().all(u8::is_ascii_lowercase))
+}
+
+/// Whether letters are words in camel case: `RawRestoreState`.
+fn is_camel_case(value: &[u8]) -> bool {
+    const LEAST: usize = 3;
+    if !value.iter().all(u8::is_ascii_alphabetic) {
+        return false;
+    }
+    let mut words = 0;
+    let mut before = 0;
+    for at in (1..value.len()).filter(|at| value[*at].is_ascii_uppercase()).chain([value.len()]) {
+        if at - before < LEAST {
+            return false;
+        }
+        words += 1;
+        before = at;
+    }
+    words > 1
 }
 
 /// Length of the token of standard base64 at the beginning, which has a plus or a slash about every 32 characters and is no path.
@@ -162,6 +190,9 @@ pub(in crate::privacy::scrub) fn is_opaque(value: &[u8]) -> bool {
     let letters = value.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     let is_slug = value.iter().any(|byte| is_joint(*byte))
         && value.iter().all(|byte| byte.is_ascii_lowercase() || is_joint(*byte));
+    if is_camel_case(value) && noise(value) < ANNOUNCED_NOISE {
+        return false;
+    }
     let has_joint = value.iter().any(|byte| is_joint(*byte));
     if is_slug || (has_joint && has_words(value)) {
         return false;
