@@ -238,7 +238,9 @@ fn is_user_name(value: &str, any: bool) -> bool {
     // `dark_knight77` is a name, and `orders_2026` and `dark-theme` are none.
     let is_numbered =
         stem(value).bytes().rev().take_while(u8::is_ascii_digit).count() == 2 && !parts(value).all(is_known);
-    if !is_numbered && parts(value).any(|part| part.len() > 1 && is_known(part)) {
+    // `petrova_ok`
+    let has_surname = parts(value).any(|part| names::is_sure_surname(part) && words::look_up(part).is_none());
+    if !is_numbered && !has_surname && parts(value).any(|part| part.len() > 1 && is_known(part)) {
         return false;
     }
     // A robot of a messenger is no person.
