@@ -28,8 +28,11 @@ pub(in crate::privacy::scrub) fn find(bytes: &[u8], start: usize, end: usize) ->
 /// neither.
 fn is_domain(domain: &[u8]) -> bool {
     // `parser@v0.8.1`
-    if matches!(domain, [b'v', b'0'..=b'9', ..])
-        && domain[1..].iter().take_while(|byte| **byte != b'.').all(u8::is_ascii_digit)
+    if domain.first() == Some(&b'v')
+        && domain[1..]
+            .split(|byte| *byte == b'.')
+            .take(2)
+            .all(|number| number.first().is_some_and(u8::is_ascii_digit))
     {
         return false;
     }
