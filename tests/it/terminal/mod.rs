@@ -44,7 +44,14 @@ fn the_engine_writes_nothing_to_the_terminal_of_a_collector() {
     let is_own = |line: &str| {
         // A line of the log begins with its time; the other lines are those for the page.
         let is_log = line.as_bytes().first().is_some_and(u8::is_ascii_digit) && line.contains("Z  ");
-        let of_page = ["Put this into", "  <script", "To pin this", "  integrity=", "Reports are at"];
+        let of_page = [
+            "Put this into",
+            "  <script",
+            "To pin this",
+            "  integrity=",
+            "Only browsers on",
+            "Reports are at",
+        ];
         is_log || of_page.iter().any(|begin| line.starts_with(begin))
     };
     let foreign: Vec<&str> =
