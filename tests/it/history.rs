@@ -65,8 +65,8 @@ async fn fill(client: &Client, token: &str, noons: &[&str]) {
             let base = EventRow {
                 seq: u32::try_from(seq).unwrap() * 10,
                 page_load: second.unsigned_abs(),
-                time: UnixSeconds(u32::try_from(second).unwrap().into()),
-                received: UnixSeconds(u32::try_from(second).unwrap().into()),
+                time: UnixSeconds(u32::try_from(second).unwrap()),
+                received: UnixSeconds(u32::try_from(second).unwrap()),
                 expires: UnixDay(u16::MAX),
                 site: "clinic",
                 host: "clinic.example",

@@ -60,30 +60,9 @@ pub(super) fn replacement(class: WordClass, context: &Context, value: &str) -> O
         }
         // The address is found as such, and the rest of the value stays.
         _ if value.contains('@') && !value.starts_with('@') => return None,
-        Name if path && letters >= 2 && !is_page(value) && !is_abbreviation(value) => ":name",
-        Name if assigned && letters >= 2 && !is_status(value) && is_name_like(value) => ":name",
-        Name if context.link == Link::Prose
-            && is_name_like(value)
-            && !value.split(' ').any(is_abbreviation) =>
-        {
+        Name | NameHead | Person | Record | Login | Account if names_someone(class, context, value) => {
             ":name"
         }
-        Name if context.link == Link::Near && value.split(' ').any(is_name) => ":name",
-        NameHead | Person if (assigned || context.link == Link::Prose) && is_person(value) => ":name",
-        Person if path && is_person_in_slug(value, false) => ":name",
-        Record if path && is_person_in_slug(value, true) => ":name",
-        Login
-            if assigned
-                && letters >= 2
-                && !is_page(value)
-                && !value.contains("::")
-                && !value.contains('(') =>
-        {
-            ":name"
-        }
-        Login | Account if path && is_user_name(value, context.is_short_account()) => ":name",
-        Account if assigned && is_user_name(value, context.is_short_account()) => ":name",
-        Login | Account if context.link == Link::Prose && is_user_name(value, false) => ":name",
         Mail if assigned && is_user_name(value, true) => ":email",
         Birth if digits >= 4 && dates::birth_end(value, 0).is_some_and(|end| value.len() - end <= 20) => {
             ":number"
@@ -104,6 +83,30 @@ pub(super) fn replacement(class: WordClass, context: &Context, value: &str) -> O
         _ => return None,
     };
     Some(marker)
+}
+
+/// Whether a value behind a word for people or their names is somebody's name.
+fn names_someone(class: WordClass, context: &Context, value: &str) -> bool {
+    use WordClass::*;
+    let has_letters = value.chars().filter(|c| c.is_alphabetic()).nth(1).is_some();
+    match (class, context.link) {
+        (Name, Link::Path) => has_letters && !is_page(value) && !is_abbreviation(value),
+        (Name, Link::Assigned) => has_letters && !is_status(value) && is_name_like(value),
+        (Name, Link::Prose) => is_name_like(value) && !value.split(' ').any(is_abbreviation),
+        (Name, Link::Near) => value.split(' ').any(is_name),
+        (NameHead | Person, Link::Assigned | Link::Prose) => is_person(value),
+        (Person, Link::Path) => is_person_in_slug(value, false),
+        (Record, Link::Path) => is_person_in_slug(value, true),
+        // `handle = Handle::new(…)` is code.
+        (Login, Link::Assigned) => {
+            has_letters && !is_page(value) && !value.contains("::") && !value.contains('(')
+        }
+        (Login, Link::Path) | (Account, Link::Path | Link::Assigned) => {
+            is_user_name(value, context.is_short_account())
+        }
+        (Login | Account, Link::Prose) => is_user_name(value, false),
+        _ => false,
+    }
 }
 
 /// Whether a word in a sentence is a password rather than a word about it: it has digits or signs.
