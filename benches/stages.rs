@@ -25,6 +25,7 @@ fn site() -> Site {
         query: NamePatterns { exact: vec!["q".into()], prefixes: vec!["utm_".into()] },
         cookies: Default::default(),
         drop_bots: DropBots::default(),
+        paths: Default::default(),
         signatures: Default::default(),
         policy_url: None,
     }
@@ -84,6 +85,24 @@ fn scrubbing(c: &mut Criterion) {
     let message =
         "cannot reach ivan@mail.ru or +7 (916) 123-45-67 about order 3f2504e0-4f89-41d3-9a0c-0305e82c3301";
     c.bench_function("scrub text: personal", |b| b.iter(|| scrub::text(black_box(message), 512)));
+    worst_cases(c);
+}
+
+/// Twice the length must take twice the time.
+fn worst_cases(c: &mut Criterion) {
+    for (name, part) in [
+        ("digits", "1234567890"),
+        ("groups", "12 34-"),
+        ("letters", "patient"),
+        ("mixed", "aB3-"),
+        ("encoded", "%31%2B"),
+    ] {
+        for kib in [32, 64] {
+            let text = part.repeat(kib * 1024 / part.len());
+            let name = format!("scrub text: {kib} KiB of {name}");
+            c.bench_function(&name, |b| b.iter(|| scrub::text(black_box(&text), 512)));
+        }
+    }
 }
 
 fn pseudonyms(c: &mut Criterion) {

@@ -13,6 +13,7 @@ mod geo;
 mod key;
 mod man;
 mod report;
+mod scrub;
 mod serve;
 mod spool;
 mod store;
@@ -66,6 +67,8 @@ enum FootfallCommand {
     Report(report::ReportArguments),
     /// Run an SQL query on the store, read-only.
     Query(store::QueryArguments),
+    /// Propose path templates, and apply them to stored events.
+    Scrub(scrub::ScrubArguments),
     /// Show the spool, and requeue or discard quarantined segments.
     Spool(spool::SpoolArguments),
     /// Manage access tokens for reports, metrics and senders; sign a site's name.
@@ -132,6 +135,7 @@ pub fn run() -> ExitCode {
         FootfallCommand::Migrate(arguments) => store::run_migrate(arguments, &cli.common),
         FootfallCommand::Report(arguments) => report::run(arguments, &cli.common),
         FootfallCommand::Query(arguments) => store::run_query(arguments, &cli.common),
+        FootfallCommand::Scrub(arguments) => scrub::run(arguments, &cli.common),
         FootfallCommand::Spool(arguments) => spool::run(arguments, &cli.common),
         FootfallCommand::Token(arguments) => token::run(arguments, &cli.common),
         FootfallCommand::Verify(arguments) => store::run_verify(arguments, &cli.common),

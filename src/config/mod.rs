@@ -7,6 +7,7 @@ mod check;
 mod host;
 mod load;
 mod model;
+mod path_template;
 mod raw;
 mod site;
 mod site_check;
@@ -23,6 +24,7 @@ pub use model::{
     AccessConfig, BrowserUrl, ClientLimits, Config, DATABASE, ListFiles, PublishedConfig, SpoolLimits,
     StoreConfig, TlsConfig,
 };
+pub use path_template::{PathTemplate, PathTemplates, TemplateSegment, is_own};
 pub use raw::{ConfigProblems, Severity};
 pub use site::{CookieRule, DropBots, NamePatterns, Retention, SignatureRules, Site, Sites};
 pub(crate) use written::WrittenSettings;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::host::HostPattern;
+use super::path_template::PathTemplates;
 use crate::event::{BotCategory, names};
 use crate::secret::Secret;
 
@@ -18,6 +19,8 @@ pub struct Site {
     pub retention: Retention,
     /// Query parameters that may be kept; all others are dropped.
     pub query: NamePatterns,
+    /// Segments of paths that stand for a person.
+    pub paths: PathTemplates,
     /// Cookies that are kept, and how; all others are ignored.
     pub cookies: BTreeMap<String, CookieRule>,
     /// Bots whose events are dropped instead of stored with a mark.
@@ -46,6 +49,7 @@ impl Site {
                 .to_vec(),
             retention: DEFAULT_RETENTION,
             query: default_query(),
+            paths: PathTemplates::default(),
             cookies: BTreeMap::new(),
             drop_bots: DropBots::default(),
             signatures: SignatureRules::default(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::host::HostPattern;
+use super::path_template::{MAX_TEMPLATES, PathTemplate, PathTemplates};
 use super::raw::{ConfigSection, RawValue};
 use super::site::{
     CookieRule, DEFAULT_RETENTION, Retention, SignatureRules, Site, default_query, name_patterns,
@@ -33,6 +34,11 @@ pub(super) fn check(mut section: ConfigSection<'_>) -> Option<Site> {
     };
     let retention = section.read("retention", retention).unwrap_or(DEFAULT_RETENTION);
     let query = section.list("query", text).map_or_else(default_query, name_patterns);
+    let given = section.location("paths");
+    let paths = PathTemplates(section.list("paths", path_template).unwrap_or_default());
+    if let Some(location) = given.filter(|_| paths.0.len() > MAX_TEMPLATES) {
+        section.problems.note(&location, format!("site.paths must have at most {MAX_TEMPLATES} templates"));
+    }
     let cookies = section.read("cookies", cookie_rules).unwrap_or_default();
     let drop_bots = section.some_of("drop_bots", &BotCategory::BOTS, bot_category).unwrap_or_default();
     let drop_bots = drop_bots.into_iter().collect();
@@ -46,7 +52,7 @@ pub(super) fn check(mut section: ConfigSection<'_>) -> Option<Site> {
     section.finish();
     let (id, hosts) = id.zip(hosts)?;
     let signatures = SignatureRules { required, secrets };
-    Some(Site { id: id.into(), hosts, retention, query, cookies, drop_bots, signatures, policy_url })
+    Some(Site { id: id.into(), hosts, retention, query, paths, cookies, drop_bots, signatures, policy_url })
 }
 
 /// Whether signed names are required.
@@ -85,6 +91,10 @@ fn site_id(value: &RawValue) -> Result<String, String> {
     } else {
         Err(format!("must be 1 to {MAX_SITE_ID} of a-z, 0-9, - _ and ., not {id:?}"))
     }
+}
+
+fn path_template(value: &RawValue) -> Result<PathTemplate, String> {
+    PathTemplate::parse(&text(value)?)
 }
 
 fn host_pattern(value: &RawValue) -> Result<HostPattern, String> {

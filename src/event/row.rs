@@ -108,7 +108,7 @@ row! {
     site: &'a str [unit "–", from "configuration", clause "3.3", example "clinic"],
     /// Host of the page, lower case, in Unicode. It is one of the site's hosts.
     host: &'a str [unit "–", from "page address", clause "3.3 (page address)", example "clinic.example"],
-    /// Path of the page, decoded and scrubbed: personal data becomes `:email`, `:phone`, `:uuid`, `:number` or `:token`.
+    /// Path of the page, decoded. Personal data is `:email`, `:phone`, `:uuid`, `:number`, `:token`, `:name` or `:address`.
     path: &'a str [unit "–", from "page address", clause "3.3 (page address), 3.2", example "/doctors/cardiology-2"],
     /// Allow-listed query parameters, decoded as paths are, scrubbed; a blank is `+`.
     query: &'a str [unit "–", from "page address", clause "3.3 (page address), 3.2", example "utm_source=yandex"],

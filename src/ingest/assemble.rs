@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use crate::beacon::limits::{MAX_MESSAGE, MAX_NAME, MAX_PROP_NAME, MAX_PROP_VALUE, MAX_STACK};
 use crate::beacon::{Beacon, EventDetail, LeftOut, MalformedBeacon, RawText, ScriptError, WebVitals};
-use crate::config::{NamePatterns, Retention, Site};
+use crate::config::{NamePatterns, Retention, Site, is_own};
 use crate::enrich::{self, BrowserInfo, ReferrerOrigin};
 use crate::event::{BotCategory, DropReason, EventRow, ScreenClass, UniqueText, UnixDay, UnixSeconds};
 use crate::privacy::scrub::{self, AppReferrer, ScrubbedAddress};
@@ -98,7 +98,7 @@ pub fn rows(
                 kind: event.detail.kind(),
                 ..page.clone()
             };
-            fill(row, &event.detail, &mut |row| emit(number, row));
+            fill(context.site, row, &event.detail, &mut |row| emit(number, row));
         }
     }
     Ok(unplaced)
@@ -132,7 +132,7 @@ fn scrubbed_pages<'a>(site: &Site, beacon: &'a Beacon<'_>) -> Result<Vec<PageRes
     for event in &beacon.events {
         let Some(sent) = &event.page else { continue };
         pages.push(match scrub::address(&sent.url, &site.query) {
-            Ok(page) if site.allows(&page.host) => Ok(ScrubbedPage::new(page, &sent.referrer)),
+            Ok(page) if site.allows(&page.host) => Ok(ScrubbedPage::new(site, page, &sent.referrer)),
             Ok(_) => Err(AssembleError::ForeignHost),
             Err(error) => {
                 let of_beacon = beacon.names_page && pages.is_empty();
@@ -171,18 +171,28 @@ enum ScrubbedReferrer<'a> {
 }
 
 impl<'a> ScrubbedPage<'a> {
-    fn new(page: ScrubbedAddress<'a>, referrer: &'a str) -> Self {
-        Self { shown_host: shown(&page.host), page, referrer: ScrubbedReferrer::parse(referrer) }
+    fn new(site: &Site, mut page: ScrubbedAddress<'a>, referrer: &'a str) -> Self {
+        if let Some(path) = site.paths.apply(&page.path) {
+            page.path = path.into();
+        }
+        Self { shown_host: shown(&page.host), page, referrer: ScrubbedReferrer::parse(site, referrer) }
     }
 }
 
 impl<'a> ScrubbedReferrer<'a> {
-    fn parse(referrer: &'a str) -> Self {
+    fn parse(site: &Site, referrer: &'a str) -> Self {
         if referrer.is_empty() {
             return Self::None;
         }
         match scrub::address(referrer, const { &NamePatterns::none() }) {
-            Ok(address) => Self::Site { shown_host: shown(without_www(&address.host)), address },
+            Ok(mut address) => {
+                if let Some(path) = site.paths.apply(&address.path)
+                    && is_own(&site.hosts, &address.host)
+                {
+                    address.path = path.into();
+                }
+                Self::Site { shown_host: shown(without_www(&address.host)), address }
+            }
             Err(_) => scrub::app_referrer(referrer).map_or(Self::None, Self::App),
         }
     }
@@ -310,7 +320,7 @@ fn expires(received: i64, retention: Retention) -> UnixDay {
 }
 
 /// Fills in the columns of the event's kind and calls `emit`. Scrubbed texts live as long as this call.
-fn fill(mut row: EventRow<'_>, what: &EventDetail<'_>, emit: &mut impl FnMut(&EventRow<'_>)) {
+fn fill(site: &Site, mut row: EventRow<'_>, what: &EventDetail<'_>, emit: &mut impl FnMut(&EventRow<'_>)) {
     match what {
         EventDetail::View | EventDetail::Missing => emit(&row),
         EventDetail::Leave { engaged_ms, scroll_depth } => {
@@ -325,15 +335,19 @@ fn fill(mut row: EventRow<'_>, what: &EventDetail<'_>, emit: &mut impl FnMut(&Ev
             emit(&EventRow { name: &name, props: &pairs, ..row });
         }
         EventDetail::Ad { action, ad, slot } => {
-            let (ad, slot) = (scrub::text(ad, MAX_NAME), scrub::text(slot, MAX_NAME));
+            let (ad, slot) = (scrub::advertisement(ad, MAX_NAME), scrub::advertisement(slot, MAX_NAME));
             emit(&EventRow { name: action.name(), ad: &ad, slot: &slot, ..row });
         }
         EventDetail::Outbound { url } | EventDetail::Download { url } => {
-            emit(&EventRow { name: &target(url), ..row })
+            emit(&EventRow { name: &link(site, url), ..row })
         }
         EventDetail::Resource { url, tag } => {
             let props = [("tag", &**tag)];
-            emit(&EventRow { name: &target(url), props: if tag.is_empty() { &[] } else { &props }, ..row });
+            emit(&EventRow {
+                name: &link(site, url),
+                props: if tag.is_empty() { &[] } else { &props },
+                ..row
+            });
         }
         EventDetail::Error(error) => fill_error(row, error, emit),
         EventDetail::Vitals(vitals) => emit(&fill_vitals(row, *vitals)),
@@ -372,9 +386,18 @@ fn fill_vitals(row: EventRow<'_>, vitals: WebVitals) -> EventRow<'_> {
 
 fn scrub_props<'a>(props: &'a [(RawText<'_>, RawText<'_>)]) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
     let scrub = |(name, value): &'a (RawText<'_>, RawText<'_>)| {
-        (scrub::text(name, MAX_PROP_NAME), scrub::value(value, MAX_PROP_VALUE))
+        (scrub::text(name, MAX_PROP_NAME), scrub::value(name, value, MAX_PROP_VALUE))
     };
     props.iter().map(scrub).collect()
+}
+
+/// A [`target`], by the site's path templates if it is the site's own.
+fn link<'a>(site: &Site, url: &'a str) -> Cow<'a, str> {
+    let target = target(url);
+    match site.paths.apply_to_link(&site.hosts, &target) {
+        Some(link) => Cow::Owned(link),
+        None => target,
+    }
 }
 
 /// Host and path of a link, file or script, scrubbed. Other addresses keep only their scheme, because `mailto:` and `data:`

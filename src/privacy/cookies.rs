@@ -31,7 +31,7 @@ pub(super) fn keep<'a>(
                 let code = mac.part(name.as_bytes()).part(value.as_bytes()).finish();
                 Cow::Owned(format!("{code:016x}"))
             }
-            CookieRule::Value => scrub::text(value, MAX_VALUE),
+            CookieRule::Value => scrub::value(name, value, MAX_VALUE),
         };
         kept.push((name, value));
     }

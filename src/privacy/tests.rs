@@ -49,6 +49,7 @@ fn site(id: &str) -> Site {
             .map(|(name, rule)| (name.to_owned(), rule))
             .into(),
         drop_bots: DropBots::default(),
+        paths: Default::default(),
         signatures: Default::default(),
         policy_url: None,
     }

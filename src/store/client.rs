@@ -11,6 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use crate::config::{self, Config, DATABASE};
 use crate::secret::Secret;
 use crate::store::embedded::{ANALYST, COLLECTOR, Passwords, PasswordsError, REPORTS};
+use crate::store::sql;
 
 /// Idle time after which the system asks whether the other end is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -110,6 +111,19 @@ impl Client {
 
     pub fn cluster(&self) -> Option<&str> {
         self.cluster.as_deref()
+    }
+
+    /// The name of a sharded table in a statement that changes its rows on every shard.
+    pub(super) fn local(&self, table: &str) -> String {
+        match self.cluster() {
+            None => table.to_owned(),
+            Some(cluster) => format!(
+                "{}.{} ON CLUSTER {}",
+                sql::identifier(&self.database),
+                sql::identifier(&format!("{table}_local")),
+                sql::identifier(cluster)
+            ),
+        }
     }
 
     /// A query in the database. [`Query::param`] binds its `{name:Type}` parameters.

@@ -8,6 +8,7 @@ mod client;
 pub mod dates;
 pub mod days;
 pub mod embedded;
+pub mod history;
 pub mod reconcile;
 pub mod schema;
 pub mod ship;

@@ -102,7 +102,7 @@ fn paths_campaigns_and_hosts_have_one_form_in_the_store_in_reports_and_in_filter
     );
     assert_eq!(
         rows("SELECT props['x'], props['phone'], props['lat'], props['id'] FROM events WHERE name = 'calc'"),
-        ["0.333\t79160000000\t55.75\t:number"]
+        ["0.333\t:phone\t55.75\t:number"]
     );
     for filter in
         ["path~врачи", "path=/врачи/кардиолог", &format!("path=/{encoded}"), "path~%d0%b2%d1%80%d0%b0%d1%87"]

@@ -132,13 +132,13 @@ fn close(shipping: &Shipping, listen: SocketAddr, now: Timestamp) -> bool {
 
 /// A proxy before the store. It lets some answers through, then no further answer and no request, as if the closing process were killed
 /// after a step.
-struct Proxy {
-    listen: SocketAddr,
-    answers: Arc<AtomicI64>,
+pub(crate) struct Proxy {
+    pub(crate) listen: SocketAddr,
+    pub(crate) answers: Arc<AtomicI64>,
 }
 
 impl Proxy {
-    fn before(store: SocketAddr) -> Self {
+    pub(crate) fn before(store: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let proxy = Self { listen: listener.local_addr().unwrap(), answers: Arc::default() };
         let answers = proxy.answers.clone();

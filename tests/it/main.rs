@@ -24,6 +24,7 @@ mod embedded;
 mod encoding;
 mod explain;
 mod faults;
+mod history;
 mod hostile;
 mod key;
 mod linking;

@@ -8,9 +8,10 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr_iter};
 use url::Url;
 
+use super::label::Context;
 use super::percent;
 use super::query::{self, Campaign};
-use super::text::text;
+use super::text::fit;
 use crate::config::NamePatterns;
 
 /// Most bytes of a path.
@@ -65,12 +66,13 @@ struct AddressParts<'a> {
 }
 
 fn scrub<'a>(parts: AddressParts<'a>, keep: &NamePatterns) -> ScrubbedAddress<'a> {
-    let mut query = query::read(parts.query, keep);
-    query.add_from_fragment(parts.fragment, keep);
     let readable = percent::path(parts.path);
+    let mut query = query::read(parts.query, &readable, keep);
+    query.add_from_fragment(parts.fragment, keep);
+    let context = Context::of_host(parts.host.as_bytes());
     let path = match (without_session(&readable), readable) {
-        (None, Cow::Borrowed(path)) => text(path, MAX_PATH),
-        (None, Cow::Owned(path)) | (Some(path), _) => Cow::Owned(text(&path, MAX_PATH).into_owned()),
+        (None, Cow::Borrowed(path)) => fit(path, MAX_PATH, context),
+        (None, Cow::Owned(path)) | (Some(path), _) => Cow::Owned(fit(&path, MAX_PATH, context).into_owned()),
     };
     ScrubbedAddress {
         host: Cow::Borrowed(parts.host),

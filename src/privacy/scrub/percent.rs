@@ -12,6 +12,9 @@
 
 use std::borrow::Cow;
 
+/// Percent encodings within percent encodings that are followed.
+pub(super) const MAX_DEPTH: u8 = 3;
+
 /// A path in the form above. What a path may not hold unencoded (blanks, quotes, brackets) is encoded.
 pub fn path(raw: &str) -> Cow<'_, str> {
     if raw.bytes().all(is_path_byte) {
@@ -93,6 +96,18 @@ pub(super) fn encode(text: &str, out: &mut String) {
             _ => push_raw(letter, is_segment_byte, out),
         }
     }
+}
+
+/// A value without its percent encodings, also those within each other.
+pub(super) fn decoded(value: &str) -> Cow<'_, str> {
+    let mut value = Cow::Borrowed(value);
+    for _ in 0..=MAX_DEPTH {
+        if !(0..value.len()).any(|at| escape(&value.as_bytes()[at..]).is_some()) {
+            break;
+        }
+        value = Cow::Owned(decode(&value));
+    }
+    value
 }
 
 /// The byte that a percent encoding at the beginning stands for.

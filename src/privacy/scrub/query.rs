@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 
+use super::click_ids::CLICK_IDS;
+use super::label::Context;
 use super::percent::{push_query, query_value};
-use super::text::{scrub, text};
+use super::scanner;
+use super::text::{context_of, fit, scrub};
 use crate::config::NamePatterns;
 
 /// Most bytes of a kept query. A parameter that does not fit is dropped as a whole.
@@ -12,35 +15,6 @@ const MAX_QUERY: usize = 1_024;
 const MAX_VALUE: usize = 256;
 /// Parameters that are read. No ordinary page has more.
 const MAX_PARAMETERS: usize = 100;
-
-/// Parameters by which advertising systems recognise a click. Their presence identifies the channel. Their values identify
-/// the visitor and are never kept.
-pub const CLICK_IDS: &[&str] = &[
-    "gclid",
-    "gbraid",
-    "wbraid",
-    "dclid",
-    "gad_source",
-    "yclid",
-    "ysclid",
-    "ymclid",
-    "msclkid",
-    "fbclid",
-    "ttclid",
-    "twclid",
-    "li_fat_id",
-    "rb_clickid",
-    "vk_clickid",
-    "epik",
-    "rdt_cid",
-    "ScCid",
-    "igshid",
-    "igsh",
-    "mc_eid",
-    "ob_click_id",
-    "tblci",
-    "qclid",
-];
 
 /// The campaign parameters that the site allow-lists. A field's name is the parameter's without `utm_`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,8 +33,8 @@ pub(super) struct ScrubbedQuery<'a> {
     pub(super) click_id: &'static str,
 }
 
-/// Reads a query, without its `?`.
-pub(super) fn read<'a>(query: &'a str, keep: &NamePatterns) -> ScrubbedQuery<'a> {
+/// Reads a query, without its `?`, of a page with this path.
+pub(super) fn read<'a>(query: &'a str, path: &str, keep: &NamePatterns) -> ScrubbedQuery<'a> {
     let mut read = ScrubbedQuery::default();
     if query.is_empty() {
         return read;
@@ -82,15 +56,12 @@ pub(super) fn read<'a>(query: &'a str, keep: &NamePatterns) -> ScrubbedQuery<'a>
             }
             continue;
         }
-        if !keep.matches(&name) {
+        if !keep.matches(&name) || !is_clean_name(&name) {
             continue;
         }
-        let (value, same) = scrub_value(raw_value);
+        let context = context_of(&name).below(|| scanner::pass(path, 0, Context::default()).1);
+        let (value, same) = scrub_value(raw_value, context);
         let same = same && is_usual;
-        let name_is_clean = matches!(scrub(&name), Cow::Borrowed(_));
-        if !name_is_clean {
-            continue;
-        }
         let room = match unchanged {
             Some(length) => length,
             None => kept.len(),
@@ -131,7 +102,7 @@ impl<'a> ScrubbedQuery<'a> {
             return;
         }
         let parameters = fragment.split_once('?').map_or(fragment, |(_, query)| query);
-        let read = read(parameters, keep);
+        let read = read(parameters, "", keep);
         self.campaign = read.campaign;
         if self.click_id.is_empty() {
             self.click_id = read.click_id;
@@ -147,6 +118,17 @@ fn usual_name(name: &str) -> Cow<'_, str> {
         Cow::Owned(name.to_ascii_lowercase())
     } else {
         Cow::Borrowed(name)
+    }
+}
+
+/// Whether a name is free of personal data: a pattern may match names that hold anything.
+fn is_clean_name(name: &str) -> bool {
+    Campaign::has(name) || matches!(scrub(name, Context::default()), Cow::Borrowed(_))
+}
+
+impl Campaign<'_> {
+    fn has(name: &str) -> bool {
+        matches!(name, "utm_source" | "utm_medium" | "utm_campaign" | "utm_content" | "utm_term")
     }
 }
 
@@ -168,15 +150,15 @@ impl<'a> Campaign<'a> {
 }
 
 /// The scrubbed value, and whether its encoding can stay unchanged.
-fn scrub_value(raw: &str) -> (Cow<'_, str>, bool) {
+fn scrub_value(raw: &str, context: Context) -> (Cow<'_, str>, bool) {
     match query_value(raw) {
         Cow::Borrowed(value) => {
-            let scrubbed = text(value, MAX_VALUE);
+            let scrubbed = fit(value, MAX_VALUE, context);
             let same = scrubbed.len() == value.len() && matches!(scrubbed, Cow::Borrowed(_));
             (scrubbed, same)
         }
         Cow::Owned(value) => {
-            let scrubbed = text(&value, MAX_VALUE);
+            let scrubbed = fit(&value, MAX_VALUE, context);
             (Cow::Owned(scrubbed.into_owned()), false)
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! It computes nothing itself: the SQL is in `sql/schema/0005_visits.sql`, `sql/daily.sql` and `sql/published.sql`.
 
+mod again;
 mod calendar;
 mod closing;
 mod compute;
@@ -15,6 +16,7 @@ mod pause;
 mod publish;
 mod tables;
 
+pub use again::compute_again;
 pub use closing::{Closed, DayCloser};
 pub use noise_key::{NoiseKey, NoiseKeyError};
 pub use open_days::OpenDays;

@@ -45,15 +45,7 @@ impl Tables {
 
     /// The name of a sharded table in a statement that changes its rows on every shard.
     pub(super) fn local(&self, table: &str) -> String {
-        match self.client.cluster() {
-            None => table.to_owned(),
-            Some(cluster) => format!(
-                "{}.{} ON CLUSTER {}",
-                self.database(),
-                sql::identifier(&format!("{table}_local")),
-                sql::identifier(cluster)
-            ),
-        }
+        self.client.local(table)
     }
 
     /// The columns that `visits_stored` or `daily_stored` has besides the generation, separated by commas.

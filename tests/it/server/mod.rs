@@ -149,6 +149,7 @@ impl TestServer {
             query: NamePatterns::default(),
             cookies: Default::default(),
             drop_bots: DropBots::default(),
+            paths: Default::default(),
             signatures: Default::default(),
             policy_url: None,
         };

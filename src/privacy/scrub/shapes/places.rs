@@ -1,0 +1,65 @@
+//! Where a person is: coordinates, and plates of cars.
+
+use super::numbers::FINE;
+
+/// Where a pair of coordinates ends that begins at `at` with a digit: `55.7512, 37.6184`.
+pub(in crate::privacy::scrub) fn pair_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let (first, whole, decimals) = coordinate(bytes, at)?;
+    if decimals < FINE || whole > 180 {
+        return None;
+    }
+    let between = bytes[first..]
+        .iter()
+        .take(3)
+        .take_while(|byte| matches!(byte, b',' | b';' | b' ' | b'/' | b'|'))
+        .count();
+    let second = first + between + usize::from(matches!(bytes.get(first + between), Some(b'-' | b'+')));
+    let (end, whole, decimals) = coordinate(bytes, second).filter(|_| between > 0)?;
+    (decimals >= FINE && whole <= 180).then_some(end)
+}
+
+/// Where a single fine coordinate ends, behind a word that announces it.
+pub(in crate::privacy::scrub) fn single_end(bytes: &[u8], at: usize) -> Option<usize> {
+    coordinate(bytes, at)
+        .filter(|(_, whole, decimals)| *whole <= 180 && *decimals >= FINE)
+        .map(|(end, ..)| end)
+}
+
+/// End, degrees and number of decimals.
+fn coordinate(bytes: &[u8], at: usize) -> Option<(usize, u32, usize)> {
+    let whole = bytes.get(at..)?.iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
+    if !(1..=3).contains(&whole) || bytes.get(at + whole) != Some(&b'.') {
+        return None;
+    }
+    let decimals = bytes[at + whole + 1..].iter().take(20).take_while(|byte| byte.is_ascii_digit()).count();
+    let end = at + whole + 1 + decimals;
+    let degrees =
+        bytes[at..at + whole].iter().fold(0, |degrees, digit| degrees * 10 + u32::from(digit - b'0'));
+    // Another dot makes it a version or an address.
+    (bytes.get(end) != Some(&b'.') || !bytes.get(end + 1).is_some_and(u8::is_ascii_digit))
+        .then_some((end, degrees, decimals))
+}
+
+/// Where a Russian number plate in Cyrillic capitals ends: `А123ВС77`, also with spaces.
+pub(in crate::privacy::scrub) fn plate_end(text: &str, at: usize) -> Option<usize> {
+    const LETTERS: &str = "АВЕКМНОРСТУХ";
+    let mut rest = text[at..].char_indices().filter(|(_, c)| *c != ' ' && *c != '\u{a0}').peekable();
+    for kind in b"ldddll" {
+        let (_, c) = rest.next()?;
+        let fits = match kind {
+            b'l' => LETTERS.contains(c),
+            _ => c.is_ascii_digit(),
+        };
+        if !fits {
+            return None;
+        }
+    }
+    let mut end = 0;
+    let mut region = 0;
+    while let Some((start, _)) = rest.next_if(|(_, c)| c.is_ascii_digit()) {
+        end = start + 1;
+        region += 1;
+    }
+    let ends = text[at + end..].chars().next().is_none_or(|c| !c.is_alphanumeric());
+    (matches!(region, 2 | 3) && ends).then_some(at + end)
+}
