@@ -9,7 +9,7 @@ pub enum Role {
     Analyst,
     /// Reads diagnostics reports, metrics and the details of readiness.
     Sre,
-    /// Reads the audit: who was given access, when keys were turned.
+    /// Reads the audit: who was given access, when keys were turned. Carries out requests of visitors.
     Privacy,
     /// Sends events from a server: a back end, an app's gateway. Reads nothing.
     Sender,
@@ -37,7 +37,7 @@ impl Role {
             (self, permission),
             (Self::Analyst, Permission::ReadAudience)
                 | (Self::Sre, Permission::ReadDiagnostics | Permission::ReadHealth)
-                | (Self::Privacy, Permission::ReadAudit)
+                | (Self::Privacy, Permission::ReadAudit | Permission::HandleSubjects)
                 | (Self::Sender, Permission::Send)
         )
     }
@@ -52,6 +52,8 @@ pub enum Permission {
     /// Metrics, and why the collector is not ready.
     ReadHealth,
     ReadAudit,
+    /// Find, block, erase and export what is linked to a visitor.
+    HandleSubjects,
     /// Send events on behalf of visitors.
     Send,
 }
@@ -109,13 +111,14 @@ mod tests {
                 Permission::ReadDiagnostics,
                 Permission::ReadHealth,
                 Permission::ReadAudit,
+                Permission::HandleSubjects,
                 Permission::Send,
             ];
             let permitted: Vec<_> = all.into_iter().filter(|permission| role.may(*permission)).collect();
             let expected: &[Permission] = match role {
                 Role::Analyst => &[Permission::ReadAudience],
                 Role::Sre => &[Permission::ReadDiagnostics, Permission::ReadHealth],
-                Role::Privacy => &[Permission::ReadAudit],
+                Role::Privacy => &[Permission::ReadAudit, Permission::HandleSubjects],
                 Role::Sender => &[Permission::Send],
             };
             assert_eq!(permitted, expected);

@@ -29,6 +29,7 @@ use crate::spool::{self, Spool, SpoolError};
 use crate::store::Client;
 use crate::store::days::OpenDays;
 use crate::store::embedded::EmbeddedStore;
+use crate::subject::Subjects;
 use crate::transport::tls::{CERTIFICATE_CHECK_INTERVAL, Certificates};
 use crate::transport::{Server, ServerOptions};
 
@@ -93,6 +94,7 @@ struct Accepting {
     config: Config,
     recorder: PrometheusHandle,
     collector: Arc<Collector>,
+    subjects: Arc<Subjects>,
     spool: Arc<Spool>,
     server: Server<PublicHandler<Collector>>,
     verifier: Arc<TokenVerifier>,
@@ -111,6 +113,7 @@ async fn accept(
     let privacy = Privacy::new(keys, GeoLookup::open(&config.geo));
     let (spool, recovered) = Spool::open(&config.data.join(spool::DIRECTORY), &config.spool)?;
     let collector = Arc::new(Collector::new(&config, privacy, spool.clone(), &recovered));
+    let subjects = open_subjects(&config, &collector, &spool)?;
     let admin = OperatorListener::open(sockets.admin, config.admin).await?;
     let reports = OperatorListener::open(sockets.reports, config.reports).await?;
     let verifier = tokens::open_verifier(&config);
@@ -124,7 +127,19 @@ async fn accept(
     if let Err(error) = announce(&config, &addresses, &server, log_format) {
         tracing::warn!(%error, "printing the tag for the pages failed");
     }
-    Ok(Accepting { config, recorder, collector, spool, server, verifier, admin, reports })
+    Ok(Accepting { config, recorder, collector, subjects, spool, server, verifier, admin, reports })
+}
+
+/// Visitors who are blocked are known before the first beacon is accepted.
+fn open_subjects(
+    config: &Config,
+    collector: &Arc<Collector>,
+    spool: &Arc<Spool>,
+) -> Result<Arc<Subjects>, ExitError> {
+    let zone = config.timezone.clone();
+    let find_reference = Box::new(|_: &str| None);
+    let opened = Subjects::open(&config.data, collector.clone(), spool.clone(), zone, find_reference);
+    opened.map_err(|error| ExitError::new(Exit::Configuration, error))
 }
 
 /// Beacons are accepted before the store's process starts.
@@ -134,7 +149,7 @@ async fn start(
     sockets: PassedSockets,
     log_format: LogFormat,
 ) -> Result<Running, ExitError> {
-    let Accepting { config, recorder, collector, spool, server, verifier, admin, reports } =
+    let Accepting { config, recorder, collector, subjects, spool, server, verifier, admin, reports } =
         accept(config, sockets, log_format).await?;
     let config = Arc::new(config);
     let embedded = tasks::start_embedded_store(&config);
@@ -142,7 +157,7 @@ async fn start(
     let passwords = embedded.as_ref().map(|store| store.passwords().clone()).unwrap_or_default();
     let client = Client::new(&config.store).with_passwords(&passwords);
     let draining = Arc::new(AtomicBool::new(false));
-    let tasks = Tasks::start(&config, &client, &collector, &spool, embedded);
+    let tasks = Tasks::start(&config, &client, &collector, &subjects, &spool, embedded);
     let checks = health::checks(&config, &collector, &spool, tasks.store_state(), draining.clone());
     let samples = metrics::samples(metrics::Sources {
         config: config.clone(),
@@ -154,7 +169,8 @@ async fn start(
     });
     let liveness = Liveness::new();
     let lives = liveness.clone();
-    let administration = Admin::new(recorder, samples, Box::new(move || lives.check()), checks);
+    let administration =
+        Admin::new(recorder, samples, Box::new(move || lives.check()), checks).with_subjects(subjects);
     let status = administration.clone();
     let policy = AuthPolicy::new(&config, verifier.clone());
     let (auth, tls) = protection_of(&admin, &policy, &verifier, &server);

@@ -2,6 +2,7 @@
 //!
 //! A failed command returns an [`ExitError`] with its exit code. [`run`] prints the error with its causes.
 
+mod admin_client;
 mod arguments;
 mod backup;
 mod completions;
@@ -16,6 +17,7 @@ mod report;
 mod serve;
 mod spool;
 mod store;
+mod subject;
 mod token;
 
 use std::io::Write;
@@ -66,6 +68,8 @@ enum FootfallCommand {
     Query(store::QueryArguments),
     /// Show the spool, and requeue or discard quarantined segments.
     Spool(spool::SpoolArguments),
+    /// Find, block, erase or export what is linked to a visitor who asks for it.
+    Subject(Box<subject::SubjectArguments>),
     /// Manage access tokens for reports, metrics and senders; sign a site's name.
     Token(token::TokenArguments),
     /// Compare the store with what was received; exit with 4 if an event is missing or stored twice.
@@ -115,6 +119,7 @@ pub fn run() -> ExitCode {
         FootfallCommand::Report(arguments) => report::run(arguments, &cli.common),
         FootfallCommand::Query(arguments) => store::run_query(arguments, &cli.common),
         FootfallCommand::Spool(arguments) => spool::run(arguments, &cli.common),
+        FootfallCommand::Subject(arguments) => subject::run(*arguments, &cli.common),
         FootfallCommand::Token(arguments) => token::run(arguments, &cli.common),
         FootfallCommand::Verify(arguments) => store::run_verify(arguments, &cli.common),
         FootfallCommand::Completions(arguments) => completions::run(&arguments, Cli::command()),

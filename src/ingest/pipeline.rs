@@ -91,6 +91,11 @@ impl BeaconPipeline {
         self.settings.store(PipelineSettings::from_config(config));
     }
 
+    /// A configured site.
+    pub fn site(&self, id: &str) -> Option<Arc<Site>> {
+        self.settings.load().sites.get(id).cloned()
+    }
+
     /// The number of configured sites.
     pub fn site_count(&self) -> usize {
         self.settings.load().sites.len()
@@ -165,6 +170,11 @@ impl BeaconPipeline {
         let cookies = epoch.cookies(site, offered);
         let cookies: Vec<(&str, &str)> = cookies.iter().map(|(name, value)| (*name, &**value)).collect();
         trace.step(PipelineStep::CookiesKept(&cookies));
+        // Held until `finish` has appended the events.
+        let blocked = self.privacy.blocked();
+        if blocked.have(&site.id, (who.epoch, who.visitor), &cookies) {
+            return finish(beacon, BeaconOutcome::Drop(site, DropReason::Blocked));
+        }
         let context = PageContext {
             site,
             policy: &settings.policy,

@@ -16,6 +16,7 @@ mod mac;
 mod peer;
 mod place;
 pub mod scrub;
+mod subject;
 #[cfg(test)]
 mod tests;
 
@@ -25,3 +26,4 @@ pub use identity::{CurrentEpoch, PageLoadIdentity, Privacy, VisitorIdentity};
 pub use key::{KeyError, KeyFingerprint, KeyRing, KeyStatus, KeyTurn};
 pub use peer::Peer;
 pub use place::{GeoLookup, GeoPlace};
+pub use subject::{BlockedScopes, BlockedSubjects, Subject, SubjectScope};

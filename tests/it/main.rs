@@ -46,5 +46,6 @@ mod server;
 mod service;
 mod ship;
 mod spool;
+mod subjects;
 mod terminal;
 mod unit_file;

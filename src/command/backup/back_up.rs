@@ -2,7 +2,7 @@
 //!
 //! 1. Copy the spool.
 //! 2. Have the store back up its tables, and move them to `TO`.
-//! 3. Copy the configuration and the tokens.
+//! 3. Copy the configuration, the tokens and the requests of visitors.
 //! 4. Sync all of it, and write the list of what there is.
 //!
 //! An event that was acknowledged before step 1 is in the copied spool, or was shipped before and is in the tables. One that was shipped
@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use crate::app::{self, ExitError};
 use crate::command::arguments::CommonArguments;
 use crate::command::backup::manifest::{Manifest, StoreCopy};
-use crate::command::backup::{CONFIGURATION, SPOOL, STORE, TOKENS, place};
+use crate::command::backup::{CONFIGURATION, PRIVATE, SPOOL, STORE, place};
 use crate::config::{Config, StoreConfig};
 use crate::spool;
 use crate::store::Client;
@@ -139,7 +139,7 @@ async fn save_tables_of(
     Ok(backup::record(&client, "backup made", &detail).await?)
 }
 
-/// Copies the configuration's file and the tokens. Returns the copies.
+/// Copies the configuration's file, the tokens and the requests of visitors. Returns the copies.
 fn copy_settings(config: &Config, common: &CommonArguments, to: &Path) -> io::Result<Vec<PathBuf>> {
     let mut copied = Vec::new();
     if let Some(file) = common.config_file() {
@@ -148,13 +148,15 @@ fn copy_settings(config: &Config, common: &CommonArguments, to: &Path) -> io::Re
         fs::write(to.join(&copy), fs::read(file)?)?;
         copied.push(copy);
     }
-    match fs::read(config.data.join(TOKENS)) {
-        Ok(tokens) => {
-            fs::write(to.join(TOKENS), tokens)?;
-            copied.push(PathBuf::from(TOKENS));
+    for name in PRIVATE {
+        match fs::read(config.data.join(name)) {
+            Ok(text) => {
+                fs::write(to.join(name), text)?;
+                copied.push(PathBuf::from(name));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
     }
     Ok(copied)
 }

@@ -4,6 +4,7 @@
 //! TO/footfall-backup.json   what the backup holds; written last
 //! TO/configuration/         the configuration file
 //! TO/tokens.json            names, roles and fingerprints of tokens
+//! TO/subjects.json          requests of visitors
 //! TO/spool/                 segments that wait to be shipped, and the quarantine
 //! TO/store/                 the tables, as ClickHouse's BACKUP writes them
 //! ```
@@ -24,3 +25,6 @@ const SPOOL: &str = "spool";
 const STORE: &str = "store";
 const CONFIGURATION: &str = "configuration";
 const TOKENS: &str = "tokens.json";
+const SUBJECTS: &str = crate::subject::REQUEST_FILE;
+/// Private files of the data directory that are copied and restored as they are.
+const PRIVATE: [&str; 2] = [TOKENS, SUBJECTS];

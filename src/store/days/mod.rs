@@ -3,6 +3,7 @@
 //!
 //! It computes nothing itself: the SQL is in `sql/schema/0005_visits.sql` and `sql/daily.sql`.
 
+mod again;
 mod calendar;
 mod closing;
 mod compute;
@@ -17,3 +18,4 @@ pub use closing::{Closed, DayCloser};
 pub use open_days::OpenDays;
 pub use pause::while_no_day_is_closed;
 pub use tables::CloseDayError;
+pub(in crate::store) use tables::Tables;
