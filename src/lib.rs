@@ -36,6 +36,8 @@ pub mod ingest;
 pub mod report;
 pub mod transport;
 
+pub mod subject;
+
 pub mod demo;
 pub mod operator;
 pub mod server;

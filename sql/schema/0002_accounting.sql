@@ -3,8 +3,8 @@
 -- Words in braces are placeholders for one server or a cluster: src/store/schema/render.rs.
 
 -- The account of each segment of a spool: what became of its events, by day of receipt (UTC) and site. The outcome is `stored`, or a
--- reason for which collectors dropped events (`optout`, `bot`, `duplicate`, `malformed`, `foreign`). A segment's rows are inserted after its events, under their own
--- deduplication token. A segment without any count has one row with empty site and outcome, so that a collector's numbers have no gap.
+-- reason for which collectors dropped events (`optout`, `bot`, `duplicate`, `malformed`, `foreign`, `blocked`). A segment's rows are inserted
+-- after its events, under their own deduplication token. A segment without any count has one row with empty site and outcome, so that a collector's numbers have no gap.
 -- A row that is inserted twice counts once: read the table with FINAL, and add up `events`.
 -- Rows are kept for 400 days longer than the events. Without the bound, ClickHouse's Date would begin again at 1970.
 CREATE TABLE IF NOT EXISTS {database}.segments{on_cluster}
@@ -30,21 +30,24 @@ SETTINGS
     fsync_after_insert = 1,
     fsync_part_directory = 1;
 
--- One row for each event that was stored and later removed on purpose, with the segment that brought it. The reason is `duplicate` or
--- `erased`. Read it with FINAL, as `segments`. Rows are kept as long as those of `segments`.
+-- What was stored and later removed on purpose, with the segment that brought it. The reason is `duplicate`, `blocked` (moved to
+-- `blocked_events`), `erased` or `retention`. A row stands for one event, or, where a whole site or an hour was removed, for several of a
+-- segment. Read it with FINAL and add up `events`, as in `segments`. Rows are kept as long as those of `segments`.
 CREATE TABLE IF NOT EXISTS {database}.removed_events{on_cluster}
 (
     day Date,
     site LowCardinality(String),
     collector UInt64,
     segment UInt64,
+    -- The event, or, for several events, a number of the removal.
     event_id UInt64,
     reason LowCardinality(String),
+    events UInt64 DEFAULT 1,
     expires Date
 )
 ENGINE = {everywhere ReplacingMergeTree}
 PARTITION BY toYYYYMM(day)
-ORDER BY (day, site, collector, segment, event_id, reason)
+ORDER BY (day, site, collector, segment, event_id, reason, expires)
 TTL least(greatest(day, expires), toDate('2148-01-01')) + INTERVAL 400 DAY
 SETTINGS
     {deduplication_window} = 10000,

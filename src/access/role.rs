@@ -11,7 +11,7 @@ pub enum Role {
     Viewer,
     /// Reads diagnostics reports, metrics and the details of readiness, and of the audience published figures.
     Sre,
-    /// Reads the audit: who was given access, when keys were turned.
+    /// Reads the audit: who was given access, when keys were turned. Carries out requests of visitors.
     Privacy,
     /// Sends events from a server: a back end, an app's gateway. Reads nothing.
     Sender,
@@ -44,7 +44,7 @@ impl Role {
                     Self::Sre,
                     Permission::ReadDiagnostics | Permission::ReadHealth | Permission::ReadPublished
                 )
-                | (Self::Privacy, Permission::ReadAudit)
+                | (Self::Privacy, Permission::ReadAudit | Permission::HandleSubjects)
                 | (Self::Sender, Permission::Send)
         )
     }
@@ -61,6 +61,8 @@ pub enum Permission {
     /// Metrics, and why the collector is not ready.
     ReadHealth,
     ReadAudit,
+    /// Find, block, erase and export what is linked to a visitor.
+    HandleSubjects,
     /// Send events on behalf of visitors.
     Send,
 }
@@ -128,6 +130,7 @@ mod tests {
                 Permission::ReadDiagnostics,
                 Permission::ReadHealth,
                 Permission::ReadAudit,
+                Permission::HandleSubjects,
                 Permission::Send,
             ];
             let permitted: Vec<_> = all.into_iter().filter(|permission| role.may(*permission)).collect();
@@ -137,7 +140,7 @@ mod tests {
                 Role::Sre => {
                     &[Permission::ReadPublished, Permission::ReadDiagnostics, Permission::ReadHealth]
                 }
-                Role::Privacy => &[Permission::ReadAudit],
+                Role::Privacy => &[Permission::ReadAudit, Permission::HandleSubjects],
                 Role::Sender => &[Permission::Send],
             };
             assert_eq!(permitted, expected);

@@ -24,11 +24,12 @@ use crate::ingest::Collector;
 use crate::operator::{Admin, Auth, AuthPolicy, OperatorListener, respond_with_reports};
 use crate::privacy::{self, GeoLookup, KeyRing, Privacy, SystemClock};
 use crate::report::{EXACT_READ, Reports};
-use crate::server::{PublicHandler, PublicOptions};
+use crate::server::{EraseVisitor, PublicHandler, PublicOptions};
 use crate::spool::{self, Spool, SpoolError};
 use crate::store::Client;
 use crate::store::days::{OpenDays, Publisher};
 use crate::store::embedded::EmbeddedStore;
+use crate::subject::{Ground, Subjects};
 use crate::transport::tls::{CERTIFICATE_CHECK_INTERVAL, Certificates};
 use crate::transport::{Server, ServerOptions};
 
@@ -93,6 +94,7 @@ struct Accepting {
     config: Config,
     recorder: PrometheusHandle,
     collector: Arc<Collector>,
+    subjects: Arc<Subjects>,
     spool: Arc<Spool>,
     server: Server<PublicHandler<Collector>>,
     verifier: Arc<TokenVerifier>,
@@ -111,12 +113,14 @@ async fn accept(
     let privacy = Privacy::new(keys, GeoLookup::open(&config.geo));
     let (spool, recovered) = Spool::open(&config.data.join(spool::DIRECTORY), &config.spool)?;
     let collector = Arc::new(Collector::new(&config, privacy, spool.clone(), &recovered));
+    let subjects = open_subjects(&config, &collector, &spool)?;
     let admin = OperatorListener::open(sockets.admin, config.admin).await?;
     let reports = OperatorListener::open(sockets.reports, config.reports).await?;
     let verifier = tokens::open_verifier(&config);
     let options = ServerOptions::from_config(&config);
     let public = PublicOptions::from_config(&config, verifier.clone());
-    let handler = PublicHandler::new(public, &config.sites, collector.clone());
+    let handler =
+        PublicHandler::new(public, &config.sites, collector.clone(), Some(erasure_by_visitors(&subjects)));
     let server = Server::start_on(sockets.listen, options, handler)?;
     let addresses =
         Addresses { beacons: server.address(), admin: admin.address(), reports: reports.address() };
@@ -124,7 +128,39 @@ async fn accept(
     if let Err(error) = announce(&config, &addresses, &server, log_format) {
         tracing::warn!(%error, "printing the tag for the pages failed");
     }
-    Ok(Accepting { config, recorder, collector, spool, server, verifier, admin, reports })
+    Ok(Accepting { config, recorder, collector, subjects, spool, server, verifier, admin, reports })
+}
+
+/// What the visitor's page does with the rows of the day.
+fn erasure_by_visitors(subjects: &Arc<Subjects>) -> EraseVisitor {
+    let subjects = subjects.clone();
+    Box::new(move |subject| {
+        let ground = Ground {
+            ground: "asked on the visitor's page".to_owned(),
+            operator: "the visitor".to_owned(),
+            ..Ground::default()
+        };
+        let accepted = subjects.erase(subject, ground);
+        accepted
+            .inspect_err(|error| tracing::warn!(%error, "an erasure on the visitor's page failed"))
+            .is_ok()
+    })
+}
+
+/// Visitors who are blocked are known before the first beacon is accepted.
+fn open_subjects(
+    config: &Config,
+    collector: &Arc<Collector>,
+    spool: &Arc<Spool>,
+) -> Result<Arc<Subjects>, ExitError> {
+    let zone = config.timezone.clone();
+    let visitors = collector.clone();
+    let find_reference = Box::new(move |code: &str| {
+        let epoch = visitors.privacy().keys().status().epoch;
+        visitors.references().subject(code.parse().ok()?, epoch)
+    });
+    let opened = Subjects::open(&config.data, collector.clone(), spool.clone(), zone, find_reference);
+    opened.map_err(|error| ExitError::new(Exit::Configuration, error))
 }
 
 /// Beacons are accepted before the store's process starts.
@@ -134,7 +170,7 @@ async fn start(
     sockets: PassedSockets,
     log_format: LogFormat,
 ) -> Result<Running, ExitError> {
-    let Accepting { config, recorder, collector, spool, server, verifier, admin, reports } =
+    let Accepting { config, recorder, collector, subjects, spool, server, verifier, admin, reports } =
         accept(config, sockets, log_format).await?;
     let config = Arc::new(config);
     let embedded = tasks::start_embedded_store(&config);
@@ -143,7 +179,7 @@ async fn start(
     let client = Client::new(&config.store).with_passwords(&passwords);
     let draining = Arc::new(AtomicBool::new(false));
     let publisher = tasks::open_publisher(&config);
-    let tasks = Tasks::start(&config, &client, &collector, &spool, publisher.clone(), embedded);
+    let tasks = Tasks::start(&config, &client, &collector, &subjects, &spool, publisher.clone(), embedded);
     let checks = health::checks(&config, &collector, &spool, tasks.store_state(), draining.clone());
     let samples = metrics::samples(metrics::Sources {
         config: config.clone(),
@@ -155,7 +191,8 @@ async fn start(
     });
     let liveness = Liveness::new();
     let lives = liveness.clone();
-    let administration = Admin::new(recorder, samples, Box::new(move || lives.check()), checks);
+    let administration =
+        Admin::new(recorder, samples, Box::new(move || lives.check()), checks).with_subjects(subjects);
     let status = administration.clone();
     let policy = AuthPolicy::new(&config, verifier.clone());
     let (auth, tls) = protection_of(&admin, &policy, &verifier, &server);

@@ -18,7 +18,9 @@ use crate::store::days::{DayCloser, NoiseKey, Publisher};
 use crate::store::embedded::EmbeddedStore;
 use crate::store::schema::SchemaError;
 use crate::store::ship::Shipper;
+use crate::store::subject::SubjectStore;
 use crate::store::{Client, schema};
+use crate::subject::Subjects;
 
 /// How often the age of the key is checked.
 const KEY_INTERVAL: Duration = Duration::from_secs(1);
@@ -44,6 +46,7 @@ impl Tasks {
         config: &Arc<Config>,
         client: &Client,
         collector: &Arc<Collector>,
+        subjects: &Arc<Subjects>,
         spool: &Arc<Spool>,
         publisher: Option<Publisher>,
         embedded: Option<EmbeddedStore>,
@@ -59,13 +62,17 @@ impl Tasks {
         let days = close_days(
             config.clone(),
             client.clone(),
-            publisher,
+            publisher.clone(),
             first_contact,
             migrated_sender,
             stopped.clone(),
         );
         let shipper = Shipper::new(spool.clone(), client.clone()).woken_by(reconnected);
-        let tasks = vec![tokio::spawn(days), tokio::spawn(ship(shipper, migrated, stopped))];
+        let given = give_store(subjects.clone(), config.clone(), client.clone(), publisher, migrated.clone());
+        tokio::spawn(given);
+        let requests = subjects.clone().run(raised(stopped.clone()));
+        let tasks =
+            vec![tokio::spawn(requests), tokio::spawn(days), tokio::spawn(ship(shipper, migrated, stopped))];
         Self { stop, tasks, store_watch, embedded, store }
     }
 
@@ -118,6 +125,24 @@ pub(crate) fn start_embedded_store(config: &Config) -> Option<EmbeddedStore> {
                 "starting the embedded store failed; beacons are accepted and wait in the spool"
             );
             None
+        }
+    }
+}
+
+/// Requests of visitors need the store's tables.
+async fn give_store(
+    subjects: Arc<Subjects>,
+    config: Arc<Config>,
+    client: Client,
+    publisher: Option<Publisher>,
+    migrated: watch::Receiver<bool>,
+) {
+    raised(migrated).await;
+    match SubjectStore::new(client, config.timezone.clone(), publisher) {
+        Ok(store) => subjects.set_store(store),
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, "no request of a visitor can be carried out until a restart");
         }
     }
 }

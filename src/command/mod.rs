@@ -2,6 +2,7 @@
 //!
 //! A failed command returns an [`ExitError`] with its exit code. [`run`] prints the error with its causes.
 
+mod admin_client;
 mod arguments;
 mod backup;
 mod completions;
@@ -17,6 +18,7 @@ mod scrub;
 mod serve;
 mod spool;
 mod store;
+mod subject;
 mod token;
 mod usage;
 
@@ -71,6 +73,8 @@ enum FootfallCommand {
     Scrub(scrub::ScrubArguments),
     /// Show the spool, and requeue or discard quarantined segments.
     Spool(spool::SpoolArguments),
+    /// Find, block, erase or export what is linked to a visitor who asks for it.
+    Subject(Box<subject::SubjectArguments>),
     /// Manage access tokens for reports, metrics and senders; sign a site's name.
     Token(token::TokenArguments),
     /// Compare the store with what was received; exit with 4 if an event is missing or stored twice.
@@ -137,6 +141,7 @@ pub fn run() -> ExitCode {
         FootfallCommand::Query(arguments) => store::run_query(arguments, &cli.common),
         FootfallCommand::Scrub(arguments) => scrub::run(arguments, &cli.common),
         FootfallCommand::Spool(arguments) => spool::run(arguments, &cli.common),
+        FootfallCommand::Subject(arguments) => subject::run(*arguments, &cli.common),
         FootfallCommand::Token(arguments) => token::run(arguments, &cli.common),
         FootfallCommand::Verify(arguments) => store::run_verify(arguments, &cli.common),
         FootfallCommand::Completions(arguments) => completions::run(&arguments, Cli::command()),

@@ -128,5 +128,7 @@ names! {
         Malformed = 3 => "malformed",
         /// It happened on a page of another site, beside events of the site.
         Foreign = 4 => "foreign",
+        /// The visitor is blocked while a request is checked, or is being erased (clause 6.2.4).
+        Blocked = 5 => "blocked",
     }
 }

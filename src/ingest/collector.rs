@@ -58,6 +58,11 @@ impl Collector {
         self.pipeline.reload(config);
     }
 
+    /// A configured site.
+    pub fn site(&self, id: &str) -> Option<Arc<Site>> {
+        self.pipeline.site(id)
+    }
+
     /// The number of configured sites.
     pub fn site_count(&self) -> usize {
         self.pipeline.site_count()

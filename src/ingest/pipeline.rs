@@ -80,7 +80,7 @@ impl VisitPreview {
     /// Whose rows the visit's would be.
     pub fn subject(&self) -> Subject {
         let VisitorIdentity { epoch, visitor, .. } = self.identity;
-        Subject { site: self.site.id.clone(), epoch, visitor }
+        Subject { site: self.site.id.to_string(), epoch, visitor }
     }
 }
 
@@ -112,6 +112,11 @@ impl BeaconPipeline {
     /// Replaces the sites and the version of the policy. Open requests keep the old ones.
     pub fn reload(&self, config: &Config) {
         self.settings.store(PipelineSettings::from_config(config));
+    }
+
+    /// A configured site.
+    pub fn site(&self, id: &str) -> Option<Arc<Site>> {
+        self.settings.load().sites.get(id).cloned()
     }
 
     /// The number of configured sites.
@@ -216,6 +221,11 @@ impl BeaconPipeline {
         let cookies = epoch.cookies(site, offered);
         let cookies: Vec<(&str, &str)> = cookies.iter().map(|(name, value)| (*name, &**value)).collect();
         trace.step(PipelineStep::CookiesKept(&cookies));
+        // Held until `finish` has appended the events.
+        let blocked = self.privacy.blocked();
+        if blocked.have(&site.id, (who.epoch, who.visitor), &cookies) {
+            return finish(beacon, BeaconOutcome::Drop(site, DropReason::Blocked));
+        }
         let context = PageContext {
             site,
             policy: &settings.policy,

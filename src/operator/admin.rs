@@ -1,4 +1,4 @@
-//! Administration: metrics, liveness, readiness.
+//! Administration: metrics, liveness, readiness, and requests of visitors ([`subjects`](super::subjects)).
 //!
 //! `/readyz` tells whether beacons are accepted, which needs a key and a disk. It reports the store too, but a missing store
 //! does not make the collector unready: beacons are spooled without it, and a load balancer that removed the collector would
@@ -15,6 +15,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Map, Value, json};
 
 use crate::access::{Permission, Principal};
+use crate::operator::subjects;
+use crate::subject::Subjects;
 use crate::transport::Body;
 use crate::transport::response::{self, JSON, TEXT};
 
@@ -42,6 +44,7 @@ pub struct Admin {
     samples: SampleWriter,
     liveness: LivenessCheck,
     checks: Vec<ReadinessCheck>,
+    subjects: Option<Arc<Subjects>>,
 }
 
 impl Admin {
@@ -52,7 +55,15 @@ impl Admin {
         liveness: LivenessCheck,
         checks: Vec<ReadinessCheck>,
     ) -> Arc<Self> {
-        Arc::new(Self { recorder, samples, liveness, checks })
+        Arc::new(Self { recorder, samples, liveness, checks, subjects: None })
+    }
+
+    /// Answers requests of visitors too.
+    #[must_use]
+    pub fn with_subjects(self: Arc<Self>, subjects: Arc<Subjects>) -> Arc<Self> {
+        let mut admin = Arc::into_inner(self).expect("it is not shared yet");
+        admin.subjects = Some(subjects);
+        Arc::new(admin)
     }
 
     pub async fn respond(
@@ -60,6 +71,9 @@ impl Admin {
         request: Request<Incoming>,
         principal: Principal,
     ) -> Response<Body> {
+        if let (Some(subjects), true) = (&self.subjects, subjects::is_path(request.uri().path())) {
+            return subjects::respond(subjects, request, &principal).await;
+        }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return response::method_not_allowed("GET, HEAD");
         }
@@ -67,7 +81,7 @@ impl Admin {
             "/metrics" if may_read_health(&principal) => self.metrics(),
             "/healthz" => self.liveness(),
             "/readyz" => self.readiness(may_read_health(&principal)),
-            "/" => response::with_body(StatusCode::OK, &TEXT, "/metrics\n/healthz\n/readyz\n"),
+            "/" => response::with_body(StatusCode::OK, &TEXT, "/metrics\n/healthz\n/readyz\n/subjects\n"),
             "/metrics" => response::error(
                 StatusCode::FORBIDDEN,
                 "metrics need role sre and a token that is not restricted to sites",

@@ -6,8 +6,10 @@ mod admin;
 mod api;
 mod auth;
 mod listener;
+mod subjects;
 
 pub use admin::{Admin, CheckResult, LivenessCheck, ReadinessCheck, SampleWriter};
 pub use api::respond as respond_with_reports;
 pub use auth::{Auth, AuthPolicy};
 pub use listener::OperatorListener;
+pub use subjects::LOCAL_SECRET;

@@ -23,6 +23,7 @@ use super::key::{EpochKey, FilterList, KeyRing};
 use super::mac::PseudonymHmac;
 use super::peer::Peer;
 use super::place::{GeoLookup, GeoPlace};
+use super::subject::{BlockedScopes, BlockedSubjects};
 use crate::config::Site;
 
 /// What is kept of the sender of a beacon.
@@ -45,11 +46,12 @@ pub struct VisitorIdentity {
 pub struct Privacy {
     keys: KeyRing,
     places: GeoLookup,
+    blocked: BlockedSubjects,
 }
 
 impl Privacy {
     pub fn new(keys: KeyRing, places: GeoLookup) -> Self {
-        Self { keys, places }
+        Self { keys, places, blocked: BlockedSubjects::default() }
     }
 
     /// The epoch now, for one beacon: all of its pseudonyms come from one key. The key turns when nobody holds it any more, so it must
@@ -65,6 +67,16 @@ impl Privacy {
 
     pub fn places(&self) -> &GeoLookup {
         &self.places
+    }
+
+    /// The visitors of whom nothing is stored. It must be held until the events of the beacon are appended: a change of the list waits
+    /// for that, and must not wait long.
+    pub fn blocked(&self) -> Guard<Arc<BlockedScopes>> {
+        self.blocked.load()
+    }
+
+    pub fn blocked_subjects(&self) -> &BlockedSubjects {
+        &self.blocked
     }
 }
 

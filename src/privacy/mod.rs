@@ -17,6 +17,7 @@ mod peer;
 mod place;
 mod reference;
 pub mod scrub;
+mod subject;
 #[cfg(test)]
 mod tests;
 
@@ -26,4 +27,5 @@ pub use identity::{CurrentEpoch, PageLoadIdentity, Privacy, VisitorIdentity};
 pub use key::{KeyError, KeyFingerprint, KeyRing, KeyStatus, KeyTurn};
 pub use peer::Peer;
 pub use place::{GeoLookup, GeoPlace};
-pub use reference::{InvalidReferenceCode, ReferenceCode, ReferenceCodes, Subject};
+pub use reference::{InvalidReferenceCode, ReferenceCode, ReferenceCodes};
+pub use subject::{BlockedScopes, BlockedSubjects, Subject, SubjectScope};

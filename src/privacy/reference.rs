@@ -6,9 +6,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use parking_lot::Mutex;
+
+use super::subject::Subject;
 
 /// Most codes of an epoch. They take some megabytes. Beyond, the oldest code is forgotten.
 const MAX_CODES: usize = 50_000;
@@ -17,16 +18,6 @@ const LETTERS: usize = 12;
 const GROUP: usize = 4;
 /// Crockford's Base32: no letter is mistaken for a digit or for another letter.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-
-/// A visitor of one site in one epoch.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Subject {
-    pub site: Arc<str>,
-    /// Unix time in s at which the key in use came into force.
-    pub epoch: u32,
-    /// The pseudonym.
-    pub visitor: u64,
-}
 
 /// Written as three groups of four letters, such as `7KQ2-M9XD-R3TF`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

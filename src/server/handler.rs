@@ -17,7 +17,7 @@ use crate::access::{Role, TokenHolder, TokenVerifier, same_origin};
 use crate::beacon::{BeaconTransfer, WireFormat, WireInput};
 use crate::config::{ClientLimits, Config, Sites};
 use crate::ingest::Sender;
-use crate::privacy::Peer;
+use crate::privacy::{Peer, Subject};
 use crate::server::body::{self, BodyPermits};
 use crate::server::collector::BeaconCollector;
 use crate::server::cors::{self, Origins};
@@ -26,7 +26,7 @@ use crate::server::request_metrics::RequestMetrics;
 use crate::server::response::{self as public_response, Rejection};
 use crate::server::route::Route;
 use crate::server::script::Script;
-use crate::server::visitor_page::{self, PageQuery, ShownVisit};
+use crate::server::visitor_page::{self, ErasureResult, PageQuery, ShownVisit};
 use crate::transport::{
     AuthError, Body, ConnectionContext, Handler, RateLimiter, TokenAuthenticator, X_FORWARDED_FOR, response,
     single_address,
@@ -39,6 +39,8 @@ pub static X_FOOTFALL_ADDRESS: HeaderName = HeaderName::from_static("x-footfall-
 static WELCOME: &str = "Footfall collects statistics of the sites that embed its script, /s.js.\n\
     It stores no IP address; Sec-GPC, DNT and the cookie footfall_optout=1 are honoured.\n";
 
+/// The content type of a form.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// Time for a whole body: 64 KiB within it need 7 kB/s. Then 408.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -68,7 +70,11 @@ pub struct PublicHandler<C> {
     body_timeout: Duration,
     metrics: RequestMetrics,
     refusals: Refusals,
+    erase: Option<Arc<EraseVisitor>>,
 }
+
+/// Erases the rows of a visitor who asks for it. Returns whether the request is on disk; the rows go soon after. It blocks for the disk.
+pub type EraseVisitor = Box<dyn Fn(Subject) -> bool + Send + Sync>;
 
 impl<C: BeaconCollector> Handler for PublicHandler<C> {
     type Route = Route;
@@ -93,8 +99,8 @@ impl<C: BeaconCollector> Handler for PublicHandler<C> {
         let response = match (route, route.format()) {
             (_, Some(format)) => self.format_route(format, request, connection).await,
             (Route::Script, _) if readable => self.script.response(request.headers(), path != "/s.js"),
-            (Route::VisitorPage, _) if readable => self.visitor_page(&request, connection),
-            (Route::Script | Route::VisitorPage, _) => response::method_not_allowed("GET, HEAD"),
+            (Route::VisitorPage, _) => self.visitor_page(request, connection).await,
+            (Route::Script, _) => response::method_not_allowed("GET, HEAD"),
             _ if path != "/" => response::not_found(),
             _ if readable => response::with_body(StatusCode::OK, &response::TEXT, WELCOME),
             _ => response::method_not_allowed("GET, HEAD"),
@@ -113,7 +119,12 @@ impl<C: BeaconCollector> Handler for PublicHandler<C> {
 
 impl<C: BeaconCollector> PublicHandler<C> {
     /// Its metrics go to the recorder that is installed now.
-    pub fn new(options: PublicOptions, sites: &Sites, collector: Arc<C>) -> Arc<Self> {
+    pub fn new(
+        options: PublicOptions,
+        sites: &Sites,
+        collector: Arc<C>,
+        erase: Option<EraseVisitor>,
+    ) -> Arc<Self> {
         let PublicOptions { limits, verifier, body_timeout } = options;
         Arc::new(Self {
             collector,
@@ -126,6 +137,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
             body_timeout,
             metrics: RequestMetrics::register(),
             refusals: Refusals::register(),
+            erase: erase.map(Arc::new),
         })
     }
 
@@ -231,19 +243,49 @@ impl<C: BeaconCollector> PublicHandler<C> {
         Ok(response)
     }
 
-    fn visitor_page<B>(&self, request: &Request<B>, connection: &ConnectionContext) -> Response<Body> {
-        let headers = request.headers();
-        let peer = match self.admit(headers, connection, Instant::now()) {
+    /// The page for visitors, and what they ask for on it.
+    async fn visitor_page(
+        &self,
+        request: Request<Incoming>,
+        connection: &ConnectionContext,
+    ) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let is_form = head.method == Method::POST && self.erase.is_some();
+        if !is_form && !matches!(head.method, Method::GET | Method::HEAD) {
+            return response::method_not_allowed("GET, HEAD, POST");
+        }
+        let peer = match self.admit(&head.headers, connection, Instant::now()) {
             Ok(peer) => peer,
             Err(rejection) => return rejection.response(),
         };
-        let query = PageQuery::parse(request.uri().query().unwrap_or_default());
-        let preview = self.collector.preview(peer, headers, query.site.as_deref());
-        let visit = preview.map(|preview| {
+        let query = PageQuery::parse(head.uri.query().unwrap_or_default());
+        let visit = self.collector.preview(peer, &head.headers, query.site.as_deref()).map(|preview| {
             let code = self.collector.reference(&preview.subject());
-            ShownVisit { preview, code }
+            ShownVisit { preview, code, can_erase: self.erase.is_some() }
         });
-        visitor_page::respond(&query, headers, visit)
+        let erasure = match (&visit, is_form) {
+            (Some(visit), true) => {
+                let limits = (self.body_timeout, &self.body_permits);
+                match body::read(&head, &[FORM], body, limits).await {
+                    Ok(form) => Some(self.erase_visit(visit, &form).await),
+                    Err(rejection) => return rejection.response(),
+                }
+            }
+            _ => None,
+        };
+        visitor_page::respond(&query, &head.headers, visit.as_ref(), erasure)
+    }
+
+    /// The form has the code that the page showed to this browser. No other site can read it, so no other site can send the form.
+    async fn erase_visit(&self, visit: &ShownVisit, form: &[u8]) -> ErasureResult {
+        let code = form_urlencoded::parse(form).find(|(name, _)| name == "code");
+        if code.and_then(|(_, code)| code.parse().ok()) != Some(visit.code) {
+            return ErasureResult::OtherCode;
+        }
+        let Some(erase) = self.erase.clone() else { return ErasureResult::Failed };
+        let subject = visit.preview.subject();
+        let erased = tokio::task::spawn_blocking(move || erase(subject)).await;
+        if erased.unwrap_or(false) { ErasureResult::Accepted } else { ErasureResult::Failed }
     }
 
     /// Returns the holder of a sender's token, or `None` when the request has no token of ours.

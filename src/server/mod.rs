@@ -18,5 +18,5 @@ mod script;
 mod visitor_page;
 
 pub use collector::BeaconCollector;
-pub use handler::{PublicHandler, PublicOptions, X_FOOTFALL_ADDRESS, pixel_referer};
+pub use handler::{EraseVisitor, PublicHandler, PublicOptions, X_FOOTFALL_ADDRESS, pixel_referer};
 pub use refusal::RefusalReason;

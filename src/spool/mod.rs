@@ -18,7 +18,7 @@
 //! The files and their bytes are described in `docs/spool-format.md`. The protocols of several steps are described where they are
 //! carried out, each with what recovery does after a crash: sealing (`log::writer::thread`), beginning (`log::writer::begin`),
 //! shipping (`delivery::acknowledge`), quarantining (`log::recovery::quarantine_file`), splitting (`quarantine::split`),
-//! requeueing (`quarantine::requeue`), `quarantine::salvage`, `quarantine::discard` and `quarantine::expire`.
+//! requeueing (`quarantine::requeue`), `quarantine::salvage`, `quarantine::discard`, `quarantine::expire` and `quarantine::erase`.
 
 mod accounting;
 pub mod backup;
@@ -60,6 +60,7 @@ pub use log::segment::SegmentId;
 pub use log::writer::ack::Ack;
 pub use open::Recovered;
 pub use quarantine::discard::{DiscardOutcome, discard};
+pub(crate) use quarantine::erase::SpoolPlace;
 pub use quarantine::examine::{ExaminedSegment, RowColumns, examine};
 pub use quarantine::rebuild::DamagedRange;
 pub use quarantine::requeue::{RequeueOutcome, requeue};

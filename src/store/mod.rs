@@ -13,5 +13,6 @@ pub mod reconcile;
 pub mod schema;
 pub mod ship;
 pub(crate) mod sql;
+pub mod subject;
 
 pub use client::{Client, RowFormat};

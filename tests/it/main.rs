@@ -48,6 +48,7 @@ mod server;
 mod service;
 mod ship;
 mod spool;
+mod subjects;
 mod terminal;
 mod unit_file;
 mod visitor_page;

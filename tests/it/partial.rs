@@ -41,13 +41,13 @@ fn good_events_beside_bad_ones_are_stored_with_their_numbers_and_the_rest_is_acc
     );
     let answer = collector.beacon(&body).unwrap();
     assert_eq!(answer.status, 204, "{}", answer.text());
-    let dropped = "optout=0,bot=0,duplicate=0,malformed=3,foreign=1";
+    let dropped = "optout=0,bot=0,duplicate=0,malformed=3,foreign=1,blocked=0";
     assert_eq!(answer.header("x-footfall-dropped"), Some(dropped));
     let left_out = answer.header("x-footfall-left-out").unwrap();
     assert!(left_out.starts_with("e[6].u is on none of the site's hosts; w must be"), "{left_out}");
     // The same events once more are duplicates, under the same numbers.
     let again = collector.beacon(&body).unwrap();
-    let dropped = "optout=0,bot=0,duplicate=5,malformed=3,foreign=1";
+    let dropped = "optout=0,bot=0,duplicate=5,malformed=3,foreign=1,blocked=0";
     assert_eq!((again.status, again.header("x-footfall-dropped")), (204, Some(dropped)));
 
     collector.wait_for_events(5, PATIENCE);

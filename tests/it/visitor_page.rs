@@ -110,8 +110,10 @@ fn the_site_is_the_one_that_is_named_or_has_the_link_and_no_page_names_the_other
         assert!(page.contains("?site=") && !page.contains("portal") && !page.contains("nowhere"), "{page}");
         assert!(!page.contains("class=\"code\""), "{page}");
     }
-    let post = http::post(collector.listen, "/privacy?site=clinic", "", b"").unwrap();
-    assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD")));
+    let put =
+        http::exchange(collector.listen, b"PUT /privacy HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            .unwrap();
+    assert_eq!((put.status, put.header("allow")), (405, Some("GET, HEAD, POST")));
 }
 
 #[test]
@@ -183,4 +185,61 @@ fn what_a_visitor_withheld_by_withdrawing_the_consent_is_counted_and_nothing_els
     collector.wait_for_events(1, Duration::from_secs(90));
     let booked = "SELECT sum(events) FROM segments FINAL WHERE site = 'clinic' AND outcome = 'optout'";
     eventually("the number is booked", Duration::from_secs(30), || collector.store.number(booked) == 3);
+}
+
+#[test]
+fn a_visitor_erases_what_was_stored_today_and_nobody_else_s() {
+    let mut collector = Collector::new("[spool]\nseal_after = \"200ms\"\n");
+    collector.start();
+    let visitor = Visitor::new(CHROME);
+    let other = Visitor::new(FIREFOX);
+    let send = |visitor: &Visitor, page_load: u64| {
+        let headers = format!(
+            "Content-Type: text/plain\r\nX-Forwarded-For: {}\r\nUser-Agent: {}\r\n",
+            visitor.address, visitor.user_agent
+        );
+        http::post(collector.listen, "/b", &headers, good_beacon("clinic", page_load, 0, "/a").as_bytes())
+            .unwrap()
+    };
+    for page_load in 1..=3 {
+        assert_eq!(send(&visitor, page_load).status, 204);
+    }
+    assert_eq!(send(&other, 9).status, 204);
+    collector.wait_for_events(4, Duration::from_secs(90));
+    let ask = |visitor: &Visitor, code: &str| {
+        let headers = format!(
+            "Content-Type: application/x-www-form-urlencoded\r\nX-Forwarded-For: {}\r\nUser-Agent: {}\r\n",
+            visitor.address, visitor.user_agent
+        );
+        http::post(
+            collector.listen,
+            "/privacy?site=clinic&lang=en",
+            &headers,
+            format!("code={code}").as_bytes(),
+        )
+        .unwrap()
+    };
+    let code = visitor.code(&collector, "/privacy?site=clinic");
+    for (who, code) in
+        [(&visitor, "7KQ2-M9XD-R3TF"), (&other, &*code), (&visitor, ""), (&visitor, "%3Cscript%3E")]
+    {
+        let refused = ask(who, code);
+        assert_eq!(refused.status, 403, "{code}");
+        assert!(refused.text().contains("Nothing was erased") && !refused.text().contains("<script"));
+    }
+    let accepted = ask(&visitor, &code);
+    assert!(accepted.status == 202 && accepted.text().contains("is being erased"), "{}", accepted.text());
+    let left = || collector.store.number("SELECT count() FROM events");
+    eventually("the visitor's rows are gone", Duration::from_secs(90), || left() == 1);
+    let dropped = send(&visitor, 4);
+    assert!(
+        dropped.header("x-footfall-dropped").is_some_and(|text| text.contains("blocked=1")),
+        "{dropped:?}"
+    );
+    assert_eq!(send(&other, 10).status, 204);
+    eventually("others are stored", Duration::from_secs(90), || left() == 2);
+    let verified = collector.command(&["verify"]);
+    assert!(verified.status.success(), "{verified:?}");
+    let acts = "SELECT count() FROM audit WHERE detail LIKE '%the visitor%'";
+    eventually("the audit has it", Duration::from_secs(90), || collector.store.number(acts) >= 1);
 }

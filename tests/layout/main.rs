@@ -20,6 +20,7 @@ const STEPS: &[&[&str]] = &[
     &["main", "command"],
     &["app"],
     &["operator", "server", "demo"],
+    &["subject"],
     &["report", "transport", "ingest"],
     &["store", "enrich"],
     &["spool", "access", "privacy"],

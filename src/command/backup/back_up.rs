@@ -2,7 +2,7 @@
 //!
 //! 1. Copy the spool.
 //! 2. Have the store back up its tables, and move them to `TO`.
-//! 3. Copy the configuration, the tokens and the noise key.
+//! 3. Copy the configuration, the tokens, the requests of visitors and the noise key.
 //! 4. Sync all of it, and write the list of what there is.
 //!
 //! An event that was acknowledged before step 1 is in the copied spool, or was shipped before and is in the tables. One that was shipped
@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use crate::app::{self, ExitError};
 use crate::command::arguments::CommonArguments;
 use crate::command::backup::manifest::{Manifest, StoreCopy};
-use crate::command::backup::{CONFIGURATION, NOISE_KEY, SPOOL, STORE, TOKENS, place};
+use crate::command::backup::{CONFIGURATION, NOISE_KEY, PRIVATE, SPOOL, STORE, place};
 use crate::config::{Config, StoreConfig};
 use crate::spool;
 use crate::store::Client;
@@ -143,7 +143,7 @@ async fn save_tables_of(
     Ok(backup::record(&client, "backup made", &detail).await?)
 }
 
-/// Copies the configuration's file, the tokens and the noise key. Returns the copies.
+/// Copies the configuration's file, the tokens, the requests of visitors and the noise key. Returns the copies.
 fn copy_settings(config: &Config, common: &CommonArguments, to: &Path) -> io::Result<Vec<PathBuf>> {
     let mut copied = Vec::new();
     if let Some(file) = common.config_file() {
@@ -152,7 +152,8 @@ fn copy_settings(config: &Config, common: &CommonArguments, to: &Path) -> io::Re
         fs::write(to.join(&copy), fs::read(file)?)?;
         copied.push(copy);
     }
-    for (file, copy) in [(config.data.join(TOKENS), TOKENS), (NoiseKey::path(config), NOISE_KEY)] {
+    let private = PRIVATE.map(|name| (config.data.join(name), name));
+    for (file, copy) in private.into_iter().chain([(NoiseKey::path(config), NOISE_KEY)]) {
         // The copy has the permissions of the file.
         match fs::copy(file, to.join(copy)) {
             Ok(_) => copied.push(PathBuf::from(copy)),

@@ -5,6 +5,7 @@
 //! TO/configuration/         the configuration file
 //! TO/tokens.json            names, roles and fingerprints of tokens
 //! TO/noise.key              the noise key of published figures
+//! TO/subjects.json          requests of visitors
 //! TO/spool/                 segments that wait to be shipped, and the quarantine
 //! TO/store/                 the tables, as ClickHouse's BACKUP writes them
 //! ```
@@ -26,3 +27,6 @@ const STORE: &str = "store";
 const CONFIGURATION: &str = "configuration";
 const TOKENS: &str = "tokens.json";
 const NOISE_KEY: &str = "noise.key";
+const SUBJECTS: &str = crate::subject::REQUEST_FILE;
+/// Private files of the data directory that are copied and restored as they are.
+const PRIVATE: [&str; 2] = [TOKENS, SUBJECTS];

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::app::{self, ExitError};
 use crate::command::arguments::CommonArguments;
 use crate::command::backup::manifest::{Manifest, StoreCopy};
-use crate::command::backup::{CONFIGURATION, NOISE_KEY, SPOOL, STORE, TOKENS, place};
+use crate::command::backup::{CONFIGURATION, NOISE_KEY, PRIVATE, SPOOL, STORE, place};
 use crate::config::{Config, StoreConfig};
 use crate::secret::private_file;
 use crate::spool::{self, SegmentId, SpoolSegment};
@@ -47,8 +47,10 @@ pub(crate) fn run(arguments: &RestoreArguments, common: &CommonArguments) -> Res
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (stored, left_out) = runtime.block_on(restore_tables(&config, from, &manifest, &segments))?;
     spool::backup::install(&from.join(SPOOL), &config.data.join(spool::DIRECTORY), &left_out)?;
-    if let Ok(tokens) = fs::read_to_string(from.join(TOKENS)) {
-        private_file::lock(&config.data.join(TOKENS))?.replace(&tokens)?;
+    for name in PRIVATE {
+        if let Ok(text) = fs::read_to_string(from.join(name)) {
+            private_file::lock(&config.data.join(name))?.replace(&text)?;
+        }
     }
     if let Some(noise_key) = noise_key {
         noise_key.keep(&NoiseKey::path(&config))?;

@@ -83,6 +83,7 @@ fn why_dropped(reason: &str) -> &'static str {
         Some(DropReason::Bot) => "as the site's `drop_bots` has it",
         Some(DropReason::Duplicate) => "because it was stored before",
         Some(DropReason::Foreign) => "because its page is on none of the site's `hosts`",
+        Some(DropReason::Blocked) => "because the visitor is blocked",
         Some(DropReason::Malformed) | None => "because it cannot be read",
     }
 }

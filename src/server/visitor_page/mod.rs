@@ -53,24 +53,72 @@ impl PageQuery {
 pub(super) struct ShownVisit {
     pub(super) preview: VisitPreview,
     pub(super) code: ReferenceCode,
+    /// Whether the page offers to erase the rows of the day.
+    pub(super) can_erase: bool,
+}
+
+/// What became of a visitor's wish to have the rows of the day erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ErasureResult {
+    Accepted,
+    /// The form does not come from this browser's page of today.
+    OtherCode,
+    Failed,
+}
+
+impl ErasureResult {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::Accepted => StatusCode::ACCEPTED,
+            Self::OtherCode => StatusCode::FORBIDDEN,
+            Self::Failed => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn text(self, language: Language) -> &'static str {
+        language.of(match self {
+            Self::Accepted => [
+                "What was stored today from this browser is being erased. It leaves every report within minutes, and until midnight nothing new is stored. Refuse below if it should stay so tomorrow.",
+                "То, что записано сегодня из этого браузера, стирается. Через несколько минут этого не будет ни в одном отчёте, и до полуночи ничего нового не запишется. Чтобы так было и завтра, откажитесь ниже.",
+            ],
+            Self::OtherCode => [
+                "Nothing was erased: the page was opened with another browser, in another network, or yesterday. Try again now.",
+                "Ничего не стёрто: страница была открыта в другом браузере, в другой сети или вчера. Попробуйте ещё раз.",
+            ],
+            Self::Failed => [
+                "Nothing was erased, because of a fault. Try again later, or send your code to the site's owner.",
+                "Из-за сбоя ничего не стёрто. Попробуйте позже или сообщите свой код владельцу сайта.",
+            ],
+        })
+    }
 }
 
 /// The page for a visit; without one, how to find the page of a site.
-pub(super) fn respond(query: &PageQuery, headers: &HeaderMap, visit: Option<ShownVisit>) -> Response<Body> {
+pub(super) fn respond(
+    query: &PageQuery,
+    headers: &HeaderMap,
+    visit: Option<&ShownVisit>,
+    erasure: Option<ErasureResult>,
+) -> Response<Body> {
     let language = Language::choose(query.lang.as_deref(), headers);
-    let site_parameter = match &visit {
+    let site_parameter = match visit {
         // Ids of sites need no encoding.
         Some(visit) => format!("site={}&", visit.preview.site.id),
         None => String::new(),
     };
-    let status = if visit.is_none() && query.site.is_some() { StatusCode::NOT_FOUND } else { StatusCode::OK };
+    let status = match erasure {
+        Some(result) => result.status(),
+        None if visit.is_none() && query.site.is_some() => StatusCode::NOT_FOUND,
+        None => StatusCode::OK,
+    };
     let page = Page {
         lang: language.code(),
         ru: language == Language::Russian,
         title: language.of(["What is stored of your visit", "Что хранится о вашем посещении"]),
         style: STYLE,
         site_parameter,
-        visit: visit.as_ref().map(|visit| VisitTexts::new(visit, language)),
+        visit: visit.map(|visit| VisitTexts::new(visit, language)),
+        erasure: erasure.map(|result| result.text(language)),
     };
     let html = page.render().expect("writing to a string does not fail");
     let mut response = response::with_body(status, &HTML, html);
@@ -108,6 +156,8 @@ struct Page<'a> {
     /// `site=…&`, or nothing.
     site_parameter: String,
     visit: Option<VisitTexts<'a>>,
+    /// What became of the visitor's wish.
+    erasure: Option<&'static str>,
 }
 
 struct VisitTexts<'a> {
@@ -120,6 +170,7 @@ struct VisitTexts<'a> {
     /// Where the links that refuse lead.
     origin: Option<String>,
     code: ReferenceCode,
+    can_erase: bool,
 }
 
 impl<'a> VisitTexts<'a> {
@@ -134,6 +185,7 @@ impl<'a> VisitTexts<'a> {
             policy_url: preview.site.policy_url.as_deref(),
             origin: preview.origin.clone().or_else(|| front_page(&preview.site)),
             code: visit.code,
+            can_erase: visit.can_erase,
         }
     }
 }
@@ -192,7 +244,7 @@ mod tests {
     #[test]
     fn an_unknown_site_is_not_found() {
         let headers = HeaderMap::new();
-        assert_eq!(respond(&PageQuery::parse("site=nowhere"), &headers, None).status(), 404);
-        assert_eq!(respond(&PageQuery::default(), &headers, None).status(), 200);
+        assert_eq!(respond(&PageQuery::parse("site=nowhere"), &headers, None, None).status(), 404);
+        assert_eq!(respond(&PageQuery::default(), &headers, None, None).status(), 200);
     }
 }

@@ -95,6 +95,10 @@ impl DeliveryQueue {
         replaced
     }
 
+    pub(crate) fn all_created_after(&self, moment: i64) -> bool {
+        self.segments.lock().iter().all(|segment| segment.created > moment)
+    }
+
     pub(crate) fn remove(&self, id: SegmentId) {
         self.segments.lock().retain(|other| other.id != id);
     }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::spool::Spool;
+use crate::spool::log::account::SealTotals;
 use crate::spool::log::error::SpoolError;
+use crate::spool::log::files::{REQUEUE, segment_ids_if_any};
 use crate::spool::log::state::now_ms;
 use crate::spool::log::writer::space::reserve;
 
@@ -39,6 +41,25 @@ impl Spool {
         let state = &self.log.state;
         let space = state.disk.space(&state.directory).ok()?;
         Some(SpoolSpace { free: space.free, reserve: reserve(state.limits.reserve, space) })
+    }
+
+    /// Whether no row waits that was synced before `moment` (Unix ms). Requeued segments count.
+    ///
+    /// # Errors
+    /// When the directory of requeued segments cannot be read.
+    pub(crate) fn has_shipped_until(&self, moment: i64) -> Result<bool, SpoolError> {
+        let state = &self.log.state;
+        // First, because a requeued segment passes from there into the queue.
+        if !segment_ids_if_any(&*state.disk, &state.directory.join(REQUEUE))?.is_empty()
+            || !self.pending_requeues.lock().is_empty()
+            || !self.installed_parts.lock().is_empty()
+        {
+            return Ok(false);
+        }
+        // Held until the queue is read, as in `status`.
+        let active = state.active.lock();
+        let is_active = active.totals != SealTotals::default() && active.created <= moment;
+        Ok(!is_active && self.queue.all_created_after(moment))
     }
 
     pub fn status(&self) -> SpoolStatus {

@@ -1,9 +1,10 @@
 //! Segments that cannot be shipped: they are quarantined, split, requeued, salvaged, discarded, or expire.
 //!
-//! The commands work beside a running collector. Only [`discard`](discard::discard) and [`expire`] delete rows, and each leaves a
-//! tombstone.
+//! The commands work beside a running collector. Only [`discard`](discard::discard), [`expire`] and [`erase`] delete rows, and each leaves
+//! a tombstone.
 
 pub(crate) mod discard;
+pub(crate) mod erase;
 pub(crate) mod examine;
 mod expire;
 mod lock;

@@ -20,6 +20,19 @@ pub(crate) const SPLIT: &str = ".split";
 /// Stands between a segment's name and a day in the name of a tombstone of expired events.
 const EXPIRED: &str = ".expired-";
 
+/// Stands between a segment's name and a request in the name of a tombstone of erased events.
+const ERASED: &str = ".erased-";
+
+/// The tombstone of a segment's events that were erased on a visitor's request. The audit has the request itself.
+pub(crate) fn erased_name(id: SegmentId, request: &str) -> String {
+    format!("{id}{ERASED}{request}{TOMBSTONE}")
+}
+
+/// Whether a name is one of [`erased_name`], without its ending.
+pub(crate) fn is_erased_name(name: &str) -> bool {
+    name.split_once(ERASED).is_some_and(|(id, _)| SegmentId::parse(id).is_some())
+}
+
 /// Name, without its ending, of the tombstone of a segment's events that might be kept until `day`.
 pub(crate) fn expired_name(id: SegmentId, day: u16) -> String {
     format!("{id}{EXPIRED}{}", day_text(day))

@@ -6,6 +6,7 @@
 //! | `NAME.tombstone` | the same, once it is in the audit |
 //! | `NAME.expired-DAY.tombstone.pending` | events of a segment whose retention ended on `DAY`; not in the audit yet |
 //! | `NAME.expired-DAY.tombstone` | the same, once it is in the audit |
+//! | `NAME.erased-REQUEST.tombstone` | events of a segment that were erased on a visitor's request |
 //! | `NAME.salvaged.tombstone` | what a salvaged segment held beside its whole frames, until it is discarded |
 
 use std::collections::BTreeSet;
@@ -14,7 +15,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::names::{PENDING_TOMBSTONE, SALVAGED_TOMBSTONE, TOMBSTONE, expired_name, parse_expired_name};
+use super::names::{
+    PENDING_TOMBSTONE, SALVAGED_TOMBSTONE, TOMBSTONE, expired_name, is_erased_name, parse_expired_name,
+};
 use crate::spool::accounting::contents::SegmentContents;
 use crate::spool::accounting::counts::{DayCounts, SegmentCounts};
 use crate::spool::log::disk::Disk;
@@ -187,7 +190,9 @@ pub(crate) fn discarded_counts(disk: &dyn Disk, directory: &Path) -> Vec<Segment
     let quarantine = directory.join(QUARANTINE);
     let is_discarded = |file: &&String| {
         let name = file.strip_suffix(PENDING_TOMBSTONE).or_else(|| file.strip_suffix(TOMBSTONE));
-        name.is_some_and(|name| SegmentId::parse(name).is_some() || parse_expired_name(name).is_some())
+        name.is_some_and(|name| {
+            SegmentId::parse(name).is_some() || parse_expired_name(name).is_some() || is_erased_name(name)
+        })
     };
     let files = disk.list(&quarantine).unwrap_or_default();
     let tombstones = files.iter().filter(is_discarded);

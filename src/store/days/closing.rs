@@ -45,11 +45,11 @@ pub struct Closed {
 
 #[derive(Clone)]
 pub struct DayCloser {
-    tables: Tables,
-    calendar: Calendar,
-    zone: String,
-    lease: Lease,
-    publisher: Option<Publisher>,
+    pub(super) tables: Tables,
+    pub(super) calendar: Calendar,
+    pub(super) zone: String,
+    pub(super) lease: Lease,
+    pub(super) publisher: Option<Publisher>,
 }
 
 impl DayCloser {
@@ -160,7 +160,7 @@ impl DayCloser {
     }
 
     /// Returns how many of the day's events had duplicates.
-    async fn close(&self, day: &Day, rows: u64) -> Result<u64, CloseDayError> {
+    pub(super) async fn close(&self, day: &Day, rows: u64) -> Result<u64, CloseDayError> {
         let whole = Interval { since: day.starts, until: day.ends, rows };
         let removed = duplicates::remove(&self.tables, whole).await?;
         // Before the visits are computed: events that arrive in between change the number, and the day is due again.

@@ -16,10 +16,11 @@ mod pause;
 mod publish;
 mod tables;
 
-pub use again::compute_again;
+pub use again::make_due;
 pub use closing::{Closed, DayCloser};
 pub use noise_key::{NoiseKey, NoiseKeyError};
 pub use open_days::OpenDays;
 pub use pause::while_no_day_is_closed;
 pub use publish::Publisher;
 pub use tables::CloseDayError;
+pub(in crate::store) use tables::Tables;

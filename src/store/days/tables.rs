@@ -21,16 +21,16 @@ pub enum CloseDayError {
 
 /// The tables that days change, on one server or on a cluster.
 #[derive(Clone)]
-pub(super) struct Tables {
+pub(in crate::store) struct Tables {
     client: Client,
 }
 
 impl Tables {
-    pub(super) fn new(client: Client) -> Self {
+    pub(in crate::store) fn new(client: Client) -> Self {
         Self { client }
     }
 
-    pub(super) fn client(&self) -> &Client {
+    pub(in crate::store) fn client(&self) -> &Client {
         &self.client
     }
 
@@ -39,24 +39,24 @@ impl Tables {
     }
 
     /// A table or view with its database.
-    pub(super) fn qualified(&self, name: &str) -> String {
+    pub(in crate::store) fn qualified(&self, name: &str) -> String {
         format!("{}.{name}", self.database())
     }
 
     /// The name of a sharded table in a statement that changes its rows on every shard.
-    pub(super) fn local(&self, table: &str) -> String {
+    pub(in crate::store) fn local(&self, table: &str) -> String {
         self.client.local(table)
     }
 
     /// The columns that `visits_stored` or `daily_stored` has besides the generation, separated by commas.
-    pub(super) fn columns(table: &str) -> String {
+    pub(in crate::store) fn columns(table: &str) -> String {
         let columns = schema::columns(table).into_iter().map(|column| column.name);
         let own = columns.filter(|name| !["generation", "is_open"].contains(&name.as_str()));
         own.map(|name| sql::identifier(&name)).collect::<Vec<_>>().join(", ")
     }
 
     /// A query that each shard runs on its own rows.
-    pub(super) fn on_each_shard(&self, select: String) -> String {
+    pub(in crate::store) fn on_each_shard(&self, select: String) -> String {
         match self.client.cluster() {
             None => select,
             Some(cluster) => format!("SELECT * FROM cluster({}, view({select}))", sql::string(cluster)),
@@ -64,7 +64,11 @@ impl Tables {
     }
 
     /// On a cluster it returns when all shards have run the statement.
-    pub(super) async fn run(&self, sql: &str, parameters: &[(&str, &str)]) -> Result<(), CloseDayError> {
+    pub(in crate::store) async fn run(
+        &self,
+        sql: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<(), CloseDayError> {
         self.run_long(sql, parameters, "262144").await
     }
 
@@ -79,7 +83,7 @@ impl Tables {
     }
 
     /// Runs a statement whose text has at most `max_query` bytes.
-    pub(super) async fn run_long(
+    pub(in crate::store) async fn run_long(
         &self,
         sql: &str,
         parameters: &[(&str, &str)],
@@ -98,6 +102,6 @@ impl Tables {
 }
 
 /// A Unix time in seconds as a `DateTime('UTC')`.
-pub(super) fn moment(second: i64) -> String {
+pub(in crate::store) fn moment(second: i64) -> String {
     format!("toDateTime({second}, 'UTC')")
 }

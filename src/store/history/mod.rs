@@ -23,7 +23,7 @@ mod suggest;
 use std::collections::BTreeSet;
 
 use crate::config::{PathTemplates, Site, is_own};
-use crate::store::days::{CloseDayError, compute_again, while_no_day_is_closed};
+use crate::store::days::{CloseDayError, make_due, while_no_day_is_closed};
 use crate::store::{Client, sql};
 
 use replacement::Replacement;
@@ -101,7 +101,7 @@ pub async fn apply(
             audit(client, site, month, events).await?;
             note_days(client, &days).await?;
             change_events(client, &replacement.mutation(&client.local("events"), month)).await?;
-            compute_again(client, &days).await?;
+            make_due(client, &days).await?;
             note_days(client, &[]).await?;
             report(month, events);
             change.events += events;
@@ -123,7 +123,7 @@ async fn finish_interrupted(client: &Client) -> Result<bool, HistoryError> {
     // The store goes on with a mutation by itself. It runs them in order, so this one waits for those before it.
     let nothing = format!("ALTER TABLE {} UPDATE path = path WHERE 0", client.local("events"));
     change_events(client, &nothing).await?;
-    compute_again(client, &days).await?;
+    make_due(client, &days).await?;
     note_days(client, &[]).await?;
     Ok(true)
 }

@@ -63,13 +63,13 @@ pub(super) async fn outcome_counts(
     Ok(counts)
 }
 
-/// The rows of `removed_events` within their retention, counted by day and site.
+/// The events of `removed_events` within their retention, summed by day and site.
 pub(super) async fn removed_events(
     client: &Client,
     days: &RangeInclusive<u16>,
     today: u16,
 ) -> Result<BTreeMap<DaySite, u64>, ReconcileError> {
-    let sql = "SELECT toUInt16(day), toString(site), count() FROM removed_events FINAL \
+    let sql = "SELECT toUInt16(day), toString(site), sum(events) FROM removed_events FINAL \
                WHERE toUInt16(day) BETWEEN {first:UInt16} AND {last:UInt16} AND toUInt16(expires) >= {today:UInt16} \
                GROUP BY day, site";
     by_day_and_site(query(client, sql, days, today)).await
@@ -106,7 +106,7 @@ pub(super) async fn segment_differences(
              FROM segments FINAL WHERE toUInt16(day) = {{first:UInt16}} AND outcome = '{STORED}' \
              AND toUInt16(expires) >= {{today:UInt16}} \
              UNION ALL \
-             SELECT collector, segment, site, -1 AS shipped, toUInt64(0) AS stored, toUInt64(0) AS distinct, toUInt32(0) AS last \
+             SELECT collector, segment, site, -toInt64(events) AS shipped, toUInt64(0) AS stored, toUInt64(0) AS distinct, toUInt32(0) AS last \
              FROM removed_events FINAL WHERE toUInt16(day) = {{first:UInt16}} AND toUInt16(expires) >= {{today:UInt16}} \
              UNION ALL \
              SELECT collector, segment, site, toInt64(0) AS shipped, count() AS stored, uniqExact(event_id) AS distinct, \

@@ -61,7 +61,7 @@ impl Fake {
             b"unknown" => Err(IngestError::UnknownSite.into()),
             b"foreign" => Err(RefusedBeacon { cause: IngestError::ForeignPage, site: Some("clinic".into()) }),
             b"full" => Err(IngestError::Unavailable.into()),
-            b"bot" => Ok(Accepted { dropped: [0, 3, 0, 0, 0], ..Accepted::default() }),
+            b"bot" => Ok(Accepted { dropped: [0, 3, 0, 0, 0, 0], ..Accepted::default() }),
             b"wait" => {
                 self.release.acquire().await.unwrap().forget();
                 Ok(Accepted { stored: 1, ..Accepted::default() })
@@ -160,7 +160,7 @@ impl TestServer {
         });
         let recorder = PrometheusBuilder::new().build_recorder();
         let server = metrics::with_local_recorder(&recorder, || {
-            let handler = PublicHandler::new(options.public, &Sites::new([site]), fake.clone());
+            let handler = PublicHandler::new(options.public, &Sites::new([site]), fake.clone(), None);
             Server::start(options.transport, handler).unwrap()
         });
         let metrics = recorder.handle();

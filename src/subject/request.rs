@@ -1,0 +1,165 @@
+//! A request: what is asked, of whom, by whom and on what ground, and what became of it.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::event::names;
+use crate::privacy::SubjectScope;
+
+names! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum SubjectAction {
+        /// Move the events out of reports, and store no new ones.
+        Block => "block",
+        /// Bring them back.
+        Unblock => "unblock",
+        Erase => "erase",
+        Export => "export",
+    }
+}
+
+impl SubjectAction {
+    /// What the audit says once it is done.
+    pub(super) fn done(self) -> &'static str {
+        match self {
+            Self::Block => "subject blocked",
+            Self::Unblock => "subject unblocked",
+            Self::Erase => "subject erased",
+            Self::Export => "subject exported",
+        }
+    }
+}
+
+names! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum RequestState {
+        /// It is being carried out, or waits for the store.
+        Open => "open",
+        /// A block: done, and new events are not stored.
+        InForce => "in force",
+        /// Nothing is left to do. The request names nobody any more.
+        Done => "done",
+    }
+}
+
+/// Why something is done, and for whom.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ground {
+    /// The reason, in words or as the number of a letter.
+    pub ground: String,
+    /// The person who does it.
+    pub operator: String,
+    /// The state body that asked (5.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
+    /// The number of its request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+}
+
+/// A request as its file has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SubjectRequest {
+    pub id: String,
+    pub action: SubjectAction,
+    pub state: RequestState,
+    pub site: String,
+    /// `None` when it is done: nobody can be linked with it any more.
+    pub(super) scope: Option<SubjectScope>,
+    #[serde(flatten)]
+    pub ground: Ground,
+    pub accepted: String,
+    pub done: Option<String>,
+    /// Days whose figures must be computed again. They are known before the first row is changed.
+    pub(super) days: BTreeSet<Date>,
+    /// Events that were changed so far, in the store and in the quarantine.
+    pub events: u64,
+    pub(super) quarantined_events: u64,
+    /// Those of `events` that belong to an earlier completion: a block is carried out again when events arrive late.
+    pub(super) completed_events: u64,
+    /// The search that proves it, once it is done.
+    pub(super) search: Value,
+    /// Why the last attempt did not complete it.
+    pub(super) waits_for: Option<String>,
+}
+
+impl SubjectRequest {
+    pub(super) fn is_open(&self) -> bool {
+        self.state == RequestState::Open
+    }
+
+    /// Whether no new events of its scope may be stored.
+    pub(super) fn blocks(&self) -> bool {
+        match self.action {
+            SubjectAction::Block => self.state != RequestState::Done,
+            // Events that came meanwhile would make it endless.
+            SubjectAction::Erase => self.is_open(),
+            SubjectAction::Unblock | SubjectAction::Export => false,
+        }
+    }
+
+    /// Ends it, and forgets whom it named.
+    pub(super) fn close(&mut self, now: String) {
+        self.state = RequestState::Done;
+        self.done.get_or_insert(now);
+        self.scope = None;
+        self.waits_for = None;
+    }
+
+    /// For the operator. It names no pseudonym of a request that is done.
+    pub fn shown(&self) -> Value {
+        let mut shown = json!({
+            "request": self.id,
+            "action": self.action.name(),
+            "state": self.state.name(),
+            "site": self.site,
+            "ground": self.ground.ground,
+            "operator": self.ground.operator,
+            "accepted": self.accepted,
+            "done": self.done,
+            "events": self.events,
+            "quarantined_events": self.quarantined_events,
+            "days": self.days,
+        });
+        let optional = [
+            ("authority", self.ground.authority.clone().map(Value::from)),
+            ("number", self.ground.number.clone().map(Value::from)),
+            ("waits_for", self.waits_for.clone().map(Value::from)),
+            ("search", Some(self.search.clone()).filter(|search| !search.is_null())),
+            ("scope", self.scope.as_ref().map(scope_shown)),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                shown[name] = value;
+            }
+        }
+        shown
+    }
+
+    /// The row of the audit. It has no pseudonym.
+    pub(super) fn audited(&self) -> Value {
+        let mut detail = self.shown();
+        for name in ["scope", "waits_for", "state", "done"] {
+            detail.as_object_mut().expect("an object").remove(name);
+        }
+        detail
+    }
+}
+
+/// A scope as JSON. A pseudonym is a text, because a reader of JSON may round numbers of 64 bits.
+pub(super) fn scope_shown(scope: &SubjectScope) -> Value {
+    match scope {
+        SubjectScope::Visitor(subject) => {
+            json!({ "by": "visitor", "epoch": subject.epoch, "visitor": subject.visitor.to_string() })
+        }
+        // The value may be personal.
+        SubjectScope::Cookie { name, .. } => json!({ "by": "cookie", "name": name }),
+        SubjectScope::Site { site } => json!({ "by": "site", "site": site }),
+    }
+}
