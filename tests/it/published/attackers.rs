@@ -216,8 +216,8 @@ async fn late_rows_erasures_and_another_k_tell_nothing() {
 /// One visitor of four comes late alone, the others among others. Both are erased afterwards.
 fn is_of_group(place: usize, what: &str) -> bool {
     match what {
-        ALONE => place % 4 == 0,
-        AMONG_OTHERS => place % 4 != 0,
+        ALONE => place.is_multiple_of(4),
+        AMONG_OTHERS => !place.is_multiple_of(4),
         _ => true,
     }
 }
