@@ -17,8 +17,8 @@ use super::{Person, World, principal};
 
 /// Facts of the second half are attacked, those of the first are the attacker's own, to learn from.
 const ATTACKED: usize = 200;
-/// Most of [`ATTACKED`] facts that an attacker may be right about.
-const MOST_RIGHT: usize = 120;
+/// Most guesses that may be right, in %.
+const MOST_RIGHT: f64 = 60.0;
 
 /// Selects the facts, with a number for each test.
 fn seed(test: u64) -> u64 {
@@ -38,11 +38,13 @@ async fn closed(facts: &[Fact]) -> World {
     world
 }
 
-/// How often guesses are right. Where there is no guess, a coin decides.
-fn right(facts: &[Fact], guesses: &[Option<bool>], coin: &mut Random) -> usize {
-    let is_right =
-        |(fact, guess): &(&Fact, &Option<bool>)| guess.unwrap_or_else(|| coin.is(50)) == fact.is_true;
-    facts.iter().zip(guesses).filter(is_right).count()
+/// How many guesses are right, in %. Where there is no guess, a coin decides, which is right in half of the cases.
+fn percent_right(facts: &[Fact], guesses: &[Option<bool>]) -> f64 {
+    let points = |(fact, guess): (&Fact, &Option<bool>)| match guess {
+        Some(guess) => f64::from(u8::from(*guess == fact.is_true)),
+        None => 0.5,
+    };
+    100.0 * facts.iter().zip(guesses).map(points).sum::<f64>() / guesses.len() as f64
 }
 
 fn percent(right: usize, all: usize) -> f64 {
@@ -62,17 +64,16 @@ async fn an_attacker_who_knows_the_day_the_country_and_the_browser_does_no_bette
     println!(
         "right in %: a viewer about {ATTACKED} facts, and an analyst, whose reports fold rows of few visitors, about {by_analyst}"
     );
-    let mut worst = 0;
+    let mut worst = 0.0_f64;
     for (name, guesses) in &protected {
-        let found = right(attacked, guesses, &mut Random(2));
-        worst = worst.max(found);
+        worst = worst.max(percent_right(attacked, guesses));
         let text = |guesses: &Guesses| {
-            let found = percent(right(&attacked[..guesses.len()], guesses, &mut Random(2)), guesses.len());
+            let found = percent_right(attacked, guesses);
             format!("{found:5.1} ({} guesses)", guesses.iter().flatten().count())
         };
         println!("{name:40} {:22} {}", text(guesses), exact.get(name).map_or(String::new(), text));
     }
-    assert!(worst <= MOST_RIGHT, "{worst} of {ATTACKED}");
+    assert!(worst <= MOST_RIGHT, "{worst} %");
 }
 
 /// Whether nothing is left out to save time.
@@ -203,11 +204,11 @@ async fn late_rows_erasures_and_another_k_tell_nothing() {
             let guess =
                 |place: &usize| compare(&before[role][*place], &after[role][*place], &attacked[*place], what);
             let guesses: Guesses = group.iter().map(guess).collect();
-            (percent(right(&facts, &guesses, &mut Random(4)), facts.len()), guesses.iter().flatten().count())
+            (percent_right(&facts, &guesses), guesses.iter().flatten().count())
         });
         let text = found.map(|(right, guesses)| format!("{right:5.1} ({guesses} guesses)"));
         println!("{what:50} {:22} {}", text[0], text[1]);
-        assert!(found[0].0 <= percent(MOST_RIGHT, ATTACKED), "{what}: {found:?}");
+        assert!(found[0].0 <= MOST_RIGHT, "{what}: {found:?}");
         before = after;
     }
 }
@@ -215,8 +216,8 @@ async fn late_rows_erasures_and_another_k_tell_nothing() {
 /// One visitor of four comes late alone, the others among others. Both are erased afterwards.
 fn is_of_group(place: usize, what: &str) -> bool {
     match what {
-        ALONE => place % 4 == 0,
-        AMONG_OTHERS => place % 4 != 0,
+        ALONE => place.is_multiple_of(4),
+        AMONG_OTHERS => !place.is_multiple_of(4),
         _ => true,
     }
 }

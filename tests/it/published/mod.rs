@@ -165,7 +165,7 @@ pub fn seed() -> u64 {
 }
 
 fn private_file(path: &Path, text: &str) {
-    let mut file = File::options().write(true).create(true).mode(0o600).open(path).unwrap();
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path).unwrap();
     file.write_all(text.as_bytes()).unwrap();
 }
 
