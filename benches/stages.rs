@@ -27,6 +27,7 @@ fn site() -> Site {
         drop_bots: DropBots::default(),
         paths: Default::default(),
         signatures: Default::default(),
+        policy_url: None,
     }
 }
 

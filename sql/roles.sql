@@ -5,6 +5,7 @@
 -- statement. For a person, create a user with another name and grant a role to it:
 --   CREATE USER anna IDENTIFIED WITH sha256_password BY '…' SETTINGS PROFILE 'footfall_reading' DEFAULT ROLE footfall_analyst
 --   GRANT footfall_analyst TO anna
+-- A person who may see one site alone: docs/operations/access.md ("People of one site").
 -- A user must not have the name of a role, because `GRANT … TO name` would then mean the user.
 --
 -- The embedded store has a user for each role, with the role's name. src/store/embedded/roles.rs makes them from this file, without the
@@ -108,14 +109,21 @@ GRANT SELECT ON footfall.visits_stored_local TO footfall_analyst;
 -- cluster:
 GRANT SELECT ON footfall.daily_stored_local TO footfall_analyst;
 
--- The viewer reads published figures. There are none yet.
+-- The viewer reads published figures alone (docs/privacy.md). The view reads its tables with the rights of the collector.
 CREATE ROLE IF NOT EXISTS footfall_viewer SETTINGS PROFILE 'footfall_reading';
+GRANT SELECT ON footfall.daily_published TO footfall_viewer, footfall_analyst;
 
 -- The SRE reads errors, failed resources, missing pages and loading times without pseudonyms, the counts of collectors, and the state of
--- the store. It reads neither the audit nor the texts of other users' statements and errors, because they may quote rows.
+-- the store, and of the audience published figures. It reads neither the audit nor the texts of other users' statements and errors, because
+-- they may quote rows.
 CREATE ROLE IF NOT EXISTS footfall_sre SETTINGS PROFILE 'footfall_reading';
 GRANT SELECT(time, received, expires, site, host, path, kind, name, policy, browser, browser_version, engine, os, os_version, device, bot, bot_category, spoofed, data_centre, country, asn, network, ip_version, error_message, error_source, error_line, error_column, error_stack, error_group, lcp_ms, inp_ms, cls, fcp_ms, ttfb_ms, dns_ms, connect_ms, tls_ms, load_ms) ON footfall.events TO footfall_sre;
 CREATE ROW POLICY IF NOT EXISTS footfall_sre ON footfall.events USING kind IN ('error', 'resource', 'vitals', 'missing') TO footfall_sre;
+-- cluster: the shards' table
+GRANT SELECT(time, received, expires, site, host, path, kind, name, policy, browser, browser_version, engine, os, os_version, device, bot, bot_category, spoofed, data_centre, country, asn, network, ip_version, error_message, error_source, error_line, error_column, error_stack, error_group, lcp_ms, inp_ms, cls, fcp_ms, ttfb_ms, dns_ms, connect_ms, tls_ms, load_ms) ON footfall.events_local TO footfall_sre;
+-- cluster: without it the rows of the shards' table would be open to the role
+CREATE ROW POLICY IF NOT EXISTS footfall_sre ON footfall.events_local USING kind IN ('error', 'resource', 'vitals', 'missing') TO footfall_sre;
+GRANT SELECT ON footfall.daily_published TO footfall_sre;
 GRANT SELECT ON footfall.segments TO footfall_sre;
 GRANT SELECT(day, site, collector, segment, reason, expires) ON footfall.removed_events TO footfall_sre;
 GRANT SELECT ON footfall.migrations TO footfall_sre;

@@ -30,5 +30,5 @@ interface Footfall {
   q?: ArrayLike<unknown>[];
   optOut?(): void;
   optIn?(): void;
-  consent?(): void;
+  consent?(isGiven?: boolean): void;
 }

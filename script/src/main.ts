@@ -13,7 +13,8 @@ import { observeViews, trackView } from "./events/views";
 import { observeVitals } from "./events/vitals";
 import { guard, listen } from "./guard";
 import { path } from "./page";
-import { settings } from "./settings";
+import { withdrawConsent } from "./queue";
+import { base, settings } from "./settings";
 
 /** The place of this site's function, so that a second script element for the site does nothing. */
 const mark = "@" + settings.site!.split("~")[0];
@@ -40,9 +41,20 @@ const start: () => void = guard(() => {
 });
 
 if (!started[mark] && !("top" in settings && self != top)) {
-  started[mark] = self.footfall = Object.assign(
+  const counter: any = Object.assign(
     guard((...call: []) => (path ? trackEvent(...call) : early[MAX_EARLY] || early.push(call))),
-    { optOut: setOptOut(34_560_000), optIn: setOptOut(0), consent: start },
+    {
+      optOut: setOptOut(34_560_000),
+      optIn: setOptOut(0),
+      consent: (isGiven?: unknown) => (isGiven === false ? withdrawConsent : start)(),
+    },
   );
+  started[mark] = self.footfall = counter;
+  // A link of the visitor's page leads here, and back.
+  const choice = location.hash.match(/^#footfall-(opt(Out|In))$/)?.[1];
+  if (choice) {
+    counter[choice]();
+    location.replace(new URL("privacy?site=" + mark.slice(1), base));
+  }
   if (!("consent" in settings)) start();
 }

@@ -4,8 +4,8 @@
 // head. Every beacon starts at the head, so a beacon that is sent again repeats the same numbers.
 
 import { browserFields } from "./browser";
-import { schedule } from "./guard";
-import { page } from "./page";
+import { guard, schedule } from "./guard";
+import { closePage, page } from "./page";
 import { endpoint, settings } from "./settings";
 import type { Beacon, EventFields, PageFields } from "./wire";
 
@@ -35,14 +35,14 @@ let timer: number;
 export const now = Date.now;
 
 /**
- * Writes a value as JSON. Texts are cut. Half of a surrogate pair, which no UTF-8 has, becomes U+FFFD.
+ * Writes a value as JSON. Texts are cut. The collector mends half of a surrogate pair, which no UTF-8 has.
  *
  * The replacer reads the value itself: a page's `Array.prototype.toJSON` has changed the one that it is given.
  */
 const encode = (value: any): string =>
   JSON.stringify(value, function (this: any, key) {
     return typeof this[key] == "string" ? this[key].slice(0, MAX_TEXT) : this[key];
-  }).replace(/\\(ud...|.)/g, (escape, sign) => (sign[1] ? "\ufffd" : escape));
+  });
 
 /** Writes the beacon of all events that wait. Its page is that of the first event; later events name theirs where it changes. */
 const encodeBeacon = (): string => {
@@ -82,15 +82,19 @@ export const flush = (closing?: unknown): void => {
     for (; !failed && firstNumber < end; firstNumber++) queue.shift();
     scheduleFlush(retryAfter);
   };
-  // A beacon of `sendBeacon` would have the cookies of the collector's host.
-  fetch(endpoint, {
-    method: "POST",
-    body: encodeBeacon(),
-    keepalive: true,
-    credentials: "omit",
-    referrerPolicy: "origin",
-  }).then((response) => complete(response.status > 428, response.headers.get("retry-after")), complete);
+  send(encodeBeacon()).then((response) => complete(response.status > 428, response.headers.get("retry-after")), complete);
 };
+
+/** Sends a beacon. One of `sendBeacon` would have the cookies of the collector's host. */
+const send = (body: string): Promise<Response> =>
+  fetch(endpoint, { method: "POST", body, keepalive: true, credentials: "omit", referrerPolicy: "origin" });
+
+/** Stops counting, drops the events that wait, and sends their number alone. */
+export const withdrawConsent = guard(() => {
+  closePage();
+  const x = queue.splice(inFlight).length;
+  if (x) send(encode({ v: 1, s: settings.site, l: "0", x, e: [] })).catch(now);
+});
 
 /** Schedules `flush` in this many seconds or more, unless it is scheduled already. */
 const scheduleFlush = (seconds?: unknown): void => {

@@ -5,5 +5,8 @@ const script = document.currentScript as HTMLScriptElement;
 /** The `data-*` attributes of the script element. */
 export const settings = script.dataset;
 
+/** The address of the script. */
+export const base = script.src;
+
 /** The address that beacons are sent to: `data-api`, or `b` in the script's directory. */
-export const endpoint = settings.api || new URL("b", script.src);
+export const endpoint = settings.api || new URL("b", base);

@@ -5,9 +5,11 @@ use std::sync::Arc;
 /// The purpose of a token. A role permits no more than its work needs (clause 5.4 of the policy).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Role {
-    /// Reads audience reports.
+    /// Reads audience reports, with exact figures.
     Analyst,
-    /// Reads diagnostics reports, metrics and the details of readiness.
+    /// Reads published figures alone.
+    Viewer,
+    /// Reads diagnostics reports, metrics and the details of readiness, and of the audience published figures.
     Sre,
     /// Reads the audit: who was given access, when keys were turned.
     Privacy,
@@ -16,12 +18,13 @@ pub enum Role {
 }
 
 impl Role {
-    pub const ALL: [Self; 4] = [Self::Analyst, Self::Sre, Self::Privacy, Self::Sender];
+    pub const ALL: [Self; 5] = [Self::Analyst, Self::Viewer, Self::Sre, Self::Privacy, Self::Sender];
 
     /// The name on the command line and in the token file.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Analyst => "analyst",
+            Self::Viewer => "viewer",
             Self::Sre => "sre",
             Self::Privacy => "privacy",
             Self::Sender => "sender",
@@ -36,7 +39,11 @@ impl Role {
         matches!(
             (self, permission),
             (Self::Analyst, Permission::ReadAudience)
-                | (Self::Sre, Permission::ReadDiagnostics | Permission::ReadHealth)
+                | (Self::Viewer, Permission::ReadPublished)
+                | (
+                    Self::Sre,
+                    Permission::ReadDiagnostics | Permission::ReadHealth | Permission::ReadPublished
+                )
                 | (Self::Privacy, Permission::ReadAudit)
                 | (Self::Sender, Permission::Send)
         )
@@ -45,8 +52,10 @@ impl Role {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
-    /// Reports of purpose audience.
+    /// Reports of purpose audience, with exact figures.
     ReadAudience,
+    /// Reports of purpose audience, with published figures.
+    ReadPublished,
     /// Reports of purpose diagnostics.
     ReadDiagnostics,
     /// Metrics, and why the collector is not ready.
@@ -76,6 +85,15 @@ pub enum Principal {
 }
 
 impl Principal {
+    /// Its name in the audit.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Local => "operator on this machine",
+            Self::Token(holder) => &holder.name,
+            Self::Anonymous => "nobody",
+        }
+    }
+
     pub fn may(&self, permission: Permission) -> bool {
         match self {
             Self::Local => true,
@@ -106,6 +124,7 @@ mod tests {
         for role in Role::ALL {
             let all = [
                 Permission::ReadAudience,
+                Permission::ReadPublished,
                 Permission::ReadDiagnostics,
                 Permission::ReadHealth,
                 Permission::ReadAudit,
@@ -114,7 +133,10 @@ mod tests {
             let permitted: Vec<_> = all.into_iter().filter(|permission| role.may(*permission)).collect();
             let expected: &[Permission] = match role {
                 Role::Analyst => &[Permission::ReadAudience],
-                Role::Sre => &[Permission::ReadDiagnostics, Permission::ReadHealth],
+                Role::Viewer => &[Permission::ReadPublished],
+                Role::Sre => {
+                    &[Permission::ReadPublished, Permission::ReadDiagnostics, Permission::ReadHealth]
+                }
                 Role::Privacy => &[Permission::ReadAudit],
                 Role::Sender => &[Permission::Send],
             };

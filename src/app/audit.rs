@@ -1,12 +1,13 @@
 //! Audit rows for changes of keys and tokens.
 //!
-//! A command that changes something while no collector runs leaves its row in a file of the data directory. The next collector takes it over:
+//! A command that changes something while no collector runs, or reads exact figures, leaves its row in a file of the data directory. The collector
+//! takes it over at its start, and once a minute:
 //!
 //! 1. It renames `audit.waiting` to `audit.taken`, unless one is there already.
 //! 2. It appends the rows of `audit.taken` to the spool and waits until they are synced.
 //! 3. It deletes `audit.taken`.
 //!
-//! | a crash after | the next start |
+//! | a crash after | the next time |
 //! |---|---|
 //! | 1 | appends the rows |
 //! | 2 | appends them again: the audit has them twice, each with the time of the change in its detail |
@@ -19,15 +20,19 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::secret::file_lock::FileLock;
+use crate::secret::file_lock::{FileLock, open_or_create};
+use crate::secret::private_file::give_to_directory_owner;
 use crate::spool::Spool;
 
 pub(crate) const KEY_TURNED: &str = "key turned";
 pub(crate) const KEY_EXPIRED: &str = "key expired";
 
+/// How often the file of commands is looked for.
+const INTERVAL: Duration = Duration::from_secs(60);
 const WAITING: &str = "audit.waiting";
 const TAKEN: &str = "audit.taken";
 const LOCK: &str = "audit.lock";
@@ -53,21 +58,31 @@ pub(crate) fn record(spool: &Spool, action: &'static str, detail: &Value) {
 pub(crate) fn keep_for_collector(data: &Path, action: &str, mut detail: Value) -> io::Result<()> {
     detail["at"] = jiff::Timestamp::now().to_string().into();
     fs::create_dir_all(data)?;
-    let _lock = FileLock::acquire(&data.join(LOCK))?;
-    let path = data.join(WAITING);
-    let mut file = File::options().append(true).create(true).mode(0o600).open(path)?;
+    let (lock, path) = (data.join(LOCK), data.join(WAITING));
+    give_to_directory_owner(&open_or_create(&lock)?, &lock)?;
+    let _lock = FileLock::acquire(&lock)?;
+    let mut file = File::options().append(true).create(true).mode(0o600).open(&path)?;
+    give_to_directory_owner(&file, &path)?;
     file.write_all(format!("{}\n", serde_json::json!([action, detail])).as_bytes())?;
     file.sync_all()?;
     File::open(data)?.sync_all()
 }
 
-/// Appends the rows that commands left. Errors are logged, and the next start tries again.
-pub(crate) async fn take_over(data: &Path, spool: &Arc<Spool>) {
+/// Takes over what commands have left, and what they leave from then on.
+pub(crate) async fn follow(data: &Path, spool: &Arc<Spool>) {
+    loop {
+        take_over(data, spool).await;
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// Appends the rows that commands left. Errors are logged, and the rows stay for the next time.
+async fn take_over(data: &Path, spool: &Arc<Spool>) {
     match take_over_rows(data, spool).await {
         Ok(0) => {}
         Ok(rows) => tracing::info!(rows, "audit rows of commands were taken over"),
         Err(error) => {
-            tracing::error!(%error, "audit rows of commands cannot be taken over; the next start tries again");
+            tracing::error!(%error, "audit rows of commands cannot be taken over; trying again in a minute");
         }
     }
 }

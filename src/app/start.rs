@@ -23,11 +23,11 @@ use crate::enrich::lists;
 use crate::ingest::Collector;
 use crate::operator::{Admin, Auth, AuthPolicy, OperatorListener, respond_with_reports};
 use crate::privacy::{self, GeoLookup, KeyRing, Privacy, SystemClock};
-use crate::report::Reports;
+use crate::report::{EXACT_READ, Reports};
 use crate::server::{PublicHandler, PublicOptions};
 use crate::spool::{self, Spool, SpoolError};
 use crate::store::Client;
-use crate::store::days::OpenDays;
+use crate::store::days::{OpenDays, Publisher};
 use crate::store::embedded::EmbeddedStore;
 use crate::transport::tls::{CERTIFICATE_CHECK_INTERVAL, Certificates};
 use crate::transport::{Server, ServerOptions};
@@ -142,7 +142,8 @@ async fn start(
     let passwords = embedded.as_ref().map(|store| store.passwords().clone()).unwrap_or_default();
     let client = Client::new(&config.store).with_passwords(&passwords);
     let draining = Arc::new(AtomicBool::new(false));
-    let tasks = Tasks::start(&config, &client, &collector, &spool, embedded);
+    let publisher = tasks::open_publisher(&config);
+    let tasks = Tasks::start(&config, &client, &collector, &spool, publisher.clone(), embedded);
     let checks = health::checks(&config, &collector, &spool, tasks.store_state(), draining.clone());
     let samples = metrics::samples(metrics::Sources {
         config: config.clone(),
@@ -162,10 +163,10 @@ async fn start(
         admin.serve(auth, tls, move |request, principal| administration.clone().respond(request, principal)),
     );
     let (auth, tls) = protection_of(&reports, &policy, &verifier, &server);
-    let reports = serve_reports(reports, auth, tls, &config, &client)?;
+    let reports = serve_reports(reports, auth, tls, &config, &client, publisher, &spool)?;
     tokio::spawn(tokens::follow(verifier, spool.clone()));
     let (data, keeper) = (config.data.clone(), spool.clone());
-    tokio::spawn(async move { audit::take_over(&data, &keeper).await });
+    tokio::spawn(async move { audit::follow(&data, &keeper).await });
     if let Some(certificates) = server.certificates().cloned() {
         tokio::spawn(async move { certificates.follow(CERTIFICATE_CHECK_INTERVAL).await });
     }
@@ -210,10 +211,16 @@ fn serve_reports(
     tls: Option<Arc<Certificates>>,
     config: &Config,
     client: &Client,
+    publisher: Option<Publisher>,
+    spool: &Arc<Spool>,
 ) -> Result<Arc<Reports>, ExitError> {
     let reports = Reports::new(client.reader(), config.timezone.clone(), &config.sites.ids())?;
-    let open_days = OpenDays::new(client.clone(), config.timezone.clone())?;
-    let reports = Arc::new(reports.with_open_days(open_days));
+    let open_days = OpenDays::with_publisher(client.clone(), config.timezone.clone(), publisher)?;
+    let keeper = spool.clone();
+    let reports = reports
+        .with_open_days(open_days)
+        .with_usage_audit(move |detail| audit::record(&keeper, EXACT_READ, &detail));
+    let reports = Arc::new(reports);
     let served = reports.clone();
     tokio::spawn(listener.serve(auth, tls, move |request, principal| {
         let reports = served.clone();

@@ -49,7 +49,10 @@ impl StoreWatch {
                     Ok(version) => tracing::info!(version, "store reachable"),
                     // An embedded store that has just been started needs a moment.
                     Err(error) if !ever_reachable => {
-                        tracing::info!(error, "store not reachable yet; events wait in the spool")
+                        tracing::info!(
+                            error,
+                            "the store does not answer yet, as at every start; events wait in the spool"
+                        )
                     }
                     Err(error) => tracing::warn!(error, "store unreachable; events wait in the spool"),
                 }

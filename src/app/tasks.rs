@@ -14,7 +14,7 @@ use crate::app::store_watch::{StoreState, StoreWatch};
 use crate::config::{self, Config};
 use crate::ingest::Collector;
 use crate::spool::Spool;
-use crate::store::days::DayCloser;
+use crate::store::days::{DayCloser, NoiseKey, Publisher};
 use crate::store::embedded::EmbeddedStore;
 use crate::store::schema::SchemaError;
 use crate::store::ship::Shipper;
@@ -45,6 +45,7 @@ impl Tasks {
         client: &Client,
         collector: &Arc<Collector>,
         spool: &Arc<Spool>,
+        publisher: Option<Publisher>,
         embedded: Option<EmbeddedStore>,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
@@ -55,8 +56,14 @@ impl Tasks {
         tokio::spawn(rotate_keys(collector.clone(), spool.clone()));
         tokio::spawn(reload_places(collector.clone()));
         let store_watch = tokio::spawn(store_watch.run(client.clone()));
-        let days =
-            close_days(config.clone(), client.clone(), first_contact, migrated_sender, stopped.clone());
+        let days = close_days(
+            config.clone(),
+            client.clone(),
+            publisher,
+            first_contact,
+            migrated_sender,
+            stopped.clone(),
+        );
         let shipper = Shipper::new(spool.clone(), client.clone()).woken_by(reconnected);
         let tasks = vec![tokio::spawn(days), tokio::spawn(ship(shipper, migrated, stopped))];
         Self { stop, tasks, store_watch, embedded, store }
@@ -78,6 +85,21 @@ impl Tasks {
         if let Some(embedded) = self.embedded {
             // An error is a panic, which was printed by itself.
             let _ = tokio::task::spawn_blocking(move || embedded.stop()).await;
+        }
+    }
+}
+
+/// A failure is logged. Then days are closed all the same, and nothing is published for viewers.
+pub(crate) fn open_publisher(config: &Config) -> Option<Publisher> {
+    match NoiseKey::open(config) {
+        Ok(key) => Some(Publisher::new(key, config.published.k)),
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(
+                error,
+                "opening the noise key failed; no day is published for viewers until a restart"
+            );
+            None
         }
     }
 }
@@ -115,6 +137,7 @@ async fn ship(shipper: Shipper, migrated: watch::Receiver<bool>, stopped: watch:
 async fn close_days(
     config: Arc<Config>,
     client: Client,
+    publisher: Option<Publisher>,
     first_contact: Arc<Notify>,
     migrated: watch::Sender<bool>,
     stopped: watch::Receiver<bool>,
@@ -130,7 +153,7 @@ async fn close_days(
         () = raised(stopped.clone()) => return,
     }
     match DayCloser::new(client, config.timezone.clone()) {
-        Ok(closer) => closer.run(raised(stopped)).await,
+        Ok(closer) => closer.with_publisher(publisher).run(raised(stopped)).await,
         Err(error) => {
             let error: &dyn std::error::Error = &error;
             tracing::error!(error, "starting to close days failed; no day is closed until a restart");

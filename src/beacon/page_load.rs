@@ -47,6 +47,8 @@ pub struct Beacon<'a> {
     pub names_page: bool,
     /// At most [`MAX_EVENTS`] events, in the order of their index; the first has a page address. None if all were left out.
     pub events: Vec<BeaconEvent<'a>>,
+    /// Events that the page did not send, because the visitor withdrew the consent. Then there are no others.
+    pub withheld: u32,
     /// What of the beacon was not kept.
     pub left_out: Vec<LeftOut>,
 }
@@ -101,6 +103,9 @@ wire_object! {
         /// Client hints.
         #[serde(rename = "ch", borrow, default)]
         hints: Option<SentHints<'a>>,
+        /// Number of events, at most 100, that are not sent because the visitor withdrew the consent. Then `e` is empty.
+        #[serde(rename = "x", default)]
+        withheld: WholeNumber,
         /// The events: 1 to 100.
         #[serde(rename = "e", borrow)]
         pub(super) events: Vec<WireEvent<'a>>,
@@ -134,6 +139,9 @@ pub(super) fn check<'a>(
         return Err(MalformedBeacon::new("v", "must be 1"));
     }
     let page_load = page_load(&wire.page_load)?;
+    if wire.withheld.0 > 0 {
+        return withheld(wire, events.len());
+    }
     if !(1..=MAX_EVENTS).contains(&events.len()) {
         return Err(MalformedBeacon::new("e", format!("must hold 1 to {MAX_EVENTS} events")));
     }
@@ -162,8 +170,19 @@ pub(super) fn check<'a>(
         hints: wire.hints.unwrap_or_default(),
         names_page,
         events,
+        withheld: 0,
         left_out,
     })
+}
+
+/// A beacon that says only how many events the page has withheld.
+fn withheld(wire: WireBeacon<'_>, events: usize) -> Result<Beacon<'_>, MalformedBeacon> {
+    let withheld = u32::try_from(wire.withheld.0).ok().filter(|withheld| *withheld <= MAX_EVENTS as u32);
+    match (withheld, events) {
+        (Some(withheld), 0) => Ok(Beacon { site: wire.site.0, withheld, ..Beacon::default() }),
+        (None, _) => Err(MalformedBeacon::new("x", format!("must be at most {MAX_EVENTS}"))),
+        _ => Err(MalformedBeacon::new("e", "must be empty where x says that events were withheld")),
+    }
 }
 
 fn check_events<'a>(

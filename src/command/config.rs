@@ -1,13 +1,14 @@
 //! `footfall config check`: checks the configuration and prints a summary.
 
 use std::io::Write;
+use std::path::Path;
 
 use clap::Subcommand;
 
 use crate::app::{self, CheckedFor, Exit, ExitError};
 use crate::command::arguments::CommonArguments;
 use crate::command::exemption::{self, Exemption};
-use crate::config::{Config, StoreConfig};
+use crate::config::{Config, Site, StoreConfig};
 use crate::enrich::lists;
 
 #[derive(Debug, clap::Args)]
@@ -66,11 +67,27 @@ fn summary(config: &Config, out: &mut impl Write) -> std::io::Result<()> {
             format!("{url}, database {database}{cluster}")
         }
     };
-    writeln!(out, "  listen   {}", config.listen)?;
+    let list = |items: Vec<String>| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
+    let absolute =
+        |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
+    let proxies = config.trusted_proxies.iter().map(ToString::to_string).collect();
+    let geo = config.geo.iter().map(|file| file.display().to_string()).collect();
+    writeln!(out, "  listen   {}, for browsers {}", config.listen, config.browser_url().address)?;
     writeln!(out, "  admin    {}", config.admin)?;
     writeln!(out, "  reports  {}", config.reports)?;
+    writeln!(out, "  proxies  {}", list(proxies))?;
+    writeln!(out, "  data     {}", absolute(&config.data))?;
+    writeln!(
+        out,
+        "  key      {}, turns at midnight in {}",
+        absolute(&config.key),
+        config.timezone.iana_name().unwrap_or("UTC")
+    )?;
+    writeln!(out, "  geo      {}", list(geo))?;
     writeln!(out, "  store    {store}")?;
-    let mut sites: Vec<_> = config.sites.iter().map(|site| site.id.to_string()).collect();
+    let hosts = |site: &Site| site.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let mut sites: Vec<_> =
+        config.sites.iter().map(|site| format!("{} ({})", site.id, hosts(site))).collect();
     sites.sort_unstable();
     let more = sites.len().saturating_sub(10);
     sites.truncate(10);

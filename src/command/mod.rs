@@ -18,6 +18,7 @@ mod serve;
 mod spool;
 mod store;
 mod token;
+mod usage;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -28,6 +29,7 @@ use crate::app::ExitError;
 use crate::command::arguments::CommonArguments;
 use crate::config::StoreConfig;
 use crate::error_chain::{causes, error_chain};
+use crate::store::embedded::Passwords;
 
 /// A privacy-preserving web analytics collector.
 #[derive(Debug, Parser)]
@@ -80,9 +82,25 @@ enum FootfallCommand {
 }
 
 /// Advice when the store refuses a login: its error does not say where the passwords are.
-const LOGIN_ADVICE: &str = "the passwords of the embedded store are in `store.passwords` in the data directory, which only its owner \
-                            may read: run this command as that user; for a ClickHouse server, check `store.user` and \
-                            `store.password_file`";
+fn login_advice(common: &CommonArguments) -> String {
+    let Ok(config) = common.load() else { return "check `store.user` and `store.password_file`".to_owned() };
+    if matches!(config.store, StoreConfig::Server { .. }) {
+        return "check `store.user` and `store.password_file`".to_owned();
+    }
+    let file = Passwords::file(&config.data);
+    let file = std::path::absolute(&file).unwrap_or(file);
+    match file.try_exists() {
+        Ok(false) => format!(
+            "there is no {}: name the configuration of the collector that runs with --config; a relative `data` counts from the \
+             directory in which a command is started",
+            file.display()
+        ),
+        _ => format!(
+            "the passwords of the embedded store are in {}, which only its owner may read: run this command as that user",
+            file.display()
+        ),
+    }
+}
 
 /// Advice when nothing listens where the store should be: the error of the connection does not say what was called.
 fn connect_advice(common: &CommonArguments) -> String {
@@ -155,7 +173,7 @@ fn print_error(error: &ExitError, common: &CommonArguments) {
         let _ = writeln!(out, "  because: {cause}");
     }
     if error_chain(error.cause()).contains("(AUTHENTICATION_FAILED)") {
-        let _ = writeln!(out, "  {LOGIN_ADVICE}");
+        let _ = writeln!(out, "  {}", login_advice(common));
     }
     if error_chain(error.cause()).contains("client error (Connect)") {
         let _ = writeln!(out, "  {}", connect_advice(common));

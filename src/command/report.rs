@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use crate::app::{Exit, ExitError};
 use crate::command::arguments::CommonArguments;
+use crate::command::usage::{self, READER};
 use crate::report::{self, RawReportRequest, Reports, catalogue, table};
 use crate::store::days::OpenDays;
 use crate::store::{Client, sql};
@@ -45,6 +46,9 @@ pub(crate) struct ReportArguments {
     /// Begin CSV with a byte-order mark, so that Excel reads it as UTF-8.
     #[arg(long)]
     bom: bool,
+    /// Show what a viewer sees: published figures.
+    #[arg(long)]
+    viewer: bool,
     /// Print the query with its parameters instead of running it, for `footfall query -`.
     #[arg(long)]
     sql: bool,
@@ -78,7 +82,10 @@ pub(crate) fn run(arguments: ReportArguments, common: &CommonArguments) -> Resul
     let writer = Client::writing(&config).ok();
     let open_days = writer.and_then(|client| OpenDays::new(client, config.timezone.clone()).ok());
     let open_days = open_days.map(|open_days| open_days.with_longest_wait(LONGEST_WAIT));
-    let reports = open_days.into_iter().fold(reports, Reports::with_open_days);
+    let mut reports = open_days.into_iter().fold(reports, Reports::with_open_days);
+    if arguments.viewer {
+        reports = reports.protected();
+    }
     let request = reports.parse(&raw(&arguments, name)).map_err(usage)?;
     if arguments.sql {
         let (text, parameters) = reports.query(&request);
@@ -86,6 +93,11 @@ pub(crate) fn run(arguments: ReportArguments, common: &CommonArguments) -> Resul
             parameters.iter().map(|(name, value)| format!("{}\n", sql::set_parameter(name, value))).collect();
         let title = "-- For `footfall query -`, or `clickhouse-client --multiquery`.";
         return print(&format!("{title}\n{values}{};\n", text.trim_end()));
+    }
+    if !arguments.viewer
+        && let Some(detail) = report::usage_detail(READER, std::slice::from_ref(&request))
+    {
+        usage::record(&config, detail);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(reports.run(request))?;

@@ -3,7 +3,7 @@
 //! A token is printed once, when it is made. Standard output contains nothing else, so that it can be piped to where tokens are
 //! kept. A running collector applies a change within a second.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, Write};
 
 use clap::Subcommand;
 use comfy_table::{Table, presets};
@@ -117,17 +117,24 @@ fn add(
         fingerprint: TokenFingerprint::from_token(token.expose())
             .expect("a new token has the form of a token"),
     };
-    let name = entry.name.clone();
+    let (name, about) = (entry.name.clone(), about(&entry));
+    let is_new = !config.data.is_dir();
     file.add(entry)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", token.expose())?;
     out.flush()?;
-    if out.is_terminal() {
-        let until = expires.map_or_else(|| "until it is revoked".to_owned(), |end| format!("until {end}"));
+    let mut about_it = std::io::stderr().lock();
+    writeln!(
+        about_it,
+        "This is shown once: {about}. Send it as `Authorization: Bearer TOKEN`, or as the password in a browser; \
+         `footfall token revoke {name}` ends it."
+    )?;
+    if is_new {
         writeln!(
-            out,
-            "This is shown once. It is valid for role {} {until}; `footfall token revoke {name}` ends it.",
-            role.name()
+            about_it,
+            "No collector has used {} yet, which was made for this token. A collector elsewhere does not know the token: name its \
+             configuration with --config.",
+            std::path::absolute(&config.data).unwrap_or_else(|_| config.data.clone()).display()
         )?;
     }
     Ok(())
@@ -142,9 +149,16 @@ fn check(file: &TokenFile) -> Result<String, ExitError> {
     let found = entries.iter().find(|entry| entry.fingerprint.matches(&fingerprint));
     match found {
         Some(entry) if entry.expired(Timestamp::now()) => Err(format!("{} has expired", entry.name).into()),
-        Some(entry) => Ok(format!("{} ({})", entry.name, entry.role.name())),
+        Some(entry) => Ok(about(entry)),
         None => Err("this token is unknown, or was revoked".into()),
     }
+}
+
+/// Whose token it is, in a line.
+fn about(entry: &TokenEntry) -> String {
+    let sites = if entry.sites.is_empty() { "all sites".to_owned() } else { entry.sites.join(", ") };
+    let until = entry.expires.map_or_else(|| "until it is revoked".to_owned(), |end| format!("until {end}"));
+    format!("{} ({}, {sites}, {until})", entry.name, entry.role.name())
 }
 
 fn listed(file: &TokenFile) -> Result<Vec<serde_json::Value>, ExitError> {

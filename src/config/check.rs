@@ -8,7 +8,8 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::model::{
-    AccessConfig, ClientLimits, Config, DATABASE, ListFiles, SpoolLimits, StoreConfig, TlsConfig,
+    AccessConfig, ClientLimits, Config, DATABASE, ListFiles, PublishedConfig, SpoolLimits, StoreConfig,
+    TlsConfig,
 };
 use super::raw::{ConfigProblems, ConfigSection, RawValue, SettingLocation};
 use super::site::{Site, Sites};
@@ -27,10 +28,16 @@ pub const DEFAULT_SEAL_BYTES: u64 = 32 << 20;
 /// Smallest bound on the spool: a few segments must fit.
 const MIN_SPOOL_BYTES: u64 = 64 << 20;
 const _: () = assert!(DEFAULT_SEAL_BYTES <= MIN_SPOOL_BYTES / 2, "the default must fit every spool");
+/// The least number of visitors of a published figure by default.
+pub const DEFAULT_K: u32 = 5;
+/// Below it a figure with one visitor more or less would be known from the presence of its row.
+const LEAST_K: u64 = 3;
+/// The query of published figures keeps so many contributions for each of them.
+const MAX_K: u64 = 100;
 /// Environment variables that are not settings.
 const NOT_SETTINGS: [&str; 3] = ["FOOTFALL_CONFIG", "FOOTFALL_LOG", "FOOTFALL_LIBCHDB"];
 /// Tables whose keys may be set as `FOOTFALL_TABLE_KEY`.
-const TABLES: [&str; 6] = ["store", "spool", "limits", "tls", "access", "lists"];
+const TABLES: [&str; 7] = ["store", "spool", "limits", "tls", "access", "lists", "published"];
 
 type Values = BTreeMap<String, (RawValue, SettingLocation)>;
 
@@ -49,6 +56,7 @@ pub(super) fn check(
     let tls = top.raw("tls");
     let lists = top.raw("lists");
     let access = top.raw("access");
+    let published = top.raw("published");
     let limits = top.raw("limits");
     let spool = top.raw("spool");
     let sites = top.raw("site");
@@ -68,6 +76,7 @@ pub(super) fn check(
         tls: read_tls(tls, top.problems),
         lists: read_lists(lists, top.problems),
         access: read_access(access, top.problems),
+        published: read_published(published, top.problems),
         limits: read_limits(limits, top.problems),
         spool: read_spool(spool, top.problems),
         store: read_store(store, top.problems),
@@ -178,6 +187,20 @@ fn read_access(value: Option<(RawValue, SettingLocation)>, problems: &mut Config
     };
     section.finish();
     access
+}
+
+fn read_published(
+    value: Option<(RawValue, SettingLocation)>,
+    problems: &mut ConfigProblems,
+) -> PublishedConfig {
+    let mut section = section("published", value, problems);
+    let k = section.read("k", number(LEAST_K, MAX_K)).unwrap_or(u64::from(DEFAULT_K));
+    let published = PublishedConfig {
+        k: u32::try_from(k).expect("bounded above by MAX_K"),
+        noise_key: section.read("noise_key", path),
+    };
+    section.finish();
+    published
 }
 
 fn read_limits(value: Option<(RawValue, SettingLocation)>, problems: &mut ConfigProblems) -> ClientLimits {

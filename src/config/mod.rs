@@ -16,12 +16,13 @@ mod tests;
 mod value;
 mod written;
 
-pub use check::{DEFAULT_SEAL_BYTES, MAX_SEAL_ROWS};
+pub use check::{DEFAULT_K, DEFAULT_SEAL_BYTES, MAX_SEAL_ROWS};
 pub use host::HostPattern;
 pub(crate) use host::WebAddress;
 pub use load::{ConfigError, ReadConfig};
 pub use model::{
-    AccessConfig, BrowserUrl, ClientLimits, Config, DATABASE, ListFiles, SpoolLimits, StoreConfig, TlsConfig,
+    AccessConfig, BrowserUrl, ClientLimits, Config, DATABASE, ListFiles, PublishedConfig, SpoolLimits,
+    StoreConfig, TlsConfig,
 };
 pub use path_template::{PathTemplate, PathTemplates, TemplateSegment, is_own};
 pub use raw::{ConfigProblems, Severity};

@@ -42,6 +42,7 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     pub lists: ListFiles,
     pub access: AccessConfig,
+    pub published: PublishedConfig,
     pub limits: ClientLimits,
     pub spool: SpoolLimits,
     pub store: StoreConfig,
@@ -107,6 +108,15 @@ pub struct AccessConfig {
     pub loopback_tokens: bool,
     /// Host names under which the loopback listeners may be addressed, besides IP addresses and `localhost`.
     pub hosts: Vec<String>,
+}
+
+/// Figures for viewers.
+#[derive(Debug, Clone)]
+pub struct PublishedConfig {
+    /// The least number of visitors of a figure. It holds for days that are published from then on.
+    pub k: u32,
+    /// The file of the noise key; absent means `data/noise.key`. The collectors of a fleet have copies of one.
+    pub noise_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone)]

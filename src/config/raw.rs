@@ -30,6 +30,22 @@ struct Problem {
 /// Letters by which a misspelt key may differ from the one that is suggested.
 const MAX_TYPOS: usize = 2;
 
+/// Settings that stand above the first table of a file, for the hint at one that stands below.
+pub(super) const TOP_LEVEL: [&str; 12] = [
+    "listen",
+    "admin",
+    "reports",
+    "public_url",
+    "data",
+    "key",
+    "key_on_disk",
+    "timezone",
+    "trusted_proxies",
+    "proxy_protocol",
+    "geo",
+    "policy",
+];
+
 /// Every problem of a configuration, in the order of the file.
 #[derive(Debug, Clone, Default)]
 pub struct ConfigProblems {
@@ -326,7 +342,13 @@ impl<'p> ConfigSection<'p> {
         for (key, (_, location)) in std::mem::take(&mut self.values) {
             let distances = self.known.iter().map(|name| (strsim::levenshtein(name, &key), name));
             let near = distances.filter(|(distance, _)| *distance <= MAX_TYPOS).min();
-            let hint = near.map_or_else(String::new, |(_, name)| format!("; did you mean {name:?}?"));
+            let hint = match near {
+                Some((_, name)) => format!("; did you mean {name:?}?"),
+                None if !self.prefix.is_empty() && TOP_LEVEL.contains(&key.as_str()) => {
+                    "; it is a setting of the whole collector, and belongs above the first table such as [[site]]".to_owned()
+                }
+                None => String::new(),
+            };
             self.note(&location, &key, &format!("is not a setting{hint}"));
         }
     }

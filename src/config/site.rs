@@ -26,6 +26,8 @@ pub struct Site {
     /// Bots whose events are dropped instead of stored with a mark.
     pub drop_bots: DropBots,
     pub signatures: SignatureRules,
+    /// The address of the site's privacy policy, for the visitor's page.
+    pub policy_url: Option<String>,
 }
 
 /// Rules for the signature in `data-site` of a site's pages.
@@ -51,6 +53,7 @@ impl Site {
             cookies: BTreeMap::new(),
             drop_bots: DropBots::default(),
             signatures: SignatureRules::default(),
+            policy_url: None,
         }
     }
 

@@ -48,10 +48,11 @@ pub(super) fn check(mut section: ConfigSection<'_>) -> Option<Site> {
     if let Some(location) = given.filter(|_| required && secrets.is_empty()) {
         section.problems.note(&location, "site.tokens are required, but token_secret_file names no secret");
     }
+    let policy_url = section.read("policy_url", web_address);
     section.finish();
     let (id, hosts) = id.zip(hosts)?;
     let signatures = SignatureRules { required, secrets };
-    Some(Site { id: id.into(), hosts, retention, query, paths, cookies, drop_bots, signatures })
+    Some(Site { id: id.into(), hosts, retention, query, paths, cookies, drop_bots, signatures, policy_url })
 }
 
 /// Whether signed names are required.
@@ -103,9 +104,19 @@ fn host_pattern(value: &RawValue) -> Result<HostPattern, String> {
     }
     let (below, name) = text.strip_prefix("*.").map_or((false, text.as_str()), |name| (true, name));
     let host = url::Host::parse(name).ok().filter(|_| !name.contains(['/', ' ', '*'])).ok_or_else(|| {
-        format!("must be host names such as clinic.example or *.clinic.example, not {text:?}")
+        format!(
+            "must be host names such as clinic.example or *.clinic.example, without scheme, port and path, not {text:?}"
+        )
     })?;
     Ok(if below { HostPattern::Below(format!(".{host}")) } else { HostPattern::Exact(host.to_string()) })
+}
+
+fn web_address(value: &RawValue) -> Result<String, String> {
+    let text = text(value)?;
+    match url::Url::parse(&text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url.into()),
+        _ => Err(format!("must be an address that begins with https:// or http://, not {text:?}")),
+    }
 }
 
 fn bot_category(value: &RawValue) -> Result<BotCategory, String> {

@@ -277,3 +277,19 @@ fn a_reload_tells_which_settings_it_does_not_apply() {
     );
     assert_eq!(changed(&text), ["geo", "limits.burst", "limits.rate", "listen", "tls.key"]);
 }
+
+#[test]
+fn a_setting_of_the_collector_below_a_table_is_told_where_it_belongs() {
+    for key in super::raw::TOP_LEVEL {
+        let error =
+            check(&format!("[[site]]\nid = \"a\"\nhosts = [\"a\"]\n{key} = \"x\"\n"), &[]).unwrap_err();
+        assert!(
+            error.contains(&format!("line 4: site.{key} is not a setting; it is a setting of the whole")),
+            "{error}"
+        );
+        let above = check(&format!("{key} = 7\n"), &[]).err().unwrap_or_default();
+        assert!(!above.contains("is not a setting"), "{above}");
+    }
+    let error = check("[spool]\nnonsense = 1\n", &[]).unwrap_err();
+    assert!(error.ends_with("spool.nonsense is not a setting"), "{error}");
+}

@@ -16,7 +16,7 @@ pub(super) fn text(value: &RawValue) -> Result<String, String> {
     match value {
         RawValue::Text(text) if text.is_empty() => Err("must not be empty".to_owned()),
         RawValue::Text(text) => Ok(text.clone()),
-        other => Err(format!("must be text, not {}", other.kind())),
+        other => Err(format!("must be text in quotation marks, not {}", other.kind())),
     }
 }
 

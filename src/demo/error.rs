@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::store::days::CloseDayError;
+use crate::store::days::{CloseDayError, NoiseKeyError};
 use crate::store::embedded::{EmbeddedError, PasswordsError};
 use crate::store::schema::SchemaError;
 
@@ -28,6 +28,8 @@ pub enum DemoError {
     Schema(#[from] SchemaError),
     #[error(transparent)]
     Days(#[from] CloseDayError),
+    #[error(transparent)]
+    NoiseKey(#[from] NoiseKeyError),
     #[error("the store did not take the invented rows")]
     Store(#[from] clickhouse::error::Error),
     #[error("generating the invented visitors failed")]

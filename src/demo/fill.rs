@@ -20,7 +20,7 @@ use crate::demo::traffic::{PagePaths, ReferralSources, Traffic};
 use crate::event::{COLUMNS, UnixDay};
 use crate::spool::{SEGMENT_COLUMNS, STORED};
 use crate::store::dates::day_date;
-use crate::store::days::{DayCloser, OpenDays};
+use crate::store::days::{DayCloser, NoiseKey, OpenDays, Publisher};
 use crate::store::embedded::EmbeddedStore;
 use crate::store::{Client, RowFormat, schema};
 
@@ -254,11 +254,14 @@ fn generate(
 
 /// Closes the days that are due, and returns how many. Computes the open ones. Waits for another collector that is closing days.
 async fn close_days(client: &Client, config: &Config) -> Result<usize, DemoError> {
-    let closer = DayCloser::new(client.clone(), config.timezone.clone())?;
+    let publisher = Some(Publisher::new(NoiseKey::open(config)?, config.published.k));
+    let zone = || config.timezone.clone();
+    let closer = DayCloser::new(client.clone(), zone())?.with_publisher(publisher.clone());
     for _ in 0..CLOSING_ATTEMPTS {
         let closed = closer.close_due(Timestamp::now()).await?;
         if !closed.is_elsewhere {
-            OpenDays::new(client.clone(), config.timezone.clone())?.compute(Timestamp::now()).await?;
+            let open_days = OpenDays::with_publisher(client.clone(), zone(), publisher)?;
+            open_days.compute(Timestamp::now()).await?;
             return Ok(closed.days.len());
         }
         tokio::time::sleep(CLOSING_PAUSE).await;

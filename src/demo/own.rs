@@ -147,15 +147,24 @@ impl OwnDemo {
         writeln!(out, "The demonstration is ready: {} events of {} days.", filled.stored, visitors.days)?;
         writeln!(out, "\n  the clinic's site   http://{}/", self.site)?;
         writeln!(out, "  its reports         http://{}/", config.reports)?;
-        writeln!(out, "  SQL                 http://{store}/?user=footfall_analyst&query={query}")?;
+        writeln!(
+            out,
+            "  SQL                 http://{store}/?user=footfall_analyst&default_format=PrettyCompactMonoBlock&query={query}"
+        )?;
         writeln!(out, "\nClick through the site: you are counted within seconds. In another terminal:")?;
+        writeln!(out, "  {command} report realtime     (shows your clicks)")?;
         writeln!(out, "  {command} report overview")?;
         writeln!(out, "  {command} report              (lists the other reports)")?;
         writeln!(out, "  {command} verify              (is any event missing?)")?;
         if !config.geo.is_empty() {
             writeln!(out, "Places by DB-IP (https://db-ip.com), CC BY 4.0.")?;
         }
-        writeln!(out, "Ctrl-C stops everything. `rm -r {}` removes it.", config.data.display())?;
+        writeln!(
+            out,
+            "Ctrl-C stops everything. `rm -r {} {}` removes it.",
+            config.data.display(),
+            config.key.display()
+        )?;
         out.flush()
     }
 }

@@ -13,14 +13,15 @@ use crate::event::{DropReason, EventRow};
 use crate::ingest::assemble::{self, PageContext};
 use crate::ingest::duplicate_filter::DuplicateFilter;
 use crate::ingest::outcome::{Accepted, IngestError, RefusedBeacon, Sender};
-use crate::ingest::pipeline::{BeaconOutcome, BeaconPipeline};
-use crate::privacy::Privacy;
+use crate::ingest::pipeline::{BeaconOutcome, BeaconPipeline, VisitPreview};
+use crate::privacy::{Peer, Privacy, ReferenceCodes};
 use crate::spool::{Ack, Durability, EventEntry, EventRecord, Recovered, Spool};
 
 pub struct Collector {
     pipeline: BeaconPipeline,
     duplicates: DuplicateFilter,
     spool: Arc<Spool>,
+    references: ReferenceCodes,
 }
 
 /// A beacon that was handed to the spool. Without an ack nothing of it was written.
@@ -44,7 +45,12 @@ impl Collector {
     /// A collector with an open spool. `recovered` holds the events that are on disk already.
     pub fn new(config: &Config, privacy: Privacy, spool: Arc<Spool>, recovered: &Recovered) -> Self {
         let pipeline = BeaconPipeline::new(config, privacy);
-        Self { pipeline, duplicates: DuplicateFilter::new(&recovered.ids), spool }
+        Self {
+            pipeline,
+            duplicates: DuplicateFilter::new(&recovered.ids),
+            spool,
+            references: ReferenceCodes::default(),
+        }
     }
 
     /// Replaces the sites and the version of the policy. Open requests keep the old ones.
@@ -60,6 +66,16 @@ impl Collector {
     /// The privacy stage, which holds the key and the places.
     pub fn privacy(&self) -> &Privacy {
         self.pipeline.privacy()
+    }
+
+    /// What would be kept of a visit ([`BeaconPipeline::preview`]).
+    pub fn preview(&self, visitor: Peer, headers: &HeaderMap, site: Option<&str>) -> Option<VisitPreview> {
+        self.pipeline.preview(visitor, headers, site)
+    }
+
+    /// The codes by which visitors can name their rows.
+    pub fn references(&self) -> &ReferenceCodes {
+        &self.references
     }
 
     /// Stores a beacon of this format. When this returns, every stored event is synced.
@@ -148,7 +164,8 @@ impl Collector {
 
     fn drop_all(&self, site: &Site, reason: DropReason, beacon: &Beacon<'_>) -> PendingBeacon {
         let mut accepted = Accepted::default();
-        accepted.dropped[reason as usize] = u32::try_from(beacon.events.len()).expect("at most MAX_EVENTS");
+        let events = u32::try_from(beacon.events.len()).expect("at most MAX_EVENTS");
+        accepted.dropped[reason as usize] = events + beacon.withheld;
         self.finish(site, beacon, accepted, None)
     }
 

@@ -12,4 +12,6 @@ mod pipeline;
 pub use collector::Collector;
 pub use origin::SendingPage;
 pub use outcome::{Accepted, IngestError, RefusedBeacon, Sender};
-pub use pipeline::{BeaconOutcome, BeaconPipeline, PipelineStep, PipelineTrace, SignatureState};
+pub use pipeline::{
+    BeaconOutcome, BeaconPipeline, PipelineStep, PipelineTrace, SignatureState, VisitPreview,
+};

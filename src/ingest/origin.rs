@@ -43,6 +43,22 @@ pub(crate) fn check(site: &Site, headers: &HeaderMap) -> Result<SendingPage, Ing
     }
 }
 
+/// The page that `Referer` names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReferringPage<'a> {
+    /// Without a final dot.
+    pub(crate) host: &'a str,
+    /// Scheme, host and port.
+    pub(crate) origin: &'a str,
+}
+
+pub(crate) fn referring_page(headers: &HeaderMap) -> Option<ReferringPage<'_>> {
+    let referer = headers.get(REFERER)?.to_str().ok()?;
+    let WebAddress { host, rest, .. } = WebAddress::parse(referer)?;
+    let origin = &referer[..referer.len() - rest.len()];
+    Some(ReferringPage { host: host.strip_suffix('.').unwrap_or(host), origin })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

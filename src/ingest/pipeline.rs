@@ -17,7 +17,7 @@ use crate::ingest::assemble::PageContext;
 use crate::ingest::origin::{self, SendingPage};
 use crate::ingest::outcome::{IngestError, RefusedBeacon, Sender};
 use crate::privacy::consent::{self, OptOutSignal};
-use crate::privacy::{Peer, Privacy, VisitorIdentity};
+use crate::privacy::{Peer, Privacy, Subject, VisitorIdentity};
 
 pub struct BeaconPipeline {
     settings: ArcSwap<PipelineSettings>,
@@ -61,6 +61,29 @@ pub enum PipelineStep<'a> {
     CookiesKept(&'a [(&'a str, &'a str)]),
 }
 
+/// What would be kept of a visit, for the visitor to see.
+pub struct VisitPreview {
+    pub site: Arc<Site>,
+    /// The origin of the page with the link to this request, if it is one of the site's.
+    pub origin: Option<String>,
+    /// Version of the privacy policy in force.
+    pub policy: String,
+    /// The signal by which this browser refuses.
+    pub opt_out: Option<OptOutSignal>,
+    /// Whether nothing is kept, because the browser counts as a bot and the site drops such bots.
+    pub is_dropped: bool,
+    pub browser: Arc<BrowserInfo>,
+    pub identity: VisitorIdentity,
+}
+
+impl VisitPreview {
+    /// Whose rows the visit's would be.
+    pub fn subject(&self) -> Subject {
+        let VisitorIdentity { epoch, visitor, .. } = self.identity;
+        Subject { site: self.site.id.clone(), epoch, visitor }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignatureState {
     /// The site has no secrets.
@@ -98,6 +121,32 @@ impl BeaconPipeline {
 
     pub fn privacy(&self) -> &Privacy {
         &self.privacy
+    }
+
+    /// What would be kept of a visit to a page of the site by whoever sends these headers. Without a named site it is the site whose page has the
+    /// link to this request, or the only one. `None` if there is no such site.
+    pub fn preview(&self, visitor: Peer, headers: &HeaderMap, named: Option<&str>) -> Option<VisitPreview> {
+        let settings = self.settings.load();
+        let referring = origin::referring_page(headers);
+        let site = match named {
+            Some(named) => settings.sites.get(named)?,
+            None => {
+                let by_page = |site: &&Arc<Site>| referring.is_some_and(|page| site.allows(page.host));
+                let only = || settings.sites.iter().next().filter(|_| settings.sites.len() == 1);
+                settings.sites.iter().find(by_page).or_else(only)?
+            }
+        };
+        let user_agent = headers.get(USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
+        let browser = self.browsers.recognise(&request_signals(headers, user_agent, &ClientHints::default()));
+        Some(VisitPreview {
+            origin: referring.filter(|page| site.allows(page.host)).map(|page| page.origin.to_owned()),
+            policy: settings.policy.clone(),
+            opt_out: consent::opt_out_signal(headers),
+            is_dropped: site.drop_bots.drops(browser.bot_category),
+            browser,
+            identity: self.privacy.epoch().identify(visitor, site, user_agent),
+            site: site.clone(),
+        })
     }
 
     /// Carries a beacon of this format through all steps, without waiting. `finish` gets what comes out.
@@ -139,19 +188,21 @@ impl BeaconPipeline {
         finish: impl FnOnce(&Beacon<'_>, BeaconOutcome<'_>) -> Result<R, IngestError>,
     ) -> Result<R, IngestError> {
         let peer = admit(sender, headers, site, named, trace)?;
+        if beacon.withheld > 0 {
+            return finish(beacon, BeaconOutcome::Drop(site, DropReason::OptOut));
+        }
         let opt_out = consent::opt_out_signal(headers);
         trace.step(PipelineStep::ConsentChecked(opt_out));
         if opt_out.is_some() {
             return finish(beacon, BeaconOutcome::Drop(site, DropReason::OptOut));
         }
         let user_agent = headers.get(USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
+        let no_hints = ClientHints::default();
         let signals = ClientSignals {
-            user_agent,
-            hints: &ClientHints::default(),
-            headers: HintHeaders::from_request(headers),
             touch_points: beacon.touch_points,
             screen: (beacon.screen_width, beacon.screen_height),
             automated: beacon.automated,
+            ..request_signals(headers, user_agent, &no_hints)
         };
         let browser = self.browsers.recognise_sent(&signals, beacon.hints);
         trace.step(PipelineStep::BrowserRecognised(&browser));
@@ -175,6 +226,22 @@ impl BeaconPipeline {
             cookies: &cookies,
         };
         finish(beacon, BeaconOutcome::Assemble(&context))
+    }
+}
+
+/// What a request tells of a browser without the fields of a beacon.
+fn request_signals<'a>(
+    headers: &'a HeaderMap,
+    user_agent: &'a [u8],
+    hints: &'a ClientHints<'a>,
+) -> ClientSignals<'a> {
+    ClientSignals {
+        user_agent,
+        hints,
+        headers: HintHeaders::from_request(headers),
+        touch_points: 0,
+        screen: (0, 0),
+        automated: false,
     }
 }
 

@@ -1,7 +1,8 @@
 //! The API of reports: an index, the list of reports, each report as JSON, CSV or text, several reports at once, and the audit.
 //!
-//! Role analyst reads reports of purpose audience, role SRE those of purpose diagnostics, role privacy the audit. A token
-//! that is restricted to sites reads only their reports.
+//! Role analyst reads reports of purpose audience, with exact figures; role viewer reads them from published figures; role SRE reads those of
+//! purpose diagnostics, and the others as a viewer does; role privacy reads the audit. A token that is restricted to sites reads only their
+//! reports. Each use of exact figures is recorded in the audit.
 //!
 //! It only reads: `GET` and `HEAD`. Errors are JSON. Input of a request appears in a response only within JSON or text.
 
@@ -12,7 +13,8 @@ use serde_json::{Value, json};
 use crate::access::{Permission, Principal, same_origin};
 use crate::report::catalogue::{self, Purpose, Report};
 use crate::report::{
-    MAX_ROWS, RawReportRequest, ReportAnswer, ReportError, ReportRequest, Reports, audit, table,
+    MAX_ROWS, RawReportRequest, ReportAnswer, ReportError, ReportRequest, Reports, audit, is_published,
+    table, takes_of_viewer,
 };
 use crate::transport::Body;
 use crate::transport::response::RETRY_SOON;
@@ -67,6 +69,7 @@ fn json_or_failure(text: Result<String, ReportError>, name: &str) -> Response<Bo
     let status = match &error {
         ReportError::UnknownReport { .. } => StatusCode::NOT_FOUND,
         ReportError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        ReportError::NotPublished(_) => StatusCode::FORBIDDEN,
         error if error.is_request() => StatusCode::BAD_REQUEST,
         _ => StatusCode::BAD_GATEWAY,
     };
@@ -80,12 +83,29 @@ fn json_or_failure(text: Result<String, ReportError>, name: &str) -> Response<Bo
     response
 }
 
-/// Whether `principal` may read this report, of any site.
+/// Whether `principal` may read this report, of any site, exact or published.
 fn readable(report: &Report, principal: &Principal) -> bool {
+    reads_exact(report, principal) || (is_published(report) && principal.may(Permission::ReadPublished))
+}
+
+/// Whether `principal` may read this report's exact figures.
+fn reads_exact(report: &Report, principal: &Principal) -> bool {
     principal.may(match report.purpose {
         Purpose::Audience => Permission::ReadAudience,
         Purpose::Diagnostics => Permission::ReadDiagnostics,
     })
+}
+
+/// The reports as `principal` may read the one of this name: of its sites, exact or published.
+fn reports_for(reports: &Reports, name: &str, principal: &Principal) -> Reports {
+    let reports = reports.restricted_to(principal.restricted_to());
+    match catalogue::find(name) {
+        // Reports that have no published figures are refused with that reason.
+        Some(report) if report.purpose == Purpose::Audience && !reads_exact(report, principal) => {
+            reports.protected()
+        }
+        _ => reports,
+    }
 }
 
 /// Whether `principal` may read the audit, which is of all sites.
@@ -170,9 +190,10 @@ async fn one_report(
     if !["json", "csv", "table"].contains(&format) {
         return Err(bad_request(format!("unknown format {format:?}; known are json, csv, table")));
     }
-    let reports = reports.restricted_to(principal.restricted_to());
+    let reports = reports_for(reports, name, principal);
     let raw = RawReportRequest { report: name.to_owned(), ..raw };
     let request = permitted(&reports, &raw, principal)?;
+    reports.record_use(principal.name(), std::slice::from_ref(&request));
     let answer = reports.run(request).await?;
     Ok(match format {
         "csv" => respond_with(StatusCode::OK, "text/csv; charset=utf-8; header=present", answer.csv(bom)),
@@ -203,10 +224,24 @@ async fn several_reports(
     if limit.saturating_mul(names.len()) > MAX_ROWS as usize {
         return Err(bad_request(format!("`limit` times the number of reports is at most {MAX_ROWS}")));
     }
-    let reports = reports.restricted_to(principal.restricted_to());
-    let requests = names.iter().map(|name| permitted(&reports, &raw.for_report(name), principal));
-    let answers = reports.run_all(requests.collect::<Result<_, _>>()?).await?;
-    let answers: Vec<Value> = answers.iter().map(ReportAnswer::json).collect();
+    // A group of reports is exact or published as a whole.
+    let (mut exact, mut published) = (Vec::new(), Vec::new());
+    for (place, name) in names.iter().enumerate() {
+        let reports = reports_for(reports, name, principal);
+        let request = permitted(&reports, &raw.for_report(name), principal)?;
+        let of_kind = if reports.is_protected() { &mut published } else { &mut exact };
+        of_kind.push((place, request));
+    }
+    let mut answers: Vec<(usize, ReportAnswer)> = Vec::new();
+    for (requests, reports) in [(exact, reports.clone()), (published, reports.protected())] {
+        let (places, requests): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
+        let reports = reports.restricted_to(principal.restricted_to());
+        reports.record_use(principal.name(), &requests);
+        answers.extend(places.into_iter().zip(reports.run_all(requests).await?));
+    }
+    answers.sort_by_key(|(place, _)| *place);
+    let answers = answers.into_iter().map(|(_, answer)| answer);
+    let answers: Vec<Value> = answers.map(|answer| answer.json()).collect();
     Ok(respond_with(StatusCode::OK, "application/json", json!({ "reports": answers }).to_string()))
 }
 
@@ -216,13 +251,18 @@ fn permitted(
     raw: &RawReportRequest,
     principal: &Principal,
 ) -> Result<ReportRequest, ApiFailure> {
-    let request = reports.parse(raw)?;
     let forbidden = |what: &str| ApiFailure::Request(StatusCode::FORBIDDEN, what.to_owned());
-    if !readable(request.report, principal) {
+    let may_read = |report: &Report| match report.purpose {
+        Purpose::Audience => reads_exact(report, principal) || principal.may(Permission::ReadPublished),
+        Purpose::Diagnostics => reads_exact(report, principal),
+    };
+    // A viewer must not learn from the error about a parameter what is wrong with it in a report for others.
+    if catalogue::find(&raw.report).is_some_and(|report| !may_read(report)) {
         return Err(forbidden(
-            "this report is for another role: analyst reads audience, sre reads diagnostics",
+            "this report is for another role: analyst and viewer read audience, sre reads diagnostics",
         ));
     }
+    let request = reports.parse(raw)?;
     if !principal.may_see(&request.site) {
         return Err(forbidden("this token is restricted to other sites"));
     }
@@ -245,16 +285,20 @@ fn list(principal: &Principal) -> Value {
             .iter()
             .map(|column| json!({"name": column.name, "unit": column.unit, "about": column.about}))
             .collect();
-        let parameters: Vec<&str> = ["site", "from", "to", "by", "limit", "bots"]
-            .into_iter()
-            .filter(|parameter| report.takes(parameter))
-            .collect();
+        let is_exact = reads_exact(report, principal);
+        let takes = |parameter: &&str| {
+            if is_exact { report.takes(parameter) } else { takes_of_viewer(report, parameter) }
+        };
+        let parameters: Vec<&str> =
+            ["site", "from", "to", "by", "limit", "bots"].into_iter().filter(takes).collect();
+        let by: Vec<&str> = report.by.iter().copied().filter(|by| is_exact || *by != "hour").collect();
         json!({
             "name": report.name,
             "title": report.title,
             "purpose": report.purpose.name(),
             "about": report.about,
-            "by": report.by,
+            "figures": if is_exact { "exact" } else { "published" },
+            "by": by,
             "parameters": parameters,
             "columns": columns,
             "credit": report.credit(),

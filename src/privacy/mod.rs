@@ -15,6 +15,7 @@ mod key;
 mod mac;
 mod peer;
 mod place;
+mod reference;
 pub mod scrub;
 #[cfg(test)]
 mod tests;
@@ -25,3 +26,4 @@ pub use identity::{CurrentEpoch, PageLoadIdentity, Privacy, VisitorIdentity};
 pub use key::{KeyError, KeyFingerprint, KeyRing, KeyStatus, KeyTurn};
 pub use peer::Peer;
 pub use place::{GeoLookup, GeoPlace};
+pub use reference::{InvalidReferenceCode, ReferenceCode, ReferenceCodes, Subject};

@@ -51,6 +51,7 @@ fn site(id: &str) -> Site {
         drop_bots: DropBots::default(),
         paths: Default::default(),
         signatures: Default::default(),
+        policy_url: None,
     }
 }
 

@@ -16,6 +16,8 @@ pub struct ReportAnswer {
     pub timezone: String,
     /// Rows in the order of the report's columns.
     pub rows: Vec<Vec<Value>>,
+    /// Whether it comes from published figures.
+    pub is_published: bool,
     /// When the figures of today were computed; `None` if the period has no open day, or the figures come from events.
     pub today: Option<Timestamp>,
     /// What the reader must know: folded rows, rows beyond the limit, an unknown site.
@@ -67,6 +69,7 @@ impl ReportAnswer {
             "bots": bots,
             "columns": columns,
             "rows": rows,
+            "figures": if self.is_published { "published" } else { "exact" },
             "today": self.today.map(|computed| {
                 json!({"as_of": computed.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), "age_s": age(computed).as_secs()})
             }),
@@ -144,7 +147,7 @@ mod tests {
             bots: false,
         };
         let (timezone, cost) = ("Europe/Moscow".to_owned(), QueryCost::default());
-        ReportAnswer { request, timezone, rows, today: None, notes: Vec::new(), cost }
+        ReportAnswer { request, timezone, rows, is_published: false, today: None, notes: Vec::new(), cost }
     }
 
     #[test]

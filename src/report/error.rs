@@ -28,6 +28,9 @@ pub enum ReportError {
     Limit(String),
     #[error("the configured time zone has no IANA name; set `timezone` to one like Europe/Moscow")]
     NamelessZone,
+    /// A viewer asked for more than published figures.
+    #[error("viewers read published figures: {0}")]
+    NotPublished(String),
     #[error("at most {MAX_FILTERS} filters")]
     TooManyFilters,
     #[error("{MAX_CONCURRENT} other reports are running; try again in a moment")]

@@ -49,11 +49,13 @@ impl FilteredTable {
     }
 }
 
-/// The query `sql`, which reads these dimensions, over what passes `filters`, and the values of the filters' parameters.
+/// The query `sql`, which reads these dimensions, over what passes `filters`, and the values of the filters' parameters. `without_few` leaves out the days
+/// on which fewer than `k` visitors pass, so that no sum over days is of few visitors on each.
 pub(super) fn filtered(
     sql: &str,
     dimensions: &[Dimension],
     filters: &[Filter],
+    without_few: bool,
     client: &Client,
 ) -> (String, Vec<(String, String)>) {
     let mut parameters = Vec::new();
@@ -95,7 +97,12 @@ pub(super) fn filtered(
          visits AS (SELECT * FROM {database}.visits WHERE {visits})"
     );
     if !dimensions.is_empty() {
-        tables.push_str(&format!(",\n    daily AS (\n{})", schema::daily_query(dimensions)));
+        let daily = schema::daily_query(dimensions);
+        let many = "sum(if(bots <= {bots:Bool}, visitors, 0)) OVER (PARTITION BY day) >= {k:UInt32}";
+        tables.push_str(&match without_few {
+            true => format!(",\n    daily AS (\nSELECT * FROM (\n{daily}) QUALIFY {many})"),
+            false => format!(",\n    daily AS (\n{daily})"),
+        });
     }
     let body = body(sql);
     let sql = match body.strip_prefix("WITH") {
@@ -106,7 +113,7 @@ pub(super) fn filtered(
 }
 
 /// A file without its header.
-fn body(sql: &str) -> &str {
+pub(super) fn body(sql: &str) -> &str {
     let mut rest = sql;
     while let Some(after) = rest.strip_prefix("--") {
         rest = after.split_once('\n').map_or("", |(_, next)| next);
@@ -124,7 +131,7 @@ mod tests {
         let client = Client::new(&crate::config::StoreConfig::embedded(([127, 0, 0, 1], 1).into()));
         let filters = [Filter::parse("country=RU").unwrap(), Filter::parse("path=/x").unwrap()];
         for report in catalogue::all() {
-            let (sql, parameters) = filtered(report.sql, &report.dimensions, &filters, &client);
+            let (sql, parameters) = filtered(report.sql, &report.dimensions, &filters, true, &client);
             let text = body(report.sql).trim_start_matches("WITH");
             assert!(sql.starts_with("WITH\n    events AS") && sql.ends_with(text), "{}", report.name);
             for (name, _) in parameters {

@@ -94,7 +94,7 @@ impl Hints<'_> {
             "SELECT toString(countIf(kind = 'view')) FROM events WHERE {} AND bot != ''",
             FilteredTable::Events.period("from")
         );
-        let (sql, bound) = filtered_query::filtered(&sql, &[], &request.filters, self.client);
+        let (sql, bound) = filtered_query::filtered(&sql, &[], &request.filters, false, self.client);
         let views = self.texts(&sql, &[self.parameters(request), bound].concat()).await?.pop();
         // Under filters their number could be that of one person whom a referrer makes a bot.
         let number =

@@ -1,7 +1,8 @@
 //! Reports: the queries of `sql/report/`, run for a site and a period, as a table, JSON or CSV.
 //!
 //! The command line, the HTTP API and an analyst's own client run the same files. Every report names its purpose (clause 4 of the policy)
-//! and credits the source of places. A report for the audience folds rows of few visitors into `(other)` (clause 6.2.2).
+//! and credits the source of places. A report for the audience folds rows of few visitors into `(other)` (clause 6.2.2). Viewers
+//! read published figures alone (`protected`).
 
 mod answer;
 pub(crate) mod audit;
@@ -13,16 +14,20 @@ mod hints;
 mod limits;
 mod nearest;
 mod period;
+mod protected;
 mod query;
 mod reports;
 mod request;
 pub mod table;
+mod usage;
 
 pub use answer::{QueryCost, ReportAnswer};
 pub use error::ReportError;
 pub use filter::{Filter, FilterError};
 pub(crate) use limits::MAX_ROWS;
 pub use period::{Period, PeriodError};
+pub(crate) use protected::{is_published, takes as takes_of_viewer};
 pub(crate) use reports::{DURATION, FAILURES};
 pub use reports::{K, Reports};
 pub use request::{RawReportRequest, ReportRequest};
+pub(crate) use usage::{EXACT_READ, detail as usage_detail};

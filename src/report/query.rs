@@ -8,6 +8,7 @@ use super::answer::{QueryCost, lines};
 use super::catalogue::{Report, ReportColumn};
 use super::error::ReportError;
 use super::filtered_query;
+use super::protected;
 use super::request::ReportRequest;
 use crate::store::Client;
 use crate::store::schema::{self, Dimension};
@@ -20,6 +21,8 @@ pub(super) struct QueryContext<'a> {
     pub(super) timezone: &'a str,
     pub(super) client: &'a Client,
     pub(super) k: u32,
+    /// Whether the reader is a viewer, who reads published figures alone.
+    pub(super) is_protected: bool,
 }
 
 /// A query and the values of its parameters.
@@ -72,7 +75,21 @@ impl QueryGroup {
             dimensions.iter().map(|dimension| format!("'{}'", dimension.name)).collect();
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
         let sql = request.report.sql.replace("{dimensions}", &names);
-        let (sql, bound) = filtered_query::filtered(&sql, &dimensions, &request.filters, context.client);
+        let (sql, bound) = if context.is_protected {
+            protected::query(filtered_query::body(&sql), request, context.client)
+        } else {
+            // Totals under filters leave out the days of few visitors. With hours they come from events.
+            let by_day = request.report.is_totals && request.by != Some("hour");
+            filtered_query::filtered(
+                &sql,
+                &dimensions,
+                &request.filters,
+                by_day && context.k > 1,
+                context.client,
+            )
+        };
+        // What is published was folded before.
+        let k = if context.is_protected { 0 } else { context.k };
         let known = [
             ("site", request.site.clone()),
             ("from", request.period.from().to_string()),
@@ -81,7 +98,7 @@ impl QueryGroup {
             ("timezone", context.timezone.to_owned()),
             // One row more than is shown tells whether there are more.
             ("limit", (request.limit + 1).to_string()),
-            ("k", context.k.to_string()),
+            ("k", k.to_string()),
             ("by", request.by.unwrap_or("").to_owned()),
             ("bots", request.bots.to_string()),
         ];

@@ -18,8 +18,10 @@ use super::filter::Filter;
 use super::hints::Hints;
 use super::limits::MAX_CONCURRENT;
 use super::period::Period;
+use super::protected;
 use super::query::{self, QueryContext, QueryGroup, ReportQuery};
 use super::request::{self, RawReportRequest, ReportRequest};
+use super::usage::UsageAudit;
 use crate::store::Client;
 use crate::store::days::OpenDays;
 
@@ -45,6 +47,10 @@ pub struct Reports {
     sites: Arc<ArcSwap<Vec<String>>>,
     /// The only sites that may be named to the reader; `None` if all may.
     restricted_to: Option<Vec<String>>,
+    /// Whether the reader is a viewer, who reads published figures alone.
+    is_protected: bool,
+    /// Records who reads exact figures.
+    usage: Option<UsageAudit>,
     permits: Arc<Semaphore>,
     /// Computes open days when reports show them; without it, reports show them as they were last computed.
     open_days: Option<OpenDays>,
@@ -61,7 +67,19 @@ impl Reports {
         let sites: Vec<String> = sites.iter().map(|site| site.as_ref().to_owned()).collect();
         let sites = Arc::new(ArcSwap::from_pointee(sites));
         let permits = Arc::new(Semaphore::new(MAX_CONCURRENT));
-        Ok(Self { client, zone, zone_name, k: K, sites, restricted_to: None, permits, open_days: None })
+        let (restricted_to, is_protected, usage, open_days) = (None, false, None, None);
+        Ok(Self {
+            client,
+            zone,
+            zone_name,
+            k: K,
+            sites,
+            restricted_to,
+            is_protected,
+            usage,
+            permits,
+            open_days,
+        })
     }
 
     /// The same reports, which fold rows of fewer than `k` visitors.
@@ -83,6 +101,30 @@ impl Reports {
     #[must_use]
     pub(crate) fn restricted_to(&self, sites: Option<&[String]>) -> Self {
         Self { restricted_to: sites.map(<[String]>::to_vec), ..self.clone() }
+    }
+
+    /// The same reports for a viewer: from published figures alone. A request for more is refused.
+    #[must_use]
+    pub fn protected(&self) -> Self {
+        Self { is_protected: true, ..self.clone() }
+    }
+
+    pub(crate) fn is_protected(&self) -> bool {
+        self.is_protected
+    }
+
+    /// The same reports, which record each use of exact figures. `record` gets the detail for the audit, and must not block.
+    #[must_use]
+    pub fn with_usage_audit(mut self, record: impl Fn(Value) + Send + Sync + 'static) -> Self {
+        self.usage = Some(UsageAudit::new(Arc::new(record)));
+        self
+    }
+
+    /// Records that `reader` asks for these figures, unless they are published ones.
+    pub(crate) fn record_use(&self, reader: &str, requests: &[ReportRequest]) {
+        if let Some(usage) = self.usage.as_ref().filter(|_| !self.is_protected) {
+            usage.add(reader, requests);
+        }
     }
 
     /// The configured sites, in order.
@@ -127,7 +169,7 @@ impl Reports {
             Period::parse(Some("2d"), None, today)?
         };
         let filters = request::filters(&raw.filters)?;
-        Ok(ReportRequest {
+        let request = ReportRequest {
             report,
             site: site.ok_or_else(|| ReportError::NoSite("--site, or `site=` in the address".to_owned()))?,
             period,
@@ -135,7 +177,11 @@ impl Reports {
             limit: request::limit(report, raw.limit.as_deref())?,
             bots: raw.bots || filters.iter().any(Filter::wants_bots),
             filters,
-        })
+        };
+        if self.is_protected {
+            protected::check(&request)?;
+        }
+        Ok(request)
     }
 
     /// # Errors
@@ -210,11 +256,22 @@ impl Reports {
         let (bytes, mut cost) = group.query(&self.context()).run(&self.client).await?;
         cost.elapsed = began.elapsed();
         let (mut answers, mut hints) = (Vec::new(), None);
+        // The requests of a group differ in the report alone.
+        let published = match self.is_protected {
+            true => Some(protected::published_days(&group.requests[0].1, &self.client).await?),
+            false => None,
+        };
         for (rows, (place, request)) in group.rows(&bytes)?.into_iter().zip(group.requests) {
             let timezone = self.zone_name.clone();
-            let mut answer = ReportAnswer { today: None, request, timezone, rows, notes: Vec::new(), cost };
+            let is_published = published.is_some();
+            let notes = Vec::new();
+            let mut answer = ReportAnswer { request, timezone, rows, is_published, today: None, notes, cost };
             answer.apply_limit();
-            self.suppress(&mut answer);
+            if let Some((days, has_today)) = published {
+                self.note_published(&mut answer, days, has_today);
+                answers.push((place, answer));
+                continue;
+            }
             self.note_folded(&mut answer);
             if Hints::are_wanted(&answer) {
                 if hints.is_none() {
@@ -222,6 +279,7 @@ impl Reports {
                 }
                 answer.notes.extend(hints.clone().unwrap_or_default());
             }
+            self.suppress(&mut answer);
             self.note_today(&mut answer, today);
             answers.push((place, answer));
         }
@@ -241,7 +299,12 @@ impl Reports {
     }
 
     fn context(&self) -> QueryContext<'_> {
-        QueryContext { timezone: &self.zone_name, client: &self.client, k: self.k }
+        QueryContext {
+            timezone: &self.zone_name,
+            client: &self.client,
+            k: self.k,
+            is_protected: self.is_protected,
+        }
     }
 
     /// Says how old the figures of today are, if the answer has today.
@@ -261,42 +324,61 @@ impl Reports {
         });
     }
 
-    /// Removes rows of few visitors from totals and series under filters, because with filters a total may be that of one visitor.
+    /// Removes rows of few visitors, or of none, from totals and series under filters, because with filters a total may be that of one visitor. Days of few
+    /// visitors are left out of longer rows by the query. So nothing tells few visitors from none.
     fn suppress(&self, answer: &mut ReportAnswer) {
-        let report = answer.request.report;
+        let ReportRequest { report, period, by, filters, .. } = &answer.request;
         let folds = report.takes("k") || report.purpose == Purpose::Diagnostics;
-        if folds || answer.request.filters.is_empty() || answer.rows.is_empty() {
+        if folds || filters.is_empty() || answer.rows.is_empty() || self.k <= 1 {
             return;
         }
         let place = |name: &str| report.columns.iter().position(|column| column.name == name);
-        let is_few = |row: &[Value], at: usize| {
-            row[at].as_u64().is_some_and(|visitors| (1..self.k.into()).contains(&visitors))
-        };
+        let is_few = |row: &[Value], at: usize| row[at].as_u64().unwrap_or(0) < self.k.into();
         let Some(at) = place("visitors") else { return };
-        let before = answer.rows.len();
+        let rows = answer.rows.len();
         answer.rows.retain(|row| !is_few(row, at));
-        if answer.rows.len() == before {
-            let hidden =
-                place("visitors_before").and_then(|at| answer.rows.iter_mut().find(|row| is_few(row, at)));
-            if let Some(row) = hidden {
-                let columns = report.columns.iter().zip(row);
-                columns
-                    .filter(|(column, _)| column.name.ends_with("_before"))
-                    .for_each(|(_, value)| *value = Value::Null);
-                answer.notes.push(format!(
-                    "fewer than {} visitors pass these filters in the preceding period: its figures are not shown",
-                    self.k
-                ));
-            }
+        if answer.rows.is_empty() {
+            answer.notes.push(format!("fewer than {} visitors pass these filters: nothing is shown", self.k));
             return;
         }
-        let note = if answer.rows.iter().all(|row| row[at].as_u64() == Some(0)) {
-            answer.rows.clear();
-            format!("fewer than {} visitors pass these filters: nothing is shown", self.k)
-        } else {
-            format!("rows with fewer than {} visitors are not shown under filters", self.k)
-        };
-        answer.notes.push(note);
+        if answer.rows.len() < rows {
+            answer
+                .notes
+                .push(format!("rows with fewer than {} visitors are not shown under filters", self.k));
+        }
+        if period.days() > 1 && *by != Some("hour") {
+            answer.notes.push(format!("days with fewer than {} visitors are left out under filters", self.k));
+        }
+        let Some(before) = place("visitors_before") else { return };
+        for row in answer.rows.iter_mut().filter(|row| is_few(row, before)) {
+            let columns = report.columns.iter().zip(row);
+            columns
+                .filter(|(column, _)| column.name.ends_with("_before"))
+                .for_each(|(_, value)| *value = Value::Null);
+            answer.notes.push(format!(
+                "fewer than {} visitors pass these filters in the preceding period: its figures are not shown",
+                self.k
+            ));
+        }
+    }
+
+    /// Says that figures are published ones, and of which days.
+    fn note_published(&self, answer: &mut ReportAnswer, published: u64, has_today: bool) {
+        let now = Timestamp::now().to_zoned(self.zone.clone()).date();
+        let ReportRequest { report, period, filters, .. } = &answer.request;
+        answer.notes.push(
+            "published figures: counts have noise, and few visitors are left out or in (other)".to_owned(),
+        );
+        let days = Period::new(period.from(), period.to().min(now)).map_or(0, |period| period.days());
+        if published < u64::try_from(days).unwrap_or(0) {
+            let under = filters.first().map_or(String::new(), |filter| format!(" under {filter}"));
+            answer.notes.push(format!(
+                "{published} of {days} days are published{under}: the others had too few visitors, or are not closed yet"
+            ));
+        }
+        if has_today && report.is_totals {
+            answer.notes.push("today's totals are renewed once an hour".to_owned());
+        }
     }
 
     fn note_folded(&self, answer: &mut ReportAnswer) {

@@ -44,7 +44,7 @@ impl FileLock {
 }
 
 /// Opens a file for writing. Creates it with mode 0600 when it does not exist, and keeps its content when it does.
-pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
+pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
     File::options().write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 

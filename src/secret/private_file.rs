@@ -107,7 +107,8 @@ fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn give_to_directory_owner(file: &File, path: &Path) -> io::Result<()> {
+/// Gives a file that a command under `sudo` made to the owner of its directory, who must read it.
+pub(crate) fn give_to_directory_owner(file: &File, path: &Path) -> io::Result<()> {
     let directory = fs::metadata(directory_of(path))?;
     if file.metadata()?.uid() == directory.uid() {
         return Ok(());

@@ -3,7 +3,8 @@
 use hyper::HeaderMap;
 
 use crate::beacon::{WireFormat, WireInput};
-use crate::ingest::{Accepted, Collector, RefusedBeacon, Sender};
+use crate::ingest::{Accepted, Collector, RefusedBeacon, Sender, VisitPreview};
+use crate::privacy::{Peer, ReferenceCode, Subject};
 
 pub trait BeaconCollector: Send + Sync + 'static {
     /// Returns once the beacon's events are on disk, synced.
@@ -14,6 +15,12 @@ pub trait BeaconCollector: Send + Sync + 'static {
         format: &WireFormat,
         input: &WireInput<'_>,
     ) -> impl Future<Output = Result<Accepted, RefusedBeacon>> + Send;
+
+    /// What would be kept of a visit to the site; `None` if there is no such site.
+    fn preview(&self, visitor: Peer, headers: &HeaderMap, site: Option<&str>) -> Option<VisitPreview>;
+
+    /// The code by which the visitor can name the rows of this epoch.
+    fn reference(&self, subject: &Subject) -> ReferenceCode;
 }
 
 impl BeaconCollector for Collector {
@@ -26,5 +33,13 @@ impl BeaconCollector for Collector {
         input: &WireInput<'_>,
     ) -> impl Future<Output = Result<Accepted, RefusedBeacon>> + Send {
         self.collect(sender, headers, format, input)
+    }
+
+    fn preview(&self, visitor: Peer, headers: &HeaderMap, site: Option<&str>) -> Option<VisitPreview> {
+        Collector::preview(self, visitor, headers, site)
+    }
+
+    fn reference(&self, subject: &Subject) -> ReferenceCode {
+        self.references().code_of(subject)
     }
 }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::header::{
-    HOST, HeaderMap, HeaderName, HeaderValue, REFERER, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING,
+    FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, REFERER, STRICT_TRANSPORT_SECURITY,
+    TRANSFER_ENCODING,
 };
 use hyper::{Method, Request, Response, StatusCode, Version};
 use percent_encoding::{CONTROLS, percent_encode};
@@ -25,6 +26,7 @@ use crate::server::request_metrics::RequestMetrics;
 use crate::server::response::{self as public_response, Rejection};
 use crate::server::route::Route;
 use crate::server::script::Script;
+use crate::server::visitor_page::{self, PageQuery, ShownVisit};
 use crate::transport::{
     AuthError, Body, ConnectionContext, Handler, RateLimiter, TokenAuthenticator, X_FORWARDED_FOR, response,
     single_address,
@@ -91,7 +93,8 @@ impl<C: BeaconCollector> Handler for PublicHandler<C> {
         let response = match (route, route.format()) {
             (_, Some(format)) => self.format_route(format, request, connection).await,
             (Route::Script, _) if readable => self.script.response(request.headers(), path != "/s.js"),
-            (Route::Script, _) => response::method_not_allowed("GET, HEAD"),
+            (Route::VisitorPage, _) if readable => self.visitor_page(&request, connection),
+            (Route::Script | Route::VisitorPage, _) => response::method_not_allowed("GET, HEAD"),
             _ if path != "/" => response::not_found(),
             _ if readable => response::with_body(StatusCode::OK, &response::TEXT, WELCOME),
             _ => response::method_not_allowed("GET, HEAD"),
@@ -228,6 +231,21 @@ impl<C: BeaconCollector> PublicHandler<C> {
         Ok(response)
     }
 
+    fn visitor_page<B>(&self, request: &Request<B>, connection: &ConnectionContext) -> Response<Body> {
+        let headers = request.headers();
+        let peer = match self.admit(headers, connection, Instant::now()) {
+            Ok(peer) => peer,
+            Err(rejection) => return rejection.response(),
+        };
+        let query = PageQuery::parse(request.uri().query().unwrap_or_default());
+        let preview = self.collector.preview(peer, headers, query.site.as_deref());
+        let visit = preview.map(|preview| {
+            let code = self.collector.reference(&preview.subject());
+            ShownVisit { preview, code }
+        });
+        visitor_page::respond(&query, headers, visit)
+    }
+
     /// Returns the holder of a sender's token, or `None` when the request has no token of ours.
     fn sender_token(
         &self,
@@ -269,8 +287,11 @@ impl<C: BeaconCollector> PublicHandler<C> {
         connection: &ConnectionContext,
         now: Instant,
     ) -> Result<Peer, Rejection> {
-        if !connection.through_proxy() && headers.contains_key(&X_FORWARDED_FOR) {
-            self.refusals.note_untrusted_proxy();
+        let names_client = headers.contains_key(&X_FORWARDED_FOR) || headers.contains_key(FORWARDED);
+        match (connection.through_proxy(), names_client) {
+            (false, true) => self.refusals.note_untrusted_proxy(),
+            (true, false) => self.refusals.note_silent_proxy(),
+            _ => {}
         }
         let peer = Peer::new(connection.client_address(headers));
         self.by_address.acquire(&peer, now).map_err(Rejection::TooManyFromAddress)?;

@@ -4,6 +4,7 @@
 //! [`BeaconCollector`]. It refuses everything that `docs/wire.md` lists before the events of a beacon are read. Nothing here
 //! logs an address, keeps it, or uses it as a label of a metric.
 
+mod accept;
 mod body;
 mod collector;
 mod cors;
@@ -14,6 +15,7 @@ mod request_metrics;
 mod response;
 mod route;
 mod script;
+mod visitor_page;
 
 pub use collector::BeaconCollector;
 pub use handler::{PublicHandler, PublicOptions, X_FOOTFALL_ADDRESS, pixel_referer};

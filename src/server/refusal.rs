@@ -157,11 +157,20 @@ enum LineKind {
     LeftOut(Option<Arc<str>>),
 }
 
+/// What is wrong with the requests of a proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum ProxyFault {
+    /// It names a client, and is not trusted to.
+    Untrusted,
+    /// It is trusted, and names no client.
+    Silent,
+}
+
 /// Counts refused beacons and writes about them.
 pub(super) struct Refusals {
     by_reason: [Counter; RefusalReason::ALL.len()],
     lines: LogThrottle<LineKind>,
-    proxies: LogThrottle<()>,
+    proxies: LogThrottle<ProxyFault>,
 }
 
 const BY_SITE: &str = "footfall_site_beacons_refused_total";
@@ -220,8 +229,19 @@ impl Refusals {
         );
     }
 
+    /// A trusted proxy says of no client that it is for one.
+    pub(super) fn note_silent_proxy(&self) {
+        if let Some(suppressed) = self.proxies.admit(ProxyFault::Silent, Instant::now()) {
+            warn!(
+                suppressed,
+                "a request of an address within `trusted_proxies` has neither X-Forwarded-For nor Forwarded; if it is your proxy, let it \
+                 send one of them, or all visitors behind it count as one"
+            );
+        }
+    }
+
     pub(super) fn note_untrusted_proxy(&self) {
-        if let Some(suppressed) = self.proxies.admit((), Instant::now()) {
+        if let Some(suppressed) = self.proxies.admit(ProxyFault::Untrusted, Instant::now()) {
             warn!(
                 suppressed,
                 "a request has X-Forwarded-For, but comes from an address outside `trusted_proxies`; if your proxy sent it, \

@@ -8,6 +8,8 @@ pub enum Route {
     Format(usize),
     /// `/s.js`, and the path with the hash of its content.
     Script,
+    /// `/privacy`, the visitor's page.
+    VisitorPage,
     /// Any other path.
     Other,
 }
@@ -18,7 +20,12 @@ impl Route {
         if let Some(format) = WIRE_FORMATS.iter().position(|format| format.path == path) {
             return Self::Format(format);
         }
-        if path == "/s.js" || path == hashed_script { Self::Script } else { Self::Other }
+        match path {
+            "/s.js" => Self::Script,
+            "/privacy" => Self::VisitorPage,
+            _ if path == hashed_script => Self::Script,
+            _ => Self::Other,
+        }
     }
 
     /// Its place in [`Route::names`].
@@ -26,19 +33,20 @@ impl Route {
         match self {
             Self::Format(format) => format,
             Self::Script => WIRE_FORMATS.len(),
-            Self::Other => WIRE_FORMATS.len() + 1,
+            Self::VisitorPage => WIRE_FORMATS.len() + 1,
+            Self::Other => WIRE_FORMATS.len() + 2,
         }
     }
 
     /// The values of label `route` of `footfall_requests_total`, by number.
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
-        WIRE_FORMATS.iter().map(|format| format.name).chain(["script", "other"])
+        WIRE_FORMATS.iter().map(|format| format.name).chain(["script", "privacy", "other"])
     }
 
     pub(super) fn format(self) -> Option<&'static WireFormat> {
         match self {
             Self::Format(format) => Some(WIRE_FORMATS[format]),
-            Self::Script | Self::Other => None,
+            Self::Script | Self::VisitorPage | Self::Other => None,
         }
     }
 }
@@ -49,9 +57,9 @@ mod tests {
 
     #[test]
     fn each_route_has_a_number_and_a_name() {
-        let paths = ["/b", "/b.gif", "/s.js", "/s.hash.js", "/", "/nowhere"];
+        let paths = ["/b", "/b.gif", "/s.js", "/s.hash.js", "/privacy", "/", "/nowhere"];
         let names: Vec<_> = Route::names().collect();
         let found = paths.map(|path| names[Route::from_path(path, "/s.hash.js").index()]);
-        assert_eq!(found, ["beacon", "pixel", "script", "script", "other", "other"]);
+        assert_eq!(found, ["beacon", "pixel", "script", "script", "privacy", "other", "other"]);
     }
 }

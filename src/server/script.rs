@@ -15,6 +15,7 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 use sha2::{Digest, Sha256, Sha384};
 
+use crate::server::accept;
 use crate::transport::Body;
 
 static PLAIN: &[u8] = include_bytes!("../../script/dist/s.js");
@@ -115,25 +116,9 @@ fn quality_of_identity(headers: &HeaderMap) -> Option<u16> {
 }
 
 fn stated(headers: &HeaderMap, encoding: &str) -> Option<u16> {
-    let entries = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    entries.flat_map(|value| value.split(',')).find_map(|entry| {
-        let mut parts = entry.split(';').map(str::trim);
-        let name = parts.next()?;
-        let named = name.eq_ignore_ascii_case(encoding)
-            || (encoding == "gzip" && name.eq_ignore_ascii_case("x-gzip"));
-        named.then(|| {
-            parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q="))).map_or(1000, weight)
-        })
+    accept::weight(headers, ACCEPT_ENCODING, |name| {
+        name.eq_ignore_ascii_case(encoding) || (encoding == "gzip" && name.eq_ignore_ascii_case("x-gzip"))
     })
-}
-
-/// Parses a weight such as `0.5`, in thousandths. Anything else counts as a refusal.
-fn weight(text: &str) -> u16 {
-    match text.parse::<f32>() {
-        // At most 1,000, so the cast keeps it whole.
-        Ok(weight) if (0.0..=1.0).contains(&weight) => (weight * 1000.0) as u16,
-        _ => 0,
-    }
 }
 
 /// Whether `If-None-Match` names this tag, by weak comparison (RFC 9110, section 13.1.2).

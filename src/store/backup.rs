@@ -46,6 +46,10 @@ pub enum StoreBackupError {
     Nothing(String),
 }
 
+/// Tables whose rows have a retention.
+const EXPIRING: [&str; 6] =
+    ["events", "visits_stored", "daily_stored", "daily_published_stored", "publications", "published_days"];
+
 /// What a restored store has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StoredRows {
@@ -97,7 +101,7 @@ pub async fn finish(client: &Client, waiting: &BTreeSet<SegmentId>) -> Result<St
     client.query("INSERT INTO settings SELECT 'day_closer', '', now64(3)").execute().await?;
     let delete = "ALTER TABLE days DELETE WHERE NOT is_closed";
     client.query(delete).with_setting("mutations_sync", "1").execute().await?;
-    for table in ["events", "visits_stored", "daily_stored"] {
+    for table in EXPIRING {
         let expired = format!("ALTER TABLE {table} DELETE WHERE expires < today()");
         client.query(&expired).with_setting("mutations_sync", "1").execute().await?;
     }

@@ -1,13 +1,22 @@
 //! One client for the embedded store, a server and a cluster.
 
+use std::time::Duration;
+
 use clickhouse::Compression;
 use clickhouse::insert_formatted::InsertFormatted;
 use clickhouse::query::{BytesCursor, Query};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::config::{self, Config, DATABASE};
 use crate::secret::Secret;
 use crate::store::embedded::{ANALYST, COLLECTOR, Passwords, PasswordsError, REPORTS};
 use crate::store::sql;
+
+/// Idle time after which the system asks whether the other end is there.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// Idle time after which a connection is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -19,6 +28,18 @@ pub struct Client {
     reader: Option<(&'static str, Secret)>,
 }
 
+/// A client that closes connections soon after their last statement. An engine that stops waits for open ones, up to 5 s.
+fn base_client() -> clickhouse::Client {
+    let mut connector = HttpConnector::new();
+    connector.set_keepalive(Some(KEEP_ALIVE));
+    let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        // Without a timer, idle connections are only closed when the next statement is sent.
+        .pool_timer(TokioTimer::new())
+        .build(connector);
+    clickhouse::Client::with_http_client(http)
+}
+
 impl Client {
     /// If the store is embedded, its passwords come from the file that `serve` writes.
     ///
@@ -28,13 +49,15 @@ impl Client {
         Ok(Self::new(&config.store).with_passwords(&Passwords::read(config)?))
     }
 
-    /// A caller who may not read the file of passwords is logged in as the analyst. On loopback the analyst needs no
+    /// A caller who may not read the file of passwords, or does not find it, is logged in as the analyst. On loopback the analyst needs no
     /// password, unless the operator requires one; then the store refuses the queries.
     pub fn reading(config: &Config) -> Self {
         let client = Self::new(&config.store);
-        match Passwords::read(config) {
-            Ok(passwords) => client.with_passwords(&passwords).reader(),
-            Err(_) => Self { reader: client.reader.map(|_| (ANALYST, Secret::default())), ..client }.reader(),
+        match Passwords::read_file(&Passwords::file(&config.data)) {
+            Ok(Some(passwords)) => client.with_passwords(&passwords).reader(),
+            Ok(None) | Err(_) => {
+                Self { reader: client.reader.map(|_| (ANALYST, Secret::default())), ..client }.reader()
+            }
         }
     }
 
@@ -50,8 +73,7 @@ impl Client {
         };
         // Within one machine compression costs more than the bytes it saves.
         let compression = if is_loopback(&url) { Compression::None } else { Compression::Lz4 };
-        let mut inner =
-            clickhouse::Client::default().with_url(url).with_user(user).with_compression(compression);
+        let mut inner = base_client().with_url(url).with_user(user).with_compression(compression);
         if !password.is_empty() {
             inner = inner.with_password(password);
         }

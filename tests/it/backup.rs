@@ -73,7 +73,14 @@ fn reports(collector: &Collector) -> Vec<serde_json::Value> {
         let answer: serde_json::Value = serde_json::from_str(&done(&collector.command(&arguments))).unwrap();
         answer["rows"].clone()
     };
-    names.iter().map(report).collect()
+    let published = || {
+        let arguments = [
+            "report", "pages", "--viewer", "--site", "demo", "--from", "4d", "--to", "2d", "--format", "json",
+        ];
+        let answer: serde_json::Value = serde_json::from_str(&done(&collector.command(&arguments))).unwrap();
+        answer["rows"].clone()
+    };
+    names.iter().map(report).chain([published()]).collect()
 }
 
 #[test]
@@ -86,6 +93,7 @@ fn a_collector_that_was_lost_comes_back_out_of_a_backup_that_was_taken_under_loa
     let before = reports(&collector);
     assert!(before.iter().all(|rows| !rows.as_array().unwrap().is_empty()), "{before:#?}");
     let key = fs::read(collector.path("key/key")).unwrap();
+    let noise_key = fs::read(collector.data().join("noise.key")).unwrap();
     let ids = collector.key();
 
     let (next, acknowledged, stop) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
@@ -129,6 +137,7 @@ fn a_collector_that_was_lost_comes_back_out_of_a_backup_that_was_taken_under_loa
     assert!((certain..=sent).contains(&clinic), "{certain}, {clinic}, {sent}");
     assert_eq!(stored().len(), stored_set.len(), "nothing is stored twice");
     assert_eq!(reports(&collector), before);
+    assert_eq!(fs::read(collector.data().join("noise.key")).unwrap(), noise_key);
     assert!(done(&collector.command(&["token", "list"])).contains("anna"));
     // It goes on, under another key.
     assert_ne!(fs::read(collector.path("key/key")).unwrap()[27..59], key[27..59]);

@@ -212,7 +212,7 @@ fn beside_a_running_collector_the_check_says_so_and_finds_nothing_wrong() {
     let second = collector.command(&["serve"]);
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(1), "the settings are right: {said}");
-    assert!(said.contains("is in use by another collector"), "{said}");
+    assert!(said.contains("is in use: a collector runs there or is still stopping"), "{said}");
     let file = collector.path("footfall.toml");
     let settings = fs::read_to_string(&file).unwrap();
     fs::write(&file, format!("geo = [\"gone.mmdb\"]\n{settings}")).unwrap();

@@ -205,7 +205,7 @@ fn options_describe_a_beacon_and_curl_sends_it() {
         "consent    the visitor does not refuse",
         "source Yandex, channel Organic Search: by the referrer",
         "    props              {\"doctor\":\"it's Petrova\"}",
-        "answer     204 1 events would be stored, none dropped",
+        "answer     204 1 event would be stored, none dropped",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
@@ -220,6 +220,34 @@ fn options_describe_a_beacon_and_curl_sends_it() {
         let sent = Command::new("sh").args(["-c", &command]).output().unwrap();
         assert!(String::from_utf8_lossy(&sent.stdout).starts_with("HTTP/1.1 204"), "{command}");
     }
+}
+
+#[test]
+fn a_page_on_a_host_of_no_site_is_refused_as_the_collector_would() {
+    let mut collector = Collector::new(SITES);
+    let arguments = ["--url", "https://www.elsewhere.example/", "--ua", BROWSER];
+    let text = explain(&collector, b"", &arguments);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("answer     403 refused (foreign_page)"), "{text}");
+    collector.start();
+    let command = explain(&collector, b"", &[&arguments[..], &["--curl"]].concat());
+    let sent = Command::new("sh").args(["-c", &String::from_utf8(command.stdout).unwrap()]).output().unwrap();
+    assert!(String::from_utf8_lossy(&sent.stdout).starts_with("HTTP/1.1 403"), "{sent:?}");
+}
+
+#[test]
+fn a_command_for_curl_names_the_client_where_a_proxy_on_this_machine_may() {
+    let trusting = Collector::new(&format!("trusted_proxies = [\"127.0.0.1\"]\n{SITES}"));
+    let arguments = ["--ip", "203.0.113.9", "--ua", BROWSER, "--curl"];
+    let command = explain(&trusting, b"", &arguments);
+    assert!(
+        String::from_utf8_lossy(&command.stdout).contains("-H 'x-forwarded-for: 203.0.113.9'"),
+        "{command:?}"
+    );
+    let command =
+        explain(&Collector::new(&format!("trusted_proxies = [\"10.0.0.1\"]\n{SITES}")), b"", &arguments);
+    assert!(!String::from_utf8_lossy(&command.stdout).contains("x-forwarded-for"), "{command:?}");
+    assert!(String::from_utf8_lossy(&command.stderr).contains("not from 203.0.113.9"), "{command:?}");
 }
 
 #[test]

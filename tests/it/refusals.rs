@@ -141,3 +141,28 @@ fn parts_that_were_left_out_are_logged_once_for_each_site() {
         "{log}"
     );
 }
+
+#[test]
+fn a_proxy_that_names_no_client_is_told_from_one_that_may_not() {
+    for (settings, headers, told) in [
+        ("trusted_proxies = [\"127.0.0.1\"]\n", "", "has neither X-Forwarded-For nor Forwarded"),
+        (
+            "trusted_proxies = [\"10.0.0.1\"]\n",
+            "X-Forwarded-For: 203.0.113.9\r\n",
+            "comes from an address outside `trusted_proxies`",
+        ),
+        ("trusted_proxies = [\"127.0.0.1\"]\n", "X-Forwarded-For: 203.0.113.9\r\n", ""),
+    ] {
+        let collector = collector(settings);
+        let headers = format!("Content-Type: text/plain\r\n{headers}");
+        for seq in 0..3 {
+            assert_eq!(post(&collector, &headers, &good_beacon("clinic", 1, seq, "/")), 204);
+        }
+        if told.is_empty() {
+            assert!(!collector.log().contains("trusted_proxies"), "{}", collector.log());
+        } else {
+            eventually(told, PATIENCE, || collector.log().matches(told).count() == 1);
+        }
+        assert!(!collector.log().contains("203.0.113.9"));
+    }
+}

@@ -88,6 +88,59 @@ export function consent(browser) {
     }
   });
 
+  test("withdrawn consent: what waits is not sent, only how many events waited", async () => {
+    const withdrawals = (site) => site.beacons.filter(({ x }) => x);
+    await withPage(browser.driver, html(page, { tag: "data-consent" }), async ({ page, site, origin }) => {
+      await page.run(() => window.footfall.consent());
+      await site.waitFor("view");
+      await page.run(() => {
+        window.footfall("before");
+        window.footfall("before too");
+        window.footfall.consent(false);
+        window.footfall("after");
+        window.footfall.consent(false);
+        history.pushState({}, "", "/soft");
+      });
+      await sleep(1_200);
+      await page.open(`${origin}/none`);
+      await sleep(300);
+      assert.deepEqual(withdrawals(site), [{ v: 1, s: "clinic", l: "0", x: 2, e: [] }]);
+      assert.deepEqual([...new Set(site.events().map(({ k }) => k))].filter((kind) => !["view", "ad"].includes(kind)), []);
+    });
+    await withPage(browser.driver, html("x", { tag: "data-consent" }), async ({ page, site }) => {
+      await page.run(() => window.footfall.consent(false));
+      await sleep(800);
+      assert.equal(site.requests.length, 0, "nothing waited, so nothing is sent");
+      await page.run(() => window.footfall.consent());
+      await site.waitFor("view");
+    });
+  });
+
+  test("the links of the visitor's page keep the refusal and take it back, and lead back to that page", async () => {
+    const pages = { "/": html("x"), "/privacy": "<!doctype html><title>privacy</title>" };
+    await withPage(
+      browser.driver,
+      pages,
+      async ({ page, site, origin }) => {
+        const shown = async () => {
+          for (let tries = 0; tries < 100 && !(await page.run(() => location.pathname === "/privacy")); tries++) await sleep(50);
+          return page.run(() => [location.href, document.cookie]);
+        };
+        assert.deepEqual(await shown(), [`${origin}/privacy?site=clinic`, "footfall_optout=1"]);
+        await page.open(`${origin}/none`);
+        await page.open(`${origin}/#footfall-optIn`);
+        assert.deepEqual(await shown(), [`${origin}/privacy?site=clinic`, ""]);
+        for (const other of ["consent", "optOutNow", "q"]) {
+          await page.open(`${origin}/none`);
+          await page.open(`${origin}/#footfall-${other}`);
+          await site.waitFor("view");
+          assert.equal(await page.run(() => location.hash), `#footfall-${other}`);
+        }
+      },
+      { path: "/#footfall-optOut" },
+    );
+  });
+
   test("an opt-out stops counting at once, on later pages and on all hosts of the site, until the opt-in", async () => {
     const pages = { "/": html("x"), "/two": html("y") };
     const work = async ({ page, site, origin }) => {

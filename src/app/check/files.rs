@@ -116,7 +116,8 @@ fn check_places(read: &mut ReadConfig) {
     for (index, file) in files.iter().enumerate() {
         if let Err(error) = GeoLookup::check(file) {
             let what = format!(
-                "{} cannot be used: {}; `footfall geo install` fetches files, and without `geo` places stay empty",
+                "{} cannot be used: {}; see whether the path is right (a relative one counts from the directory in which footfall is started), \
+                 or let `footfall geo install` fetch files; without `geo` places stay empty",
                 file.display(),
                 chain(error)
             );

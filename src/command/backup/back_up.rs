@@ -2,7 +2,7 @@
 //!
 //! 1. Copy the spool.
 //! 2. Have the store back up its tables, and move them to `TO`.
-//! 3. Copy the configuration and the tokens.
+//! 3. Copy the configuration, the tokens and the noise key.
 //! 4. Sync all of it, and write the list of what there is.
 //!
 //! An event that was acknowledged before step 1 is in the copied spool, or was shipped before and is in the tables. One that was shipped
@@ -18,11 +18,12 @@ use jiff::Timestamp;
 use crate::app::{self, ExitError};
 use crate::command::arguments::CommonArguments;
 use crate::command::backup::manifest::{Manifest, StoreCopy};
-use crate::command::backup::{CONFIGURATION, SPOOL, STORE, TOKENS, place};
+use crate::command::backup::{CONFIGURATION, NOISE_KEY, SPOOL, STORE, TOKENS, place};
 use crate::config::{Config, StoreConfig};
 use crate::spool;
 use crate::store::Client;
 use crate::store::backup::{self, BackupPlace};
+use crate::store::days::NoiseKey;
 use crate::store::embedded::EmbeddedStore;
 
 #[derive(Debug, clap::Args)]
@@ -63,12 +64,15 @@ pub(crate) fn run(arguments: &BackupArguments, common: &CommonArguments) -> Resu
         out,
         "{}: backed up as of {}, with {spooled} events of the spool",
         to.display(),
-        created.strftime("%F %T %Z")
+        created.strftime("%F %T UTC")
     )?;
     if let StoreCopy::Disk { disk, path } = &manifest.store {
         writeln!(out, "the tables are on disk {disk} of the ClickHouse server, at {path}")?;
     }
-    writeln!(out, "it holds visitors' data until you delete it; neither the key nor a password is in it")?;
+    writeln!(
+        out,
+        "it holds visitors' data until you delete it; neither the key of pseudonyms nor a password is in it"
+    )?;
     Ok(())
 }
 
@@ -139,7 +143,7 @@ async fn save_tables_of(
     Ok(backup::record(&client, "backup made", &detail).await?)
 }
 
-/// Copies the configuration's file and the tokens. Returns the copies.
+/// Copies the configuration's file, the tokens and the noise key. Returns the copies.
 fn copy_settings(config: &Config, common: &CommonArguments, to: &Path) -> io::Result<Vec<PathBuf>> {
     let mut copied = Vec::new();
     if let Some(file) = common.config_file() {
@@ -148,13 +152,13 @@ fn copy_settings(config: &Config, common: &CommonArguments, to: &Path) -> io::Re
         fs::write(to.join(&copy), fs::read(file)?)?;
         copied.push(copy);
     }
-    match fs::read(config.data.join(TOKENS)) {
-        Ok(tokens) => {
-            fs::write(to.join(TOKENS), tokens)?;
-            copied.push(PathBuf::from(TOKENS));
+    for (file, copy) in [(config.data.join(TOKENS), TOKENS), (NoiseKey::path(config), NOISE_KEY)] {
+        // The copy has the permissions of the file.
+        match fs::copy(file, to.join(copy)) {
+            Ok(_) => copied.push(PathBuf::from(copy)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
     }
     Ok(copied)
 }

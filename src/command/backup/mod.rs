@@ -4,11 +4,12 @@
 //! TO/footfall-backup.json   what the backup holds; written last
 //! TO/configuration/         the configuration file
 //! TO/tokens.json            names, roles and fingerprints of tokens
+//! TO/noise.key              the noise key of published figures
 //! TO/spool/                 segments that wait to be shipped, and the quarantine
 //! TO/store/                 the tables, as ClickHouse's BACKUP writes them
 //! ```
 //!
-//! Never in a backup: the key, the keys of ended epochs' filters, the passwords of the store, and files of secrets that the configuration
+//! Never in a backup: the key of pseudonyms, the keys of ended epochs' filters, the passwords of the store, and files of secrets that the configuration
 //! names.
 
 mod back_up;
@@ -24,3 +25,4 @@ const SPOOL: &str = "spool";
 const STORE: &str = "store";
 const CONFIGURATION: &str = "configuration";
 const TOKENS: &str = "tokens.json";
+const NOISE_KEY: &str = "noise.key";

@@ -3,7 +3,7 @@
 //! 1. Read the list of the backup and check its files. Refuse unless the data directory and the store are empty.
 //! 2. Have the store restore its tables, and make them whole.
 //! 3. Put the spool in its place, without the segments that the restored store has an account of.
-//! 4. Put the tokens in their place.
+//! 4. Put the tokens and the noise key in their places. A noise key that is there already stays: a fleet has copies of one.
 //!
 //! A restore that was interrupted is begun again with an empty data directory.
 
@@ -15,12 +15,13 @@ use std::path::{Path, PathBuf};
 use crate::app::{self, ExitError};
 use crate::command::arguments::CommonArguments;
 use crate::command::backup::manifest::{Manifest, StoreCopy};
-use crate::command::backup::{CONFIGURATION, SPOOL, STORE, TOKENS, place};
+use crate::command::backup::{CONFIGURATION, NOISE_KEY, SPOOL, STORE, TOKENS, place};
 use crate::config::{Config, StoreConfig};
 use crate::secret::private_file;
 use crate::spool::{self, SegmentId, SpoolSegment};
 use crate::store::Client;
 use crate::store::backup::{self, BackupPlace, StoredRows};
+use crate::store::days::NoiseKey;
 use crate::store::embedded::EmbeddedStore;
 
 /// The name of the tables' directory for the engine.
@@ -41,12 +42,16 @@ pub(crate) fn run(arguments: &RestoreArguments, common: &CommonArguments) -> Res
     let manifest = Manifest::read(from)?;
     check_target(&config, from, &manifest)?;
     fs::create_dir_all(&config.data)?;
+    let noise_key = NoiseKey::read(&from.join(NOISE_KEY))?;
     let segments = spool::backup::segments(&from.join(SPOOL))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (stored, left_out) = runtime.block_on(restore_tables(&config, from, &manifest, &segments))?;
     spool::backup::install(&from.join(SPOOL), &config.data.join(spool::DIRECTORY), &left_out)?;
     if let Ok(tokens) = fs::read_to_string(from.join(TOKENS)) {
         private_file::lock(&config.data.join(TOKENS))?.replace(&tokens)?;
+    }
+    if let Some(noise_key) = noise_key {
+        noise_key.keep(&NoiseKey::path(&config))?;
     }
     report(&manifest, &segments, &stored, &left_out)
 }

@@ -184,7 +184,10 @@ impl Explainer<'_> {
                 "the trusted proxy {peer} itself: its headers cannot be read, or name trusted proxies alone"
             ),
             (true, false) => {
-                format!("{peer}, a trusted proxy that names no client: all visitors behind it count as one")
+                format!(
+                    "{peer}, a trusted proxy that names no client: all visitors behind it count as one. A request that was copied \
+                     from a browser has no such header yet, because the proxy adds it: `--ip` stands for it"
+                )
             }
         };
         (client, text)
@@ -389,13 +392,15 @@ fn consent(signal: Option<OptOutSignal>) -> &'static str {
 }
 
 fn browser_text(browser: &BrowserInfo) -> String {
-    let unknown = |text: &str| if text.is_empty() { "unknown".to_owned() } else { text.to_owned() };
+    let with_version = |name: &str, version: &str| match (name, version) {
+        ("", _) => "unknown".to_owned(),
+        (name, "") => name.to_owned(),
+        (name, version) => format!("{name} {version}"),
+    };
     let mut text = format!(
-        "{} {} on {} {}, device {}",
-        unknown(&browser.name),
-        browser.version,
-        unknown(&browser.os),
-        browser.os_version,
+        "{} on {}, device {}",
+        with_version(&browser.name, &browser.version),
+        with_version(&browser.os, &browser.os_version),
         browser.device.name()
     );
     if !browser.bot.is_empty() {

@@ -33,6 +33,7 @@ use crate::command::arguments::CommonArguments;
 use crate::config::Config;
 use crate::ingest::BeaconPipeline;
 use crate::privacy::{GeoLookup, KeyRing, Privacy, SystemClock};
+use crate::transport::{TrustedProxies, X_FORWARDED_FOR};
 
 /// Longest input that is read at once, in bytes: a request, or a line.
 const MAX_INPUT: u64 = 1 << 20;
@@ -154,7 +155,8 @@ impl<W: Write> Session<'_, W> {
             Ok(line) => line,
             Err(error) => return self.fail(&error),
         };
-        let request = self.sites.of_line(&line).and_then(|site| {
+        let is_strict = format == ExplainFormat::Text;
+        let request = self.sites.of_line(&line, is_strict).and_then(|site| {
             let request = line.into_request(&site)?;
             Ok((request, site))
         });
@@ -187,6 +189,25 @@ impl<W: Write> Session<'_, W> {
         self.show(&request, peer, ExplainFormat::Text, true)
     }
 
+    /// The request with a header that names the client, as a proxy on this machine would send it.
+    fn naming_client(&self, request: &SampleRequest, client: IpAddr) -> SampleRequest {
+        let mut request = request.clone();
+        if client.is_unspecified() || client == LOCAL_PEER || request.headers.contains_key(&X_FORWARDED_FOR) {
+            return request;
+        }
+        if TrustedProxies::new(self.config.trusted_proxies.clone()).contains(LOCAL_PEER) {
+            let value = client.to_string().try_into().expect("an address is a valid header");
+            request.headers.insert(&X_FORWARDED_FOR, value);
+        } else {
+            // Whoever reads standard output alone gets the command.
+            let _ = writeln!(
+                std::io::stderr(),
+                "curl sends from its own address, not from {client}: only a proxy within `trusted_proxies` may name another"
+            );
+        }
+        request
+    }
+
     fn show(
         &mut self,
         request: &SampleRequest,
@@ -196,7 +217,8 @@ impl<W: Write> Session<'_, W> {
     ) -> Result<(), ExitError> {
         self.read += 1;
         if self.arguments.curl {
-            return Ok(writeln!(self.out, "{}", curl::print(request, &self.sites.base(self.config)))?);
+            let request = self.naming_client(request, peer);
+            return Ok(writeln!(self.out, "{}", curl::print(&request, &self.sites.base(self.config)))?);
         }
         let is_line = format == ExplainFormat::Json;
         match self.arguments.format.unwrap_or(format) {

@@ -34,7 +34,8 @@ pub(super) fn write(explanation: &Explanation, out: &mut impl Write) -> std::io:
             } else {
                 format!("dropped: {}", dropped.join(", "))
             };
-            format!("{} events would be stored, {dropped}", answer.stored)
+            let events = if answer.stored == 1 { "event" } else { "events" };
+            format!("{} {events} would be stored, {dropped}", answer.stored)
         }
     };
     writeln!(out, "{:<10} {} {outcome}", "answer", answer.status)?;

@@ -56,19 +56,25 @@ impl ExplainSites {
 
     /// The site that the line or the arguments name, or that of the page's host. Without both it is the first one, by its id.
     ///
+    /// A page on a host of no site belongs to a site with pages on any host, so that its columns can be seen. With `is_strict` it belongs to
+    /// the first site, which refuses it as the collector would.
+    ///
     /// # Errors
     /// When there is no such site, or the page has no address.
-    pub(super) fn of_line(&self, line: &ExplainLine) -> Result<LineSite, String> {
+    pub(super) fn of_line(&self, line: &ExplainLine, is_strict: bool) -> Result<LineSite, String> {
         if let Some(id) = line.site().or(self.chosen.as_deref()) {
             return self.named(id).map(|site| line_site(site, true));
         }
-        let Some(url) = line.url() else {
-            let first = self.sites.iter().min_by(|one, other| one.id.cmp(&other.id));
-            return Ok(first.map_or_else(|| line_site(&self.any_host, false), |site| line_site(site, true)));
+        let first = self.sites.iter().min_by(|one, other| one.id.cmp(&other.id));
+        let site_or_any = |site: Option<&std::sync::Arc<Site>>| {
+            site.map_or_else(|| line_site(&self.any_host, false), |site| line_site(site, true))
         };
+        let Some(url) = line.url() else { return Ok(site_or_any(first)) };
         let address = scrub::address(url, &NamePatterns::none()).map_err(|error| format!("url: {error}"))?;
         let found = self.sites.iter().find(|site| site.allows(&address.host));
-        Ok(found.map_or_else(|| line_site(&self.any_host, false), |site| line_site(site, true)))
+        // A collector without settings has a site for trials alone.
+        let strict = first.filter(|first| is_strict && (self.sites.len() > 1 || *first.id != *"localhost"));
+        Ok(site_or_any(found.or(strict)))
     }
 
     fn named(&self, id: &str) -> Result<&Site, String> {

@@ -4,7 +4,11 @@ use std::io::{IsTerminal, Write};
 
 use crate::app::{Exit, ExitError};
 use crate::command::arguments::CommonArguments;
+use crate::command::usage::{self, READER};
 use crate::store::{Client, sql};
+
+/// Letters of a statement that the audit gets: enough to see what was read.
+const RECORDED_LETTERS: usize = 1_000;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct QueryArguments {
@@ -40,6 +44,8 @@ pub(crate) fn run(arguments: QueryArguments, common: &CommonArguments) -> Result
     if statements.is_empty() {
         return Err(ExitError::new(Exit::Usage, "there is no query"));
     }
+    let recorded: String = text.chars().take(RECORDED_LETTERS).collect();
+    usage::record(&config, serde_json::json!({ "by": READER, "statement": recorded }));
     for statement in statements {
         match sql::settings(statement) {
             // It would take the place of the setting by which a server refuses changes.

@@ -112,7 +112,7 @@ impl GeoFile {
         match file::open(&self.path) {
             Ok(reader) => {
                 let about = reader.metadata();
-                tracing::info!(%path, kind = about.database_type, built = about.build_epoch, "place file opened");
+                tracing::info!(%path, kind = about.database_type, built = %built_on(about.build_epoch), "place file opened");
                 self.current.store(Some(Arc::new(GeoDatabase::new(reader))));
                 true
             }
@@ -124,6 +124,12 @@ impl GeoFile {
             }
         }
     }
+}
+
+/// The day on which a file was built, from the Unix time in its metadata.
+fn built_on(epoch: u64) -> String {
+    let time = i64::try_from(epoch).ok().and_then(|epoch| jiff::Timestamp::from_second(epoch).ok());
+    time.map_or_else(|| "unknown".to_owned(), |time| time.strftime("%F").to_string())
 }
 
 /// An open file, and a cache of its decoded records.

@@ -130,6 +130,16 @@ impl Filter {
         }
     }
 
+    /// The column and the value of a filter that asks for exactly one value of a column without entries.
+    pub(super) fn only_value(&self) -> Option<(&str, &str)> {
+        match &self.values[..] {
+            [value] if self.operator == FilterOperator::Is && self.entry.is_none() => {
+                Some((&self.column.name, value))
+            }
+            _ => None,
+        }
+    }
+
     /// The value of a filter that asks for one text.
     pub(super) fn only_text(&self) -> Option<&str> {
         let is_text = matches!(self.column.kind, FilterType::Text | FilterType::Map);

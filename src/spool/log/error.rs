@@ -23,7 +23,9 @@ pub enum SpoolError {
     Closed,
     #[error("a frame of {bytes} bytes is longer than {MAX_FRAME_LEN}")]
     TooLarge { bytes: usize },
-    #[error("{0} is in use by another collector; give each its own data directory")]
+    #[error(
+        "{0} is in use: a collector runs there or is still stopping; stop it or wait for it. A second one needs a data directory of its own"
+    )]
     Locked(PathBuf),
     /// The identity file cannot be parsed.
     #[error("{0} is not the identity of a spool; move it away, and a new one will be made")]

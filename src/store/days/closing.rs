@@ -17,6 +17,7 @@ use super::compute::{self, Computation};
 use super::counts;
 use super::duplicates::{self, Interval};
 use super::lease::Lease;
+use super::publish::Publisher;
 use super::tables::{CloseDayError, Tables};
 use crate::store::{Client, dates};
 
@@ -48,6 +49,7 @@ pub struct DayCloser {
     calendar: Calendar,
     zone: String,
     lease: Lease,
+    publisher: Option<Publisher>,
 }
 
 impl DayCloser {
@@ -56,7 +58,14 @@ impl DayCloser {
     pub fn new(client: Client, zone: TimeZone) -> Result<Self, CloseDayError> {
         let name = zone.iana_name().ok_or(CloseDayError::Zone)?.to_owned();
         let tables = Tables::new(client);
-        Ok(Self { lease: Lease::new(tables.clone())?, tables, calendar: Calendar { zone }, zone: name })
+        let lease = Lease::new(tables.clone())?;
+        Ok(Self { lease, tables, calendar: Calendar { zone }, zone: name, publisher: None })
+    }
+
+    /// The same, which also publishes what viewers may read of a day.
+    #[must_use]
+    pub fn with_publisher(self, publisher: Option<Publisher>) -> Self {
+        Self { publisher, ..self }
     }
 
     /// Closes days that are due, now and once a minute, until `shutdown`. A round that fails is logged and repeated.
@@ -158,7 +167,7 @@ impl DayCloser {
         let began = Timestamp::now();
         let events = counts::of_day(&self.tables, day).await?;
         let computation = Computation { day, zone: &self.zone, events, removed, is_open: false, began };
-        compute::compute(&self.tables, &computation, Some(&self.lease)).await?;
+        compute::compute(&self.tables, &computation, self.publisher.as_ref(), Some(&self.lease)).await?;
         info!(day = %day.date, events, duplicates = removed, "day closed");
         Ok(removed)
     }

@@ -2,13 +2,14 @@
 //!
 //! 1. Insert its visits into `visits_stored`.
 //! 2. Insert its daily figures, computed from these visits and its events, into `daily_stored`.
-//! 3. If the day was computed before, wait until no query is planned any more that does not see these rows.
-//! 4. Insert the day's row into `days`. This makes visits and figures visible together.
+//! 3. Insert what viewers may read of it into `daily_published_stored` (`publish.rs`).
+//! 4. If the day was computed before, wait until no query is planned any more that does not see these rows.
+//! 5. Put in force what is published, and insert the day's row into `days`. This makes visits and figures visible together.
 //!
 //! | crash after step | recovery |
 //! |---|---|
-//! | 1 to 3 | readers see the generation before; the rows of the new one are deleted after the next computation |
-//! | 4 | nothing is left to do |
+//! | 1 to 4 | readers see the generation before; the rows of the new one are deleted after the next computation |
+//! | 5 | nothing is left to do |
 //!
 //! Two computations of a day at once do no harm: the higher generation is in force, and each is complete.
 
@@ -20,6 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::calendar::Day;
 use super::lease::Lease;
+use super::publish::{self, Publisher};
 use super::tables::{CloseDayError, Tables, moment};
 use crate::store::{dates, schema};
 
@@ -32,8 +34,10 @@ const KEEP: SignedDuration = SignedDuration::from_secs(15);
 /// ClickHouse fixes the parts that a query reads before it looks up the generations in force. So the rows of a generation must be there for
 /// longer than a query is planned, before the generation is in force.
 const SETTLE: Duration = Duration::from_millis(500);
+/// Tables with the rows of generations.
+const TABLES: [&str; 3] = ["visits_stored", "daily_stored", publish::TABLE];
 /// Days that were computed so long ago have no replaced generations any more.
-const RECENT: &str = "INTERVAL 7 DAY";
+pub(super) const RECENT: &str = "INTERVAL 7 DAY";
 
 /// What is computed: a day, how many events it has, and why.
 pub(super) struct Computation<'a> {
@@ -47,26 +51,49 @@ pub(super) struct Computation<'a> {
     pub(super) began: Timestamp,
 }
 
-/// Computes a day and makes the result visible. Renews a lease meanwhile.
+impl Computation<'_> {
+    /// The day as ClickHouse's `Date` counts days.
+    pub(super) fn day_number(&self) -> u16 {
+        dates::day_number(self.day.date).unwrap_or_default()
+    }
+
+    /// Whether it must be computed in parts.
+    pub(super) fn is_large(&self) -> bool {
+        self.events >= EVENTS_AT_ONCE
+    }
+}
+
+/// Computes a day and makes the result visible. Renews a lease meanwhile. Without a publisher nothing new is published.
 pub(super) async fn compute(
     tables: &Tables,
     computation: &Computation<'_>,
+    publisher: Option<&Publisher>,
     lease: Option<&Lease>,
 ) -> Result<(), CloseDayError> {
     let latest = latest_generation(tables, computation).await?;
     let generation = new_generation(computation, latest)?;
-    let inserted = insert(tables, computation, generation, lease).await;
-    if inserted.is_err() {
+    let inserted = async {
+        insert(tables, computation, generation, lease).await?;
+        match publisher {
+            Some(publisher) => publish::insert(tables, computation, publisher, generation, lease).await,
+            None => Ok(publish::Inserted::new()),
+        }
+    };
+    let published = inserted.await;
+    if published.is_err() {
         // Otherwise each attempt would leave its rows. If this fails, too, they are deleted after the next computation.
-        for table in ["visits_stored", "daily_stored"] {
+        for table in TABLES {
             let _ = delete(tables, table, computation.day.date, computation.is_open, generation).await;
         }
-        return inserted;
     }
+    let published = published?;
     if latest > 0 {
         tokio::time::sleep(SETTLE).await;
     }
-    publish(tables, computation, generation).await
+    if let Some(publisher) = publisher {
+        publish::put_in_force(tables, computation, publisher, generation, &published).await?;
+    }
+    put_in_force(tables, computation, generation).await
 }
 
 /// Inserts the rows of a generation.
@@ -97,8 +124,7 @@ async fn insert(
 /// The day's highest generation so far, or 0.
 async fn latest_generation(tables: &Tables, computation: &Computation<'_>) -> Result<u64, CloseDayError> {
     let sql = "SELECT max(generation) FROM days WHERE day = toDate({day:UInt16})";
-    let day = dates::day_number(computation.day.date).unwrap_or_default();
-    Ok(tables.client().query(sql).param("day", day).fetch_one::<u64>().await?)
+    Ok(tables.client().query(sql).param("day", computation.day_number()).fetch_one::<u64>().await?)
 }
 
 /// Higher than the day's latest generation, also when the clock was set back.
@@ -155,7 +181,7 @@ async fn insert_daily(
     tables.run(&insert, &[("timezone", zone)]).await
 }
 
-async fn publish(
+async fn put_in_force(
     tables: &Tables,
     computation: &Computation<'_>,
     generation: u64,
@@ -168,7 +194,7 @@ async fn publish(
     let query = tables
         .client()
         .query(sql)
-        .param("day", dates::day_number(day.date).unwrap_or_default())
+        .param("day", computation.day_number())
         .param("starts", day.starts)
         .param("ends", day.ends)
         .param("zone", zone)
@@ -182,10 +208,10 @@ async fn publish(
 
 /// A computation whose rows a table has.
 #[derive(clickhouse::Row, serde::Deserialize)]
-struct StoredGeneration {
-    day: u16,
-    is_open: bool,
-    generation: u64,
+pub(super) struct StoredGeneration {
+    pub(super) day: u16,
+    pub(super) is_open: bool,
+    pub(super) generation: u64,
 }
 
 /// Deletes the rows of generations that were replaced, except those that a reader may have looked up just before. A generation above the one
@@ -222,6 +248,10 @@ pub(super) async fn delete_replaced(tables: &Tables, is_open: bool) -> Result<()
             }
         }
     }
+    for replaced in publish::replaced(tables, is_open, *recent.start()).await? {
+        let StoredGeneration { day, is_open, generation } = replaced;
+        delete(tables, publish::TABLE, dates::day_date(day), is_open, generation).await?;
+    }
     Ok(())
 }
 
@@ -241,12 +271,14 @@ async fn delete(
     tables.run(&sql, &[]).await
 }
 
-/// Merges the daily figures of closed days: what a report reads of them costs less than opening each of their parts.
+/// Merges the daily figures of closed days, published ones too: what a report reads of them costs less than opening each of their parts.
 pub(super) async fn merge_daily(tables: &Tables, days: &[Date]) -> Result<(), CloseDayError> {
     let months: BTreeSet<_> = days.iter().map(|day| day.strftime("%Y%m").to_string()).collect();
     for month in months {
-        let local = tables.local("daily_stored");
-        tables.run(&format!("OPTIMIZE TABLE {local} PARTITION ({month}, 0) FINAL"), &[]).await?;
+        for table in ["daily_stored", "daily_published_stored"] {
+            let local = tables.local(table);
+            tables.run(&format!("OPTIMIZE TABLE {local} PARTITION ({month}, 0) FINAL"), &[]).await?;
+        }
     }
     Ok(())
 }

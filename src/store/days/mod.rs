@@ -1,7 +1,7 @@
-//! Days: computes their visits and daily figures in ClickHouse and puts these where reports read them. A day that is over is closed once;
-//! an open day is computed again while reports are requested.
+//! Days: computes their visits, daily figures and published figures in ClickHouse and puts these where reports read them. A day that is over is
+//! closed once; an open day is computed again while reports are requested.
 //!
-//! It computes nothing itself: the SQL is in `sql/schema/0005_visits.sql` and `sql/daily.sql`.
+//! It computes nothing itself: the SQL is in `sql/schema/0005_visits.sql`, `sql/daily.sql` and `sql/published.sql`.
 
 mod again;
 mod calendar;
@@ -10,12 +10,16 @@ mod compute;
 mod counts;
 mod duplicates;
 mod lease;
+mod noise_key;
 mod open_days;
 mod pause;
+mod publish;
 mod tables;
 
 pub use again::compute_again;
 pub use closing::{Closed, DayCloser};
+pub use noise_key::{NoiseKey, NoiseKeyError};
 pub use open_days::OpenDays;
 pub use pause::while_no_day_is_closed;
+pub use publish::Publisher;
 pub use tables::CloseDayError;

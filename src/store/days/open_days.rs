@@ -16,6 +16,7 @@ use tracing::warn;
 use super::calendar::{Calendar, Day};
 use super::compute::{self, Computation};
 use super::counts;
+use super::publish::Publisher;
 use super::tables::{CloseDayError, Tables};
 use crate::store::{Client, dates};
 
@@ -42,6 +43,7 @@ struct Shared {
     tables: Tables,
     calendar: Calendar,
     zone: String,
+    publisher: Option<Publisher>,
     /// Held by the computation that runs.
     running: Arc<Mutex<()>>,
     latest: watch::Sender<Latest>,
@@ -70,11 +72,24 @@ impl OpenDays {
     /// # Errors
     /// When the zone has no IANA name.
     pub fn new(client: Client, zone: TimeZone) -> Result<Self, CloseDayError> {
+        Self::with_publisher(client, zone, None)
+    }
+
+    /// The same, which also publishes the totals of open days.
+    ///
+    /// # Errors
+    /// As [`OpenDays::new`].
+    pub fn with_publisher(
+        client: Client,
+        zone: TimeZone,
+        publisher: Option<Publisher>,
+    ) -> Result<Self, CloseDayError> {
         let name = zone.iana_name().ok_or(CloseDayError::Zone)?.to_owned();
         let shared = Shared {
             tables: Tables::new(client),
             calendar: Calendar { zone },
             zone: name,
+            publisher,
             running: Arc::default(),
             latest: watch::Sender::default(),
         };
@@ -134,7 +149,7 @@ impl OpenDays {
     /// # Errors
     /// When the store refuses or cannot be reached.
     pub async fn compute(&self, now: Timestamp) -> Result<Vec<Date>, CloseDayError> {
-        let Shared { tables, calendar, zone, .. } = &*self.shared;
+        let Shared { tables, calendar, zone, publisher, .. } = &*self.shared;
         let oldest = now.as_second() - i64::try_from(OLDEST.as_secs()).unwrap_or(0);
         let recorded = self.recorded(now).await?;
         let began = Timestamp::now();
@@ -157,7 +172,7 @@ impl OpenDays {
             }
             let (day, removed, is_open) = (&day, 0, true);
             let computation = Computation { day, zone, events, removed, is_open, began };
-            compute::compute(tables, &computation, None).await?;
+            compute::compute(tables, &computation, publisher.as_ref(), None).await?;
             computed.push(day.date);
         }
         if !computed.is_empty() {

@@ -1,5 +1,7 @@
 //! The statements that computing and closing of days run on their tables.
 
+use clickhouse::query::Query;
+
 use crate::store::{Client, schema, sql};
 
 /// The next round tries again.
@@ -66,6 +68,16 @@ impl Tables {
         self.run_long(sql, parameters, "262144").await
     }
 
+    /// Runs a statement with the parameter `sites` of type `Array(String)`.
+    pub(super) async fn run_for_sites(
+        &self,
+        sql: &str,
+        parameters: &[(&str, &str)],
+        sites: &[String],
+    ) -> Result<(), CloseDayError> {
+        self.execute(self.client.query(sql).param("sites", sites), parameters).await
+    }
+
     /// Runs a statement whose text has at most `max_query` bytes.
     pub(super) async fn run_long(
         &self,
@@ -73,7 +85,10 @@ impl Tables {
         parameters: &[(&str, &str)],
         max_query: &str,
     ) -> Result<(), CloseDayError> {
-        let query = self.client.query(sql).with_setting("max_query_size", max_query);
+        self.execute(self.client.query(sql).with_setting("max_query_size", max_query), parameters).await
+    }
+
+    async fn execute(&self, query: Query, parameters: &[(&str, &str)]) -> Result<(), CloseDayError> {
         let mut query = parameters.iter().fold(query, |query, (name, value)| query.param(name, value));
         if self.client.cluster().is_some() {
             query = query.with_setting("distributed_foreground_insert", "1").with_setting("alter_sync", "2");

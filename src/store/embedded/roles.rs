@@ -192,7 +192,7 @@ mod tests {
             assert_eq!(of(role).quota.as_deref(), Some("footfall_reading"), "{role}");
         }
         assert_eq!(of(REPORTS).profile.as_deref(), Some("footfall_reading"));
-        assert!(of("footfall_viewer").grants.is_empty());
+        assert_eq!(of("footfall_viewer").grants, ["GRANT SELECT ON footfall.daily_published"]);
         assert_eq!(of("footfall_sre").row_filters.len(), 1);
     }
 }

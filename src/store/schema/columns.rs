@@ -37,10 +37,21 @@ pub(crate) fn view(name: &str) -> String {
 
 /// The query of `sql/daily.sql` for these dimensions. It reads `visits` and `events`, and takes the parameter `timezone`.
 pub(crate) fn daily_query(dimensions: &[Dimension]) -> String {
+    let [.., figures] = daily_statements();
+    let (head, tail) = figures.text.split_once("{rows}").expect("sql/daily.sql has {rows}");
+    format!("{head}{}{tail}", daily_rows(dimensions))
+}
+
+fn daily_statements() -> [SqlStatement; 4] {
     let statements = sql::statements(include_str!("../../../sql/daily.sql"));
-    let [visits, events, ads, figures] = &statements[..] else { panic!("sql/daily.sql has four statements") };
+    statements.try_into().unwrap_or_else(|_| panic!("sql/daily.sql has four statements"))
+}
+
+/// The rows that the figures of these dimensions are added up from. It reads what [`daily_query`] does.
+pub(super) fn daily_rows(dimensions: &[Dimension]) -> String {
+    let [visits, events, ads, _] = daily_statements();
     let is_of_visits = |source| matches!(source, DimensionSource::Visits { .. });
-    let sources: [(&SqlStatement, &dyn Fn(DimensionSource) -> bool); 3] = [
+    let sources: [(SqlStatement, &dyn Fn(DimensionSource) -> bool); 3] = [
         (visits, &is_of_visits),
         (events, &|source| source == DimensionSource::Events),
         (ads, &|source| source == DimensionSource::Ads),
@@ -50,8 +61,7 @@ pub(crate) fn daily_query(dimensions: &[Dimension]) -> String {
     };
     let rows = sources.into_iter().filter(|(_, source)| is_read(source));
     let rows: Vec<_> = rows.map(|(statement, _)| SERVER.fill(&statement.text, dimensions)).collect();
-    let (head, tail) = figures.text.split_once("{rows}").expect("sql/daily.sql has {rows}");
-    format!("{head}{}{tail}", rows.join("\nUNION ALL\n"))
+    rows.join("\nUNION ALL\n")
 }
 
 /// Queries of `sql/daily.sql` that have all dimensions between them, each of a few, so that a large day needs bounded memory at once.
@@ -67,7 +77,7 @@ pub(crate) fn whole_daily_query() -> String {
 }
 
 /// Dimensions of one query of [`daily_queries`].
-const DIMENSIONS_AT_ONCE: usize = 6;
+pub(super) const DIMENSIONS_AT_ONCE: usize = 6;
 
 /// The queries are run in the client's database, so its name is not needed.
 const SERVER: RenderTarget<'_> = RenderTarget { database: "", cluster: None };

@@ -58,6 +58,10 @@ const fn of_visits(name: &'static str, value: &'static str, detail: &'static str
 }
 
 impl Dimension {
+    pub(super) fn is_of_visits(&self) -> bool {
+        matches!(self.source, DimensionSource::Visits { .. })
+    }
+
     /// The tuple of a dimension of visits: its name, value and detail.
     pub(super) fn tuple(&self) -> Option<String> {
         match self.source {
@@ -67,6 +71,23 @@ impl Dimension {
             DimensionSource::Events | DimensionSource::Ads => None,
         }
     }
+}
+
+/// Dimensions of visits by whose values viewers may filter. Their order is that of the labels of a visit in `sql/published.sql`. Each pair of them
+/// is a table of the day for each value, so they are few, and none is as fine as a city.
+pub(crate) const VISIT_FILTERS: &[&str] = &["source", "channel", "campaign", "country", "browser", "device"];
+/// Dimensions of events by whose values viewers may filter.
+pub(crate) const EVENT_FILTERS: &[&str] = &["page", "event"];
+/// Dimensions that only diagnostics or no report shows. They are not published.
+const UNPUBLISHED: &[&str] = &["referrer", "missing", "resource"];
+
+/// The dimensions whose figures are published.
+pub(super) fn published_dimensions() -> impl Iterator<Item = &'static Dimension> {
+    DIMENSIONS.iter().filter(|dimension| is_published(dimension.name))
+}
+
+pub(crate) fn is_published(dimension: &str) -> bool {
+    !UNPUBLISHED.contains(&dimension)
 }
 
 /// The dimension of a name.

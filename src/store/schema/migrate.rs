@@ -16,8 +16,9 @@ use sha2::{Digest, Sha256};
 
 use super::columns::whole_daily_query;
 use super::files::{self, MIGRATIONS_TABLE, SchemaFile};
+use super::published::PublishedQueries;
 use super::render::{self, Statement};
-use crate::config::DATABASE;
+use crate::config::{DATABASE, DEFAULT_K};
 use crate::store::Client;
 
 /// How often a statement is tried. Another collector that migrates at the same moment may make it fail.
@@ -124,7 +125,7 @@ pub(super) fn check(recorded: &BTreeMap<String, Vec<String>>, database: &str) ->
 }
 
 /// SHA-256 of the statements of a file, in hexadecimal. They hold the columns of the row, so a database with other columns is
-/// refused, and a comment changes nothing. The table of daily figures counts with the query that fills it. The form for a cluster has every
+/// refused, and a comment changes nothing. The tables of daily and of published figures count with the queries that fill them. The form for a cluster has every
 /// statement.
 pub(super) fn checksum(file: &SchemaFile) -> String {
     let mut hash = Sha256::new();
@@ -134,6 +135,9 @@ pub(super) fn checksum(file: &SchemaFile) -> String {
     }
     if file.text.contains("daily_stored") {
         hash.update(whole_daily_query());
+    }
+    if file.text.contains("daily_published_stored") {
+        PublishedQueries::new(DEFAULT_K, false).of_day(false).iter().for_each(|query| hash.update(query));
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

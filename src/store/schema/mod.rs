@@ -6,11 +6,13 @@ mod columns;
 mod dimensions;
 mod files;
 mod migrate;
+mod published;
 mod render;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use columns::{columns, daily_queries, daily_query, view, whole_daily_query};
-pub(crate) use dimensions::{Dimension, dimension};
+pub(crate) use dimensions::{Dimension, EVENT_FILTERS, VISIT_FILTERS, dimension, is_published};
 pub use migrate::{Migrated, SchemaError, migrate};
+pub(crate) use published::PublishedQueries;
 pub use render::{Statement, print, render};

@@ -110,9 +110,19 @@ fn tables_whose_rows_the_spool_deletes_once_they_are_confirmed_are_synced() {
 #[test]
 fn every_column_is_documented_and_no_other() {
     let fields = read("docs/fields.md");
-    for table in
-        ["events", "visits_stored", "daily_stored", "days", "settings", "segments", "removed_events", "audit"]
-    {
+    for table in [
+        "events",
+        "visits_stored",
+        "daily_stored",
+        "daily_published_stored",
+        "publications",
+        "published_days",
+        "days",
+        "settings",
+        "segments",
+        "removed_events",
+        "audit",
+    ] {
         let heading = format!("\n## `{}`", table.trim_end_matches("_stored"));
         let start =
             fields.find(&heading).unwrap_or_else(|| panic!("docs/fields.md has no section on {table}"));

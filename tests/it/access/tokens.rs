@@ -26,8 +26,8 @@ fn names(answer: &crate::common::HttpResponse) -> Vec<String> {
 #[test]
 fn each_role_sees_what_it_is_for_and_nothing_else() {
     let mut collector = Collector::new(TWO_SITES);
-    let [analyst, sre, privacy, sender] =
-        ["analyst", "sre", "privacy", "sender"].map(|role| add(&collector, &[role, "--role", role]));
+    let [analyst, viewer, sre, privacy, sender] = ["analyst", "viewer", "sre", "privacy", "sender"]
+        .map(|role| add(&collector, &[role, "--role", role]));
     collector.start();
     assert_eq!(collector.beacon(&good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);
     collector.wait_for_events(1, Duration::from_secs(60));
@@ -40,7 +40,9 @@ fn each_role_sees_what_it_is_for_and_nothing_else() {
     ];
     for (token, expected) in [
         (&analyst, [200, 403, 403, 403]),
-        (&sre, [403, 200, 403, 200]),
+        (&viewer, [200, 403, 403, 403]),
+        // Of the audience an SRE reads published figures.
+        (&sre, [200, 200, 403, 200]),
         (&privacy, [403, 403, 200, 403]),
         (&sender, [403, 403, 403, 403]),
     ] {
@@ -59,7 +61,17 @@ fn each_role_sees_what_it_is_for_and_nothing_else() {
         assert_eq!(ways, ["Basic realm=\"Footfall\", charset=\"UTF-8\"", "Bearer realm=\"Footfall\""]);
     }
     assert!(names(&get_as(reports, "/api/reports", &analyst)).iter().all(|purpose| purpose == "audience"));
-    assert!(names(&get_as(reports, "/api/reports", &sre)).iter().all(|purpose| purpose == "diagnostics"));
+    assert!(names(&get_as(reports, "/api/reports", &viewer)).iter().all(|purpose| purpose == "audience"));
+    assert!(names(&get_as(reports, "/api/reports", &sre)).iter().any(|purpose| purpose == "diagnostics"));
+    let figures = |path: &str, token: &str| get_as(reports, path, token).json()["figures"].clone();
+    for (path, token, kind) in [
+        (paths[0].1, &analyst, "exact"),
+        (paths[0].1, &viewer, "published"),
+        (paths[0].1, &sre, "published"),
+        (paths[1].1, &sre, "exact"),
+    ] {
+        assert_eq!(figures(path, token), kind, "{path}");
+    }
     assert_eq!(names(&get_as(reports, "/api/reports", &sender)), Vec::<String>::new());
     let page = get_as(reports, "/", &analyst).text();
     assert!(page.contains("/api/reports/pages") && !page.contains("/api/reports/errors"), "{page}");
@@ -144,6 +156,74 @@ fn a_token_is_added_revoked_and_expires_while_the_collector_runs() {
         .map(|token| (token["name"].as_str().unwrap(), token["expired"].as_bool().unwrap()))
         .collect();
     assert_eq!(listed, [("officer", false), ("brief", true)]);
+}
+
+#[test]
+fn each_use_of_exact_figures_is_in_the_audit_and_none_of_published_ones() {
+    let mut collector = Collector::new(TWO_SITES);
+    let [analyst, viewer, officer] = [("anna", "analyst"), ("vera", "viewer"), ("olga", "privacy")]
+        .map(|(name, role)| add(&collector, &[name, "--role", role]));
+    collector.start();
+    assert_eq!(collector.beacon(&good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);
+    collector.wait_for_events(1, Duration::from_secs(60));
+    let path = "/api/reports/pages?site=clinic&from=2d&filter=country%3DRU";
+    for token in [&viewer, &analyst, &analyst] {
+        assert_eq!(get_as(collector.reports, path, token).status, 200);
+    }
+    let several = "/api/reports?names=pages,sources&site=clinic&from=2d";
+    assert_eq!(get_as(collector.reports, several, &analyst).status, 200);
+    let uses = || {
+        let audit = get_as(collector.reports, "/api/audit", &officer).json();
+        let entries = audit["audit"].as_array().unwrap().clone();
+        entries.into_iter().filter(|entry| entry["action"] == "exact figures read").collect::<Vec<_>>()
+    };
+    crate::common::eventually("the audit tells", Duration::from_secs(60), || uses().len() >= 2);
+    let uses = uses();
+    assert_eq!(uses.len(), 2, "the same request is recorded once: {uses:?}");
+    assert!(uses.iter().all(|entry| entry["detail"]["by"] == "anna"), "{uses:?}");
+    assert_eq!(uses[1]["detail"]["filters"], serde_json::json!(["country=RU"]));
+    assert_eq!(uses[0]["detail"]["reports"], serde_json::json!(["pages", "sources"]));
+}
+
+#[test]
+fn a_command_that_reads_exact_figures_is_in_the_audit_while_the_collector_runs_and_one_of_a_viewer_is_not() {
+    let mut collector = Collector::new("");
+    let officer = add(&collector, &["olga", "--role", "privacy"]);
+    collector.start();
+    assert_eq!(collector.beacon(&good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);
+    collector.wait_for_events(1, Duration::from_secs(60));
+    let report = |arguments: &[&str]| {
+        let fixed = ["report", "overview", "--site", "clinic", "--from", "2d"];
+        collector.command(&[&fixed, arguments].concat())
+    };
+    for arguments in
+        [&["--viewer"][..], &["--filter", "path=/a"], &["--viewer", "--filter", "path=/a"], &["--sql"]]
+    {
+        assert!(report(arguments).status.success(), "{arguments:?}");
+    }
+    for (refused, reason) in [
+        (&["--viewer", "--filter", "path=/a", "--filter", "country=RU"][..], "one filter at most"),
+        (&["--viewer", "--filter", "path!=/a"], "a filter is COLUMN=VALUE"),
+        (&["--viewer", "--bots"], "published figures are of people"),
+    ] {
+        let output = report(refused);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(reason), "{output:?}");
+    }
+    assert!(collector.command(&["query", "SELECT visitor FROM events"]).status.success());
+    let uses = || {
+        let audit = get_as(collector.reports, "/api/audit", &officer).json();
+        let entries = audit["audit"].as_array().unwrap().clone();
+        entries.into_iter().filter(|entry| entry["action"] == "exact figures read").collect::<Vec<_>>()
+    };
+    // The collector looks once a minute.
+    crate::common::eventually("the audit tells", Duration::from_secs(120), || uses().len() >= 2);
+    let uses = uses();
+    assert_eq!(uses.len(), 2, "{uses:?}");
+    assert!(uses.iter().all(|entry| entry["detail"]["by"] == "command line"), "{uses:?}");
+    let is_told =
+        |name: &str, value: &str| uses.iter().any(|entry| entry["detail"][name].to_string().contains(value));
+    assert!(is_told("filters", "path=/a") && is_told("statement", "SELECT visitor FROM events"), "{uses:?}");
 }
 
 #[test]
@@ -233,4 +313,51 @@ fn beyond_loopback_nobody_passes_without_a_token_and_beacons_are_taken_all_the_s
     assert_eq!(get(collector.admin, "/metrics", "").status, 200, "loopback needs none");
     let token = add(&collector, &["anna", "--role", "analyst"]);
     wait_for(&collector, "/", &token, 200);
+}
+
+#[test]
+fn a_token_for_a_directory_that_no_collector_uses_says_so() {
+    let mut collector = Collector::new("");
+    let output = collector.command(&["token", "add", "anna", "--role", "analyst"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.contains("This is shown once: anna (analyst, all sites, until 2"),
+        "{said}"
+    );
+    let data = collector.data();
+    assert!(said.contains(&format!("No collector has used {} yet", data.display())), "{said}");
+    collector.start();
+    let output = collector.command(&["token", "add", "boris", "--role", "sre"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("No collector"), "{output:?}");
+}
+
+#[test]
+fn reports_are_read_as_the_analyst_where_no_passwords_are_found() {
+    let mut collector = Collector::new("[spool]\nseal_after = \"200ms\"\n");
+    collector.start();
+    assert_eq!(collector.beacon(&crate::common::good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);
+    collector.wait_for_events(1, std::time::Duration::from_secs(90));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let settings = std::fs::read_to_string(collector.path("footfall.toml")).unwrap();
+    let data = format!("data = {:?}", collector.data());
+    assert!(settings.contains(&data), "{settings}");
+    let file = elsewhere.path().join("footfall.toml");
+    std::fs::write(&file, settings.replace(&data, "data = \"./nowhere\"")).unwrap();
+    let run = |arguments: &[&str]| {
+        let program = std::process::Command::new(env!("CARGO_BIN_EXE_footfall"))
+            .arg("--config")
+            .arg(&file)
+            .args(arguments)
+            .current_dir(elsewhere.path())
+            .output();
+        program.unwrap()
+    };
+    let answer = run(&["query", "SELECT count() FROM events"]);
+    assert!(
+        answer.status.success() && String::from_utf8_lossy(&answer.stdout).contains("│       1 │"),
+        "{answer:?}"
+    );
+    // What writes needs the password, and says where it was looked for.
+    let refused = String::from_utf8_lossy(&run(&["migrate"]).stderr).into_owned();
+    assert!(refused.contains("there is no ") && refused.contains("/nowhere/store.passwords"), "{refused}");
 }

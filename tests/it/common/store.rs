@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clickhouse_embedded::{Server, User};
+use clickhouse_embedded::{RowFilter, Server, User};
 use footfall::store::embedded::{self, ANALYST, COLLECTOR, EmbeddedSettings};
 
 use super::process::{Signal, signal};
@@ -21,6 +21,9 @@ pub const ADMIN: &str = "admin";
 pub const ADMIN_WITH_PASSWORD: (&str, &str) = ("admin_with_password", "it's a secret");
 /// A user with the analyst's limits who may read every table of the database `footfall`.
 pub const READER: &str = "reader";
+/// A viewer and an analyst who may see the site `shop` alone.
+pub const VIEWER_OF_SHOP: &str = "viewer_of_shop";
+pub const ANALYST_OF_SHOP: &str = "analyst_of_shop";
 
 #[derive(Debug, Clone, Copy)]
 pub struct StoreClient {
@@ -112,7 +115,29 @@ impl StoreClient {
     }
 }
 
-/// An embedded store in a separate process. It has the users [`ADMIN`], [`ADMIN_WITH_PASSWORD`] and [`READER`] besides its own.
+/// [`VIEWER_OF_SHOP`], the definer of its view, and [`ANALYST_OF_SHOP`], as docs/operations/access.md makes them.
+fn users_of_shop(analyst: &User) -> [User; 3] {
+    let filter = |table: &&str| RowFilter {
+        database: "footfall".to_owned(),
+        table: (*table).to_owned(),
+        condition: "site = 'shop'".to_owned(),
+    };
+    let tables = ["events", "visits", "visits_stored", "daily", "daily_stored"];
+    let row_filters = tables.iter().map(filter).collect();
+    let definer =
+        User { row_filters: vec![filter(&"daily_published_stored")], ..User::new("published_shop") };
+    [
+        User { name: ANALYST_OF_SHOP.to_owned(), row_filters, ..analyst.clone() },
+        definer
+            .grant("GRANT SELECT ON footfall.daily_published_stored")
+            .grant("GRANT SELECT ON footfall.published_days"),
+        User { profile: analyst.profile.clone(), ..User::new(VIEWER_OF_SHOP) }
+            .grant("GRANT SELECT ON footfall.daily_published_shop"),
+    ]
+}
+
+/// An embedded store in a separate process. It has the users [`ADMIN`], [`ADMIN_WITH_PASSWORD`], [`READER`], [`VIEWER_OF_SHOP`] and
+/// [`ANALYST_OF_SHOP`] besides its own.
 pub struct StoreProcess {
     /// Sends queries as [`ADMIN`].
     pub store: StoreClient,
@@ -161,8 +186,11 @@ impl StoreProcess {
             options.access.users.push(admin.grant("GRANT ALL ON *.*"));
         }
         let analyst = options.access.users.iter().find(|user| user.name == ANALYST);
-        let reader = User { name: READER.to_owned(), ..analyst.expect("the analyst is a user").clone() };
+        let analyst = analyst.expect("the analyst is a user");
+        let of_shop = users_of_shop(analyst);
+        let reader = User { name: READER.to_owned(), ..analyst.clone() };
         options.access.users.push(reader.grant("GRANT SELECT, SHOW ON footfall.*"));
+        options.access.users.extend(of_shop);
         self.server = Some(Server::start(options).expect("the store starts"));
     }
 

@@ -8,6 +8,7 @@ mod bounds;
 mod clients;
 mod command;
 mod durability;
+mod published;
 mod roles;
 mod sockets;
 

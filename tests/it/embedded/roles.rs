@@ -217,7 +217,7 @@ fn the_sre_sees_what_is_broken_and_no_pseudonym() {
     let sre = Actor::new(&store, "footfall_sre");
     // The view is not there, the error is.
     assert_eq!(sre.can("SELECT path, error_message FROM footfall.events"), "/b\tbroken\n");
-    for table in ["removed_events", "segments", "migrations", "days"] {
+    for table in ["removed_events", "segments", "migrations", "days", "daily_published"] {
         sre.can(&format!("SELECT count() FROM footfall.{table}"));
     }
     for table in
@@ -267,17 +267,49 @@ fn the_operator_and_the_reports_read_everything_and_change_nothing() {
 }
 
 #[test]
-fn the_viewer_has_nothing_to_read_yet() {
+fn the_viewer_reads_published_figures_and_nothing_else() {
     let store = inhabited();
     let viewer = Actor::new(&store, "footfall_viewer");
-    assert_eq!(viewer.can("SELECT 1"), "1\n");
-    assert_eq!(viewer.can("SHOW TABLES FROM footfall"), "");
+    assert_eq!(viewer.can("SELECT count() FROM footfall.daily_published"), "0\n");
+    assert_eq!(viewer.can("SHOW TABLES FROM footfall"), "daily_published\n");
     viewer.may_not(NOBODY);
     viewer.may_not(READERS);
     viewer.may_not(&[AUDIT]);
-    for table in ["events", "visits", "daily", "days", "removed_events", "segments", "settings"] {
-        viewer.may_not(&[&format!("SELECT count() FROM footfall.{table}")]);
+    for table in [
+        "events",
+        "visits",
+        "visits_stored",
+        "daily",
+        "daily_stored",
+        "days",
+        "removed_events",
+        "segments",
+        "settings",
+        "publications",
+        "published_days",
+        "daily_published_stored",
+    ] {
+        viewer.may_not(&[
+            &format!("SELECT count() FROM footfall.{table}"),
+            &format!("EXPLAIN SELECT * FROM footfall.{table}"),
+            &format!("EXPLAIN ESTIMATE SELECT * FROM footfall.{table}"),
+            &format!("DESCRIBE footfall.{table}"),
+            &format!("SELECT * FROM merge('footfall', '^{table}$')"),
+            &format!(
+                "SELECT * FROM footfall.daily_published WHERE 1 IN (SELECT count() FROM footfall.{table})"
+            ),
+            &format!("SELECT * FROM view(SELECT * FROM footfall.{table})"),
+        ]);
     }
+    viewer.may_not(&[
+        "SELECT * FROM mergeTreeIndex('footfall', 'events')",
+        "SELECT * FROM mergeTreeIndex('footfall', 'daily_published_stored')",
+        "SELECT * FROM system.parts",
+        "SELECT * FROM system.parts_columns",
+        "SELECT * FROM system.errors",
+        "SELECT * FROM system.mutations",
+        "SELECT * FROM system.detached_parts",
+    ]);
 }
 
 #[test]

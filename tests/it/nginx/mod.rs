@@ -74,7 +74,7 @@ fn what_a_visitor_says_of_addresses_does_not_reach_the_collector() {
                 ("origin", "https://clinic.example"),
                 ("cookie", "footfall_optout=1"),
                 ("sec-gpc", "1"),
-                ("host", "stats.example.com"),
+                ("host", "stats.clinic.example"),
             ] {
                 assert_eq!(values(&got, name), [value], "{name} of {got}");
             }
@@ -122,7 +122,7 @@ fn errors_leave_no_trace_of_the_client() {
         }
         // A client that sends something other than TLS, or gives up.
         for bytes in
-            [&b"GET /b HTTP/1.1\r\nHost: stats.example.com\r\n\r\n"[..], b"\x16\x03\x01\x02", b"\0", b""]
+            [&b"GET /b HTTP/1.1\r\nHost: stats.clinic.example\r\n\r\n"[..], b"\x16\x03\x01\x02", b"\0", b""]
         {
             Client::connect(nginx.address).send_and_close(bytes);
         }

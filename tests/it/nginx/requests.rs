@@ -41,7 +41,7 @@ impl Client {
 /// Each of the headers must end with CRLF.
 pub fn request(method: &str, path: &str, headers: &str, body: &str) -> Vec<u8> {
     format!(
-        "{method} {path} HTTP/1.1\r\nHost: stats.example.com\r\nUser-Agent: {USER_AGENT}\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nHost: stats.clinic.example\r\nUser-Agent: {USER_AGENT}\r\nContent-Length: {}\r\n{headers}\r\n{body}",
         body.len()
     )
     .into_bytes()
@@ -54,7 +54,7 @@ pub fn oversized_beacon() -> Vec<u8> {
 /// Requests that are answered with an error, or by nothing.
 pub fn bad_requests() -> Vec<Vec<u8>> {
     let agent = format!("User-Agent: {USER_AGENT}\r\n");
-    let host = "Host: stats.example.com\r\n";
+    let host = "Host: stats.clinic.example\r\n";
     let long = "x".repeat(40_000);
     [
         // The request line.
@@ -67,9 +67,9 @@ pub fn bad_requests() -> Vec<Vec<u8>> {
         format!("GET /%zz/b HTTP/1.1\r\n{host}{agent}\r\n"),
         format!("GET /../../b HTTP/1.1\r\n{host}{agent}\r\n"),
         format!("GET /b%00 HTTP/1.1\r\n{host}{agent}\r\n"),
-        format!("GET http://stats.example.com/b HTTP/1.1\r\n{host}{agent}\r\n"),
+        format!("GET http://stats.clinic.example/b HTTP/1.1\r\n{host}{agent}\r\n"),
         format!("GET http:///b HTTP/1.1\r\n{host}{agent}\r\n"),
-        format!("CONNECT stats.example.com:443 HTTP/1.1\r\n{host}{agent}\r\n"),
+        format!("CONNECT stats.clinic.example:443 HTTP/1.1\r\n{host}{agent}\r\n"),
         format!("TRACE /b HTTP/1.1\r\n{host}{agent}\r\n"),
         format!("TRACE /%62 HTTP/1.1\r\n{host}{agent}\r\n"),
         format!("GET /%62 HTTP/9.9\r\n{host}{agent}\r\n"),

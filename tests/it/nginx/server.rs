@@ -19,7 +19,7 @@ const PAGE: &str = include_str!("../../../docs/operations/proxy-and-tls.md");
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The upstream and the certificate of the manual, which the test replaces.
 const UPSTREAM: &str = "127.0.0.1:8080";
-const CERTIFICATES: &str = "/etc/letsencrypt/live/stats.example.com";
+const CERTIFICATES: &str = "/etc/letsencrypt/live/stats.clinic.example";
 
 pub struct Nginx {
     pub address: SocketAddr,
@@ -56,7 +56,7 @@ impl Nginx {
     /// The server of the manual, in an nginx that logs as Debian's does.
     pub fn on_its_own_name(upstream: SocketAddr) -> Option<Self> {
         let [block, _, _] = blocks();
-        let certified = rcgen::generate_simple_self_signed(["stats.example.com".to_owned()]).unwrap();
+        let certified = rcgen::generate_simple_self_signed(["stats.clinic.example".to_owned()]).unwrap();
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("fullchain.pem"), certified.cert.pem()).unwrap();
         std::fs::write(directory.path().join("privkey.pem"), certified.signing_key.serialize_pem()).unwrap();
@@ -75,7 +75,7 @@ impl Nginx {
         let http = replaced(http, UPSTREAM, &upstream.to_string());
         let http = replaced(&http, "/var/log/nginx/", "");
         let server = format!(
-            "server {{\nlisten {address};\nserver_name stats.example.com;\nerror_page 400 403 404 413 414 494 /4xx.html;\n\
+            "server {{\nlisten {address};\nserver_name stats.clinic.example;\nerror_page 400 403 404 413 414 494 /4xx.html;\n\
              error_page 500 502 503 504 /50x.html;\nlocation = /4xx.html {{ return 200 wrong; }}\n\
              location = /50x.html {{ return 200 broken; }}\nlocation / {{ return 200 page; }}\n{locations}}}\n"
         );
@@ -137,7 +137,7 @@ impl Nginx {
                     .unwrap()
                     .with_root_certificates(roots)
                     .with_no_client_auth();
-                let name = ServerName::try_from("stats.example.com").unwrap();
+                let name = ServerName::try_from("stats.clinic.example").unwrap();
                 let connection = ClientConnection::new(Arc::new(config), name).unwrap();
                 talk(StreamOwned::new(connection, client.0), bytes, &mut answer)
             }

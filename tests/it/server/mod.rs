@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use footfall::beacon::{MalformedBeacon, WireFormat, WireInput};
 use footfall::config::{ClientLimits, DropBots, HostPattern, NamePatterns, Retention, Site, Sites};
-use footfall::ingest::{Accepted, IngestError, RefusedBeacon, Sender};
-use footfall::privacy::Peer;
+use footfall::ingest::{Accepted, IngestError, RefusedBeacon, Sender, VisitPreview};
+use footfall::privacy::{Peer, ReferenceCode, Subject};
 use footfall::server::{BeaconCollector, PublicHandler, PublicOptions};
 use footfall::transport::{Server, ServerOptions, Timeouts};
 use hyper::HeaderMap;
@@ -83,6 +83,14 @@ impl BeaconCollector for Fake {
         let text = if input.body.is_empty() { input.query.as_bytes() } else { input.body };
         self.answer(peer, text).await
     }
+
+    fn preview(&self, _: Peer, _: &HeaderMap, _: Option<&str>) -> Option<VisitPreview> {
+        None
+    }
+
+    fn reference(&self, _: &Subject) -> ReferenceCode {
+        unreachable!("nothing is previewed")
+    }
 }
 
 pub struct TestServerOptions {
@@ -143,6 +151,7 @@ impl TestServer {
             drop_bots: DropBots::default(),
             paths: Default::default(),
             signatures: Default::default(),
+            policy_url: None,
         };
         let fake = Arc::new(Fake {
             peers: Default::default(),

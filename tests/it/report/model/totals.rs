@@ -13,11 +13,8 @@ use super::visit::Visit;
 pub fn overview(ledger: &Ledger, question: &Question) -> Expected {
     let kept = ledger.kept(question.before(), question.to, question.counts_bots(), &question.conditions);
     let (now, before): (Vec<&Visit>, Vec<&Visit>) =
-        kept.visits.into_iter().partition(|visit| visit.day >= question.from);
-    let is_few = |visits: &[&Visit]| {
-        let visitors = daily_visitors(visits);
-        !question.conditions.is_empty() && visitors > 0 && visitors < question.k as u64
-    };
+        without_few_days(&kept.visits, question).into_iter().partition(|visit| visit.day >= question.from);
+    let is_few = |visits: &[&Visit]| protects(question) && daily_visitors(visits) == 0;
     if is_few(&now) {
         return Expected::default();
     }
@@ -25,6 +22,19 @@ pub fn overview(ledger: &Ledger, question: &Question) -> Expected {
     let cells = total(&now).into_iter().zip(before);
     let row = cells.flat_map(|(now, before)| [now, if is_hidden { Cell::Empty } else { before }]);
     Expected { rows: vec![row.collect()], order: Order::Given }
+}
+
+/// Whether figures of few visitors are left out.
+fn protects(question: &Question) -> bool {
+    !question.conditions.is_empty() && question.k > 1
+}
+
+/// The visits of the days that enough visitors have.
+fn without_few_days<'a>(visits: &[&'a Visit], question: &Question) -> Vec<&'a Visit> {
+    let mut by_day: BTreeMap<Date, Vec<&Visit>> = BTreeMap::new();
+    visits.iter().for_each(|visit| by_day.entry(visit.day).or_default().push(visit));
+    let is_many = |visits: &Vec<&Visit>| !protects(question) || daily_visitors(visits) >= question.k as u64;
+    by_day.into_values().filter(is_many).flatten().collect()
 }
 
 fn daily_visitors(visits: &[&Visit]) -> u64 {
@@ -76,13 +86,8 @@ pub fn timeseries(ledger: &Ledger, question: &Question, by: &str) -> Expected {
     let kept = ledger.kept(question.from, question.to, question.counts_bots(), &question.conditions);
     let (labels, mut buckets) =
         if by == "hour" { hours(ledger, question, &kept) } else { days(question, &kept, by) };
-    if !question.conditions.is_empty() {
-        let few = 1..question.k as u64;
-        let before = buckets.len();
-        buckets.retain(|_, bucket| !few.contains(&bucket.visitors));
-        if buckets.len() < before && buckets.values().all(|bucket| bucket.visitors == 0) {
-            return Expected::default();
-        }
+    if protects(question) {
+        buckets.retain(|_, bucket| bucket.visitors >= question.k as u64);
     }
     let row = |label: String| {
         let bucket = buckets.get(&label)?;
@@ -145,7 +150,7 @@ fn days<'a>(question: &Question, kept: &Kept<'a>, by: &str) -> Buckets<'a> {
     };
     let all = std::iter::successors(Some(question.from), |day| day.tomorrow().ok());
     let (labels, mut buckets) = empty(all.take_while(|day| *day <= question.to).map(label));
-    for visit in &kept.visits {
+    for visit in without_few_days(&kept.visits, question) {
         let bucket = buckets.get_mut(&label(visit.day)).unwrap();
         bucket.views += visit.views();
         bucket.visits.push(visit);

@@ -1,0 +1,103 @@
+//! The record of who read exact figures, for the audit.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use super::filter::Filter;
+use super::request::ReportRequest;
+
+/// The action in the audit.
+pub(crate) const EXACT_READ: &str = "exact figures read";
+/// The same request of the same reader is recorded once in this time: a page that is left open asks every few seconds.
+const ONCE_IN: Duration = Duration::from_secs(600);
+/// Most requests that are remembered. When there are more, all are forgotten, and some are recorded again.
+const MOST_REMEMBERED: usize = 1_000;
+
+type Record = Arc<dyn Fn(Value) + Send + Sync>;
+
+/// Cheap to clone; all clones share what they remember.
+#[derive(Clone)]
+pub(super) struct UsageAudit {
+    record: Record,
+    recent: Arc<Mutex<HashMap<String, Instant>>>,
+}
+
+impl UsageAudit {
+    /// `record` gets the detail of each entry, and must not block.
+    pub(super) fn new(record: Record) -> Self {
+        Self { record, recent: Arc::default() }
+    }
+
+    /// Records that `reader` asked for exact figures. Requests of one query differ in the report alone.
+    pub(super) fn add(&self, reader: &str, requests: &[ReportRequest]) {
+        let Some(entry) = detail(reader, requests) else { return };
+        let (text, now) = (entry.to_string(), Instant::now());
+        let mut recent = self.recent.lock();
+        if recent.get(&text).is_some_and(|last| now.duration_since(*last) < ONCE_IN) {
+            return;
+        }
+        if recent.len() >= MOST_REMEMBERED {
+            recent.clear();
+        }
+        recent.insert(text, now);
+        drop(recent);
+        (self.record)(entry);
+    }
+}
+
+/// What the audit says of a reading; `None` if nothing was asked for.
+pub(crate) fn detail(reader: &str, requests: &[ReportRequest]) -> Option<Value> {
+    let ReportRequest { site, period, filters, bots, .. } = requests.first()?;
+    let names: Vec<&str> = requests.iter().map(|request| request.report.name).collect();
+    let filters: Vec<String> = filters.iter().map(Filter::to_string).collect();
+    Some(json!({
+        "by": reader,
+        "reports": names,
+        "site": site,
+        "from": period.from().to_string(),
+        "to": period.to().to_string(),
+        "filters": filters,
+        "bots": bots,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::report::catalogue;
+    use crate::report::period::Period;
+
+    #[test]
+    fn the_same_request_is_recorded_once_in_a_while_and_another_at_once() {
+        let entries = Arc::new(Mutex::new(Vec::new()));
+        let kept = entries.clone();
+        let audit = UsageAudit::new(Arc::new(move |entry| kept.lock().push(entry)));
+        let request = |name| ReportRequest {
+            report: catalogue::find(name).unwrap(),
+            site: "clinic".to_owned(),
+            period: Period::new(date(2026, 11, 1), date(2026, 11, 7)).unwrap(),
+            filters: vec![Filter::parse("country=RU").unwrap()],
+            by: None,
+            limit: 20,
+            bots: false,
+        };
+        audit.add("anna", &[request("pages"), request("countries")]);
+        audit.add("anna", &[request("pages"), request("countries")]);
+        audit.add("boris", &[request("pages"), request("countries")]);
+        audit.add("anna", &[request("pages")]);
+        audit.add("anna", &[]);
+        let entries = entries.lock();
+        assert_eq!(entries.len(), 3);
+        let expected = json!({
+            "by": "anna", "reports": ["pages", "countries"], "site": "clinic", "from": "2026-11-01", "to": "2026-11-07",
+            "filters": ["country=RU"], "bots": false,
+        });
+        assert_eq!(entries[0], expected);
+    }
+}

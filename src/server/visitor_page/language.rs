@@ -1,0 +1,72 @@
+//! The languages of the page.
+
+use hyper::HeaderMap;
+use hyper::header::ACCEPT_LANGUAGE;
+
+use crate::server::accept;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Language {
+    English,
+    Russian,
+}
+
+impl Language {
+    /// `lang` of the address, or else what the browser prefers. English, if it prefers neither.
+    pub(super) fn choose(lang: Option<&str>, headers: &HeaderMap) -> Self {
+        match lang {
+            Some("ru") => return Self::Russian,
+            Some("en") => return Self::English,
+            _ => {}
+        }
+        let weight = |code: &str| {
+            let is_meant = |name: &str| name.split('-').next().unwrap_or(name).eq_ignore_ascii_case(code);
+            accept::weight(headers, ACCEPT_LANGUAGE, is_meant)
+        };
+        match (weight("ru"), weight("en")) {
+            (Some(russian), english) if russian > english.unwrap_or(0) => Self::Russian,
+            // Equal weights are in the order of preference, but no browser sends them.
+            _ => Self::English,
+        }
+    }
+
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Russian => "ru",
+        }
+    }
+
+    /// The text of this language.
+    pub(super) fn of<T: Copy>(self, [english, russian]: [T; 2]) -> T {
+        match self {
+            Self::English => english,
+            Self::Russian => russian,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_decides_before_the_browser_does() {
+        for (lang, accepts, code) in [
+            (None, "", "en"),
+            (None, "ru-RU,ru;q=0.9,en-US;q=0.8,en;q=0.7", "ru"),
+            (None, "en-GB,en;q=0.9,ru;q=0.8", "en"),
+            (None, "de-DE,de;q=0.9", "en"),
+            (None, "de,RU;q=0.3", "ru"),
+            (None, "ru;q=0", "en"),
+            (None, "run", "en"),
+            (Some("ru"), "en", "ru"),
+            (Some("en"), "ru", "en"),
+            (Some("fr"), "ru", "ru"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_LANGUAGE, accepts.parse().unwrap());
+            assert_eq!(Language::choose(lang, &headers).code(), code, "{lang:?} {accepts}");
+        }
+    }
+}

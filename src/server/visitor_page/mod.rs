@@ -1,0 +1,198 @@
+//! The page `/privacy`, for visitors: what of their visit is stored, for how long, how to refuse, and a code to name their rows by.
+//!
+//! It runs no script, loads nothing and sets no cookie. It shows what a visit would leave, and no row that is stored: who shares the network
+//! and the browser of a visitor has the same pseudonym.
+
+mod fields;
+mod language;
+
+use askama::Template;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue,
+    REFERRER_POLICY, VARY, X_FRAME_OPTIONS,
+};
+use hyper::{Response, StatusCode};
+use sha2::{Digest, Sha256};
+
+use self::fields::Field;
+use self::language::Language;
+use crate::config::{HostPattern, Site};
+use crate::ingest::VisitPreview;
+use crate::privacy::ReferenceCode;
+use crate::privacy::consent::OptOutSignal;
+use crate::transport::{Body, response};
+
+static HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+static PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+const STYLE: &str = include_str!("style.css");
+
+/// What the address of the page asks for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct PageQuery {
+    pub(super) site: Option<String>,
+    lang: Option<String>,
+}
+
+impl PageQuery {
+    pub(super) fn parse(query: &str) -> Self {
+        let mut parsed = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                "site" => parsed.site = Some(value.into_owned()),
+                "lang" => parsed.lang = Some(value.into_owned()),
+                _ => {}
+            }
+        }
+        parsed
+    }
+}
+
+/// A visit that is shown, with the code of its visitor.
+pub(super) struct ShownVisit {
+    pub(super) preview: VisitPreview,
+    pub(super) code: ReferenceCode,
+}
+
+/// The page for a visit; without one, how to find the page of a site.
+pub(super) fn respond(query: &PageQuery, headers: &HeaderMap, visit: Option<ShownVisit>) -> Response<Body> {
+    let language = Language::choose(query.lang.as_deref(), headers);
+    let site_parameter = match &visit {
+        // Ids of sites need no encoding.
+        Some(visit) => format!("site={}&", visit.preview.site.id),
+        None => String::new(),
+    };
+    let status = if visit.is_none() && query.site.is_some() { StatusCode::NOT_FOUND } else { StatusCode::OK };
+    let page = Page {
+        lang: language.code(),
+        ru: language == Language::Russian,
+        title: language.of(["What is stored of your visit", "Что хранится о вашем посещении"]),
+        style: STYLE,
+        site_parameter,
+        visit: visit.as_ref().map(|visit| VisitTexts::new(visit, language)),
+    };
+    let html = page.render().expect("writing to a string does not fail");
+    let mut response = response::with_body(status, &HTML, html);
+    let headers = response.headers_mut();
+    // The code is this visitor's, and the next one may have another.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(VARY, HeaderValue::from_static("accept-language"));
+    headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(language.code()));
+    headers.insert(CONTENT_SECURITY_POLICY, content_security_policy());
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        &PERMISSIONS_POLICY,
+        HeaderValue::from_static("camera=(), geolocation=(), microphone=(), browsing-topics=()"),
+    );
+    response
+}
+
+/// Nothing runs and nothing is loaded. The one style sheet is named by its hash.
+fn content_security_policy() -> HeaderValue {
+    let style = BASE64.encode(Sha256::digest(STYLE));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy).expect("Base64 is printable")
+}
+
+#[derive(Template)]
+#[template(path = "server/visitor_page/page.html")]
+struct Page<'a> {
+    lang: &'static str,
+    ru: bool,
+    title: &'static str,
+    style: &'static str,
+    /// `site=…&`, or nothing.
+    site_parameter: String,
+    visit: Option<VisitTexts<'a>>,
+}
+
+struct VisitTexts<'a> {
+    site: &'a str,
+    status: String,
+    fields: Vec<Field>,
+    retention: String,
+    policy: &'a str,
+    policy_url: Option<&'a str>,
+    /// Where the links that refuse lead.
+    origin: Option<String>,
+    code: ReferenceCode,
+}
+
+impl<'a> VisitTexts<'a> {
+    fn new(visit: &'a ShownVisit, language: Language) -> Self {
+        let preview = &visit.preview;
+        Self {
+            site: &preview.site.id,
+            status: status(preview, language),
+            fields: fields::fields(preview, language),
+            retention: fields::retention(&preview.site, language),
+            policy: &preview.policy,
+            policy_url: preview.site.policy_url.as_deref(),
+            origin: preview.origin.clone().or_else(|| front_page(&preview.site)),
+            code: visit.code,
+        }
+    }
+}
+
+/// The origin of the first host that the site's settings name.
+fn front_page(site: &Site) -> Option<String> {
+    site.hosts.iter().find_map(|host| match host {
+        HostPattern::Exact(host) => Some(format!("https://{host}")),
+        HostPattern::Below(_) | HostPattern::Any => None,
+    })
+}
+
+/// Whether this browser's visits are counted, in a sentence.
+fn status(preview: &VisitPreview, language: Language) -> String {
+    let signal = match preview.opt_out {
+        Some(OptOutSignal::GlobalPrivacyControl) => "Global Privacy Control",
+        Some(OptOutSignal::DoNotTrack) => "Do Not Track",
+        Some(OptOutSignal::Cookie) => "footfall_optout",
+        None if preview.is_dropped => {
+            return language
+                .of([
+                    "Your browser counts as a program, and this site does not count programs. Nothing of your visit is stored.",
+                    "Ваш браузер определён как программа, а посещения программ этот сайт не считает. О вашем посещении ничего не хранится.",
+                ])
+                .to_owned();
+        }
+        None => {
+            return language
+                .of([
+                    "Your visits to this site are counted as described here, as far as this page can tell: the cookie by which you refuse may be visible to the site alone.",
+                    "Ваши посещения этого сайта считаются так, как описано ниже, насколько эта страница может судить: файл cookie с отказом бывает виден только самому сайту.",
+                ])
+                .to_owned();
+        }
+    };
+    match language {
+        Language::English => format!("Your browser refuses ({signal}). Nothing of your visits is stored."),
+        Language::Russian => {
+            format!("Ваш браузер отказался ({signal}). О ваших посещениях ничего не хранится.")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_names_site_and_language() {
+        let query = PageQuery::parse("site=my%2Dclinic&lang=ru&other=1");
+        assert_eq!(query.site.as_deref(), Some("my-clinic"));
+        assert_eq!(query.lang.as_deref(), Some("ru"));
+        assert_eq!(PageQuery::parse(""), PageQuery::default());
+    }
+
+    #[test]
+    fn an_unknown_site_is_not_found() {
+        let headers = HeaderMap::new();
+        assert_eq!(respond(&PageQuery::parse("site=nowhere"), &headers, None).status(), 404);
+        assert_eq!(respond(&PageQuery::default(), &headers, None).status(), 200);
+    }
+}

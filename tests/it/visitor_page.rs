@@ -1,0 +1,186 @@
+//! The page `/privacy`: what it shows to whom, and that it keeps nothing.
+
+use std::time::Duration;
+
+use crate::common::{Collector, StoreClient, eventually, good_beacon, http, ports};
+
+const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
+const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0";
+/// An address of no place file, and one that would be recognised in any text.
+const ADDRESS: &str = "203.0.113.77";
+
+/// A collector behind a proxy on this machine. Its store is never reached.
+fn collector() -> Collector {
+    let sites = "trusted_proxies = [\"127.0.0.1\"]\npolicy = \"2026-11-22\"\n\
+         [[site]]\nid = \"clinic\"\nhosts = [\"clinic.example\", \"*.clinic.example\"]\nretention = \"30d\"\n\
+         policy_url = \"https://clinic.example/policy?a=1&b=2\"\n\
+         [site.cookies]\nab = \"value\"\n\
+         [[site]]\nid = \"portal\"\nhosts = [\"portal.example\"]\nretention = \"unlimited\"\ndrop_bots = true\n";
+    let mut collector = Collector::shipping_to(StoreClient::without_password(ports::free()), sites);
+    collector.start();
+    collector
+}
+
+struct Visitor {
+    address: &'static str,
+    user_agent: &'static str,
+    headers: &'static str,
+}
+
+impl Visitor {
+    fn new(user_agent: &'static str) -> Self {
+        Self { address: ADDRESS, user_agent, headers: "" }
+    }
+
+    fn open(&self, collector: &Collector, path: &str) -> http::HttpResponse {
+        let Self { address, user_agent, headers } = self;
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: stats.example\r\nX-Forwarded-For: {address}\r\nUser-Agent: {user_agent}\r\n\
+             {headers}Connection: close\r\n\r\n"
+        );
+        http::exchange(collector.listen, request.as_bytes()).unwrap()
+    }
+
+    fn code(&self, collector: &Collector, path: &str) -> String {
+        let page = self.open(collector, path).text();
+        let code = page.split("<p class=\"code\">").nth(1).and_then(|rest| rest.split('<').next());
+        code.unwrap_or_else(|| panic!("no code in {page}")).to_owned()
+    }
+}
+
+#[test]
+fn the_page_says_what_this_visit_would_leave_in_the_language_of_the_browser() {
+    let collector = collector();
+    let visitor = Visitor::new(CHROME);
+    let english = visitor.open(&collector, "/privacy?site=clinic");
+    assert_eq!((english.status, english.header("content-language")), (200, Some("en")));
+    assert_eq!(english.header("cache-control"), Some("no-store"));
+    assert_eq!(english.header("referrer-policy"), Some("no-referrer"));
+    let policy = english.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-") && !policy.contains("script-src"));
+    let text = english.text();
+    for part in [
+        "<html lang=\"en\">",
+        "Chrome 142",
+        "Windows 10, computer",
+        "not stored, only its version: IPv4",
+        "ab (its value)",
+        "30 days",
+        "href=\"https://clinic.example/policy?a=1&#38;b=2\"",
+        "version 2026-11-22",
+        "href=\"https://clinic.example/#footfall-optOut\"",
+        "href=\"https://clinic.example/#footfall-optIn\"",
+        "Your visits to this site are counted",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    assert!(!text.contains(ADDRESS) && !text.contains("AppleWebKit") && !text.contains("<script"), "{text}");
+    let russian = Visitor { headers: "Accept-Language: ru-RU,ru;q=0.9,en;q=0.8\r\n", ..visitor };
+    let text = russian.open(&collector, "/privacy?site=clinic").text();
+    assert!(
+        text.contains("<html lang=\"ru\">")
+            && text.contains("Windows 10, компьютер")
+            && text.contains("30 дней")
+    );
+    assert!(russian.open(&collector, "/privacy?site=clinic&lang=en").text().contains("<html lang=\"en\">"));
+}
+
+#[test]
+fn the_site_is_the_one_that_is_named_or_has_the_link_and_no_page_names_the_others() {
+    let collector = collector();
+    let visitor = Visitor::new(CHROME);
+    let from_portal = Visitor { headers: "Referer: https://portal.example/\r\n", ..Visitor::new(CHROME) };
+    let page = from_portal.open(&collector, "/privacy").text();
+    assert!(page.contains("<span>portal</span>") && page.contains("https://portal.example/#footfall-optOut"));
+    let from_below =
+        Visitor { headers: "Referer: http://my.clinic.example:8080/a?b\r\n", ..Visitor::new(CHROME) };
+    let page = from_below.open(&collector, "/privacy").text();
+    assert!(page.contains("\"http://my.clinic.example:8080/#footfall-optOut\""), "{page}");
+    // A link on a page of another site leads back to the named one.
+    let page = from_portal.open(&collector, "/privacy?site=clinic").text();
+    assert!(
+        page.contains("\"https://clinic.example/#footfall-optOut\"") && !page.contains("portal"),
+        "{page}"
+    );
+    let general = visitor.open(&collector, "/privacy");
+    assert_eq!(general.status, 200);
+    let unknown = visitor.open(&collector, "/privacy?site=%3Cb%3Enowhere");
+    assert_eq!(unknown.status, 404);
+    for page in [general.text(), unknown.text()] {
+        assert!(page.contains("?site=") && !page.contains("portal") && !page.contains("nowhere"), "{page}");
+        assert!(!page.contains("class=\"code\""), "{page}");
+    }
+    let post = http::post(collector.listen, "/privacy?site=clinic", "", b"").unwrap();
+    assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD")));
+}
+
+#[test]
+fn whoever_refuses_or_counts_as_a_bot_reads_that_nothing_is_stored() {
+    let collector = collector();
+    for headers in ["Sec-GPC: 1\r\n", "DNT: 1\r\n", "Cookie: a=b; footfall_optout=1\r\n"] {
+        let page =
+            Visitor { headers, ..Visitor::new(CHROME) }.open(&collector, "/privacy?site=clinic").text();
+        assert!(page.contains("Your browser refuses (") && page.contains("Nothing of your visits"), "{page}");
+    }
+    let bot = Visitor::new("curl/8.9");
+    assert!(bot.open(&collector, "/privacy?site=portal").text().contains("does not count programs"));
+    assert!(
+        bot.open(&collector, "/privacy?site=clinic").text().contains("Your visits to this site are counted")
+    );
+}
+
+#[test]
+fn a_code_is_that_of_one_visitor_on_one_site_and_is_written_nowhere() {
+    let collector = collector();
+    let visitor = Visitor::new(CHROME);
+    let code = visitor.code(&collector, "/privacy?site=clinic");
+    assert_eq!(code, visitor.code(&collector, "/privacy?site=clinic&lang=ru"));
+    let others = [
+        visitor.code(&collector, "/privacy?site=portal"),
+        Visitor::new(FIREFOX).code(&collector, "/privacy?site=clinic"),
+        Visitor { address: "203.0.113.78", ..Visitor::new(CHROME) }.code(&collector, "/privacy?site=clinic"),
+    ];
+    assert!(!others.contains(&code), "{code} {others:?}");
+    let letters: String = code.chars().filter(|letter| *letter != '-').collect();
+    assert_eq!((letters.len(), code.len()), (12, 14));
+    let log = collector.log();
+    for secret in [&*code, &letters, ADDRESS, CHROME] {
+        assert!(!log.contains(secret), "{log}");
+        assert!(!collector.metrics().contains(secret));
+    }
+    for entry in walk(&collector.data()) {
+        let bytes = std::fs::read(&entry).unwrap_or_default();
+        for secret in [code.as_bytes(), letters.as_bytes(), ADDRESS.as_bytes()] {
+            assert!(!bytes.windows(secret.len()).any(|part| part == secret), "{}", entry.display());
+        }
+    }
+}
+
+fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn what_a_visitor_withheld_by_withdrawing_the_consent_is_counted_and_nothing_else() {
+    let mut collector = Collector::new("[spool]\nseal_after = \"200ms\"\n");
+    collector.start();
+    let withdrawn = r#"{"v":1,"s":"clinic","l":"0","x":3,"e":[]}"#;
+    let answer = collector.beacon(withdrawn).unwrap();
+    assert_eq!(
+        (answer.status, answer.header("x-footfall-dropped").unwrap().contains("optout=3")),
+        (204, true)
+    );
+    for (wrong, at) in [
+        (r#"{"v":1,"s":"clinic","l":"0","x":101,"e":[]}"#, "x"),
+        (r#"{"v":1,"s":"clinic","l":"0","x":1,"e":[{"k":"view"}]}"#, "e"),
+        (r#"{"v":1,"s":"clinic","l":"0","x":0,"e":[]}"#, "e"),
+    ] {
+        let answer = collector.beacon(wrong).unwrap();
+        assert_eq!((answer.status, &answer.json()["at"]), (400, &at.into()), "{wrong}");
+    }
+    assert_eq!(collector.beacon(&good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);
+    collector.wait_for_events(1, Duration::from_secs(90));
+    let booked = "SELECT sum(events) FROM segments FINAL WHERE site = 'clinic' AND outcome = 'optout'";
+    eventually("the number is booked", Duration::from_secs(30), || collector.store.number(booked) == 3);
+}
