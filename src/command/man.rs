@@ -76,7 +76,9 @@ fn write_pages(command: &Command, directory: &Path) -> io::Result<()> {
     for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
         write_pages(inner, directory)?;
     }
-    fs::write(directory.join(man_of(command).get_filename()), page(command)?)
+    let path = directory.join(man_of(command).get_filename());
+    fs::write(&path, page(command)?)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
 fn man_of(command: &Command) -> Man {

@@ -100,7 +100,10 @@ pub(crate) fn run(arguments: ReportArguments, common: &CommonArguments) -> Resul
         usage::record(&config, detail);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime.block_on(reports.run(request))?;
+    let mut answer = runtime.block_on(reports.run(request))?;
+    if arguments.k > 1 && answer.has_folded_rows() {
+        answer.notes.push("`--k 1` shows every row, to you on this machine".to_owned());
+    }
     match arguments.format {
         ReportFormat::Table => print(&table::render(&answer, table::width())),
         ReportFormat::Json => print(&format!("{:#}\n", answer.json())),

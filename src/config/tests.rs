@@ -104,7 +104,7 @@ fn every_problem_is_reported_at_once_with_its_place() {
                 [spool]\nseal_after = \"soon\"\nmax_bytes = \"1 MiB\"\n[[site]]\nid = \"a\"\nhosts = [\"a/b\"]\ncolour = 1\n";
     let error = check(text, &[("FOOTFALL_LISTN", "x"), ("FOOTFALL_KEY_ON_DISK", "maybe")]).unwrap_err();
     let expected = [
-        "line 1: listen must be text, not a number",
+        "line 1: listen must be text in quotation marks, not a number",
         "line 2: listen_on is not a setting",
         "line 3: timezone must be an IANA time zone such as Europe/Moscow, not \"Mars/Base\"",
         "line 5: site.id must be",

@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 use super::filter::Filter;
 use super::request::ReportRequest;
 
+/// The name of the row that rows of few visitors are folded into.
+pub(super) const OTHER: &str = "(other)";
+
 #[derive(Debug, Clone)]
 pub struct ReportAnswer {
     pub request: ReportRequest,
@@ -36,6 +39,11 @@ pub struct QueryCost {
 }
 
 impl ReportAnswer {
+    /// Whether rows of few visitors were folded into one.
+    pub fn has_folded_rows(&self) -> bool {
+        self.rows.iter().flatten().any(|value| value == OTHER)
+    }
+
     /// Drops the row beyond the limit and adds a note.
     pub(super) fn apply_limit(&mut self) {
         let limit = self.request.limit as usize;

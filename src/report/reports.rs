@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::answer::{ReportAnswer, age};
+use super::answer::{OTHER, ReportAnswer, age};
 use super::catalogue::{self, Purpose};
 use super::error::ReportError;
 use super::filter::Filter;
@@ -30,8 +30,6 @@ use crate::store::days::OpenDays;
 pub const K: u32 = 5;
 /// How long a report waits for others to end.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// The name of the row that rows of few visitors are folded into.
-const OTHER: &str = "(other)";
 /// The histogram of the time from a request to its answer, by label `report`.
 pub(crate) const DURATION: &str = "footfall_report_duration_seconds";
 /// The counter of reports that failed, by label `report`. Requests that are wrong do not count.
@@ -382,9 +380,11 @@ impl Reports {
     }
 
     fn note_folded(&self, answer: &mut ReportAnswer) {
-        let is_folded = answer.rows.iter().flatten().any(|value| value == OTHER);
-        if is_folded && answer.request.report.takes("k") {
-            let note = format!("what had fewer than {} visitors on each day is folded into {OTHER}", self.k);
+        if answer.has_folded_rows() && answer.request.report.takes("k") {
+            let note = format!(
+                "what had fewer than {} visitors on each day is folded into {OTHER}, in which one visitor may count several times",
+                self.k
+            );
             answer.notes.push(note);
         }
     }

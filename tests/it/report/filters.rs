@@ -136,7 +136,7 @@ async fn rows_of_few_visitors_are_folded_and_the_reader_is_told() {
     let cities: Vec<_> = answer.rows.iter().map(|row| (row[1].clone(), row[2].as_u64().unwrap())).collect();
     assert_eq!(cities, [(json!("Moscow"), 5), (json!(""), 2)]);
     assert_eq!(answer.rows[1][0], "(other)");
-    assert_eq!(answer.notes, ["what had fewer than 5 visitors on each day is folded into (other)"]);
+    assert_eq!(answer.notes, ["what had fewer than 5 visitors on each day is folded into (other), in which one visitor may count several times"]);
     assert_eq!(answer.json()["notes"][0], answer.notes[0]);
 
     let answer = site.answer("pages", &[]).await;
