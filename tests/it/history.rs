@@ -143,8 +143,27 @@ async fn stored_paths_change_as_those_of_new_events_and_their_days_are_computed_
     assert_eq!(stored(&store), before, "a preview changes nothing");
     assert!(closer.close_due(now).await.unwrap().days.is_empty());
 
+    for (site, dimension, value) in [
+        ("clinic", "page", "/patients/ivanov"),
+        ("clinic", "page", "/patients/faq"),
+        ("clinic", "event", "/patients/ivanov"),
+        ("clinic", "download", "clinic.example/patients/ivanov"),
+        ("shop", "page", "/patients/ivanov"),
+    ] {
+        let sql = format!(
+            "INSERT INTO daily_published_stored (site, dimension, day, value, expires) \
+             VALUES ('{site}', '{dimension}', '2026-10-20', '{value}', '2149-06-06')"
+        );
+        store.store.query(&sql).unwrap();
+    }
     let applied = history::apply(&client, &site(), |_, _| {}).await.unwrap();
     assert_eq!((applied.events, applied.days), (changed, 2));
+    assert_eq!(
+        store
+            .store
+            .rows("SELECT site, dimension, value FROM daily_published_stored ORDER BY site, dimension"),
+        ["clinic\tevent\t/patients/ivanov", "clinic\tpage\t/patients/faq", "shop\tpage\t/patients/ivanov"]
+    );
     assert_eq!(stored(&store), whole);
     let entry_pages = "SELECT DISTINCT entry_path FROM visits WHERE site = 'clinic' ORDER BY 1";
     let old = store.store.rows(entry_pages);

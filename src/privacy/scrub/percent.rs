@@ -234,6 +234,10 @@ fn is_segment_byte(byte: u8) -> bool {
 
 /// Whether a character beyond ASCII has a form of its own: no blank, control or private character, nothing unassigned.
 fn is_visible(letter: char) -> bool {
+    // Most are.
+    if matches!(letter, 'А'..='я') {
+        return true;
+    }
     // Fillers are letters without a form.
     if matches!(
         letter,

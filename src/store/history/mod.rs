@@ -11,11 +11,13 @@
 //! 4. Make these days due, so that their visits and figures are computed again.
 //! 5. Clear the note.
 //!
+//! At last, published figures about the paths that changed are deleted: a publication is not made again when its day is computed again.
+//!
 //! | crash after step | the next `apply` does |
 //! |---|---|
 //! | 1 | everything: the audit has the month twice |
 //! | 2 to 4 | waits until the store has no change under way, makes the noted days due, clears the note, and goes on with what is left |
-//! | 5 | nothing |
+//! | 5 | what is left, and the deletion |
 
 mod replacement;
 mod suggest;
@@ -108,6 +110,7 @@ pub async fn apply(
             change.months.push((month, events));
             changed_days.extend(days);
         }
+        change_events(client, &replacement.withdrawal(&client.local("daily_published_stored"))).await?;
         change.days = changed_days.len();
         Ok(change)
     };
@@ -135,8 +138,8 @@ async fn replacement(client: &Client, site: &Site) -> Result<Option<Replacement>
     let sql = "SELECT DISTINCT arrayJoin([toString(referrer_host), extract(name, '^[^/]*')]) FROM events WHERE site = {site:String} \
                AND (referrer_host != '' OR kind IN ('outbound', 'download', 'resource'))";
     let hosts = long(client, sql).param("site", &*site.id).fetch_all::<String>().await?;
-    let own = hosts.into_iter().filter(|host| is_own(&site.hosts, host)).collect();
-    Ok(Some(Replacement::new(site, own)))
+    let own: Vec<String> = hosts.into_iter().filter(|host| is_own(&site.hosts, host)).collect();
+    Ok(Some(Replacement::new(site, &own)))
 }
 
 /// Months with events that change, the earliest first.

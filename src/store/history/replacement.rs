@@ -12,14 +12,16 @@ pub(super) struct Replacement {
     site: String,
     /// Each column with the expression of its new value.
     columns: Vec<(&'static str, String)>,
+    /// The condition of published figures about a path that changes.
+    published: String,
 }
 
 impl Replacement {
     /// `own`: the site's own hosts among those that its events have.
-    pub(super) fn new(site: &Site, own: Vec<String>) -> Self {
+    pub(super) fn new(site: &Site, own_hosts: &[String]) -> Self {
         let mut columns = vec![("path", replaced("toString(path)", &site.paths))];
-        if !own.is_empty() {
-            let own = strings(&own);
+        if !own_hosts.is_empty() {
+            let own = strings(own_hosts);
             let referrer = replaced("toString(referrer_path)", &site.paths);
             columns.push((
                 "referrer_path",
@@ -32,7 +34,20 @@ impl Replacement {
                 format!("if({HAS_LINK} AND {host} IN ({own}), concat({host}, {link}), toString(name))"),
             ));
         }
-        Self { site: sql::string(&site.id), columns }
+        let published = [("filter", "filter_value"), ("dimension", "value")].map(|(dimension, value)| {
+            let path = format!(
+                "({dimension} IN ('page', 'missing', 'entry', 'exit') AND {value} != {})",
+                replaced(value, &site.paths)
+            );
+            let (host, rest) = (format!("extract({value}, '^[^/]*')"), format!("extract({value}, '/.*$')"));
+            let link = format!(
+                "({dimension} IN ('outbound', 'download', 'resource') AND {host} IN ({}) AND {rest} != {})",
+                strings(own_hosts),
+                replaced(&rest, &site.paths)
+            );
+            if own_hosts.is_empty() { path } else { format!("{path} OR {link}") }
+        });
+        Self { site: sql::string(&site.id), columns, published: published.join(" OR ") }
     }
 
     /// The condition of events that change.
@@ -72,6 +87,11 @@ impl Replacement {
             "SELECT * FROM ({}) ORDER BY events DESC, column, before LIMIT {limit}",
             queries.join(" UNION ALL ")
         )
+    }
+
+    /// The statement that deletes published figures about paths that change. `figures`: their table in a statement that changes it.
+    pub(super) fn withdrawal(&self, figures: &str) -> String {
+        format!("DELETE FROM {figures} WHERE site = {} AND ({})", self.site, self.published)
     }
 
     /// The statement that changes a month. `events`: the table in a statement that changes it.

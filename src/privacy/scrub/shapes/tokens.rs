@@ -76,9 +76,14 @@ pub(in crate::privacy::scrub) fn is_token(part: &[u8]) -> bool {
         || is_text(part)
 }
 
-/// Whether a run may hold a token: slugs have neither digits nor capitals, or few, or a number at their end.
+/// Whether a run may hold a token: slugs have neither digits nor capitals, or few, or a number at their beginning or end.
 pub(in crate::privacy::scrub) fn may_hold_token(run: &[u8]) -> bool {
-    let inner = run.iter().rev().skip_while(|byte| byte.is_ascii_digit());
+    let number = run.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let begins_with_number = run.get(number).is_some_and(|byte| is_joint(*byte));
+    let inner = run[if begins_with_number { number } else { 0 }..]
+        .iter()
+        .rev()
+        .skip_while(|byte| byte.is_ascii_digit());
     run.len() >= MIXED_TOKEN
         && inner.filter(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()).count() > 1
 }
