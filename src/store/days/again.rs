@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::closing::DayCloser;
-use super::compute::{self, Computation};
+use super::computation::Computation;
+use super::compute;
 use super::counts;
 use super::tables::CloseDayError;
 use crate::store::{Client, dates};

@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::calendar::{Calendar, Day, QUARTER};
-use super::compute::{self, Computation};
+use super::computation::Computation;
+use super::compute;
 use super::counts;
 use super::duplicates::{self, Interval};
 use super::lease::Lease;

@@ -19,14 +19,12 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
-use super::calendar::Day;
+use super::computation::{Computation, EVENTS_AT_ONCE, RECENT, StoredGeneration};
 use super::lease::Lease;
 use super::publish::{self, Publisher};
 use super::tables::{CloseDayError, Tables, moment};
 use crate::store::{dates, schema};
 
-/// Events from which visits are computed at once. It bounds the memory for a day of any size.
-const EVENTS_AT_ONCE: u64 = 500_000;
 /// A generation holds the time of its computation above this many random bits.
 const RANDOM_BITS: u32 = 20;
 /// A generation stays until the one that replaced it was computed so long ago: a reader may have looked it up.
@@ -36,32 +34,6 @@ const KEEP: SignedDuration = SignedDuration::from_secs(15);
 const SETTLE: Duration = Duration::from_millis(500);
 /// Tables with the rows of generations.
 const TABLES: [&str; 3] = ["visits_stored", "daily_stored", publish::TABLE];
-/// Days that were computed so long ago have no replaced generations any more.
-pub(super) const RECENT: &str = "INTERVAL 7 DAY";
-
-/// What is computed: a day, how many events it has, and why.
-pub(super) struct Computation<'a> {
-    pub(super) day: &'a Day,
-    pub(super) zone: &'a str,
-    pub(super) events: u64,
-    /// Events that had duplicates, which were removed before.
-    pub(super) removed: u64,
-    pub(super) is_open: bool,
-    /// Before the events were counted.
-    pub(super) began: Timestamp,
-}
-
-impl Computation<'_> {
-    /// The day as ClickHouse's `Date` counts days.
-    pub(super) fn day_number(&self) -> u16 {
-        dates::day_number(self.day.date).unwrap_or_default()
-    }
-
-    /// Whether it must be computed in parts.
-    pub(super) fn is_large(&self) -> bool {
-        self.events >= EVENTS_AT_ONCE
-    }
-}
 
 /// Computes a day and makes the result visible. Renews a lease meanwhile. Without a publisher nothing new is published.
 pub(super) async fn compute(
@@ -204,14 +176,6 @@ async fn put_in_force(
         .param("removed", removed)
         .param("began", began.as_millisecond());
     Ok(query.execute().await?)
-}
-
-/// A computation whose rows a table has.
-#[derive(clickhouse::Row, serde::Deserialize)]
-pub(super) struct StoredGeneration {
-    pub(super) day: u16,
-    pub(super) is_open: bool,
-    pub(super) generation: u64,
 }
 
 /// Deletes the rows of generations that were replaced, except those that a reader may have looked up just before. A generation above the one

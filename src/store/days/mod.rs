@@ -6,6 +6,7 @@
 mod again;
 mod calendar;
 mod closing;
+mod computation;
 mod compute;
 mod counts;
 mod duplicates;

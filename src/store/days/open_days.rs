@@ -14,7 +14,8 @@ use tokio::sync::{Mutex, watch};
 use tracing::warn;
 
 use super::calendar::{Calendar, Day};
-use super::compute::{self, Computation};
+use super::computation::Computation;
+use super::compute;
 use super::counts;
 use super::publish::Publisher;
 use super::tables::{CloseDayError, Tables};

@@ -16,7 +16,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::compute::{Computation, RECENT, StoredGeneration};
+use super::computation::{Computation, RECENT, StoredGeneration};
 use super::lease::Lease;
 use super::noise_key::NoiseKey;
 use super::tables::{CloseDayError, Tables, moment};

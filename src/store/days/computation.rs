@@ -1,0 +1,43 @@
+//! What a computation of a day is given, and how a table names one.
+
+use jiff::Timestamp;
+
+use super::calendar::Day;
+use crate::store::dates;
+
+/// Events from which visits are computed at once. It bounds the memory for a day of any size.
+pub(super) const EVENTS_AT_ONCE: u64 = 500_000;
+/// Days that were computed so long ago have no replaced generations any more.
+pub(super) const RECENT: &str = "INTERVAL 7 DAY";
+
+/// What is computed: a day, how many events it has, and why.
+pub(super) struct Computation<'a> {
+    pub(super) day: &'a Day,
+    pub(super) zone: &'a str,
+    pub(super) events: u64,
+    /// Events that had duplicates, which were removed before.
+    pub(super) removed: u64,
+    pub(super) is_open: bool,
+    /// Before the events were counted.
+    pub(super) began: Timestamp,
+}
+
+impl Computation<'_> {
+    /// The day as ClickHouse's `Date` counts days.
+    pub(super) fn day_number(&self) -> u16 {
+        dates::day_number(self.day.date).unwrap_or_default()
+    }
+
+    /// Whether it must be computed in parts.
+    pub(super) fn is_large(&self) -> bool {
+        self.events >= EVENTS_AT_ONCE
+    }
+}
+
+/// A computation whose rows a table has.
+#[derive(clickhouse::Row, serde::Deserialize)]
+pub(super) struct StoredGeneration {
+    pub(super) day: u16,
+    pub(super) is_open: bool,
+    pub(super) generation: u64,
+}
