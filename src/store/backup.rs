@@ -2,7 +2,8 @@
 //!
 //! A backup is taken while collectors go on. ClickHouse reads each table at a moment of its own, so three things may not fit together:
 //!
-//! 1. Events of a segment whose insert was under way, without the account of the segment. The account is made from the events.
+//! 1. Events of a segment whose insert was under way, without the account of the segment. The account is made from the events. The copy of the spool
+//!    is older than the tables, so it may have the beginning of the same segment, which is left out.
 //! 2. A day that was being closed. No day is closed while the backup is taken.
 //! 3. An open day that was being computed. Its figures are left out, and computed anew when a report is requested.
 
@@ -128,29 +129,40 @@ async fn unaccounted(client: &Client) -> Result<BTreeSet<SegmentId>, StoreBackup
     Ok(found.into_iter().map(|(collector, number)| SegmentId { collector, number }).collect())
 }
 
-/// Those of the segments that the store has an account of. The account is inserted last, so nothing of them is left to ship.
+/// Those of the segments of which nothing is left to ship, because the store has their events.
+///
+/// - The account of a segment is inserted after its events, but a backup may have read `segments` later than `events`.
+/// - The copy of a segment may end earlier than the segment that was inserted. Then an account of the copy's events would be too small.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn accounted(
+pub async fn stored_whole(
     client: &Client,
     segments: &[SpoolSegment],
 ) -> Result<BTreeSet<SegmentId>, StoreBackupError> {
-    let mut accounted = BTreeSet::new();
+    let of_segment = "collector = {collector:UInt64} AND segment = {number:UInt64}";
+    let sql = format!(
+        "SELECT (SELECT count() FROM segments WHERE {of_segment} AND part = {{part:UInt64}}), \
+         (SELECT sumIf(events, outcome = '{STORED}') FROM segments FINAL WHERE {of_segment}), \
+         (SELECT count() FROM events WHERE {of_segment}), \
+         (SELECT count() FROM removed_events FINAL WHERE {of_segment})"
+    );
+    let mut whole = BTreeSet::new();
     for segment in segments {
         let query = client
-            .query(
-                "SELECT count() FROM segments WHERE collector = {collector:UInt64} AND segment = {number:UInt64} \
-                 AND part = {part:UInt64}",
-            )
+            .query(&sql)
             .param("collector", segment.origin.collector)
             .param("number", segment.origin.number)
             .param("part", segment.part());
-        if query.fetch_one::<u64>().await? > 0 {
-            accounted.insert(segment.id);
+        let (accounts, accounted, events, removed) = query.fetch_one::<(u64, u64, u64, u64)>().await?;
+        let is_accounted = accounts > 0 && events + removed >= accounted;
+        // The events of a part of a split segment cannot be told from those of the others.
+        let has_events = segment.part() == 0 && events > 0 && events >= segment.events;
+        if is_accounted || has_events {
+            whole.insert(segment.id);
         }
     }
-    Ok(accounted)
+    Ok(whole)
 }
 
 /// Adds a row to the audit. A command cannot add it through the spool, which is the collector's.

@@ -136,7 +136,7 @@ async fn restore_tables_of(
             loaded?;
         }
     }
-    let left_out = backup::accounted(&client, segments).await?;
+    let left_out = backup::stored_whole(&client, segments).await?;
     let waiting = segments.iter().filter(|segment| !left_out.contains(&segment.id));
     let stored = backup::finish(&client, &waiting.map(|segment| segment.origin).collect()).await?;
     backup::record(&client, "backup restored", &serde_json::json!({ "created": manifest.created })).await?;
