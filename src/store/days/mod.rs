@@ -11,7 +11,6 @@ mod compute;
 mod counts;
 mod duplicates;
 mod lease;
-mod noise_key;
 mod open_days;
 mod pause;
 mod publish;
@@ -19,9 +18,8 @@ mod tables;
 
 pub use again::make_due;
 pub use closing::{Closed, DayCloser};
-pub use noise_key::{NoiseKey, NoiseKeyError};
 pub use open_days::OpenDays;
 pub use pause::while_no_day_is_closed;
-pub use publish::Publisher;
+pub use publish::{NoiseKey, NoiseKeyError, Publisher};
 pub use tables::CloseDayError;
 pub(in crate::store) use tables::Tables;

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::calendar::Day;
 use crate::config::Config;
 use crate::secret::private_file::{self, OthersMay, PrivateFileError};
 use crate::secret::{Secret, random};
+use crate::store::days::calendar::Day;
 
 const FILE: &str = "noise.key";
 const PREFIX: &str = "noise_";

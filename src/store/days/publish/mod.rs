@@ -14,11 +14,14 @@
 //! difference. It is published anew, with new noise, only if so many visitors came late that the figures would be wrong without them, and a few
 //! times at most. Of an open day totals are published, at most once an hour, for the same reason.
 
+mod noise_key;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use self::noise_key::{NoiseKey, NoiseKeyError};
 
 use super::computation::{Computation, RECENT, StoredGeneration};
 use super::lease::Lease;
-use super::noise_key::NoiseKey;
 use super::tables::{CloseDayError, Tables, moment};
 use crate::store::schema::PublishedQueries;
 
