@@ -5,7 +5,13 @@ CREATE TABLE IF NOT EXISTS {database}.audit{on_cluster}
     time DateTime64(3, 'UTC'),
     action LowCardinality(String),
     -- A JSON object.
-    detail String
+    detail String,
+    -- The place in the chain: the collector, a run of it, and the number of the row in that run, from 0.
+    collector UInt64,
+    run UInt64,
+    number UInt64,
+    -- SHA-256 of the row before, in hexadecimal digits. `footfall audit verify` checks it.
+    previous String
 )
 ENGINE = {everywhere MergeTree}
 ORDER BY (time, action)

@@ -1,7 +1,7 @@
 //! Audit rows for changes of keys and tokens.
 //!
-//! A command that changes something while no collector runs, or reads exact figures, leaves its row in a file of the data directory. The collector
-//! takes it over at its start, and once a minute:
+//! A command that changes something, or reads exact figures, leaves its row in a file of the data directory. The running collector, or the next one,
+//! takes it over:
 //!
 //! 1. It renames `audit.waiting` to `audit.taken`, unless one is there already.
 //! 2. It appends the rows of `audit.taken` to the spool and waits until they are synced.
@@ -18,7 +18,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,13 +26,11 @@ use serde_json::Value;
 
 use crate::secret::file_lock::{FileLock, open_or_create};
 use crate::secret::private_file::give_to_directory_owner;
-use crate::spool::Spool;
+use crate::spool::{AuditHead, Spool};
 
 pub(crate) const KEY_TURNED: &str = "key turned";
 pub(crate) const KEY_EXPIRED: &str = "key expired";
 
-/// How often the file of commands is looked for.
-const INTERVAL: Duration = Duration::from_secs(60);
 const WAITING: &str = "audit.waiting";
 const TAKEN: &str = "audit.taken";
 const LOCK: &str = "audit.lock";
@@ -49,6 +47,52 @@ pub(crate) fn record(spool: &Spool, action: &'static str, detail: &Value) {
             tracing::error!(%error, action, "writing an audit row failed; the row is lost");
         }
     });
+}
+
+/// How often rows of commands are looked for, and the head of the chain is noted.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Takes over the rows that commands leave, and notes the head of the audit's chain once it is durable. It never returns.
+pub(crate) async fn follow(data: PathBuf, spool: Arc<Spool>) {
+    let mut noted = None;
+    loop {
+        take_over(&data, &spool).await;
+        noted = note_head(&spool, noted).await;
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Notes the head if it is another one than the noted one. Returns the noted one.
+async fn note_head(spool: &Arc<Spool>, noted: Option<AuditHead>) -> Option<AuditHead> {
+    let head = spool.audit_head();
+    let Some(head) = head.filter(|head| noted.as_ref() != Some(head)) else { return noted };
+    // Rows before a sync point are durable once it is.
+    if spool.sync_point().await.is_err() {
+        return noted;
+    }
+    let (spool, kept) = (spool.clone(), head.clone());
+    let written = tokio::task::spawn_blocking(move || spool.keep_audit_head(&kept)).await;
+    match written.expect("it does not panic and is not aborted") {
+        Ok(()) => Some(head),
+        Err(error) => {
+            tracing::warn!(%error, "noting the head of the audit failed; trying again");
+            noted
+        }
+    }
+}
+
+/// Notes the head of a spool that is closed, in which everything is durable.
+pub(crate) fn note_last_head(spool: &Spool) {
+    let Some(head) = spool.audit_head() else { return };
+    log_head(&head);
+    if let Err(error) = spool.keep_audit_head(&head) {
+        tracing::warn!(%error, "noting the head of the audit failed; the next run links to an earlier row");
+    }
+}
+
+/// A head in the log shows later that no row before it was altered or removed: `footfall audit verify --head`.
+pub(crate) fn log_head(head: &AuditHead) {
+    tracing::info!(head = head.digest, run = head.run, number = head.number, "head of the audit");
 }
 
 /// Keeps a row for the next collector. `data` is the data directory, which is created if need be.
@@ -68,21 +112,13 @@ pub(crate) fn keep_for_collector(data: &Path, action: &str, mut detail: Value) -
     File::open(data)?.sync_all()
 }
 
-/// Takes over what commands have left, and what they leave from then on.
-pub(crate) async fn follow(data: &Path, spool: &Arc<Spool>) {
-    loop {
-        take_over(data, spool).await;
-        tokio::time::sleep(INTERVAL).await;
-    }
-}
-
 /// Appends the rows that commands left. Errors are logged, and the rows stay for the next time.
 async fn take_over(data: &Path, spool: &Arc<Spool>) {
     match take_over_rows(data, spool).await {
         Ok(0) => {}
         Ok(rows) => tracing::info!(rows, "audit rows of commands were taken over"),
         Err(error) => {
-            tracing::error!(%error, "audit rows of commands cannot be taken over; trying again in a minute");
+            tracing::error!(%error, "audit rows of commands cannot be taken over; trying again");
         }
     }
 }

@@ -10,6 +10,7 @@ mod health;
 mod log;
 mod metrics;
 mod open_files;
+mod retention;
 mod running;
 mod script_tag;
 mod service;

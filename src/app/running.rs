@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
+use crate::app::audit;
 use crate::app::check::{CheckedFor, check};
 use crate::app::exit::{Exit, ExitError};
 use crate::app::metrics;
@@ -182,7 +183,11 @@ impl Running {
         }
         let spool = self.spool.clone();
         // Closing waits for the disk. An error is a panic, which was printed by itself.
-        let _ = tokio::task::spawn_blocking(move || spool.close()).await;
+        let _ = tokio::task::spawn_blocking(move || {
+            spool.close();
+            audit::note_last_head(&spool);
+        })
+        .await;
         self.tasks.stop().await;
         let waiting = self.spool.status();
         tracing::info!(

@@ -203,7 +203,7 @@ async fn start(
     let reports = serve_reports(reports, auth, tls, &config, &client, publisher, &spool)?;
     tokio::spawn(tokens::follow(verifier, spool.clone()));
     let (data, keeper) = (config.data.clone(), spool.clone());
-    tokio::spawn(async move { audit::follow(&data, &keeper).await });
+    tokio::spawn(audit::follow(data, keeper));
     if let Some(certificates) = server.certificates().cloned() {
         tokio::spawn(async move { certificates.follow(CERTIFICATE_CHECK_INTERVAL).await });
     }

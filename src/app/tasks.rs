@@ -9,13 +9,14 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use crate::app::audit;
 use crate::app::store_watch::{StoreState, StoreWatch};
+use crate::app::{audit, retention};
 use crate::config::{self, Config};
 use crate::ingest::Collector;
 use crate::spool::Spool;
 use crate::store::days::{DayCloser, NoiseKey, Publisher};
 use crate::store::embedded::EmbeddedStore;
+use crate::store::retention::RetentionStore;
 use crate::store::schema::SchemaError;
 use crate::store::ship::Shipper;
 use crate::store::subject::SubjectStore;
@@ -70,6 +71,8 @@ impl Tasks {
         let shipper = Shipper::new(spool.clone(), client.clone()).woken_by(reconnected);
         let given = give_store(subjects.clone(), config.clone(), client.clone(), publisher, migrated.clone());
         tokio::spawn(given);
+        let retention = RetentionStore::new(client.clone());
+        tokio::spawn(enforce_retention(retention, collector.clone(), spool.clone(), migrated.clone()));
         let requests = subjects.clone().run(raised(stopped.clone()));
         let tasks =
             vec![tokio::spawn(requests), tokio::spawn(days), tokio::spawn(ship(shipper, migrated, stopped))];
@@ -127,6 +130,17 @@ pub(crate) fn start_embedded_store(config: &Config) -> Option<EmbeddedStore> {
             None
         }
     }
+}
+
+/// Retention in hours needs the store's tables.
+async fn enforce_retention(
+    store: RetentionStore,
+    collector: Arc<Collector>,
+    spool: Arc<Spool>,
+    migrated: watch::Receiver<bool>,
+) {
+    raised(migrated).await;
+    retention::enforce(store, collector, spool).await;
 }
 
 /// Requests of visitors need the store's tables.
@@ -236,6 +250,10 @@ async fn rotate_keys(collector: Arc<Collector>, spool: Arc<Spool>) {
         tracing::info!(ended, began, epoch = turn.epoch, "key rotated");
         let detail = serde_json::json!({ "ended": ended, "began": began, "epoch": turn.epoch });
         audit::record(&spool, audit::KEY_TURNED, &detail);
+        // Once a day, because the key turns daily.
+        if let Some(head) = spool.audit_head() {
+            audit::log_head(&head);
+        }
     }
 }
 

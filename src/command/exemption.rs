@@ -166,6 +166,7 @@ fn store(config: &Config) -> Verdict {
 
 fn retention(config: &Config) -> Verdict {
     let broken = sites(config, |site| match site.retention {
+        Retention::Hours(_) => None,
         Retention::Days(days) if days <= MAX_RETENTION => None,
         Retention::Days(days) => Some(format!("`retention` is {days} days; {MAX_RETENTION} are 25 months")),
         Retention::Unlimited => Some(format!("`retention` has no limit; {MAX_RETENTION} days are 25 months")),

@@ -2,8 +2,10 @@
 //!
 //! A failed command returns an [`ExitError`] with its exit code. [`run`] prints the error with its causes.
 
+mod act;
 mod admin_client;
 mod arguments;
+mod audit;
 mod backup;
 mod completions;
 mod config;
@@ -11,9 +13,11 @@ mod demo;
 mod exemption;
 mod explain;
 mod geo;
+mod incident;
 mod key;
 mod man;
 mod report;
+mod retention;
 mod scrub;
 mod serve;
 mod spool;
@@ -67,6 +71,8 @@ enum FootfallCommand {
     Migrate(store::MigrateArguments),
     /// Show a report; without a name, list all reports.
     Report(report::ReportArguments),
+    /// Show what the retention will remove, and when.
+    Retention(retention::RetentionArguments),
     /// Run an SQL query on the store, read-only.
     Query(store::QueryArguments),
     /// Propose path templates, and apply them to stored events.
@@ -77,6 +83,10 @@ enum FootfallCommand {
     Subject(Box<subject::SubjectArguments>),
     /// Manage access tokens for reports, metrics and senders; sign a site's name.
     Token(token::TokenArguments),
+    /// Report what an incident concerns, and fill in the notices to the authority.
+    Incident(incident::IncidentArguments),
+    /// Check the chain of the audit, and print acts of destruction.
+    Audit(audit::AuditArguments),
     /// Compare the store with what was received; exit with 4 if an event is missing or stored twice.
     Verify(store::VerifyArguments),
     /// Print the completions of a shell for this command line.
@@ -138,11 +148,14 @@ pub fn run() -> ExitCode {
         FootfallCommand::Demo(arguments) => demo::run(&arguments, &cli.common),
         FootfallCommand::Migrate(arguments) => store::run_migrate(arguments, &cli.common),
         FootfallCommand::Report(arguments) => report::run(arguments, &cli.common),
+        FootfallCommand::Retention(arguments) => retention::run(arguments, &cli.common),
         FootfallCommand::Query(arguments) => store::run_query(arguments, &cli.common),
         FootfallCommand::Scrub(arguments) => scrub::run(arguments, &cli.common),
         FootfallCommand::Spool(arguments) => spool::run(arguments, &cli.common),
         FootfallCommand::Subject(arguments) => subject::run(*arguments, &cli.common),
         FootfallCommand::Token(arguments) => token::run(arguments, &cli.common),
+        FootfallCommand::Incident(arguments) => incident::run(arguments, &cli.common),
+        FootfallCommand::Audit(arguments) => audit::run(arguments, &cli.common),
         FootfallCommand::Verify(arguments) => store::run_verify(arguments, &cli.common),
         FootfallCommand::Completions(arguments) => completions::run(&arguments, Cli::command()),
         FootfallCommand::Man(arguments) => man::run(&arguments, Cli::command()),

@@ -63,8 +63,13 @@ impl Site {
     }
 }
 
+/// Longer retentions are in days, which the store enforces by itself.
+pub(super) const MOST_HOURS: u16 = 14 * 24;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retention {
+    /// Hours after receipt, below [`MOST_HOURS`]. The collector deletes events by the hour.
+    Hours(u16),
     /// Days after receipt.
     Days(u16),
     /// Without limit; stored as the last day of a ClickHouse `Date`, 2149-06-06.

@@ -6,7 +6,7 @@ use super::host::HostPattern;
 use super::path_template::{MAX_TEMPLATES, PathTemplate, PathTemplates};
 use super::raw::{ConfigSection, RawValue};
 use super::site::{
-    CookieRule, DEFAULT_RETENTION, Retention, SignatureRules, Site, default_query, name_patterns,
+    CookieRule, DEFAULT_RETENTION, MOST_HOURS, Retention, SignatureRules, Site, default_query, name_patterns,
 };
 use super::value::text;
 use crate::event::BotCategory;
@@ -139,6 +139,11 @@ fn retention(value: &RawValue) -> Result<Retention, String> {
         return Ok(Retention::Unlimited);
     }
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    if let (Ok(hours), "h") = (text[..end].parse::<u16>(), &text[end..]) {
+        let is_short = (1..=MOST_HOURS).contains(&hours);
+        let wrong = || format!("must be from 1h to {MOST_HOURS}h; longer ones are in days");
+        return is_short.then_some(Retention::Hours(hours)).ok_or_else(wrong);
+    }
     let days = match &text[end..] {
         "d" => Some(1),
         "w" => Some(7),
@@ -153,7 +158,7 @@ fn retention(value: &RawValue) -> Result<Retention, String> {
         .filter(|days| (1..=MAX_RETENTION_DAYS).contains(days))
         .map(Retention::Days)
         .ok_or_else(|| {
-            format!("must be \"unlimited\" or days, weeks or years such as \"400d\", not {text:?}")
+            format!("must be \"unlimited\" or hours, days, weeks or years such as \"36h\" and \"400d\", not {text:?}")
         })
 }
 

@@ -218,6 +218,7 @@ async fn record_segment(
 
 fn traffic(visitors: &DemoVisitors, config: &Config) -> Traffic {
     let retention = config.sites.get(clinic::SITE).map_or(RETENTION_DAYS, |site| match site.retention {
+        Retention::Hours(hours) => hours.div_ceil(24),
         Retention::Days(days) => days,
         Retention::Unlimited => u16::MAX,
     });

@@ -312,6 +312,11 @@ fn expires(received: i64, retention: Retention) -> UnixDay {
     const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
     match retention {
         Retention::Unlimited => UnixDay(u16::MAX),
+        // The collector deletes it in that hour. On the day after, the store would.
+        Retention::Hours(hours) => {
+            let last = received.saturating_add(i64::from(hours) * (DAY_MS / 24)) / DAY_MS;
+            UnixDay(u16::try_from(last).unwrap_or(u16::MAX))
+        }
         Retention::Days(days) => {
             let today = u16::try_from(received / DAY_MS).unwrap_or(u16::MAX);
             UnixDay(today.saturating_add(days))

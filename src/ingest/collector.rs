@@ -63,6 +63,11 @@ impl Collector {
         self.pipeline.site(id)
     }
 
+    /// The configured sites, in no particular order.
+    pub fn sites(&self) -> Vec<Arc<Site>> {
+        self.pipeline.sites()
+    }
+
     /// The number of configured sites.
     pub fn site_count(&self) -> usize {
         self.pipeline.site_count()

@@ -119,6 +119,11 @@ impl BeaconPipeline {
         self.settings.load().sites.get(id).cloned()
     }
 
+    /// The configured sites, in no particular order.
+    pub fn sites(&self) -> Vec<Arc<Site>> {
+        self.settings.load().sites.iter().cloned().collect()
+    }
+
     /// The number of configured sites.
     pub fn site_count(&self) -> usize {
         self.settings.load().sites.len()

@@ -38,6 +38,8 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use accounting::audit_chain::AuditHead;
+pub(crate) use accounting::audit_chain::{ChainedRow, NO_DIGEST};
 pub use accounting::counts::{DayCounts, STORED, SegmentCounts};
 pub(crate) use accounting::record::EventId;
 pub use accounting::record::{EventEntry, EventRecord, FilterId};
@@ -58,7 +60,7 @@ pub use log::error::SpoolError;
 pub use log::frame::MAX_FRAME_LEN;
 pub use log::segment::SegmentId;
 pub use log::writer::ack::Ack;
-pub use open::Recovered;
+pub use open::{Recovered, audit_head};
 pub use quarantine::discard::{DiscardOutcome, discard};
 pub(crate) use quarantine::erase::SpoolPlace;
 pub use quarantine::examine::{ExaminedSegment, RowColumns, examine};

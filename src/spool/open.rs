@@ -15,15 +15,18 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use crate::config::SpoolLimits;
+use crate::spool::accounting::audit_chain::{AuditChain, AuditHead};
 use crate::spool::accounting::record::FilterId;
 use crate::spool::accounting::shipped_ids::{RECENT_ROWS, RecentIds, ShippedIds};
 use crate::spool::delivery::queue::DeliveryQueue;
 use crate::spool::delivery::spool::Spool;
 use crate::spool::log::disk::{Disk, RealDisk};
 use crate::spool::log::error::SpoolError;
-use crate::spool::log::files::{LOCK, QUARANTINE};
-use crate::spool::log::identity::check_format;
+use crate::spool::log::files::{AUDIT_HEAD, LOCK, QUARANTINE, read_all};
+use crate::spool::log::identity::{check_format, random};
 use crate::spool::log::open::RecoveredLog;
 use crate::spool::quarantine::moves::{delete_unfinished, finish_moves};
 use crate::spool::quarantine::split::install::finish_splits;
@@ -67,8 +70,10 @@ impl Spool {
             .map_err(|source| SpoolError::io("read the shipped ids of", directory, source))?;
         ids.append(&mut recent.into_ids());
         let notes = log.take_notes();
+        let last = read_audit_head(&*disk, directory);
         let queue = Arc::new(DeliveryQueue::new(log.sealed.iter().map(|sealed| (*sealed).into())));
         let log = log.start(disk, directory, limits, queue.clone())?;
+        let audit_chain = AuditChain::new(log.state.collector, random(), last);
         for note in &notes {
             tracing::warn!(directory = %directory.display(), "{note}");
         }
@@ -78,10 +83,21 @@ impl Spool {
             shipped_ids,
             pending_requeues: Default::default(),
             installed_parts: Default::default(),
+            audit_chain: Mutex::new(audit_chain),
             _lock: lock,
         };
         Ok((Arc::new(spool), Recovered { ids, notes, events }))
     }
+}
+
+/// The last row of the audit that an earlier run knew to be durable; `None` if there is none, or the file cannot be read.
+pub(super) fn read_audit_head(disk: &dyn Disk, directory: &Path) -> Option<AuditHead> {
+    serde_json::from_slice(&read_all(disk, &directory.join(AUDIT_HEAD)).ok()?).ok()
+}
+
+/// The same of a directory, beside a running collector.
+pub fn audit_head(directory: &Path) -> Option<AuditHead> {
+    read_audit_head(&RealDisk, directory)
 }
 
 fn create_and_lock(disk: &dyn Disk, directory: &Path) -> Result<Box<dyn Send + Sync>, SpoolError> {

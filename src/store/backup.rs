@@ -165,19 +165,6 @@ pub async fn stored_whole(
     Ok(whole)
 }
 
-/// Adds a row to the audit. A command cannot add it through the spool, which is the collector's.
-///
-/// # Errors
-/// When the store refuses.
-pub async fn record(
-    client: &Client,
-    action: &str,
-    detail: &serde_json::Value,
-) -> Result<(), StoreBackupError> {
-    let sql = "INSERT INTO audit (time, action, detail) SELECT now64(3), {action:String}, {detail:String}";
-    Ok(client.query(sql).param("action", action).param("detail", detail.to_string()).execute().await?)
-}
-
 /// Bytes of the tables.
 ///
 /// # Errors

@@ -3,13 +3,16 @@
 //! The client speaks ClickHouse's HTTP interface only, so the embedded store, a server and a cluster differ only by their address.
 //! Nothing above this module writes SQL, except the queries of `report`.
 
+pub mod audit;
 pub mod backup;
 mod client;
 pub mod dates;
 pub mod days;
 pub mod embedded;
 pub mod history;
+pub mod incident;
 pub mod reconcile;
+pub mod retention;
 pub mod schema;
 pub mod ship;
 pub(crate) mod sql;

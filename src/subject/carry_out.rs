@@ -26,6 +26,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clickhouse::error::Error;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::{info, warn};
@@ -43,6 +44,8 @@ const RETRY: Duration = Duration::from_secs(2);
 const SWEEP: Duration = Duration::from_secs(60);
 /// How long one attempt waits until the spool is shipped; then other requests have their turn.
 const SHIPPING: Duration = Duration::from_secs(10);
+/// A longer attempt waits for a store that will not answer. Closing a large day took far less.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(30 * 60);
 const SHIPPING_PAUSE: Duration = Duration::from_millis(50);
 /// How often the active segment is sealed meanwhile.
 const SEAL_EVERY: Duration = Duration::from_secs(1);
@@ -94,7 +97,8 @@ impl Subjects {
         let mut is_left = false;
         let open = self.list().into_iter().filter(|request| request.is_open());
         for request in open.filter(|request| request.action != SubjectAction::Export) {
-            match self.carry_out(&request).await {
+            let attempt = tokio::time::timeout(LONGEST_ATTEMPT, self.carry_out(&request)).await;
+            match attempt.unwrap_or(Err(SubjectError::Store(Error::TimedOut.into()))) {
                 Ok(()) => info!(
                     request = request.id,
                     action = request.action.name(),

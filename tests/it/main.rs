@@ -19,6 +19,7 @@ mod common;
 mod configuration;
 mod dashboards;
 mod demo;
+mod destruction;
 mod docs;
 mod embedded;
 mod encoding;

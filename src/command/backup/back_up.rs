@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::app::{self, ExitError};
+use crate::app::{self, ExitError, audit};
 use crate::command::arguments::CommonArguments;
 use crate::command::backup::manifest::{Manifest, StoreCopy};
 use crate::command::backup::{CONFIGURATION, NOISE_KEY, PRIVATE, SPOOL, STORE, place};
@@ -129,7 +129,7 @@ async fn save_tables_of(
         return match saved {
             Ok(()) => {
                 place::move_tree(&directory, &to.join(STORE))?;
-                Ok(backup::record(&client, "backup made", &detail).await?)
+                Ok(audit::keep_for_collector(&config.data, "backup made", detail)?)
             }
             Err(error) => {
                 // What is left of it is of no use.
@@ -140,7 +140,7 @@ async fn save_tables_of(
     };
     let place = BackupPlace::Disk { disk: disk.clone(), path: path.clone() };
     backup::save(&client, &place).await?;
-    Ok(backup::record(&client, "backup made", &detail).await?)
+    Ok(audit::keep_for_collector(&config.data, "backup made", detail)?)
 }
 
 /// Copies the configuration's file, the tokens, the requests of visitors and the noise key. Returns the copies.

@@ -12,7 +12,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::app::{self, ExitError};
+use crate::app::{self, ExitError, audit};
 use crate::command::arguments::CommonArguments;
 use crate::command::backup::manifest::{Manifest, StoreCopy};
 use crate::command::backup::{CONFIGURATION, NOISE_KEY, PRIVATE, SPOOL, STORE, place};
@@ -139,7 +139,11 @@ async fn restore_tables_of(
     let left_out = backup::stored_whole(&client, segments).await?;
     let waiting = segments.iter().filter(|segment| !left_out.contains(&segment.id));
     let stored = backup::finish(&client, &waiting.map(|segment| segment.origin).collect()).await?;
-    backup::record(&client, "backup restored", &serde_json::json!({ "created": manifest.created })).await?;
+    audit::keep_for_collector(
+        &config.data,
+        "backup restored",
+        serde_json::json!({ "created": manifest.created }),
+    )?;
     Ok((stored, left_out))
 }
 

@@ -235,32 +235,34 @@ fn cookies(site: &Site, language: Language) -> String {
 }
 
 fn last_day(site: &Site, language: Language) -> String {
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     match site.retention {
-        Retention::Unlimited => retention(site, language),
-        Retention::Days(days) => {
-            let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-            today.saturating_add(jiff::Span::new().days(days)).to_string()
-        }
+        Retention::Unlimited | Retention::Hours(_) => retention(site, language),
+        Retention::Days(days) => today.saturating_add(jiff::Span::new().days(days)).to_string(),
     }
 }
 
 /// For how long rows of the site are kept.
 pub(super) fn retention(site: &Site, language: Language) -> String {
-    match (site.retention, language) {
-        (Retention::Unlimited, _) => language.of(["without limit", "без ограничения срока"]).to_owned(),
-        (Retention::Days(1), Language::English) => "1 day".to_owned(),
-        (Retention::Days(days), Language::English) => format!("{days} days"),
-        (Retention::Days(days), Language::Russian) => format!("{days} {}", russian_days(days)),
+    let (number, english, russian) = match site.retention {
+        Retention::Unlimited => return language.of(["without limit", "без ограничения срока"]).to_owned(),
+        Retention::Hours(hours) => (hours, "hour", ["час", "часа", "часов"]),
+        Retention::Days(days) => (days, "day", ["день", "дня", "дней"]),
+    };
+    match language {
+        Language::English if number == 1 => format!("1 {english}"),
+        Language::English => format!("{number} {english}s"),
+        Language::Russian => format!("{number} {}", russian[russian_form(number)]),
     }
 }
 
-/// The form of «день» that follows this number.
-fn russian_days(days: u16) -> &'static str {
-    match (days % 100, days % 10) {
-        (11..=14, _) => "дней",
-        (_, 1) => "день",
-        (_, 2..=4) => "дня",
-        _ => "дней",
+/// Which form of a noun follows this number: that of 1, of 2 to 4, or of 5.
+fn russian_form(number: u16) -> usize {
+    match (number % 100, number % 10) {
+        (11..=14, _) => 2,
+        (_, 1) => 0,
+        (_, 2..=4) => 1,
+        _ => 2,
     }
 }
 
@@ -279,8 +281,8 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_days_have_their_russian_form() {
-        let forms: Vec<&str> = [1, 2, 5, 11, 14, 21, 22, 30, 111, 400].map(russian_days).into();
-        assert_eq!(forms, ["день", "дня", "дней", "дней", "дней", "день", "дня", "дней", "дней", "дней"]);
+    fn nouns_have_the_russian_form_of_their_number() {
+        let forms = [1, 2, 5, 11, 14, 21, 22, 30, 111, 400].map(russian_form);
+        assert_eq!(forms, [0, 1, 2, 2, 2, 0, 1, 2, 2, 2]);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! It owns the payloads of frames and the numbers that must add up. It moves no file but those of shipped ids.
 
+pub(crate) mod audit_chain;
 pub(crate) mod contents;
 pub(crate) mod counts;
 pub(crate) mod dropped;

@@ -12,14 +12,15 @@
 //! | kind | holds | site | number of rows | rows |
 //! |---|---|---|---|---|
 //! | 1 | the events of one beacon | its site | events | RowBinary of events |
-//! | 2 | one row of the audit | empty | 1 | RowBinary of the audit: time, action, detail |
+//! | 2 | one row of the audit | empty | 1 | RowBinary of the audit, see [`audit_chain`](super::audit_chain) |
 //! | 3 | events dropped since the last such record | their site | 0 | day (2), then a count (4) for each reason |
 
 use super::dropped_rows::decode_dropped;
 use crate::event::UnixSeconds;
 use crate::spool::log::frame::{EncodeRecord, FrameKind, FrameRef};
 
-pub(crate) const AUDIT_COLUMNS: &[&str] = &["time", "action", "detail"];
+pub(crate) const AUDIT_COLUMNS: &[&str] =
+    &["time", "action", "detail", "collector", "run", "number", "previous"];
 /// Length before the site id.
 const FIXED_LEN: usize = 6;
 const ENTRY_LEN: usize = 12;

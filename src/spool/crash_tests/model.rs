@@ -60,11 +60,12 @@ impl SegmentRows {
     }
 }
 
-/// Length of the model's audit rows: a time, the action in one letter, and eight digits.
-const AUDIT_LEN: usize = 19;
+/// Length of the model's audit rows: a time, the action in one letter, eight digits, and the place in the chain.
+const AUDIT_LEN: usize = DETAIL_END + 3 * 8 + 65;
+const DETAIL_END: usize = 19;
 
 fn audit_number(row: &[u8]) -> u64 {
-    std::str::from_utf8(&row[AUDIT_LEN - 8..]).unwrap().parse().unwrap()
+    std::str::from_utf8(&row[DETAIL_END - 8..DETAIL_END]).unwrap().parse().unwrap()
 }
 
 /// Reads a sealed segment as it would be shipped.

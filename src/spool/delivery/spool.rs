@@ -6,12 +6,14 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::queue::DeliveryQueue;
-use crate::event::{DropReason, row_binary};
+use crate::event::DropReason;
+use crate::spool::accounting::audit_chain::{AuditChain, AuditHead};
 use crate::spool::accounting::contents::SegmentContents;
 use crate::spool::accounting::record::{EventRecord, PlainRecord, RecordKind};
 use crate::spool::accounting::shipped_ids::ShippedIds;
 use crate::spool::log::disk::Disk;
 use crate::spool::log::error::SpoolError;
+use crate::spool::log::files::{AUDIT_HEAD, write_atomically};
 use crate::spool::log::frame::EncodeRecord;
 use crate::spool::log::open::SegmentLog;
 use crate::spool::log::segment::SegmentId;
@@ -36,6 +38,8 @@ pub struct Spool {
     pub(in crate::spool) pending_requeues: Mutex<Vec<SegmentId>>,
     /// Split parts that are in their place on disk and maybe not in the queue yet.
     pub(in crate::spool) installed_parts: Mutex<Vec<SegmentId>>,
+    /// Locked while a row of the audit is appended.
+    pub(in crate::spool) audit_chain: Mutex<AuditChain>,
     /// Dropped after the log, whose drop ends the writer.
     pub(in crate::spool) _lock: Box<dyn Send + Sync>,
 }
@@ -78,12 +82,30 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::TooLarge`], [`SpoolError::Broken`] or [`SpoolError::Closed`].
     pub fn append_audit(&self, action: &str, detail: &str) -> Result<Ack, SpoolError> {
-        let mut rows = now_ms().to_le_bytes().to_vec();
-        for text in [action, detail] {
-            row_binary::put_text(text, &mut rows);
-        }
+        // Held until the row is appended: the chain has the order of the log.
+        let mut chain = self.audit_chain.lock();
+        let (rows, digest) = chain.encode(now_ms(), action, detail);
         let record = PlainRecord { kind: RecordKind::Audit, site: "", count: 1, rows: &rows };
-        self.log.append(&record, SpaceLimit::Exempt)
+        let ack = self.log.append(&record, SpaceLimit::Exempt)?;
+        chain.advance(digest);
+        Ok(ack)
+    }
+
+    /// The last row of the audit that this run appended.
+    pub fn audit_head(&self) -> Option<AuditHead> {
+        self.audit_chain.lock().head()
+    }
+
+    /// Notes which row of the audit is durable, for the chain of the next run and for `footfall audit verify`. Call it when `head` is.
+    ///
+    /// # Errors
+    /// When the disk fails. The next run then links to an earlier row.
+    pub fn keep_audit_head(&self, head: &AuditHead) -> Result<(), SpoolError> {
+        let path = self.directory().join(AUDIT_HEAD);
+        let text = serde_json::to_vec(head).map_err(std::io::Error::other);
+        let written =
+            text.and_then(|text| write_atomically(self.disk(), self.directory(), AUDIT_HEAD, &text));
+        written.map_err(|source| SpoolError::io("write", &path, source))
     }
 
     /// Asks the writer's thread for a sign of life. It gives one when it has nothing else to do, or between two batches.
@@ -104,6 +126,11 @@ impl Spool {
     /// Refuses appends from now on, waits until everything accepted is synced and sealed, and ends the writer.
     pub fn close(&self) {
         self.log.close();
+    }
+
+    /// The number by which the store knows this collector.
+    pub fn collector(&self) -> u64 {
+        self.log.state.collector
     }
 
     pub fn directory(&self) -> &Path {

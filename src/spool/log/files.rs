@@ -17,6 +17,8 @@ pub(crate) const EARLIER_QUARANTINE: &str = "aside";
 pub(crate) const LOCK: &str = "lock";
 /// The segment under construction; never read.
 pub(crate) const NEXT: &str = "next";
+/// The last row of the audit that is known to be durable.
+pub(crate) const AUDIT_HEAD: &str = "audit-head";
 /// Ending of the file that says why a file is in quarantine.
 pub(crate) const REASON: &str = ".reason";
 /// Ending of the copy of a segment whose tail was cut.

@@ -1,0 +1,179 @@
+//! Acts of destruction, printed from the audit in Russian or English: what, how much, when, how, why and by whom.
+
+use std::io::Write;
+
+use clap::ValueEnum;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use crate::app::ExitError;
+use crate::store::audit::AuditRow;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ActLanguage {
+    /// Russian.
+    Ru,
+    /// English.
+    #[default]
+    En,
+}
+
+impl ActLanguage {
+    pub(super) fn pick(self, russian: &'static str, english: &'static str) -> &'static str {
+        match self {
+            Self::Ru => russian,
+            Self::En => english,
+        }
+    }
+}
+
+/// What an act says beside its number and date.
+#[derive(Debug, PartialEq, Eq)]
+struct Act {
+    what: String,
+    how: &'static str,
+    why: String,
+    by: String,
+}
+
+/// Prints an act for each row that tells of a destruction, the oldest first.
+pub(super) fn print_acts(
+    rows: &[AuditRow],
+    (from, to): (Option<Date>, Option<Date>),
+    language: ActLanguage,
+    out: &mut impl Write,
+) -> Result<(), ExitError> {
+    let mut rows: Vec<_> = rows.iter().collect();
+    rows.sort_by_key(|row| (row.time, row.place()));
+    rows.dedup();
+    for row in rows {
+        let time = Timestamp::from_millisecond(row.time).unwrap_or_default().to_zoned(TimeZone::UTC);
+        let is_wanted = from.is_none_or(|from| time.date() >= from) && to.is_none_or(|to| time.date() <= to);
+        let detail: Value = serde_json::from_str(&row.detail).unwrap_or_default();
+        let Some(act) = act(&row.action, &detail, language).filter(|_| is_wanted) else { continue };
+        let title = language.pick("АКТ ОБ УНИЧТОЖЕНИИ ДАННЫХ №", "ACT OF DESTRUCTION No.");
+        writeln!(out, "{title} {}\n", row.place())?;
+        let lines = [
+            (language.pick("Дата", "Date"), time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
+            (language.pick("Уничтожено", "Destroyed"), act.what),
+            (language.pick("Способ", "How"), act.how.to_owned()),
+            (language.pick("Основание", "Why"), act.why),
+            (language.pick("Исполнитель", "By"), act.by),
+            (language.pick("Подпись", "Signature"), "____________________".to_owned()),
+        ];
+        for (name, text) in lines {
+            writeln!(out, "{:<13}{text}", format!("{name}:"))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// `None`: the row tells of no destruction.
+fn act(action: &str, detail: &Value, language: ActLanguage) -> Option<Act> {
+    let text = |name: &str| detail[name].as_str().unwrap_or_default().to_owned();
+    let number = |name: &str| detail[name].as_u64().unwrap_or_default();
+    let collector = || language.pick("коллектор, автоматически", "the collector, by itself").to_owned();
+    let act = match action {
+        "subject erased" => erasure(detail, language),
+        "retention passed" | "quarantined events expired" => {
+            let until = [text("until"), text("last_day")].concat();
+            let what = match language {
+                ActLanguage::Ru => format!("событий: {}; {} {}", number("events"), text("site"), until),
+                ActLanguage::En => format!("{} events; {} {}", number("events"), text("site"), until),
+            };
+            let how = language.pick(
+                "удаление строк хранилищем; в отчётах их нет с истечения срока",
+                "deletion of rows by the store; reports leave them out from the end of the time on",
+            );
+            let why = language.pick("истёк срок хранения", "the retention has passed").to_owned();
+            let reason = text("reason");
+            Act {
+                what: what.trim_end().to_owned(),
+                how,
+                why: if reason.is_empty() { why } else { reason },
+                by: collector(),
+            }
+        }
+        "segment discarded" => {
+            let what = match language {
+                ActLanguage::Ru => format!("событий: {}; сегмент {}", number("events"), text("segment")),
+                ActLanguage::En => format!("{} events; segment {}", number("events"), text("segment")),
+            };
+            let how = language.pick("удаление файла из карантина", "deletion of the file in quarantine");
+            let by = language.pick("оператор", "the operator").to_owned();
+            Act { what, how, why: text("reason"), by }
+        }
+        "key turned" | "key expired" => {
+            let key = language.pick("ключ псевдонимов", "key of pseudonyms");
+            let how = language.pick(
+                "перезапись в памяти и в файле; псевдонимы этого ключа больше ни с кем не связать",
+                "overwritten in memory and in its file; nobody can link its pseudonyms any more",
+            );
+            let why = language.pick("конец срока действия ключа", "the key's time has ended").to_owned();
+            Act { what: format!("{key} {}", text("ended")), how, why, by: collector() }
+        }
+        _ => return None,
+    };
+    Some(act)
+}
+
+/// The act of an erasure on request, or of a whole site.
+fn erasure(detail: &Value, language: ActLanguage) -> Act {
+    let text = |name: &str| detail[name].as_str().unwrap_or_default();
+    let number = |name: &str| detail[name].as_u64().unwrap_or_default();
+    let days: Vec<_> = detail["days"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let (days, site, request) = (days.join(", "), text("site"), text("request"));
+    let quarantined = number("quarantined_events");
+    let all = number("events") + quarantined;
+    let what = match language {
+        ActLanguage::Ru => {
+            format!(
+                "событий: {all}, из них в карантине: {quarantined}; сайт {site}; дни: {days}; запрос {request}"
+            )
+        }
+        ActLanguage::En => {
+            format!(
+                "{all} events, {quarantined} of them in quarantine; site {site}; days: {days}; request {request}"
+            )
+        }
+    };
+    let how = language.pick(
+        "удаление из карантина, событий, визитов и показателей; контрольный поиск ничего не нашёл",
+        "deletion from the quarantine, events, visits and figures; a search found nothing any more",
+    );
+    Act { what, how, why: text("ground").to_owned(), by: text("operator").to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_act_says_what_how_why_and_by_whom_in_both_languages() {
+        let erased = json!({ "site": "clinic", "events": 4, "quarantined_events": 1, "days": ["2026-11-27"], "request": "ab", "ground": "letter 18", "operator": "Olga" });
+        for (language, what) in [
+            (ActLanguage::En, "5 events, 1 of them in quarantine; site clinic; days: 2026-11-27; request ab"),
+            (ActLanguage::Ru, "событий: 5, из них в карантине: 1; сайт clinic; дни: 2026-11-27; запрос ab"),
+        ] {
+            let act = act("subject erased", &erased, language).unwrap();
+            assert_eq!((act.what.as_str(), act.why.as_str(), act.by.as_str()), (what, "letter 18", "Olga"));
+        }
+        let passed = json!({ "site": "clinic", "events": 7, "until": "2026-11-27T10:00:00Z" });
+        let act_of = |action: &str, detail: &Value| act(action, detail, ActLanguage::En);
+        assert_eq!(
+            act_of("retention passed", &passed).unwrap().what,
+            "7 events; clinic 2026-11-27T10:00:00Z"
+        );
+        assert_eq!(
+            act_of("key turned", &json!({ "ended": "5f0c9be1" })).unwrap().what,
+            "key of pseudonyms 5f0c9be1"
+        );
+        assert_eq!(act_of("token added", &json!({})), None);
+        assert_eq!(act_of("subject blocked", &erased), None, "what is blocked is not destroyed");
+    }
+}
