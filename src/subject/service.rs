@@ -212,7 +212,8 @@ impl Subjects {
             let accepted: Timestamp = request.accepted.parse().ok()?;
             Timestamp::now().duration_since(accepted).try_into().ok()
         });
-        let is_blocked = |request: &&SubjectRequest| request.action == SubjectAction::Block && request.blocks();
+        let is_blocked =
+            |request: &&SubjectRequest| request.action == SubjectAction::Block && request.blocks();
         WaitingRequests {
             requests: open().count(),
             oldest: ages.max().unwrap_or_default(),
