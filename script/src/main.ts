@@ -50,10 +50,10 @@ if (!started[mark] && !("top" in settings && self != top)) {
     },
   );
   started[mark] = self.footfall = counter;
-  // A link of the visitor's page leads here, and back.
-  const choice = location.hash.match(/^#footfall-(opt(Out|In))$/)?.[1];
-  if (choice) {
-    counter[choice]();
+  // Links of the visitor's page lead here, and back. Any page may link to a refusal; that page alone to the end of one.
+  const [, choice, kind] = location.hash.match(/^#footfall-(opt(Out|In))$/) || [];
+  if (kind == "Out" || (kind && document.referrer && base.startsWith(document.referrer))) {
+    counter[choice!]();
     location.replace(new URL("privacy?site=" + mark.slice(1), base));
   }
   if (!("consent" in settings)) start();

@@ -117,7 +117,8 @@ export function consent(browser) {
   });
 
   test("the links of the visitor's page keep the refusal and take it back, and lead back to that page", async () => {
-    const pages = { "/": html("x"), "/privacy": "<!doctype html><title>privacy</title>" };
+    const link = `<a href="/#footfall-optIn" referrerpolicy="origin">back</a>`;
+    const pages = { "/": html("x"), "/privacy": `<!doctype html><meta charset="utf-8"><title>privacy</title>${link}` };
     await withPage(
       browser.driver,
       pages,
@@ -127,8 +128,14 @@ export function consent(browser) {
           return page.run(() => [location.href, document.cookie]);
         };
         assert.deepEqual(await shown(), [`${origin}/privacy?site=clinic`, "footfall_optout=1"]);
+        // A link of any other page takes no refusal back.
         await page.open(`${origin}/none`);
         await page.open(`${origin}/#footfall-optIn`);
+        await sleep(700);
+        assert.deepEqual(await page.run(() => [location.pathname, document.cookie]), ["/", "footfall_optout=1"]);
+        await page.open(`${origin}/privacy`);
+        await page.run(() => document.querySelector("a").click());
+        await sleep(700);
         assert.deepEqual(await shown(), [`${origin}/privacy?site=clinic`, ""]);
         for (const other of ["consent", "optOutNow", "q"]) {
           await page.open(`${origin}/none`);
