@@ -185,6 +185,7 @@ async fn start(
         config: config.clone(),
         collector: collector.clone(),
         spool: spool.clone(),
+        subjects: subjects.clone(),
         store: tasks.store_state(),
         restarts,
         certificates: server.certificates().cloned(),

@@ -48,8 +48,15 @@ pub enum StoreBackupError {
 }
 
 /// Tables whose rows have a retention.
-const EXPIRING: [&str; 6] =
-    ["events", "visits_stored", "daily_stored", "daily_published_stored", "publications", "published_days"];
+const EXPIRING: [&str; 7] = [
+    "events",
+    "blocked_events",
+    "visits_stored",
+    "daily_stored",
+    "daily_published_stored",
+    "publications",
+    "published_days",
+];
 
 /// What a restored store has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -145,7 +152,7 @@ pub async fn stored_whole(
         "SELECT (SELECT count() FROM segments WHERE {of_segment} AND part = {{part:UInt64}}), \
          (SELECT sumIf(events, outcome = '{STORED}') FROM segments FINAL WHERE {of_segment}), \
          (SELECT count() FROM events WHERE {of_segment}), \
-         (SELECT count() FROM removed_events FINAL WHERE {of_segment})"
+         (SELECT sum(events) FROM removed_events FINAL WHERE {of_segment})"
     );
     let mut whole = BTreeSet::new();
     for segment in segments {

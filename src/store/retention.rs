@@ -5,7 +5,7 @@
 //! 1. Read the number of the pass.
 //! 2. Book the events that were received before the hour in `removed_events`: one row for each segment and hour of receipt, named by the pass and
 //!    that hour, unless there is one.
-//! 3. Delete these events from `events` and `blocked_events`.
+//! 3. Delete these events from `events` and `blocked_events`, and the booking of those that were blocked.
 //! 4. Write another number into `settings`.
 //!
 //! | crash after step | recovery |
@@ -59,8 +59,17 @@ impl RetentionStore {
             let sql =
                 format!("SELECT toYYYYMM(time) AS month, count() FROM {table} WHERE {before} GROUP BY month");
             let months = self.tables.client().query(&sql).fetch_all::<(u32, u64)>().await?;
-            if table == "events" && !months.is_empty() {
-                self.book(&name, &before, pass).await?;
+            if !months.is_empty() {
+                self.book(table, &name, &before, pass).await?;
+            }
+            if table == "blocked_events" && !months.is_empty() {
+                let blocked = format!(
+                    "SELECT collector, segment, cityHash64(page_load, seq) FROM blocked_events WHERE {before}"
+                );
+                let unbook = format!(
+                    "DELETE FROM removed_events WHERE site = {name} AND reason = 'blocked' AND (collector, segment, event_id) IN ({blocked})"
+                );
+                self.tables.run(&unbook, &[]).await?;
             }
             events += months.iter().map(|(_, events)| events).sum::<u64>();
             for (month, _) in months {
@@ -76,15 +85,16 @@ impl RetentionStore {
     }
 
     /// Step 2.
-    async fn book(&self, site: &str, before: &str, pass: i64) -> Result<(), CloseDayError> {
-        let removal = format!("cityHash64('retention', {pass}, intDiv(toUnixTimestamp(received), {HOUR}))");
+    async fn book(&self, table: &str, site: &str, before: &str, pass: i64) -> Result<(), CloseDayError> {
+        let removal =
+            format!("cityHash64('retention {table}', {pass}, intDiv(toUnixTimestamp(received), {HOUR}))");
         let booked = format!(
             "SELECT collector, segment, event_id, expires FROM removed_events WHERE site = {site} AND reason = 'retention'"
         );
         let insert = format!(
             "INSERT INTO removed_events (day, site, collector, segment, event_id, reason, events, expires) SETTINGS insert_deduplicate = 0 \
              SELECT toDate(received, 'UTC') AS day, site, collector, segment, {removal} AS removal, 'retention', uniqExact(page_load, seq), expires \
-             FROM events WHERE {before} AND (collector, segment, {removal}, expires) GLOBAL NOT IN ({booked}) \
+             FROM {table} WHERE {before} AND (collector, segment, {removal}, expires) GLOBAL NOT IN ({booked}) \
              GROUP BY day, site, collector, segment, removal, expires"
         );
         self.tables.run(&insert, &[]).await

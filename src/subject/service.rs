@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -62,6 +63,16 @@ pub enum SubjectError {
     File(#[from] RequestFileError),
     #[error("the operating system gives no random numbers")]
     Random,
+}
+
+/// How many requests are not carried out yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitingRequests {
+    pub requests: usize,
+    /// Age of the oldest one.
+    pub oldest: Duration,
+    /// Visitors who are blocked.
+    pub blocked: usize,
 }
 
 /// Finds the visitor to whom a page showed a reference code.
@@ -188,6 +199,26 @@ impl Subjects {
     /// Every request that is not done, or was done in the last 90 days; the oldest first.
     pub fn list(&self) -> Vec<SubjectRequest> {
         self.requests.lock().clone()
+    }
+
+    /// What is not carried out yet, for the metrics.
+    pub fn waiting(&self) -> WaitingRequests {
+        let requests = self.requests.lock();
+        let open = || {
+            let open = requests.iter().filter(|request| request.is_open());
+            open.filter(|request| request.action != SubjectAction::Export)
+        };
+        let ages = open().filter_map(|request| {
+            let accepted: Timestamp = request.accepted.parse().ok()?;
+            Timestamp::now().duration_since(accepted).try_into().ok()
+        });
+        let is_blocked =
+            |request: &&SubjectRequest| request.action == SubjectAction::Block && request.blocks();
+        WaitingRequests {
+            requests: open().count(),
+            oldest: ages.max().unwrap_or_default(),
+            blocked: requests.iter().filter(is_blocked).count(),
+        }
     }
 
     pub fn get(&self, id: &str) -> Option<SubjectRequest> {

@@ -146,6 +146,17 @@ fn a_visitor_is_found_blocked_unblocked_and_erased_and_every_event_is_accounted_
         "it is blocked already"
     );
 
+    // A blocked event that is lost would be missed.
+    let change = |sql: &str| collector.store.query(sql).map(drop).unwrap();
+    let one = "page_load IN (SELECT max(page_load) FROM blocked_events)";
+    change("CREATE TABLE kept ENGINE = MergeTree ORDER BY tuple() AS SELECT * FROM blocked_events LIMIT 0");
+    change(&format!("INSERT INTO kept SELECT * FROM blocked_events WHERE {one}"));
+    change(&format!("ALTER TABLE blocked_events DELETE WHERE {one} SETTINGS mutations_sync = 1"));
+    let missing = collector.command(&["verify"]);
+    assert_eq!(missing.status.code(), Some(4), "{missing:?}");
+    change("INSERT INTO blocked_events SELECT * FROM kept");
+    assert_verified(&collector);
+
     // A block survives a crash.
     collector.kill();
     collector.start();

@@ -17,6 +17,7 @@ use crate::ingest::Collector;
 use crate::operator::SampleWriter;
 use crate::spool::Spool;
 use crate::store::embedded::StoreRestarts;
+use crate::subject::Subjects;
 use crate::transport::tls::Certificates;
 
 /// What the samples tell of.
@@ -25,6 +26,7 @@ pub(crate) struct Sources {
     pub(crate) config: Arc<Config>,
     pub(crate) collector: Arc<Collector>,
     pub(crate) spool: Arc<Spool>,
+    pub(crate) subjects: Arc<Subjects>,
     pub(crate) store: StoreState,
     pub(crate) restarts: StoreRestarts,
     pub(crate) certificates: Option<Arc<Certificates>>,
@@ -34,6 +36,7 @@ pub(crate) fn samples(sources: Sources) -> SampleWriter {
     Box::new(move |out| {
         write_spool(out, &sources.spool);
         write_store(out, &sources);
+        write_subjects(out, &sources.subjects);
         write_key(out, &sources.collector);
         write_files(out, &sources);
         if let Some(validity) = sources.certificates.as_ref().and_then(|one| one.validity()) {
@@ -84,6 +87,15 @@ fn write_store(out: &mut String, sources: &Sources) {
     );
     let help = "Starts of the embedded store after its process ended by itself.";
     counter(out, "footfall_store_restarts_total", help, sources.restarts.count());
+}
+
+fn write_subjects(out: &mut String, subjects: &Subjects) {
+    let waiting = subjects.waiting();
+    let help = "Requests of visitors that are not carried out yet.";
+    gauge(out, "footfall_subject_requests_waiting", help, waiting.requests);
+    let help = "Age of the oldest of them.";
+    gauge(out, "footfall_subject_requests_oldest_age_seconds", help, waiting.oldest.as_secs_f64());
+    gauge(out, "footfall_subjects_blocked", "Visitors who are blocked.", waiting.blocked);
 }
 
 fn write_key(out: &mut String, collector: &Collector) {

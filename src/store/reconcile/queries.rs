@@ -93,7 +93,7 @@ const RECEIVED_WITHIN: &str = "toUInt16(toDate(received, 'UTC')) BETWEEN {first:
     AND toUInt16(expires) >= {today:UInt16} \
     AND toUInt16(toDate(time, 'UTC')) + 2 >= {first:UInt16} AND toUInt16(toDate(time, 'UTC')) <= {last:UInt16} + 2";
 
-/// The segments of one day whose events differ from their account.
+/// The segments of one day whose events differ from their account. Events of visitors who are blocked must be there, too.
 pub(super) async fn segment_differences(
     client: &Client,
     day: u16,
@@ -107,10 +107,13 @@ pub(super) async fn segment_differences(
              AND toUInt16(expires) >= {{today:UInt16}} \
              UNION ALL \
              SELECT collector, segment, site, -toInt64(events) AS shipped, toUInt64(0) AS stored, toUInt64(0) AS distinct, toUInt32(0) AS last \
-             FROM removed_events FINAL WHERE toUInt16(day) = {{first:UInt16}} AND toUInt16(expires) >= {{today:UInt16}} \
+             FROM removed_events FINAL WHERE toUInt16(day) = {{first:UInt16}} AND toUInt16(expires) >= {{today:UInt16}} AND reason != 'blocked' \
              UNION ALL \
              SELECT collector, segment, site, toInt64(0) AS shipped, count() AS stored, uniqExact(event_id) AS distinct, \
-             toUInt32(max(toUnixTimestamp(received))) AS last FROM events WHERE {RECEIVED_WITHIN} GROUP BY collector, segment, site \
+             toUInt32(max(toUnixTimestamp(received))) AS last FROM ( \
+                 SELECT collector, segment, site, event_id, received FROM events WHERE {RECEIVED_WITHIN} \
+                 UNION ALL SELECT collector, segment, site, event_id, received FROM blocked_events FINAL WHERE {RECEIVED_WITHIN} \
+             ) GROUP BY collector, segment, site \
          ) GROUP BY collector, segment, site HAVING shipped != stored OR shipped != distinct ORDER BY segment, collector, site"
     );
     let rows = query(client, &sql, &(day..=day), today)

@@ -45,6 +45,15 @@ use crate::store::sql;
 const ROW: &str = "collector, segment, page_load, seq, copy_number";
 const EVENT: &str = "collector, segment, cityHash64(page_load, seq)";
 
+/// The tables of figures, and whether a cluster shards them. The first has rows of single visitors; the others of whole sites alone.
+const FIGURES: [(&str, bool); 5] = [
+    ("visits_stored", true),
+    ("daily_stored", true),
+    ("daily_published_stored", true),
+    ("publications", false),
+    ("published_days", false),
+];
+
 impl SubjectStore {
     /// The days that have events of the scope, in reports or blocked.
     ///
@@ -132,8 +141,9 @@ impl SubjectStore {
     pub async fn erase_figures(&self, scope: &SubjectScope) -> Result<(), CloseDayError> {
         let Some(condition) = self.condition(scope).of_visits() else { return Ok(()) };
         let of_site = matches!(scope, SubjectScope::Site { .. });
-        for table in ["visits_stored", "daily_stored"].into_iter().take(1 + usize::from(of_site)) {
-            let local = self.tables.local(table);
+        let tables = if of_site { &FIGURES[..] } else { &FIGURES[..1] };
+        for &(table, is_sharded) in tables {
+            let local = if is_sharded { self.tables.local(table) } else { table.to_owned() };
             if self.number(&format!("SELECT count() FROM {table} WHERE {condition}")).await? > 0 {
                 self.tables.run(&format!("DELETE FROM {local} WHERE {condition}"), &[]).await?;
             }
