@@ -14,7 +14,7 @@ use crate::store::dates::day_date;
 use crate::store::days::CloseDayError;
 use crate::store::retention::RetentionStore;
 
-/// How often the hours are looked at: an event is kept at most an hour and so long beyond its time.
+/// How often events are deleted by the hour. An event is kept beyond its retention for at most an hour and this pause.
 const EVERY: Duration = Duration::from_secs(60);
 
 const RETENTION_PASSED: &str = "retention passed";
@@ -29,7 +29,7 @@ pub(crate) async fn enforce(store: RetentionStore, collector: Arc<Collector>, sp
                 "deleting events by the hour failed; trying again in a minute"
             );
         }
-        // The store's clock and its time zone may differ: a day later it is certain.
+        // The clock and the time zone of the store may differ from the collector's. A day later the day is over for both.
         let before = today().saturating_sub(1);
         if recorded != Some(before) {
             match record_expired(&store, &spool, before).await {

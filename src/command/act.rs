@@ -29,7 +29,7 @@ impl ActLanguage {
     }
 }
 
-/// What an act says beside its number and date.
+/// The contents of an act, without its number and date.
 #[derive(Debug, PartialEq, Eq)]
 struct Act {
     what: String,
@@ -38,7 +38,7 @@ struct Act {
     by: String,
 }
 
-/// Prints an act for each row that tells of a destruction, the oldest first.
+/// Prints an act for each row that records a destruction, the oldest first.
 pub(super) fn print_acts(
     rows: &[AuditRow],
     (from, to): (Option<Date>, Option<Date>),
@@ -71,11 +71,12 @@ pub(super) fn print_acts(
     Ok(())
 }
 
-/// `None`: the row tells of no destruction.
+/// `None`: the row records no destruction.
 fn act(action: &str, detail: &Value, language: ActLanguage) -> Option<Act> {
     let text = |name: &str| detail[name].as_str().unwrap_or_default().to_owned();
     let number = |name: &str| detail[name].as_u64().unwrap_or_default();
-    let collector = || language.pick("коллектор, автоматически", "the collector, by itself").to_owned();
+    let collector =
+        || language.pick("сервис статистики, автоматически", "the collector, automatically").to_owned();
     let act = match action {
         "subject erased" => erasure(detail, language),
         "retention passed" | "quarantined events expired" => {
@@ -85,8 +86,8 @@ fn act(action: &str, detail: &Value, language: ActLanguage) -> Option<Act> {
                 ActLanguage::En => format!("{} events; {} {}", number("events"), text("site"), until),
             };
             let how = language.pick(
-                "удаление строк хранилищем; в отчётах их нет с истечения срока",
-                "deletion of rows by the store; reports leave them out from the end of the time on",
+                "удаление из хранилища или из карантина по истечении срока",
+                "deletion from the store or from the quarantine after the retention had passed",
             );
             let why = language.pick("истёк срок хранения", "the retention has passed").to_owned();
             let reason = text("reason");
@@ -102,18 +103,32 @@ fn act(action: &str, detail: &Value, language: ActLanguage) -> Option<Act> {
                 ActLanguage::Ru => format!("событий: {}; сегмент {}", number("events"), text("segment")),
                 ActLanguage::En => format!("{} events; segment {}", number("events"), text("segment")),
             };
-            let how = language.pick("удаление файла из карантина", "deletion of the file in quarantine");
-            let by = language.pick("оператор", "the operator").to_owned();
+            let how = language
+                .pick("удаление файла сегмента из карантина", "deletion of the segment's file in quarantine");
+            let by = language
+                .pick(
+                    "администратор, командой footfall spool discard",
+                    "an operator, by footfall spool discard",
+                )
+                .to_owned();
             Act { what, how, why: text("reason"), by }
         }
         "key turned" | "key expired" => {
             let key = language.pick("ключ псевдонимов", "key of pseudonyms");
             let how = language.pick(
-                "перезапись в памяти и в файле; псевдонимы этого ключа больше ни с кем не связать",
+                "перезапись в памяти и в файле; связать псевдонимы этого ключа с кем-либо больше невозможно",
                 "overwritten in memory and in its file; nobody can link its pseudonyms any more",
             );
-            let why = language.pick("конец срока действия ключа", "the key's time has ended").to_owned();
-            Act { what: format!("{key} {}", text("ended")), how, why, by: collector() }
+            let why = language
+                .pick(
+                    "истёк срок действия ключа или ключ сменён администратором",
+                    "the key's time has ended, or an operator rotated it",
+                )
+                .to_owned();
+            let by = language
+                .pick("сервис статистики или команда footfall key", "the collector, or footfall key")
+                .to_owned();
+            Act { what: format!("{key} {}", text("ended")), how, why, by }
         }
         _ => return None,
     };
@@ -141,8 +156,8 @@ fn erasure(detail: &Value, language: ActLanguage) -> Act {
         }
     };
     let how = language.pick(
-        "удаление из карантина, событий, визитов и показателей; контрольный поиск ничего не нашёл",
-        "deletion from the quarantine, events, visits and figures; a search found nothing any more",
+        "удаление событий (также в карантине), визитов и показателей; контрольный поиск ничего не нашёл",
+        "deletion of events (in quarantine too), visits and figures; the search that followed found nothing",
     );
     Act { what, how, why: text("ground").to_owned(), by: text("operator").to_owned() }
 }

@@ -15,7 +15,7 @@ use crate::spool::{DIRECTORY, audit_head, inspect};
 use crate::store::Client;
 use crate::store::audit::{self, AuditCheck, AuditFinding};
 
-/// A row is on its way from the spool to the store for so long, mostly.
+/// Pause between two checks: a row mostly takes less time from the spool to the store.
 const PAUSE: Duration = Duration::from_secs(1);
 const TRIES: u32 = 4;
 
@@ -79,7 +79,7 @@ fn verify(
         if attempt > 0 {
             std::thread::sleep(PAUSE);
         }
-        // Before the rows are read: what it names is durable, and waits or is stored.
+        // The head is read before the rows: the row that it names is durable, so it waits in the spool or is stored.
         known.truncate(heads.len());
         known.extend(audit_head(&directory).map(|head| head.digest));
         let waiting = waiting_rows(&directory)?;
@@ -98,7 +98,7 @@ fn verify(
         0 => Ok(()),
         findings => Err(ExitError::new(
             Exit::Discrepancy,
-            format!("the audit is not as it was written: {findings} findings"),
+            format!("the audit was changed after it was written: {findings} findings"),
         )),
     }
 }
@@ -144,7 +144,7 @@ fn print(checked: &AuditCheck, format: OutputFormat) -> Result<(), ExitError> {
         )?;
     }
     if checked.findings.is_empty() {
-        writeln!(out, "{} rows are as they were written", checked.rows)?;
+        writeln!(out, "{} rows, all as they were written", checked.rows)?;
     }
     Ok(())
 }

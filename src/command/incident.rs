@@ -1,7 +1,7 @@
 //! `footfall incident`: what an incident concerns (clause 5.3), and the two notices of Russian law, filled in as far as the store knows.
 //!
 //! Source of the notices: Federal Law 152-FZ, article 21, part 3.1: within 24 hours the incident, its presumed causes, the presumed harm and the measures
-//! taken; within 72 hours the results of the inquiry. It was read in summaries of others. Check the form that the authority asks for.
+//! taken; within 72 hours the results of the inquiry. Only summaries of the law were read. Check the form that the authority asks for.
 
 use std::io::Write;
 
@@ -103,15 +103,15 @@ fn facts(data: &AffectedData, (from, to): (Date, Date), language: ActLanguage) -
             _ => format!(
                 "  {}\n",
                 pick(
-                    "ключ в силе: кто его получил, тот может по адресу и браузеру найти строки этого дня",
-                    "the key in force: whoever obtained it can find rows of its day by address and browser"
+                    "действующий ключ: тот, кто им завладел, может найти записи его дня по адресу и браузеру",
+                    "the key in force: whoever obtained it can find the rows of its day by address and browser"
                 )
             ),
         };
     }
     text += pick(
-        "IP-адресов, имён, телефонов и полных адресов страниц в хранилище нет. Псевдоним меняется каждый день, поэтому людей меньше, чем псевдонимов.\n",
-        "The store has no IP addresses, names, phone numbers or full addresses of pages. Pseudonyms change daily, so there are fewer people than pseudonyms.\n",
+        "IP-адреса и полные адреса страниц не хранятся. Распознанные имена, телефоны и адреса электронной почты заменены. Число псевдонимов не равно числу людей: псевдонимы меняются каждый день, а у людей с одним адресом и браузером псевдоним общий.\n",
+        "IP addresses and full addresses of pages are not stored. Names, phone numbers and e-mail addresses are replaced where they are recognised. The number of pseudonyms is not the number of people: pseudonyms change daily, and people with the same address and browser share one.\n",
     );
     text
 }
@@ -143,12 +143,17 @@ fn first_notice(data: &AffectedData, period: (Date, Date), language: ActLanguage
         "NOTICE OF AN INCIDENT (within 24 hours; 152-FZ, article 21, part 3.1)",
     );
     text += &pick("Дата и время выявления", "Found at");
-    text += &pick("Что произошло", "What happened");
+    text += &pick("Описание инцидента", "What happened");
     text += &pick("Предполагаемые причины", "Presumed causes");
-    text += &pick("Предполагаемый вред субъектам", "Presumed harm to the people concerned");
+    text += &pick(
+        "Предполагаемый вред, нанесённый правам субъектов персональных данных",
+        "Presumed harm to the people concerned",
+    );
     text += &pick("Принятые меры", "Measures taken");
-    text +=
-        &pick("Лицо, уполномоченное взаимодействовать с ведомством", "Person who deals with the authority");
+    text += &pick(
+        "Лицо, уполномоченное на взаимодействие с Роскомнадзором",
+        "Person who deals with the authority",
+    );
     text + "\n" + &facts(data, period, language)
 }
 
@@ -162,8 +167,10 @@ fn second_notice(data: &AffectedData, period: (Date, Date), language: ActLanguag
     text += &pick("Номер и дата первичного уведомления", "Number and date of the first notice");
     text += &pick("Установленные причины", "Causes that were found");
     text += &pick("Установленный вред", "Harm that was found");
-    text +=
-        &pick("Лица, чьи действия стали причиной, если они есть", "Persons whose actions caused it, if any");
+    text += &pick(
+        "Лица, действия которых стали причиной инцидента (при наличии)",
+        "Persons whose actions caused it, if any",
+    );
     text += &pick("Дополнительные меры", "Further measures");
     text + "\n" + &facts(data, period, language)
 }

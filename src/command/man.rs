@@ -18,7 +18,7 @@ pub(super) struct ManArguments {
 
 const PAGE_OF_THE_PROGRAM: &str = "footfall.1";
 
-/// What the definition of the command line does not tell.
+/// What the definition of the command line does not say.
 const FURTHER_SECTIONS: &str = r#".SH "EXIT STATUS"
 .TP
 \fB0\fR
@@ -34,7 +34,7 @@ The arguments are wrong.
 The configuration is wrong; every problem is listed.
 .TP
 \fB4\fR
-\fBfootfall verify\fR found that events are missing or stored twice.
+\fBfootfall verify\fR found that events are missing or stored twice, or \fBfootfall audit verify\fR found that the audit was changed.
 .TP
 \fB5\fR
 The spool's disk failed. No acknowledged event is lost.

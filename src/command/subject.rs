@@ -19,7 +19,7 @@ use crate::app::{Exit, ExitError};
 use crate::command::admin_client::AdminClient;
 use crate::command::arguments::{CommonArguments, OutputFormat};
 
-/// How often a request is looked at until it is done.
+/// How often the state of a request is asked for until it is done.
 const POLL: Duration = Duration::from_millis(250);
 
 #[derive(Debug, clap::Args)]
@@ -36,7 +36,7 @@ pub(crate) struct SubjectArguments {
 
 #[derive(Debug, Subcommand)]
 enum SubjectCommand {
-    /// Show what there is of a visitor, by place and day.
+    /// Show how many events of a visitor are kept, by place and day.
     Find {
         #[command(flatten)]
         who: Who,
@@ -98,7 +98,7 @@ struct Who {
     /// A cookie that the site keeps; `-` reads a line from standard input.
     #[arg(long, value_name = "NAME=VALUE")]
     cookie: Option<String>,
-    /// The reference code that the page for visitors showed today.
+    /// The reference code that the visitor's page showed today.
     #[arg(long, value_name = "CODE")]
     reference: Option<String>,
     /// The visitor's pseudonym, as `find` shows it.
@@ -196,7 +196,11 @@ fn refused(answer: &Value) -> ExitError {
     let mut text = answer["error"].as_str().unwrap_or("the collector refused").to_owned();
     for key in answer["destroyed_keys"].as_array().into_iter().flatten() {
         let part = |name: &str| key[name].as_str().unwrap_or_default().to_owned();
-        text += &format!("\n  key {} was destroyed at {}, by the audit", part("key"), part("destroyed"));
+        text += &format!(
+            "\n  key {} was destroyed at {}, according to the audit",
+            part("key"),
+            part("destroyed")
+        );
     }
     text.into()
 }
@@ -288,7 +292,7 @@ async fn export(
     }
 }
 
-/// A file is for its owner alone.
+/// Writes the rows into a new file that only its owner may read, or to standard output.
 fn write_export(rows: &Value, output: Option<PathBuf>) -> Result<(), ExitError> {
     let text = format!("{rows:#}\n");
     let Some(path) = output else { return Ok(io::stdout().lock().write_all(text.as_bytes())?) };

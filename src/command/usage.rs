@@ -9,8 +9,8 @@ use crate::report;
 /// The reader in the audit: a command does not know who runs it.
 pub(super) const READER: &str = "command line";
 
-/// Leaves a row for the audit, which the collector takes over within a minute. A user who may not write to its directory reads as an analyst
-/// does who asks the store itself. A failure is logged.
+/// Leaves a row for the audit, which the collector takes over within a minute. A failure is logged: a user who may not write to the
+/// data directory could read the same figures from the store.
 pub(super) fn record(config: &Config, detail: Value) {
     if !config.data.is_dir() {
         return;

@@ -1,11 +1,11 @@
-//! Requests of visitors over HTTP, on the administration listener. Role privacy may send them, for the sites of its token. So may whoever can
-//! read the data directory, which the header [`LOCAL_SECRET`] proves; on loopback everybody else of the machine reaches the listener too.
+//! Requests of visitors over HTTP, on the administration listener. Role privacy may send them, for the sites of its token. So may a
+//! client that can read the data directory, which the header [`LOCAL_SECRET`] proves: on loopback every user of the machine reaches the listener.
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /subjects` | the requests that are not done, or were done lately |
+//! | `GET /subjects` | the requests that are not done, or were done in the last 90 days |
 //! | `GET /subjects/ID` | one of them |
-//! | `POST /subjects/find` | what there is of a visitor |
+//! | `POST /subjects/find` | how many events of a visitor are kept, by place and day |
 //! | `POST /subjects/block`, `unblock`, `erase`, `export` | 202 and the request, which is on disk then |
 //! | `POST /subjects/ID/rows` | the rows of an export |
 //! | `POST /subjects/ID/close` | ends an export whose rows have arrived |
@@ -28,7 +28,7 @@ use crate::subject::{Ground, SubjectAction, SubjectError, SubjectQuery, Subjects
 use crate::transport::Body;
 use crate::transport::response::{self, JSON};
 
-/// The header with the secret of the running collector.
+/// The header with the secret of the running collector, as `data/subjects.secret` has it.
 pub const LOCAL_SECRET: &str = "x-footfall-local-secret";
 const ROOT: &str = "/subjects";
 /// A user agent and a cookie fit.
@@ -133,7 +133,7 @@ async fn answer(
             visible(subjects, id, principal)?;
             ok(subjects.close_export(id)?.shown())
         }
-        _ => Err(refusal(StatusCode::NOT_FOUND, "nothing is here; GET /subjects lists the requests")),
+        _ => Err(refusal(StatusCode::NOT_FOUND, "no such path; GET /subjects lists the requests")),
     }
 }
 
@@ -154,7 +154,7 @@ async fn accept(
 ) -> Result<(StatusCode, Value), Refusal> {
     let SubjectBody { subject, ground, operator, authority, number } = body;
     if subject.whole_site && action != SubjectAction::Erase {
-        return Err(refusal(StatusCode::BAD_REQUEST, "a whole site can be erased, and nothing else"));
+        return Err(refusal(StatusCode::BAD_REQUEST, "`whole_site` is for erase alone"));
     }
     check_site(subjects, &subject, principal)?;
     let scope = subjects.resolve(&subject).await?;
@@ -195,15 +195,16 @@ async fn read(request: Request<Incoming>, principal: &Principal) -> Result<Subje
         return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body must be application/json"));
     }
     let body = Limited::new(request.into_body(), MAX_BODY).collect().await;
-    let body =
-        body.map_err(|_| refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body was cut off or is over 64 KiB"))?;
+    let body = body.map_err(|_| {
+        refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is incomplete or larger than 64 KiB")
+    })?;
     let mut body: SubjectBody = serde_json::from_slice(&body.to_bytes())
         // The error may repeat a part of the body. Its place is enough.
         .map_err(|error| {
             refusal(
                 StatusCode::BAD_REQUEST,
                 &format!(
-                    "the body is not what is needed: {:?} error in line {}, column {}",
+                    "the body is not a request of a visitor: {:?} error in line {}, column {}",
                     error.classify(),
                     error.line(),
                     error.column()

@@ -1,4 +1,4 @@
-//! A visitor who asks for something (the data subject), and the list of visitors of whom nothing is stored.
+//! A visitor with a request (the data subject), and the list of visitors whose events are not stored.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -243,7 +243,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
         Ok(response)
     }
 
-    /// The page for visitors, and what they ask for on it.
+    /// The visitor's page, and what visitors ask for on it.
     async fn visitor_page(
         &self,
         request: Request<Incoming>,

@@ -160,9 +160,9 @@ enum LineKind {
 /// What is wrong with the requests of a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum ProxyFault {
-    /// It names a client, and is not trusted to.
+    /// It names a client, but `trusted_proxies` does not have it.
     Untrusted,
-    /// It is trusted, and names no client.
+    /// `trusted_proxies` has it, but it names no client.
     Silent,
 }
 
@@ -229,7 +229,7 @@ impl Refusals {
         );
     }
 
-    /// A trusted proxy says of no client that it is for one.
+    /// Logs that a trusted proxy names no client.
     pub(super) fn note_silent_proxy(&self) {
         if let Some(suppressed) = self.proxies.admit(ProxyFault::Silent, Instant::now()) {
             warn!(

@@ -10,7 +10,7 @@ use crate::config::{CookieRule, Site};
 use crate::ingest::Collector;
 use crate::privacy::{Peer, Subject, SubjectScope};
 
-/// What names the visitor. Exactly one of the ways is given. Memory is zeroed when it is freed, as everywhere in the process.
+/// What names the visitor, in exactly one way. Memory is zeroed when it is freed, as everywhere in the process.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SubjectQuery {
@@ -20,7 +20,7 @@ pub struct SubjectQuery {
     pub user_agent: Option<String>,
     /// `NAME=VALUE`.
     pub cookie: Option<String>,
-    /// A code of the page for visitors.
+    /// A code of the visitor's page.
     pub reference: Option<String>,
     /// A pseudonym, as `find` or an export shows it.
     pub visitor: Option<String>,
@@ -108,7 +108,8 @@ pub(super) fn scope(
     }
     let (address, user_agent) =
         query.address.as_ref().zip(query.user_agent.as_ref()).expect("`check` was called");
-    let address = address.trim().parse().map_err(|_| wrong("the address is no IPv4 or IPv6 address"))?;
+    let address =
+        address.trim().parse().map_err(|_| wrong("the address is neither an IPv4 nor an IPv6 address"))?;
     let who = epoch.identify(Peer::new(address), site, user_agent.as_bytes());
     Ok(SubjectScope::Visitor(Subject { site: id(), epoch: who.epoch, visitor: who.visitor }))
 }

@@ -1,4 +1,4 @@
-//! A request: what is asked, of whom, by whom and on what ground, and what became of it.
+//! A request of a visitor: action, scope, ground, operator and result.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +42,7 @@ names! {
         Open => "open",
         /// A block: done, and new events are not stored.
         InForce => "in force",
-        /// Nothing is left to do. The request names nobody any more.
+        /// Nothing is left to do. The request no longer names a visitor.
         Done => "done",
     }
 }
@@ -98,7 +98,7 @@ impl SubjectRequest {
     pub(super) fn blocks(&self) -> bool {
         match self.action {
             SubjectAction::Block => self.state != RequestState::Done,
-            // Events that came meanwhile would make it endless.
+            // New events would keep the erasure from ending.
             SubjectAction::Erase => self.is_open(),
             SubjectAction::Unblock | SubjectAction::Export => false,
         }

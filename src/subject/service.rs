@@ -1,4 +1,4 @@
-//! The requests that there are: accepted durably, listed, and kept while they are carried out.
+//! The list of requests: accepts them durably, and keeps them while they are carried out.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -22,7 +22,7 @@ use crate::store::subject::{DestroyedKey, SubjectStore};
 
 /// Requests that are not done. Each is a letter that somebody answers.
 const MAX_OPEN: usize = 10_000;
-/// Letters in a ground, a name or a number.
+/// Most letters of a ground, a name or a number.
 const MAX_TEXT: usize = 1_000;
 /// How long a request that is done stays in the list. The audit keeps it.
 const KEEP_DONE: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -38,7 +38,7 @@ pub enum SubjectError {
         "this reference code is unknown: it is valid on the day on which the page showed it, until the collector restarts"
     )]
     UnknownReference,
-    #[error("there is no request {0} that names a visitor; `footfall subject list` shows those there are")]
+    #[error("no request {0} names a visitor: it is unknown, or done; see `footfall subject list`")]
     UnknownRequest(String),
     #[error("the visitor is not blocked")]
     NotBlocked,
@@ -51,15 +51,15 @@ pub enum SubjectError {
     TooMany,
     #[error("the store is not ready yet")]
     NoStore,
-    #[error("events that were accepted before wait for the store")]
+    #[error("events of the spool are not shipped to the store yet")]
     NotShipped,
-    #[error("more events of the visitor were found: {0}")]
+    #[error("the search still finds events of the visitor: {0}")]
     Found(Value),
-    #[error("the store did not carry it out")]
+    #[error("changing the store failed")]
     Store(#[from] CloseDayError),
-    #[error("the spool did not carry it out")]
+    #[error("changing the spool failed")]
     Spool(#[from] SpoolError),
-    #[error("the request cannot be kept")]
+    #[error("writing the file of requests failed")]
     File(#[from] RequestFileError),
     #[error("the operating system gives no random numbers")]
     Random,

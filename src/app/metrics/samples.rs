@@ -93,7 +93,7 @@ fn write_subjects(out: &mut String, subjects: &Subjects) {
     let waiting = subjects.waiting();
     let help = "Requests of visitors that are not carried out yet.";
     gauge(out, "footfall_subject_requests_waiting", help, waiting.requests);
-    let help = "Age of the oldest of them.";
+    let help = "Age of the oldest request that is not carried out yet; 0 without any.";
     gauge(out, "footfall_subject_requests_oldest_age_seconds", help, waiting.oldest.as_secs_f64());
     gauge(out, "footfall_subjects_blocked", "Visitors who are blocked.", waiting.blocked);
 }

@@ -186,7 +186,7 @@ impl Explainer<'_> {
             (true, false) => {
                 format!(
                     "{peer}, a trusted proxy that names no client: all visitors behind it count as one. A request that was copied \
-                     from a browser has no such header yet, because the proxy adds it: `--ip` stands for it"
+                     from a browser has no such header yet, because the proxy adds it; name the client with `--ip`"
                 )
             }
         };

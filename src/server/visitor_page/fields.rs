@@ -8,7 +8,7 @@ use crate::ingest::VisitPreview;
 /// A line of the page's table.
 pub(super) struct Field {
     pub(super) label: &'static str,
-    /// Of this visit; empty, if it depends on what the visitor does.
+    /// The value for this visit; empty if it depends on what the visitor does.
     pub(super) value: String,
     pub(super) note: &'static str,
 }
@@ -48,8 +48,8 @@ const GROUPS: &[Group] = &[
     Group {
         label: ["IP address", "IP-адрес"],
         note: [
-            "It becomes two random-looking numbers, which only today's key can make. The key is destroyed at midnight. Then nobody can find your address from them, or your visit from your address.",
-            "Он превращается в два числа, похожих на случайные. Их может получить только тот, у кого есть сегодняшний ключ. В полночь ключ уничтожается. После этого по числам нельзя узнать адрес, а по адресу — посещение.",
+            "It becomes two random-looking numbers, which only today's key can make. The key is destroyed at midnight. After that, nobody can find your address by these numbers, or your visit by your address.",
+            "Он превращается в два числа, похожих на случайные. Получить их можно только с помощью сегодняшнего ключа. В полночь ключ уничтожается. После этого нельзя ни узнать адрес по этим числам, ни найти посещение по адресу.",
         ],
         value: |preview, language| {
             let rest =
@@ -62,7 +62,7 @@ const GROUPS: &[Group] = &[
         label: ["Place", "Местоположение"],
         note: [
             "The country, region and city of your provider, from a table on this server. Nobody else is asked.",
-            "Страна, регион и город вашего провайдера по таблице на этом сервере. Ни к кому другому сервер не обращается.",
+            "Страна, регион и город вашего провайдера. Они определяются по таблице на этом сервере, без обращения к другим службам.",
         ],
         value: |preview, language| {
             let place = &preview.identity.place;
@@ -74,7 +74,7 @@ const GROUPS: &[Group] = &[
         label: ["Network", "Сеть"],
         note: [
             "The company whose network you use, and whether it is a data centre.",
-            "Компания, через сеть которой вы вышли в интернет, и является ли она дата-центром.",
+            "Компания, через сеть которой вы вышли в интернет, и относится ли эта сеть к дата-центру.",
         ],
         value: |preview, language| known([preview.identity.place.network()], "", language),
         columns: &["asn", "network", "data_centre"],
@@ -83,7 +83,7 @@ const GROUPS: &[Group] = &[
         label: ["Browser", "Браузер"],
         note: [
             "Its name and main version. The full text by which browsers introduce themselves (user agent) is not stored.",
-            "Название и основная версия. Полная строка, которой браузер представляется (user agent), не хранится.",
+            "Название и номер основной версии. Полная строка, которой браузер представляется (user agent), не хранится.",
         ],
         value: |preview, language| known([&*preview.browser.name, &*preview.browser.version], " ", language),
         columns: &["browser", "browser_version", "engine"],
@@ -92,7 +92,7 @@ const GROUPS: &[Group] = &[
         label: ["Device", "Устройство"],
         note: [
             "The operating system with its main version, and the kind of device; never its model.",
-            "Операционная система с основной версией и вид устройства. Модель не хранится.",
+            "Операционная система, номер её основной версии и вид устройства. Модель не хранится.",
         ],
         value: |preview, language| {
             let device = language.of(match preview.browser.device {
@@ -110,8 +110,8 @@ const GROUPS: &[Group] = &[
     Group {
         label: ["Language, time zone, screen", "Язык, часовой пояс, экран"],
         note: [
-            "As the browser tells the site's pages. Of the screen, one of five classes of width is stored, and whether cookies are enabled.",
-            "Как их сообщает браузер страницам сайта. О ширине экрана хранится только один из пяти классов, о cookie — включены ли они.",
+            "As the browser tells them to the site's pages. Of the screen, only one of five classes of width is stored. Also whether cookies are enabled.",
+            "Как их сообщает страницам сайта браузер. Вместо ширины экрана хранится один из пяти классов ширины. Также хранится, включены ли файлы cookie.",
         ],
         value: nothing,
         columns: &["language", "timezone", "screen", "cookies_enabled"],
@@ -125,8 +125,8 @@ const GROUPS: &[Group] = &[
     Group {
         label: ["Page", "Страница"],
         note: [
-            "Its address. Names, numbers of persons, e-mail addresses and codes in it are replaced. Of what follows the question mark, only listed parameters are stored.",
-            "Её адрес. Имена, личные номера, адреса почты и коды в нём заменяются. Из параметров после вопросительного знака хранятся только перечисленные владельцем сайта.",
+            "Its address. Where they are recognised, names, personal numbers, e-mail addresses and codes in it are replaced. Of what follows the question mark, only listed parameters are stored.",
+            "Её адрес. Распознанные имена, личные номера, адреса электронной почты и коды в нём заменяются. Из параметров после вопросительного знака хранятся только перечисленные владельцем сайта.",
         ],
         value: |preview, _| preview.origin.clone().unwrap_or_default(),
         columns: &["site", "host", "path", "query"],
@@ -134,8 +134,8 @@ const GROUPS: &[Group] = &[
     Group {
         label: ["Where you came from", "Откуда вы пришли"],
         note: [
-            "The page with the link that you followed, without what follows its question mark: a search phrase is never stored. Also the advertising campaign that the link names.",
-            "Страница со ссылкой, по которой вы перешли, без параметров: поисковая фраза не хранится. А также рекламная кампания, которую называет ссылка.",
+            "The page with the link that you followed, without what follows its question mark. So a search phrase is never stored. Also the advertising campaign that the link names.",
+            "Страница, с которой вы перешли по ссылке, без параметров: поисковый запрос не хранится. Также рекламная кампания, если она указана в ссылке.",
         ],
         value: nothing,
         columns: &[
@@ -154,8 +154,8 @@ const GROUPS: &[Group] = &[
     Group {
         label: ["Cookies", "Файлы cookie"],
         note: [
-            "Only those of the site that are listed here. This service sets none of its own, except the one with which you refuse.",
-            "Только перечисленные здесь файлы сайта. Сама эта служба не ставит ни одного, кроме того, которым вы отказываетесь.",
+            "Only those cookies of the site that are listed here. This service sets none of its own, except the one that remembers your refusal.",
+            "Только перечисленные здесь файлы cookie сайта. Сам сервис статистики создаёт лишь один — тот, в котором запоминается ваш отказ.",
         ],
         value: |preview, language| cookies(&preview.site, language),
         columns: &["cookies"],
@@ -163,8 +163,8 @@ const GROUPS: &[Group] = &[
     Group {
         label: ["What you do on the page", "Действия на странице"],
         note: [
-            "Views, how long and how far a page was read, advertising blocks that were seen or clicked, links to other sites and files, and what the site itself reports, such as “appointment booked”. Never what you type.",
-            "Просмотры, как долго и как далеко прочитана страница, показанные и нажатые рекламные блоки, переходы на другие сайты и к файлам, а также то, о чём сообщает сам сайт, например «запись на приём». Вводимый текст — никогда.",
+            "Views, how long and how far a page was read, advertising blocks that were seen or clicked, links to other sites and files that were followed, and what the site itself reports, such as “appointment booked”. Never what you type.",
+            "Просмотры, сколько времени и до какого места вы читали страницу, показы рекламных блоков и нажатия на них, переходы на другие сайты и скачивание файлов, а также то, о чём сообщает сам сайт, например «запись на приём». То, что вы вводите, не сохраняется.",
         ],
         value: nothing,
         columns: &["kind", "name", "props", "ad", "slot", "engaged_ms", "scroll_depth"],
@@ -173,7 +173,7 @@ const GROUPS: &[Group] = &[
         label: ["Faults and speed", "Ошибки и скорость"],
         note: [
             "What did not work on the page, and how long it took to load, so that it can be repaired.",
-            "Что на странице не сработало и как долго она загружалась, чтобы это исправить.",
+            "Что на странице не сработало и как долго она загружалась — чтобы это можно было исправить.",
         ],
         value: nothing,
         columns: &[
@@ -195,10 +195,10 @@ const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        label: ["Programs", "Программы"],
+        label: ["Person or program", "Человек или программа"],
         note: [
-            "Whether it was a program, such as a search engine, and not a person.",
-            "Была ли это программа, например поисковый робот, а не человек.",
+            "Whether a person opened the page or a program, such as that of a search engine.",
+            "Кто открыл страницу: человек или программа, например поисковый робот.",
         ],
         value: |preview, language| {
             let person = language.of(["a person", "человек"]);
@@ -210,7 +210,7 @@ const GROUPS: &[Group] = &[
         label: ["Policy, last day", "Политика, последний день"],
         note: [
             "The version of the privacy policy that was in force, and the last day on which the row is kept.",
-            "Версия действовавшей политики конфиденциальности и последний день хранения записи.",
+            "Версия политики конфиденциальности, действовавшей при посещении, и последний день хранения записи.",
         ],
         value: |preview, language| {
             known([&*preview.policy, &last_day(&preview.site, language)], ", ", language)
@@ -225,8 +225,10 @@ fn cookies(site: &Site, language: Language) -> String {
     }
     let name_of = |(name, rule): (&String, &CookieRule)| {
         let rule = language.of(match rule {
-            CookieRule::Presence => ["whether it is there", "только наличие"],
-            CookieRule::Hmac => ["as a number of today", "в виде числа на сегодня"],
+            CookieRule::Presence => ["only whether it is there", "только наличие"],
+            CookieRule::Hmac => {
+                ["as a number that is new each day", "в виде числа, которое меняется каждый день"]
+            }
             CookieRule::Value => ["its value", "значение"],
         });
         format!("{name} ({rule})")

@@ -25,7 +25,7 @@ impl Language {
         };
         match (weight("ru"), weight("en")) {
             (Some(russian), english) if russian > english.unwrap_or(0) => Self::Russian,
-            // Equal weights are in the order of preference, but no browser sends them.
+            // With equal weights the order would decide, but no browser sends equal weights.
             _ => Self::English,
         }
     }

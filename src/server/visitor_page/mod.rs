@@ -1,7 +1,7 @@
-//! The page `/privacy`, for visitors: what of their visit is stored, for how long, how to refuse, and a code to name their rows by.
+//! The visitor's page `/privacy`: what is stored of a visit, for how long, how to refuse, and a code by which visitors name their rows.
 //!
-//! It runs no script, loads nothing and sets no cookie. It shows what a visit would leave, and no row that is stored: who shares the network
-//! and the browser of a visitor has the same pseudonym.
+//! It runs no script, loads nothing and sets no cookie. It shows what would be stored of a visit, and no stored row: people who share the
+//! network and the browser of a visitor have the same pseudonym.
 
 mod fields;
 mod language;
@@ -78,16 +78,16 @@ impl ErasureResult {
     fn text(self, language: Language) -> &'static str {
         language.of(match self {
             Self::Accepted => [
-                "What was stored today from this browser is being erased. It leaves every report within minutes, and until midnight nothing new is stored. Refuse below if it should stay so tomorrow.",
-                "То, что записано сегодня из этого браузера, стирается. Через несколько минут этого не будет ни в одном отчёте, и до полуночи ничего нового не запишется. Чтобы так было и завтра, откажитесь ниже.",
+                "What was stored today from this browser is being erased. It leaves every report within minutes, and until midnight nothing new is stored. To keep it so tomorrow, press “Refuse” below.",
+                "Всё, что записано сегодня из этого браузера, удаляется. Через несколько минут этого не будет ни в одном отчёте, и до полуночи ничего нового не запишется. Чтобы так было и завтра, нажмите ниже «Отказаться».",
             ],
             Self::OtherCode => [
                 "Nothing was erased: the page was opened with another browser, in another network, or yesterday. Try again now.",
-                "Ничего не стёрто: страница была открыта в другом браузере, в другой сети или вчера. Попробуйте ещё раз.",
+                "Ничего не удалено: страница была открыта в другом браузере, в другой сети или вчера. Попробуйте ещё раз.",
             ],
             Self::Failed => [
                 "Nothing was erased, because of a fault. Try again later, or send your code to the site's owner.",
-                "Из-за сбоя ничего не стёрто. Попробуйте позже или сообщите свой код владельцу сайта.",
+                "Из-за сбоя ничего не удалено. Попробуйте позже или сообщите свой код владельцу сайта.",
             ],
         })
     }
@@ -207,16 +207,16 @@ fn status(preview: &VisitPreview, language: Language) -> String {
         None if preview.is_dropped => {
             return language
                 .of([
-                    "Your browser counts as a program, and this site does not count programs. Nothing of your visit is stored.",
-                    "Ваш браузер определён как программа, а посещения программ этот сайт не считает. О вашем посещении ничего не хранится.",
+                    "Your browser was recognised as a program, and this site does not count programs. Nothing of your visit is stored.",
+                    "Ваш браузер распознан как программа-робот, а посещения таких программ этот сайт не учитывает. О вашем посещении ничего не хранится.",
                 ])
                 .to_owned();
         }
         None => {
             return language
                 .of([
-                    "Your visits to this site are counted as described here, as far as this page can tell: the cookie by which you refuse may be visible to the site alone.",
-                    "Ваши посещения этого сайта считаются так, как описано ниже, насколько эта страница может судить: файл cookie с отказом бывает виден только самому сайту.",
+                    "Your visits to this site are counted as described here, as far as this page can tell. A cookie with your refusal may be visible to the site alone.",
+                    "Насколько может судить эта страница, ваши посещения этого сайта учитываются так, как описано ниже. Но файл cookie с отказом иногда виден только самому сайту.",
                 ])
                 .to_owned();
         }
@@ -224,7 +224,7 @@ fn status(preview: &VisitPreview, language: Language) -> String {
     match language {
         Language::English => format!("Your browser refuses ({signal}). Nothing of your visits is stored."),
         Language::Russian => {
-            format!("Ваш браузер отказался ({signal}). О ваших посещениях ничего не хранится.")
+            format!("Ваш браузер сообщает об отказе ({signal}). О ваших посещениях ничего не сохраняется.")
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Computes days again whose events were changed on purpose: at once, or in the next round of closing.
 //!
-//! A day is due anyway when the number of its events differs from the recorded one. On a busy site as many may arrive as were erased, and a
-//! figure that a visitor asked to leave must not wait for the next round.
+//! A day whose number of events differs from the recorded one is due anyway. But on a busy site, as many events may arrive as were erased. And the
+//! figures of an erased or blocked visitor must not wait for the next round.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::store::{Client, dates};
 const ATTEMPTS: u32 = 600;
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Makes days due once more whose events changed although their number did not. Reports have their old figures until they are computed again:
+/// Makes days due whose events changed although their number did not. Reports have their old figures until they are computed again:
 /// within a minute if a collector runs.
 ///
 /// # Errors

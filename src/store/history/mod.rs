@@ -11,7 +11,7 @@
 //! 4. Make these days due, so that their visits and figures are computed again.
 //! 5. Clear the note.
 //!
-//! At last, published figures about the paths that changed are deleted: a publication is not made again when its day is computed again.
+//! At the end, published figures about the paths that changed are deleted: a publication is not made again when its day is computed again.
 //!
 //! | crash after step | the next `apply` does |
 //! |---|---|

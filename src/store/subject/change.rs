@@ -4,7 +4,7 @@
 //!
 //! 1. Copy the rows from `events` to `blocked_events`. A row that is copied twice counts once.
 //! 2. Book each in `removed_events` as `blocked`, which counts once too.
-//! 3. Delete from `events` the rows of which there is a copy.
+//! 3. Delete from `events` the rows that are in `blocked_events`.
 //! 4. Compute the days again.
 //!
 //! Unblocking:

@@ -1,8 +1,8 @@
 //! The noise key: the secret under which all noise of published figures is drawn.
 //!
 //! It outlives the keys of pseudonyms, because the same figure must have the same noise for as long as it is published. The collectors of a
-//! fleet have copies of one file. Who has it can take the noise off published figures, so it lies beside the other secrets and not in the
-//! store. Whoever has lost it makes a new one: published days stay as they are.
+//! fleet have copies of one file. A person who has it can remove the noise from published figures, so it lies beside the other secrets
+//! and not in the store. If it is lost, a new one is made: published days stay as they are.
 
 use std::path::{Path, PathBuf};
 
