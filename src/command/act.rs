@@ -33,7 +33,7 @@ impl ActLanguage {
 #[derive(Debug, PartialEq, Eq)]
 struct Act {
     what: String,
-    how: &'static str,
+    how: String,
     why: String,
     by: String,
 }
@@ -49,16 +49,19 @@ pub(super) fn print_acts(
     rows.sort_by_key(|row| (row.time, row.place()));
     rows.dedup();
     for row in rows {
-        let time = Timestamp::from_millisecond(row.time).unwrap_or_default().to_zoned(TimeZone::UTC);
-        let is_wanted = from.is_none_or(|from| time.date() >= from) && to.is_none_or(|to| time.date() <= to);
         let detail: Value = serde_json::from_str(&row.detail).unwrap_or_default();
+        // A row that a command has left got its own time when the collector took it over.
+        let at = detail["at"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+        let time = at.or_else(|| Timestamp::from_millisecond(row.time).ok()).unwrap_or_default();
+        let time = time.to_zoned(TimeZone::UTC);
+        let is_wanted = from.is_none_or(|from| time.date() >= from) && to.is_none_or(|to| time.date() <= to);
         let Some(act) = act(&row.action, &detail, language).filter(|_| is_wanted) else { continue };
         let title = language.pick("АКТ ОБ УНИЧТОЖЕНИИ ДАННЫХ №", "ACT OF DESTRUCTION No.");
         writeln!(out, "{title} {}\n", row.place())?;
         let lines = [
             (language.pick("Дата", "Date"), time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
             (language.pick("Уничтожено", "Destroyed"), act.what),
-            (language.pick("Способ", "How"), act.how.to_owned()),
+            (language.pick("Способ", "How"), act.how),
             (language.pick("Основание", "Why"), act.why),
             (language.pick("Исполнитель", "By"), act.by),
             (language.pick("Подпись", "Signature"), "____________________".to_owned()),
@@ -93,25 +96,35 @@ fn act(action: &str, detail: &Value, language: ActLanguage) -> Option<Act> {
             let reason = text("reason");
             Act {
                 what: what.trim_end().to_owned(),
-                how,
+                how: how.to_owned(),
                 why: if reason.is_empty() { why } else { reason },
                 by: collector(),
             }
         }
         "segment discarded" => {
+            let unknown = language.pick("неизвестно", "an unknown number of");
+            let events =
+                detail["events"].as_u64().map_or_else(|| unknown.to_owned(), |events| events.to_string());
             let what = match language {
-                ActLanguage::Ru => format!("событий: {}; сегмент {}", number("events"), text("segment")),
-                ActLanguage::En => format!("{} events; segment {}", number("events"), text("segment")),
+                ActLanguage::Ru => format!("событий: {events}; сегмент {}", text("segment")),
+                ActLanguage::En => format!("{events} events; segment {}", text("segment")),
             };
-            let how = language
-                .pick("удаление файла сегмента из карантина", "deletion of the segment's file in quarantine");
+            let how = match detail["had_file"].as_bool() {
+                Some(false) => {
+                    language.pick("файла сегмента уже не было", "the segment's file was gone already")
+                }
+                _ => language.pick(
+                    "удаление файла сегмента из карантина",
+                    "deletion of the segment's file in quarantine",
+                ),
+            };
             let by = language
                 .pick(
                     "администратор, командой footfall spool discard",
                     "an operator, by footfall spool discard",
                 )
                 .to_owned();
-            Act { what, how, why: text("reason"), by }
+            Act { what, how: how.to_owned(), why: text("reason"), by }
         }
         "key turned" | "key expired" => {
             let key = language.pick("ключ псевдонимов", "key of pseudonyms");
@@ -128,7 +141,7 @@ fn act(action: &str, detail: &Value, language: ActLanguage) -> Option<Act> {
             let by = language
                 .pick("сервис статистики или команда footfall key", "the collector, or footfall key")
                 .to_owned();
-            Act { what: format!("{key} {}", text("ended")), how, why, by }
+            Act { what: format!("{key} {}", text("ended")), how: how.to_owned(), why, by }
         }
         _ => return None,
     };
@@ -159,6 +172,17 @@ fn erasure(detail: &Value, language: ActLanguage) -> Act {
         "удаление событий (также в карантине), визитов и показателей; контрольный поиск ничего не нашёл",
         "deletion of events (in quarantine too), visits and figures; the search that followed found nothing",
     );
+    let unread: Vec<_> = detail["search"]["unreadable_files"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let not_searched = language.pick("не удалось проверить файлы", "files that could not be searched");
+    let how = match &unread[..] {
+        [] => how.to_owned(),
+        files => format!("{how}; {not_searched}: {}", files.join(", ")),
+    };
     Act { what, how, why: text("ground").to_owned(), by: text("operator").to_owned() }
 }
 
@@ -188,6 +212,12 @@ mod tests {
             act_of("key turned", &json!({ "ended": "5f0c9be1" })).unwrap().what,
             "key of pseudonyms 5f0c9be1"
         );
+        let discarded = json!({ "segment": "ab", "events": null, "had_file": false });
+        let discarded = act_of("segment discarded", &discarded).unwrap();
+        assert_eq!(discarded.what, "an unknown number of events; segment ab");
+        assert_eq!(discarded.how, "the segment's file was gone already");
+        let partly = json!({ "search": { "unreadable_files": ["quarantine/ab.segment"] } });
+        assert!(act_of("subject erased", &partly).unwrap().how.ends_with("searched: quarantine/ab.segment"));
         assert_eq!(act_of("token added", &json!({})), None);
         assert_eq!(act_of("subject blocked", &erased), None, "what is blocked is not destroyed");
     }
