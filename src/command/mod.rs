@@ -2,30 +2,26 @@
 //!
 //! A failed command returns an [`ExitError`] with its exit code. [`run`] prints the error with its causes.
 
-mod act;
-mod admin_client;
 mod arguments;
-mod audit;
 mod backup;
-mod completions;
 mod config;
 mod demo;
+mod duties;
 mod exemption;
 mod explain;
 mod geo;
-mod incident;
 mod key;
-mod man;
 mod report;
-mod retention;
 mod scrub;
 mod serve;
+mod shell;
 mod spool;
 mod store;
-mod subject;
 mod token;
 mod usage;
 
+use duties::{audit, incident, retention, subject};
+use shell::{completions, man};
 use std::io::Write;
 use std::process::ExitCode;
 

@@ -11,7 +11,7 @@ use crate::app::ExitError;
 const PROGRAM: &str = "footfall";
 
 #[derive(Debug, clap::Args)]
-pub(super) struct CompletionsArguments {
+pub(crate) struct CompletionsArguments {
     /// The shell.
     shell: Shell,
 }
@@ -20,7 +20,7 @@ pub(super) struct CompletionsArguments {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(super) fn run(arguments: &CompletionsArguments, mut command: Command) -> Result<(), ExitError> {
+pub(crate) fn run(arguments: &CompletionsArguments, mut command: Command) -> Result<(), ExitError> {
     // A pipe may be closed early. The generator would panic.
     let mut text = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, PROGRAM, &mut text);

@@ -8,8 +8,8 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use crate::app::{Exit, ExitError};
-use crate::command::act::{ActLanguage, print_acts};
 use crate::command::arguments::{CommonArguments, OutputFormat};
+use crate::command::duties::act::{ActLanguage, print_acts};
 use crate::config::Config;
 use crate::spool::{DIRECTORY, audit_head, inspect};
 use crate::store::Client;

@@ -11,8 +11,8 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use crate::app::ExitError;
-use crate::command::act::ActLanguage;
 use crate::command::arguments::{CommonArguments, OutputFormat};
+use crate::command::duties::act::ActLanguage;
 use crate::store::Client;
 use crate::store::incident::{AffectedData, affected};
 

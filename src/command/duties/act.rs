@@ -101,31 +101,7 @@ fn act(action: &str, detail: &Value, language: ActLanguage) -> Option<Act> {
                 by: collector(),
             }
         }
-        "segment discarded" => {
-            let unknown = language.pick("неизвестно", "an unknown number of");
-            let events =
-                detail["events"].as_u64().map_or_else(|| unknown.to_owned(), |events| events.to_string());
-            let what = match language {
-                ActLanguage::Ru => format!("событий: {events}; сегмент {}", text("segment")),
-                ActLanguage::En => format!("{events} events; segment {}", text("segment")),
-            };
-            let how = match detail["had_file"].as_bool() {
-                Some(false) => {
-                    language.pick("файла сегмента уже не было", "the segment's file was gone already")
-                }
-                _ => language.pick(
-                    "удаление файла сегмента из карантина",
-                    "deletion of the segment's file in quarantine",
-                ),
-            };
-            let by = language
-                .pick(
-                    "администратор, командой footfall spool discard",
-                    "an operator, by footfall spool discard",
-                )
-                .to_owned();
-            Act { what, how: how.to_owned(), why: text("reason"), by }
-        }
+        "segment discarded" => discarded(detail, language),
         "key turned" | "key expired" => {
             let key = language.pick("ключ псевдонимов", "key of pseudonyms");
             let how = language.pick(
@@ -146,6 +122,26 @@ fn act(action: &str, detail: &Value, language: ActLanguage) -> Option<Act> {
         _ => return None,
     };
     Some(act)
+}
+
+/// The act of a segment that an operator has discarded from the quarantine.
+fn discarded(detail: &Value, language: ActLanguage) -> Act {
+    let text = |name: &str| detail[name].as_str().unwrap_or_default().to_owned();
+    let unknown = language.pick("неизвестно", "an unknown number of");
+    let events = detail["events"].as_u64().map_or_else(|| unknown.to_owned(), |events| events.to_string());
+    let what = match language {
+        ActLanguage::Ru => format!("событий: {events}; сегмент {}", text("segment")),
+        ActLanguage::En => format!("{events} events; segment {}", text("segment")),
+    };
+    let how = match detail["had_file"].as_bool() {
+        Some(false) => language.pick("файла сегмента уже не было", "the segment's file was gone already"),
+        _ => language
+            .pick("удаление файла сегмента из карантина", "deletion of the segment's file in quarantine"),
+    };
+    let by = language
+        .pick("администратор, командой footfall spool discard", "an operator, by footfall spool discard")
+        .to_owned();
+    Act { what, how: how.to_owned(), why: text("reason"), by }
 }
 
 /// The act of an erasure on request, or of a whole site.

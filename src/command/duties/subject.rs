@@ -16,8 +16,8 @@ use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
 use crate::app::{Exit, ExitError};
-use crate::command::admin_client::AdminClient;
 use crate::command::arguments::{CommonArguments, OutputFormat};
+use crate::command::duties::admin_client::AdminClient;
 
 /// How often the state of a request is asked for until it is done.
 const POLL: Duration = Duration::from_millis(250);

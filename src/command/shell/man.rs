@@ -10,7 +10,7 @@ use clap_mangen::Man;
 use crate::app::ExitError;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct ManArguments {
+pub(crate) struct ManArguments {
     /// Write a page for the program and for each command into this directory, which must exist.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -61,7 +61,7 @@ The manual is in \fIdocs/operations\fR of the sources, and in \fI/usr/share/doc/
 ///
 /// # Errors
 /// When a page cannot be written.
-pub(super) fn run(arguments: &ManArguments, command: Command) -> Result<(), ExitError> {
+pub(crate) fn run(arguments: &ManArguments, command: Command) -> Result<(), ExitError> {
     let mut command = command.disable_help_subcommand(true);
     // It gives each command its full name, as `footfall spool list`.
     command.build();
