@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::dictionary;
 use super::look_up::{self, SubjectQuery};
-use super::request::{RequestState, SubjectRequest, scope_shown};
-use super::service::{SubjectError, Subjects, now};
+use super::request::{RequestState, SubjectRequest, now, scope_shown};
+use super::service::{SubjectError, Subjects};
 use crate::error_chain::error_chain;
 use crate::privacy::SubjectScope;
 use crate::spool::SpoolPlace;

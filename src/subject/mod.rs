@@ -10,6 +10,7 @@ mod export;
 mod look_up;
 mod request;
 mod request_file;
+mod request_list;
 mod service;
 
 pub use look_up::SubjectQuery;
