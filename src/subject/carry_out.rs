@@ -32,8 +32,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
+use super::error::SubjectError;
 use super::request::{RequestState, SubjectAction, SubjectRequest};
-use super::service::{SubjectError, Subjects};
+use super::service::Subjects;
 use crate::error_chain::error_chain;
 use crate::privacy::SubjectScope;
 use crate::spool::SpoolPlace;

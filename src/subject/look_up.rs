@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use super::service::SubjectError;
+use super::error::SubjectError;
 use crate::config::{CookieRule, Site};
 use crate::ingest::Collector;
 use crate::privacy::{Peer, Subject, SubjectScope, scrub};

@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::error::SubjectError;
 use super::request::{RequestState, SubjectAction, SubjectRequest};
-use super::service::SubjectError;
 use crate::privacy::SubjectScope;
 
 /// Requests of operators that are not done. Each is a letter that somebody answers.

@@ -320,3 +320,35 @@ fn the_page_erases_nothing_of_a_visitor_whom_an_operator_blocks() {
     let left = || collector.store.number("SELECT count() FROM events");
     eventually("the visitor's rows are gone", Duration::from_secs(90), || left() == 0);
 }
+
+#[test]
+fn an_erasure_waits_until_an_operator_s_block_by_cookie_has_ended() {
+    let mut collector = Collector::new(
+        "[[site]]\nid = \"clinic\"\nhosts = [\"clinic.example\"]\ncookies = { ab = \"value\" }\n",
+    );
+    collector.start();
+    let visitor = Visitor::new(CHROME);
+    assert_eq!(visitor.send(&collector, 1).status, 204);
+    let headers = format!("Content-Type: text/plain\r\n{}", visitor.named());
+    let body = good_beacon("clinic", 2, 0, "/a").replacen("\"e\":", "\"ck\":[\"ab=A\"],\"e\":", 1);
+    assert_eq!(http::post(collector.listen, "/b", &headers, body.as_bytes()).unwrap().status, 204);
+    collector.wait_for_events(2, Duration::from_secs(90));
+    let by_cookie = |action: &str| {
+        let arguments = ["subject", action, "--site", "clinic", "--cookie", "ab=A", "--ground", "letter 17"];
+        let output = collector.command(&arguments);
+        assert!(output.status.success(), "{output:?}");
+    };
+    by_cookie("block");
+    let code = visitor.code(&collector, "/privacy?site=clinic");
+    assert_eq!(visitor.ask(&collector, &code).status, 202);
+    let listed = || {
+        let output = collector.command(&["subject", "list", "--format", "json"]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    eventually("the erasure waits", Duration::from_secs(60), || listed().contains("blocked by an operator"));
+    let blocked = || collector.store.number("SELECT count() FROM blocked_events FINAL");
+    assert_eq!(blocked(), 1);
+    by_cookie("unblock");
+    let left = || blocked() + collector.store.number("SELECT count() FROM events");
+    eventually("the visitor's rows are gone", Duration::from_secs(60), || left() == 0);
+}
