@@ -24,12 +24,12 @@ use crate::ingest::Collector;
 use crate::operator::{Admin, Auth, AuthPolicy, OperatorListener, respond_with_reports};
 use crate::privacy::{self, GeoLookup, KeyRing, Privacy, SystemClock};
 use crate::report::{EXACT_READ, Reports};
-use crate::server::{EraseVisitor, PublicHandler, PublicOptions};
+use crate::server::{EraseVisitor, ErasureResult, PublicHandler, PublicOptions};
 use crate::spool::{self, Spool, SpoolError};
 use crate::store::Client;
 use crate::store::days::{OpenDays, Publisher};
 use crate::store::embedded::EmbeddedStore;
-use crate::subject::{Ground, Subjects};
+use crate::subject::{SubjectError, Subjects};
 use crate::transport::tls::{CERTIFICATE_CHECK_INTERVAL, Certificates};
 use crate::transport::{Server, ServerOptions};
 
@@ -134,16 +134,14 @@ async fn accept(
 /// What the visitor's page does with the rows of the day.
 fn erasure_by_visitors(subjects: &Arc<Subjects>) -> EraseVisitor {
     let subjects = subjects.clone();
-    Box::new(move |subject| {
-        let ground = Ground {
-            ground: "asked on the visitor's page".to_owned(),
-            operator: "the visitor".to_owned(),
-            ..Ground::default()
-        };
-        let accepted = subjects.erase(subject, ground);
-        accepted
-            .inspect_err(|error| tracing::warn!(%error, "an erasure on the visitor's page failed"))
-            .is_ok()
+    Box::new(move |subject| match subjects.erase_from_page(subject) {
+        Ok(_) => ErasureResult::Accepted,
+        Err(SubjectError::Blocked) => ErasureResult::Blocked,
+        Err(SubjectError::TooMany) => ErasureResult::TooMany,
+        Err(error) => {
+            tracing::warn!(%error, "an erasure on the visitor's page failed");
+            ErasureResult::Failed
+        }
     })
 }
 

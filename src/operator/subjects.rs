@@ -57,11 +57,12 @@ impl From<SubjectError> for Refusal {
             SubjectError::UnknownSite(_)
             | SubjectError::UnknownReference
             | SubjectError::UnknownRequest(_) => StatusCode::NOT_FOUND,
-            SubjectError::NotBlocked => StatusCode::CONFLICT,
+            SubjectError::NotBlocked | SubjectError::Blocked => StatusCode::CONFLICT,
             SubjectError::KeyGone { .. } => StatusCode::GONE,
             SubjectError::TooMany
             | SubjectError::NoStore
             | SubjectError::NotShipped
+            | SubjectError::HeldByBlock
             | SubjectError::Found(_)
             | SubjectError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
             SubjectError::Spool(_) | SubjectError::File(_) | SubjectError::Random => {
@@ -153,9 +154,6 @@ async fn accept(
     principal: &Principal,
 ) -> Result<(StatusCode, Value), Refusal> {
     let SubjectBody { subject, ground, operator, authority, number } = body;
-    if subject.whole_site && action != SubjectAction::Erase {
-        return Err(refusal(StatusCode::BAD_REQUEST, "`whole_site` is for erase alone"));
-    }
     check_site(subjects, &subject, principal)?;
     let scope = subjects.resolve(&subject).await?;
     let ground = Ground { ground, operator, authority, number };

@@ -58,12 +58,19 @@ impl PublicOptions {
     }
 }
 
+/// Presses of the button on the visitor's page, from one address at once. A network of many people has one address.
+const MAX_ERASURES: u32 = 20;
+/// Time between more of them. Otherwise one address could use up the erasures of a day, under many user agents.
+const ERASURE_INTERVAL: Duration = Duration::from_secs(600);
+
 /// Answers the requests of browsers and senders.
 pub struct PublicHandler<C> {
     collector: Arc<C>,
     script: Script,
     by_address: RateLimiter,
     by_sender: RateLimiter,
+    /// Presses of the button on the visitor's page.
+    by_eraser: RateLimiter,
     tokens: TokenAuthenticator,
     origins: ArcSwap<Origins>,
     body_permits: BodyPermits,
@@ -73,8 +80,8 @@ pub struct PublicHandler<C> {
     erase: Option<Arc<EraseVisitor>>,
 }
 
-/// Erases the rows of a visitor who asks for it. Returns whether the request is on disk; the rows go soon after. It blocks for the disk.
-pub type EraseVisitor = Box<dyn Fn(Subject) -> bool + Send + Sync>;
+/// Erases the rows of a visitor who asks for it. When it is accepted, the request is on disk; the rows go soon after. It blocks for the disk.
+pub type EraseVisitor = Box<dyn Fn(Subject) -> ErasureResult + Send + Sync>;
 
 impl<C: BeaconCollector> Handler for PublicHandler<C> {
     type Route = Route;
@@ -131,6 +138,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
             script: Script::new(),
             by_address: RateLimiter::new(limits.rate, limits.burst),
             by_sender: RateLimiter::new(limits.sender_rate, limits.sender_burst),
+            by_eraser: RateLimiter::every(ERASURE_INTERVAL, MAX_ERASURES),
             tokens: TokenAuthenticator::new(verifier),
             origins: ArcSwap::from_pointee(Origins::new(sites)),
             body_permits: BodyPermits::default(),
@@ -258,12 +266,14 @@ impl<C: BeaconCollector> PublicHandler<C> {
             Ok(peer) => peer,
             Err(rejection) => return rejection.response(),
         };
+        let is_allowed = !is_form || self.by_eraser.acquire(&peer, Instant::now()).is_ok();
         let query = PageQuery::parse(head.uri.query().unwrap_or_default());
         let visit = self.collector.preview(peer, &head.headers, query.site.as_deref()).map(|preview| {
             let code = self.collector.reference(&preview.subject());
             ShownVisit { preview, code, can_erase: self.erase.is_some() }
         });
         let erasure = match (&visit, is_form) {
+            (Some(_), true) if !is_allowed => Some(ErasureResult::TooMany),
             (Some(visit), true) => {
                 let limits = (self.body_timeout, &self.body_permits);
                 match body::read(&head, &[FORM], body, limits).await {
@@ -284,8 +294,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
         }
         let Some(erase) = self.erase.clone() else { return ErasureResult::Failed };
         let subject = visit.preview.subject();
-        let erased = tokio::task::spawn_blocking(move || erase(subject)).await;
-        if erased.unwrap_or(false) { ErasureResult::Accepted } else { ErasureResult::Failed }
+        tokio::task::spawn_blocking(move || erase(subject)).await.unwrap_or(ErasureResult::Failed)
     }
 
     /// Returns the holder of a sender's token, or `None` when the request has no token of ours.

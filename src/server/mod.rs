@@ -20,3 +20,4 @@ mod visitor_page;
 pub use collector::BeaconCollector;
 pub use handler::{EraseVisitor, PublicHandler, PublicOptions, X_FOOTFALL_ADDRESS, pixel_referer};
 pub use refusal::RefusalReason;
+pub use visitor_page::ErasureResult;

@@ -1,4 +1,4 @@
-//! Carries out requests, one after another.
+//! Carries out requests, one after another: those of operators first, because anybody can press the button of the visitor's page.
 //!
 //! 1. The request is in its file, and new events of its visitor are not accepted (blocking, erasing).
 //! 2. Wait until every event that was accepted before is shipped.
@@ -7,7 +7,8 @@
 //! 5. Change the rows of the store, and compute these days again ([`store::subject`](crate::store::subject)).
 //! 6. Search everywhere. If something is found, begin again with step 2.
 //! 7. Write a row of the audit, and wait until it is durable.
-//! 8. Write into the file that it is done. Of a request that is done, the file names no visitor.
+//! 8. Write into the file that it is done. Of a request that is done, the file names no visitor. A block stays in force, and so does an
+//!    erasure from the visitor's page until its epoch ends; then it leaves the file.
 //!
 //! | crash after step | recovery |
 //! |---|---|
@@ -21,7 +22,7 @@
 //! segment that an operator requeues later may bring events of a visitor who is blocked: a search a minute finds them, and the block is
 //! carried out again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,8 +32,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
+use super::error::SubjectError;
 use super::request::{RequestState, SubjectAction, SubjectRequest};
-use super::service::{SubjectError, Subjects};
+use super::service::Subjects;
 use crate::error_chain::error_chain;
 use crate::privacy::SubjectScope;
 use crate::spool::SpoolPlace;
@@ -53,6 +55,8 @@ const SEAL_EVERY: Duration = Duration::from_secs(1);
 const COMPUTING: Duration = Duration::from_millis(500);
 /// Attempts to find nothing, in one go.
 const SEARCHES: u32 = 5;
+/// Letters of a cause that the file keeps.
+const MAX_CAUSE: usize = 1_000;
 
 /// What a search found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -94,9 +98,10 @@ impl Subjects {
 
     /// Returns whether a request is left.
     async fn carry_out_open(&self) -> bool {
-        let mut is_left = false;
-        let open = self.list().into_iter().filter(|request| request.is_open());
-        for request in open.filter(|request| request.action != SubjectAction::Export) {
+        let (mut is_left, mut tried) = (false, HashSet::new());
+        // One after another from the list as it is then: another may have ended, or have come before, this one.
+        while let Some(request) = self.next(&tried) {
+            tried.insert(request.id.clone());
             let attempt = tokio::time::timeout(LONGEST_ATTEMPT, self.carry_out(&request)).await;
             match attempt.unwrap_or(Err(SubjectError::Store(Error::TimedOut.into()))) {
                 Ok(()) => info!(
@@ -106,7 +111,7 @@ impl Subjects {
                 ),
                 Err(error) => {
                     is_left = true;
-                    let cause = error_chain(&error);
+                    let cause: String = error_chain(&error).chars().take(MAX_CAUSE).collect();
                     let is_known = request.waits_for.as_ref() == Some(&cause);
                     if !is_known {
                         warn!(
@@ -129,6 +134,7 @@ impl Subjects {
         let mut changed = request.completed_events;
         for _ in 0..SEARCHES {
             self.wait_until_shipped(&request.id).await?;
+            self.check_blocks(&store, request, scope).await?;
             if request.action == SubjectAction::Erase {
                 self.erase_quarantined(&request.id, scope).await?;
             }
@@ -143,6 +149,20 @@ impl Subjects {
             self.blocked_since.lock().remove(&request.id);
         }
         Err(SubjectError::Found(json!(self.search(&store, scope).await?)))
+    }
+
+    /// A visitor's own erasure leaves alone what an operator blocks, for example by a cookie that this visitor sends.
+    async fn check_blocks(
+        &self,
+        store: &SubjectStore,
+        request: &SubjectRequest,
+        scope: &SubjectScope,
+    ) -> Result<(), SubjectError> {
+        let may_hold = request.is_from_page && self.has_block_on(scope.site());
+        if may_hold && store.count(scope).await?.blocked_events > 0 {
+            return Err(SubjectError::HeldByBlock);
+        }
+        Ok(())
     }
 
     /// Step 2.
@@ -257,10 +277,14 @@ impl Subjects {
         found.await
     }
 
-    /// Opens blocks again whose visitors have events in reports.
+    /// Opens blocks again whose visitors have events in reports. Forgets what is no longer needed.
     async fn sweep(&self) {
+        if let Err(error) = self.forget_old() {
+            warn!(error = error_chain(&error), "removing old requests of visitors failed; retrying");
+        }
         let Ok(store) = self.stored() else { return };
-        for request in self.list() {
+        let blocks = self.list().into_iter().filter(|request| request.action == SubjectAction::Block);
+        for request in blocks {
             let Some(scope) = request.scope.filter(|_| request.state == RequestState::InForce) else {
                 continue;
             };

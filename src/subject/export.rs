@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::dictionary;
+use super::error::SubjectError;
 use super::look_up::{self, SubjectQuery};
-use super::request::{RequestState, SubjectRequest, scope_shown};
-use super::service::{SubjectError, Subjects, now};
+use super::request::{RequestState, SubjectRequest, now, scope_shown};
+use super::service::Subjects;
 use crate::error_chain::error_chain;
 use crate::privacy::SubjectScope;
 use crate::spool::SpoolPlace;

@@ -5,10 +5,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use super::service::SubjectError;
+use super::error::SubjectError;
 use crate::config::{CookieRule, Site};
 use crate::ingest::Collector;
-use crate::privacy::{Peer, Subject, SubjectScope};
+use crate::privacy::{Peer, Subject, SubjectScope, scrub};
 
 /// What names the visitor, in exactly one way. Memory is zeroed when it is freed, as everywhere in the process.
 #[derive(Default, Deserialize)]
@@ -102,9 +102,17 @@ pub(super) fn scope(
                 "the site does not keep this cookie's value, so it links no event: see `cookies` of the site",
             ));
         }
+        if value.is_empty() {
+            return Err(wrong("a cookie without a value links nobody: give NAME=VALUE"));
+        }
         let kept = epoch.cookies(site, [(name, value)]);
-        let (name, value) = kept.into_iter().next().ok_or_else(|| wrong("the cookie is not kept"))?;
-        return Ok(SubjectScope::Cookie { site: id(), name: name.to_owned(), value: value.into_owned() });
+        let (name, kept) = kept.into_iter().next().ok_or_else(|| wrong("the cookie is not kept"))?;
+        if rule == Some(&CookieRule::Value) && !links_one(value, &kept) {
+            return Err(wrong(
+                "this value is stored scrubbed or cut, and the events of many visitors may have what is kept of it",
+            ));
+        }
+        return Ok(SubjectScope::Cookie { site: id(), name: name.to_owned(), value: kept.into_owned() });
     }
     let (address, user_agent) =
         query.address.as_ref().zip(query.user_agent.as_ref()).expect("`check` was called");
@@ -114,8 +122,34 @@ pub(super) fn scope(
     Ok(SubjectScope::Visitor(Subject { site: id(), epoch: who.epoch, visitor: who.visitor }))
 }
 
+/// Whether a value is stored as it is. What replaces a number or an address is the same for many visitors.
+fn links_one(value: &str, kept: &str) -> bool {
+    kept == value && !scrub::has_placeholder(value)
+}
+
 /// Whether all of a day's pseudonyms can be computed: the key in force was in force on all of it, as far as it has passed.
 pub(super) fn is_linkable(day: Date, epoch: u32, zone: &TimeZone) -> bool {
     let began = Timestamp::from_second(epoch.into()).unwrap_or_default().to_zoned(zone.clone());
     day >= began.date()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_stored_otherwise_or_for_many_visitors_links_nobody() {
+        let long = "variant-".repeat(30);
+        for (value, links) in [
+            ("B", true),
+            ("green-button", true),
+            ("a:b", true),
+            ("anna@clinic.example", false),
+            (":email", false),
+            ("b-:number", false),
+            (&long, false),
+        ] {
+            assert_eq!(links_one(value, &scrub::value("ab", value, 128)), links, "{value}");
+        }
+    }
 }

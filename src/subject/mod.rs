@@ -6,14 +6,17 @@
 
 mod carry_out;
 mod dictionary;
+mod error;
 mod export;
 mod look_up;
 mod request;
 mod request_file;
+mod request_list;
 mod service;
 
+pub use error::SubjectError;
 pub use look_up::SubjectQuery;
 pub use request::{Ground, RequestState, SubjectAction, SubjectRequest};
 pub(crate) use request_file::NAME as REQUEST_FILE;
 pub use request_file::read_local_secret;
-pub use service::{FindReference, SubjectError, Subjects, WaitingRequests};
+pub use service::{FindReference, Subjects, WaitingRequests};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -40,7 +41,7 @@ names! {
     pub enum RequestState {
         /// It is being carried out, or waits for the store.
         Open => "open",
-        /// A block: done, and new events are not stored.
+        /// A block, or an erasure from the visitor's page: done, and new events are not stored.
         InForce => "in force",
         /// Nothing is left to do. The request no longer names a visitor.
         Done => "done",
@@ -74,6 +75,9 @@ pub struct SubjectRequest {
     pub(super) scope: Option<SubjectScope>,
     #[serde(flatten)]
     pub ground: Ground,
+    /// Whether it was asked for on the visitor's page, where anybody can.
+    #[serde(default)]
+    pub(super) is_from_page: bool,
     pub accepted: String,
     pub done: Option<String>,
     /// Days whose figures must be computed again. They are known before the first row is changed.
@@ -90,6 +94,32 @@ pub struct SubjectRequest {
 }
 
 impl SubjectRequest {
+    pub(super) fn new(
+        id: String,
+        action: SubjectAction,
+        scope: SubjectScope,
+        ground: Ground,
+        is_from_page: bool,
+    ) -> Self {
+        Self {
+            id,
+            action,
+            state: RequestState::Open,
+            site: scope.site().to_owned(),
+            scope: Some(scope),
+            ground,
+            is_from_page,
+            accepted: now(),
+            done: None,
+            days: BTreeSet::default(),
+            events: 0,
+            quarantined_events: 0,
+            completed_events: 0,
+            search: Value::Null,
+            waits_for: None,
+        }
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.state == RequestState::Open
     }
@@ -97,11 +127,20 @@ impl SubjectRequest {
     /// Whether no new events of its scope may be stored.
     pub(super) fn blocks(&self) -> bool {
         match self.action {
-            SubjectAction::Block => self.state != RequestState::Done,
-            // New events would keep the erasure from ending.
-            SubjectAction::Erase => self.is_open(),
+            // While an erasure is open, events that came meanwhile would make it endless.
+            SubjectAction::Block | SubjectAction::Erase => self.state != RequestState::Done,
             SubjectAction::Unblock | SubjectAction::Export => false,
         }
+    }
+
+    /// Whether its visitor stays blocked once it is carried out. The visitor's page promises it until midnight.
+    pub(super) fn stays_in_force(&self) -> bool {
+        self.action == SubjectAction::Block || self.is_from_page
+    }
+
+    /// Whether it names a visitor of this epoch.
+    pub(super) fn is_of_epoch(&self, epoch: u32) -> bool {
+        matches!(&self.scope, Some(SubjectScope::Visitor(subject)) if subject.epoch == epoch)
     }
 
     /// Ends it, and forgets whom it named.
@@ -150,6 +189,11 @@ impl SubjectRequest {
         }
         detail
     }
+}
+
+/// The time in whole seconds: the audit has the time of its row.
+pub(super) fn now() -> String {
+    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default().to_string()
 }
 
 /// A scope as JSON. A pseudonym is a text, because a reader of JSON may round numbers of 64 bits.

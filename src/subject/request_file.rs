@@ -12,8 +12,10 @@ use crate::secret::random;
 pub(crate) const NAME: &str = "subjects.json";
 /// The file with the secret of this run.
 pub(crate) const SECRET: &str = "subjects.secret";
-/// Some ten thousand requests.
+/// Some ten thousand requests. What is longer is not written either: it could not be read at the next start.
 const MAX_BYTES: u64 = 64 << 20;
+/// No request is accepted that would make the file longer: the days and results of all must still fit.
+const MAX_ACCEPTED_BYTES: u64 = MAX_BYTES / 2;
 /// Longer than any secret.
 const MAX_SECRET: u64 = 1 << 10;
 
@@ -42,11 +44,23 @@ impl RequestFile {
             .map_err(|source| RequestFileError::Malformed { path: self.0.clone(), source })
     }
 
+    /// Whether these requests can be accepted together.
+    pub(super) fn has_room(&self, requests: &[SubjectRequest]) -> Result<bool, RequestFileError> {
+        Ok(self.text(requests)?.len() as u64 <= MAX_ACCEPTED_BYTES)
+    }
+
     /// The file is synced when this returns.
     pub(super) fn write(&self, requests: &[SubjectRequest]) -> Result<(), RequestFileError> {
-        let text = serde_json::to_string_pretty(requests)
-            .map_err(|source| RequestFileError::Malformed { path: self.0.clone(), source })?;
+        let text = self.text(requests)?;
+        if text.len() as u64 > MAX_BYTES {
+            return Err(PrivateFileError::TooLong { path: self.0.clone(), max_bytes: MAX_BYTES }.into());
+        }
         Ok(private_file::lock(&self.0)?.replace(&text)?)
+    }
+
+    fn text(&self, requests: &[SubjectRequest]) -> Result<String, RequestFileError> {
+        serde_json::to_string_pretty(requests)
+            .map_err(|source| RequestFileError::Malformed { path: self.0.clone(), source })
     }
 }
 
@@ -73,4 +87,27 @@ impl LocalSecret {
 /// When only another user may read it.
 pub fn read_local_secret(data: &Path) -> Result<Option<Zeroizing<String>>, PrivateFileError> {
     private_file::read(&data.join(SECRET), OthersMay::Nothing, MAX_SECRET)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::privacy::SubjectScope;
+    use crate::subject::{Ground, SubjectAction};
+
+    #[test]
+    fn what_could_not_be_read_again_is_not_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = RequestFile::new(directory.path());
+        let with_ground = |letters: u64| {
+            let ground = Ground { ground: "x".repeat(letters as usize), ..Ground::default() };
+            let scope = SubjectScope::Site { site: "clinic".into() };
+            [SubjectRequest::new("0".into(), SubjectAction::Erase, scope, ground, false)]
+        };
+        let small = with_ground(10);
+        file.write(&small).unwrap();
+        assert!(file.has_room(&small).unwrap() && !file.has_room(&with_ground(MAX_ACCEPTED_BYTES)).unwrap());
+        assert!(file.write(&with_ground(MAX_BYTES)).is_err());
+        assert_eq!(file.read().unwrap(), small);
+    }
 }

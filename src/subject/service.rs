@@ -1,69 +1,28 @@
 //! The list of requests: accepts them durably, and keeps them while they are carried out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use jiff::civil::Date;
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use super::request::{Ground, RequestState, SubjectAction, SubjectRequest};
+use super::error::SubjectError;
+use super::request::{Ground, SubjectAction, SubjectRequest, now};
 use super::request_file::{LocalSecret, RequestFile, RequestFileError};
+use super::request_list::RequestList;
 use crate::ingest::Collector;
 use crate::privacy::{Subject, SubjectScope};
-use crate::spool::{Spool, SpoolError};
-use crate::store::days::CloseDayError;
-use crate::store::subject::{DestroyedKey, SubjectStore};
+use crate::spool::Spool;
+use crate::store::subject::SubjectStore;
 
-/// Requests that are not done. Each is a letter that somebody answers.
-const MAX_OPEN: usize = 10_000;
-/// Most letters of a ground, a name or a number.
+/// Letters in a ground, a name or a number.
 const MAX_TEXT: usize = 1_000;
-/// How long a request that is done stays in the list. The audit keeps it.
-const KEEP_DONE: SignedDuration = SignedDuration::from_hours(90 * 24);
-
-#[derive(Debug, thiserror::Error)]
-pub enum SubjectError {
-    /// The query is incomplete or contradicts itself.
-    #[error("{0}")]
-    Query(String),
-    #[error("no site {0:?} is configured")]
-    UnknownSite(String),
-    #[error(
-        "this reference code is unknown: it is valid on the day on which the page showed it, until the collector restarts"
-    )]
-    UnknownReference,
-    #[error("no request {0} names a visitor: it is unknown, or done; see `footfall subject list`")]
-    UnknownRequest(String),
-    #[error("the visitor is not blocked")]
-    NotBlocked,
-    /// Nothing can be linked: the keys of that day are destroyed.
-    #[error(
-        "nothing can be linked on {day}: its key is destroyed, so no address, browser or cookie leads to a row of that day"
-    )]
-    KeyGone { day: Date, destroyed: Vec<DestroyedKey> },
-    #[error("too many requests are open; see `footfall subject list`")]
-    TooMany,
-    #[error("the store is not ready yet")]
-    NoStore,
-    #[error("events of the spool are not shipped to the store yet")]
-    NotShipped,
-    #[error("the search still finds events of the visitor: {0}")]
-    Found(Value),
-    #[error("changing the store failed")]
-    Store(#[from] CloseDayError),
-    #[error("changing the spool failed")]
-    Spool(#[from] SpoolError),
-    #[error("writing the file of requests failed")]
-    File(#[from] RequestFileError),
-    #[error("the operating system gives no random numbers")]
-    Random,
-}
 
 /// How many requests are not carried out yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +49,10 @@ pub struct Subjects {
     pub(super) blocked_since: Mutex<HashMap<String, i64>>,
     local_secret: LocalSecret,
     file: RequestFile,
-    requests: Mutex<Vec<SubjectRequest>>,
+    /// Readers do not wait for the disk.
+    requests: ArcSwap<RequestList>,
+    /// Held while the requests, their file and the list of blocked visitors change.
+    changing: Mutex<()>,
 }
 
 impl Subjects {
@@ -106,7 +68,8 @@ impl Subjects {
         find_reference: FindReference,
     ) -> Result<Arc<Self>, RequestFileError> {
         let file = RequestFile::new(data);
-        let requests = file.read()?;
+        let mut requests = RequestList::new(file.read()?);
+        requests.forget_old(collector.privacy().keys().status().epoch);
         let subjects = Self {
             collector,
             spool,
@@ -117,9 +80,10 @@ impl Subjects {
             blocked_since: Mutex::default(),
             local_secret: LocalSecret::make(data)?,
             file,
-            requests: Mutex::new(requests),
+            requests: ArcSwap::from_pointee(requests),
+            changing: Mutex::default(),
         };
-        subjects.apply_blocks(&subjects.requests.lock());
+        subjects.apply_blocks(&subjects.requests.load());
         Ok(Arc::new(subjects))
     }
 
@@ -134,11 +98,12 @@ impl Subjects {
         self.accepted.notify_one();
     }
 
-    /// Accepts a request. When this returns, it is on disk, and no new events of a visitor who is blocked or erased are stored. Blocking a
-    /// visitor who is blocked returns the request that did it. It blocks for the disk.
+    /// Accepts a request. When this returns, it is on disk, and no new events of a visitor who is blocked or erased are stored. What is asked
+    /// again returns the request that does it already. It blocks for the disk.
     ///
     /// # Errors
-    /// When the ground or the operator is missing, when a visitor who is not blocked is to be unblocked, or when the disk fails.
+    /// When the ground or the operator is missing, when a visitor who is not blocked is to be unblocked, when a whole site is to be anything
+    /// but erased, when there are too many, or when the disk fails.
     pub fn accept(
         &self,
         action: SubjectAction,
@@ -146,64 +111,67 @@ impl Subjects {
         ground: Ground,
     ) -> Result<SubjectRequest, SubjectError> {
         check(&ground)?;
-        let mut requests = self.requests.lock();
-        let mut same = requests.iter().filter(|known| known.scope.as_ref() == Some(&scope));
-        match action {
-            SubjectAction::Block => {
-                let known = same.find(|known| known.action == SubjectAction::Block && known.blocks());
-                if let Some(known) = known {
-                    return Ok(known.clone());
-                }
-            }
-            SubjectAction::Unblock if !same.any(|known| known.action == SubjectAction::Block) => {
-                return Err(SubjectError::NotBlocked);
-            }
-            SubjectAction::Unblock | SubjectAction::Erase | SubjectAction::Export => {}
+        self.accept_checked(action, scope, ground, false)
+    }
+
+    /// Accepts the erasure of a visitor who asks for it on the visitor's page. It keeps the visitor blocked until the epoch ends. Anybody can
+    /// ask there, so few are accepted, and none of a visitor whom an operator blocks. It blocks for the disk.
+    ///
+    /// # Errors
+    /// When an operator blocks the visitor, when there are too many, or when the disk fails.
+    pub fn erase_from_page(&self, subject: Subject) -> Result<SubjectRequest, SubjectError> {
+        let ground = Ground {
+            ground: "asked on the visitor's page".to_owned(),
+            operator: "the visitor".to_owned(),
+            ..Ground::default()
+        };
+        self.accept_checked(SubjectAction::Erase, SubjectScope::Visitor(subject), ground, true)
+    }
+
+    fn accept_checked(
+        &self,
+        action: SubjectAction,
+        scope: SubjectScope,
+        ground: Ground,
+        is_from_page: bool,
+    ) -> Result<SubjectRequest, SubjectError> {
+        let _changing = self.changing.lock();
+        let mut changed = self.current();
+        if let Some(known) = changed.known(action, &scope, is_from_page)? {
+            return Ok(known.clone());
         }
-        if requests.iter().filter(|known| known.state != RequestState::Done).count() >= MAX_OPEN {
+        if !changed.has_room(is_from_page) {
             return Err(SubjectError::TooMany);
         }
-        let request = SubjectRequest {
-            id: format!("{:08x}", getrandom::u32().map_err(|_| SubjectError::Random)?),
-            action,
-            state: RequestState::Open,
-            site: scope.site().to_owned(),
-            scope: Some(scope),
-            ground,
-            accepted: now(),
-            done: None,
-            days: Default::default(),
-            events: 0,
-            quarantined_events: 0,
-            completed_events: 0,
-            search: Value::Null,
-            waits_for: None,
-        };
-        let mut changed = requests.clone();
-        changed.retain(is_recent);
+        let request = SubjectRequest::new(new_id(&changed)?, action, scope, ground, is_from_page);
         changed.push(request.clone());
-        self.replace(&mut requests, changed)?;
-        drop(requests);
+        if !self.file.has_room(changed.as_slice())? {
+            return Err(SubjectError::TooMany);
+        }
+        self.replace(changed)?;
         self.accepted.notify_one();
         Ok(request)
     }
 
-    /// [`Self::accept`] of the erasure of one visitor.
-    ///
-    /// # Errors
-    /// As [`Self::accept`].
-    pub fn erase(&self, subject: Subject, ground: Ground) -> Result<SubjectRequest, SubjectError> {
-        self.accept(SubjectAction::Erase, SubjectScope::Visitor(subject), ground)
-    }
-
     /// Every request that is not done, or was done in the last 90 days; the oldest first.
     pub fn list(&self) -> Vec<SubjectRequest> {
-        self.requests.lock().clone()
+        self.requests.load().as_slice().to_vec()
+    }
+
+    /// The next request to carry out, of those that were not tried.
+    pub(super) fn next(&self, tried: &HashSet<String>) -> Option<SubjectRequest> {
+        self.requests.load().next(tried).cloned()
+    }
+
+    /// Whether an operator blocks somebody of the site.
+    pub(super) fn has_block_on(&self, site: &str) -> bool {
+        self.requests.load().has_block_on(site)
     }
 
     /// What is not carried out yet, for the metrics.
     pub fn waiting(&self) -> WaitingRequests {
-        let requests = self.requests.lock();
+        let requests = self.requests.load();
+        let requests = requests.as_slice();
         let open = || {
             let open = requests.iter().filter(|request| request.is_open());
             open.filter(|request| request.action != SubjectAction::Export)
@@ -222,7 +190,7 @@ impl Subjects {
     }
 
     pub fn get(&self, id: &str) -> Option<SubjectRequest> {
-        self.requests.lock().iter().find(|request| request.id == id).cloned()
+        self.requests.load().get(id).cloned()
     }
 
     /// Ends an export whose answer has arrived.
@@ -243,52 +211,55 @@ impl Subjects {
         id: &str,
         change: impl FnOnce(&mut SubjectRequest),
     ) -> Result<SubjectRequest, SubjectError> {
-        let mut requests = self.requests.lock();
-        let mut changed = requests.clone();
-        let request = changed.iter_mut().find(|request| request.id == id);
-        let request = request.ok_or_else(|| SubjectError::UnknownRequest(id.to_owned()))?;
+        let _changing = self.changing.lock();
+        let mut changed = self.current();
+        let request = changed.get_mut(id)?;
         change(request);
         let request = request.clone();
-        self.replace(&mut requests, changed)?;
+        self.replace(changed)?;
         Ok(request)
     }
 
-    /// Ends a request, and with it the blocks of the same visitor if it unblocked or erased them.
+    /// Ends a request, and with it the earlier blocks of the same visitor if it unblocked or erased them.
     pub(super) fn finish(&self, id: &str, search: Value) -> Result<(), SubjectError> {
-        let mut requests = self.requests.lock();
-        let mut changed = requests.clone();
-        let request = changed.iter_mut().find(|request| request.id == id);
-        let request = request.ok_or_else(|| SubjectError::UnknownRequest(id.to_owned()))?;
-        request.search = search;
-        request.waits_for = None;
-        request.completed_events = request.events;
-        let (action, scope) = (request.action, request.scope.clone());
-        if action == SubjectAction::Block {
-            request.state = RequestState::InForce;
-            request.done.get_or_insert(now());
-        } else {
-            request.close(now());
-            let same = changed.iter_mut().filter(|known| known.action == SubjectAction::Block);
-            for block in same.filter(|known| known.scope.is_some() && known.scope == scope) {
-                block.close(now());
-            }
-        }
-        self.replace(&mut requests, changed)
+        let _changing = self.changing.lock();
+        let mut changed = self.current();
+        changed.finish(id, search, &now())?;
+        // Of an epoch that has ended, nobody needs to be blocked.
+        changed.forget_old(self.epoch());
+        self.replace(changed)
     }
 
-    fn replace(
-        &self,
-        requests: &mut Vec<SubjectRequest>,
-        changed: Vec<SubjectRequest>,
-    ) -> Result<(), SubjectError> {
-        self.file.write(&changed)?;
-        *requests = changed;
-        self.apply_blocks(requests);
+    /// Removes from the file what is no longer needed.
+    pub(super) fn forget_old(&self) -> Result<(), SubjectError> {
+        let _changing = self.changing.lock();
+        let changed = self.current();
+        if changed.as_slice().len() == self.requests.load().as_slice().len() {
+            return Ok(());
+        }
+        self.replace(changed)
+    }
+
+    /// A copy to change, without what is no longer needed.
+    fn current(&self) -> RequestList {
+        let mut requests = RequestList::clone(&self.requests.load());
+        requests.forget_old(self.epoch());
+        requests
+    }
+
+    fn epoch(&self) -> u32 {
+        self.collector.privacy().keys().status().epoch
+    }
+
+    fn replace(&self, changed: RequestList) -> Result<(), SubjectError> {
+        self.file.write(changed.as_slice())?;
+        self.apply_blocks(&changed);
+        self.requests.store(Arc::new(changed));
         Ok(())
     }
 
-    fn apply_blocks(&self, requests: &[SubjectRequest]) {
-        let blocked = requests.iter().filter(|request| request.blocks());
+    fn apply_blocks(&self, requests: &RequestList) {
+        let blocked = requests.as_slice().iter().filter(|request| request.blocks());
         let scopes = blocked.filter_map(|request| request.scope.as_ref());
         self.collector.privacy().blocked_subjects().replace(scopes);
     }
@@ -312,12 +283,34 @@ fn check(ground: &Ground) -> Result<(), SubjectError> {
     Ok(())
 }
 
-fn is_recent(request: &SubjectRequest) -> bool {
-    let done = request.done.as_deref().and_then(|done| done.parse::<Timestamp>().ok());
-    request.state != RequestState::Done || done.is_some_and(|done| done > Timestamp::now() - KEEP_DONE)
+/// An id that no known request has: it stands for 32 random bits.
+fn new_id(known: &RequestList) -> Result<String, SubjectError> {
+    unused_id(known, || getrandom::u32().map_err(|_| SubjectError::Random))
 }
 
-pub(super) fn now() -> String {
-    // Whole seconds: the audit has the time of its row.
-    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default().to_string()
+fn unused_id(
+    known: &RequestList,
+    mut random: impl FnMut() -> Result<u32, SubjectError>,
+) -> Result<String, SubjectError> {
+    loop {
+        let id = format!("{:08x}", random()?);
+        if known.get(&id).is_none() {
+            return Ok(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_a_request_has_is_drawn_again() {
+        let scope = SubjectScope::Site { site: "clinic".into() };
+        let known =
+            SubjectRequest::new("00000007".into(), SubjectAction::Erase, scope, Ground::default(), false);
+        let mut numbers = [7, 7, 8].into_iter();
+        let id = unused_id(&RequestList::new(vec![known]), || numbers.next().ok_or(SubjectError::Random));
+        assert_eq!(id.unwrap(), "00000008");
+    }
 }

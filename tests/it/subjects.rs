@@ -118,12 +118,6 @@ fn a_visitor_is_found_blocked_unblocked_and_erased_and_every_event_is_accounted_
         let answer = http::post(collector.admin, "/subjects/find", &headers, b"{}").unwrap();
         assert_eq!(answer.status, 403, "{}", answer.text());
     }
-    // Another user of the machine reaches the listener, and learns nothing.
-    for secret in ["", "X-Footfall-Local-Secret: fs_guess\r\n"] {
-        let headers = format!("Content-Type: application/json\r\n{secret}");
-        let answer = http::post(collector.admin, "/subjects/find", &headers, b"{}").unwrap();
-        assert_eq!(answer.status, 403, "{}", answer.text());
-    }
     let found = subject(&collector, "find", ANNA, &[]);
     assert_eq!((&found["events"], &found["quarantined_events"]), (&3.into(), &1.into()), "{found:#}");
     assert_eq!(views(&collector), (6, 6));
@@ -284,6 +278,16 @@ fn cookies_and_pseudonyms_name_visitors_and_after_the_key_is_gone_only_requests_
     assert_eq!(by("find", &["--cookie", "ab=B"])["events"], 1);
     let cannot = refused(&collector, &["subject", "find", "--site", "clinic", "--cookie", "seen=1"]);
     assert!(cannot.contains("does not keep this cookie's value"), "{cannot}");
+    // Every event without the cookie reads as one with an empty value, and what is scrubbed is the same for many.
+    for (cookie, why) in [
+        ("ab=", "without a value"),
+        ("sid=", "without a value"),
+        ("ab=anna@clinic.example", "scrubbed"),
+        ("ab=:email", "scrubbed"),
+    ] {
+        let cannot = refused(&collector, &["subject", "find", "--site", "clinic", "--cookie", cookie]);
+        assert!(cannot.contains(why), "{cookie}: {cannot}");
+    }
 
     // An export for a state body, with the meaning of each column.
     let file = collector.path("export.json");
@@ -460,4 +464,52 @@ fn a_request_that_is_interrupted_by_crashes_at_any_time_is_completed_and_every_e
         assert_verified(&collector);
     }
     assert_eq!(collector.store.number("SELECT count() FROM blocked_events FINAL"), 0);
+}
+
+#[test]
+fn a_block_that_is_accepted_while_another_one_ends_is_carried_out_and_a_whole_site_is_only_erased() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = StoreProcess::new(directory.path());
+    store.start();
+    let mut collector = Collector::shipping_to(store.store, "[spool]\nseal_after = \"200ms\"\n");
+    collector.start();
+    for page in 0..6 {
+        visit(&collector, if page % 2 == 0 { ANNA } else { BORIS }, page, "/a");
+    }
+    collector.wait_for_events(6, PATIENCE);
+    let first = subject(&collector, "block", ANNA, &[]);
+    store.kill();
+    let unblock = subject(&collector, "unblock", ANNA, &["--wait", "0"]);
+    let second = subject(&collector, "block", ANNA, &["--wait", "0"]);
+    assert_ne!(second["request"], first["request"], "the first one is about to end");
+    // By its number, a whole site can be named too. Only the erasure is possible.
+    let arguments = ["subject", "erase", "--site", "clinic", "--whole-site", "--ground", "x", "--wait", "0"];
+    let site = run(&collector, &[&arguments[..], &["--format", "json"]].concat());
+    let id = site["request"].as_str().unwrap();
+    for action in ["block", "export"] {
+        let mut arguments = vec!["subject", action, "--request", id, "--ground", "x"];
+        let file = collector.path("never.json");
+        if action == "export" {
+            arguments.extend(["--output", file.to_str().unwrap()]);
+        }
+        let refused = refused(&collector, &arguments);
+        assert!(refused.contains("a whole site can be erased, and nothing else"), "{action}: {refused}");
+    }
+    let erased_again = run(&collector, &[&arguments[..], &["--format", "json"]].concat());
+    assert_eq!(erased_again["request"], site["request"], "it is open");
+    store.start();
+    let listed = || run(&collector, &["subject", "list", "--format", "json"])["requests"].clone();
+    let state = |id: &Value| {
+        let requests = listed();
+        let found = requests.as_array().unwrap().iter().find(|request| request["request"] == *id);
+        found.map(|request| request["state"].clone()).unwrap_or_default()
+    };
+    for (request, expected) in [(&unblock, "done"), (&second, "in force"), (&first, "done"), (&site, "done")]
+    {
+        eventually(expected, PATIENCE, || state(&request["request"]) == expected);
+    }
+    let dropped = visit(&collector, ANNA, 100, "/again");
+    assert!(dropped.header("x-footfall-dropped").is_some_and(|reasons| reasons.contains("blocked=1")));
+    assert_eq!(collector.stored_events(), Some(0));
+    assert_verified(&collector);
 }

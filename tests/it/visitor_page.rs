@@ -41,6 +41,24 @@ impl Visitor {
         http::exchange(collector.listen, request.as_bytes()).unwrap()
     }
 
+    /// Sends a beacon.
+    fn send(&self, collector: &Collector, page_load: u64) -> http::HttpResponse {
+        let headers = format!("Content-Type: text/plain\r\n{}", self.named());
+        let body = good_beacon("clinic", page_load, 0, "/a");
+        http::post(collector.listen, "/b", &headers, body.as_bytes()).unwrap()
+    }
+
+    /// Presses the button of the page.
+    fn ask(&self, collector: &Collector, code: &str) -> http::HttpResponse {
+        let headers = format!("Content-Type: application/x-www-form-urlencoded\r\n{}", self.named());
+        let form = format!("code={code}");
+        http::post(collector.listen, "/privacy?site=clinic&lang=en", &headers, form.as_bytes()).unwrap()
+    }
+
+    fn named(&self) -> String {
+        format!("X-Forwarded-For: {}\r\nUser-Agent: {}\r\n", self.address, self.user_agent)
+    }
+
     fn code(&self, collector: &Collector, path: &str) -> String {
         let page = self.open(collector, path).text();
         let code = page.split("<p class=\"code\">").nth(1).and_then(|rest| rest.split('<').next());
@@ -193,53 +211,144 @@ fn a_visitor_erases_what_was_stored_today_and_nobody_else_s() {
     collector.start();
     let visitor = Visitor::new(CHROME);
     let other = Visitor::new(FIREFOX);
-    let send = |visitor: &Visitor, page_load: u64| {
-        let headers = format!(
-            "Content-Type: text/plain\r\nX-Forwarded-For: {}\r\nUser-Agent: {}\r\n",
-            visitor.address, visitor.user_agent
-        );
-        http::post(collector.listen, "/b", &headers, good_beacon("clinic", page_load, 0, "/a").as_bytes())
-            .unwrap()
-    };
     for page_load in 1..=3 {
-        assert_eq!(send(&visitor, page_load).status, 204);
+        assert_eq!(visitor.send(&collector, page_load).status, 204);
     }
-    assert_eq!(send(&other, 9).status, 204);
+    assert_eq!(other.send(&collector, 9).status, 204);
     collector.wait_for_events(4, Duration::from_secs(90));
-    let ask = |visitor: &Visitor, code: &str| {
-        let headers = format!(
-            "Content-Type: application/x-www-form-urlencoded\r\nX-Forwarded-For: {}\r\nUser-Agent: {}\r\n",
-            visitor.address, visitor.user_agent
-        );
-        http::post(
-            collector.listen,
-            "/privacy?site=clinic&lang=en",
-            &headers,
-            format!("code={code}").as_bytes(),
-        )
-        .unwrap()
-    };
     let code = visitor.code(&collector, "/privacy?site=clinic");
     for (who, code) in
         [(&visitor, "7KQ2-M9XD-R3TF"), (&other, &*code), (&visitor, ""), (&visitor, "%3Cscript%3E")]
     {
-        let refused = ask(who, code);
+        let refused = who.ask(&collector, code);
         assert_eq!(refused.status, 403, "{code}");
         assert!(refused.text().contains("Nothing was erased") && !refused.text().contains("<script"));
     }
-    let accepted = ask(&visitor, &code);
+    let accepted = visitor.ask(&collector, &code);
     assert!(accepted.status == 202 && accepted.text().contains("is being erased"), "{}", accepted.text());
     let left = || collector.store.number("SELECT count() FROM events");
     eventually("the visitor's rows are gone", Duration::from_secs(90), || left() == 1);
-    let dropped = send(&visitor, 4);
+    let dropped = visitor.send(&collector, 4);
     assert!(
         dropped.header("x-footfall-dropped").is_some_and(|text| text.contains("blocked=1")),
         "{dropped:?}"
     );
-    assert_eq!(send(&other, 10).status, 204);
+    assert_eq!(other.send(&collector, 10).status, 204);
     eventually("others are stored", Duration::from_secs(90), || left() == 2);
     let verified = collector.command(&["verify"]);
     assert!(verified.status.success(), "{verified:?}");
     let acts = "SELECT count() FROM audit WHERE detail LIKE '%the visitor%'";
     eventually("the audit has it", Duration::from_secs(90), || collector.store.number(acts) >= 1);
+}
+
+fn is_blocked(answer: &http::HttpResponse) -> bool {
+    answer.header("x-footfall-dropped").is_some_and(|reasons| reasons.contains("blocked=1"))
+}
+
+/// The requests that there are: who asked, state, and events.
+fn requests(collector: &Collector) -> Vec<(String, String, u64)> {
+    let output = collector.command(&["subject", "list", "--format", "json"]);
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let requests = list["requests"].as_array().unwrap().iter();
+    requests
+        .map(|one| (text(&one["operator"]), text(&one["state"]), one["events"].as_u64().unwrap()))
+        .collect()
+}
+
+#[test]
+fn nothing_new_of_a_visitor_who_erased_is_stored_until_the_key_turns_also_over_a_restart() {
+    let mut collector = Collector::new("[spool]\nseal_after = \"200ms\"\n");
+    collector.start();
+    let (visitor, other) = (Visitor::new(CHROME), Visitor::new(FIREFOX));
+    assert_eq!(visitor.send(&collector, 1).status, 204);
+    collector.wait_for_events(1, Duration::from_secs(90));
+    let code = visitor.code(&collector, "/privacy?site=clinic");
+    assert_eq!(visitor.ask(&collector, &code).status, 202);
+    let in_force = || requests(&collector) == [("the visitor".to_owned(), "in force".to_owned(), 1)];
+    eventually("the erasure is carried out", Duration::from_secs(90), in_force);
+    assert!(is_blocked(&visitor.send(&collector, 2)));
+    // Whoever presses it again and again asks for the same.
+    for _ in 0..19 {
+        assert_eq!(visitor.ask(&collector, &code).status, 202);
+    }
+    let refused = visitor.ask(&collector, &code);
+    assert!(refused.status == 503 && refused.text().contains("too often"), "{}", refused.text());
+    assert_eq!(requests(&collector).len(), 1);
+    collector.kill();
+    collector.start();
+    assert!(is_blocked(&visitor.send(&collector, 3)));
+    let turned = collector.command(&["key", "rotate"]);
+    assert!(turned.status.success(), "{turned:?}");
+    eventually("the visitor is a new one", Duration::from_secs(30), || {
+        !is_blocked(&visitor.send(&collector, 4))
+    });
+    // The list forgets the visitor of the old epoch by the next request at the latest.
+    assert_eq!(other.ask(&collector, &other.code(&collector, "/privacy?site=clinic")).status, 202);
+    assert_eq!(requests(&collector).len(), 1);
+    let file = std::fs::read_to_string(collector.data().join("subjects.json")).unwrap();
+    assert_eq!(file.matches("the visitor\"").count(), 1, "{file}");
+}
+
+#[test]
+fn the_page_erases_nothing_of_a_visitor_whom_an_operator_blocks() {
+    let mut collector = Collector::new("[spool]\nseal_after = \"200ms\"\n");
+    collector.start();
+    let visitor = Visitor::new(CHROME);
+    for page_load in 1..=3 {
+        assert_eq!(visitor.send(&collector, page_load).status, 204);
+    }
+    collector.wait_for_events(3, Duration::from_secs(90));
+    let code = visitor.code(&collector, "/privacy?site=clinic");
+    let of_visitor = |action: &str| {
+        let arguments =
+            ["subject", action, "--reference", &code, "--ground", "letter 17", "--operator", "Olga"];
+        let output = collector.command(&arguments);
+        assert!(output.status.success(), "{output:?}");
+    };
+    of_visitor("block");
+    let blocked = || collector.store.number("SELECT count() FROM blocked_events FINAL");
+    assert_eq!(blocked(), 3);
+    let refused = visitor.ask(&collector, &code);
+    assert_eq!(refused.status, 409);
+    assert!(refused.text().contains("has blocked these rows"), "{}", refused.text());
+    assert!(is_blocked(&visitor.send(&collector, 4)));
+    assert_eq!((requests(&collector).len(), blocked()), (1, 3));
+    of_visitor("unblock");
+    assert_eq!(collector.store.number("SELECT count() FROM events"), 3);
+    assert_eq!(visitor.ask(&collector, &code).status, 202);
+    let left = || collector.store.number("SELECT count() FROM events");
+    eventually("the visitor's rows are gone", Duration::from_secs(90), || left() == 0);
+}
+
+#[test]
+fn an_erasure_waits_until_an_operator_s_block_by_cookie_has_ended() {
+    let mut collector = Collector::new(
+        "[[site]]\nid = \"clinic\"\nhosts = [\"clinic.example\"]\ncookies = { ab = \"value\" }\n",
+    );
+    collector.start();
+    let visitor = Visitor::new(CHROME);
+    assert_eq!(visitor.send(&collector, 1).status, 204);
+    let headers = format!("Content-Type: text/plain\r\n{}", visitor.named());
+    let body = good_beacon("clinic", 2, 0, "/a").replacen("\"e\":", "\"ck\":[\"ab=A\"],\"e\":", 1);
+    assert_eq!(http::post(collector.listen, "/b", &headers, body.as_bytes()).unwrap().status, 204);
+    collector.wait_for_events(2, Duration::from_secs(90));
+    let by_cookie = |action: &str| {
+        let arguments = ["subject", action, "--site", "clinic", "--cookie", "ab=A", "--ground", "letter 17"];
+        let output = collector.command(&arguments);
+        assert!(output.status.success(), "{output:?}");
+    };
+    by_cookie("block");
+    let code = visitor.code(&collector, "/privacy?site=clinic");
+    assert_eq!(visitor.ask(&collector, &code).status, 202);
+    let listed = || {
+        let output = collector.command(&["subject", "list", "--format", "json"]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    eventually("the erasure waits", Duration::from_secs(60), || listed().contains("blocked by an operator"));
+    let blocked = || collector.store.number("SELECT count() FROM blocked_events FINAL");
+    assert_eq!(blocked(), 1);
+    by_cookie("unblock");
+    let left = || blocked() + collector.store.number("SELECT count() FROM events");
+    eventually("the visitor's rows are gone", Duration::from_secs(60), || left() == 0);
 }

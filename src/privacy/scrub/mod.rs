@@ -28,5 +28,6 @@ pub use address::{AddressError, ScrubbedAddress, address};
 pub use app::{AppReferrer, app_referrer};
 pub use click_ids::CLICK_IDS;
 pub use host::shown_host;
+pub use placeholder::is_in as has_placeholder;
 pub use query::Campaign;
 pub use text::{advertisement, text, value};

@@ -9,6 +9,11 @@ pub(super) fn length(bytes: &[u8]) -> Option<usize> {
     bytes.get(found.len()).is_none_or(|byte| !byte.is_ascii_alphanumeric()).then_some(found.len())
 }
 
+/// Whether something was replaced in a text.
+pub fn is_in(text: &str) -> bool {
+    text.match_indices(':').any(|(at, _)| length(&text.as_bytes()[at..]).is_some())
+}
+
 /// Whether a text has nothing but placeholders and signs between them.
 pub(super) fn is_all(text: &str) -> bool {
     let mut rest = text;

@@ -59,10 +59,13 @@ pub(super) struct ShownVisit {
 
 /// What became of a visitor's wish to have the rows of the day erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ErasureResult {
+pub enum ErasureResult {
     Accepted,
     /// The form does not come from this browser's page of today.
     OtherCode,
+    /// An operator has blocked the rows while something is checked.
+    Blocked,
+    TooMany,
     Failed,
 }
 
@@ -71,7 +74,8 @@ impl ErasureResult {
         match self {
             Self::Accepted => StatusCode::ACCEPTED,
             Self::OtherCode => StatusCode::FORBIDDEN,
-            Self::Failed => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Blocked => StatusCode::CONFLICT,
+            Self::TooMany | Self::Failed => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -84,6 +88,14 @@ impl ErasureResult {
             Self::OtherCode => [
                 "Nothing was erased: the page was opened with another browser, in another network, or yesterday. Try again now.",
                 "Ничего не удалено: страница была открыта в другом браузере, в другой сети или вчера. Попробуйте ещё раз.",
+            ],
+            Self::Blocked => [
+                "Nothing was erased: the site's owner has blocked these rows while a request about them is checked. No report has them, and nothing new is stored. To have them erased, send your code to the site's owner.",
+                "Ничего не стёрто: владелец сайта заблокировал эти записи на время проверки обращения. В отчётах их нет, и новое не записывается. Чтобы их стереть, сообщите свой код владельцу сайта.",
+            ],
+            Self::TooMany => [
+                "Nothing was erased: this was asked for too often today. Send your code to the site's owner, or refuse below.",
+                "Ничего не стёрто: сегодня об этом просили слишком часто. Сообщите свой код владельцу сайта или откажитесь ниже.",
             ],
             Self::Failed => [
                 "Nothing was erased, because of a fault. Try again later, or send your code to the site's owner.",

@@ -31,13 +31,9 @@ impl fmt::Display for RowCondition<'_> {
                 epoch = subject.epoch
             ),
             SubjectScope::Cookie { site, name, value } => {
-                write!(
-                    f,
-                    "site = {} AND cookies[{}] = {}",
-                    sql::string(site),
-                    sql::string(name),
-                    sql::string(value)
-                )
+                let (site, name, value) = (sql::string(site), sql::string(name), sql::string(value));
+                // A key that is missing reads as an empty value.
+                write!(f, "site = {site} AND mapContains(cookies, {name}) AND cookies[{name}] = {value}")
             }
             SubjectScope::Site { site } => write!(f, "site = {}", sql::string(site)),
         }
@@ -47,4 +43,20 @@ impl fmt::Display for RowCondition<'_> {
 fn visitor(subject: &Subject) -> String {
     let Subject { site, epoch, visitor } = subject;
     format!("site = {} AND visitor = {visitor} AND epoch = {epoch}", sql::string(site))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_of_any_value_is_not_that_of_events_without_it() {
+        for value in ["", "B"] {
+            let (site, name) = ("clinic".to_owned(), "ab".to_owned());
+            let scope = SubjectScope::Cookie { site, name, value: value.to_owned() };
+            let expected =
+                format!("site = 'clinic' AND mapContains(cookies, 'ab') AND cookies['ab'] = '{value}'");
+            assert_eq!(RowCondition(&scope).to_string(), expected);
+        }
+    }
 }
