@@ -12,11 +12,14 @@
 //! | 1 | appends the rows |
 //! | 2 | appends them again: the audit has them twice, each with the time of the change in its detail |
 //!
+//! A row that a crash or a full disk cut off was never reported as done. The next row begins on a line of its own, and whatever is not a row is
+//! logged and skipped.
+//!
 //! The caller does not wait for the row to become durable. On a full disk that takes until there is space, and neither a key
 //! rotation nor a revoked token may wait for it.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,7 +29,7 @@ use serde_json::Value;
 
 use crate::secret::file_lock::{FileLock, open_or_create};
 use crate::secret::private_file::give_to_directory_owner;
-use crate::spool::{AuditHead, Spool};
+use crate::spool::{AuditHead, Spool, SpoolError};
 
 pub(crate) const KEY_TURNED: &str = "key turned";
 pub(crate) const KEY_EXPIRED: &str = "key expired";
@@ -105,11 +108,23 @@ pub(crate) fn keep_for_collector(data: &Path, action: &str, mut detail: Value) -
     let (lock, path) = (data.join(LOCK), data.join(WAITING));
     give_to_directory_owner(&open_or_create(&lock)?, &lock)?;
     let _lock = FileLock::acquire(&lock)?;
-    let mut file = File::options().append(true).create(true).mode(0o600).open(&path)?;
+    let mut file = File::options().read(true).append(true).create(true).mode(0o600).open(&path)?;
     give_to_directory_owner(&file, &path)?;
-    file.write_all(format!("{}\n", serde_json::json!([action, detail])).as_bytes())?;
+    let begin = if ends_within_line(&mut file)? { "\n" } else { "" };
+    file.write_all(format!("{begin}{}\n", serde_json::json!([action, detail])).as_bytes())?;
     file.sync_all()?;
     File::open(data)?.sync_all()
+}
+
+/// Whether a file ends with a line that was cut off.
+fn ends_within_line(file: &mut File) -> io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }
 
 /// Appends the rows that commands left. Errors are logged, and the rows stay for the next time.
@@ -132,12 +147,26 @@ async fn take_over_rows(data: &Path, spool: &Arc<Spool>) -> Result<usize, Box<dy
         let _lock = FileLock::acquire(&data.join(LOCK))?;
         fs::rename(data.join(WAITING), &taken)?;
     }
-    let text = fs::read_to_string(&taken)?;
+    // A line that a crash cut off may end within a character.
+    let text = fs::read(&taken)?;
     let mut acks = Vec::new();
-    for line in text.lines() {
-        // A line that a crash cut off was never reported as done.
-        let Ok((action, detail)) = serde_json::from_str::<(String, Value)>(line) else { continue };
-        acks.push(spool.append_audit(&action, &detail.to_string())?);
+    for (number, line) in text.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
+        let (line_number, bytes) = (number + 1, line.len());
+        let (action, detail) = match serde_json::from_slice::<(String, Value)>(line) {
+            Ok(row) => row,
+            Err(error) => {
+                tracing::warn!(line_number, bytes, %error, "a line of {TAKEN} is no audit row; it is skipped");
+                continue;
+            }
+        };
+        match spool.append_audit(&action, &detail.to_string()) {
+            Ok(ack) => acks.push(ack),
+            // It would stop the rows behind it for good.
+            Err(error @ SpoolError::TooLarge { .. }) => {
+                tracing::error!(line_number, bytes, action, %error, "an audit row of a command is skipped");
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     let rows = acks.len();
     for ack in acks {
@@ -145,4 +174,48 @@ async fn take_over_rows(data: &Path, spool: &Arc<Spool>) -> Result<usize, Box<dy
     }
     fs::remove_file(&taken)?;
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::spool::testing::limits;
+
+    #[tokio::test]
+    async fn a_line_that_is_no_row_swallows_no_other_row_and_stops_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path();
+        let (spool, _) = Spool::open(&data.join("spool"), &limits()).unwrap();
+        let spool = Arc::new(spool);
+        let torn: [&[u8]; 6] = [
+            b"[\"key turned\",{\"finger",
+            "[\"key turned\",{\"by\":\"О".as_bytes().strip_suffix(b"\x9e").unwrap(),
+            b"\0\0\0\0",
+            b"{}",
+            b"\n\n\xff",
+            b"[\"key turned\",{}]",
+        ];
+        for (number, torn) in torn.into_iter().enumerate() {
+            keep_for_collector(data, "before", json!({ "number": number })).unwrap();
+            File::options().append(true).open(data.join(WAITING)).unwrap().write_all(torn).unwrap();
+            keep_for_collector(data, "after", json!({ "number": number })).unwrap();
+            // The last one is whole but for its line feed.
+            let whole = if number == 5 { 3 } else { 2 };
+            assert_eq!(take_over_rows(data, &spool).await.unwrap(), whole, "{number}");
+            assert!(!data.join(TAKEN).exists() && !data.join(WAITING).exists());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_row_that_is_too_long_for_the_spool_stops_no_other_row() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path();
+        let (spool, _) = Spool::open(&data.join("spool"), &limits()).unwrap();
+        let spool = Arc::new(spool);
+        keep_for_collector(data, "long", json!({ "text": "x".repeat(64 << 20) })).unwrap();
+        keep_for_collector(data, "short", json!({})).unwrap();
+        assert_eq!(take_over_rows(data, &spool).await.unwrap(), 1);
+    }
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use clap::Subcommand;
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::app::{Exit, ExitError};
+use crate::app::{Exit, ExitError, audit};
 use crate::command::arguments::{CommonArguments, OutputFormat};
-use crate::config::{Config, Site};
+use crate::config::{Config, PathTemplate, Site};
 use crate::store::Client;
 use crate::store::history::{self, HistoryChange, Suggestion};
 
@@ -76,7 +76,8 @@ pub(crate) fn run(arguments: ScrubArguments, common: &CommonArguments) -> Result
                             shown(month)
                         );
                     };
-                    runtime.block_on(history::apply(&client, &site, progress))?
+                    let record = |month, events| record(&config, &site, month, events);
+                    runtime.block_on(history::apply(&client, &site, record, progress))?
                 } else {
                     runtime.block_on(history::preview(&client, &site, EXAMPLES))?
                 };
@@ -85,6 +86,13 @@ pub(crate) fn run(arguments: ScrubArguments, common: &CommonArguments) -> Result
             Ok(())
         }
     }
+}
+
+/// Leaves a row for the audit: this month's paths are replaced now.
+fn record(config: &Config, site: &Site, month: u32, events: u64) -> std::io::Result<()> {
+    let paths: Vec<&str> = site.paths.0.iter().map(PathTemplate::as_str).collect();
+    let detail = serde_json::json!({ "site": &*site.id, "month": month, "events": events, "paths": paths });
+    audit::keep_for_collector(&config.data, "paths replaced", detail)
 }
 
 fn sites(config: &Config, named: Option<&str>) -> Result<Vec<Arc<Site>>, ExitError> {

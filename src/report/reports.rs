@@ -375,7 +375,10 @@ impl Reports {
             ));
         }
         if has_today && report.is_totals {
-            answer.notes.push("today's totals are renewed once an hour".to_owned());
+            answer.notes.push(
+                "today's totals are renewed once an hour at most, and only when enough visitors came or went"
+                    .to_owned(),
+            );
         }
     }
 

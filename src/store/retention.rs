@@ -3,10 +3,11 @@
 //! A site with a retention in hours loses its events hour by hour. Each pass has a number, which is in `settings`:
 //!
 //! 1. Read the number of the pass.
-//! 2. Book the events that were received before the hour in `removed_events`: one row for each segment and hour of receipt, named by the pass and
-//!    that hour, unless there is one.
-//! 3. Delete these events from `events` and `blocked_events`, and the booking of those that were blocked.
-//! 4. Write another number into `settings`.
+//! 2. Book the events that were received before the hour in `removed_events`: one row for each segment, hour of receipt and month of events, named
+//!    by the pass too. A row with fewer events than there are now is replaced.
+//! 3. Count again, and delete from `events` and `blocked_events` the groups that have as many events as are booked, and the booking of those that
+//!    were blocked. A group that has more was joined by events meanwhile, and stays.
+//! 4. Write another number into `settings`, unless a group stayed because it has more.
 //!
 //! | crash after step | recovery |
 //! |---|---|
@@ -14,12 +15,18 @@
 //! | 2, 3 | the pass has the same number, so what is booked is not booked again; the rest is deleted |
 //! | 4 | nothing is left to do; events of the same hours that arrive late are booked under another number |
 //!
+//! Events that join a group after it was deleted, and before step 4, are fewer than were booked: they stay for the next number.
+//!
 //! The days are due then, because the numbers of their events differ.
+
+use std::collections::BTreeSet;
 
 use crate::store::days::{CloseDayError, Tables};
 use crate::store::{Client, dates, sql};
 
 const HOUR: i64 = 3600;
+/// Most bytes of a statement: it names the groups that stay, and there are hardly ever any.
+const MAX_STATEMENT: &str = "4194304";
 
 #[derive(Clone)]
 pub struct RetentionStore {
@@ -44,7 +51,8 @@ impl RetentionStore {
         Self { tables: Tables::new(client) }
     }
 
-    /// Deletes a site's events that were received before `until` (Unix s), in whole hours. Returns how many, and the hour.
+    /// Deletes a site's events that were received before `until` (Unix s), in whole hours. Returns how many, and the hour. Events that are
+    /// inserted meanwhile may stay for the next call.
     ///
     /// # Errors
     /// When the store refuses or cannot be reached. So in all functions here.
@@ -52,52 +60,22 @@ impl RetentionStore {
         let until = until.div_euclid(HOUR) * HOUR;
         let setting = format!("retention of {site}");
         let pass = self.number(&setting).await?;
-        let name = sql::string(site);
-        let before = format!("site = {name} AND received < fromUnixTimestamp({until})");
-        let mut events = 0;
+        let (mut events, mut found, mut has_grown) = (0, false, false);
         for table in ["events", "blocked_events"] {
-            let sql =
-                format!("SELECT toYYYYMM(time) AS month, count() FROM {table} WHERE {before} GROUP BY month");
-            let months = self.tables.client().query(&sql).fetch_all::<(u32, u64)>().await?;
-            if !months.is_empty() {
-                self.book(table, &name, &before, pass).await?;
+            let expired = Expired::new(table, site, until, pass);
+            if expired.count(&self.tables).await? == 0 {
+                continue;
             }
-            if table == "blocked_events" && !months.is_empty() {
-                let blocked = format!(
-                    "SELECT collector, segment, cityHash64(page_load, seq) FROM blocked_events WHERE {before}"
-                );
-                let unbook = format!(
-                    "DELETE FROM removed_events WHERE site = {name} AND reason = 'blocked' AND (collector, segment, event_id) IN ({blocked})"
-                );
-                self.tables.run(&unbook, &[]).await?;
-            }
-            events += months.iter().map(|(_, events)| events).sum::<u64>();
-            for (month, _) in months {
-                let local = self.tables.local(table);
-                let delete = format!("DELETE FROM {local} IN PARTITION {month} WHERE {before}");
-                self.tables.run(&delete, &[]).await?;
-            }
+            found = true;
+            expired.book(&self.tables).await?;
+            let groups = expired.groups(&self.tables).await?;
+            has_grown |= groups.iter().any(|group| group.present > group.booked);
+            events += expired.delete(&self.tables, &groups).await?;
         }
-        if events > 0 {
+        if found && !has_grown {
             self.set(&setting, jiff::Timestamp::now().as_millisecond()).await?;
         }
         Ok((events, until))
-    }
-
-    /// Step 2.
-    async fn book(&self, table: &str, site: &str, before: &str, pass: i64) -> Result<(), CloseDayError> {
-        let removal =
-            format!("cityHash64('retention {table}', {pass}, intDiv(toUnixTimestamp(received), {HOUR}))");
-        let booked = format!(
-            "SELECT collector, segment, event_id, expires FROM removed_events WHERE site = {site} AND reason = 'retention'"
-        );
-        let insert = format!(
-            "INSERT INTO removed_events (day, site, collector, segment, event_id, reason, events, expires) SETTINGS insert_deduplicate = 0 \
-             SELECT toDate(received, 'UTC') AS day, site, collector, segment, {removal} AS removal, 'retention', uniqExact(page_load, seq), expires \
-             FROM {table} WHERE {before} AND (collector, segment, {removal}, expires) GLOBAL NOT IN ({booked}) \
-             GROUP BY day, site, collector, segment, removal, expires"
-        );
-        self.tables.run(&insert, &[]).await
     }
 
     /// The days whose last day of retention is before `today` and that were not recorded, with the events of a collector by site. They are
@@ -141,6 +119,106 @@ impl RetentionStore {
     async fn set(&self, name: &str, value: i64) -> Result<(), CloseDayError> {
         let sql = "INSERT INTO settings SELECT {name:String}, toString({value:Int64}), now64(3)";
         Ok(self.tables.client().query(sql).param("name", name).param("value", value).execute().await?)
+    }
+}
+
+/// The events of a site and table that one pass removes.
+struct Expired {
+    table: &'static str,
+    /// Their condition.
+    condition: String,
+    /// The number of an event's group: those of a segment, an hour of receipt and a month are booked and deleted together.
+    removal: String,
+    /// The condition of bookings in `removed_events`.
+    bookings: String,
+    /// The site's name as SQL.
+    site: String,
+}
+
+/// Events that are booked and deleted together.
+#[derive(Debug, clickhouse::Row, serde::Deserialize)]
+struct ExpiredGroup {
+    removal: u64,
+    month: u32,
+    present: u64,
+    booked: u64,
+}
+
+impl Expired {
+    fn new(table: &'static str, site: &str, until: i64, pass: i64) -> Self {
+        let site = sql::string(site);
+        Self {
+            table,
+            condition: format!("site = {site} AND received < fromUnixTimestamp({until})"),
+            removal: format!(
+                "cityHash64('retention {table}', {pass}, collector, segment, intDiv(toUnixTimestamp(received), {HOUR}), toYYYYMM(time), expires)"
+            ),
+            bookings: format!("site = {site} AND reason = 'retention'"),
+            site,
+        }
+    }
+
+    async fn count(&self, tables: &Tables) -> Result<u64, CloseDayError> {
+        let sql = format!("SELECT count() FROM {} WHERE {}", self.table, self.condition);
+        Ok(tables.client().query(&sql).fetch_one::<u64>().await?)
+    }
+
+    /// Step 2.
+    async fn book(&self, tables: &Tables) -> Result<(), CloseDayError> {
+        let Self { table, condition, removal, bookings, .. } = self;
+        let insert = format!(
+            "INSERT INTO removed_events (day, site, collector, segment, event_id, reason, events, expires) SETTINGS insert_deduplicate = 0 \
+             SELECT day, site, collector, segment, removal, 'retention', present, expires FROM (\
+                 SELECT toDate(received, 'UTC') AS day, site, collector, segment, {removal} AS removal, uniqExact(page_load, seq) AS present, expires \
+                 FROM {table} WHERE {condition} GROUP BY day, site, collector, segment, removal, expires\
+             ) AS found LEFT JOIN (SELECT event_id AS removal, events AS booked FROM removed_events FINAL WHERE {bookings}) AS bookings \
+             USING (removal) WHERE present > booked"
+        );
+        tables.run(&insert, &[]).await
+    }
+
+    /// What is there after booking.
+    async fn groups(&self, tables: &Tables) -> Result<Vec<ExpiredGroup>, CloseDayError> {
+        let Self { table, condition, removal, bookings, .. } = self;
+        let sql = format!(
+            "SELECT removal, month, present, booked FROM (\
+                 SELECT {removal} AS removal, toYYYYMM(time) AS month, uniqExact(page_load, seq) AS present \
+                 FROM {table} WHERE {condition} GROUP BY removal, month\
+             ) AS found LEFT JOIN (SELECT event_id AS removal, events AS booked FROM removed_events FINAL WHERE {bookings}) AS bookings \
+             USING (removal)"
+        );
+        Ok(tables.client().query(&sql).fetch_all::<ExpiredGroup>().await?)
+    }
+
+    /// Step 3. Returns how many events were deleted.
+    async fn delete(&self, tables: &Tables, groups: &[ExpiredGroup]) -> Result<u64, CloseDayError> {
+        let Self { table, condition, removal, bookings, .. } = self;
+        let (booked, others): (Vec<&ExpiredGroup>, Vec<_>) =
+            groups.iter().partition(|group| group.present == group.booked);
+        let removed_events = tables.qualified("removed_events");
+        let mut condition =
+            format!("{condition} AND {removal} IN (SELECT event_id FROM {removed_events} WHERE {bookings})");
+        if !others.is_empty() {
+            let numbers: Vec<String> = others.iter().map(|group| group.removal.to_string()).collect();
+            condition += &format!(" AND {removal} NOT IN ({})", numbers.join(", "));
+        }
+        if *table == "blocked_events" && !booked.is_empty() {
+            let blocked = format!(
+                "SELECT collector, segment, cityHash64(page_load, seq) FROM blocked_events WHERE {condition}"
+            );
+            let unbook = format!(
+                "DELETE FROM removed_events WHERE site = {} AND reason = 'blocked' AND (collector, segment, event_id) IN ({blocked})",
+                self.site
+            );
+            tables.run_long(&unbook, &[], MAX_STATEMENT).await?;
+        }
+        let months: BTreeSet<u32> = booked.iter().map(|group| group.month).collect();
+        for month in months {
+            let local = tables.local(table);
+            let delete = format!("DELETE FROM {local} IN PARTITION {month} WHERE {condition}");
+            tables.run_long(&delete, &[], MAX_STATEMENT).await?;
+        }
+        Ok(booked.iter().map(|group| group.present).sum())
     }
 }
 

@@ -1,10 +1,15 @@
 //! What is destroyed leaves a record: retention by the hour, a whole site, keys; the audit's chain shows whether the records are as they were written.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use footfall::config::StoreConfig;
+use footfall::store::retention::RetentionStore;
+use footfall::store::{Client, schema};
 use serde_json::Value;
 
-use crate::common::{Collector, eventually, good_beacon};
+use crate::closing::Proxy;
+use crate::common::{Collector, StoreProcess, eventually, good_beacon};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const SITES: &str = "[spool]\nseal_after = \"1s\"\n[[site]]\nid = \"clinic\"\nhosts = [\"clinic.example\"]\nretention = \"2h\"\n\
@@ -73,6 +78,61 @@ fn a_site_with_a_retention_in_hours_loses_its_events_by_the_hour_and_each_pass_l
     assert!(acts.contains("АКТ ОБ УНИЧТОЖЕНИИ ДАННЫХ №") && acts.contains("событий: 4; clinic"), "{acts}");
     let acts = run(&collector, &["audit", "acts"]);
     assert!(acts.contains("4 events; clinic") && acts.contains("retention of 2 hours"), "{acts}");
+}
+
+/// Events of one hour, long before the retention's end, with pages of these numbers.
+fn insert(store: &StoreProcess, table: &str, segment: u64, pages: std::ops::Range<u64>) {
+    let sql = format!(
+        "INSERT INTO {table} (site, collector, segment, page_load, time, received, expires) SETTINGS insert_deduplicate = 0 \
+         SELECT 'clinic', 1, {segment}, number, t, t, '2149-01-01' FROM \
+         (SELECT number, toDateTime('2026-10-31 23:50:00', 'UTC') + number % 1000 AS t FROM numbers({}, {}))",
+        pages.start,
+        pages.end - pages.start
+    );
+    store.store.query(&sql).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_arrive_while_a_pass_deletes_or_after_it_was_interrupted_are_booked_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = StoreProcess::new(&directory.path().join("store"));
+    store.start();
+    let listen = store.store.listen;
+    let client = |url| Client::new(&StoreConfig::embedded(url));
+    schema::migrate(&client(listen), &jiff::tz::TimeZone::UTC).await.unwrap();
+    let proxy = Proxy::before(listen);
+    let (direct, broken) = (RetentionStore::new(client(listen)), RetentionStore::new(client(proxy.listen)));
+    let until = "2026-11-02T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second();
+    let left = || {
+        store.store.number("SELECT (SELECT count() FROM events) + (SELECT count() FROM blocked_events FINAL)")
+    };
+    for answers in 0.. {
+        let first = 10_000 * answers;
+        insert(&store, "events", first, first..first + 1000);
+        insert(&store, "blocked_events", first, first + 1000..first + 1400);
+        insert(&store, "blocked_events", first + 1, first + 1400..first + 1500);
+        proxy.answers.store(answers as i64, Ordering::SeqCst);
+        let pass = broken.delete_before("clinic", until).await;
+        // A late segment, and the rest of one that was booked, in both tables.
+        for table in ["events", "blocked_events"] {
+            let start = first + if table == "events" { 2000 } else { 3000 };
+            insert(&store, table, first + 2, start..start + 50);
+            insert(&store, table, first, start + 50..start + 57);
+        }
+        let mut passes = 0;
+        while left() > 0 {
+            passes += 1;
+            assert!(passes <= 3, "events stay after {answers} answers");
+            direct.delete_before("clinic", until).await.unwrap();
+        }
+        let booked =
+            store.store.number("SELECT sum(events) FROM removed_events FINAL WHERE reason = 'retention'");
+        assert_eq!(booked, (answers + 1) * 1614, "after {answers} answers");
+        if pass.is_ok() {
+            assert!(answers > 8, "a pass takes more steps than that");
+            return;
+        }
+    }
 }
 
 #[test]

@@ -112,6 +112,10 @@ fn expected() -> Vec<String> {
     rows
 }
 
+fn no_audit(_: u32, _: u64) -> std::io::Result<()> {
+    Ok(())
+}
+
 fn stored(store: &StoreProcess) -> Vec<String> {
     let sql =
         "SELECT site, kind, path, referrer_path, name FROM events ORDER BY page_load, seq FORMAT TSVRaw";
@@ -156,7 +160,14 @@ async fn stored_paths_change_as_those_of_new_events_and_their_days_are_computed_
         );
         store.store.query(&sql).unwrap();
     }
-    let applied = history::apply(&client, &site(), |_, _| {}).await.unwrap();
+    let mut recorded = Vec::new();
+    let record = |month, events| {
+        assert_eq!(stored(&store), before, "a month is recorded before it is changed");
+        recorded.push((month, events));
+        Ok(())
+    };
+    let applied = history::apply(&client, &site(), record, |_, _| {}).await.unwrap();
+    assert_eq!(recorded, [(202_610, changed)]);
     assert_eq!((applied.events, applied.days), (changed, 2));
     assert_eq!(
         store
@@ -183,16 +194,47 @@ async fn stored_paths_change_as_those_of_new_events_and_their_days_are_computed_
             "/patients/faq"
         ]
     );
-    let audit = store.store.rows("SELECT action, detail FROM audit FORMAT TSVRaw");
-    assert_eq!(audit.len(), 1, "{audit:?}");
-    assert!(
-        audit[0].starts_with("paths replaced\t") && audit[0].contains(&format!("\"events\":{changed}")),
-        "{audit:?}"
-    );
     // Nothing is left to do.
-    let again = history::apply(&client, &site(), |_, _| {}).await.unwrap();
+    let again = history::apply(&client, &site(), no_audit, |_, _| {}).await.unwrap();
     assert_eq!(again, history::HistoryChange::default());
     assert!(closer.close_due(now).await.unwrap().days.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn paths_of_blocked_events_change_too_so_that_unblocking_brings_no_old_path_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = StoreProcess::new(&directory.path().join("store"));
+    store.start();
+    let client = client(store.store.listen);
+    schema::migrate(&client, &TimeZone::UTC).await.unwrap();
+    // Of September all events are blocked, of October the downloads.
+    fill(&client, "first", &["2026-09-20T12:00:00Z", "2026-10-20T12:00:00Z"]).await;
+    let before = stored(&store);
+    let blocked = "toYYYYMM(time) = 202609 OR kind = 'download'";
+    let columns = COLUMNS.join(", ");
+    let moved = format!(
+        "INSERT INTO blocked_events ({columns}, collector, segment, copy_number) \
+         SELECT {columns}, collector, segment, copy_number FROM events WHERE {blocked}"
+    );
+    store.store.query(&moved).unwrap();
+    store.store.query(&format!("DELETE FROM events WHERE {blocked}")).unwrap();
+    let both = || {
+        store.store.rows(
+            "SELECT site, kind, path, referrer_path, name FROM (SELECT * FROM events UNION ALL SELECT * FROM blocked_events FINAL) \
+             ORDER BY page_load, seq FORMAT TSVRaw",
+        )
+    };
+    assert_eq!(both(), before);
+    let whole = [expected(), expected()].concat();
+    let changed = before.iter().zip(&whole).filter(|(before, after)| before != after).count() as u64;
+    let preview = history::preview(&client, &site(), 5).await.unwrap();
+    assert_eq!(preview.months, [(202_609, changed / 2), (202_610, changed / 2)]);
+    let refused = |_, _| Err(std::io::Error::other("the disk is full"));
+    history::apply(&client, &site(), refused, |_, _| {}).await.unwrap_err();
+    assert_eq!(both(), before, "without a row for the audit nothing is changed");
+    let applied = history::apply(&client, &site(), no_audit, |_, _| {}).await.unwrap();
+    assert_eq!(applied.events, changed);
+    assert_eq!(both(), whole);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,12 +252,12 @@ async fn a_change_that_is_interrupted_after_any_step_and_repeated_leaves_no_path
         fill(&direct, &noon, &[&noon]).await;
         closer.close_due(now).await.unwrap();
         proxy.answers.store(answers, Ordering::SeqCst);
-        let apply = history::apply(&client(proxy.listen), &site(), |_, _| {}).await;
+        let apply = history::apply(&client(proxy.listen), &site(), no_audit, |_, _| {}).await;
         // As if the lease had run out, and a collector had closed days since.
         direct.query("INSERT INTO settings SELECT 'day_closer', '', now64(3)").execute().await.unwrap();
         closer.close_due(now).await.unwrap();
         if apply.is_err() {
-            history::apply(&direct, &site(), |_, _| {}).await.unwrap();
+            history::apply(&direct, &site(), no_audit, |_, _| {}).await.unwrap();
             closer.close_due(now).await.unwrap();
         }
         let whole: Vec<String> = (0..=answers).flat_map(|_| expected()).collect();
@@ -305,6 +347,15 @@ fn a_collector_stores_templates_and_its_commands_suggest_them_and_apply_them_to_
         ["/karteka/:id/list\t31", "/karteka/rules/list\t12"]
     );
     run(&collector, &["verify"]);
+    crate::common::eventually("the change is audited", Duration::from_secs(60), || {
+        !rows("SELECT detail FROM audit WHERE action = 'paths replaced'").is_empty()
+    });
+    let audit = rows("SELECT detail FROM audit WHERE action = 'paths replaced' FORMAT TSVRaw");
+    assert!(
+        audit.len() == 1 && audit[0].contains("\"events\":30") && audit[0].contains("/karteka/:id"),
+        "{audit:?}"
+    );
+    run(&collector, &["audit", "verify"]);
     let report = run(
         &collector,
         &["report", "pages", "--site", "clinic", "--from", "2d", "--format", "json", "--k", "1"],

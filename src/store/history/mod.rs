@@ -5,9 +5,9 @@
 //!
 //! Each month of events is changed by one mutation, while no day is closed:
 //!
-//! 1. Write a row of the audit.
+//! 1. Let the caller record the month for the audit: a row that is inserted here would be in no chain.
 //! 2. Note in `settings` the days that have events to change.
-//! 3. Change the events of the month, and wait until that is done.
+//! 3. Change the events of the month, also those that are blocked, and wait until that is done.
 //! 4. Make these days due, so that their visits and figures are computed again.
 //! 5. Clear the note.
 //!
@@ -42,6 +42,8 @@ pub enum HistoryError {
     Store(#[from] clickhouse::error::Error),
     #[error(transparent)]
     Days(#[from] CloseDayError),
+    #[error("a month cannot be recorded for the audit, and stays as it is")]
+    Audit(#[source] std::io::Error),
 }
 
 /// What would change in one column.
@@ -56,6 +58,7 @@ pub struct PathChange {
 /// What would change, or did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HistoryChange {
+    /// Also those that are blocked.
     pub events: u64,
     /// Months of events as in 202611, with the number of events that change.
     pub months: Vec<(u32, u64)>,
@@ -84,13 +87,16 @@ pub async fn preview(client: &Client, site: &Site, examples: u64) -> Result<Hist
     Ok(change)
 }
 
-/// Applies the templates of a site. `report` is called with each month that is done and the number of its events.
+/// Applies the templates of a site. `record` is called with each month before it is changed, and leaves a row for the audit; `report` with each
+/// that is done. Both get the number of its events.
 ///
 /// # Errors
-/// When the store refuses or cannot be reached, and when a collector has been closing days for too long. It can be called again.
+/// When the store refuses or cannot be reached, when `record` fails, and when a collector has been closing days for too long. It can be called
+/// again.
 pub async fn apply(
     client: &Client,
     site: &Site,
+    mut record: impl FnMut(u32, u64) -> std::io::Result<()>,
     mut report: impl FnMut(u32, u64),
 ) -> Result<HistoryChange, HistoryError> {
     let work = async {
@@ -100,9 +106,11 @@ pub async fn apply(
         let mut changed_days = BTreeSet::new();
         for (month, events) in months(client, &replacement).await? {
             let days = days(client, &replacement, Some(month)).await?;
-            audit(client, site, month, events).await?;
+            record(month, events).map_err(HistoryError::Audit)?;
             note_days(client, &days).await?;
-            change_events(client, &replacement.mutation(&client.local("events"), month)).await?;
+            for table in ["events", "blocked_events"] {
+                change_events(client, &replacement.mutation(&client.local(table), month)).await?;
+            }
             make_due(client, &days).await?;
             note_days(client, &[]).await?;
             report(month, events);
@@ -135,9 +143,14 @@ async fn replacement(client: &Client, site: &Site) -> Result<Option<Replacement>
     if site.paths == PathTemplates::default() {
         return Ok(None);
     }
-    let sql = "SELECT DISTINCT arrayJoin([toString(referrer_host), extract(name, '^[^/]*')]) FROM events WHERE site = {site:String} \
-               AND (referrer_host != '' OR kind IN ('outbound', 'download', 'resource'))";
-    let hosts = long(client, sql).param("site", &*site.id).fetch_all::<String>().await?;
+    let hosts_of = |table| {
+        format!(
+            "SELECT DISTINCT arrayJoin([toString(referrer_host), extract(name, '^[^/]*')]) FROM {table} WHERE site = {{site:String}} \
+             AND (referrer_host != '' OR kind IN ('outbound', 'download', 'resource'))"
+        )
+    };
+    let sql = format!("{} UNION DISTINCT {}", hosts_of("events"), hosts_of("blocked_events"));
+    let hosts = long(client, &sql).param("site", &*site.id).fetch_all::<String>().await?;
     let own: Vec<String> = hosts.into_iter().filter(|host| is_own(&site.hosts, host)).collect();
     Ok(Some(Replacement::new(site, &own)))
 }
@@ -165,14 +178,6 @@ async fn change_events(client: &Client, mutation: &str) -> Result<(), HistoryErr
         .execute()
         .await?;
     Ok(())
-}
-
-async fn audit(client: &Client, site: &Site, month: u32, events: u64) -> Result<(), HistoryError> {
-    let templates: Vec<&str> = site.paths.0.iter().map(crate::config::PathTemplate::as_str).collect();
-    let detail =
-        serde_json::json!({ "site": &*site.id, "month": month, "events": events, "paths": templates });
-    let sql = "INSERT INTO audit SELECT now64(3), 'paths replaced', {detail:String}";
-    Ok(client.query(sql).param("detail", detail.to_string()).execute().await?)
 }
 
 /// The days of a change that was interrupted.

@@ -50,6 +50,17 @@ impl Replacement {
         Self { site: sql::string(&site.id), columns, published: published.join(" OR ") }
     }
 
+    /// The site's events, also those that are blocked, as a table.
+    fn rows(&self) -> String {
+        let of = |table| {
+            format!(
+                "SELECT site, time, kind, path, referrer_host, referrer_path, name FROM {table} WHERE site = {}",
+                self.site
+            )
+        };
+        format!("({} UNION ALL {})", of("events"), of("blocked_events FINAL"))
+    }
+
     /// The condition of events that change.
     fn changes(&self) -> String {
         let changes: Vec<String> =
@@ -59,11 +70,13 @@ impl Replacement {
 
     pub(super) fn months(&self) -> String {
         format!(
-            "SELECT toYYYYMM(time) AS month, count() FROM events WHERE {} GROUP BY month ORDER BY month",
+            "SELECT toYYYYMM(time) AS month, count() FROM {} WHERE {} GROUP BY month ORDER BY month",
+            self.rows(),
             self.changes()
         )
     }
 
+    /// Blocked events are in no figures, so they have no days.
     pub(super) fn days(&self, month: Option<u32>) -> String {
         let month = month.map_or_else(String::new, |month| format!(" AND toYYYYMM(time) = {month}"));
         format!(
@@ -76,9 +89,9 @@ impl Replacement {
     pub(super) fn examples(&self, limit: u64) -> String {
         let of_column = |(column, value): &(&str, String)| {
             format!(
-                "SELECT '{column}' AS column, toString({column}) AS before, {value} AS after, count() AS events FROM events \
-                 WHERE site = {} AND before != after GROUP BY before, after ORDER BY events DESC, before LIMIT {limit}",
-                self.site
+                "SELECT '{column}' AS column, toString({column}) AS before, {value} AS after, count() AS events FROM {} \
+                 WHERE before != after GROUP BY before, after ORDER BY events DESC, before LIMIT {limit}",
+                self.rows()
             )
         };
         let queries: Vec<String> =
@@ -94,7 +107,7 @@ impl Replacement {
         format!("DELETE FROM {figures} WHERE site = {} AND ({})", self.site, self.published)
     }
 
-    /// The statement that changes a month. `events`: the table in a statement that changes it.
+    /// The statement that changes a month. `events`: `events` or `blocked_events` in a statement that changes it.
     pub(super) fn mutation(&self, events: &str, month: u32) -> String {
         let set: Vec<String> =
             self.columns.iter().map(|(column, value)| format!("{column} = {value}")).collect();

@@ -12,7 +12,7 @@
 //!
 //! A closed day is published once. When it is computed again, its publication stays: two publications of nearly the same data would tell the
 //! difference. It is published anew, with new noise, only if so many visitors came late that the figures would be wrong without them, and a few
-//! times at most. Of an open day totals are published, at most once an hour, for the same reason.
+//! times at most. Of an open day totals are published, at most once an hour, and only if enough visitors came or went since, for the same reason.
 
 mod noise_key;
 
@@ -29,9 +29,10 @@ use crate::store::schema::PublishedQueries;
 const FIRST_DRAW: u16 = 100;
 /// How often a closed day is published at most. Each time has new noise, and the mean of several times has less.
 const MOST_PUBLICATIONS: u16 = 3;
-/// A closed day is published anew if the number of its visitors differs from that of its publication by at least so many …
+/// A day is published anew if the number of its visitors differs from that of its publication by at least so many; an open one is first published
+/// with so many. With a new draw for the same people, the mean of all draws would be near the exact number. A closed day also needs a change …
 const LEAST_CHANGE: u64 = 20;
-/// … and by at least one in so many.
+/// … of at least one in so many.
 const CHANGED_PART: u64 = 10;
 /// The table of the figures.
 pub(super) const TABLE: &str = "daily_published_stored";
@@ -164,8 +165,11 @@ fn new_draw(computation: &Computation<'_>, last: Option<&Publication>, visitors:
     let elapsed = computation.began.as_second() - computation.day.starts;
     let hour = u16::try_from(elapsed.max(0) / 3_600).unwrap_or(FIRST_DRAW).min(FIRST_DRAW - 1);
     match last {
-        Some(last) if computation.is_open => (last.draw < FIRST_DRAW && last.draw != hour).then_some(hour),
-        None if computation.is_open => Some(hour),
+        _ if computation.is_open => {
+            let (draw, before) = last.map_or((None, 0), |last| (Some(last.draw), last.visitors));
+            let is_due = draw.is_none_or(|draw| draw < FIRST_DRAW && draw != hour);
+            (is_due && before.abs_diff(visitors) >= LEAST_CHANGE).then_some(hour)
+        }
         Some(last) if last.draw >= FIRST_DRAW => {
             let change = last.visitors.abs_diff(visitors);
             let is_large = change >= LEAST_CHANGE && change * CHANGED_PART >= last.visitors;
@@ -269,11 +273,43 @@ mod tests {
     }
 
     #[test]
-    fn an_open_day_is_published_once_an_hour_and_a_closed_one_once() {
+    fn an_open_day_has_a_new_draw_once_an_hour_and_only_for_other_people() {
         let open = |hour| computation(true, hour);
-        assert_eq!(new_draw(&open(0), None, 100), Some(0));
-        assert_eq!(new_draw(&open(5), Some(&last(5, 100)), 900), None);
-        assert_eq!(new_draw(&open(6), Some(&last(5, 100)), 100), Some(6));
+        for (before, now, draw) in [
+            (100, 100, None),
+            (100, 119, None),
+            (100, 120, Some(6)),
+            (100, 81, None),
+            (100, 80, Some(6)),
+            (1_000, 1_020, Some(6)),
+            (0, 19, None),
+            (0, 20, Some(6)),
+        ] {
+            assert_eq!(new_draw(&open(6), Some(&last(5, before)), now), draw, "{before} to {now}");
+            assert_eq!(
+                new_draw(&open(5), Some(&last(5, before)), now),
+                None,
+                "{before} to {now} in one hour"
+            );
+        }
+        // Few visitors have no figures before the day closes.
+        assert_eq!(new_draw(&open(0), None, 20), Some(0));
+        assert_eq!(new_draw(&open(0), None, 19), None);
+        // A site whose visitors stay the same has one draw however long the day is asked for.
+        let mut publication = last(9, 100);
+        let draws = (10..24).filter(|hour| match new_draw(&open(*hour), Some(&publication), 105) {
+            Some(draw) => {
+                publication = last(draw, 105);
+                true
+            }
+            None => false,
+        });
+        assert_eq!(draws.count(), 0);
+    }
+
+    #[test]
+    fn a_closed_day_is_published_once() {
+        let open = |hour| computation(true, hour);
         let closed = computation(false, 30);
         assert_eq!(new_draw(&closed, None, 100), Some(100));
         assert_eq!(new_draw(&closed, Some(&last(23, 100)), 100), Some(100));
