@@ -148,11 +148,14 @@ pub async fn stored_whole(
     segments: &[SpoolSegment],
 ) -> Result<BTreeSet<SegmentId>, StoreBackupError> {
     let of_segment = "collector = {collector:UInt64} AND segment = {number:UInt64}";
+    // ClickHouse takes a subquery for one that may be empty.
+    let number = |query: String| format!("ifNull(({query}), 0)");
     let sql = format!(
-        "SELECT (SELECT count() FROM segments WHERE {of_segment} AND part = {{part:UInt64}}), \
-         (SELECT sumIf(events, outcome = '{STORED}') FROM segments FINAL WHERE {of_segment}), \
-         (SELECT count() FROM events WHERE {of_segment}), \
-         (SELECT sum(events) FROM removed_events FINAL WHERE {of_segment})"
+        "SELECT {}, {}, {}, {}",
+        number(format!("SELECT count() FROM segments WHERE {of_segment} AND part = {{part:UInt64}}")),
+        number(format!("SELECT sumIf(events, outcome = '{STORED}') FROM segments FINAL WHERE {of_segment}")),
+        number(format!("SELECT count() FROM events WHERE {of_segment}")),
+        number(format!("SELECT sum(events) FROM removed_events FINAL WHERE {of_segment}")),
     );
     let mut whole = BTreeSet::new();
     for segment in segments {
