@@ -321,7 +321,7 @@ fn who_may_not_read_the_file_reads_reports_and_is_told_what_to_do_for_more() {
         let told = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert_eq!(refused.status.code(), Some(1), "{told}");
         assert!(
-            told.contains("`store.passwords` in the data directory") && !told.contains(&secret),
+            told.contains("store.passwords, which only its owner may read") && !told.contains(&secret),
             "{told}"
         );
     }
