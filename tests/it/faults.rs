@@ -18,8 +18,8 @@ use crate::load::{Ledger, Plan, RETRY_PAUSE, Running};
 pub(crate) const CATCH_UP: Duration = Duration::from_secs(180);
 /// Segments are sealed often, so that kills meet every stage of a segment's life.
 const SEAL_OFTEN: &str = "[spool]\nseal_after = \"300ms\"\n";
-/// Memory under full load by the design's table of sizes.
-pub(crate) const MEMORY_MAX: u64 = 150 << 20;
+/// Memory under full load by the design's table of sizes, less the pages of the program.
+pub(crate) const MEMORY_MAX: u64 = 136 << 20;
 
 /// A load of `events` events a beacon, `rate` beacons a second.
 fn plan(collector: &Collector, seed: u64, events: u32, rate: u32) -> Plan {

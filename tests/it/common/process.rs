@@ -22,9 +22,10 @@ pub fn memory(pid: u32) -> Option<u64> {
     status(pid, "VmRSS:")
 }
 
-/// The highest resident memory so far, in bytes.
+/// The highest resident memory so far without pages of files, in bytes. Pages of the program are 14 MB in a release build and 35 MB in one
+/// without optimisation.
 pub fn peak_memory(pid: u32) -> Option<u64> {
-    status(pid, "VmHWM:")
+    Some(status(pid, "VmHWM:")?.saturating_sub(status(pid, "RssFile:")?))
 }
 
 /// CPU time of all threads in user and system mode. The resolution is 10 ms.
