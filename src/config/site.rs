@@ -68,7 +68,7 @@ pub(super) const MOST_HOURS: u16 = 14 * 24;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retention {
-    /// Hours after receipt, at most [`MOST_HOURS`]. The collector deletes events by the hour.
+    /// Hours after receipt, at most `MOST_HOURS`. The collector deletes events by the hour.
     Hours(u16),
     /// Days after receipt.
     Days(u16),

@@ -4,8 +4,8 @@
 //! [`advertisement`] scrub texts. Paths and parameters are decoded first, as far as they can be read ([`percent`]). All borrow
 //! unchanged input, never panic, take linear time, and do not change their own output.
 //!
-//! The word before a number or token decides about it, in both directions ([`label`]): what follows `patients` or `token` is
-//! personal, what follows `articles` or `price` is not. Where no word decides, the shape does ([`shapes`]).
+//! The word before a number or token decides about it, in both directions (`label`): what follows `patients` or `token` is
+//! personal, what follows `articles` or `price` is not. Where no word decides, the shape does (`shapes`).
 
 mod address;
 mod app;
