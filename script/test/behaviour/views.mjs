@@ -39,7 +39,7 @@ export function views(browser) {
   });
 
   test("of the query only campaigns, names of click ids and what data-query names are sent", async () => {
-    const rust = await readFile(new URL("../../../src/privacy/scrub/query.rs", import.meta.url), "utf8");
+    const rust = await readFile(new URL("../../../src/privacy/scrub/click_ids.rs", import.meta.url), "utf8");
     const clickIds = [...rust.match(/CLICK_IDS[^;]*;/)[0].matchAll(/"(\w+)"/g)].map(([, name]) => name);
     assert.ok(clickIds.length > 20);
     const dropped = ["token=a", "clientid=b", "id=c", "q", "utm", "xutm_source=d", "page2=e", "docid=f", "epikriz=g", "sortx"];
