@@ -193,7 +193,11 @@ fn a_full_file_system_breaks_the_spool_and_loses_nothing_acknowledged() {
             acknowledged.fetch_add(1, Ordering::Relaxed);
         }
     });
-    let broken = spool.status().broken.expect("the disk is full");
+    // The refusal may be told a moment before the state.
+    crate::common::eventually("the disk is full", std::time::Duration::from_secs(10), || {
+        spool.status().broken.is_some()
+    });
+    let broken = spool.status().broken.expect("it stays broken");
     assert!(broken.to_string().contains("space"), "{broken}");
     drop(spool);
     // Without space for the seal of the active segment the start waits. With space it goes on.
