@@ -55,6 +55,5 @@ if (!started[mark] && !("top" in settings && self != top)) {
   if (kind == "Out" || (kind && document.referrer && base.startsWith(document.referrer))) {
     counter[choice!]();
     location.replace(new URL("privacy?site=" + mark.slice(1), base));
-  }
-  if (!("consent" in settings)) start();
+  } else if (!("consent" in settings)) start();
 }

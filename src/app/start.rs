@@ -120,7 +120,7 @@ async fn accept(
     let options = ServerOptions::from_config(&config);
     let public = PublicOptions::from_config(&config, verifier.clone());
     let handler =
-        PublicHandler::new(public, &config.sites, collector.clone(), Some(erasure_by_visitors(&subjects)));
+        PublicHandler::new(public, &config.sites, collector.clone(), erasure_by_visitors(&subjects));
     let server = Server::start_on(sockets.listen, options, handler)?;
     let addresses =
         Addresses { beacons: server.address(), admin: admin.address(), reports: reports.address() };
@@ -152,12 +152,7 @@ fn open_subjects(
     spool: &Arc<Spool>,
 ) -> Result<Arc<Subjects>, ExitError> {
     let zone = config.timezone.clone();
-    let visitors = collector.clone();
-    let find_reference = Box::new(move |code: &str| {
-        let epoch = visitors.privacy().keys().status().epoch;
-        visitors.references().subject(code.parse().ok()?, epoch)
-    });
-    let opened = Subjects::open(&config.data, collector.clone(), spool.clone(), zone, find_reference);
+    let opened = Subjects::open(&config.data, collector.clone(), spool.clone(), zone);
     opened.map_err(|error| ExitError::new(Exit::Configuration, error))
 }
 

@@ -53,6 +53,13 @@ pub struct Beacon<'a> {
     pub left_out: Vec<LeftOut>,
 }
 
+impl Beacon<'_> {
+    /// Events that it has, and that it says were withheld.
+    pub fn event_count(&self) -> u32 {
+        u32::try_from(self.events.len()).expect("at most MAX_EVENTS") + self.withheld
+    }
+}
+
 wire_object! {
     pub(super) struct WireBeacon<'a> {
         /// Version of this format: 1.

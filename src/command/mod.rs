@@ -55,7 +55,7 @@ enum FootfallCommand {
     Restore(backup::RestoreArguments),
     /// Run the embedded store on its own.
     Embedded(store::EmbeddedArguments),
-    /// Show the row that a beacon would become: JSON lines in, JSON lines out.
+    /// Show what the collector would do with a beacon, step by step, without storing it.
     Explain(Box<explain::ExplainArguments>),
     /// Fetch place files.
     Geo(geo::GeoArguments),

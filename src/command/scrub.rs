@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::app::{Exit, ExitError, audit};
@@ -16,15 +16,15 @@ use crate::store::history::{self, HistoryChange, Suggestion};
 const EXAMPLES: u64 = 20;
 
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(subcommand_negates_reqs = true, group = ArgGroup::new("action").required(true))]
 pub(crate) struct ScrubArguments {
     #[command(subcommand)]
     command: Option<ScrubCommand>,
     /// Show what the path templates of the configuration would change in stored events. Changes nothing.
-    #[arg(long, conflicts_with = "apply", required_unless_present = "apply")]
+    #[arg(long, group = "action")]
     dry_run: bool,
     /// Change stored events by the path templates of the configuration. If it is interrupted, run it again.
-    #[arg(long)]
+    #[arg(long, group = "action")]
     apply: bool,
     /// The site [default: every site].
     #[arg(long)]
@@ -56,9 +56,13 @@ pub(crate) fn run(arguments: ScrubArguments, common: &CommonArguments) -> Result
     let config = common.load()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match arguments.command {
+        Some(ScrubCommand::Suggest { .. }) if arguments.apply || arguments.dry_run => Err(ExitError::new(
+            Exit::Usage,
+            "`suggest` changes nothing: it takes neither --dry-run nor --apply",
+        )),
         Some(ScrubCommand::Suggest { site, days, format }) => {
             let client = Client::writing(&config)?;
-            for site in sites(&config, site.as_deref())? {
+            for site in sites(&config, site.or(arguments.site).as_deref())? {
                 let suggestions = runtime.block_on(history::suggest(&client, &site.id, days))?;
                 print_suggestions(&site, &suggestions, format)?;
             }

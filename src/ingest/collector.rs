@@ -174,8 +174,7 @@ impl Collector {
 
     fn drop_all(&self, site: &Site, reason: DropReason, beacon: &Beacon<'_>) -> PendingBeacon {
         let mut accepted = Accepted::default();
-        let events = u32::try_from(beacon.events.len()).expect("at most MAX_EVENTS");
-        accepted.dropped[reason as usize] = events + beacon.withheld;
+        accepted.dropped[reason as usize] = beacon.event_count();
         self.finish(site, beacon, accepted, None)
     }
 

@@ -77,7 +77,7 @@ pub struct PublicHandler<C> {
     body_timeout: Duration,
     metrics: RequestMetrics,
     refusals: Refusals,
-    erase: Option<Arc<EraseVisitor>>,
+    erase: Arc<EraseVisitor>,
 }
 
 /// Erases the rows of a visitor who asks for it. When it is accepted, the request is on disk; the rows go soon after. It blocks for the disk.
@@ -126,12 +126,7 @@ impl<C: BeaconCollector> Handler for PublicHandler<C> {
 
 impl<C: BeaconCollector> PublicHandler<C> {
     /// Its metrics go to the recorder that is installed now.
-    pub fn new(
-        options: PublicOptions,
-        sites: &Sites,
-        collector: Arc<C>,
-        erase: Option<EraseVisitor>,
-    ) -> Arc<Self> {
+    pub fn new(options: PublicOptions, sites: &Sites, collector: Arc<C>, erase: EraseVisitor) -> Arc<Self> {
         let PublicOptions { limits, verifier, body_timeout } = options;
         Arc::new(Self {
             collector,
@@ -145,7 +140,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
             body_timeout,
             metrics: RequestMetrics::register(),
             refusals: Refusals::register(),
-            erase: erase.map(Arc::new),
+            erase: Arc::new(erase),
         })
     }
 
@@ -258,7 +253,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
         connection: &ConnectionContext,
     ) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let is_form = head.method == Method::POST && self.erase.is_some();
+        let is_form = head.method == Method::POST;
         if !is_form && !matches!(head.method, Method::GET | Method::HEAD) {
             return response::method_not_allowed("GET, HEAD, POST");
         }
@@ -270,7 +265,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
         let query = PageQuery::parse(head.uri.query().unwrap_or_default());
         let visit = self.collector.preview(peer, &head.headers, query.site.as_deref()).map(|preview| {
             let code = self.collector.reference(&preview.subject());
-            ShownVisit { preview, code, can_erase: self.erase.is_some() }
+            ShownVisit { preview, code }
         });
         let erasure = match (&visit, is_form) {
             (Some(_), true) if !is_allowed => Some(ErasureResult::TooMany),
@@ -290,10 +285,9 @@ impl<C: BeaconCollector> PublicHandler<C> {
     async fn erase_visit(&self, visit: &ShownVisit, form: &[u8]) -> ErasureResult {
         let code = form_urlencoded::parse(form).find(|(name, _)| name == "code");
         if code.and_then(|(_, code)| code.parse().ok()) != Some(visit.code) {
-            return ErasureResult::OtherCode;
+            return ErasureResult::CodeMismatch;
         }
-        let Some(erase) = self.erase.clone() else { return ErasureResult::Failed };
-        let subject = visit.preview.subject();
+        let (erase, subject) = (self.erase.clone(), visit.preview.subject());
         tokio::task::spawn_blocking(move || erase(subject)).await.unwrap_or(ErasureResult::Failed)
     }
 

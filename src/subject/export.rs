@@ -11,7 +11,7 @@ use super::look_up::{self, SubjectQuery};
 use super::request::{RequestState, SubjectRequest, now, scope_shown};
 use super::service::Subjects;
 use crate::error_chain::error_chain;
-use crate::privacy::SubjectScope;
+use crate::privacy::{InvalidReferenceCode, SubjectScope};
 use crate::spool::SpoolPlace;
 
 /// Keys that an answer names.
@@ -30,7 +30,10 @@ impl Subjects {
             return request.ok_or_else(|| SubjectError::UnknownRequest(id.clone()));
         }
         if let Some(code) = &query.reference {
-            let subject = (self.find_reference)(code).ok_or(SubjectError::UnknownReference)?;
+            let code =
+                code.parse().map_err(|error: InvalidReferenceCode| SubjectError::Query(error.to_string()))?;
+            let known = self.collector.references().subject(code, self.epoch());
+            let subject = known.ok_or(SubjectError::UnknownReference)?;
             return Ok(SubjectScope::Visitor(subject));
         }
         if let Some(day) = query.day {
@@ -47,8 +50,7 @@ impl Subjects {
     }
 
     async fn check_day(&self, day: jiff::civil::Date) -> Result<(), SubjectError> {
-        let epoch = self.collector.privacy().keys().status().epoch;
-        if look_up::is_linkable(day, epoch, &self.zone) {
+        if look_up::is_linkable(day, self.epoch(), &self.zone) {
             return Ok(());
         }
         let begins = day.to_zoned(self.zone.clone()).map_or(0, |start| start.timestamp().as_second());

@@ -19,4 +19,4 @@ pub use look_up::SubjectQuery;
 pub use request::{Ground, RequestState, SubjectAction, SubjectRequest};
 pub(crate) use request_file::NAME as REQUEST_FILE;
 pub use request_file::read_local_secret;
-pub use service::{FindReference, Subjects, WaitingRequests};
+pub use service::{Subjects, WaitingRequests};

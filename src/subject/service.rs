@@ -34,15 +34,11 @@ pub struct WaitingRequests {
     pub blocked: usize,
 }
 
-/// Finds the visitor to whom a page showed a reference code.
-pub type FindReference = Box<dyn Fn(&str) -> Option<Subject> + Send + Sync>;
-
 pub struct Subjects {
     pub(super) collector: Arc<Collector>,
     pub(super) spool: Arc<Spool>,
     pub(super) zone: TimeZone,
     pub(super) store: OnceLock<SubjectStore>,
-    pub(super) find_reference: FindReference,
     /// Notified when a request is accepted.
     pub(super) accepted: Notify,
     /// Since when no new events of a request's visitor are accepted, Unix ms.
@@ -65,7 +61,6 @@ impl Subjects {
         collector: Arc<Collector>,
         spool: Arc<Spool>,
         zone: TimeZone,
-        find_reference: FindReference,
     ) -> Result<Arc<Self>, RequestFileError> {
         let file = RequestFile::new(data);
         let mut requests = RequestList::new(file.read()?);
@@ -75,7 +70,6 @@ impl Subjects {
             spool,
             zone,
             store: OnceLock::new(),
-            find_reference,
             accepted: Notify::new(),
             blocked_since: Mutex::default(),
             local_secret: LocalSecret::make(data)?,
@@ -247,7 +241,7 @@ impl Subjects {
         requests
     }
 
-    fn epoch(&self) -> u32 {
+    pub(super) fn epoch(&self) -> u32 {
         self.collector.privacy().keys().status().epoch
     }
 

@@ -236,6 +236,13 @@ fn a_page_on_a_host_of_no_site_is_refused_as_the_collector_would() {
 }
 
 #[test]
+fn a_beacon_that_says_how_many_events_were_withheld_is_explained_as_they_are_booked() {
+    let collector = Collector::new(SITES);
+    let told = explained(&collector, br#"{"v":1,"s":"clinic","l":"0","x":3,"e":[]}"#);
+    assert_eq!(told["answer"]["dropped"]["optout"], 3, "{told:#}");
+}
+
+#[test]
 fn a_command_for_curl_names_the_client_where_a_proxy_on_this_machine_may() {
     let trusting = Collector::new(&format!("trusted_proxies = [\"127.0.0.1\"]\n{SITES}"));
     let arguments = ["--ip", "203.0.113.9", "--ua", BROWSER, "--curl"];

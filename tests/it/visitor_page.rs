@@ -206,6 +206,29 @@ fn what_a_visitor_withheld_by_withdrawing_the_consent_is_counted_and_nothing_els
 }
 
 #[test]
+fn an_operator_finds_a_visitor_by_the_code_of_the_page_and_is_told_what_is_wrong_with_another() {
+    let mut collector = Collector::new("");
+    collector.start();
+    let visitor = Visitor::new(CHROME);
+    let code = visitor.code(&collector, "/privacy?site=clinic");
+    let find = |code: &str| {
+        let output = collector.command(&["subject", "find", "--format", "json", "--reference", code]);
+        (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let found = |code: &str| {
+        let (is_found, said) = find(code);
+        assert!(is_found, "{code}: {said}");
+        serde_json::from_str::<serde_json::Value>(&said).unwrap()["scope"]["visitor"].clone()
+    };
+    assert!(found(&code).is_string(), "{:?}", find(&code));
+    assert_eq!(found(&code.to_lowercase().replace('-', " ")), found(&code), "as people write it");
+    let (is_found, said) = find("7KQ2-M9XD");
+    assert!(!is_found && said.contains("a reference code has 12 letters and digits"), "{said}");
+    let (is_found, said) = find("0000-0000-0000");
+    assert!(!is_found && said.contains("this reference code is unknown"), "{said}");
+}
+
+#[test]
 fn a_visitor_erases_what_was_stored_today_and_nobody_else_s() {
     let mut collector = Collector::new("[spool]\nseal_after = \"200ms\"\n");
     collector.start();

@@ -86,7 +86,7 @@ fn act(action: &str, detail: &Value, language: ActLanguage) -> Option<Act> {
             let until = [text("until"), text("last_day")].concat();
             let what = match language {
                 ActLanguage::Ru => format!("событий: {}; {} {}", number("events"), text("site"), until),
-                ActLanguage::En => format!("{} events; {} {}", number("events"), text("site"), until),
+                ActLanguage::En => format!("events: {}; {} {}", number("events"), text("site"), until),
             };
             let how = language.pick(
                 "удаление из хранилища или из карантина по истечении срока",
@@ -127,11 +127,11 @@ fn act(action: &str, detail: &Value, language: ActLanguage) -> Option<Act> {
 /// The act of a segment that an operator has discarded from the quarantine.
 fn discarded(detail: &Value, language: ActLanguage) -> Act {
     let text = |name: &str| detail[name].as_str().unwrap_or_default().to_owned();
-    let unknown = language.pick("неизвестно", "an unknown number of");
+    let unknown = language.pick("неизвестно", "unknown");
     let events = detail["events"].as_u64().map_or_else(|| unknown.to_owned(), |events| events.to_string());
     let what = match language {
         ActLanguage::Ru => format!("событий: {events}; сегмент {}", text("segment")),
-        ActLanguage::En => format!("{events} events; segment {}", text("segment")),
+        ActLanguage::En => format!("events: {events}; segment {}", text("segment")),
     };
     let how = match detail["had_file"].as_bool() {
         Some(false) => language.pick("файла сегмента уже не было", "the segment's file was gone already"),
@@ -160,7 +160,7 @@ fn erasure(detail: &Value, language: ActLanguage) -> Act {
         }
         ActLanguage::En => {
             format!(
-                "{all} events, {quarantined} of them in quarantine; site {site}; days: {days}; request {request}"
+                "events: {all}, of them in quarantine: {quarantined}; site {site}; days: {days}; request {request}"
             )
         }
     };
@@ -192,7 +192,10 @@ mod tests {
     fn an_act_says_what_how_why_and_by_whom_in_both_languages() {
         let erased = json!({ "site": "clinic", "events": 4, "quarantined_events": 1, "days": ["2026-11-27"], "request": "ab", "ground": "letter 18", "operator": "Olga" });
         for (language, what) in [
-            (ActLanguage::En, "5 events, 1 of them in quarantine; site clinic; days: 2026-11-27; request ab"),
+            (
+                ActLanguage::En,
+                "events: 5, of them in quarantine: 1; site clinic; days: 2026-11-27; request ab",
+            ),
             (ActLanguage::Ru, "событий: 5, из них в карантине: 1; сайт clinic; дни: 2026-11-27; запрос ab"),
         ] {
             let act = act("subject erased", &erased, language).unwrap();
@@ -202,7 +205,7 @@ mod tests {
         let act_of = |action: &str, detail: &Value| act(action, detail, ActLanguage::En);
         assert_eq!(
             act_of("retention passed", &passed).unwrap().what,
-            "7 events; clinic 2026-11-27T10:00:00Z"
+            "events: 7; clinic 2026-11-27T10:00:00Z"
         );
         assert_eq!(
             act_of("key turned", &json!({ "ended": "5f0c9be1" })).unwrap().what,
@@ -210,7 +213,7 @@ mod tests {
         );
         let discarded = json!({ "segment": "ab", "events": null, "had_file": false });
         let discarded = act_of("segment discarded", &discarded).unwrap();
-        assert_eq!(discarded.what, "an unknown number of events; segment ab");
+        assert_eq!(discarded.what, "events: unknown; segment ab");
         assert_eq!(discarded.how, "the segment's file was gone already");
         let partly = json!({ "search": { "unreadable_files": ["quarantine/ab.segment"] } });
         assert!(act_of("subject erased", &partly).unwrap().how.ends_with("searched: quarantine/ab.segment"));

@@ -117,13 +117,13 @@ fn print(checked: &AuditCheck, format: OutputFormat) -> Result<(), ExitError> {
     if matches!(format, OutputFormat::Json) {
         let finding = |finding: &AuditFinding| {
             let mut json = serde_json::to_value(finding).unwrap_or_default();
-            json["says"] = finding.to_string().into();
+            json["message"] = finding.to_string().into();
             json
         };
         let heads: Vec<_> =
             heads().map(|(collector, head)| json!({ "collector": collector, "head": head })).collect();
         let answer = json!({
-            "whole": checked.findings.is_empty(),
+            "is_intact": checked.findings.is_empty(),
             "rows": checked.rows,
             "findings": checked.findings.iter().map(finding).collect::<Vec<_>>(),
             "heads": heads,

@@ -39,7 +39,7 @@ enum SubjectCommand {
     /// Show how many events of a visitor are kept, by place and day.
     Find {
         #[command(flatten)]
-        who: Who,
+        who: SubjectSelector,
         /// The person who asks, for the audit [default: the user of the system].
         #[arg(long, value_name = "NAME")]
         operator: Option<String>,
@@ -71,7 +71,7 @@ enum SubjectCommand {
 #[derive(Debug, clap::Args)]
 struct RequestArguments {
     #[command(flatten)]
-    who: Who,
+    who: SubjectSelector,
     /// Why: a letter's number and date, a paragraph.
     #[arg(long, value_name = "TEXT")]
     ground: String,
@@ -85,9 +85,9 @@ struct RequestArguments {
 
 /// How the visitor is named.
 #[derive(Debug, clap::Args)]
-struct Who {
+struct SubjectSelector {
     /// The id of the site.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     site: String,
     /// The visitor's address; `-` reads a line from standard input.
     #[arg(long, value_name = "ADDRESS", requires = "user_agent")]
@@ -142,7 +142,7 @@ pub(crate) fn run(arguments: SubjectArguments, common: &CommonArguments) -> Resu
     })
 }
 
-impl Who {
+impl SubjectSelector {
     /// The `subject` of a request's body. Lines of standard input take the place of `-`.
     fn json(self) -> Result<Value, ExitError> {
         let mut lines = io::stdin().lock().lines();

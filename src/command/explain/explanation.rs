@@ -296,7 +296,7 @@ fn assemble_events(beacon: &Beacon<'_>, outcome: BeaconOutcome<'_>) -> Result<As
             let all =
                 beacon.events.iter().map(|sent| event(sent.index, sent.detail.kind().name(), Some(reason)));
             assembled.events = all.collect();
-            assembled.dropped.push((reason, beacon.events.len()));
+            assembled.dropped.push((reason, beacon.event_count() as usize));
         }
         BeaconOutcome::Assemble(context) => {
             let mut rows = Vec::new();

@@ -119,7 +119,7 @@ fn print_json(reconciliation: &Reconciliation, out: &mut impl Write) -> std::io:
 /// A finding's parts, and its sentence.
 fn finding(finding: &Discrepancy) -> serde_json::Value {
     let mut json = serde_json::to_value(finding).unwrap_or_default();
-    json["says"] = finding.to_string().into();
+    json["message"] = finding.to_string().into();
     json
 }
 

@@ -13,27 +13,7 @@ pub(super) const MAX_VALUE: usize = 200;
 
 /// Whether a value behind such a word is decided about as a whole.
 pub(super) fn is_decided(class: WordClass) -> bool {
-    use WordClass::*;
-    matches!(
-        class,
-        Person
-            | Account
-            | Record
-            | Phone
-            | Mail
-            | Name
-            | NameHead
-            | Login
-            | Token
-            | Secret
-            | Birth
-            | Position
-            | Address
-            | Plate
-            | Device
-            | Click
-            | Document
-    )
+    class.is_personal() || class == WordClass::NameHead
 }
 
 /// What replaces a value, without percent encodings; `None` when only parts of it may have to go.

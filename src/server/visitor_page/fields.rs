@@ -207,10 +207,10 @@ const GROUPS: &[Group] = &[
         columns: &["bot", "bot_category", "spoofed"],
     },
     Group {
-        label: ["Policy, last day", "Политика, последний день"],
+        label: ["Policy, end of storage", "Политика, срок хранения"],
         note: [
-            "The version of the privacy policy that was in force, and the last day on which the row is kept.",
-            "Версия политики конфиденциальности, действовавшей при посещении, и последний день хранения записи.",
+            "The version of the privacy policy that was in force, and the last day on which the row is kept, or for how many hours.",
+            "Версия политики конфиденциальности, действовавшей при посещении, и последний день хранения записи или число часов.",
         ],
         value: |preview, language| {
             known([&*preview.policy, &last_day(&preview.site, language)], ", ", language)

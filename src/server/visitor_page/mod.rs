@@ -53,8 +53,6 @@ impl PageQuery {
 pub(super) struct ShownVisit {
     pub(super) preview: VisitPreview,
     pub(super) code: ReferenceCode,
-    /// Whether the page offers to erase the rows of the day.
-    pub(super) can_erase: bool,
 }
 
 /// What became of a visitor's wish to have the rows of the day erased.
@@ -62,7 +60,7 @@ pub(super) struct ShownVisit {
 pub enum ErasureResult {
     Accepted,
     /// The form does not come from this browser's page of today.
-    OtherCode,
+    CodeMismatch,
     /// An operator has blocked the rows while something is checked.
     Blocked,
     TooMany,
@@ -73,7 +71,7 @@ impl ErasureResult {
     fn status(self) -> StatusCode {
         match self {
             Self::Accepted => StatusCode::ACCEPTED,
-            Self::OtherCode => StatusCode::FORBIDDEN,
+            Self::CodeMismatch => StatusCode::FORBIDDEN,
             Self::Blocked => StatusCode::CONFLICT,
             Self::TooMany | Self::Failed => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -85,17 +83,17 @@ impl ErasureResult {
                 "What was stored today from this browser is being erased. It leaves every report within minutes, and until midnight nothing new is stored. To keep it so tomorrow, press “Refuse” below.",
                 "Всё, что записано сегодня из этого браузера, удаляется. Через несколько минут этого не будет ни в одном отчёте, и до полуночи ничего нового не запишется. Чтобы так было и завтра, нажмите ниже «Отказаться».",
             ],
-            Self::OtherCode => [
+            Self::CodeMismatch => [
                 "Nothing was erased: the page was opened with another browser, in another network, or yesterday. Try again now.",
                 "Ничего не удалено: страница была открыта в другом браузере, в другой сети или вчера. Попробуйте ещё раз.",
             ],
             Self::Blocked => [
                 "Nothing was erased: the site's owner has blocked these rows while a request about them is checked. No report has them, and nothing new is stored. To have them erased, send your code to the site's owner.",
-                "Ничего не стёрто: владелец сайта заблокировал эти записи на время проверки обращения. В отчётах их нет, и новое не записывается. Чтобы их стереть, сообщите свой код владельцу сайта.",
+                "Ничего не удалено: владелец сайта заблокировал эти записи на время проверки обращения. В отчётах их нет, и новое не записывается. Чтобы их удалить, сообщите свой код владельцу сайта.",
             ],
             Self::TooMany => [
                 "Nothing was erased: this was asked for too often today. Send your code to the site's owner, or refuse below.",
-                "Ничего не стёрто: сегодня об этом просили слишком часто. Сообщите свой код владельцу сайта или откажитесь ниже.",
+                "Ничего не удалено: сегодня об этом просили слишком часто. Сообщите свой код владельцу сайта или откажитесь ниже.",
             ],
             Self::Failed => [
                 "Nothing was erased, because of a fault. Try again later, or send your code to the site's owner.",
@@ -182,7 +180,6 @@ struct VisitTexts<'a> {
     /// Where the links that refuse lead.
     origin: Option<String>,
     code: ReferenceCode,
-    can_erase: bool,
 }
 
 impl<'a> VisitTexts<'a> {
@@ -197,7 +194,6 @@ impl<'a> VisitTexts<'a> {
             policy_url: preview.site.policy_url.as_deref(),
             origin: preview.origin.clone().or_else(|| front_page(&preview.site)),
             code: visit.code,
-            can_erase: visit.can_erase,
         }
     }
 }

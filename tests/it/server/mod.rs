@@ -19,7 +19,7 @@ use footfall::beacon::{MalformedBeacon, WireFormat, WireInput};
 use footfall::config::{ClientLimits, DropBots, HostPattern, NamePatterns, Retention, Site, Sites};
 use footfall::ingest::{Accepted, IngestError, RefusedBeacon, Sender, VisitPreview};
 use footfall::privacy::{Peer, ReferenceCode, Subject};
-use footfall::server::{BeaconCollector, PublicHandler, PublicOptions};
+use footfall::server::{BeaconCollector, ErasureResult, PublicHandler, PublicOptions};
 use footfall::transport::{Server, ServerOptions, Timeouts};
 use hyper::HeaderMap;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -160,7 +160,12 @@ impl TestServer {
         });
         let recorder = PrometheusBuilder::new().build_recorder();
         let server = metrics::with_local_recorder(&recorder, || {
-            let handler = PublicHandler::new(options.public, &Sites::new([site]), fake.clone(), None);
+            let handler = PublicHandler::new(
+                options.public,
+                &Sites::new([site]),
+                fake.clone(),
+                Box::new(|_| ErasureResult::Failed),
+            );
             Server::start(options.transport, handler).unwrap()
         });
         let metrics = recorder.handle();

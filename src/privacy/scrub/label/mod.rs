@@ -177,27 +177,8 @@ impl Context {
 
     /// Whether the name of a field says that its value is a person's or an id.
     pub(super) fn names_person(&self) -> bool {
-        use WordClass::*;
         match self.label {
-            Label::Word(class) => matches!(
-                class,
-                Person
-                    | Account
-                    | Record
-                    | Document
-                    | Phone
-                    | Mail
-                    | Name
-                    | Login
-                    | Token
-                    | Secret
-                    | Birth
-                    | Position
-                    | Address
-                    | Plate
-                    | Device
-                    | Click
-            ),
+            Label::Word(class) => class.is_personal(),
             Label::Id => true,
             Label::Unnamed | Label::Plain => false,
         }

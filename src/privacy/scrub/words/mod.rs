@@ -81,6 +81,32 @@ names! {
     }
 }
 
+impl WordClass {
+    /// Whether what such a word names is a person's, or gives access to what is.
+    pub(in crate::privacy::scrub) fn is_personal(self) -> bool {
+        use WordClass::*;
+        matches!(
+            self,
+            Person
+                | Account
+                | Record
+                | Document
+                | Phone
+                | Mail
+                | Name
+                | Login
+                | Token
+                | Secret
+                | Birth
+                | Position
+                | Address
+                | Plate
+                | Device
+                | Click
+        )
+    }
+}
+
 /// A word of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KnownWord {
