@@ -1,4 +1,4 @@
-//! Audit rows for changes of keys and tokens.
+//! Rows of the audit: of the collector, and of commands.
 //!
 //! A command that changes something, or reads exact figures, leaves its row in a file of the data directory. The running collector, or the next one,
 //! takes it over:

@@ -9,7 +9,7 @@ use crate::report;
 /// The reader in the audit: a command does not know who runs it.
 pub(super) const READER: &str = "command line";
 
-/// Leaves a row for the audit, which the collector takes over within a minute. A failure is logged: a user who may not write to the
+/// Leaves a row for the audit, which the collector takes over within seconds. A failure is logged: a user who may not write to the
 /// data directory could read the same figures from the store.
 pub(super) fn record(config: &Config, detail: Value) {
     if !config.data.is_dir() {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::SpoolLimits;
 use crate::event::DropReason;
+use crate::spool::log::state::now_ms;
 use crate::spool::test_disk::TestDisk;
 use crate::spool::testing::{append, ids, limits, until, wait};
 use crate::spool::{Spool, SpoolError, inspect};
@@ -54,6 +55,27 @@ fn a_segment_is_sealed_at_its_rows_its_bytes_and_its_age() {
         until(|| spool.oldest_sealed().is_some());
         assert_eq!(spool.oldest_sealed().unwrap().events, 4);
     }
+}
+
+#[test]
+fn sealing_what_came_before_a_moment_leaves_what_came_later_in_one_segment() {
+    let directory = tempfile::tempdir().unwrap();
+    let limits = SpoolLimits { seal_after: Duration::from_secs(3_600), ..limits() };
+    let (spool, _) = Spool::open(directory.path(), &limits).unwrap();
+    wait(append(&spool, 1, &[0]).unwrap()).unwrap();
+    let moment = now_ms();
+    until(|| {
+        spool.seal_until(moment);
+        spool.oldest_sealed().is_some()
+    });
+    // Nobody ships, as when the store is away.
+    for page_load in 2..20 {
+        wait(append(&spool, page_load, &[0]).unwrap()).unwrap();
+        spool.seal_until(moment);
+        assert!(!spool.has_shipped_until(moment).unwrap());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(spool.status().sealed <= 2, "one call may meet the seal of another: {:?}", spool.status());
 }
 
 #[test]

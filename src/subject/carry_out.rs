@@ -49,8 +49,6 @@ const SHIPPING: Duration = Duration::from_secs(10);
 /// A longer attempt waits for a store that will not answer. Closing a large day took far less.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(30 * 60);
 const SHIPPING_PAUSE: Duration = Duration::from_millis(50);
-/// How often the active segment is sealed meanwhile.
-const SEAL_EVERY: Duration = Duration::from_secs(1);
 /// A computation of a day that began before rows were erased inserts its visits within this time, mostly.
 const COMPUTING: Duration = Duration::from_millis(500);
 /// Attempts to find nothing, in one go.
@@ -178,15 +176,11 @@ impl Subjects {
             }
         };
         let began = Instant::now();
-        let mut sealed: Option<Instant> = None;
         while !self.spool.has_shipped_until(moment)? {
             if began.elapsed() >= SHIPPING {
                 return Err(SubjectError::NotShipped);
             }
-            if sealed.is_none_or(|sealed| sealed.elapsed() >= SEAL_EVERY) {
-                self.spool.seal();
-                sealed = Some(Instant::now());
-            }
+            self.spool.seal_until(moment);
             tokio::time::sleep(SHIPPING_PAUSE).await;
         }
         Ok(())

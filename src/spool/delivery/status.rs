@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::spool::Spool;
-use crate::spool::log::account::SealTotals;
 use crate::spool::log::error::SpoolError;
 use crate::spool::log::files::{REQUEUE, segment_ids_if_any};
 use crate::spool::log::state::now_ms;
@@ -58,8 +57,16 @@ impl Spool {
         }
         // Held until the queue is read, as in `status`.
         let active = state.active.lock();
-        let is_active = active.totals != SealTotals::default() && active.created <= moment;
-        Ok(!is_active && self.queue.all_created_after(moment))
+        Ok(!active.may_have_rows_before(moment) && self.queue.all_created_after(moment))
+    }
+
+    /// Seals the active segment if it may have rows that were synced before `moment` (Unix ms). While the store is away, it does so once,
+    /// however often it is called.
+    pub(crate) fn seal_until(&self, moment: i64) {
+        let state = &self.log.state;
+        if state.active.lock().may_have_rows_before(moment) {
+            state.queue.seal();
+        }
     }
 
     pub fn status(&self) -> SpoolStatus {

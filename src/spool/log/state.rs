@@ -42,6 +42,13 @@ pub(crate) struct ActiveStatus {
     pub(crate) created: i64,
 }
 
+impl ActiveStatus {
+    /// Whether it may have rows that were synced before `moment` (Unix ms).
+    pub(crate) fn may_have_rows_before(&self, moment: i64) -> bool {
+        self.totals != SealTotals::default() && self.created <= moment
+    }
+}
+
 pub(crate) struct LogState<A: SegmentAccount> {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) directory: PathBuf,
