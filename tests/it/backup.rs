@@ -7,7 +7,7 @@ use std::process::Output;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::common::{Collector, EpochKeys, StoreClient, eventually, good_beacon, ports, process};
+use crate::common::{Collector, EpochKeys, SetOnDrop, StoreClient, eventually, good_beacon, ports, process};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -98,6 +98,7 @@ fn a_collector_that_was_lost_comes_back_out_of_a_backup_that_was_taken_under_loa
 
     let (next, acknowledged, stop) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     let (certain, to) = std::thread::scope(|scope| {
+        let _stop = SetOnDrop(&stop);
         for _ in 0..3 {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
@@ -112,7 +113,6 @@ fn a_collector_that_was_lost_comes_back_out_of_a_backup_that_was_taken_under_loa
         // Three senders may each be about to be answered.
         let certain = acknowledged.load(Ordering::Relaxed) - 3;
         let to = back_up(&collector, "backup");
-        stop.store(true, Ordering::Relaxed);
         (certain, to)
     });
     let sent = next.load(Ordering::Relaxed);

@@ -1,13 +1,14 @@
 //! Requests of visitors: found, blocked, unblocked, exported and erased, with rows in reports, in quarantine and in the spool; under load, with
 //! the store down, and over crashes. `verify` accounts for every event throughout.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::common::{Collector, HttpResponse, StoreProcess, eventually, good_beacon, http};
+use crate::common::{Collector, HttpResponse, SetOnDrop, StoreProcess, eventually, good_beacon, http};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const ANNA: (&str, &str) =
@@ -360,22 +361,26 @@ fn cookies_and_pseudonyms_name_visitors_and_after_the_key_is_gone_only_requests_
     assert_verified(&collector);
 }
 
-/// Sends beacons of many visitors, and one of Anna's in ten, until `stop`. Returns the events of others that were acknowledged.
-fn load(collector: &Collector, stop: &AtomicBool, first: &AtomicU64) -> u64 {
-    let mut others = 0;
+/// Sends beacons, each of the visitor of its page load, until `stop`. Returns how many were acknowledged.
+fn load<'a>(
+    collector: &Collector,
+    stop: &AtomicBool,
+    page_loads: &AtomicU64,
+    visitor: impl Fn(u64) -> (Cow<'a, str>, &'a str),
+) -> u64 {
+    let mut acknowledged = 0;
     while !stop.load(Ordering::Relaxed) {
-        let page = first.fetch_add(1, Ordering::Relaxed);
-        let is_anna = page.is_multiple_of(10);
-        let address = format!("203.0.113.{}", page % 200);
-        let who = if is_anna { ANNA } else { (address.as_str(), BORIS.1) };
-        // A collector that is being killed does not answer, and the event may be stored or not: only others' are counted below.
-        let Ok(answer) = post(collector, who, &good_beacon("clinic", page, 0, "/load")) else { continue };
-        others += u64::from(answer.status == 204 && !is_anna);
-        if answer.status != 204 {
+        let page_load = page_loads.fetch_add(1, Ordering::Relaxed);
+        let (address, user_agent) = visitor(page_load);
+        let answer =
+            post(collector, (&address, user_agent), &good_beacon("clinic", page_load, 0, "/load")).unwrap();
+        if answer.status == 204 {
+            acknowledged += 1;
+        } else {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
-    others
+    acknowledged
 }
 
 #[test]
@@ -385,9 +390,13 @@ fn under_load_and_with_the_store_down_a_request_is_kept_and_carried_out_later() 
     store.start();
     let mut collector = Collector::shipping_to(store.store, "[spool]\nseal_after = \"200ms\"\n");
     collector.start();
-    let (stop, page) = (AtomicBool::new(false), AtomicU64::new(1));
+    let (stop, anna_left, page_loads) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU64::new(1));
+    let others = |page_load: u64| (format!("203.0.113.{}", page_load % 200).into(), BORIS.1);
     let (others, visitor) = std::thread::scope(|scope| {
-        let loads: Vec<_> = (0..3).map(|_| scope.spawn(|| load(&collector, &stop, &page))).collect();
+        let set_stop = SetOnDrop(&stop);
+        let set_anna_left = SetOnDrop(&anna_left);
+        let loads = [(); 2].map(|()| scope.spawn(|| load(&collector, &stop, &page_loads, others)));
+        let anna = scope.spawn(|| load(&collector, &anna_left, &page_loads, |_| (ANNA.0.into(), ANNA.1)));
         collector.wait_for_events(300, PATIENCE);
         store.kill();
         std::thread::sleep(Duration::from_secs(1));
@@ -413,10 +422,13 @@ fn under_load_and_with_the_store_down_a_request_is_kept_and_carried_out_later() 
         let of_anna =
             || collector.store.number(&format!("SELECT count() FROM events WHERE visitor = {visitor}"));
         assert_eq!(of_anna(), 0);
+        // An erasure ends the block: what Anna sent later would be stored.
+        drop(set_anna_left);
+        anna.join().unwrap();
         let erased = subject(&collector, "erase", ANNA, &[]);
         assert_eq!(erased["state"], "done", "{erased:#}");
         assert_eq!((of_anna(), &erased["search"]["blocked_events"]), (0, &0.into()));
-        stop.store(true, Ordering::Relaxed);
+        drop(set_stop);
         (loads.into_iter().map(|load| load.join().unwrap()).sum::<u64>(), visitor.to_owned())
     });
     let stored = || collector.store.number(&format!("SELECT count() FROM events WHERE visitor != {visitor}"));

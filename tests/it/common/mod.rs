@@ -21,6 +21,7 @@ pub use pseudonyms::EpochKeys;
 pub use store::{StoreClient, StoreProcess};
 
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// [`eventually`] checks its condition at least this often.
@@ -47,6 +48,17 @@ pub fn allowed(timeout: Duration) -> Duration {
     let running: f64 = load.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     timeout.mul_f64((running / cores as f64).max(1.0))
+}
+
+/// Sets the flag when it is dropped.
+///
+/// A test that fails would else wait for ever for the threads of its scope, which run until the flag is set.
+pub struct SetOnDrop<'a>(pub &'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Waits until `progress` returns `None`. Fails if its value does not change for `timeout`.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::debian::{Container, SHARED};
 use super::endpoints::Endpoints;
-use crate::common::{allowed, eventually};
+use crate::common::{SetOnDrop, allowed, eventually};
 use crate::unit_file::install_commands;
 
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy");
@@ -171,6 +171,7 @@ fn with_the_socket_unit_a_restart_refuses_nobody_and_a_low_port_needs_no_capabil
     let answers = Mutex::new(Vec::new());
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _is_over = SetOnDrop(&is_over);
         for visitor in 1..=VISITORS {
             let (endpoints, answers, is_over) = (&endpoints, &answers, &is_over);
             scope.spawn(move || {
@@ -192,7 +193,6 @@ fn with_the_socket_unit_a_restart_refuses_nobody_and_a_low_port_needs_no_capabil
             container.done("systemctl restart footfall");
             wait_for_more();
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     let answers = answers.into_inner().unwrap();
     let refused: Vec<_> = answers.iter().filter(|status| **status != 204).collect();
