@@ -7,7 +7,7 @@ VENV := $(CACHE)/venv
 PROMTOOL := $(or $(shell command -v promtool 2>/dev/null),$(CACHE)/promtool/promtool)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: run deb test fuzz bench chaos script lists suites help fmt lint unit alerts script-test browser-test doc deny deps-node deps-clients deps-python deps-browser deps-chaos deps-promtool deps-debian deps-nginx deps-shells chaos-test engine geo clean
+.PHONY: run deb test fuzz bench chaos script lists map suites help fmt lint unit alerts script-test browser-test doc deny deps-node deps-clients deps-python deps-browser deps-chaos deps-promtool deps-debian deps-nginx deps-shells chaos-test engine geo clean
 
 help:
 	@echo "make run     start a demonstration: a collector, a store with a month of invented visitors, a clinic's site"
@@ -153,6 +153,10 @@ script: deps-node
 # Updates the built-in lists from their packages. Review them with `git diff`, then commit.
 lists:
 	node tools/lists/refresh.mjs
+
+# Makes the map of the page of reports from Natural Earth.
+map:
+	cd tools/map && npm ci --no-audit --no-fund && npm run build
 
 # User agents with known answers. Their licences differ from this project's, so they stay in the cache.
 suites: deps-python

@@ -6,6 +6,7 @@ mod admin;
 mod api;
 mod auth;
 mod listener;
+pub mod page;
 mod subjects;
 
 pub use admin::{Admin, CheckResult, LivenessCheck, ReadinessCheck, SampleWriter};

@@ -1,0 +1,3 @@
+//! The page of reports.
+
+pub mod charts;
