@@ -18,7 +18,7 @@ static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 static COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 static CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// The operator's pages run nothing, load nothing, send nothing and may not be framed.
+/// An answer without a policy of its own runs nothing, loads nothing, sends nothing and may not be framed.
 const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// One year, as browsers' preload lists require. Subdomains are left to the operator.
 pub const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
@@ -60,15 +60,15 @@ pub fn check_same_origin<B>(request: &Request<B>, hosts: &[String], any_host: bo
     if matches!(site, b"none" | b"same-origin") || link_to_front { Ok(()) } else { Err(CrossSite::Page) }
 }
 
-/// `tls` says whether the connection is encrypted.
+/// An answer keeps the policy and the caching that it has. `tls` says whether the connection is encrypted.
 pub fn add_security_headers(headers: &mut HeaderMap, tls: bool) {
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(COOP.clone(), HeaderValue::from_static("same-origin"));
     headers.insert(CORP.clone(), HeaderValue::from_static("same-origin"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if tls {
         headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
     }

@@ -1,4 +1,5 @@
-//! The operator's side: listeners for administration and reports behind authentication, metrics, readiness, the API.
+//! The operator's side: listeners for administration and reports behind authentication, metrics, readiness, the API of reports
+//! and their page.
 //!
 //! It refuses requests that pages of other sites cause, and requests without a token where one is needed.
 
@@ -7,6 +8,7 @@ mod api;
 mod auth;
 mod listener;
 pub mod page;
+mod reading;
 mod subjects;
 
 pub use admin::{Admin, CheckResult, LivenessCheck, ReadinessCheck, SampleWriter};

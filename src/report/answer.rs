@@ -10,7 +10,7 @@ use super::filter::Filter;
 use super::request::ReportRequest;
 
 /// The name of the row that rows of few visitors are folded into.
-pub(super) const OTHER: &str = "(other)";
+pub(crate) const OTHER: &str = "(other)";
 
 #[derive(Debug, Clone)]
 pub struct ReportAnswer {

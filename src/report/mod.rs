@@ -21,12 +21,13 @@ mod request;
 pub mod table;
 mod usage;
 
+pub(crate) use answer::OTHER;
 pub use answer::{QueryCost, ReportAnswer};
 pub use error::ReportError;
 pub use filter::{Filter, FilterError};
 pub(crate) use limits::MAX_ROWS;
 pub use period::{Period, PeriodError};
-pub(crate) use protected::{is_published, takes as takes_of_viewer};
+pub(crate) use protected::{filter_columns as filter_columns_of_viewer, is_published, takes as takes_of_viewer};
 pub(crate) use reports::{DURATION, FAILURES};
 pub use reports::{K, Reports};
 pub use request::{RawReportRequest, ReportRequest};

@@ -43,6 +43,11 @@ pub(crate) fn is_published(report: &Report) -> bool {
         && report.dimensions.iter().all(|dimension| schema::is_published(dimension.name))
 }
 
+/// The columns by which viewers may filter.
+pub(crate) fn filter_columns() -> impl Iterator<Item = &'static str> {
+    FILTER_COLUMNS.iter().map(|(column, _)| *column)
+}
+
 /// Whether a parameter of a report is of use to a viewer.
 pub(crate) fn takes(report: &Report, parameter: &str) -> bool {
     report.takes(parameter) && parameter != "bots"

@@ -144,6 +144,11 @@ impl Reports {
         &self.client
     }
 
+    /// The zone of the reports' days.
+    pub(crate) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     pub fn timezone(&self) -> &str {
         &self.zone_name
     }

@@ -4,7 +4,6 @@
 //! [`BeaconCollector`]. It refuses everything that `docs/wire.md` lists before the events of a beacon are read. Nothing here
 //! logs an address, keeps it, or uses it as a label of a metric.
 
-mod accept;
 mod body;
 mod collector;
 mod cors;

@@ -20,6 +20,7 @@ mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod handler;
+pub(crate) mod negotiation;
 pub(crate) mod response;
 mod server;
 mod shutdown;

@@ -111,6 +111,30 @@ impl Filter {
         Ok(Self { column, entry, operator, values, text: text.to_owned() })
     }
 
+    /// A filter for exactly this value of a column without entries.
+    pub(crate) fn text_for(column: &str, value: &str) -> String {
+        format!("{column}={}", escaped(value))
+    }
+
+    /// The column with its entry, the operator and the values, as they were written.
+    pub(crate) fn written_parts(&self) -> (&str, &'static str, &str) {
+        let rest = split_name(&self.text).map_or("", |(_, _, rest)| rest);
+        let written = OPERATORS.into_iter().find(|(written, _)| rest.starts_with(written));
+        let operator = written.map_or("=", |(written, _)| written);
+        let column = self.text.strip_suffix(rest).unwrap_or(&self.text);
+        (column, operator, rest.strip_prefix(operator).unwrap_or_default())
+    }
+
+    /// The values, of which any must match; as the column has them, or as they were written if it holds texts.
+    pub(crate) fn values(&self) -> &[String] {
+        &self.values
+    }
+
+    /// The names of all columns that can be filtered on.
+    pub(crate) fn columns() -> impl Iterator<Item = &'static str> {
+        COLUMNS.iter().map(|column| column.name.as_str())
+    }
+
     pub(super) fn scope(&self) -> FilterScope {
         self.column.scope
     }
@@ -476,8 +500,18 @@ mod tests {
 
     #[test]
     fn a_filter_is_written_as_it_was_read() {
-        for text in ["country=RU|BY", "props.doctor!~x", "lcp_ms>=2500", "visitor=00000000000000ff"] {
-            assert_eq!(Filter::parse(text).unwrap().to_string(), text);
+        for (text, parts) in [
+            ("country=RU|BY", ("country", "=", "RU|BY")),
+            ("props.doctor!~x", ("props.doctor", "!~", "x")),
+            ("props.\"a=b\"=x=y", ("props.\"a=b\"", "=", "x=y")),
+            ("lcp_ms>=2500", ("lcp_ms", ">=", "2500")),
+            ("visitor=00000000000000ff", ("visitor", "=", "00000000000000ff")),
+        ] {
+            let filter = Filter::parse(text).unwrap();
+            assert_eq!(filter.to_string(), text);
+            assert_eq!(filter.written_parts(), parts);
         }
+        let hostile = Filter::parse(&Filter::text_for("path", "/a|b\\c")).unwrap();
+        assert_eq!(hostile.only_value(), Some(("path", "/a|b\\c")));
     }
 }

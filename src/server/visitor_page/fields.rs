@@ -1,9 +1,9 @@
 //! What would be stored of a visit, in groups of columns that a visitor can read.
 
-use super::language::Language;
 use crate::config::{CookieRule, Retention, Site};
 use crate::event::DeviceClass;
 use crate::ingest::VisitPreview;
+use crate::transport::negotiation::Language;
 
 /// A line of the page's table.
 pub(super) struct Field {

@@ -4,7 +4,6 @@
 //! network and the browser of a visitor have the same pseudonym.
 
 mod fields;
-mod language;
 
 use askama::Template;
 use base64::Engine as _;
@@ -17,11 +16,11 @@ use hyper::{Response, StatusCode};
 use sha2::{Digest, Sha256};
 
 use self::fields::Field;
-use self::language::Language;
 use crate::config::{HostPattern, Site};
 use crate::ingest::VisitPreview;
 use crate::privacy::ReferenceCode;
 use crate::privacy::consent::OptOutSignal;
+use crate::transport::negotiation::Language;
 use crate::transport::{Body, response};
 
 static HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");

@@ -3,7 +3,7 @@
 use hyper::header::{HeaderMap, HeaderName};
 
 /// The weight of the first entry whose name `is_meant`, in thousandths. 0 is a refusal, and so is a weight that cannot be read.
-pub(super) fn weight(
+pub(crate) fn weight(
     headers: &HeaderMap,
     header: HeaderName,
     is_meant: impl Fn(&str) -> bool,

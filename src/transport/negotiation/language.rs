@@ -1,36 +1,36 @@
-//! The languages of the page.
+//! The languages in which pages are written.
 
 use hyper::HeaderMap;
 use hyper::header::ACCEPT_LANGUAGE;
 
-use crate::server::accept;
+use super::weight::weight;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Language {
+pub(crate) enum Language {
     English,
     Russian,
 }
 
 impl Language {
     /// `lang` of the address, or else what the browser prefers. English, if it prefers neither.
-    pub(super) fn choose(lang: Option<&str>, headers: &HeaderMap) -> Self {
+    pub(crate) fn choose(lang: Option<&str>, headers: &HeaderMap) -> Self {
         match lang {
             Some("ru") => return Self::Russian,
             Some("en") => return Self::English,
             _ => {}
         }
-        let weight = |code: &str| {
+        let weight_of = |code: &str| {
             let is_meant = |name: &str| name.split('-').next().unwrap_or(name).eq_ignore_ascii_case(code);
-            accept::weight(headers, ACCEPT_LANGUAGE, is_meant)
+            weight(headers, ACCEPT_LANGUAGE, is_meant)
         };
-        match (weight("ru"), weight("en")) {
+        match (weight_of("ru"), weight_of("en")) {
             (Some(russian), english) if russian > english.unwrap_or(0) => Self::Russian,
             // With equal weights the order would decide, but no browser sends equal weights.
             _ => Self::English,
         }
     }
 
-    pub(super) fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Self::English => "en",
             Self::Russian => "ru",
@@ -38,7 +38,7 @@ impl Language {
     }
 
     /// The text of this language.
-    pub(super) fn of<T: Copy>(self, [english, russian]: [T; 2]) -> T {
+    pub(crate) fn of<T: Copy>(self, [english, russian]: [T; 2]) -> T {
         match self {
             Self::English => english,
             Self::Russian => russian,

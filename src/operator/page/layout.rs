@@ -1,0 +1,348 @@
+//! What all views share: the frame around them, the bar of periods and filters, the pages of errors.
+
+use askama::Template;
+use hyper::{Response, StatusCode};
+use jiff::civil::Date;
+
+use super::address::{Comparison, DEFAULT_PERIOD, PageAddress, View};
+use super::{PageContext, assets, format, html, words};
+use crate::operator::reading::ReadingError;
+use crate::report::{Filter, Period, filter_columns_of_viewer};
+use crate::transport::Body;
+use crate::transport::negotiation::Language;
+
+/// A link of a menu.
+pub(super) struct Link {
+    pub(super) label: String,
+    pub(super) href: String,
+    pub(super) is_current: bool,
+    /// The key that follows it; empty if none does.
+    pub(super) key: &'static str,
+}
+
+impl Link {
+    pub(super) fn new(label: impl Into<String>, address: &PageAddress) -> Self {
+        Self { label: label.into(), href: address.href(), is_current: false, key: "" }
+    }
+
+    #[must_use]
+    pub(super) fn current(self, is_current: bool) -> Self {
+        Self { is_current, ..self }
+    }
+
+    #[must_use]
+    pub(super) fn key(self, key: &'static str) -> Self {
+        Self { key, ..self }
+    }
+}
+
+/// What is around a view.
+pub(super) struct Frame {
+    language: Language,
+    pub(super) title: String,
+    pub(super) site: String,
+    pub(super) style: String,
+    pub(super) script: String,
+    pub(super) icon: String,
+    pub(super) home: String,
+    /// The sites of the reader, if there are several.
+    pub(super) sites: Vec<Link>,
+    /// The views of the site.
+    pub(super) views: Vec<Link>,
+    /// The same page in the other language.
+    pub(super) other_language: Link,
+}
+
+impl Frame {
+    pub(super) fn new(context: &PageContext<'_>, title: impl Into<String>) -> Self {
+        let PageContext { address, language, access, .. } = context;
+        let base = &address.base;
+        let other = language.of(["ru", "en"]);
+        let to_other = address.with(|address| address.language = Some(other.to_owned()));
+        let has_site = !address.site.is_empty();
+        let view = |view: View, label: &'static str, key| {
+            let is_current = address.view == view;
+            Link::new(label, &address.to_view(view)).current(is_current).key(key)
+        };
+        let mut views = Vec::new();
+        if has_site {
+            views.push(view(View::Site, context.say("Audience", "Аудитория"), "a"));
+            if access.exact {
+                views.push(view(View::Realtime, context.say("Realtime", "Сейчас"), "r"));
+            }
+            if access.diagnostics {
+                views.push(view(View::Diagnostics, context.say("Diagnostics", "Диагностика"), "e"));
+            }
+        }
+        let sites = context.sites();
+        let site = |site: &String| Link::new(site, &address.to_site(site)).current(*site == address.site);
+        Self {
+            language: *language,
+            title: title.into(),
+            site: address.site.clone(),
+            style: format!("{base}{}", assets::style_path()),
+            script: format!("{base}{}", assets::script_path()),
+            icon: format!("{base}{}", assets::icon_path()),
+            home: address.front().href(),
+            sites: if sites.len() > 1 && has_site { sites.iter().map(site).collect() } else { Vec::new() },
+            views,
+            other_language: Link::new(language.of(["Русский", "English"]), &to_other),
+        }
+    }
+
+    /// One of two texts, by the language.
+    pub(super) fn say<'t>(&self, english: &'t str, russian: &'t str) -> &'t str {
+        self.language.of([english, russian])
+    }
+
+    pub(super) fn lang(&self) -> &'static str {
+        self.language.code()
+    }
+
+    pub(super) fn other_lang(&self) -> &'static str {
+        self.language.of(["ru", "en"])
+    }
+}
+
+/// The bar above the figures: the period, the comparison and the filters.
+pub(super) struct Controls {
+    pub(super) presets: Vec<Link>,
+    /// The days that are shown, in words.
+    pub(super) period: String,
+    pub(super) earlier: Link,
+    pub(super) later: Option<Link>,
+    pub(super) from: Date,
+    pub(super) to: Date,
+    pub(super) today: Date,
+    pub(super) comparisons: Vec<Link>,
+    pub(super) comparison: String,
+    /// Where the form of days leads, and what it keeps.
+    pub(super) action: String,
+    pub(super) kept: Vec<(&'static str, String)>,
+    pub(super) pills: Vec<Pill>,
+    /// The form of filters: what it keeps, and the columns that it offers.
+    pub(super) kept_of_filter: Vec<(&'static str, String)>,
+    pub(super) columns: Vec<(&'static str, String)>,
+    pub(super) operators: Vec<(&'static str, &'static str)>,
+    pub(super) has_more_filters: bool,
+    /// Leads to the page without filters.
+    pub(super) without_filters: Option<Link>,
+    /// Bots are counted; leads to the page without them.
+    pub(super) without_bots: Option<Link>,
+}
+
+/// A filter that is set.
+pub(super) struct Pill {
+    pub(super) column: String,
+    pub(super) operator: &'static str,
+    pub(super) values: String,
+    pub(super) written_column: String,
+    pub(super) written_operator: &'static str,
+    pub(super) written_values: String,
+    /// The filter's opposite, if the reader may use it.
+    pub(super) negated: Option<Link>,
+    pub(super) removed: Link,
+    /// What the form that edits it keeps.
+    pub(super) kept: Vec<(&'static str, String)>,
+}
+
+/// The days before a period and after it, as long as it.
+fn shifted(address: &PageAddress, period: Period, by_periods: i64) -> PageAddress {
+    let days = i64::from(period.days()) * by_periods;
+    let shift = |day: Date| day.saturating_add(jiff::Span::new().days(days)).to_string();
+    address.with_period(&shift(period.from()), Some(&shift(period.to())))
+}
+
+const PRESETS: [(&str, [&str; 2], &str); 7] = [
+    ("today", ["Today", "Сегодня"], "d"),
+    ("yesterday", ["Yesterday", "Вчера"], "y"),
+    ("7d", ["7 days", "7 дней"], "7"),
+    ("28d", ["28 days", "28 дней"], "2"),
+    ("91d", ["91 days", "91 день"], "9"),
+    ("month", ["Month", "Месяц"], "m"),
+    ("year", ["Year", "Год"], "j"),
+];
+
+/// Operators as they are written, and in words.
+const OPERATORS: [(&str, [&str; 2]); 8] = [
+    ("=", ["is", "равно"]),
+    ("!=", ["is not", "не равно"]),
+    ("~", ["contains", "содержит"]),
+    ("!~", ["does not contain", "не содержит"]),
+    (">", ["more than", "больше"]),
+    (">=", ["at least", "не меньше"]),
+    ("<", ["less than", "меньше"]),
+    ("<=", ["at most", "не больше"]),
+];
+
+fn operator_words(written: &str, language: Language) -> &'static str {
+    let known = OPERATORS.iter().find(|(operator, _)| *operator == written);
+    known.map_or("", |(_, words)| language.of(*words))
+}
+
+impl Controls {
+    pub(super) fn new(context: &PageContext<'_>, period: Period) -> Result<Self, ReadingError> {
+        let PageContext { address, language, .. } = context;
+        let language = *language;
+        let today = context.now.date();
+        let chosen = address.from.as_deref().unwrap_or(DEFAULT_PERIOD);
+        let preset = |(word, label, key): &(&'static str, [&'static str; 2], &'static str)| {
+            let is_current = address.to.is_none() && chosen == *word;
+            Link::new(language.of(*label), &address.with_period(word, None)).current(is_current).key(key)
+        };
+        let comparison = |kind: &Comparison| {
+            Link::new(comparison_words(*kind, language), &address.with(|address| address.comparison = *kind))
+                .current(address.comparison == *kind)
+        };
+        let without = |names: &[&str], address: &PageAddress| {
+            let mut kept = address.parameters();
+            kept.retain(|(name, _)| !names.contains(name));
+            kept
+        };
+        let one = context.has_one_filter();
+        let pills = pills(context)?;
+        let columns: Vec<&str> =
+            if one { filter_columns_of_viewer().collect() } else { Filter::columns().collect() };
+        let mut columns: Vec<_> =
+            columns.into_iter().map(|name| (name, words::filter_column(name, language))).collect();
+        columns.sort_by(|(_, left), (_, right)| left.cmp(right));
+        let operators = if one { &OPERATORS[..1] } else { &OPERATORS[..] };
+        let words_of = |(written, words): &(&'static str, [&'static str; 2])| (*written, language.of(*words));
+        let kept_of_filter = if one { without(&["filter", "page"], address) } else { without(&["page"], address) };
+        Ok(Self {
+            presets: PRESETS.iter().map(preset).collect(),
+            period: format::period(period.from(), period.to(), language),
+            earlier: Link::new(context.say("Earlier", "Раньше"), &shifted(address, period, -1)).key("←"),
+            later: (period.to() < today)
+                .then(|| Link::new(context.say("Later", "Позже"), &shifted(address, period, 1)).key("→")),
+            from: period.from(),
+            to: period.to(),
+            today,
+            comparisons: Comparison::ALL.iter().map(comparison).collect(),
+            comparison: comparison_words(address.comparison, language).to_owned(),
+            action: address.path(),
+            kept: without(&["from", "to", "by", "page"], address),
+            without_filters: (!pills.is_empty())
+                .then(|| Link::new(context.say("Remove all", "Убрать все"), &address.with(|address| address.filters.clear())).key("x")),
+            pills,
+            kept_of_filter,
+            columns,
+            operators: operators.iter().map(words_of).collect(),
+            has_more_filters: !one || address.filters.is_empty(),
+            without_bots: address
+                .bots
+                .then(|| Link::new(context.say("Bots are counted", "С роботами"), &address.with(|address| address.bots = false))),
+        })
+    }
+}
+
+pub(super) fn comparison_words(comparison: Comparison, language: Language) -> &'static str {
+    language.of(match comparison {
+        Comparison::Previous => ["Previous period", "Предыдущий период"],
+        Comparison::Weekdays => ["Same weekdays before", "Те же дни недели раньше"],
+        Comparison::Year => ["A year ago", "Год назад"],
+        Comparison::None => ["No comparison", "Без сравнения"],
+    })
+}
+
+fn pills(context: &PageContext<'_>) -> Result<Vec<Pill>, ReadingError> {
+    let PageContext { address, language, .. } = context;
+    let pill = |(place, text): (usize, &String)| {
+        let filter = Filter::parse(text).map_err(|error| ReadingError::Report(error.into()))?;
+        let (column, operator, values) = filter.written_parts();
+        let opposite = match operator {
+            "=" => Some("!="),
+            "!=" => Some("="),
+            "~" => Some("!~"),
+            "!~" => Some("~"),
+            _ => None,
+        };
+        let negated = opposite.filter(|_| !context.has_one_filter()).map(|opposite| {
+            let turned = format!("{column}{opposite}{values}");
+            let label = operator_words(opposite, *language);
+            Link::new(label, &address.with(|address| address.filters[place] = turned))
+        });
+        let mut shown: Vec<String> = filter.values().iter().map(|value| words::named(column, value, *language)).collect();
+        // Times and pseudonyms have another form in the store.
+        if let [_] = shown[..] && !values.is_empty() && !matches!(column, "country" | "language" | "channel" | "device" | "screen") {
+            shown = vec![values.to_owned()];
+        }
+        let without = address.without_filter(place);
+        Ok(Pill {
+            column: words::filter_column(column, *language),
+            operator: operator_words(operator, *language),
+            values: shown.join(context.say(" or ", " или ")),
+            written_column: column.to_owned(),
+            written_operator: operator,
+            written_values: values.to_owned(),
+            negated,
+            removed: Link::new(context.say("Remove", "Убрать"), &without),
+            kept: without.parameters(),
+        })
+    };
+    address.filters.iter().enumerate().map(pill).collect()
+}
+
+/// Renders a view's template.
+pub(super) fn page(status: StatusCode, template: &impl Template) -> Response<Body> {
+    html(status, template.render().expect("writing to a string does not fail"))
+}
+
+#[derive(Template)]
+#[template(path = "operator/page/templates/error.html")]
+struct ErrorPage {
+    frame: Frame,
+    what: String,
+    advice: &'static str,
+    back: Link,
+}
+
+/// The page that says why there is none.
+pub(super) fn error(context: &PageContext<'_>, error: &ReadingError) -> Response<Body> {
+    error.log("page");
+    // The page says "unavailable" of a store that is down: the request is not at fault, and the next one may succeed.
+    let status = match error.status() {
+        StatusCode::BAD_GATEWAY => StatusCode::SERVICE_UNAVAILABLE,
+        status => status,
+    };
+    let (title, advice) = match status {
+        StatusCode::NOT_FOUND => (
+            context.say("Nothing is here", "Здесь ничего нет"),
+            context.say("The address may be mistyped, or the site is not one of yours.", "Возможно, в адресе опечатка или этот сайт вам не доступен."),
+        ),
+        StatusCode::FORBIDDEN => (
+            context.say("Not for this role", "Недоступно для этой роли"),
+            context.say("Leave out the filter, or ask the operator for another role.", "Уберите фильтр или попросите у оператора другую роль."),
+        ),
+        StatusCode::SERVICE_UNAVAILABLE => (
+            context.say("The figures are not there right now", "Показателей сейчас нет"),
+            context.say(
+                "The store does not answer. Beacons are still accepted and kept; nothing is lost. Try again in a moment.",
+                "Хранилище не отвечает. События по-прежнему принимаются и сохраняются, ничего не теряется. Попробуйте через минуту.",
+            ),
+        ),
+        _ => (
+            context.say("This cannot be shown", "Это нельзя показать"),
+            context.say("Something in the address is wrong.", "В адресе что-то не так."),
+        ),
+    };
+    let has_site = context.sites().contains(&context.address.site);
+    let to = if has_site { context.address.front().to_site(&context.address.site) } else { context.address.front() };
+    let label = if has_site { context.say("Back to the site", "Назад к сайту") } else { context.say("To all sites", "Ко всем сайтам") };
+    let frame = Frame::new(context, title);
+    let what = words::note(&error.message(), context.language);
+    page(status, &ErrorPage { frame, what, advice, back: Link::new(label, &to) })
+}
+
+#[derive(Template)]
+#[template(path = "operator/page/templates/sites.html")]
+struct SitesPage {
+    frame: Frame,
+    links: Vec<Link>,
+}
+
+/// The list of sites.
+pub(super) fn sites(context: &PageContext<'_>) -> Response<Body> {
+    let links = context.sites().iter().map(|site| Link::new(site, &context.address.to_site(site))).collect();
+    page(StatusCode::OK, &SitesPage { frame: Frame::new(context, context.say("Sites", "Сайты")), links })
+}

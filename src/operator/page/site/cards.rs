@@ -1,0 +1,315 @@
+//! The cards below the series: each shows one report of a few that belong together, and links to the others as tabs.
+
+use serde_json::Value;
+
+use crate::operator::page::address::{PageAddress, View};
+use crate::operator::page::charts::{self, HourChart, MapChart, MapCountry, Svg, WorldMap};
+use crate::operator::page::layout::Link;
+use crate::operator::page::rows::{self, RowName};
+use crate::operator::page::{PageContext, format, words};
+use crate::operator::reading;
+use crate::report::catalogue::{self, Report};
+use crate::report::{RawReportRequest, ReportAnswer, ReportError};
+
+/// Rows of a card: as many as the eye counts at once, and the same for all, so that one query answers them.
+const ROWS: &str = "9";
+/// More countries than there are.
+const ALL_COUNTRIES: &str = "300";
+
+struct CardSpec {
+    id: &'static str,
+    title: [&'static str; 2],
+    tabs: &'static [TabSpec],
+}
+
+/// The name in the address, the report, and the label.
+type TabSpec = (&'static str, &'static str, [&'static str; 2]);
+
+const CARDS: [CardSpec; 10] = [
+    CardSpec {
+        id: "pages",
+        title: ["Pages", "Страницы"],
+        tabs: &[
+            ("pages", "pages", ["Pages", "Страницы"]),
+            ("entries", "entries", ["Entries", "Входы"]),
+            ("exits", "exits", ["Exits", "Выходы"]),
+        ],
+    },
+    CardSpec {
+        id: "sources",
+        title: ["Sources", "Источники"],
+        tabs: &[
+            ("sources", "sources", ["Sources", "Источники"]),
+            ("channels", "channels", ["Channels", "Каналы"]),
+            ("referring-pages", "referring-pages", ["Pages", "Страницы"]),
+            ("campaigns", "campaigns", ["Campaigns", "Кампании"]),
+            ("utm-sources", "utm-sources", ["utm_source", "utm_source"]),
+            ("utm-mediums", "utm-mediums", ["utm_medium", "utm_medium"]),
+            ("utm-contents", "utm-contents", ["utm_content", "utm_content"]),
+            ("utm-terms", "utm-terms", ["utm_term", "utm_term"]),
+        ],
+    },
+    CardSpec {
+        id: "places",
+        title: ["Places", "Места"],
+        tabs: &[
+            ("map", "countries", ["Map", "Карта"]),
+            ("countries", "countries", ["Countries", "Страны"]),
+            ("regions", "regions", ["Regions", "Регионы"]),
+            ("cities", "cities", ["Cities", "Города"]),
+            ("networks", "networks", ["Networks", "Сети"]),
+        ],
+    },
+    CardSpec {
+        id: "technology",
+        title: ["Technology", "Техника"],
+        tabs: &[
+            ("browsers", "browsers", ["Browsers", "Браузеры"]),
+            ("systems", "systems", ["Systems", "Системы"]),
+            ("devices", "devices", ["Devices", "Устройства"]),
+            ("screens", "screens", ["Screens", "Экраны"]),
+            ("languages", "languages", ["Languages", "Языки"]),
+        ],
+    },
+    CardSpec {
+        id: "events",
+        title: ["Events", "События"],
+        tabs: &[
+            ("events", "events", ["Events", "События"]),
+            ("props", "props", ["Properties", "Свойства"]),
+            ("downloads", "downloads", ["Downloads", "Скачивания"]),
+            ("outbound", "outbound", ["Outbound", "Внешние ссылки"]),
+        ],
+    },
+    CardSpec {
+        id: "ads",
+        title: ["Advertising blocks", "Рекламные блоки"],
+        tabs: &[("ads", "ads", ["Blocks", "Блоки"])],
+    },
+    CardSpec {
+        id: "hours",
+        title: ["Hours of the week", "Часы недели"],
+        tabs: &[("hours", "hours", ["Hours", "Часы"])],
+    },
+    CardSpec {
+        id: "scroll",
+        title: ["Scroll depth", "Глубина прокрутки"],
+        tabs: &[("scroll", "scroll", ["Pages", "Страницы"])],
+    },
+    CardSpec { id: "goals", title: ["Goals", "Цели"], tabs: &[("goals", "goals", ["Goals", "Цели"])] },
+    CardSpec { id: "funnels", title: ["Funnels", "Воронки"], tabs: &[("funnels", "funnels", ["Funnels", "Воронки"])] },
+];
+
+pub(super) struct Card {
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    pub(super) about: String,
+    /// More than one, or none.
+    pub(super) tabs: Vec<Link>,
+    pub(super) body: CardBody,
+    /// The report in detail.
+    pub(super) more: Option<Link>,
+    pub(super) credit: Option<&'static str>,
+}
+
+pub(super) enum CardBody {
+    Table(CardTable),
+    Map(Svg, CardTable),
+    Hours(Svg),
+    /// Why there is nothing.
+    Message(String),
+}
+
+pub(super) struct CardTable {
+    pub(super) name: String,
+    pub(super) counted: Heading,
+    pub(super) share: Option<Heading>,
+    pub(super) rows: Vec<CardRow>,
+}
+
+pub(super) struct Heading {
+    pub(super) label: String,
+    pub(super) about: String,
+}
+
+pub(super) struct CardRow {
+    pub(super) name: RowName,
+    pub(super) figure: String,
+    pub(super) share: String,
+    /// From 0 to 100.
+    pub(super) bar: String,
+}
+
+/// A card whose figures are asked for.
+pub(super) struct PlannedCard {
+    spec: &'static CardSpec,
+    tabs: Vec<&'static TabSpec>,
+    open: &'static TabSpec,
+    /// What to ask for, or why that cannot be shown.
+    pub(super) request: Result<RawReportRequest, String>,
+}
+
+/// The cards that the reader may see, each with its open tab.
+pub(super) fn plan(context: &PageContext<'_>) -> Vec<PlannedCard> {
+    CARDS.iter().filter_map(|spec| plan_card(context, spec)).collect()
+}
+
+fn plan_card(context: &PageContext<'_>, spec: &'static CardSpec) -> Option<PlannedCard> {
+    let is_readable = |tab: &&TabSpec| {
+        catalogue::find(tab.1).is_some_and(|report| reading::readable(report, context.principal))
+    };
+    let tabs: Vec<&'static TabSpec> = spec.tabs.iter().filter(is_readable).collect();
+    let is_open = |tab: &&&TabSpec| context.address.tabs.iter().any(|name| name == tab.0);
+    let open = tabs.iter().find(is_open).or_else(|| tabs.first()).copied()?;
+    let mut raw = context.address.request(open.1);
+    raw.limit = match open.0 {
+        "map" => Some(ALL_COUNTRIES.to_owned()),
+        "hours" => None,
+        _ => Some(ROWS.to_owned()),
+    };
+    let raw = raw.for_report(open.1);
+    let parsed = reading::reports_for(&context.reports, open.1, context.principal).parse(&raw);
+    let request = match parsed {
+        Err(error @ ReportError::NotPublished(_)) => Err(words::note(&error.to_string(), context.language)),
+        // Another error is that of the whole page, and reading says it.
+        _ => Ok(raw),
+    };
+    Some(PlannedCard { spec, tabs, open, request })
+}
+
+impl PlannedCard {
+    /// The card with the answer to its request.
+    pub(super) fn fill(self, context: &PageContext<'_>, answer: Option<&ReportAnswer>) -> Card {
+        let Self { spec, tabs, open, request } = self;
+        let language = context.language;
+        let report = catalogue::find(open.1).expect("only known reports are planned");
+        let tab = |tab: &&TabSpec| {
+            Link::new(language.of(tab.2), &with_tab(&context.address, spec, tab.0)).current(tab.0 == open.0)
+        };
+        let body = match (answer, request) {
+            (Some(answer), _) if answer.rows.is_empty() => CardBody::Message(nothing(context, answer)),
+            (Some(answer), _) => match open.0 {
+                "map" => CardBody::Map(map(context, answer), table(context, answer, 3)),
+                "hours" => CardBody::Hours(hours(context, answer)),
+                _ => CardBody::Table(table(context, answer, usize::MAX)),
+            },
+            (None, Err(reason)) => CardBody::Message(reason),
+            (None, Ok(_)) => CardBody::Message(String::new()),
+        };
+        let has_rows = !matches!(body, CardBody::Message(_) | CardBody::Hours(_));
+        let detail = context.address.to_view(View::Report(report.name.to_owned()));
+        Card {
+            id: spec.id,
+            title: language.of(spec.title),
+            about: words::text(&report.about, language).to_owned(),
+            tabs: if tabs.len() > 1 { tabs.iter().map(tab).collect() } else { Vec::new() },
+            body,
+            more: has_rows.then(|| Link::new(context.say("All", "Все"), &detail)),
+            credit: report.credit(),
+        }
+    }
+}
+
+/// The page with another tab of a card open.
+fn with_tab(address: &PageAddress, spec: &CardSpec, name: &str) -> PageAddress {
+    address.with(|address| {
+        address.tabs.retain(|open| !spec.tabs.iter().any(|tab| tab.0 == open));
+        address.tabs.push(name.to_owned());
+    })
+}
+
+/// Why an answer has no rows.
+fn nothing(context: &PageContext<'_>, answer: &ReportAnswer) -> String {
+    let is_telling = |note: &&String| !note.starts_with("the figures of today");
+    match answer.notes.iter().find(is_telling) {
+        Some(note) => words::note(note, context.language),
+        None => context.say("Nothing in this period.", "За этот период ничего нет.").to_owned(),
+    }
+}
+
+fn table(context: &PageContext<'_>, answer: &ReportAnswer, most: usize) -> CardTable {
+    let report = answer.request.report;
+    let language = context.language;
+    let counted = rows::counted(report).unwrap_or((0, &report.columns[0]));
+    let share = rows::share(report);
+    let largest = answer.rows.iter().filter_map(|row| rows::value(row, counted.0)).fold(0.0, f64::max);
+    let row = |row: &Vec<Value>| {
+        let width = rows::value(row, counted.0).filter(|_| largest > 0.0).map_or(0.0, |value| 100.0 * value / largest);
+        CardRow {
+            name: rows::name(context, answer, row),
+            figure: rows::figure(row, counted, language),
+            share: share.map_or_else(String::new, |share| rows::figure(row, share, language)),
+            bar: format!("{width:.1}"),
+        }
+    };
+    let heading = |column: &catalogue::ReportColumn| Heading {
+        label: words::heading(column, language),
+        about: words::text(column.about, language).to_owned(),
+    };
+    CardTable {
+        name: words::heading(&report.columns[0], language),
+        counted: heading(counted.1),
+        share: share.map(|(_, column)| heading(column)),
+        rows: answer.rows.iter().take(most).map(row).collect(),
+    }
+}
+
+fn map(context: &PageContext<'_>, answer: &ReportAnswer) -> Svg {
+    let report = answer.request.report;
+    let counted = rows::counted(report).unwrap_or((0, &report.columns[0]));
+    let countries: Vec<MapCountry<'_>> = answer
+        .rows
+        .iter()
+        .filter_map(|row| {
+            let name = rows::name(context, answer, row);
+            let figure = rows::figure(row, counted, context.language);
+            Some(MapCountry {
+                code: row[0].as_str()?,
+                value: rows::value(row, counted.0)?,
+                label: format!("{}: {figure}", name.name),
+                href: name.href,
+            })
+        })
+        .collect();
+    let title = context.say("Visitors by country", "Посетители по странам");
+    charts::map(&MapChart { world: WorldMap::built_in(), title, countries: &countries })
+}
+
+fn hours(context: &PageContext<'_>, answer: &ReportAnswer) -> Svg {
+    let report: &Report = answer.request.report;
+    let counted = rows::counted(report).map_or(2, |(place, _)| place);
+    let mut values = [[0.0; 24]; 7];
+    for row in &answer.rows {
+        // Folded hours have no place.
+        let number = |place: usize| row.get(place)?.as_str()?.parse::<usize>().ok();
+        if let (Some(weekday @ 1..=7), Some(hour @ 0..24)) = (number(0), number(1)) {
+            values[weekday - 1][hour] = rows::value(row, counted).unwrap_or_default();
+        }
+    }
+    let text = |value: f64| format::number(value, 0, context.language);
+    let title = context.say("Views by hour and weekday", "Просмотры по часам и дням недели");
+    charts::hours(&HourChart { title, weekdays: format::weekdays(context.language), values, format: &text })
+}
+
+impl CardBody {
+    pub(super) fn table(&self) -> Option<&CardTable> {
+        match self {
+            Self::Table(table) | Self::Map(_, table) => Some(table),
+            _ => None,
+        }
+    }
+
+    pub(super) fn chart(&self) -> Option<&Svg> {
+        match self {
+            Self::Map(svg, _) | Self::Hours(svg) => Some(svg),
+            _ => None,
+        }
+    }
+
+    pub(super) fn message(&self) -> Option<&str> {
+        match self {
+            Self::Message(message) => Some(message),
+            _ => None,
+        }
+    }
+}
