@@ -8,8 +8,8 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::model::{
-    AccessConfig, ClientLimits, Config, DATABASE, ListFiles, PublishedConfig, SpoolLimits, StoreConfig,
-    TlsConfig,
+    AccessConfig, ClientLimits, Config, DATABASE, ListFiles, PageConfig, PublishedConfig, SpoolLimits,
+    StoreConfig, TlsConfig,
 };
 use super::raw::{ConfigProblems, ConfigSection, RawValue, SettingLocation};
 use super::site::{Site, Sites};
@@ -37,7 +37,7 @@ const MAX_K: u64 = 100;
 /// Environment variables that are not settings.
 const NOT_SETTINGS: [&str; 3] = ["FOOTFALL_CONFIG", "FOOTFALL_LOG", "FOOTFALL_LIBCHDB"];
 /// Tables whose keys may be set as `FOOTFALL_TABLE_KEY`.
-const TABLES: [&str; 7] = ["store", "spool", "limits", "tls", "access", "lists", "published"];
+const TABLES: [&str; 8] = ["store", "spool", "limits", "tls", "access", "lists", "page", "published"];
 
 type Values = BTreeMap<String, (RawValue, SettingLocation)>;
 
@@ -56,6 +56,7 @@ pub(super) fn check(
     let tls = top.raw("tls");
     let lists = top.raw("lists");
     let access = top.raw("access");
+    let page = top.raw("page");
     let published = top.raw("published");
     let limits = top.raw("limits");
     let spool = top.raw("spool");
@@ -76,6 +77,7 @@ pub(super) fn check(
         tls: read_tls(tls, top.problems),
         lists: read_lists(lists, top.problems),
         access: read_access(access, top.problems),
+        page: read_page(page, top.problems),
         published: read_published(published, top.problems),
         limits: read_limits(limits, top.problems),
         spool: read_spool(spool, top.problems),
@@ -177,6 +179,13 @@ fn read_lists(value: Option<(RawValue, SettingLocation)>, problems: &mut ConfigP
     };
     section.finish();
     lists
+}
+
+fn read_page(value: Option<(RawValue, SettingLocation)>, problems: &mut ConfigProblems) -> PageConfig {
+    let mut section = section("page", value, problems);
+    let page = PageConfig { map: section.read("map", path) };
+    section.finish();
+    page
 }
 
 fn read_access(value: Option<(RawValue, SettingLocation)>, problems: &mut ConfigProblems) -> AccessConfig {

@@ -42,6 +42,7 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     pub lists: ListFiles,
     pub access: AccessConfig,
+    pub page: PageConfig,
     pub published: PublishedConfig,
     pub limits: ClientLimits,
     pub spool: SpoolLimits,
@@ -108,6 +109,13 @@ pub struct AccessConfig {
     pub loopback_tokens: bool,
     /// Host names under which the loopback listeners may be addressed, besides IP addresses and `localhost`.
     pub hosts: Vec<String>,
+}
+
+/// The page of reports.
+#[derive(Debug, Clone, Default)]
+pub struct PageConfig {
+    /// A map of the world in the place of the built-in one.
+    pub map: Option<PathBuf>,
 }
 
 /// Figures for viewers.

@@ -99,6 +99,15 @@ fn variables_win_over_the_file_and_reach_into_tables() {
 }
 
 #[test]
+fn a_map_of_the_world_is_a_path() {
+    assert_eq!(check("", &[]).unwrap().page.map, None);
+    let config = check("[page]\nmap = \"a.tsv\"", &[("FOOTFALL_PAGE_MAP", "world.tsv")]).unwrap();
+    assert_eq!(config.page.map, Some(PathBuf::from("world.tsv")));
+    let error = check("[page]\nmap = 1", &[]).unwrap_err().to_string();
+    assert!(error.contains("line 2: page.map must be"), "{error}");
+}
+
+#[test]
 fn every_problem_is_reported_at_once_with_its_place() {
     let text = "listen = 80\nlisten_on = \"x\"\ntimezone = \"Mars/Base\"\n[[site]]\nid = \"Clinic\"\n\n\
                 [spool]\nseal_after = \"soon\"\nmax_bytes = \"1 MiB\"\n[[site]]\nid = \"a\"\nhosts = [\"a/b\"]\ncolour = 1\n";

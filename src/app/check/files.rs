@@ -9,6 +9,7 @@ use crate::access::TokenFile;
 use crate::config::{ReadConfig, Severity, StoreConfig};
 use crate::enrich::lists;
 use crate::error_chain::error_chain;
+use crate::operator::WorldMap;
 use crate::privacy::{GeoLookup, KeyError, KeyRing};
 use crate::secret::directory;
 use crate::spool;
@@ -25,6 +26,7 @@ pub(super) fn check(read: &mut ReadConfig, for_other_user: bool) {
     check_data(read);
     check_places(read);
     check_lists(read);
+    check_map(read);
     check_tokens(read);
     check_store(read, for_other_user);
 }
@@ -131,6 +133,15 @@ fn check_lists(read: &mut ReadConfig) {
     for (setting, error) in lists::check(&files) {
         let what = format!("{}; without `lists.{setting}` the built-in list is used", chain(error));
         read.note(Severity::Stops, &format!("lists.{setting}"), &what);
+    }
+}
+
+/// Beacons are accepted without a map.
+fn check_map(read: &mut ReadConfig) {
+    let Some(file) = read.config().page.map.clone() else { return };
+    if let Err(error) = WorldMap::read(&file) {
+        let what = format!("{} cannot be used: {}; the built-in map is shown", file.display(), chain(error));
+        read.note(Severity::Degrades, "page.map", &what);
     }
 }
 

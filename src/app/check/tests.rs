@@ -284,6 +284,19 @@ fn each_place_file_that_cannot_be_used_is_told_with_its_line() {
 }
 
 #[test]
+fn a_map_that_cannot_be_used_is_told_with_its_line_and_keeps_no_beacon_away() {
+    let machine = Machine::new();
+    let good = machine.write("good.tsv", "10\t5\nRU\tM0 0h1v1z\n");
+    assert_eq!(machine.problems(&format!("[page]\nmap = {good:?}")), Vec::<String>::new());
+    let bad = machine.write("bad.tsv", "10\t5\nRU\t<script>\n");
+    let settings = format!("[page]\nmap = {bad:?}");
+    machine.assert_one(
+        &settings,
+        &["Degrades footfall.toml, line ", "page.map: ", "bad.tsv", "line 2", "built-in map"],
+    );
+}
+
+#[test]
 fn a_bad_token_file_and_a_bad_password_file_keep_no_beacon_away() {
     let machine = Machine::new();
     fs::create_dir(machine.path("data")).unwrap();
