@@ -21,7 +21,9 @@ use crate::config::{
 };
 use crate::enrich::lists;
 use crate::ingest::Collector;
-use crate::operator::{Admin, Auth, AuthPolicy, OperatorListener, respond_with_reports};
+use crate::operator::{
+    Admin, Auth, AuthPolicy, CollectorState, OperatorListener, WorldMap, respond_with_reports,
+};
 use crate::privacy::{self, GeoLookup, KeyRing, Privacy, SystemClock};
 use crate::report::{EXACT_READ, Reports};
 use crate::server::{EraseVisitor, ErasureResult, PublicHandler, PublicOptions};
@@ -194,7 +196,9 @@ async fn start(
         admin.serve(auth, tls, move |request, principal| administration.clone().respond(request, principal)),
     );
     let (auth, tls) = protection_of(&reports, &policy, &verifier, &server);
-    let reports = serve_reports(reports, auth, tls, &config, &client, publisher, &spool)?;
+    let state = collector_state(&config, &spool, &server);
+    let reports =
+        serve_reports(reports, auth, tls, open_reports(&config, &client, publisher, &spool)?, state);
     tokio::spawn(tokens::follow(verifier, spool.clone()));
     let (data, keeper) = (config.data.clone(), spool.clone());
     tokio::spawn(audit::follow(data, keeper));
@@ -236,10 +240,7 @@ fn protection_of(
     (auth, certificates.cloned())
 }
 
-fn serve_reports(
-    listener: OperatorListener,
-    auth: Auth,
-    tls: Option<Arc<Certificates>>,
+fn open_reports(
     config: &Config,
     client: &Client,
     publisher: Option<Publisher>,
@@ -251,13 +252,33 @@ fn serve_reports(
     let reports = reports
         .with_open_days(open_days)
         .with_usage_audit(move |detail| audit::record(&keeper, EXACT_READ, &detail));
-    let reports = Arc::new(reports);
+    Ok(Arc::new(reports))
+}
+
+/// What the page of reports shows of the collector itself.
+fn collector_state(
+    config: &Config,
+    spool: &Arc<Spool>,
+    server: &Server<PublicHandler<Collector>>,
+) -> Arc<CollectorState> {
+    // A file that cannot be used was reported when the settings were checked.
+    let map = config.page.map.as_ref().and_then(|file| WorldMap::read(file).ok());
+    CollectorState::new(spool.clone(), server.handler().recent_refusals(), map)
+}
+
+fn serve_reports(
+    listener: OperatorListener,
+    auth: Auth,
+    tls: Option<Arc<Certificates>>,
+    reports: Arc<Reports>,
+    state: Arc<CollectorState>,
+) -> Arc<Reports> {
     let served = reports.clone();
     tokio::spawn(listener.serve(auth, tls, move |request, principal| {
-        let reports = served.clone();
-        async move { respond_with_reports(&reports, request, &principal).await }
+        let (reports, state) = (served.clone(), state.clone());
+        async move { respond_with_reports(&reports, &state, request, &principal).await }
     }));
-    Ok(reports)
+    reports
 }
 
 /// The listeners, with the ports that the system chose for port 0.

@@ -8,6 +8,7 @@ mod duplicate_filter;
 pub(crate) mod origin;
 mod outcome;
 mod pipeline;
+mod recent_refusals;
 
 pub use collector::Collector;
 pub use origin::SendingPage;
@@ -15,3 +16,4 @@ pub use outcome::{Accepted, IngestError, RefusedBeacon, Sender};
 pub use pipeline::{
     BeaconOutcome, BeaconPipeline, PipelineStep, PipelineTrace, SignatureState, VisitPreview,
 };
+pub use recent_refusals::RecentRefusals;

@@ -12,7 +12,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::access::{Principal, same_origin};
-use crate::operator::page;
+use crate::operator::page::{self, CollectorState};
 use crate::operator::reading::{self, ReadingError, may_read_audit, readable, reads_exact};
 use crate::report::catalogue::{self, Report};
 use crate::report::{MAX_ROWS, RawReportRequest, Reports, audit, table, takes_of_viewer};
@@ -24,7 +24,12 @@ const TEXT_WIDTH: u16 = 120;
 /// Most reports of one request: more than there are, and each is named once.
 const MAX_REPORTS: usize = 64;
 
-pub async fn respond<B>(reports: &Reports, request: Request<B>, principal: &Principal) -> Response<Body> {
+pub async fn respond<B>(
+    reports: &Reports,
+    collector: &CollectorState,
+    request: Request<B>,
+    principal: &Principal,
+) -> Response<Body> {
     let head = request.method() == Method::HEAD;
     if !head && request.method() != Method::GET {
         let mut response = failure(StatusCode::METHOD_NOT_ALLOWED, "reports are read by GET");
@@ -36,9 +41,9 @@ pub async fn respond<B>(reports: &Reports, request: Request<B>, principal: &Prin
         "/api/reports" if query.is_empty() => {
             respond_with(StatusCode::OK, "application/json", list(principal).to_string())
         }
-        "/api/reports" => {
-            several_reports(reports, query, principal).await.unwrap_or_else(|error| error_response(&error, "several"))
-        }
+        "/api/reports" => several_reports(reports, query, principal)
+            .await
+            .unwrap_or_else(|error| error_response(&error, "several")),
         "/api/audit" if !may_read_audit(principal) => failure(
             StatusCode::FORBIDDEN,
             "the audit needs role privacy and a token that is not restricted to sites",
@@ -52,7 +57,7 @@ pub async fn respond<B>(reports: &Reports, request: Request<B>, principal: &Prin
             None if path == "/api" || path.starts_with("/api/") => {
                 failure(StatusCode::NOT_FOUND, "nothing is here; /api/reports lists the reports")
             }
-            None => page::respond(reports, &request, principal, "").await,
+            None => page::respond(reports, collector, &request, principal, "").await,
         },
     };
     if head {

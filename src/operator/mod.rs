@@ -15,5 +15,6 @@ pub use admin::{Admin, CheckResult, LivenessCheck, ReadinessCheck, SampleWriter}
 pub use api::respond as respond_with_reports;
 pub use auth::{Auth, AuthPolicy};
 pub use listener::OperatorListener;
+pub use page::CollectorState;
 pub use page::charts::WorldMap;
 pub use subjects::LOCAL_SECRET;

@@ -11,6 +11,7 @@ mod error;
 mod filter;
 mod filtered_query;
 mod hints;
+mod last_half_hour;
 mod limits;
 mod nearest;
 mod period;
@@ -18,6 +19,7 @@ mod protected;
 mod query;
 mod reports;
 mod request;
+mod site_summary;
 pub mod table;
 mod usage;
 
@@ -25,10 +27,14 @@ pub(crate) use answer::OTHER;
 pub use answer::{QueryCost, ReportAnswer};
 pub use error::ReportError;
 pub use filter::{Filter, FilterError};
+pub(crate) use last_half_hour::LiveRow;
 pub(crate) use limits::MAX_ROWS;
 pub use period::{Period, PeriodError};
-pub(crate) use protected::{filter_columns as filter_columns_of_viewer, is_published, takes as takes_of_viewer};
+pub(crate) use protected::{
+    filter_columns as filter_columns_of_viewer, is_published, takes as takes_of_viewer,
+};
 pub(crate) use reports::{DURATION, FAILURES};
 pub use reports::{K, Reports};
 pub use request::{RawReportRequest, ReportRequest};
+pub(crate) use site_summary::{SUMMARY_DAYS, SiteSummary, WeekComparison};
 pub(crate) use usage::{EXACT_READ, detail as usage_detail};

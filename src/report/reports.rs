@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 
 use super::answer::{OTHER, ReportAnswer, age};
@@ -140,6 +141,11 @@ impl Reports {
         self.restricted_to.clone().unwrap_or_else(|| self.configured_sites())
     }
 
+    /// Rows of fewer visitors are folded.
+    pub(super) fn k(&self) -> u32 {
+        self.k
+    }
+
     pub(super) fn client(&self) -> &Client {
         &self.client
     }
@@ -221,6 +227,34 @@ impl Reports {
             }
         }
         Ok(answers.into_iter().flatten().collect())
+    }
+
+    /// Waits until few enough queries run.
+    pub(super) async fn permit(&self) -> Result<SemaphorePermit<'_>, ReportError> {
+        // The semaphore is never closed, so an error is that of the timeout.
+        let permit = tokio::time::timeout(LONGEST_WAIT, self.permits.acquire()).await;
+        permit.ok().and_then(Result::ok).ok_or(ReportError::Busy)
+    }
+
+    /// Brings the figures of open days up to date.
+    pub(super) async fn refresh_open_days(&self) {
+        if let Some(open_days) = &self.open_days {
+            open_days.refresh().await;
+        }
+    }
+
+    /// Records that `reader` asks for exact summaries of these sites.
+    pub(super) fn record_summaries(
+        &self,
+        reader: &str,
+        sites: &[String],
+        from: Date,
+        to: Date,
+        with_errors: bool,
+    ) {
+        if let Some(usage) = self.usage.as_ref().filter(|_| with_errors || !self.is_protected) {
+            usage.add_summaries(reader, sites, from, to);
+        }
     }
 
     /// Brings the figures of open days up to date if any of the reports shows them, and returns the time as of which they are.

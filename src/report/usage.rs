@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::civil::Date;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -34,7 +35,25 @@ impl UsageAudit {
 
     /// Records that `reader` asked for exact figures. Requests of one query differ in the report alone.
     pub(super) fn add(&self, reader: &str, requests: &[ReportRequest]) {
-        let Some(entry) = detail(reader, requests) else { return };
+        if let Some(entry) = detail(reader, requests) {
+            self.add_entry(entry);
+        }
+    }
+
+    /// Records that `reader` asked for the summaries of these sites.
+    pub(super) fn add_summaries(&self, reader: &str, sites: &[String], from: Date, to: Date) {
+        self.add_entry(json!({
+            "by": reader,
+            "reports": ["sites"],
+            "sites": sites,
+            "from": from.to_string(),
+            "to": to.to_string(),
+            "filters": [],
+            "bots": false,
+        }));
+    }
+
+    fn add_entry(&self, entry: Value) {
         let (text, now) = (entry.to_string(), Instant::now());
         let mut recent = self.recent.lock();
         if recent.get(&text).is_some_and(|last| now.duration_since(*last) < ONCE_IN) {

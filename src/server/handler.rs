@@ -16,7 +16,7 @@ use percent_encoding::{CONTROLS, percent_encode};
 use crate::access::{Role, TokenHolder, TokenVerifier, same_origin};
 use crate::beacon::{BeaconTransfer, WireFormat, WireInput};
 use crate::config::{ClientLimits, Config, Sites};
-use crate::ingest::Sender;
+use crate::ingest::{RecentRefusals, Sender};
 use crate::privacy::{Peer, Subject};
 use crate::server::body::{self, BodyPermits};
 use crate::server::collector::BeaconCollector;
@@ -147,6 +147,11 @@ impl<C: BeaconCollector> PublicHandler<C> {
     /// The script's path with the hash of its content, and its value of attribute `integrity`.
     pub fn script(&self) -> (&str, &str) {
         (self.script.hashed_path(), self.script.integrity())
+    }
+
+    /// The beacons of each site that were refused in the last hours.
+    pub fn recent_refusals(&self) -> Arc<RecentRefusals> {
+        self.refusals.recent().clone()
     }
 
     /// Replaces the sites whose pages may read the responses to their beacons.

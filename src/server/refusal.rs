@@ -10,7 +10,7 @@ use metrics::{Counter, counter, describe_counter};
 use tracing::warn;
 
 use crate::event::names;
-use crate::ingest::{Accepted, IngestError};
+use crate::ingest::{Accepted, IngestError, RecentRefusals};
 use crate::server::body::check_head;
 use crate::server::log_throttle::LogThrottle;
 use crate::server::response::Rejection;
@@ -169,6 +169,7 @@ enum ProxyFault {
 /// Counts refused beacons and writes about them.
 pub(super) struct Refusals {
     by_reason: [Counter; RefusalReason::ALL.len()],
+    recent: Arc<RecentRefusals>,
     lines: LogThrottle<LineKind>,
     proxies: LogThrottle<ProxyFault>,
 }
@@ -186,9 +187,15 @@ impl Refusals {
         Self {
             by_reason: RefusalReason::ALL
                 .map(|reason| counter!("footfall_beacons_refused_total", "reason" => reason.name())),
+            recent: Arc::default(),
             lines: LogThrottle::new(LINE_INTERVAL),
             proxies: LogThrottle::new(PROXY_INTERVAL),
         }
+    }
+
+    /// Those of the last hours.
+    pub(super) fn recent(&self) -> &Arc<RecentRefusals> {
+        &self.recent
     }
 
     pub(super) fn count(&self, rejection: &Rejection) {
@@ -200,6 +207,7 @@ impl Refusals {
         };
         if let Some(site) = site {
             counter!(BY_SITE, "site" => site.to_string(), "reason" => reason.name()).increment(1);
+            self.recent.count(site, reason.name(), Instant::now());
         }
         let kind = LineKind::Refused(reason, site.cloned());
         let Some(suppressed) = self.lines.admit(kind, Instant::now()) else { return };

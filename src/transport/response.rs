@@ -12,18 +12,24 @@ use hyper::header::{
     ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
+use tokio::sync::mpsc;
 
 use crate::transport::bounds::MAX_WAITING_BODIES;
 
-/// A body in one piece, or none; a boxed body would cost an allocation for each response.
+/// A body in one piece, or none; a boxed body would cost an allocation for each response. A stream of pieces is the exception.
 #[derive(Debug, Default)]
-pub struct Body(Option<Bytes>, Option<ResponseBodyPermit>);
+pub struct Body(Option<Bytes>, Option<ResponseBodyPermit>, Option<mpsc::Receiver<Bytes>>);
 
 impl Body {
-    pub const EMPTY: Self = Self(None, None);
+    pub const EMPTY: Self = Self(None, None, None);
 
     pub fn new(bytes: impl Into<Bytes>) -> Self {
-        Self(Some(bytes.into()).filter(|bytes| !bytes.is_empty()), None)
+        Self(Some(bytes.into()).filter(|bytes| !bytes.is_empty()), None, None)
+    }
+
+    /// Pieces as they come, until the sender is dropped. The channel closes when the client is gone.
+    pub(crate) fn from_pieces(pieces: mpsc::Receiver<Bytes>) -> Self {
+        Self(None, None, Some(pieces))
     }
 
     /// The bytes, unless they were sent.
@@ -71,16 +77,22 @@ impl hyper::body::Body for Body {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(pieces) = &mut self.2 {
+            return pieces.poll_recv(context).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))));
+        }
         Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_none()
+        self.0.is_none() && self.2.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.2.is_some() {
+            return SizeHint::default();
+        }
         SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
     }
 }

@@ -7,8 +7,18 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 use crate::report::{MAX_ROWS, RawReportRequest};
 
 /// What a segment of a path cannot have as it is (URL standard, path percent-encode set, with `/` and `%`).
-const SEGMENT: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}').add(b'/').add(b'%');
+const SEGMENT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}')
+    .add(b'/')
+    .add(b'%');
 /// The period that is shown when the address names none.
 pub(super) const DEFAULT_PERIOD: &str = "28d";
 
@@ -23,6 +33,8 @@ pub(super) enum View {
     Csv(String),
     Diagnostics,
     Realtime,
+    /// Brings the realtime view up to date.
+    RealtimeEvents,
 }
 
 /// What the figures of the period are compared with.
@@ -111,6 +123,7 @@ impl PageAddress {
             ["sites", site] => (View::Site, site),
             ["sites", site, "diagnostics"] => (View::Diagnostics, site),
             ["sites", site, "realtime"] => (View::Realtime, site),
+            ["sites", site, "realtime", "events"] => (View::RealtimeEvents, site),
             ["sites", site, "reports", name] => match name.strip_suffix(".csv") {
                 Some(name) => (View::Csv(name.to_owned()), site),
                 None => (View::Report(name.to_owned()), site),
@@ -176,6 +189,7 @@ impl PageAddress {
             View::Csv(report) => format!("/sites/{site}/reports/{}.csv", name(report)),
             View::Diagnostics => format!("/sites/{site}/diagnostics"),
             View::Realtime => format!("/sites/{site}/realtime"),
+            View::RealtimeEvents => format!("/sites/{site}/realtime/events"),
         };
         format!("{}{path}", self.base)
     }
@@ -346,9 +360,14 @@ mod tests {
 
     #[test]
     fn what_has_no_meaning_is_refused_and_what_is_foreign_is_ignored() {
-        for (path, query) in
-            [("/sites", ""), ("/sites/a/b", ""), ("/x", ""), ("/sites/a", "compare=moon"), ("/sites/a", "page=0"), ("/sites/a", "bots=yes")]
-        {
+        for (path, query) in [
+            ("/sites", ""),
+            ("/sites/a/b", ""),
+            ("/x", ""),
+            ("/sites/a", "compare=moon"),
+            ("/sites/a", "page=0"),
+            ("/sites/a", "bots=yes"),
+        ] {
             assert!(PageAddress::parse("", path, query).is_err(), "{path}?{query}");
         }
         assert_eq!(parse("/sites/clinic", "utm_source=mail&from=").href(), "/sites/clinic");

@@ -113,7 +113,18 @@ const MONTHS: [[&str; 2]; 12] = [
     ["December", "декабря"],
 ];
 const MONTHS_ALONE: [&str; 12] = [
-    "январь", "февраль", "март", "апрель", "май", "июнь", "июль", "август", "сентябрь", "октябрь", "ноябрь", "декабрь",
+    "январь",
+    "февраль",
+    "март",
+    "апрель",
+    "май",
+    "июнь",
+    "июль",
+    "август",
+    "сентябрь",
+    "октябрь",
+    "ноябрь",
+    "декабрь",
 ];
 const WEEKDAYS: [[&str; 2]; 7] =
     [["Mon", "пн"], ["Tue", "вт"], ["Wed", "ср"], ["Thu", "чт"], ["Fri", "пт"], ["Sat", "сб"], ["Sun", "вс"]];
@@ -204,7 +215,12 @@ mod tests {
         }
         assert_eq!(BOTH.map(|language| percent(12.34, language)), ["12.3%", "12,3\u{a0}%"]);
         assert_eq!(BOTH.map(|language| percent(100.0, language)), ["100%", "100\u{a0}%"]);
-        let changes = [(110.0, 100.0, Some("+10%")), (99.0, 100.0, Some("−1%")), (1.0, 0.0, None), (5.0, 5.0, Some("0%"))];
+        let changes = [
+            (110.0, 100.0, Some("+10%")),
+            (99.0, 100.0, Some("−1%")),
+            (1.0, 0.0, None),
+            (5.0, 5.0, Some("0%")),
+        ];
         for (now, before, text) in changes {
             assert_eq!(change(now, before, Language::English).as_deref(), text);
         }

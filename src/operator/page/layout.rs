@@ -208,7 +208,8 @@ impl Controls {
         columns.sort_by(|(_, left), (_, right)| left.cmp(right));
         let operators = if one { &OPERATORS[..1] } else { &OPERATORS[..] };
         let words_of = |(written, words): &(&'static str, [&'static str; 2])| (*written, language.of(*words));
-        let kept_of_filter = if one { without(&["filter", "page"], address) } else { without(&["page"], address) };
+        let kept_of_filter =
+            if one { without(&["filter", "page"], address) } else { without(&["page"], address) };
         Ok(Self {
             presets: PRESETS.iter().map(preset).collect(),
             period: format::period(period.from(), period.to(), language),
@@ -222,16 +223,24 @@ impl Controls {
             comparison: comparison_words(address.comparison, language).to_owned(),
             action: address.path(),
             kept: without(&["from", "to", "by", "page"], address),
-            without_filters: (!pills.is_empty())
-                .then(|| Link::new(context.say("Remove all", "Убрать все"), &address.with(|address| address.filters.clear())).key("x")),
+            without_filters: (!pills.is_empty()).then(|| {
+                Link::new(
+                    context.say("Remove all", "Убрать все"),
+                    &address.with(|address| address.filters.clear()),
+                )
+                .key("x")
+            }),
             pills,
             kept_of_filter,
             columns,
             operators: operators.iter().map(words_of).collect(),
             has_more_filters: !one || address.filters.is_empty(),
-            without_bots: address
-                .bots
-                .then(|| Link::new(context.say("Bots are counted", "С роботами"), &address.with(|address| address.bots = false))),
+            without_bots: address.bots.then(|| {
+                Link::new(
+                    context.say("Bots are counted", "С роботами"),
+                    &address.with(|address| address.bots = false),
+                )
+            }),
         })
     }
 }
@@ -262,9 +271,13 @@ fn pills(context: &PageContext<'_>) -> Result<Vec<Pill>, ReadingError> {
             let label = operator_words(opposite, *language);
             Link::new(label, &address.with(|address| address.filters[place] = turned))
         });
-        let mut shown: Vec<String> = filter.values().iter().map(|value| words::named(column, value, *language)).collect();
+        let mut shown: Vec<String> =
+            filter.values().iter().map(|value| words::named(column, value, *language)).collect();
         // Times and pseudonyms have another form in the store.
-        if let [_] = shown[..] && !values.is_empty() && !matches!(column, "country" | "language" | "channel" | "device" | "screen") {
+        if let [_] = shown[..]
+            && !values.is_empty()
+            && !matches!(column, "country" | "language" | "channel" | "device" | "screen")
+        {
             shown = vec![values.to_owned()];
         }
         let without = address.without_filter(place);
@@ -327,22 +340,17 @@ pub(super) fn error(context: &PageContext<'_>, error: &ReadingError) -> Response
         ),
     };
     let has_site = context.sites().contains(&context.address.site);
-    let to = if has_site { context.address.front().to_site(&context.address.site) } else { context.address.front() };
-    let label = if has_site { context.say("Back to the site", "Назад к сайту") } else { context.say("To all sites", "Ко всем сайтам") };
+    let to = if has_site {
+        context.address.front().to_site(&context.address.site)
+    } else {
+        context.address.front()
+    };
+    let label = if has_site {
+        context.say("Back to the site", "Назад к сайту")
+    } else {
+        context.say("To all sites", "Ко всем сайтам")
+    };
     let frame = Frame::new(context, title);
     let what = words::note(&error.message(), context.language);
     page(status, &ErrorPage { frame, what, advice, back: Link::new(label, &to) })
-}
-
-#[derive(Template)]
-#[template(path = "operator/page/templates/sites.html")]
-struct SitesPage {
-    frame: Frame,
-    links: Vec<Link>,
-}
-
-/// The list of sites.
-pub(super) fn sites(context: &PageContext<'_>) -> Response<Body> {
-    let links = context.sites().iter().map(|site| Link::new(site, &context.address.to_site(site))).collect();
-    page(StatusCode::OK, &SitesPage { frame: Frame::new(context, context.say("Sites", "Сайты")), links })
 }

@@ -6,10 +6,14 @@
 mod address;
 mod assets;
 pub mod charts;
+mod collector_state;
+mod diagnostics;
 mod format;
 mod layout;
+mod realtime;
 mod rows;
 mod site;
+mod sites;
 mod words;
 
 use hyper::header::{
@@ -20,12 +24,13 @@ use hyper::{Request, Response, StatusCode};
 use jiff::{Timestamp, Zoned};
 
 use self::address::{PageAddress, View};
+pub use self::collector_state::CollectorState;
 use crate::access::{Permission, Principal};
 use crate::operator::reading::{self, ReadingError};
 use crate::report::{RawReportRequest, ReportAnswer, Reports};
+use crate::transport::Body;
 use crate::transport::negotiation::Language;
 use crate::transport::response::{self, RETRY_SOON};
-use crate::transport::Body;
 
 static HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 static PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
@@ -44,6 +49,8 @@ pub(super) struct PageContext<'a> {
     /// In the zone of the reports.
     pub(super) now: Zoned,
     pub(super) access: ReadAccess,
+    /// What the collector knows itself; `None` where none runs.
+    pub(super) collector: Option<&'a CollectorState>,
 }
 
 /// What the reader may read.
@@ -88,6 +95,7 @@ impl PageContext<'_> {
 /// The answer to a request for a page, or for one of its files. `base` is what comes before each path: nothing, or `/share/TOKEN`.
 pub(super) async fn respond<B>(
     reports: &Reports,
+    collector: &CollectorState,
     request: &Request<B>,
     principal: &Principal,
     base: &str,
@@ -112,6 +120,7 @@ pub(super) async fn respond<B>(
             published: may(Permission::ReadPublished),
             diagnostics: may(Permission::ReadDiagnostics),
         },
+        collector: Some(collector),
     };
     let mut response = match parsed {
         Ok(_) => view(&context).await.unwrap_or_else(|error| layout::error(&context, &error)),
@@ -135,7 +144,10 @@ async fn view(context: &PageContext<'_>) -> Result<Response<Body>, ReadingError>
     }
     match &address.view {
         View::Site => site::render(context).await,
-        View::Sites => Ok(layout::sites(context)),
+        View::Sites => sites::render(context).await,
+        View::Diagnostics => diagnostics::render(context).await,
+        View::Realtime => realtime::render(context).await,
+        View::RealtimeEvents => realtime::events(context),
         _ => Err(ReadingError::Request(StatusCode::NOT_FOUND, format!("nothing is at {:?}", address.href()))),
     }
 }

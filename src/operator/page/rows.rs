@@ -109,7 +109,9 @@ fn versioned(texts: &[(&ReportColumn, &str)], language: Language) -> String {
 /// The value of a property of an event, and which property of which event it is.
 fn properties(texts: &[(&ReportColumn, &str)]) -> Vec<String> {
     match texts {
-        [(_, event), (_, property), (_, value), ..] => vec![(*value).to_owned(), format!("{event} · {property}")],
+        [(_, event), (_, property), (_, value), ..] => {
+            vec![(*value).to_owned(), format!("{event} · {property}")]
+        }
         _ => Vec::new(),
     }
 }
@@ -139,16 +141,20 @@ fn link(context: &PageContext<'_>, report: &Report, texts: &[(&ReportColumn, &st
     if filters.is_empty() || filters.iter().all(|filter| context.address.filters.contains(filter)) {
         return None;
     }
-    let narrowed = filters
-        .into_iter()
-        .fold(context.address.clone(), |address: PageAddress, filter| address.with_filter(filter, context.has_one_filter()));
-    Some(narrowed.with(|address| {
-        (address.sort, address.page) = (None, 1);
-        address.search.clear();
-        if matches!(address.view, super::View::Report(_)) {
-            address.view = super::View::Site;
-        }
-    }).href())
+    let narrowed = filters.into_iter().fold(context.address.clone(), |address: PageAddress, filter| {
+        address.with_filter(filter, context.has_one_filter())
+    });
+    Some(
+        narrowed
+            .with(|address| {
+                (address.sort, address.page) = (None, 1);
+                address.search.clear();
+                if matches!(address.view, super::View::Report(_)) {
+                    address.view = super::View::Site;
+                }
+            })
+            .href(),
+    )
 }
 
 /// The column by which a report is counted: the one of its order.

@@ -11,24 +11,18 @@ use crate::transport::negotiation::{EncodedFile, IMMUTABLE};
 use crate::transport::response;
 
 static STYLE: LazyLock<EncodedFile> = LazyLock::new(|| {
-    EncodedFile::new(
-        "text/css; charset=utf-8",
-        include_bytes!("../../../../script/dist/page.css"),
-    )
-    .compressed(
-        include_bytes!("../../../../script/dist/page.css.br"),
-        include_bytes!("../../../../script/dist/page.css.gz"),
-    )
+    EncodedFile::new("text/css; charset=utf-8", include_bytes!("../../../../script/dist/page.css"))
+        .compressed(
+            include_bytes!("../../../../script/dist/page.css.br"),
+            include_bytes!("../../../../script/dist/page.css.gz"),
+        )
 });
 static SCRIPT: LazyLock<EncodedFile> = LazyLock::new(|| {
-    EncodedFile::new(
-        "text/javascript; charset=utf-8",
-        include_bytes!("../../../../script/dist/page.js"),
-    )
-    .compressed(
-        include_bytes!("../../../../script/dist/page.js.br"),
-        include_bytes!("../../../../script/dist/page.js.gz"),
-    )
+    EncodedFile::new("text/javascript; charset=utf-8", include_bytes!("../../../../script/dist/page.js"))
+        .compressed(
+            include_bytes!("../../../../script/dist/page.js.br"),
+            include_bytes!("../../../../script/dist/page.js.gz"),
+        )
 });
 static ICON: LazyLock<EncodedFile> =
     LazyLock::new(|| EncodedFile::new("image/svg+xml", include_bytes!("icon.svg")));

@@ -6,7 +6,7 @@ use crate::operator::page::address::{PageAddress, View};
 use crate::operator::page::charts::{self, HourChart, MapChart, MapCountry, Svg, WorldMap};
 use crate::operator::page::layout::Link;
 use crate::operator::page::rows::{self, RowName};
-use crate::operator::page::{PageContext, format, words};
+use crate::operator::page::{CollectorState, PageContext, format, words};
 use crate::operator::reading;
 use crate::report::catalogue::{self, Report};
 use crate::report::{RawReportRequest, ReportAnswer, ReportError};
@@ -96,8 +96,14 @@ const CARDS: [CardSpec; 10] = [
         title: ["Scroll depth", "Глубина прокрутки"],
         tabs: &[("scroll", "scroll", ["Pages", "Страницы"])],
     },
-    CardSpec { id: "goals", title: ["Goals", "Цели"], tabs: &[("goals", "goals", ["Goals", "Цели"])] },
-    CardSpec { id: "funnels", title: ["Funnels", "Воронки"], tabs: &[("funnels", "funnels", ["Funnels", "Воронки"])] },
+    CardSpec {
+        id: "goals", title: ["Goals", "Цели"], tabs: &[("goals", "goals", ["Goals", "Цели"])]
+    },
+    CardSpec {
+        id: "funnels",
+        title: ["Funnels", "Воронки"],
+        tabs: &[("funnels", "funnels", ["Funnels", "Воронки"])],
+    },
 ];
 
 pub(super) struct Card {
@@ -234,7 +240,9 @@ fn table(context: &PageContext<'_>, answer: &ReportAnswer, most: usize) -> CardT
     let share = rows::share(report);
     let largest = answer.rows.iter().filter_map(|row| rows::value(row, counted.0)).fold(0.0, f64::max);
     let row = |row: &Vec<Value>| {
-        let width = rows::value(row, counted.0).filter(|_| largest > 0.0).map_or(0.0, |value| 100.0 * value / largest);
+        let width = rows::value(row, counted.0)
+            .filter(|_| largest > 0.0)
+            .map_or(0.0, |value| 100.0 * value / largest);
         CardRow {
             name: rows::name(context, answer, row),
             figure: rows::figure(row, counted, language),
@@ -272,7 +280,8 @@ fn map(context: &PageContext<'_>, answer: &ReportAnswer) -> Svg {
         })
         .collect();
     let title = context.say("Visitors by country", "Посетители по странам");
-    charts::map(&MapChart { world: WorldMap::built_in(), title, countries: &countries })
+    let world = context.collector.map_or_else(|| WorldMap::built_in(), CollectorState::map);
+    charts::map(&MapChart { world, title, countries: &countries })
 }
 
 fn hours(context: &PageContext<'_>, answer: &ReportAnswer) -> Svg {

@@ -44,7 +44,9 @@ pub(super) fn compared_days(period: Period, comparison: Comparison) -> Option<(D
 
 /// The page of the same figures in the compared days, for requests of them.
 pub(super) fn compared(address: &PageAddress, days: (Date, Date)) -> PageAddress {
-    address.with_period(&days.0.to_string(), Some(&days.1.to_string())).with(|other| other.by.clone_from(&address.by))
+    address
+        .with_period(&days.0.to_string(), Some(&days.1.to_string()))
+        .with(|other| other.by.clone_from(&address.by))
 }
 
 /// The figures of an answer of `overview`, and those of the compared days, if they are another answer.

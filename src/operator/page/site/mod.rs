@@ -59,7 +59,8 @@ fn top_requests(context: &PageContext<'_>) -> Result<Vec<RawReportRequest>, Read
 
 pub(super) async fn render(context: &PageContext<'_>) -> Result<Response<Body>, ReadingError> {
     if !(context.access.exact || context.access.published) {
-        let what = context.say("this page needs role analyst or viewer", "для этой страницы нужна роль analyst или viewer");
+        let what = context
+            .say("this page needs role analyst or viewer", "для этой страницы нужна роль analyst или viewer");
         return Err(ReadingError::Request(StatusCode::FORBIDDEN, what.to_owned()));
     }
     let mut requests = top_requests(context)?;
@@ -99,7 +100,9 @@ fn notes(context: &PageContext<'_>, answers: &[ReportAnswer]) -> Vec<String> {
     for note in answers.iter().flat_map(|answer| &answer.notes) {
         let note = words::note(note, context.language);
         // Each card has more rows than it shows, and links to them.
-        if !notes.contains(&note) && !note.starts_with(context.say("There are more rows", "Показаны первые строки")) {
+        if !notes.contains(&note)
+            && !note.starts_with(context.say("There are more rows", "Показаны первые строки"))
+        {
             notes.push(note);
         }
     }
@@ -108,9 +111,11 @@ fn notes(context: &PageContext<'_>, answers: &[ReportAnswer]) -> Vec<String> {
 
 /// A link that counts bots, if the answers say that some are left out.
 fn with_bots(context: &PageContext<'_>, answers: &[ReportAnswer]) -> Option<Link> {
-    let says = |answer: &ReportAnswer| answer.notes.iter().any(|note| note.ends_with("views of bots are left out"));
+    let says =
+        |answer: &ReportAnswer| answer.notes.iter().any(|note| note.ends_with("views of bots are left out"));
     let to = || context.address.with(|address| address.bots = true);
-    (context.access.exact && answers.iter().any(says)).then(|| Link::new(context.say("Count bots", "Учесть роботов"), &to()))
+    (context.access.exact && answers.iter().any(says))
+        .then(|| Link::new(context.say("Count bots", "Учесть роботов"), &to()))
 }
 
 /// The tag for the pages of a site whose first beacon is awaited.

@@ -10,8 +10,12 @@ use crate::report::catalogue::{Report, ReportColumn};
 use crate::report::{Period, ReportAnswer};
 use crate::transport::negotiation::Language;
 
-const STEPS: [(&str, [&str; 2]); 4] =
-    [("hour", ["Hours", "Часы"]), ("day", ["Days", "Дни"]), ("week", ["Weeks", "Недели"]), ("month", ["Months", "Месяцы"])];
+const STEPS: [(&str, [&str; 2]); 4] = [
+    ("hour", ["Hours", "Часы"]),
+    ("day", ["Days", "Дни"]),
+    ("week", ["Weeks", "Недели"]),
+    ("month", ["Months", "Месяцы"]),
+];
 /// Longest period that is drawn by the hour: more points would run into each other.
 const MOST_DAYS_BY_HOUR: i32 = 14;
 const MOST_DAYS_BY_DAY: i32 = 400;
@@ -70,7 +74,11 @@ pub(super) fn measure<'a>(context: &PageContext<'_>, report: &'a Report) -> &'a 
 }
 
 impl Series {
-    pub(super) fn new(context: &PageContext<'_>, answer: &ReportAnswer, compared: Option<&ReportAnswer>) -> Self {
+    pub(super) fn new(
+        context: &PageContext<'_>,
+        answer: &ReportAnswer,
+        compared: Option<&ReportAnswer>,
+    ) -> Self {
         let language = context.language;
         let period = answer.request.period;
         let column = measure(context, answer.request.report);
@@ -134,7 +142,9 @@ fn label(time: &str, step: &str, language: Language) -> String {
     let date = time.get(..10).and_then(|date| date.parse::<Date>().ok());
     match (step, date) {
         ("day", Some(date)) => format::day_of_week(date, language),
-        ("week", Some(date)) => format!("{} {}", language.of(["Week of", "Неделя с"]), format::day(date, language)),
+        ("week", Some(date)) => {
+            format!("{} {}", language.of(["Week of", "Неделя с"]), format::day(date, language))
+        }
         ("month", Some(date)) => format::month_of_year(date, language),
         _ => format::time(time, language),
     }

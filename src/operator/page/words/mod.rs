@@ -14,7 +14,8 @@ use crate::report::catalogue::ReportColumn;
 use crate::transport::negotiation::Language;
 
 /// English texts of the catalogue, and headings of columns by their names, each with its Russian.
-static RUSSIAN: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| table(include_str!("russian.tsv")).collect());
+static RUSSIAN: LazyLock<HashMap<&str, &str>> =
+    LazyLock::new(|| table(include_str!("russian.tsv")).collect());
 
 /// The pairs of a table with a tab between both.
 fn table(text: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -74,7 +75,9 @@ mod tests {
         for (english, russian) in table(include_str!("russian.tsv")) {
             assert!(seen.insert(english), "{english} stands there twice");
             let is_name = |letter: char| letter.is_ascii_alphanumeric() || " /-_".contains(letter);
-            let has_russian = russian.chars().any(|letter| ('а'..='ё').contains(&letter.to_ascii_lowercase()) || ('А'..='Я').contains(&letter));
+            let has_russian = russian.chars().any(|letter| {
+                ('а'..='ё').contains(&letter.to_ascii_lowercase()) || ('А'..='Я').contains(&letter)
+            });
             assert!(has_russian || russian.chars().all(is_name), "{english}: {russian}");
         }
     }

@@ -59,7 +59,9 @@ pub(in crate::operator::page) fn named(column: &str, value: &str, language: Lang
         return language.of(["Other", "Остальное"]).to_owned();
     }
     match column {
-        "country" => COUNTRIES.get(value).map_or_else(|| value.to_owned(), |names| language.of(*names).to_owned()),
+        "country" => {
+            COUNTRIES.get(value).map_or_else(|| value.to_owned(), |names| language.of(*names).to_owned())
+        }
         "language" => tag(value, language),
         "channel" | "device" | "screen" if language == Language::Russian => {
             let word = WORDS.iter().find(|(word, _)| *word == value);

@@ -55,10 +55,7 @@ const PATTERNS: [(&str, &str); 32] = [
     ("views of bots are left out", "просмотры роботов не учтены"),
     ("{} views of bots are left out", "не учтены просмотры роботов: {0}"),
     ("nothing is at {}", "по адресу {0} ничего нет"),
-    (
-        "parameter {} has the value {}; it takes {}",
-        "параметр {0} имеет значение {1}; он принимает {2}",
-    ),
+    ("parameter {} has the value {}; it takes {}", "параметр {0} имеет значение {1}; он принимает {2}"),
     ("no site {}", "сайта {0} нет"),
     ("no report {}; did you mean {}?", "отчёта {0} нет; возможно, нужен {1}?"),
     ("no report {}", "отчёта {0} нет"),
@@ -75,10 +72,7 @@ const PATTERNS: [(&str, &str); 32] = [
         "filter {} has no operator: write COLUMN=VALUE, or !=, ~ (contains), !~, <, <=, >, >=",
         "в фильтре {0} нет сравнения: нужно КОЛОНКА=ЗНАЧЕНИЕ или !=, ~ (содержит), !~, <, <=, >, >=",
     ),
-    (
-        "filter on unknown column {}; columns are {}",
-        "фильтр по неизвестной колонке {0}; есть колонки: {1}",
-    ),
+    ("filter on unknown column {}; columns are {}", "фильтр по неизвестной колонке {0}; есть колонки: {1}"),
     ("column {} takes no operator {}", "колонку {0} нельзя сравнить так: {1}"),
     ("{} is not a value of column {}: it takes {}", "{0} не подходит для колонки {1}: она принимает {2}"),
     ("viewers read published figures: {}", "наблюдателю видны только опубликованные показатели: {0}"),
@@ -94,7 +88,8 @@ pub(in crate::operator::page) fn note(english: &str, language: Language) -> Stri
     if language == Language::English {
         return capitalised(english);
     }
-    let known = PATTERNS.iter().find_map(|(pattern, russian)| Some(filled(russian, &parts(pattern, english)?)));
+    let known =
+        PATTERNS.iter().find_map(|(pattern, russian)| Some(filled(russian, &parts(pattern, english)?)));
     capitalised(&known.unwrap_or_else(|| english.to_owned()))
 }
 
@@ -168,7 +163,9 @@ mod tests {
             assert!(is_known(&error), "{error}");
         }
         let (today, later) = (jiff::civil::date(2026, 11, 27), jiff::civil::date(2026, 11, 28));
-        for error in [Period::new(later, today).unwrap_err(), Period::parse(Some("x"), None, today).unwrap_err()] {
+        for error in
+            [Period::new(later, today).unwrap_err(), Period::parse(Some("x"), None, today).unwrap_err()]
+        {
             assert!(is_known(&error.to_string()), "{error}");
         }
     }

@@ -1,0 +1,251 @@
+//! The technical half of a site: what carries a rise, how fast its pages are, what fails in them, and what the collector left out.
+
+mod vitals;
+
+use askama::Template;
+use hyper::{Response, StatusCode};
+use serde_json::Value;
+
+use self::vitals::{VitalsTable, vitals};
+use super::address::View;
+use super::collector_state::{self, LeftOut, Waiting};
+use super::layout::{self, Controls, Frame, Link};
+use super::{PageContext, format, words};
+use crate::operator::reading::ReadingError;
+use crate::report::catalogue::{self, ReportColumn};
+use crate::report::{RawReportRequest, ReportAnswer};
+use crate::transport::Body;
+
+/// Rows of each report. The others are one click away.
+const ROWS: &str = "10";
+/// Rows of the speed of pages: nine measures of each.
+const SPEED_ROWS: &str = "108";
+const ERRORS: &str = "errors";
+const SPEED: &str = "speed";
+/// Reports that are plain tables, above the errors and below them.
+const ABOVE: [&str; 1] = ["diagnosis"];
+const BELOW: [&str; 3] = ["releases", "resources", "missing"];
+/// Columns of an error that its heading has.
+const IN_HEADING: [&str; 4] = ["message", "errors", "visitors", "last_seen"];
+
+#[derive(Template)]
+#[template(path = "operator/page/templates/diagnostics.html")]
+struct DiagnosticsPage {
+    frame: Frame,
+    controls: Controls,
+    above: Vec<ReportTable>,
+    vitals: VitalsTable,
+    speed: Link,
+    errors: Vec<ErrorGroup>,
+    errors_about: String,
+    errors_empty: String,
+    all_errors: Link,
+    below: Vec<ReportTable>,
+    collector: CollectorSection,
+    notes: Vec<String>,
+}
+
+/// A report with all of its columns.
+struct ReportTable {
+    id: &'static str,
+    title: String,
+    about: String,
+    headings: Vec<TableHeading>,
+    rows: Vec<Vec<TableCell>>,
+    /// Why there are no rows.
+    empty: String,
+    more: Link,
+    credit: Option<&'static str>,
+}
+
+struct TableHeading {
+    label: String,
+    about: String,
+    is_number: bool,
+}
+
+struct TableCell {
+    text: String,
+    is_number: bool,
+}
+
+struct ErrorGroup {
+    message: String,
+    count: String,
+    visitors: String,
+    last_seen: String,
+    facts: Vec<(String, String)>,
+    stack: String,
+    /// The same page for this error alone.
+    only: Option<Link>,
+}
+
+/// What the collector did not store.
+struct CollectorSection {
+    refused: Vec<(&'static str, String)>,
+    dropped: Vec<(&'static str, String)>,
+    waiting: Option<String>,
+    is_behind: bool,
+}
+
+pub(super) async fn render(context: &PageContext<'_>) -> Result<Response<Body>, ReadingError> {
+    if !context.access.diagnostics {
+        let what =
+            context.say("diagnostics need role sre or analyst", "для диагностики нужна роль sre или analyst");
+        return Err(ReadingError::Request(StatusCode::FORBIDDEN, what.to_owned()));
+    }
+    let request = |name: &str| {
+        let raw = context.address.request(name);
+        RawReportRequest { limit: Some(ROWS.to_owned()), ..raw }.for_report(name)
+    };
+    let is_known = |name: &&&str| catalogue::find(name).is_some();
+    let above: Vec<&str> = ABOVE.iter().filter(is_known).copied().collect();
+    let below: Vec<&str> = BELOW.iter().filter(is_known).copied().collect();
+    let speed = |by: &str| {
+        let (by, limit) = (Some(by.to_owned()), Some(SPEED_ROWS.to_owned()));
+        RawReportRequest { by, limit, ..request(SPEED) }
+    };
+    let mut requests = vec![request(ERRORS), speed("site"), speed("page")];
+    requests.extend(above.iter().chain(&below).map(|name| request(name)));
+    let answers = context.read_all(&requests).await?;
+    let [errors, of_site, of_pages, tables @ ..] = &answers[..] else {
+        unreachable!("each request has an answer");
+    };
+    let period = errors.request.period;
+    let site = &context.address.site;
+    let dropped = context.reports.dropped_events(site, period.from(), period.to()).await?;
+    let mut tables = tables.iter().map(|answer| table(context, answer));
+    let all = |name: &str| {
+        Link::new(context.say("All", "Все"), &context.address.to_view(View::Report(name.to_owned())))
+    };
+    let page = DiagnosticsPage {
+        frame: Frame::new(
+            context,
+            format!("{site} · {} · Footfall", context.say("Diagnostics", "Диагностика")),
+        ),
+        controls: Controls::new(context, period)?,
+        above: tables.by_ref().take(above.len()).collect(),
+        vitals: vitals(context, of_site, of_pages),
+        speed: all(SPEED),
+        errors: errors.rows.iter().map(|row| error_group(context, errors, row)).collect(),
+        errors_about: words::text(&errors.request.report.about, context.language).to_owned(),
+        errors_empty: empty(context, errors),
+        all_errors: all(ERRORS),
+        below: tables.collect(),
+        collector: collector(context, dropped),
+        notes: notes(context, &answers),
+    };
+    Ok(layout::page(StatusCode::OK, &page))
+}
+
+fn table(context: &PageContext<'_>, answer: &ReportAnswer) -> ReportTable {
+    let (report, language) = (answer.request.report, context.language);
+    let is_number = |column: &ReportColumn| !matches!(column.unit, "text" | "id" | "time");
+    let heading = |column: &ReportColumn| TableHeading {
+        label: words::heading(column, language),
+        about: words::text(column.about, language).to_owned(),
+        is_number: is_number(column),
+    };
+    let cells = |row: &Vec<Value>| {
+        let cell = |(column, value): (&ReportColumn, &Value)| TableCell {
+            text: format::cell(column, value, language),
+            is_number: is_number(column),
+        };
+        report.columns.iter().zip(row).map(cell).collect()
+    };
+    ReportTable {
+        id: report.name,
+        title: words::text(report.title, language).to_owned(),
+        about: words::text(&report.about, language).to_owned(),
+        headings: report.columns.iter().map(heading).collect(),
+        rows: answer.rows.iter().map(cells).collect(),
+        empty: empty(context, answer),
+        more: Link::new(
+            context.say("All", "Все"),
+            &context.address.to_view(View::Report(report.name.to_owned())),
+        ),
+        credit: report.credit(),
+    }
+}
+
+/// An error with all that the report tells of it.
+fn error_group(context: &PageContext<'_>, answer: &ReportAnswer, row: &[Value]) -> ErrorGroup {
+    let language = context.language;
+    let cells = || answer.request.report.columns.iter().zip(row);
+    let text = |name: &str| {
+        let found = cells().find(|(column, _)| column.name == name);
+        found.map_or_else(String::new, |(column, value)| format::cell(column, value, language))
+    };
+    let facts = cells()
+        .filter(|(column, _)| !IN_HEADING.contains(&column.name) && column.name != "stack")
+        .map(|(column, value)| (words::heading(column, language), format::cell(column, value, language)))
+        .filter(|(_, text)| !text.is_empty());
+    let filter = format!("error_group={}", text("group"));
+    let is_only = context.address.filters.contains(&filter);
+    let alone = || context.address.with_filter(filter.clone(), context.has_one_filter());
+    ErrorGroup {
+        message: text("message"),
+        count: text("errors"),
+        visitors: text("visitors"),
+        last_seen: text("last_seen"),
+        facts: facts.collect(),
+        stack: text("stack"),
+        only: (!is_only).then(|| Link::new(context.say("Only this error", "Только эта ошибка"), &alone())),
+    }
+}
+
+fn collector(context: &PageContext<'_>, dropped: Vec<(String, u64)>) -> CollectorSection {
+    let language = context.language;
+    let number = |count: u64| format::number(count as f64, 0, language);
+    let refused = context.collector.map(|state| state.refused(&context.address.site, language));
+    let waiting = context.collector.map(super::CollectorState::waiting);
+    // How many events of all sites wait is not for readers of some.
+    let in_words = |Waiting { events, oldest }: Waiting| {
+        let age = format::duration(oldest.as_secs_f64(), language);
+        match context.principal.restricted_to() {
+            Some(_) => language.of([
+                format!("the oldest event waits for {age}"),
+                format!("самое старое событие ждёт {age}"),
+            ]),
+            None => language.of([
+                format!("{} events of all sites, the oldest for {age}", number(events)),
+                format!("событий всех сайтов: {}, самое старое ждёт {age}", number(events)),
+            ]),
+        }
+    };
+    CollectorSection {
+        refused: refused
+            .into_iter()
+            .flatten()
+            .map(|LeftOut { reason, count }| (reason, number(count)))
+            .collect(),
+        dropped: dropped
+            .into_iter()
+            .map(|(reason, count)| (collector_state::dropped_words(&reason, language), number(count)))
+            .collect(),
+        is_behind: waiting.is_some_and(Waiting::is_behind),
+        waiting: waiting.filter(|waiting| waiting.events > 0).map(in_words),
+    }
+}
+
+/// Why an answer has no rows.
+fn empty(context: &PageContext<'_>, answer: &ReportAnswer) -> String {
+    match answer.notes.first() {
+        Some(note) => words::note(note, context.language),
+        None => context.say("Nothing in this period.", "За этот период ничего нет.").to_owned(),
+    }
+}
+
+/// What the reader must know of all answers, each once.
+fn notes(context: &PageContext<'_>, answers: &[ReportAnswer]) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    for answer in answers.iter().filter(|answer| !answer.rows.is_empty()) {
+        for note in answer.notes.iter().filter(|note| !note.starts_with("there are more rows")) {
+            let note = words::note(note, context.language);
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
+    }
+    notes
+}
