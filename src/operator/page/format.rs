@@ -13,6 +13,20 @@ const NO_BREAK: char = '\u{a0}';
 
 /// A number with its thousands apart, and with at most so many decimals.
 pub(super) fn number(number: f64, decimals: usize, language: Language) -> String {
+    let text = fixed(number, decimals, language);
+    let point = language.of(['.', ',']);
+    match text.rsplit_once(point) {
+        // The last point is that of thousands if there are no decimals.
+        Some((whole, fraction)) if decimals > 0 => {
+            let fraction = fraction.trim_end_matches('0');
+            if fraction.is_empty() { whole.to_owned() } else { format!("{whole}{point}{fraction}") }
+        }
+        _ => text,
+    }
+}
+
+/// A number with its thousands apart, and with so many decimals, so that those of a column stand below each other.
+fn fixed(number: f64, decimals: usize, language: Language) -> String {
     let (thousands, point) = language.of([(',', '.'), (NO_BREAK, ',')]);
     let text = format!("{:.decimals$}", number.abs());
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
@@ -28,7 +42,6 @@ pub(super) fn number(number: f64, decimals: usize, language: Language) -> String
         }
         out.push(digit);
     }
-    let fraction = fraction.trim_end_matches('0');
     if !fraction.is_empty() {
         out.push(point);
         out.push_str(fraction);
@@ -36,11 +49,10 @@ pub(super) fn number(number: f64, decimals: usize, language: Language) -> String
     out
 }
 
-/// A share in per cent, with one decimal if it is small enough for that to matter.
+/// A share in per cent, with one decimal.
 pub(super) fn percent(share: f64, language: Language) -> String {
-    let decimals = usize::from(share.abs() < 99.95);
     let space = language.of(["", "\u{a0}"]);
-    format!("{}{space}%", number(share, decimals, language))
+    format!("{}{space}%", fixed(share, 1, language))
 }
 
 /// The change from one figure to another, with its sign; `None` if there was nothing before.
@@ -62,7 +74,9 @@ pub(super) fn duration(seconds: f64, language: Language) -> String {
     // The reports know tenths; a negative duration is none.
     let whole = seconds.max(0.0).round() as u64;
     match whole {
-        0..10 if seconds.fract() != 0.0 => format!("{}{space}{seconds_unit}", number(seconds, 1, language)),
+        0..=10 if seconds < 9.95 && seconds.fract() != 0.0 => {
+            format!("{}{space}{seconds_unit}", number(seconds, 1, language))
+        }
         0..60 => format!("{whole}{space}{seconds_unit}"),
         60..3600 => {
             format!("{}{space}{minutes_unit}{NO_BREAK}{:02}{space}{seconds_unit}", whole / 60, whole % 60)
@@ -81,7 +95,7 @@ pub(super) fn figure(figure: f64, unit: &str, language: Language) -> String {
         "%" => percent(figure, language),
         "s" => duration(figure, language),
         "ms" => format!("{}{NO_BREAK}{}", number(figure, 0, language), language.of(["ms", "мс"])),
-        "ratio" => number(figure, 2, language),
+        "ratio" => fixed(figure, 2, language),
         "unit" => number(figure, 3, language),
         _ => number(figure, 1, language),
     }
@@ -213,8 +227,9 @@ mod tests {
         ] {
             assert_eq!(BOTH.map(|language| number(value, decimals, language)), texts);
         }
+        assert_eq!(BOTH.map(|language| percent(34.0, language)), ["34.0%", "34,0\u{a0}%"]);
         assert_eq!(BOTH.map(|language| percent(12.34, language)), ["12.3%", "12,3\u{a0}%"]);
-        assert_eq!(BOTH.map(|language| percent(100.0, language)), ["100%", "100\u{a0}%"]);
+        assert_eq!(BOTH.map(|language| percent(100.0, language)), ["100.0%", "100,0\u{a0}%"]);
         let changes = [
             (110.0, 100.0, Some("+10%")),
             (99.0, 100.0, Some("−1%")),

@@ -66,7 +66,7 @@ impl Frame {
         };
         let mut views = Vec::new();
         if has_site {
-            views.push(view(View::Site, context.say("Audience", "Аудитория"), "a"));
+            views.push(view(View::Site, context.say("Audience", "Аудитория"), "o"));
             if access.exact {
                 views.push(view(View::Realtime, context.say("Realtime", "Сейчас"), "r"));
             }
@@ -160,7 +160,7 @@ const PRESETS: [(&str, [&str; 2], &str); 7] = [
     ("28d", ["28 days", "28 дней"], "2"),
     ("91d", ["91 days", "91 день"], "9"),
     ("month", ["Month", "Месяц"], "m"),
-    ("year", ["Year", "Год"], "j"),
+    ("year", ["Year", "Год"], "a"),
 ];
 
 /// Operators as they are written, and in words.

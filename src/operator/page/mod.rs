@@ -7,6 +7,7 @@ mod address;
 mod assets;
 pub mod charts;
 mod collector_state;
+mod detail;
 mod diagnostics;
 mod format;
 mod layout;
@@ -40,7 +41,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       require-trusted-types-for 'script'; trusted-types footfall";
 
 /// What a view needs to be rendered.
-pub(super) struct PageContext<'a> {
+struct PageContext<'a> {
     /// Those that the reader may see, restricted to the reader's sites.
     pub(super) reports: Reports,
     pub(super) principal: &'a Principal,
@@ -55,7 +56,7 @@ pub(super) struct PageContext<'a> {
 
 /// What the reader may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ReadAccess {
+struct ReadAccess {
     /// Exact figures of the audience.
     pub(super) exact: bool,
     /// Published figures of the audience.
@@ -148,6 +149,8 @@ async fn view(context: &PageContext<'_>) -> Result<Response<Body>, ReadingError>
         View::Diagnostics => diagnostics::render(context).await,
         View::Realtime => realtime::render(context).await,
         View::RealtimeEvents => realtime::events(context),
+        View::Report(name) => detail::render(context, name).await,
+        View::Csv(name) => detail::render_csv(context, name).await,
         _ => Err(ReadingError::Request(StatusCode::NOT_FOUND, format!("nothing is at {:?}", address.href()))),
     }
 }

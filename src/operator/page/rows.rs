@@ -79,21 +79,34 @@ pub(super) fn name(context: &PageContext<'_>, answer: &ReportAnswer, row: &[Valu
         _ if is_other => vec![words::named("", OTHER, language)],
         "systems" | "browser-versions" => vec![versioned(&texts, language)],
         "props" => properties(&texts),
-        _ => texts.iter().map(|(column, text)| named(report, column, text, language)).collect(),
+        _ => texts.iter().map(|(column, text)| text_cell(column, text, language)).collect(),
     };
     let mut shown = shown.into_iter();
     let (first, second) = (shown.next().unwrap_or_default(), shown.next().unwrap_or_default());
     let is_turned = DETAIL_FIRST.contains(&report.name) && !is_other;
     let (name, detail) = if is_turned { (second, first) } else { (first, second) };
+    let detail = if tells_nothing(answer, &detail) { String::new() } else { detail };
     let href = if is_other { None } else { link(context, report, &texts) };
     RowName { name, detail, href }
 }
 
-fn named(report: &Report, column: &ReportColumn, text: &str, language: Language) -> String {
-    match (report.name, column.name) {
-        // The host of a direct visit's page is no source.
-        ("referring-pages", "path") | (_, "host" | "asn") if text.is_empty() => String::new(),
-        _ => words::named(column.name, text, language),
+/// Whether a detail is the host that all rows have.
+fn tells_nothing(answer: &ReportAnswer, detail: &str) -> bool {
+    let report = answer.request.report;
+    let Some(host) =
+        report.columns.iter().position(|column| column.name == "host" && report.name != "referring-pages")
+    else {
+        return false;
+    };
+    let is_same = |row: &Vec<Value>| row[host] == detail || row.iter().any(|value| value == OTHER);
+    answer.rows.iter().all(is_same)
+}
+
+/// A text of a column. Details have no name for "nothing".
+pub(super) fn text_cell(column: &ReportColumn, text: &str, language: Language) -> String {
+    match column.name {
+        "path" | "host" | "asn" | "version" | "slot" if text.is_empty() => String::new(),
+        name => words::named(name, text, language),
     }
 }
 
@@ -159,7 +172,7 @@ fn link(context: &PageContext<'_>, report: &Report, texts: &[(&ReportColumn, &st
 
 /// The column by which a report is counted: the one of its order.
 pub(super) fn counted(report: &Report) -> Option<(usize, &ReportColumn)> {
-    let preferred = ["goal_visitors", "conversions", "loads", "views", "visitors", "events", "impressions"];
+    let preferred = ["impressions", "views", "events", "visitors"];
     let is_ordered_by_visitors = report.columns.iter().any(|column| column.name == "visits");
     let preferred = if is_ordered_by_visitors { &["visitors"][..] } else { &preferred };
     let place = |name: &&str| report.columns.iter().position(|column| column.name == *name);

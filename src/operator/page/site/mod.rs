@@ -30,8 +30,6 @@ struct SitePage {
     series: Series,
     cards: Vec<Card>,
     notes: Vec<String>,
-    /// The figures are published ones.
-    is_published: bool,
     /// Counts the bots that are left out.
     with_bots: Option<Link>,
     /// No beacon of the site has arrived: what to do.
@@ -87,7 +85,6 @@ pub(super) async fn render(context: &PageContext<'_>) -> Result<Response<Body>, 
         series: Series::new(context, series, top.get(2)),
         cards,
         notes: notes(context, &answers),
-        is_published: overview.is_published,
         with_bots: with_bots(context, &answers),
         snippet: is_empty.then(|| snippet(&context.address.site)),
     };

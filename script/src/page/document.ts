@@ -1,0 +1,54 @@
+// Fetches pages of the collector and puts their parts into this document.
+
+type HtmlPolicy = { createHTML(text: string): string };
+declare global {
+  interface Window {
+    trustedTypes?: { createPolicy(name: string, rules: HtmlPolicy): HtmlPolicy };
+  }
+}
+
+// The only HTML that it takes is that of the collector's own pages, which escape what visitors sent.
+const rules: HtmlPolicy = { createHTML: (text) => text };
+const policy = window.trustedTypes ? window.trustedTypes.createPolicy("footfall", rules) : rules;
+
+let running: AbortController | undefined;
+
+/** The document at an address; `undefined` if another one was asked for in the meantime. What is no page is opened as the browser does. */
+export async function fetchDocument(href: string, quiet = false): Promise<Document | undefined> {
+  running?.abort();
+  const mine = (running = new AbortController());
+  const main = document.getElementById("main");
+  if (!quiet) main?.setAttribute("aria-busy", "true");
+  try {
+    const response = await fetch(href, { headers: { accept: "text/html" }, signal: mine.signal });
+    const isPage = response.headers.get("content-type")?.startsWith("text/html");
+    if (!isPage || response.status === 401 || response.redirected) {
+      location.assign(href);
+      return undefined;
+    }
+    const text = await response.text();
+    return new DOMParser().parseFromString(policy.createHTML(text), "text/html");
+  } catch (error) {
+    if (!mine.signal.aborted && !quiet) say(word("failed"));
+    return undefined;
+  } finally {
+    if (running === mine) main?.removeAttribute("aria-busy");
+  }
+}
+
+/** Copies the children of an element of another document. */
+export function imported(from: Element): Node[] {
+  return [...from.childNodes].map((node) => document.importNode(node, true));
+}
+
+/** Tells those who do not see the page what happened. */
+export function say(text: string): void {
+  const status = document.getElementById("status");
+  if (status) status.textContent = text;
+}
+
+/** A word of the page's language, which the page brings along. */
+export function word(name: string): string {
+  const words = document.querySelector<HTMLTemplateElement>("#key-words");
+  return words?.content.querySelector(`[data-word="${name}"]`)?.textContent ?? "";
+}
