@@ -76,12 +76,23 @@ pub struct TokenHolder {
     pub sites: Vec<String>,
 }
 
+/// A visitor who came by a share link.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShareVisitor {
+    /// The link's name after `share link`, for the audit.
+    pub name: String,
+    /// The one site of the link.
+    pub sites: [String; 1],
+}
+
 /// The sender of a request, as far as it is known.
 #[derive(Debug, Clone)]
 pub enum Principal {
     /// A person or program on this machine, where no token is required. It may read everything.
     Local,
     Token(Arc<TokenHolder>),
+    /// Reads published figures of one site, and nothing else.
+    Share(Arc<ShareVisitor>),
     /// A request without a token to a path that is open to all. It may read nothing.
     Anonymous,
 }
@@ -92,6 +103,7 @@ impl Principal {
         match self {
             Self::Local => "operator on this machine",
             Self::Token(holder) => &holder.name,
+            Self::Share(visitor) => &visitor.name,
             Self::Anonymous => "nobody",
         }
     }
@@ -100,6 +112,7 @@ impl Principal {
         match self {
             Self::Local => true,
             Self::Token(holder) => holder.role.may(permission),
+            Self::Share(_) => Role::Viewer.may(permission),
             Self::Anonymous => false,
         }
     }
@@ -108,6 +121,7 @@ impl Principal {
     pub fn restricted_to(&self) -> Option<&[String]> {
         match self {
             Self::Token(holder) if !holder.sites.is_empty() => Some(&holder.sites),
+            Self::Share(visitor) => Some(&visitor.sites),
             _ => None,
         }
     }

@@ -16,9 +16,9 @@ use crate::secret::Secret;
 /// Separates this use of a secret from any other.
 const DOMAIN: &[u8] = b"footfall site token v1";
 /// Bytes of the MAC that are sent: 128 bits cannot be guessed (NIST SP 800-107, 5.3.3).
-const MAC_BYTES: usize = 16;
+pub(super) const MAC_BYTES: usize = 16;
 /// Most digits of an expiry: below 10^12 s.
-const MAX_DIGITS: usize = 12;
+pub(super) const MAX_DIGITS: usize = 12;
 
 /// The site's name in a beacon, with its signature if it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,9 +64,14 @@ pub fn sign(secret: &Secret, site: &str, expiry: i64) -> String {
 }
 
 fn mac_of(secret: &Secret, site: &str, expiry: &str) -> Hmac<Sha256> {
+    mac_of_parts(secret, &[DOMAIN, site.as_bytes(), expiry.as_bytes()])
+}
+
+/// The MAC of parts, each preceded by its length, so that no two lists of parts have the same. The first part names the use.
+pub(super) fn mac_of_parts(secret: &Secret, parts: &[&[u8]]) -> Hmac<Sha256> {
     let mut mac =
         Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes keys of any length");
-    for part in [DOMAIN, site.as_bytes(), expiry.as_bytes()] {
+    for part in parts {
         // A part is a name or a number, far below 4 GiB.
         mac.update(&(part.len() as u32).to_le_bytes());
         mac.update(part);

@@ -15,7 +15,7 @@ const FILE: &str = "tokens.json";
 /// Most tokens in the file: each request is compared with all of them.
 const MAX_TOKENS: usize = 1000;
 /// Longest name of a token, in bytes.
-const MAX_NAME: usize = 64;
+pub(super) const MAX_NAME: usize = 64;
 /// Longest file, in bytes: room for [`MAX_TOKENS`] with many sites each.
 const MAX_BYTES: u64 = 4 << 20;
 
@@ -153,7 +153,7 @@ impl TokenFile {
 }
 
 /// Names appear in logs and tables, so they contain no spaces and no control characters.
-fn is_valid_name(name: &str) -> bool {
+pub(super) fn is_valid_name(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
     (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_plain)
 }

@@ -111,18 +111,20 @@ impl TokenVerifier {
         }
         let presented = presented_token(header_text(value)).ok_or(InvalidToken)?;
         let fingerprint = TokenFingerprint::from_token(&presented).ok_or(InvalidToken)?;
+        self.holder_of(&fingerprint).map(Some).ok_or(InvalidToken)
+    }
+
+    /// The holder of the token with this fingerprint; `None` when it is unknown, revoked or expired.
+    pub fn holder_of(&self, fingerprint: &TokenFingerprint) -> Option<Arc<TokenHolder>> {
         let now = Timestamp::now();
         let mut found = None;
         // No early end: the time must not depend on the position of the token.
         for known in self.tokens.load().iter() {
-            if known.entry.fingerprint.matches(&fingerprint) {
-                found = Some((known.entry.expired(now), known.holder.clone()));
+            if known.entry.fingerprint.matches(fingerprint) {
+                found = (!known.entry.expired(now)).then(|| known.holder.clone());
             }
         }
-        match found {
-            Some((false, holder)) => Ok(Some(holder)),
-            _ => Err(InvalidToken),
-        }
+        found
     }
 }
 

@@ -143,7 +143,7 @@ fn may_handle<B>(subjects: &Subjects, request: &Request<B>, principal: &Principa
     match principal {
         Principal::Token(_) => principal.may(Permission::HandleSubjects),
         Principal::Local => secret().is_some_and(|secret| subjects.is_local_secret(secret)),
-        Principal::Anonymous => false,
+        Principal::Share(_) | Principal::Anonymous => false,
     }
 }
 

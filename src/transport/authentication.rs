@@ -12,7 +12,7 @@ use hyper::header::{HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 
 use crate::access::same_origin::CrossSite;
-use crate::access::{InvalidToken, TokenHolder, TokenVerifier};
+use crate::access::{InvalidToken, TokenFingerprint, TokenHolder, TokenVerifier};
 use crate::privacy::Peer;
 use crate::transport::client::RateLimiter;
 use crate::transport::response::{self, Body};
@@ -41,12 +41,33 @@ impl TokenAuthenticator {
         headers: &HeaderMap,
         address: IpAddr,
     ) -> Result<Option<Arc<TokenHolder>>, AuthError> {
-        self.verifier.authenticate(headers).map_err(|InvalidToken| {
-            match self.failures.acquire(&Peer::new(address), Instant::now()) {
-                Ok(()) => AuthError::InvalidToken,
-                Err(wait) => AuthError::TooManyAttempts(wait),
-            }
-        })
+        self.verifier.authenticate(headers).map_err(|InvalidToken| self.count_failure(address))
+    }
+
+    /// The fingerprint and the holder of a token that was typed into a form.
+    ///
+    /// # Errors
+    /// As those of [`Self::authenticate`].
+    pub fn check(
+        &self,
+        token: &str,
+        address: IpAddr,
+    ) -> Result<(TokenFingerprint, Arc<TokenHolder>), AuthError> {
+        let fingerprint = TokenFingerprint::from_token(token);
+        let found = fingerprint.and_then(|fingerprint| Some((fingerprint, self.verifier.holder_of(&fingerprint)?)));
+        found.ok_or_else(|| self.count_failure(address))
+    }
+
+    /// The holder of a token that was checked before, unless it was revoked or has expired since.
+    pub fn holder_of(&self, fingerprint: &TokenFingerprint) -> Option<Arc<TokenHolder>> {
+        self.verifier.holder_of(fingerprint)
+    }
+
+    fn count_failure(&self, address: IpAddr) -> AuthError {
+        match self.failures.acquire(&Peer::new(address), Instant::now()) {
+            Ok(()) => AuthError::InvalidToken,
+            Err(wait) => AuthError::TooManyAttempts(wait),
+        }
     }
 }
 

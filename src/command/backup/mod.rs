@@ -4,6 +4,7 @@
 //! TO/footfall-backup.json   what the backup holds; written last
 //! TO/configuration/         the configuration file
 //! TO/tokens.json            names, roles and fingerprints of tokens
+//! TO/shares.json            share links, with the key that signs them
 //! TO/noise.key              the noise key of published figures
 //! TO/subjects.json          requests of visitors
 //! TO/spool/                 segments that wait to be shipped, and the quarantine
@@ -26,7 +27,8 @@ const SPOOL: &str = "spool";
 const STORE: &str = "store";
 const CONFIGURATION: &str = "configuration";
 const TOKENS: &str = "tokens.json";
+const SHARES: &str = "shares.json";
 const NOISE_KEY: &str = "noise.key";
 const SUBJECTS: &str = crate::subject::REQUEST_FILE;
 /// Private files of the data directory that are copied and restored as they are.
-const PRIVATE: [&str; 2] = [TOKENS, SUBJECTS];
+const PRIVATE: [&str; 3] = [TOKENS, SHARES, SUBJECTS];
