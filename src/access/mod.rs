@@ -19,9 +19,11 @@ mod token_file;
 mod token_verifier;
 
 pub use role::{Permission, Principal, Role, ShareVisitor, TokenHolder};
-pub use session::{Sessions, SessionSubject};
+pub(crate) use session::LIFE as SESSION_LIFE;
+pub use session::{SessionSubject, Sessions};
 pub use share::{
-    MIN_PASSWORD, NewShareLink, PasswordHash, ShareChange, ShareFile, ShareFileError, ShareLink, ShareVerifier,
+    MIN_PASSWORD, NewShareLink, PasswordHash, ShareChange, ShareFile, ShareFileError, ShareLink,
+    ShareVerifier,
 };
 pub use token::{AccessToken, TokenFingerprint};
 pub use token_file::{TokenEntry, TokenFile, TokenFileError};

@@ -3,7 +3,7 @@
 //! Every page in a browser on this machine can send requests to a listener on loopback (cross-site request forgery). By
 //! pointing its own host name at 127.0.0.1 (DNS rebinding), it could even read the answers. So a request must be addressed to
 //! an IP address, `localhost` or a configured name. A request that comes from another site's page is refused, except a
-//! link to the front page.
+//! link to the front page or a share link.
 
 use std::net::IpAddr;
 
@@ -15,11 +15,14 @@ use hyper::{Method, Request};
 
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+static X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 static COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 static CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// An answer without a policy of its own runs nothing, loads nothing, sends nothing and may not be framed.
 const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// What the paths of share links begin with. People send them to each other, so pages of other sites may link them.
+pub const SHARE_ROOT: &str = "/share/";
 /// One year, as browsers' preload lists require. Subdomains are left to the operator.
 pub const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
@@ -46,26 +49,30 @@ pub fn check_same_origin<B>(request: &Request<B>, hosts: &[String], any_host: bo
     if !any_host && !authority.is_some_and(|authority| is_known_authority(authority, hosts)) {
         return Err(CrossSite::Host);
     }
+    let site = headers.get(&SEC_FETCH_SITE).map_or(&b"none"[..], |value| value.as_bytes());
     if let Some(origin) = headers.get(ORIGIN) {
         let from = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, from)| from);
-        if from.is_none() || from != authority {
+        // With `Referrer-Policy: no-referrer`, browsers send `null` with the forms of our own pages.
+        let is_own_form = origin == "null" && site == b"same-origin";
+        if !is_own_form && (from.is_none() || from != authority) {
             return Err(CrossSite::Page);
         }
     }
-    let site = headers.get(&SEC_FETCH_SITE).map_or(&b"none"[..], |value| value.as_bytes());
-    let link_to_front = request.method() == Method::GET
-        && request.uri().path() == "/"
-        && request.uri().query().is_none()
+    let uri = request.uri();
+    let is_open = (uri.path() == "/" && uri.query().is_none()) || uri.path().starts_with(SHARE_ROOT);
+    let is_link = is_open
+        && request.method() == Method::GET
         && headers.get(&SEC_FETCH_MODE).is_some_and(|mode| mode == "navigate");
-    if matches!(site, b"none" | b"same-origin") || link_to_front { Ok(()) } else { Err(CrossSite::Page) }
+    if matches!(site, b"none" | b"same-origin") || is_link { Ok(()) } else { Err(CrossSite::Page) }
 }
 
-/// An answer keeps the policy and the caching that it has. `tls` says whether the connection is encrypted.
+/// An answer keeps the policies and the caching that it has. `tls` says whether the connection is encrypted.
 pub fn add_security_headers(headers: &mut HeaderMap, tls: bool) {
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
+    headers.insert(X_ROBOTS_TAG.clone(), HeaderValue::from_static("noindex"));
     headers.insert(COOP.clone(), HeaderValue::from_static("same-origin"));
     headers.insert(CORP.clone(), HeaderValue::from_static("same-origin"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -140,6 +147,7 @@ mod tests {
             &[][..],
             &[("sec-fetch-site", "none")],
             &[("sec-fetch-site", "same-origin"), ("origin", "http://localhost:8090")],
+            &[("sec-fetch-site", "same-origin"), ("origin", "null")],
         ] {
             assert_eq!(check(page, good), Ok(()), "{good:?}");
         }
@@ -151,11 +159,15 @@ mod tests {
             &[("sec-fetch-site", "same-site")],
             &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
             &[("sec-fetch-site", "nonsense")],
+            &[("sec-fetch-site", "cross-site"), ("origin", "null")],
+            &[("sec-fetch-site", "same-origin"), ("origin", "https://evil.example")],
         ] {
             assert_eq!(check(page, bad), Err(CrossSite::Page), "{bad:?}");
         }
         let link = &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
         assert_eq!(check("/", link), Ok(()), "a link to the front page may be followed");
         assert_eq!(check("/?x", link), Err(CrossSite::Page));
+        assert_eq!(check("/share/clinic~1~a~b/", link), Ok(()), "a share link may be followed");
+        assert_eq!(check("/share/clinic~1~a~b/", &link[..1]), Err(CrossSite::Page), "it may not be fetched");
     }
 }

@@ -23,4 +23,4 @@ pub(crate) use check::{CheckedFor, check};
 pub use exit::{Exit, ExitError};
 pub(crate) use log::init_warnings;
 pub use log::{LogFormat, LogLevel};
-pub(crate) use start::serve;
+pub(crate) use start::{operator_url, serve};

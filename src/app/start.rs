@@ -22,7 +22,7 @@ use crate::config::{
 use crate::enrich::lists;
 use crate::ingest::Collector;
 use crate::operator::{
-    Admin, Auth, AuthPolicy, CollectorState, OperatorListener, WorldMap, respond_with_reports,
+    Admin, Auth, AuthPolicy, CollectorState, OperatorListener, ReportsEntry, WorldMap, respond_with_reports,
 };
 use crate::privacy::{self, GeoLookup, KeyRing, Privacy, SystemClock};
 use crate::report::{EXACT_READ, Reports};
@@ -197,9 +197,11 @@ async fn start(
     );
     let (auth, tls) = protection_of(&reports, &policy, &verifier, &server);
     let state = collector_state(&config, &spool, &server);
-    let reports =
-        serve_reports(reports, auth, tls, open_reports(&config, &client, publisher, &spool)?, state);
-    tokio::spawn(tokens::follow(verifier, spool.clone()));
+    let shares = tokens::open_share_verifier(&config);
+    let opened = open_reports(&config, &client, publisher, &spool)?;
+    let entry = ReportsEntry::new(auth, shares.clone(), opened.clone());
+    let reports = serve_reports(reports, entry, tls, opened, state);
+    tokio::spawn(tokens::follow(verifier, shares, spool.clone()));
     let (data, keeper) = (config.data.clone(), spool.clone());
     tokio::spawn(audit::follow(data, keeper));
     if let Some(certificates) = server.certificates().cloned() {
@@ -268,13 +270,13 @@ fn collector_state(
 
 fn serve_reports(
     listener: OperatorListener,
-    auth: Auth,
+    entry: Arc<ReportsEntry>,
     tls: Option<Arc<Certificates>>,
     reports: Arc<Reports>,
     state: Arc<CollectorState>,
 ) -> Arc<Reports> {
     let served = reports.clone();
-    tokio::spawn(listener.serve(auth, tls, move |request, principal| {
+    tokio::spawn(listener.serve_pages(entry, tls, move |request, principal| {
         let (reports, state) = (served.clone(), state.clone());
         async move { respond_with_reports(&reports, &state, request, &principal).await }
     }));
@@ -329,7 +331,8 @@ fn announce(
 }
 
 /// The address of an operator's listener for a browser on this machine. Beyond loopback it has the certificate of `listen`.
-fn operator_url(config: &Config, address: SocketAddr) -> String {
+/// The address of one of the operator's listeners, for a browser on this machine.
+pub(crate) fn operator_url(config: &Config, address: SocketAddr) -> String {
     let is_loopback = address.ip().to_canonical().is_loopback();
     let scheme = if config.tls.is_some() && !is_loopback { "https" } else { "http" };
     match address.ip().is_unspecified() {

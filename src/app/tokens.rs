@@ -1,6 +1,7 @@
-//! The tokens while the collector runs: each change of the token file is logged and written to the audit.
+//! The tokens and the share links while the collector runs: each change of their files is logged and written to the audit.
 //!
-//! Beacons come first. Whatever is wrong with the token file, the collector starts; only what needs a token is refused.
+//! Beacons come first. Whatever is wrong with the files, the collector starts; only what needs a token or a link is refused. A link is
+//! named by its name and its site. Its token is nowhere.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,7 +9,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::access::{TokenChange, TokenEntry, TokenFile, TokenVerifier};
+use crate::access::{
+    ShareChange, ShareFile, ShareLink, ShareVerifier, TokenChange, TokenEntry, TokenFile, TokenVerifier,
+};
 use crate::app::audit;
 use crate::config::Config;
 use crate::operator::Auth;
@@ -30,6 +33,19 @@ pub(crate) fn open_verifier(config: &Config) -> Arc<TokenVerifier> {
     verifier
 }
 
+pub(crate) fn open_share_verifier(config: &Config) -> Arc<ShareVerifier> {
+    let (verifier, read) = ShareVerifier::open(ShareFile::new(&config.data));
+    match read {
+        Ok(0) => {}
+        Ok(links) => tracing::info!(links, "share links read"),
+        Err(error) => tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "reading the file of share links failed; no link is valid until it is corrected"
+        ),
+    }
+    verifier
+}
+
 /// Warns when a listener cannot be used, or when tokens are sent to it without encryption.
 pub(crate) fn warn_of_open_listener(verifier: &TokenVerifier, auth: &Auth, address: SocketAddr, tls: bool) {
     if auth.needs_token() && !verifier.has_tokens() {
@@ -46,28 +62,49 @@ pub(crate) fn warn_of_open_listener(verifier: &TokenVerifier, auth: &Auth, addre
     }
 }
 
-/// Follows the token file until the task is aborted.
-pub(crate) async fn follow(verifier: Arc<TokenVerifier>, spool: Arc<Spool>) {
+/// Follows the files until the task is aborted.
+pub(crate) async fn follow(verifier: Arc<TokenVerifier>, shares: Arc<ShareVerifier>, spool: Arc<Spool>) {
     let mut interval = tokio::time::interval(CHECK_INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
-        let reloading = verifier.clone();
-        match tokio::task::spawn_blocking(move || reloading.reload_if_changed()).await {
-            Ok(Ok(changes)) => {
-                for change in &changes {
-                    record(change, &spool);
-                }
+        let (tokens, links) = (verifier.clone(), shares.clone());
+        let read = tokio::task::spawn_blocking(move || (tokens.reload_if_changed(), links.changes())).await;
+        let (tokens, links) = match read {
+            Ok(changes) => changes,
+            Err(error) => {
+                tracing::error!(%error, "checking the files of tokens and share links failed; the next check follows in a second");
+                continue;
             }
-            Ok(Err(error)) => tracing::error!(
+        };
+        match tokens {
+            Ok(changes) => changes.iter().for_each(|change| record(change, &spool)),
+            Err(error) => tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "reading the token file failed; the tokens read before stay valid"
             ),
-            Err(error) => {
-                tracing::error!(%error, "checking the token file failed; the next check follows in a second")
-            }
+        }
+        match links {
+            Ok(changes) => changes.iter().for_each(|change| record_share(change, &spool)),
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "reading the file of share links failed; the links read before stay valid"
+            ),
         }
     }
+}
+
+/// Logs a change and appends it to the audit. Links are named by people of the site, so their names may be logged.
+fn record_share(change: &ShareChange, spool: &Spool) {
+    let (action, link, by) = match change {
+        ShareChange::Added(link) => ("share link added", link, Some(&link.by)),
+        ShareChange::Revoked { link, by } => ("share link revoked", link, by.as_ref()),
+    };
+    let ShareLink { name, site, expires, password, .. } = link;
+    tracing::info!(name, site, "{action}");
+    let (expires, password) = (expires.to_string(), password.is_some());
+    let detail = json!({ "name": name, "site": site, "by": by, "expires": expires, "password": password });
+    audit::record(spool, action, &detail);
 }
 
 /// Logs a change and appends it to the audit. Tokens are named by the operator, so their names may be logged.
@@ -104,7 +141,8 @@ mod tests {
         disk.leave_space(0);
         let file = || TokenFile::new(data.path());
         let (verifier, _) = TokenVerifier::open(file());
-        let following = tokio::spawn(follow(verifier.clone(), open()));
+        let (shares, _) = ShareVerifier::open(ShareFile::new(data.path()));
+        let following = tokio::spawn(follow(verifier.clone(), shares, open()));
         let token = AccessToken::random().unwrap();
         let (name, fingerprint) = ("anna".to_owned(), TokenFingerprint::from_token(token.expose()).unwrap());
         let (created, sites) = (Timestamp::now(), Vec::new());

@@ -11,9 +11,11 @@ mod exemption;
 mod explain;
 mod geo;
 mod key;
+mod lifetime;
 mod report;
 mod scrub;
 mod serve;
+mod share;
 mod shell;
 mod spool;
 mod store;
@@ -77,6 +79,8 @@ enum FootfallCommand {
     Spool(spool::SpoolArguments),
     /// Find, block, erase or export what is linked to a visitor who asks for it.
     Subject(Box<subject::SubjectArguments>),
+    /// Make, list and revoke links that show one site's published figures.
+    Share(share::ShareArguments),
     /// Manage access tokens for reports, metrics and senders; sign a site's name.
     Token(token::TokenArguments),
     /// Report what an incident concerns, and fill in the notices to the authority.
@@ -149,6 +153,7 @@ pub fn run() -> ExitCode {
         FootfallCommand::Scrub(arguments) => scrub::run(arguments, &cli.common),
         FootfallCommand::Spool(arguments) => spool::run(arguments, &cli.common),
         FootfallCommand::Subject(arguments) => subject::run(*arguments, &cli.common),
+        FootfallCommand::Share(arguments) => share::run(arguments, &cli.common),
         FootfallCommand::Token(arguments) => token::run(arguments, &cli.common),
         FootfallCommand::Incident(arguments) => incident::run(arguments, &cli.common),
         FootfallCommand::Audit(arguments) => audit::run(arguments, &cli.common),

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::Request;
+use hyper::header::HeaderName;
 
 use crate::access::same_origin;
 use crate::access::{Principal, TokenVerifier};
@@ -16,6 +17,9 @@ use crate::transport::{AuthError, TokenAuthenticator, TrustedProxies};
 
 /// Paths that tell only whether the collector is well: load balancers and supervisors have no tokens.
 const OPEN_PATHS: [&str; 2] = ["/healthz", "/readyz"];
+
+/// The scheme of the client's request, as a proxy names it.
+static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The rules that all listeners of the operator's side share.
 pub struct AuthPolicy {
@@ -60,13 +64,8 @@ impl Auth {
     ) -> Result<Principal, AuthError> {
         let policy = &self.policy;
         let open = OPEN_PATHS.contains(&request.uri().path());
-        // A rebound name brings no token: the browser sends a token only to the name that it was entered for.
-        let any_host = open || (self.needs_token && !self.loopback);
-        same_origin::check_same_origin(request, &policy.hosts, any_host).map_err(AuthError::CrossSite)?;
-        let mut address = remote;
-        if policy.trusted.contains(address) {
-            address = policy.trusted.client(address, request.headers());
-        }
+        self.check_same_origin(request)?;
+        let address = self.client(request, remote);
         match policy.tokens.authenticate(request.headers(), address)? {
             Some(holder) => Ok(Principal::Token(holder)),
             // Under a rebound name a page of another site can read open paths, and must not read more.
@@ -78,5 +77,29 @@ impl Auth {
             None if open => Ok(Principal::Anonymous),
             None => Err(AuthError::NoToken),
         }
+    }
+    /// # Errors
+    /// [`AuthError::CrossSite`] when a page of another site caused the request.
+    pub(super) fn check_same_origin<B>(&self, request: &Request<B>) -> Result<(), AuthError> {
+        let open = OPEN_PATHS.contains(&request.uri().path());
+        // A rebound name brings no token: the browser sends a token only to the name that it was entered for.
+        let any_host = open || (self.needs_token && !self.loopback);
+        same_origin::check_same_origin(request, &self.policy.hosts, any_host).map_err(AuthError::CrossSite)
+    }
+
+    /// The address of the client, behind proxies that are trusted.
+    pub(super) fn client<B>(&self, request: &Request<B>, remote: IpAddr) -> IpAddr {
+        let trusted = &self.policy.trusted;
+        if trusted.contains(remote) { trusted.client(remote, request.headers()) } else { remote }
+    }
+
+    /// Whether the browser speaks TLS, with a proxy that is trusted or with this listener.
+    pub(super) fn is_encrypted<B>(&self, request: &Request<B>, remote: IpAddr, tls: bool) -> bool {
+        let is_https = request.headers().get(&X_FORWARDED_PROTO).is_some_and(|scheme| scheme == "https");
+        tls || (is_https && self.policy.trusted.contains(remote))
+    }
+
+    pub(super) fn tokens(&self) -> &TokenAuthenticator {
+        &self.policy.tokens
     }
 }

@@ -8,6 +8,7 @@ use hyper::{Request, Response};
 
 use crate::access::{Principal, same_origin};
 use crate::operator::auth::Auth;
+use crate::operator::entry::{Admission, ReportsEntry};
 use crate::transport::tls::Certificates;
 use crate::transport::{Body, ServerError, TaskListener};
 
@@ -46,6 +47,32 @@ impl OperatorListener {
                 let mut response = match response {
                     Ok(response) => response.await,
                     Err(error) => error.response(),
+                };
+                same_origin::add_security_headers(response.headers_mut(), tls);
+                response
+            }
+        };
+        self.0.serve(certificates, handler).await;
+    }
+
+    /// Answers the requests that `entry` admits with `handler`, as [`Self::serve`] does.
+    pub async fn serve_pages<A, F>(
+        self,
+        entry: Arc<ReportsEntry>,
+        certificates: Option<Arc<Certificates>>,
+        handler: A,
+    ) where
+        A: Fn(Request<Incoming>, Principal) -> F + Send + Sync + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let tls = certificates.is_some();
+        let handler = Arc::new(handler);
+        let handler = move |request: Request<Incoming>, remote| {
+            let (entry, handler) = (entry.clone(), handler.clone());
+            async move {
+                let mut response = match entry.admit(request, remote, tls).await {
+                    Admission::Admitted(request, principal) => handler(request, principal).await,
+                    Admission::Answered(response) => response,
                 };
                 same_origin::add_security_headers(response.headers_mut(), tls);
                 response

@@ -6,6 +6,7 @@
 mod admin;
 mod api;
 mod auth;
+mod entry;
 mod listener;
 pub mod page;
 mod reading;
@@ -14,6 +15,7 @@ mod subjects;
 pub use admin::{Admin, CheckResult, LivenessCheck, ReadinessCheck, SampleWriter};
 pub use api::respond as respond_with_reports;
 pub use auth::{Auth, AuthPolicy};
+pub use entry::{PageBase, ReportsEntry};
 pub use listener::OperatorListener;
 pub use page::CollectorState;
 pub use page::charts::WorldMap;

@@ -54,7 +54,8 @@ impl TokenAuthenticator {
         address: IpAddr,
     ) -> Result<(TokenFingerprint, Arc<TokenHolder>), AuthError> {
         let fingerprint = TokenFingerprint::from_token(token);
-        let found = fingerprint.and_then(|fingerprint| Some((fingerprint, self.verifier.holder_of(&fingerprint)?)));
+        let found =
+            fingerprint.and_then(|fingerprint| Some((fingerprint, self.verifier.holder_of(&fingerprint)?)));
         found.ok_or_else(|| self.count_failure(address))
     }
 

@@ -206,7 +206,13 @@ mod tests {
 
     fn new(site: &str, name: &str) -> NewShareLink {
         let expires = Timestamp::now() + jiff::SignedDuration::from_hours(1);
-        NewShareLink { name: name.to_owned(), site: site.to_owned(), by: "anna".to_owned(), expires, password: None }
+        NewShareLink {
+            name: name.to_owned(),
+            site: site.to_owned(),
+            by: "anna".to_owned(),
+            expires,
+            password: None,
+        }
     }
 
     #[test]

@@ -16,7 +16,11 @@ use crate::secret::file_version::FileVersion;
 #[derive(Debug, Clone, PartialEq)]
 pub enum ShareChange {
     Added(ShareLink),
-    Revoked(ShareLink),
+    Revoked {
+        link: ShareLink,
+        /// Who revoked it on the page; `None` if somebody changed the file.
+        by: Option<String>,
+    },
 }
 
 #[derive(Debug)]
@@ -57,7 +61,8 @@ impl ShareVerifier {
         let (before, now) = (self.links.load(), Timestamp::now());
         let is_new = |link: &&ShareLink| !before.links.contains(link);
         let is_gone = |link: &&ShareLink| !after.links.contains(link) && !link.expired(now);
-        let revoked = before.links.iter().filter(is_gone).cloned().map(ShareChange::Revoked);
+        let revoked =
+            before.links.iter().filter(is_gone).cloned().map(|link| ShareChange::Revoked { link, by: None });
         let added = after.links.iter().filter(is_new).cloned().map(ShareChange::Added);
         self.unreported.lock().extend(revoked.chain(added));
         self.links.store(Arc::new(after));
@@ -71,6 +76,24 @@ impl ShareVerifier {
     pub fn changes(&self) -> Result<Vec<ShareChange>, ShareFileError> {
         self.reload_if_changed()?;
         Ok(std::mem::take(&mut *self.unreported.lock()))
+    }
+
+    /// Revokes a link at once.
+    ///
+    /// # Errors
+    /// When the site has no link of this name, or the file cannot be used.
+    pub fn revoke(&self, site: &str, name: &str, by: &str) -> Result<(), ShareFileError> {
+        self.file.revoke(site, name)?;
+        self.reload_if_changed()?;
+        for change in self.unreported.lock().iter_mut() {
+            if let ShareChange::Revoked { link, by: unknown @ None } = change
+                && link.site == site
+                && link.name == name
+            {
+                *unknown = Some(by.to_owned());
+            }
+        }
+        Ok(())
     }
 
     /// The link with this token; `None` when it is forged, expired or revoked.
@@ -106,7 +129,8 @@ mod tests {
         let file = ShareFile::new(directory.path());
         let add = |name: &str, expires: SignedDuration| {
             let (name, site, by) = (name.to_owned(), "clinic".to_owned(), "anna".to_owned());
-            file.add(NewShareLink { name, site, by, expires: Timestamp::now() + expires, password: None }).unwrap()
+            file.add(NewShareLink { name, site, by, expires: Timestamp::now() + expires, password: None })
+                .unwrap()
         };
         let board = add("board", SignedDuration::from_hours(1));
         let (verifier, read) = ShareVerifier::open(file.clone());
@@ -120,9 +144,10 @@ mod tests {
         assert!(verifier.links_of("library").is_empty());
         std::fs::copy(file.path(), ShareFile::new(fleet.path()).path()).unwrap();
         let (copy, _) = ShareVerifier::open(ShareFile::new(fleet.path()));
-        file.revoke("clinic", "board").unwrap();
+        verifier.revoke("clinic", "board", "boris").unwrap();
         let changes = verifier.changes().unwrap();
-        assert!(matches!(&changes[..], [ShareChange::Revoked(link)] if link.name == "board"), "{changes:?}");
+        let [ShareChange::Revoked { link, by }] = &changes[..] else { panic!("{changes:?}") };
+        assert_eq!((link.name.as_str(), by.as_deref()), ("board", Some("boris")));
         assert_eq!(verifier.verify(&board), None);
         assert!(copy.verify(&board).is_some());
         std::fs::remove_file(file.path()).unwrap();

@@ -1,0 +1,160 @@
+//! Entry by a share link: `/share/TOKEN/…`.
+//!
+//! A link that is forged, expired or revoked, or of which a part is missing, gets one and the same page, so that nobody learns which it is.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::body::Incoming;
+use hyper::header::{HeaderValue, RETRY_AFTER, SET_COOKIE};
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::sync::Semaphore;
+
+use super::form::{Form, see_other};
+use super::notice::{Notice, Question};
+use super::{Admission, PageBase, ReportsEntry, Visit, cookie};
+use crate::access::same_origin::SHARE_ROOT;
+use crate::access::{PasswordHash, Principal, SessionSubject, ShareLink, ShareVerifier, ShareVisitor};
+use crate::privacy::Peer;
+use crate::transport::negotiation::Language;
+use crate::transport::{Body, RateLimiter, response};
+
+/// Passwords from one address (an IPv6 /64) that are tried at once; then one each [`ATTEMPT_INTERVAL`].
+const MAX_ATTEMPTS: u32 = 10;
+const ATTEMPT_INTERVAL: Duration = Duration::from_secs(6);
+/// Passwords for one link from all addresses that are tried at once; then one each [`LINK_INTERVAL`].
+const MAX_LINK_ATTEMPTS: u32 = 60;
+const LINK_INTERVAL: Duration = Duration::from_secs(2);
+/// Passwords that are hashed at once: each takes 19 MiB and a core.
+const MAX_HASHES: usize = 1;
+/// Where the form of a link's password leads, below the link.
+const PASSWORD: &str = "/password";
+
+pub(super) struct Shares {
+    pub(super) verifier: Arc<ShareVerifier>,
+    by_address: RateLimiter,
+    by_link: RateLimiter,
+    pub(super) hashes: Semaphore,
+}
+
+impl Shares {
+    pub(super) fn new(verifier: Arc<ShareVerifier>) -> Self {
+        Self {
+            verifier,
+            by_address: RateLimiter::every(ATTEMPT_INTERVAL, MAX_ATTEMPTS),
+            by_link: RateLimiter::every(LINK_INTERVAL, MAX_LINK_ATTEMPTS),
+            hashes: Semaphore::new(MAX_HASHES),
+        }
+    }
+
+    async fn matches(&self, hash: PasswordHash, password: String) -> bool {
+        let _permit = self.hashes.acquire().await.expect("it is never closed");
+        tokio::task::spawn_blocking(move || hash.matches(&password)).await.unwrap_or(false)
+    }
+}
+
+/// A path below [`SHARE_ROOT`].
+pub(super) struct BelowRoot<'p> {
+    token: &'p str,
+    /// What follows the token: empty, or a path.
+    rest: &'p str,
+}
+
+pub(super) fn below_root(path: &str) -> Option<BelowRoot<'_>> {
+    let below = path.strip_prefix(SHARE_ROOT)?;
+    let (token, rest) = below.split_at(below.find('/').unwrap_or(below.len()));
+    Some(BelowRoot { token, rest })
+}
+
+impl ReportsEntry {
+    pub(super) async fn admit_by_link(
+        &self,
+        mut request: Request<Incoming>,
+        below: BelowRoot<'_>,
+        visit: &Visit,
+    ) -> Admission {
+        let Some(link) = self.shares.verifier.verify(below.token) else {
+            return nothing_here(visit.language).into();
+        };
+        let base = format!("{SHARE_ROOT}{}", below.token);
+        if below.rest == PASSWORD && request.method() == Method::POST {
+            return self.take_password(request, &link, &base, visit).await.into();
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return response::method_not_allowed("GET, HEAD").into();
+        }
+        if link.password.is_some() && !below.rest.starts_with(super::ASSETS) {
+            let session = self.sessions.find(request.headers(), cookie::share(visit.is_encrypted));
+            if session != Some(SessionSubject::Share(link.id.clone())) {
+                return password_form(StatusCode::UNAUTHORIZED, "", &base, visit.language).into();
+            }
+        }
+        // The page of all sites would show one.
+        if matches!(below.rest, "" | "/" | PASSWORD) {
+            return see_other(&format!("{base}/sites/{}", link.site)).into();
+        }
+        request.extensions_mut().insert(PageBase(base));
+        let visitor = ShareVisitor { name: format!("share link {}", link.name), sites: [link.site] };
+        Admission::Admitted(request, Principal::Share(Arc::new(visitor)))
+    }
+
+    async fn take_password(
+        &self,
+        request: Request<Incoming>,
+        link: &ShareLink,
+        base: &str,
+        visit: &Visit,
+    ) -> Response<Body> {
+        let Some(hash) = link.password.clone() else { return see_other(&format!("{base}/")) };
+        let now = Instant::now();
+        let by_address = self.shares.by_address.acquire(&Peer::new(visit.client), now);
+        if let Err(wait) = by_address.and_then(|()| self.shares.by_link.acquire_named(&link.id, now)) {
+            let problem = visit.language.of([
+                "Too many passwords were tried. Try again in a minute.",
+                "Слишком много попыток. Попробуйте через минуту.",
+            ]);
+            let mut response = password_form(StatusCode::TOO_MANY_REQUESTS, problem, base, visit.language);
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
+            return response;
+        }
+        let form = match Form::read(request).await {
+            Ok(form) => form,
+            Err(response) => return response,
+        };
+        if !self.shares.matches(hash, form.exact("password").to_owned()).await {
+            let problem = visit.language.of(["This password is wrong.", "Пароль неверен."]);
+            return password_form(StatusCode::UNAUTHORIZED, problem, base, visit.language);
+        }
+        let Ok(value) = self.sessions.open(SessionSubject::Share(link.id.clone())) else {
+            return response::error(StatusCode::SERVICE_UNAVAILABLE, "the system gives no random numbers");
+        };
+        let name = cookie::share(visit.is_encrypted);
+        let mut response = see_other(&format!("{base}/"));
+        response.headers_mut().insert(SET_COOKIE, cookie::set(name, &value, base, visit.is_encrypted));
+        response
+    }
+}
+
+fn password_form(status: StatusCode, problem: &str, base: &str, language: Language) -> Response<Body> {
+    let question = Question {
+        action: format!("{base}{PASSWORD}?lang={}", language.code()),
+        label: language.of(["Password", "Пароль"]),
+        field: "password",
+        autocomplete: "off",
+        submit: language.of(["Show the report", "Показать отчёт"]),
+        kept: None,
+        help: "",
+    };
+    let title = language.of(["This report has a password", "Отчёт закрыт паролем"]);
+    let text = language.of(["Whoever sent you the link knows it.", "Его знает тот, кто прислал вам ссылку."]);
+    Notice::new(language, title).shared().text(text).problem(problem).question(question).respond(status)
+}
+
+fn nothing_here(language: Language) -> Response<Body> {
+    let title = language.of(["This link shows nothing", "По этой ссылке ничего нет"]);
+    let text = language.of([
+        "It may have expired, or have been copied in part. Ask for a new one where you got it.",
+        "Возможно, срок ссылки истёк или она скопирована не целиком. Попросите новую у того, кто её прислал.",
+    ]);
+    Notice::new(language, title).shared().text(text).respond(StatusCode::NOT_FOUND)
+}

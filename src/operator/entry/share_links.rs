@@ -1,0 +1,190 @@
+//! The page `/sites/ID/share`: the share links of a site, a form for a new one, and a button to revoke each.
+//!
+//! Those who read the site's exact figures may share its protected ones: the operator, and analysts.
+
+use askama::Template;
+use hyper::body::Incoming;
+use hyper::header::HOST;
+use hyper::{Method, Request, Response, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+
+use super::form::{Form, see_other};
+use super::notice::{self, Notice};
+use super::{ReportsEntry, Visit};
+use crate::access::same_origin::SHARE_ROOT;
+use crate::access::{MIN_PASSWORD, NewShareLink, PasswordHash, Permission, Principal, ShareFileError};
+use crate::error_chain::error_chain;
+use crate::transport::negotiation::Language;
+use crate::transport::{Body, response};
+
+/// Lifetimes that the form offers, in days; the first one is chosen.
+const LIFETIMES: [i64; 4] = [30, 7, 90, 365];
+
+/// The site of a path `/sites/ID/share`.
+pub(super) fn site_of(path: &str) -> Option<&str> {
+    let site = path.strip_prefix("/sites/")?.strip_suffix("/share")?;
+    (!site.is_empty() && !site.contains('/')).then_some(site)
+}
+
+#[derive(Template)]
+#[template(path = "operator/entry/share_links.html")]
+struct SharePage<'a> {
+    language: Language,
+    style: String,
+    site: &'a str,
+    links: Vec<ShownLink>,
+    lifetimes: [i64; 4],
+    problem: &'a str,
+    sign_out: bool,
+}
+
+struct ShownLink {
+    name: String,
+    by: String,
+    address: String,
+    expires: String,
+    has_password: bool,
+}
+
+impl SharePage<'_> {
+    fn say(&self, english: &'static str, russian: &'static str) -> &'static str {
+        self.language.of([english, russian])
+    }
+
+    fn lang(&self) -> &'static str {
+        self.language.code()
+    }
+}
+
+impl ReportsEntry {
+    pub(super) async fn share_links(
+        &self,
+        request: Request<Incoming>,
+        site: &str,
+        principal: &Principal,
+        visit: &Visit,
+    ) -> Response<Body> {
+        if !principal.may(Permission::ReadAudience) || !principal.may_see(site) {
+            let title = visit.language.of(["Only analysts share", "Ссылки создают аналитики"]);
+            let text = visit.language.of([
+                "Share links are made by the operator, and by role analyst for the sites of its token.",
+                "Ссылки создаёт оператор, а также роль analyst для сайтов своего токена.",
+            ]);
+            return Notice::new(visit.language, title).text(text).respond(StatusCode::FORBIDDEN);
+        }
+        if !self.reports.sites().iter().any(|known| known == site) {
+            return response::not_found();
+        }
+        let origin = origin_of(&request, visit);
+        match *request.method() {
+            Method::GET | Method::HEAD => {
+                self.share_page(StatusCode::OK, "", site, &origin, principal, visit)
+            }
+            Method::POST => {
+                let form = match Form::read(request).await {
+                    Ok(form) => form,
+                    Err(response) => return response,
+                };
+                match self.change_links(&form, site, principal, visit.language).await {
+                    Ok(()) => see_other(&format!("/sites/{site}/share?lang={}", visit.language.code())),
+                    Err((status, problem)) => {
+                        self.share_page(status, &problem, site, &origin, principal, visit)
+                    }
+                }
+            }
+            _ => response::method_not_allowed("GET, HEAD, POST"),
+        }
+    }
+
+    fn share_page(
+        &self,
+        status: StatusCode,
+        problem: &str,
+        site: &str,
+        origin: &str,
+        principal: &Principal,
+        visit: &Visit,
+    ) -> Response<Body> {
+        let links = self.shares.verifier.links_of(site).into_iter().map(|(link, token)| ShownLink {
+            address: format!("{origin}{SHARE_ROOT}{token}/"),
+            expires: link
+                .expires
+                .to_zoned(self.reports.zone().clone())
+                .strftime("%Y-%m-%d %H:%M")
+                .to_string(),
+            has_password: link.password.is_some(),
+            name: link.name,
+            by: link.by,
+        });
+        let page = SharePage {
+            language: visit.language,
+            style: super::style(),
+            site,
+            links: links.collect(),
+            lifetimes: LIFETIMES,
+            problem,
+            sign_out: matches!(principal, Principal::Token(_)),
+        };
+        let html = page.render().expect("writing to a string does not fail");
+        notice::page(status, html, visit.language, "same-origin")
+    }
+
+    /// Adds or revokes a link, as the form says.
+    async fn change_links(
+        &self,
+        form: &Form,
+        site: &str,
+        principal: &Principal,
+        language: Language,
+    ) -> Result<(), (StatusCode, String)> {
+        let (name, by) = (form.get("name").to_owned(), principal.name().to_owned());
+        let (verifier, site) = (self.shares.verifier.clone(), site.to_owned());
+        if form.get("action") == "revoke" {
+            let revoking = tokio::task::spawn_blocking(move || verifier.revoke(&site, &name, &by));
+            return revoking.await.expect("it does not panic and is not aborted").map_err(failure);
+        }
+        let days =
+            form.get("days").parse().ok().filter(|days| LIFETIMES.contains(days)).unwrap_or(LIFETIMES[0]);
+        let expires = Timestamp::now() + SignedDuration::from_hours(24 * days);
+        let password = form.exact("password").to_owned();
+        let _permit = self.shares.hashes.acquire().await.expect("it is never closed");
+        let adding = tokio::task::spawn_blocking(move || {
+            let password = match password.as_str() {
+                "" => None,
+                text => Some(PasswordHash::new(text).ok().flatten().ok_or_else(|| {
+                    let what = match language {
+                        Language::English => format!("A password has at least {MIN_PASSWORD} characters."),
+                        Language::Russian => format!("В пароле должно быть не меньше {MIN_PASSWORD} знаков."),
+                    };
+                    (StatusCode::BAD_REQUEST, what)
+                })?),
+            };
+            verifier.file().add(NewShareLink { name, site, by, expires, password }).map_err(failure)?;
+            verifier.reload_if_changed().map_err(failure)
+        });
+        adding.await.expect("it does not panic and is not aborted")
+    }
+}
+
+fn failure(error: ShareFileError) -> (StatusCode, String) {
+    let status = match &error {
+        ShareFileError::InvalidName(_) => StatusCode::BAD_REQUEST,
+        ShareFileError::UnknownName { .. } => StatusCode::NOT_FOUND,
+        ShareFileError::DuplicateName { .. } | ShareFileError::Full => StatusCode::CONFLICT,
+        ShareFileError::File(_) | ShareFileError::Damaged { .. } | ShareFileError::Random(_) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "changing the share links failed");
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+    };
+    (status, error_chain(&error))
+}
+
+/// What comes before a link's path: scheme and host as the browser has them. The same-origin rules have checked the host.
+fn origin_of<B>(request: &Request<B>, visit: &Visit) -> String {
+    let scheme = if visit.is_encrypted { "https" } else { "http" };
+    let host = match request.uri().authority() {
+        Some(authority) => authority.as_str(),
+        None => request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default(),
+    };
+    format!("{scheme}://{host}")
+}
