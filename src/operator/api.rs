@@ -12,6 +12,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::access::{Principal, same_origin};
+use crate::operator::entry::PageBase;
 use crate::operator::page::{self, CollectorState};
 use crate::operator::reading::{self, ReadingError, may_read_audit, readable, reads_exact};
 use crate::report::catalogue::{self, Report};
@@ -37,7 +38,10 @@ pub async fn respond<B>(
         return response;
     }
     let query = request.uri().query().unwrap_or("");
+    let base = request.extensions().get::<PageBase>().map_or("", |base| base.0.as_str());
     let mut response = match request.uri().path().trim_end_matches('/') {
+        // Below a share link there is the page alone.
+        _ if !base.is_empty() => page::respond(reports, collector, &request, principal, base).await,
         "/api/reports" if query.is_empty() => {
             respond_with(StatusCode::OK, "application/json", list(principal).to_string())
         }
@@ -57,7 +61,7 @@ pub async fn respond<B>(
             None if path == "/api" || path.starts_with("/api/") => {
                 failure(StatusCode::NOT_FOUND, "nothing is here; /api/reports lists the reports")
             }
-            None => page::respond(reports, collector, &request, principal, "").await,
+            None => page::respond(reports, collector, &request, principal, base).await,
         },
     };
     if head {

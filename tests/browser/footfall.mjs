@@ -1,6 +1,6 @@
 // Starts a collector with its embedded store, the demonstration site, and a proxy that adds the visitor's address.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer, request as forward } from "node:http";
 import { createServer as createTcpServer } from "node:net";
@@ -63,6 +63,9 @@ ${sites}`,
   }
   return {
     collector,
+    reports: `http://127.0.0.1:${reports}`,
+    /** Runs a command with the same configuration and returns its output. */
+    run: (...command) => execFileSync(program, [...command, "--config", "footfall.toml"], { cwd: directory, env, encoding: "utf8" }),
     output: () => output,
     metrics: async () => (await fetch(`http://127.0.0.1:${admin}/metrics`)).text(),
     close,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::access::TokenFile;
+use crate::access::{ShareFile, TokenFile};
 use crate::config::{ReadConfig, Severity, StoreConfig};
 use crate::enrich::lists;
 use crate::error_chain::error_chain;
@@ -28,6 +28,7 @@ pub(super) fn check(read: &mut ReadConfig, for_other_user: bool) {
     check_lists(read);
     check_map(read);
     check_tokens(read);
+    check_shares(read);
     check_store(read, for_other_user);
 }
 
@@ -152,6 +153,17 @@ fn check_tokens(read: &mut ReadConfig) {
     }
     if let Err(error) = TokenFile::new(&read.config().data).read() {
         let what = format!("{}; until then no token is valid", chain(error));
+        read.note(Severity::Degrades, "data", &what);
+    }
+}
+
+/// Beacons are accepted whatever is wrong with the share links.
+fn check_shares(read: &mut ReadConfig) {
+    if read.is_refused("data") {
+        return;
+    }
+    if let Err(error) = ShareFile::new(&read.config().data).links() {
+        let what = format!("{}; until then no share link is valid", chain(error));
         read.note(Severity::Degrades, "data", &what);
     }
 }

@@ -178,8 +178,3 @@ fn wrong_role(principal: &Principal, language: Language) -> Response<Body> {
     };
     Notice::new(language, title).text(&text).sign_out().respond(StatusCode::FORBIDDEN)
 }
-
-/// The address of the page's stylesheet.
-fn style() -> String {
-    "/assets/page.css".to_owned()
-}

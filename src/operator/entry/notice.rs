@@ -4,14 +4,14 @@ use askama::Template;
 use hyper::header::{CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, VARY};
 use hyper::{Response, StatusCode};
 
+use crate::operator::page;
 use crate::transport::Body;
 use crate::transport::negotiation::Language;
 use crate::transport::response;
 
 pub(super) static HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 /// These pages run no script.
-const POLICY: &str =
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// The one field that a form of a short page asks for.
 pub(super) struct Question {
@@ -31,6 +31,7 @@ pub(super) struct Question {
 pub(super) struct Notice<'a> {
     language: Language,
     style: String,
+    icon: String,
     title: &'a str,
     text: &'a str,
     /// What went wrong with the form.
@@ -43,8 +44,8 @@ pub(super) struct Notice<'a> {
 impl<'a> Notice<'a> {
     pub(super) fn new(language: Language, title: &'a str) -> Self {
         let (text, problem, question) = ("", "", None);
-        let style = super::style();
-        Self { language, style, title, text, problem, question, with_sign_out: false, is_shared: false }
+        let (style, icon) = (page::style_path(), page::icon_path());
+        Self { language, style, icon, title, text, problem, question, with_sign_out: false, is_shared: false }
     }
 
     pub(super) fn text(self, text: &'a str) -> Self {
@@ -72,7 +73,7 @@ impl<'a> Notice<'a> {
     pub(super) fn respond(self, status: StatusCode) -> Response<Body> {
         let html = self.render().expect("writing to a string does not fail");
         let referrer = if self.is_shared { "no-referrer" } else { "same-origin" };
-        page(status, html, self.language, referrer)
+        self::html(status, html, self.language, referrer)
     }
 
     fn lang(&self) -> &'static str {
@@ -85,7 +86,7 @@ impl<'a> Notice<'a> {
 }
 
 /// A page with a form. Browsers name the origin of a form only if the policy lets them send a referrer to their own site.
-pub(super) fn page(
+pub(super) fn html(
     status: StatusCode,
     html: String,
     language: Language,

@@ -14,6 +14,7 @@ use super::{ReportsEntry, Visit};
 use crate::access::same_origin::SHARE_ROOT;
 use crate::access::{MIN_PASSWORD, NewShareLink, PasswordHash, Permission, Principal, ShareFileError};
 use crate::error_chain::error_chain;
+use crate::operator::page;
 use crate::transport::negotiation::Language;
 use crate::transport::{Body, response};
 
@@ -31,6 +32,9 @@ pub(super) fn site_of(path: &str) -> Option<&str> {
 struct SharePage<'a> {
     language: Language,
     style: String,
+    icon: String,
+    /// The path of the site's page.
+    site_path: String,
     site: &'a str,
     links: Vec<ShownLink>,
     lifetimes: [i64; 4],
@@ -116,17 +120,19 @@ impl ReportsEntry {
             name: link.name,
             by: link.by,
         });
-        let page = SharePage {
+        let shown = SharePage {
             language: visit.language,
-            style: super::style(),
+            style: page::style_path(),
+            icon: page::icon_path(),
+            site_path: format!("/sites/{site}"),
             site,
             links: links.collect(),
             lifetimes: LIFETIMES,
             problem,
             sign_out: matches!(principal, Principal::Token(_)),
         };
-        let html = page.render().expect("writing to a string does not fail");
-        notice::page(status, html, visit.language, "same-origin")
+        let html = shown.render().expect("writing to a string does not fail");
+        notice::html(status, html, visit.language, "same-origin")
     }
 
     /// Adds or revokes a link, as the form says.

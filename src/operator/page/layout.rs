@@ -6,6 +6,7 @@ use jiff::civil::Date;
 
 use super::address::{Comparison, DEFAULT_PERIOD, PageAddress, View};
 use super::{PageContext, assets, format, html, words};
+use crate::access::Principal;
 use crate::operator::reading::ReadingError;
 use crate::report::{Filter, Period, filter_columns_of_viewer};
 use crate::transport::Body;
@@ -49,6 +50,8 @@ pub(super) struct Frame {
     pub(super) sites: Vec<Link>,
     /// The views of the site.
     pub(super) views: Vec<Link>,
+    /// Whether the reader signed in, and may sign out.
+    pub(super) has_session: bool,
     /// The same page in the other language.
     pub(super) other_language: Link,
 }
@@ -74,6 +77,11 @@ impl Frame {
                 views.push(view(View::Diagnostics, context.say("Diagnostics", "Диагностика"), "e"));
             }
         }
+        // Those who read exact figures may show others the protected ones.
+        if has_site && access.exact && base.is_empty() {
+            let href = format!("{}/share?lang={}", address.to_view(View::Site).path(), language.code());
+            views.push(Link { label: context.say("Share", "Поделиться").to_owned(), href, is_current: false, key: "h" });
+        }
         let sites = context.sites();
         let site = |site: &String| Link::new(site, &address.to_site(site)).current(*site == address.site);
         Self {
@@ -86,6 +94,7 @@ impl Frame {
             home: address.front().href(),
             sites: if sites.len() > 1 && has_site { sites.iter().map(site).collect() } else { Vec::new() },
             views,
+            has_session: matches!(context.principal, Principal::Token(_)),
             other_language: Link::new(language.of(["Русский", "English"]), &to_other),
         }
     }

@@ -24,6 +24,7 @@ use hyper::header::{
 use hyper::{Request, Response, StatusCode};
 use jiff::{Timestamp, Zoned};
 
+pub(super) use self::assets::{icon_path, style_path};
 use self::address::{PageAddress, View};
 pub use self::collector_state::CollectorState;
 use crate::access::{Permission, Principal};
@@ -133,7 +134,7 @@ pub(super) async fn respond<B>(
             layout::error(&context, &ReadingError::Request(status, error.to_string()))
         }
     };
-    add_headers(response.headers_mut(), context.language);
+    add_headers(response.headers_mut(), context.language, base);
     response
 }
 
@@ -155,12 +156,15 @@ async fn view(context: &PageContext<'_>) -> Result<Response<Body>, ReadingError>
     }
 }
 
-fn add_headers(headers: &mut HeaderMap, language: Language) {
+/// The address of a share link is a secret, which no referrer may tell. Elsewhere, browsers name the origin of a form only if they may send a
+/// referrer to their own site.
+fn add_headers(headers: &mut HeaderMap, language: Language, base: &str) {
+    let referrer = if base.is_empty() { "same-origin" } else { "no-referrer" };
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-store"));
     headers.insert(VARY, HeaderValue::from_static("accept-language, cookie"));
     headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(language.code()));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static(referrer));
     headers.insert(
         &PERMISSIONS_POLICY,
         HeaderValue::from_static("camera=(), geolocation=(), microphone=(), browsing-topics=()"),

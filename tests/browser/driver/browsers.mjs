@@ -69,10 +69,11 @@ export async function launchChromium({ args = [], timeZone } = {}) {
   return WebDriver.begin(`http://127.0.0.1:${port}`, { browserName: "chrome", "goog:chromeOptions": options }, stop);
 }
 
-async function launchFirefox() {
+/** Starts Firefox with these preferences. */
+export async function launchFirefox({ prefs = {} } = {}) {
   const port = await freePort();
   const stop = await run(geckodriver, ["--port", `${port}`, "--websocket-port", `${await freePort()}`]);
-  const options = { binary: firefox, args: ["-headless", "--width=1000", "--height=700"] };
+  const options = { binary: firefox, args: ["-headless", "--width=1000", "--height=700"], prefs };
   return WebDriver.begin(`http://127.0.0.1:${port}`, { browserName: "firefox", "moz:firefoxOptions": options }, stop);
 }
 

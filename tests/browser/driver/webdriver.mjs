@@ -75,6 +75,25 @@ export class WebDriver {
   /** Types a text into the element that has the focus. */
   type = (text) => this.act("key", [...text].flatMap((value) => [{ type: "keyDown", value }, { type: "keyUp", value }]));
 
+  /** The address and the title of the page. */
+  url = () => this.#send("GET", "/url");
+  title = () => this.#send("GET", "/title");
+
+  /** The document as HTML; also of a browser that runs no script. */
+  source = () => this.#send("GET", "/source");
+
+  /** Runs the body of a function that calls its last argument with the result, and returns that. */
+  runBody = (script, ...args) => this.#send("POST", "/execute/async", { script, args });
+
+  /** Chooses the theme that the browser prefers; Chromium alone can change it while it runs. */
+  setTheme = (value) => this.#send("POST", "/goog/cdp/execute", { cmd: "Emulation.setEmulatedMedia", params: { features: [{ name: "prefers-color-scheme", value }] } });
+
+  /** A picture of the window, as PNG. */
+  screenshot = async () => Buffer.from(await this.#send("GET", "/screenshot"), "base64");
+
+  /** Uses the content of a frame from now on; without an argument, that of the window. */
+  useFrame = (id = null) => this.#send("POST", "/frame", { id });
+
   /** Goes back in the history. */
   back = () => this.#send("POST", "/back", {});
 

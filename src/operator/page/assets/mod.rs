@@ -29,7 +29,7 @@ static ICON: LazyLock<EncodedFile> =
 const FOLDER: &str = "/assets/";
 
 /// The path of the stylesheet.
-pub(super) fn style_path() -> String {
+pub(in crate::operator) fn style_path() -> String {
     format!("{FOLDER}page.{}.css", STYLE.hash())
 }
 
@@ -39,7 +39,7 @@ pub(super) fn script_path() -> String {
 }
 
 /// The path of the icon.
-pub(super) fn icon_path() -> String {
+pub(in crate::operator) fn icon_path() -> String {
     format!("{FOLDER}icon.{}.svg", ICON.hash())
 }
 
