@@ -17,7 +17,7 @@ use crate::app::service::{Liveness, PassedSockets, ServiceManager, Watchdog};
 use crate::app::tasks::{self, Tasks};
 use crate::app::{audit, health, metrics, open_files, tokens};
 use crate::config::{
-    Config, ConfigError, ConfigProblems, HostPattern, ReadConfig, Severity, WrittenSettings,
+    Config, ConfigError, ConfigProblems, HostPattern, ReadConfig, Severity, Site, WrittenSettings,
 };
 use crate::enrich::lists;
 use crate::ingest::Collector;
@@ -265,7 +265,10 @@ fn collector_state(
 ) -> Arc<CollectorState> {
     // A file that cannot be used was reported when the settings were checked.
     let map = config.page.map.as_ref().and_then(|file| WorldMap::read(file).ok());
-    CollectorState::new(spool.clone(), server.handler().recent_refusals(), map)
+    let url = config.browser_url_of(server.address());
+    let tag = |site: &Arc<Site>| (site.id.to_string(), script_tag(&url.address, Some(site)));
+    let tags = config.sites.iter().map(tag).collect();
+    CollectorState::new(spool.clone(), server.handler().recent_refusals(), map, tags)
 }
 
 fn serve_reports(
@@ -278,7 +281,7 @@ fn serve_reports(
     let served = reports.clone();
     tokio::spawn(listener.serve_pages(entry, tls, move |request, principal| {
         let (reports, state) = (served.clone(), state.clone());
-        async move { respond_with_reports(&reports, &state, request, &principal).await }
+        async move { respond_with_reports(&reports, Some(&state), request, &principal).await }
     }));
     reports
 }

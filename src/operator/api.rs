@@ -25,9 +25,10 @@ const TEXT_WIDTH: u16 = 120;
 /// Most reports of one request: more than there are, and each is named once.
 const MAX_REPORTS: usize = 64;
 
+/// The answer to a request. `collector` is `None` where no collector runs.
 pub async fn respond<B>(
     reports: &Reports,
-    collector: &CollectorState,
+    collector: Option<&CollectorState>,
     request: Request<B>,
     principal: &Principal,
 ) -> Response<Body> {

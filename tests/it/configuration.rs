@@ -276,12 +276,12 @@ fn a_new_site_is_taken_by_everything_and_a_removed_one_is_left_out() {
     let collector = &reloading.collector;
     let front_page = || http::get(collector.reports, "/").unwrap().text();
     assert_eq!(reloading.beacon("branch", 1), 403);
-    assert!(!front_page().contains("site=branch"));
+    assert!(!front_page().contains("/sites/branch"));
     let branch = "[[site]]\nid = \"branch\"\nhosts = [\"branch.example\"]\n";
     fs::write(reloading.file(), format!("{}{branch}", reloading.settings)).unwrap();
     reloading.hang_up();
     eventually("the site's beacons are accepted", PATIENCE, || reloading.beacon("branch", 2) == 204);
-    eventually("the reports offer it", PATIENCE, || front_page().contains("site=branch"));
+    eventually("the reports offer it", PATIENCE, || front_page().contains("/sites/branch"));
     assert!(collector.metrics().contains("footfall_sites 2\n"), "{}", collector.metrics());
     // With two sites a report must name one.
     let report = http::get(collector.reports, "/api/reports/pages").unwrap();
@@ -292,7 +292,7 @@ fn a_new_site_is_taken_by_everything_and_a_removed_one_is_left_out() {
     fs::write(reloading.file(), format!("{head}{branch}")).unwrap();
     reloading.hang_up();
     eventually("the old site is refused", PATIENCE, || reloading.beacon("clinic", 3) == 403);
-    eventually("the reports leave it out", PATIENCE, || !front_page().contains("site=clinic"));
+    eventually("the reports leave it out", PATIENCE, || !front_page().contains("/sites/clinic"));
     assert!(collector.metrics().contains("footfall_sites 1\n"));
     assert_ne!(
         http::get(collector.reports, "/api/reports/pages").unwrap().status,

@@ -110,7 +110,7 @@ fn every_address_link_and_command_that_a_demonstration_prints_works() {
         site.text().split("src=\"").find_map(|rest| rest.split_once("/s.js").map(|(url, _)| url.to_owned()));
     assert_eq!(get(&format!("{}/s.js", script.unwrap())).status, 200);
     let reports = demonstration.url("its reports");
-    let page = get(&reports).text();
+    let page = get(&format!("{reports}/sites/demo")).text();
     let links: Vec<_> = page.split("href=\"/").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     assert!(links.len() > 30, "{page}");
     for link in links {

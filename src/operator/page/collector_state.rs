@@ -1,5 +1,6 @@
 //! What the collector itself knows of its sites: beacons that it refused, and events that the store does not have yet.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ pub struct CollectorState {
     refusals: Arc<RecentRefusals>,
     map: Option<WorldMap>,
     streams: Arc<Semaphore>,
+    /// The script element for the pages of each site.
+    tags: HashMap<String, String>,
 }
 
 /// Events that wait to be shipped, of all sites.
@@ -43,9 +46,19 @@ pub(super) struct LeftOut {
 }
 
 impl CollectorState {
-    /// `map` replaces the built-in map of the world.
-    pub fn new(spool: Arc<Spool>, refusals: Arc<RecentRefusals>, map: Option<WorldMap>) -> Arc<Self> {
-        Arc::new(Self { spool, refusals, map, streams: Arc::new(Semaphore::new(MAX_STREAMS)) })
+    /// `map` replaces the built-in map of the world. `tags` are the script elements for the pages of each site.
+    pub fn new(
+        spool: Arc<Spool>,
+        refusals: Arc<RecentRefusals>,
+        map: Option<WorldMap>,
+        tags: HashMap<String, String>,
+    ) -> Arc<Self> {
+        Arc::new(Self { spool, refusals, map, streams: Arc::new(Semaphore::new(MAX_STREAMS)), tags })
+    }
+
+    /// The script element for a site's pages; `None` for a site that a reload of the settings added.
+    pub(super) fn tag(&self, site: &str) -> Option<&str> {
+        self.tags.get(site).map(String::as_str)
     }
 
     pub(super) fn map(&self) -> &WorldMap {

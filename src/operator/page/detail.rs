@@ -55,6 +55,8 @@ struct Heading {
 
 struct Cell {
     text: String,
+    /// What the API has for a number.
+    value: String,
     href: Option<String>,
     is_number: bool,
 }
@@ -240,6 +242,11 @@ fn cells(context: &PageContext<'_>, answer: &ReportAnswer, row: &[Value]) -> Vec
         text: match value {
             Value::String(text) if column.unit == "text" => rows::text_cell(column, text, context.language),
             value => format::cell(column, value, context.language),
+        },
+        value: if column.is_text() {
+            String::new()
+        } else {
+            rows::Shown::new(column, value, context.language).value
         },
         href: if place == 0 { name.href.clone() } else { None },
         is_number: !column.is_text(),

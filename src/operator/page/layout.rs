@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use super::address::{Comparison, DEFAULT_PERIOD, PageAddress, View};
 use super::{PageContext, assets, format, html, words};
 use crate::access::Principal;
-use crate::operator::reading::ReadingError;
+use crate::operator::reading::{self, ReadingError};
 use crate::report::{Filter, Period, filter_columns_of_viewer};
 use crate::transport::Body;
 use crate::transport::negotiation::Language;
@@ -52,6 +52,8 @@ pub(super) struct Frame {
     pub(super) views: Vec<Link>,
     /// Whether the reader signed in, and may sign out.
     pub(super) has_session: bool,
+    /// Where a privacy officer reads who was given access, and when keys were turned.
+    pub(super) audit: Option<Link>,
     /// The same page in the other language.
     pub(super) other_language: Link,
 }
@@ -95,6 +97,14 @@ impl Frame {
             sites: if sites.len() > 1 && has_site { sites.iter().map(site).collect() } else { Vec::new() },
             views,
             has_session: matches!(context.principal, Principal::Token(_)),
+            audit: (base.is_empty() && !has_site && reading::may_read_audit(context.principal)).then(|| {
+                Link {
+                    label: context.say("Audit", "Аудит").to_owned(),
+                    href: "/api/audit".to_owned(),
+                    is_current: false,
+                    key: "",
+                }
+            }),
             other_language: Link::new(language.of(["Русский", "English"]), &to_other),
         }
     }

@@ -97,7 +97,7 @@ impl PageContext<'_> {
 /// The answer to a request for a page, or for one of its files. `base` is what comes before each path: nothing, or `/share/TOKEN`.
 pub(super) async fn respond<B>(
     reports: &Reports,
-    collector: &CollectorState,
+    collector: Option<&CollectorState>,
     request: &Request<B>,
     principal: &Principal,
     base: &str,
@@ -122,7 +122,7 @@ pub(super) async fn respond<B>(
             published: may(Permission::ReadPublished),
             diagnostics: may(Permission::ReadDiagnostics),
         },
-        collector: Some(collector),
+        collector,
     };
     let mut response = match parsed {
         Ok(_) => view(&context).await.unwrap_or_else(|error| layout::error(&context, &error)),
@@ -152,7 +152,6 @@ async fn view(context: &PageContext<'_>) -> Result<Response<Body>, ReadingError>
         View::RealtimeEvents => realtime::events(context),
         View::Report(name) => detail::render(context, name).await,
         View::Csv(name) => detail::render_csv(context, name).await,
-        _ => Err(ReadingError::Request(StatusCode::NOT_FOUND, format!("nothing is at {:?}", address.href()))),
     }
 }
 

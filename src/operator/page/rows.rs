@@ -191,7 +191,22 @@ pub(super) fn value(row: &[Value], place: usize) -> Option<f64> {
     row.get(place).and_then(Value::as_f64)
 }
 
-/// A figure of a row in words.
-pub(super) fn figure(row: &[Value], (place, column): (usize, &ReportColumn), language: Language) -> String {
-    row.get(place).map_or_else(String::new, |value| format::cell(column, value, language))
+/// A figure in words, with what the API has for it.
+#[derive(Default)]
+pub(super) struct Shown {
+    pub(super) text: String,
+    /// As in JSON; empty if there is none.
+    pub(super) value: String,
+}
+
+impl Shown {
+    pub(super) fn new(column: &ReportColumn, value: &Value, language: Language) -> Self {
+        let written = if value.is_null() { String::new() } else { value.to_string() };
+        Self { text: format::cell(column, value, language), value: written }
+    }
+}
+
+/// A figure of a row.
+pub(super) fn figure(row: &[Value], (place, column): (usize, &ReportColumn), language: Language) -> Shown {
+    row.get(place).map_or_else(Shown::default, |value| Shown::new(column, value, language))
 }

@@ -74,7 +74,7 @@ fn each_role_sees_what_it_is_for_and_nothing_else() {
     }
     assert_eq!(names(&get_as(reports, "/api/reports", &sender)), Vec::<String>::new());
     let page = get_as(reports, "/", &analyst).text();
-    assert!(page.contains("/api/reports/pages") && !page.contains("/api/reports/errors"), "{page}");
+    assert!(page.contains("href=\"/sites/") && !page.contains("/diagnostics"), "{page}");
     // A browser sends the token as a password, under any name.
     let basic = base64::engine::general_purpose::STANDARD.encode(format!("anna:{analyst}"));
     assert_eq!(get(reports, "/", &format!("Authorization: Basic {basic}\r\n")).status, 200);

@@ -5,6 +5,7 @@ mod attackers;
 mod closing;
 mod cost;
 mod facts;
+mod page;
 mod publishing;
 mod viewer;
 
@@ -136,7 +137,7 @@ impl World {
     /// The answer of the API: its status and body.
     pub async fn get(&self, path: &str, principal: &Principal) -> (u16, Value) {
         let request = Request::builder().uri(path).body(()).unwrap();
-        let response = respond_with_reports(&self.reports, request, principal).await;
+        let response = respond_with_reports(&self.reports, None, request, principal).await;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, serde_json::from_slice(&body).unwrap())

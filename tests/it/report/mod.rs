@@ -8,6 +8,7 @@ mod filters;
 mod meaning;
 mod model;
 mod open_days;
+mod page;
 mod printed;
 mod tables;
 

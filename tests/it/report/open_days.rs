@@ -226,7 +226,7 @@ async fn readers_never_see_a_part_of_a_computation() {
 
 async fn get(site: &Site, uri: &str) -> (u16, Value) {
     let request = Request::builder().uri(uri).body(()).unwrap();
-    let response = respond_with_reports(&site.reports, request, &Principal::Local).await;
+    let response = respond_with_reports(&site.reports, None, request, &Principal::Local).await;
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, serde_json::from_slice(&body).unwrap())

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::operator::page::address::{PageAddress, View};
 use crate::operator::page::charts::{self, HourChart, MapChart, MapCountry, Svg, WorldMap};
 use crate::operator::page::layout::Link;
-use crate::operator::page::rows::{self, RowName};
+use crate::operator::page::rows::{self, RowName, Shown};
 use crate::operator::page::{CollectorState, PageContext, format, words};
 use crate::operator::reading;
 use crate::report::catalogue::{self, Report};
@@ -134,14 +134,16 @@ pub(super) struct CardTable {
 }
 
 pub(super) struct Heading {
+    /// The column of the report.
+    pub(super) column: &'static str,
     pub(super) label: String,
     pub(super) about: String,
 }
 
 pub(super) struct CardRow {
     pub(super) name: RowName,
-    pub(super) figure: String,
-    pub(super) share: String,
+    pub(super) figure: Shown,
+    pub(super) share: Shown,
     /// From 0 to 100.
     pub(super) bar: String,
 }
@@ -246,11 +248,12 @@ fn table(context: &PageContext<'_>, answer: &ReportAnswer, most: usize) -> CardT
         CardRow {
             name: rows::name(context, answer, row),
             figure: rows::figure(row, counted, language),
-            share: share.map_or_else(String::new, |share| rows::figure(row, share, language)),
+            share: share.map_or_else(Shown::default, |share| rows::figure(row, share, language)),
             bar: format!("{width:.1}"),
         }
     };
     let heading = |column: &catalogue::ReportColumn| Heading {
+        column: column.name,
         label: words::heading(column, language),
         about: words::text(column.about, language).to_owned(),
     };
@@ -274,7 +277,7 @@ fn map(context: &PageContext<'_>, answer: &ReportAnswer) -> Svg {
             Some(MapCountry {
                 code: row[0].as_str()?,
                 value: rows::value(row, counted.0)?,
-                label: format!("{}: {figure}", name.name),
+                label: format!("{}: {}", name.name, figure.text),
                 href: name.href,
             })
         })

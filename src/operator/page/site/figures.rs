@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::operator::page::address::{Comparison, PageAddress};
 use crate::operator::page::layout::Link;
+use crate::operator::page::rows::Shown;
 use crate::operator::page::{PageContext, format, words};
 use crate::report::catalogue::{Report, ReportColumn};
 use crate::report::{Period, ReportAnswer};
@@ -14,7 +15,7 @@ pub(super) struct Figure {
     /// Its column, which makes the id of its explanation.
     pub(super) name: &'static str,
     pub(super) label: String,
-    pub(super) value: String,
+    pub(super) value: Shown,
     /// The change with its sign, or nothing.
     pub(super) change: Option<String>,
     /// `good`, `bad` or `same`: a bounce more is worse.
@@ -78,7 +79,10 @@ pub(super) fn figures(
         let text = |value: f64| format::figure(value, column.unit, context.language);
         Figure {
             name: column.name,
-            value: now.map_or_else(|| format::NONE.to_owned(), text),
+            value: Shown {
+                text: now.map_or_else(|| format::NONE.to_owned(), text),
+                value: now.map_or_else(String::new, |value| Value::from(value).to_string()),
+            },
             direction: direction(column.name, now, before),
             change,
             before: before.map(text),

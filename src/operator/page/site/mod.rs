@@ -86,7 +86,7 @@ pub(super) async fn render(context: &PageContext<'_>) -> Result<Response<Body>, 
         cards,
         notes: notes(context, &answers),
         with_bots: with_bots(context, &answers),
-        snippet: is_empty.then(|| snippet(&context.address.site)),
+        snippet: is_empty.then(|| snippet(context)),
     };
     Ok(layout::page(StatusCode::OK, &page))
 }
@@ -116,6 +116,9 @@ fn with_bots(context: &PageContext<'_>, answers: &[ReportAnswer]) -> Option<Link
 }
 
 /// The tag for the pages of a site whose first beacon is awaited.
-fn snippet(site: &str) -> String {
-    format!("<script defer src=\"https://stats.example/s.js\" data-site=\"{site}\"></script>")
+fn snippet(context: &PageContext<'_>) -> String {
+    let site = &context.address.site;
+    let known = context.collector.and_then(|collector| collector.tag(site));
+    let unknown = || format!("<script defer src=\"https://COLLECTOR/s.js\" data-site=\"{site}\"></script>");
+    known.map_or_else(unknown, str::to_owned)
 }

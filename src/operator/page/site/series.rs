@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::operator::page::charts::{self, LineChart, Svg};
 use crate::operator::page::layout::Link;
+use crate::operator::page::rows::Shown;
 use crate::operator::page::{PageContext, format, words};
 use crate::report::catalogue::{Report, ReportColumn};
 use crate::report::{Period, ReportAnswer};
@@ -34,7 +35,7 @@ pub(super) struct Series {
 
 pub(super) struct SeriesRow {
     pub(super) label: String,
-    pub(super) value: String,
+    pub(super) value: Shown,
     pub(super) before: String,
     pub(super) is_unfinished: bool,
 }
@@ -111,7 +112,10 @@ impl Series {
         let shown = |value: Option<f64>| value.map_or_else(|| format::NONE.to_owned(), text);
         let row = |(place, label): (usize, String)| SeriesRow {
             label,
-            value: shown(now[place]),
+            value: Shown {
+                text: shown(now[place]),
+                value: now[place].map_or_else(String::new, |value| Value::from(value).to_string()),
+            },
             before: before.as_ref().map_or_else(String::new, |before| shown(before[place])),
             is_unfinished: unfinished_from.is_some_and(|from| place >= from),
         };
