@@ -56,7 +56,7 @@ async function pageScript() {
 /** The tokens and rules of the page, then those of its charts. */
 async function pageStyle() {
   const page = "../src/operator/page/";
-  const sources = await Promise.all([`${page}assets/page.css`, `${page}charts/charts.css`].map((path) => readFile(here(path), "utf8")));
+  const sources = await Promise.all([`${page}assets/page.css`, `${page}assets/views.css`, `${page}charts/charts.css`].map((path) => readFile(here(path), "utf8")));
   const { code } = await esbuild.transform(sources.join(""), { loader: "css", minify: true, target: ["chrome123", "firefox120", "safari17.5"] });
   return Buffer.from(code);
 }

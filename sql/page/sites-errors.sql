@@ -1,5 +1,5 @@
 -- Script errors of each site: of today, and of the same day a week ago up to this time of the day. Bots are left out.
-SELECT site, toString(if(is_today, {today:Date}, {week_ago:Date})) AS day, 'errors' AS figure, count() AS number
+SELECT site, toString(if(is_today, {today:Date}, {week_ago:Date})) AS date, 'errors' AS figure, count() AS number
 FROM
 (
     SELECT site, time >= toDateTime64({today:Date}, 3, {timezone:String}) AS is_today
