@@ -35,6 +35,7 @@ mod memory;
 mod metrics;
 mod nginx;
 mod packaging;
+mod page_views;
 mod partial;
 mod public_url;
 mod published;

@@ -26,14 +26,18 @@ export async function fetchDocument(href: string, quiet = false): Promise<Docume
       location.assign(href);
       return undefined;
     }
-    const text = await response.text();
-    return new DOMParser().parseFromString(policy.createHTML(text), "text/html");
+    return parsed(await response.text());
   } catch (error) {
     if (!mine.signal.aborted && !quiet) say(word("failed"));
     return undefined;
   } finally {
     if (running === mine) main?.removeAttribute("aria-busy");
   }
+}
+
+/** A document of the collector's own HTML. */
+export function parsed(text: string): Document {
+  return new DOMParser().parseFromString(policy.createHTML(text), "text/html");
 }
 
 /** Copies the children of an element of another document. */

@@ -4,6 +4,7 @@ import * as chart from "./chart";
 import * as dialog from "./dialog";
 import { fetchDocument } from "./document";
 import { closeMenus, press } from "./keys";
+import * as realtime from "./realtime";
 import { isPage, navigate, replace, target, whenReplaced } from "./navigation";
 
 function follow(event: MouseEvent): void {
@@ -55,3 +56,4 @@ addEventListener("pointermove", chart.follow);
 addEventListener("focusin", () => document.querySelector(".help.closed")?.classList.remove("closed"));
 addEventListener("popstate", () => dialog.takesStep() || void navigate(location.href, false));
 whenReplaced(refresh);
+whenReplaced(realtime.listen);

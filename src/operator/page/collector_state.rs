@@ -90,9 +90,9 @@ const REFUSED: [ReasonWords; 6] = [
     ("malformed", ["not in the form of a beacon", "не в форме события"]),
     (
         "foreign_origin",
-        ["sent by a page of a host that is not the site's", "отправлено страницей чужого домена"],
+        ["sent by a page of another host", "отправлено страницей чужого домена"],
     ),
-    ("foreign_page", ["about a page of a host that is not the site's", "о странице чужого домена"]),
+    ("foreign_page", ["about a page of another host", "о странице чужого домена"]),
     ("signature", ["without a valid signature of the site's name", "без действительной подписи имени сайта"]),
     ("token_site", ["with a token for other sites", "с токеном для других сайтов"]),
     ("spool", ["the disk of the collector was full or failed", "диск сборщика заполнен или неисправен"]),
@@ -124,6 +124,13 @@ fn in_words(known: &[ReasonWords], name: &str, language: Language) -> &'static s
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_store_is_behind_if_an_event_waits_for_more_than_a_minute() {
+        let waiting = |events, seconds| Waiting { events, oldest: Duration::from_secs(seconds) };
+        assert!(waiting(1, 61).is_behind());
+        assert!(!waiting(1, 60).is_behind() && !waiting(0, 600).is_behind());
+    }
     use crate::event::DropReason;
     use crate::server::RefusalReason;
 

@@ -230,7 +230,8 @@ fn collector(context: &PageContext<'_>, dropped: Vec<(String, u64)>) -> Collecto
 
 /// Why an answer has no rows.
 fn empty(context: &PageContext<'_>, answer: &ReportAnswer) -> String {
-    match answer.notes.first() {
+    // That a site has no events at all would be said once for each report.
+    match answer.notes.iter().find(|note| !note.starts_with("the store holds no events")) {
         Some(note) => words::note(note, context.language),
         None => context.say("Nothing in this period.", "За этот период ничего нет.").to_owned(),
     }

@@ -234,8 +234,8 @@ async fn figures(context: &PageContext<'_>) -> Result<RealtimeFigures, ReadingEr
 impl FigureWords {
     fn new(context: &PageContext<'_>) -> Self {
         Self {
-            current: context.say("visitors in the last 5 minutes", "посетителей за последние 5 минут"),
-            views: context.say("views in the last 30 minutes", "просмотров за последние 30 минут"),
+            current: context.say("visitors in the last 5 minutes", "посетители за последние 5 минут"),
+            views: context.say("views in the last 30 minutes", "просмотры за последние 30 минут"),
             minutes: context.say("Views by the minute", "Просмотры по минутам"),
             table: context.say("As a table", "Таблицей"),
             time: context.say("Minute", "Минута"),

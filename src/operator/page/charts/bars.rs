@@ -4,6 +4,8 @@ use super::frame::{Frame, HEIGHT};
 use super::scale::Scale;
 use super::svg::{Svg, coordinate, percent};
 
+/// The share of the width that the labels of the grid take at the left.
+const LABELS: f64 = 0.04;
 /// The share of its place that a bar fills.
 const FILLED: f64 = 0.72;
 
@@ -21,10 +23,10 @@ pub struct BarChart<'a> {
 pub fn bars(chart: &BarChart<'_>) -> Svg {
     let frame =
         Frame { scale: Scale::new(chart.values.iter().copied()), labels: chart.labels, format: chart.format };
-    let each = 1.0 / chart.values.len().max(1) as f64;
+    let each = (1.0 - LABELS) / chart.values.len().max(1) as f64;
     let mut content = frame.grid();
     for (at, value) in chart.values.iter().enumerate() {
-        let left = at as f64 * each;
+        let left = LABELS + at as f64 * each;
         let (top, base) = (frame.y(*value), frame.y(0.0));
         content += &format!(
             "<g class=\"chart-point\">{}<rect class=\"chart-bar\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>{}</g>",
@@ -36,7 +38,7 @@ pub fn bars(chart: &BarChart<'_>) -> Svg {
             frame.point_title(at, *value, None)
         );
     }
-    content += &frame.axis_labels(|at| (at as f64 + 0.5) * each);
+    content += &frame.axis_labels(|at| LABELS + (at as f64 + 0.5) * each);
     Svg::image("chart-bars", &format!("width=\"100%\" height=\"{HEIGHT}\""), chart.title, &content)
 }
 
@@ -55,7 +57,7 @@ mod tests {
         });
         let svg = svg.as_str();
         assert!(svg.contains("<title>-1: 2</title>") && svg.contains("<title>0: 4</title>"), "{svg}");
-        assert!(svg.contains("y=\"106\" width=\"36%\" height=\"88\""), "{svg}");
-        assert!(svg.contains("y=\"18\" width=\"36%\" height=\"176\""), "{svg}");
+        assert!(svg.contains("y=\"106\" width=\"34.56%\" height=\"88\""), "{svg}");
+        assert!(svg.contains("y=\"18\" width=\"34.56%\" height=\"176\""), "{svg}");
     }
 }
