@@ -28,6 +28,8 @@ fn site() -> Site {
         paths: Default::default(),
         signatures: Default::default(),
         policy_url: None,
+        goals: Vec::new(),
+        funnels: Vec::new(),
     }
 }
 

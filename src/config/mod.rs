@@ -4,6 +4,7 @@
 //! `footfall serve` runs without a file. All errors are reported at once, each with its line or variable.
 
 mod check;
+mod goal;
 mod host;
 mod load;
 mod model;
@@ -17,6 +18,7 @@ mod value;
 mod written;
 
 pub use check::{DEFAULT_K, DEFAULT_SEAL_BYTES, MAX_SEAL_ROWS};
+pub use goal::{Funnel, Goal, GoalCondition, PagePattern};
 pub use host::HostPattern;
 pub(crate) use host::WebAddress;
 pub use load::{ConfigError, ReadConfig};

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::goal::{Funnel, Goal};
 use super::host::HostPattern;
 use super::path_template::PathTemplates;
 use crate::event::{BotCategory, names};
@@ -28,6 +29,10 @@ pub struct Site {
     pub signatures: SignatureRules,
     /// The address of the site's privacy policy, for the visitor's page.
     pub policy_url: Option<String>,
+    /// Goals, in the order of the file.
+    pub goals: Vec<Goal>,
+    /// Funnels, in the order of the file.
+    pub funnels: Vec<Funnel>,
 }
 
 /// Rules for the signature in `data-site` of a site's pages.
@@ -54,6 +59,8 @@ impl Site {
             drop_bots: DropBots::default(),
             signatures: SignatureRules::default(),
             policy_url: None,
+            goals: Vec::new(),
+            funnels: Vec::new(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::goal;
 use super::host::HostPattern;
 use super::path_template::{MAX_TEMPLATES, PathTemplate, PathTemplates};
 use super::raw::{ConfigSection, RawValue};
@@ -49,10 +50,24 @@ pub(super) fn check(mut section: ConfigSection<'_>) -> Option<Site> {
         section.problems.note(&location, "site.tokens are required, but token_secret_file names no secret");
     }
     let policy_url = section.read("policy_url", web_address);
+    let goals = goal::goals(&mut section);
+    let funnels = goal::funnels(&mut section, &goals);
     section.finish();
     let (id, hosts) = id.zip(hosts)?;
     let signatures = SignatureRules { required, secrets };
-    Some(Site { id: id.into(), hosts, retention, query, paths, cookies, drop_bots, signatures, policy_url })
+    Some(Site {
+        id: id.into(),
+        hosts,
+        retention,
+        query,
+        paths,
+        cookies,
+        drop_bots,
+        signatures,
+        policy_url,
+        goals,
+        funnels,
+    })
 }
 
 /// Whether signed names are required.

@@ -302,3 +302,91 @@ fn a_setting_of_the_collector_below_a_table_is_told_where_it_belongs() {
     let error = check("[spool]\nnonsense = 1\n", &[]).unwrap_err();
     assert!(error.ends_with("spool.nonsense is not a setting"), "{error}");
 }
+
+fn site_with(more: &str) -> Result<Config, String> {
+    check(&format!("[[site]]\nid = \"clinic\"\nhosts = [\"clinic.example\"]\n{more}"), &[])
+}
+
+#[test]
+fn goals_and_funnels_of_a_site_are_read_in_their_order() {
+    let config = site_with(
+        r#"
+        [[site.goal]]
+        name = "Запись"
+        event = "booking"
+        [[site.goal]]
+        name = "Thanks"
+        page = "/thanks/*"
+        [[site.goal]]
+        name = "Spring"
+        ad_click = "spring"
+        [[site.goal]]
+        name = "Read"
+        scroll = 75
+        page = "/journal/*"
+        [[site.funnel]]
+        name = "Booking"
+        steps = ["Spring", { name = "Form", page = "/booking" }, "Запись"]
+        "#,
+    )
+    .unwrap();
+    let site = config.sites.get("clinic").unwrap();
+    let page = |text| PagePattern::parse(text).unwrap();
+    let conditions: Vec<_> = site.goals.iter().map(|goal| goal.condition.clone()).collect();
+    let expected = [
+        GoalCondition::Event("booking".to_owned()),
+        GoalCondition::Page(page("/thanks/*")),
+        GoalCondition::AdClick("spring".to_owned()),
+        GoalCondition::Scroll { percent: 75, page: Some(page("/journal/*")) },
+    ];
+    assert_eq!(conditions, expected);
+    let steps: Vec<&str> = site.funnels[0].steps.iter().map(|step| &*step.name).collect();
+    assert_eq!(steps, ["Spring", "Form", "Запись"]);
+}
+
+#[test]
+fn a_goal_or_a_funnel_that_makes_no_sense_is_refused_with_its_line() {
+    let goal = "[[site.goal]]\nname = \"A\"\nevent = \"a\"\n";
+    for (text, reason) in [
+        (
+            "[[site.goal]]\nname = \"A\"",
+            "line 4: site.goal must have exactly one of event, page, ad_click and scroll",
+        ),
+        (
+            "[[site.goal]]\nname = \"A\"\nevent = \"a\"\npage = \"/\"",
+            "line 4: site.goal must have exactly one",
+        ),
+        ("[[site.goal]]\nevent = \"a\"", "line 4: site.goal.name is missing"),
+        (
+            "[[site.goal]]\nname = \"A\"\npage = \"thanks\"",
+            "line 6: site.goal.page must be the path of a page",
+        ),
+        (
+            "[[site.goal]]\nname = \"A\"\nscroll = 101",
+            "line 6: site.goal.scroll must be a number from 1 to 100",
+        ),
+        (
+            "[[site.goal]]\nname = \"A\"\nevnt = \"a\"",
+            "line 6: site.goal.evnt is not a setting; did you mean \"event\"?",
+        ),
+        ("goal = \"A\"", "line 4: site.goal must be a list of tables: write [[site.goal]]"),
+        (&format!("{goal}{goal}"), "line 7: site.goal.name \"A\" stands above already"),
+        (
+            &format!("{goal}[[site.funnel]]\nname = \"F\"\nsteps = [\"A\"]"),
+            "line 9: site.funnel.steps must be from 2 to 8 steps, not 1",
+        ),
+        (
+            &format!("{goal}[[site.funnel]]\nname = \"F\"\nsteps = [\"A\", \"B\"]"),
+            "line 9: site.funnel.steps names \"B\", which is no goal",
+        ),
+        (
+            &format!("{goal}[[site.funnel]]\nname = \"F\"\nsteps = [\"A\", {{ name = \"B\" }}]"),
+            "line 9: site.funnel.steps must have exactly one of event",
+        ),
+        (&format!("{goal}[[site.funnel]]\nname = \"F\""), "line 7: site.funnel.steps must be a list"),
+        (&format!("{goal}[[site.funnel]]\nsteps = [\"A\", \"A\"]"), "line 7: site.funnel.name is missing"),
+    ] {
+        let error = site_with(text).unwrap_err();
+        assert!(error.contains(reason), "{text}\n{error}");
+    }
+}

@@ -52,6 +52,8 @@ fn site(id: &str) -> Site {
         paths: Default::default(),
         signatures: Default::default(),
         policy_url: None,
+        goals: Vec::new(),
+        funnels: Vec::new(),
     }
 }
 

@@ -152,6 +152,8 @@ impl TestServer {
             paths: Default::default(),
             signatures: Default::default(),
             policy_url: None,
+            goals: Vec::new(),
+            funnels: Vec::new(),
         };
         let fake = Arc::new(Fake {
             peers: Default::default(),
