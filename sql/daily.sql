@@ -2,7 +2,8 @@
 -- passes the filters. src/store/schema/columns.rs puts the rows of the first three statements into the last one; words in braces without
 -- a type are placeholders (src/store/schema/render.rs).
 
--- A row for each visit and dimension of visits. A visit whose link had no parameters has no campaign.
+-- A row for each visit and dimension of visits. A visit whose link had no parameters has no campaign, and one without a referrer no
+-- referring page.
 SELECT
     site,
     day,
@@ -24,7 +25,7 @@ ARRAY JOIN
     [
         {visit_dimensions}
     ] AS pair
-WHERE dimension != 'campaign' OR value != '' OR detail != '';
+WHERE value != '' OR detail != '' OR dimension NOT IN ('campaign', 'referrer', 'utm_source', 'utm_medium', 'utm_content', 'utm_term');
 
 -- A row for each event in its dimension. Who only left a page has not viewed it, and does not count as its visitor.
 SELECT

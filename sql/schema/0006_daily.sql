@@ -15,14 +15,15 @@
 -- | total | | |
 -- | entry, exit | path | host |
 -- | source, channel | name | |
--- | referrer | host | |
+-- | referrer | host | path |
 -- | campaign | utm_campaign | utm_source / utm_medium |
+-- | utm_source, utm_medium, utm_content, utm_term | the field | |
 -- | country | code | |
 -- | region, city | code of the country | name |
 -- | network | name | AS number |
 -- | browser, os | name | |
 -- | browser_version, os_version | name | version |
--- | device, language | name | |
+-- | device, language, screen | name | |
 --
 -- | dimension of events | value | detail |
 -- |---|---|---|

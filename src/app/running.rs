@@ -156,7 +156,7 @@ impl Running {
         self.collector.privacy().places().reload_if_changed();
         self.collector.reload(&config);
         self.server.handler().reload(&config.sites);
-        self.reports.reload(now);
+        self.reports.reload(&config.sites);
         self.has_sites = has_sites;
         let waiting = self.started_with.changed_for_restart(&written);
         if !waiting.is_empty() {

@@ -252,6 +252,7 @@ fn open_reports(
     let open_days = OpenDays::with_publisher(client.clone(), config.timezone.clone(), publisher)?;
     let keeper = spool.clone();
     let reports = reports
+        .with_goals_of(&config.sites)
         .with_open_days(open_days)
         .with_usage_audit(move |detail| audit::record(&keeper, EXACT_READ, &detail));
     Ok(Arc::new(reports))

@@ -34,6 +34,16 @@ pub(crate) struct ReportArguments {
     /// The largest number of rows [default: 20].
     #[arg(long, value_name = "ROWS")]
     limit: Option<String>,
+    /// What to compare the period with: `previous` (as many days before it), `year` (the same dates a year earlier) or `weekdays` (the same days of the
+    /// week before) [default: previous].
+    #[arg(long, value_name = "PERIOD")]
+    compare: Option<String>,
+    /// The only goal to show, for the report `goals`.
+    #[arg(long, value_name = "NAME")]
+    goal: Option<String>,
+    /// The funnel to show, for the report `funnel`; not needed when the site has one.
+    #[arg(long, value_name = "NAME")]
+    funnel: Option<String>,
     /// Include bots.
     #[arg(long)]
     bots: bool,
@@ -77,6 +87,7 @@ pub(crate) fn run(arguments: ReportArguments, common: &CommonArguments) -> Resul
     let usage = |error| ExitError::new(Exit::Usage, error);
     let reports = Reports::new(Client::reading(&config), config.timezone.clone(), &config.sites.ids())
         .map_err(|error| ExitError::new(Exit::Configuration, error))?
+        .with_goals_of(&config.sites)
         .with_k(arguments.k);
     // Whoever may not write to the store reads what was last computed. The computation would end with this process.
     let writer = Client::writing(&config).ok();
@@ -120,6 +131,9 @@ fn raw(arguments: &ReportArguments, name: &str) -> RawReportRequest {
         filters: arguments.filter.clone(),
         by: arguments.by.clone(),
         limit: arguments.limit.clone(),
+        compare: arguments.compare.clone(),
+        goal: arguments.goal.clone(),
+        funnel: arguments.funnel.clone(),
         bots: arguments.bots,
     }
 }

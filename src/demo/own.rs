@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use crate::config::{AccessConfig, Config, HostPattern, ReadConfig, Site, Sites, StoreConfig};
+use crate::config::{AccessConfig, Config, ReadConfig, Site, Sites, StoreConfig};
 use crate::demo::clinic;
 use crate::demo::error::DemoError;
 use crate::demo::fill::{DemoVisitors, Filled};
@@ -122,9 +122,7 @@ impl OwnDemo {
             let _ = writeln!(out, "policy = {}", text(&config.policy));
         }
         let StoreConfig::Embedded { listen, .. } = config.store else { return out };
-        let hosts: Vec<String> = LOCAL.iter().map(|host| text(host)).collect();
-        let _ = writeln!(out, "\n[store]\nlisten = \"{listen}\"");
-        let _ = writeln!(out, "\n[[site]]\nid = {}\nhosts = [{}]", text(clinic::SITE), hosts.join(", "));
+        let _ = writeln!(out, "\n[store]\nlisten = \"{listen}\"\n\n{}", clinic_settings());
         out
     }
 
@@ -172,12 +170,19 @@ impl OwnDemo {
 /// Hosts of the pages that may send events: the clinic's, and those of this machine.
 const LOCAL: [&str; 4] = [clinic::HOST, "localhost", "127.0.0.1", "[::1]"];
 
+/// The clinic's site as settings, with goals and funnels for its reports.
+fn clinic_settings() -> String {
+    let text = |text: &str| toml::Value::from(text).to_string();
+    let hosts = LOCAL.map(text).join(", ");
+    format!("[[site]]\nid = {}\nhosts = [{hosts}]\n{}", text(clinic::SITE), include_str!("goals.toml"))
+}
+
 fn clinic() -> Site {
-    Site {
-        id: clinic::SITE.into(),
-        hosts: LOCAL.map(|host| HostPattern::Exact(host.to_owned())).to_vec(),
-        ..Site::localhost()
-    }
+    // The text is part of the program, and a test reads it.
+    let config =
+        Config::check("goals.toml", &clinic_settings(), &[]).expect("the clinic's settings are valid");
+    let site = config.sites.get(clinic::SITE).expect("the clinic's site is in its settings");
+    site.as_ref().clone()
 }
 
 fn own_data(config: &Config) -> PathBuf {
@@ -260,7 +265,9 @@ mod tests {
         assert_eq!(demo.config.data, directory.path().join("data/demo"));
         assert_eq!(demo.config.key, directory.path().join("key-demo"));
         assert!(demo.config.listen.ip().is_loopback());
-        assert!(demo.config.sites.get("clinic").is_none() && demo.config.sites.get("demo").is_some());
+        assert!(demo.config.sites.get("clinic").is_none());
+        let site = demo.config.sites.get("demo").unwrap();
+        assert!(site.allows("127.0.0.1") && site.goals.len() == 5 && site.funnels.len() == 2);
         let file = demo.write_settings().unwrap();
         let again = Config::check("demo", &fs::read_to_string(file).unwrap(), &[]).unwrap();
         let [written, own] = [&again, &demo.config].map(|it| {

@@ -116,6 +116,9 @@ impl Parameters {
                 "filter" => raw.filters.push(value),
                 "by" => raw.by = Some(value),
                 "limit" => raw.limit = Some(value),
+                "compare" => raw.compare = Some(value),
+                "goal" => raw.goal = Some(value),
+                "funnel" => raw.funnel = Some(value),
                 "bots" => raw.bots = flag("bots", &value)?,
                 "bom" => parameters.bom = flag("bom", &value)?,
                 "names" => parameters.names.extend(value.split(',').map(str::to_owned)),
@@ -136,7 +139,8 @@ async fn one_report(
     query: &str,
     principal: &Principal,
 ) -> Result<Response<Body>, ReadingError> {
-    let known = ["site", "from", "to", "filter", "by", "limit", "bots", "format", "bom"];
+    let known =
+        ["site", "from", "to", "filter", "by", "limit", "compare", "goal", "funnel", "bots", "format", "bom"];
     let Parameters { raw, format, bom, .. } = Parameters::parse(query, &known)?;
     let format = format.as_deref().unwrap_or("json");
     if !["json", "csv", "table"].contains(&format) {
@@ -159,7 +163,7 @@ async fn several_reports(
     query: &str,
     principal: &Principal,
 ) -> Result<Response<Body>, ReadingError> {
-    let known = ["names", "site", "from", "to", "filter", "limit", "bots"];
+    let known = ["names", "site", "from", "to", "filter", "limit", "compare", "goal", "funnel", "bots"];
     let Parameters { raw, names, .. } = Parameters::parse(query, &known)?;
     if !(1..=MAX_REPORTS).contains(&names.len()) {
         return Err(bad_request(format!(
@@ -200,7 +204,10 @@ fn list(principal: &Principal) -> Value {
             if is_exact { report.takes(parameter) } else { takes_of_viewer(report, parameter) }
         };
         let parameters: Vec<&str> =
-            ["site", "from", "to", "by", "limit", "bots"].into_iter().filter(takes).collect();
+            ["site", "from", "to", "compare", "by", "goal", "funnel", "limit", "bots"]
+                .into_iter()
+                .filter(takes)
+                .collect();
         let by: Vec<&str> = report.by.iter().copied().filter(|by| is_exact || *by != "hour").collect();
         json!({
             "name": report.name,

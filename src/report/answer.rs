@@ -64,6 +64,10 @@ impl ReportAnswer {
             .map(|row| Value::Object(names().zip(row.iter().cloned()).collect::<Map<_, _>>()))
             .collect();
         let filters: Vec<String> = filters.iter().map(Filter::to_string).collect();
+        let compared = self.request.comparison.map(|comparison| {
+            let period = period.compared(comparison);
+            json!({"with": comparison.name(), "from": period.from().to_string(), "to": period.to().to_string()})
+        });
         json!({
             "report": report.name,
             "title": report.title,
@@ -73,6 +77,8 @@ impl ReportAnswer {
             "to": period.to().to_string(),
             "timezone": self.timezone,
             "by": by,
+            "compare": compared,
+            "funnel": self.request.funnel.as_ref().map(|funnel| &funnel.name),
             "filters": filters,
             "bots": bots,
             "columns": columns,
@@ -152,6 +158,9 @@ mod tests {
             filters: Vec::new(),
             by: None,
             limit: 20,
+            comparison: None,
+            goals: Vec::new(),
+            funnel: None,
             bots: false,
         };
         let (timezone, cost) = ("Europe/Moscow".to_owned(), QueryCost::default());

@@ -2,7 +2,7 @@
 
 use super::filter::FilterError;
 use super::limits::{MAX_CONCURRENT, MAX_FILTERS, MAX_ROWS};
-use super::period::PeriodError;
+use super::period::{Comparison, PeriodError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
@@ -24,6 +24,11 @@ pub enum ReportError {
     /// The report cannot be broken down by this.
     #[error("{0}")]
     By(String),
+    #[error("a period is compared with {known}, not with {0:?}", known = Comparison::ALL.map(Comparison::name).join(", "))]
+    Comparison(String),
+    /// The site has no goal or no funnel of this name, or several funnels and none was named.
+    #[error("{0}")]
+    Goal(String),
     #[error("limit {0:?} is not a number of rows from 1 to {MAX_ROWS}")]
     Limit(String),
     #[error("the configured time zone has no IANA name; set `timezone` to one like Europe/Moscow")]

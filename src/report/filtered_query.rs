@@ -35,17 +35,23 @@ impl FilteredTable {
         }
     }
 
-    /// The condition that keeps the rows of the site and the period. `first` is the parameter that holds the first day.
-    pub(super) fn period(self, first: &str) -> String {
-        match self {
+    /// The condition that keeps the rows of the site and the period, and of the period of comparison if the query `compares`.
+    pub(super) fn period(self, compares: bool) -> String {
+        let days = |from: &str, to: &str| {
+            match self {
             // `time` alone would not find the days in the table's order, which has `toDate(time)`, in UTC.
             Self::Events => format!(
-                "site = {{site:String}}
-        AND time >= toDateTime({{{first}:Date}}, {{timezone:String}}) AND time < toDateTime({{to:Date}} + 1, {{timezone:String}})
-        AND toDate(time) BETWEEN {{{first}:Date}} - 1 AND {{to:Date}} + 1"
+                "time >= toDateTime({{{from}:Date}}, {{timezone:String}}) AND time < toDateTime({{{to}:Date}} + 1, {{timezone:String}})
+        AND toDate(time) BETWEEN {{{from}:Date}} - 1 AND {{{to}:Date}} + 1"
             ),
-            Self::Visits => format!("site = {{site:String}} AND day BETWEEN {{{first}:Date}} AND {{to:Date}}"),
+            Self::Visits => format!("day BETWEEN {{{from}:Date}} AND {{{to}:Date}}"),
         }
+        };
+        let mut days_of_both = days("from", "to");
+        if compares {
+            days_of_both = format!("(({days_of_both}) OR ({}))", days("before", "before_to"));
+        }
+        format!("site = {{site:String}}\n        AND {days_of_both}")
     }
 }
 
@@ -74,9 +80,8 @@ pub(super) fn filtered(
             FilterScope::Events => of_events.push(condition),
         }
     }
-    // The period before is read, too, if the query shows both.
-    let first = if sql.contains("{before:") { "before" } else { "from" };
-    let [days, times] = [FilteredTable::Visits, FilteredTable::Events].map(|table| table.period(first));
+    let compares = sql.contains("{before:");
+    let [days, times] = [FilteredTable::Visits, FilteredTable::Events].map(|table| table.period(compares));
     // A report without bots takes no account of what bots did.
     let people = if sql.contains("{bots:") { " AND (bot = '' OR {bots:Bool})" } else { "" };
     // All conditions on events must hold for the same event, so there is one set of visitors for all of them.

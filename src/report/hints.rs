@@ -74,7 +74,7 @@ impl Hints<'_> {
              FROM {} WHERE {} GROUP BY value, of_day) \
              GROUP BY value HAVING max(visitors) >= {{k:UInt32}} ORDER BY sum(visitors) DESC LIMIT 1000",
             table.name(),
-            table.period("from"),
+            table.period(false),
         );
         let known = self.texts(&sql, &parameters).await?;
         if known.iter().any(|known| known == value) {
@@ -92,7 +92,7 @@ impl Hints<'_> {
         }
         let sql = format!(
             "SELECT toString(countIf(kind = 'view')) FROM events WHERE {} AND bot != ''",
-            FilteredTable::Events.period("from")
+            FilteredTable::Events.period(false)
         );
         let (sql, bound) = filtered_query::filtered(&sql, &[], &request.filters, false, self.client);
         let views = self.texts(&sql, &[self.parameters(request), bound].concat()).await?.pop();

@@ -10,6 +10,7 @@ pub mod catalogue;
 mod error;
 mod filter;
 mod filtered_query;
+mod goals;
 mod hints;
 mod last_half_hour;
 mod limits;
@@ -29,7 +30,7 @@ pub use error::ReportError;
 pub use filter::{Filter, FilterError};
 pub(crate) use last_half_hour::LiveRow;
 pub(crate) use limits::MAX_ROWS;
-pub use period::{Period, PeriodError};
+pub use period::{Comparison, Period, PeriodError};
 pub(crate) use protected::{
     filter_columns as filter_columns_of_viewer, is_published, takes as takes_of_viewer,
 };

@@ -1,13 +1,29 @@
 //! The days of a report, parsed from dates and words.
 
-use jiff::ToSpan;
 use jiff::civil::Date;
+use jiff::{Span, ToSpan};
+
+use crate::event::names;
 
 /// Whole days from `from` to `to`, both included, in the zone of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
     from: Date,
     to: Date,
+}
+
+names! {
+    /// Which earlier days a period is compared with.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+    pub enum Comparison {
+        /// As many days, up to the day before the period.
+        #[default]
+        Previous => "previous",
+        /// The same dates a year earlier. The 29th of February is compared with the 28th.
+        Year => "year",
+        /// The same days of the week: as many weeks earlier as the period has, begun weeks included.
+        Weekdays => "weekdays",
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,9 +89,20 @@ impl Period {
         self.to
     }
 
-    /// The first day of the preceding period of the same length. Before the range of days there are no events.
-    pub fn before(&self) -> Date {
-        self.from.saturating_sub(i64::from(self.days()).days()).max(FIRST)
+    /// The period that this one is compared with. It ends where the range of days begins, at the latest: earlier there are no events.
+    #[must_use]
+    pub fn compared(&self, comparison: Comparison) -> Self {
+        let earlier = |span: Span| Self {
+            from: self.from.saturating_sub(span).max(FIRST),
+            to: self.to.saturating_sub(span).max(FIRST),
+        };
+        let days = i64::from(self.days());
+        match comparison {
+            Comparison::Previous => earlier(days.days()),
+            // The 29th of February becomes the 28th.
+            Comparison::Year => earlier(1.year()),
+            Comparison::Weekdays => earlier((days.div_euclid(7) + i64::from(days % 7 > 0)).weeks()),
+        }
     }
 
     /// At least 1.
@@ -180,12 +207,38 @@ mod tests {
         assert_eq!(error.to_string(), "2150-01-01 is out of range: days reach from 1970-01-02 to 2106-02-05");
     }
 
+    fn compared(from: Date, to: Date, comparison: Comparison) -> (Date, Date) {
+        let period = Period::new(from, to).unwrap().compared(comparison);
+        (period.from(), period.to())
+    }
+
     #[test]
     fn the_preceding_period_is_as_long_and_does_not_begin_before_the_first_day() {
-        let before = |from, to| Period::new(from, to).unwrap().before();
-        assert_eq!(before(date(2026, 3, 1), date(2026, 3, 7)), date(2026, 2, 22));
-        assert_eq!(before(date(1998, 6, 1), date(2026, 11, 22)), FIRST);
-        assert_eq!(before(FIRST, LAST), FIRST);
+        let before = |from, to| compared(from, to, Comparison::Previous);
+        assert_eq!(before(date(2026, 3, 1), date(2026, 3, 7)), (date(2026, 2, 22), date(2026, 2, 28)));
+        assert_eq!(before(date(1998, 6, 1), date(2026, 11, 22)), (FIRST, date(1998, 5, 31)));
+        assert_eq!(before(FIRST, LAST), (FIRST, FIRST));
+    }
+
+    #[test]
+    fn the_year_before_has_the_same_dates_and_the_28th_of_february_for_the_29th() {
+        let before = |from, to| compared(from, to, Comparison::Year);
+        assert_eq!(before(date(2026, 3, 1), date(2026, 3, 7)), (date(2025, 3, 1), date(2025, 3, 7)));
+        assert_eq!(before(date(2028, 2, 29), date(2028, 2, 29)), (date(2027, 2, 28), date(2027, 2, 28)));
+        assert_eq!(before(date(2028, 2, 1), date(2028, 2, 29)), (date(2027, 2, 1), date(2027, 2, 28)));
+        assert_eq!(before(date(2029, 2, 1), date(2029, 2, 28)), (date(2028, 2, 1), date(2028, 2, 28)));
+        // A long period shares days with the year before.
+        assert_eq!(before(date(2024, 1, 1), date(2026, 3, 7)), (date(2023, 1, 1), date(2025, 3, 7)));
+        assert_eq!(before(date(1970, 6, 1), date(1970, 6, 2)), (FIRST, FIRST));
+    }
+
+    #[test]
+    fn the_same_weekdays_are_the_nearest_ones_that_share_no_day_with_the_period() {
+        let before = |from, to| compared(from, to, Comparison::Weekdays);
+        assert_eq!(before(TODAY, TODAY), (date(2026, 11, 15), date(2026, 11, 15)));
+        assert_eq!(before(date(2026, 11, 16), TODAY), (date(2026, 11, 9), date(2026, 11, 15)));
+        assert_eq!(before(date(2026, 11, 15), TODAY), (date(2026, 11, 1), date(2026, 11, 8)));
+        assert_eq!(before(date(2026, 11, 1), date(2026, 11, 30)), (date(2026, 9, 27), date(2026, 10, 26)));
     }
 
     #[test]

@@ -9,11 +9,13 @@
 //! | the report | those for the audience that read daily figures alone |
 //! | the period | whole days; a series by day, week or month |
 //! | one filter | `COLUMN=VALUE` with a column of [`FILTER_COLUMNS`] |
+//! | the comparison | another period, which is a sum of published days as well |
 //! | the limit | any number of rows |
 
 use super::catalogue::{Purpose, Report};
 use super::error::ReportError;
 use super::filter::Filter;
+use super::filtered_query::FilteredTable;
 use super::request::ReportRequest;
 use crate::store::Client;
 use crate::store::schema::{self, EVENT_FILTERS, VISIT_FILTERS};
@@ -58,7 +60,10 @@ pub(super) fn check(request: &ReportRequest) -> Result<(), ReportError> {
     let ReportRequest { report, filters, by, bots, .. } = request;
     let refuse = |what: String| Err(ReportError::NotPublished(what));
     if !is_published(report) {
-        return refuse(format!("report {} shows single events or the last minutes", report.name));
+        return refuse(format!(
+            "report {} is not published, because days are the shortest time and its rows are of few visitors",
+            report.name
+        ));
     }
     if *by == Some("hour") {
         return refuse("days are the shortest time; go by day, week or month".to_owned());
@@ -113,12 +118,12 @@ fn dimension_and_value(filter: &Filter) -> Option<(&'static str, &str)> {
 pub(super) fn query(body: &str, request: &ReportRequest, client: &Client) -> (String, Vec<(String, String)>) {
     let filter = request.filters.first().and_then(dimension_and_value);
     let (filter, value) = filter.unwrap_or_default();
-    let first = if body.contains("{before:") { "before" } else { "from" };
+    let days = FilteredTable::Visits.period(body.contains("{before:"));
     // Of today there are totals alone, of which no row can be a share.
     let open = if request.report.is_totals { "" } else { "\n        AND NOT is_open" };
     let tables = format!(
         "WITH\n    {NO_ROWS},\n    daily AS (SELECT *, false AS bots FROM {}.daily_published\n        \
-         WHERE site = {{site:String}} AND day BETWEEN {{{first}:Date}} AND {{to:Date}}{open}\n        \
+         WHERE {days}{open}\n        \
          AND filter = {{filter:String}} AND filter_value = {{filter_value:String}})",
         client.database()
     );
@@ -191,13 +196,30 @@ mod tests {
             .filter(|report| reports().parse(&ask(report.name, &[])).is_err())
             .map(|report| report.name)
             .collect();
-        assert_eq!(refused, ["realtime", "props"]);
+        let unpublished = [
+            "hours",
+            "realtime",
+            "scroll",
+            "referring-pages",
+            "utm-sources",
+            "utm-mediums",
+            "utm-contents",
+            "utm-terms",
+            "props",
+            "goals",
+            "funnel",
+        ];
+        assert_eq!(refused, unpublished);
         let is_read = |report: &Report| reports().parse(&ask(report.name, &[])).is_ok();
         assert!(
             !catalogue::all().iter().any(|report| report.purpose == Purpose::Diagnostics && is_read(report))
         );
         let hourly = RawReportRequest { by: Some("hour".to_owned()), ..ask("timeseries", &[]) };
         assert!(matches!(reports().parse(&hourly), Err(ReportError::NotPublished(_))));
+        for comparison in ["previous", "year", "weekdays"] {
+            let compare = RawReportRequest { compare: Some(comparison.to_owned()), ..ask("overview", &[]) };
+            reports().parse(&compare).unwrap();
+        }
         let bots = RawReportRequest { bots: true, ..ask("pages", &[]) };
         assert!(matches!(reports().parse(&bots), Err(ReportError::NotPublished(_))));
     }

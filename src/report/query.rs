@@ -8,6 +8,7 @@ use super::answer::{QueryCost, lines};
 use super::catalogue::{Report, ReportColumn};
 use super::error::ReportError;
 use super::filtered_query;
+use super::goals;
 use super::protected;
 use super::request::ReportRequest;
 use crate::store::Client;
@@ -75,6 +76,7 @@ impl QueryGroup {
             dimensions.iter().map(|dimension| format!("'{}'", dimension.name)).collect();
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
         let sql = request.report.sql.replace("{dimensions}", &names);
+        let (sql, of_goals) = goals::fill(&sql, request, context.client);
         let (sql, bound) = if context.is_protected {
             protected::query(filtered_query::body(&sql), request, context.client)
         } else {
@@ -88,13 +90,16 @@ impl QueryGroup {
                 context.client,
             )
         };
+        // A query that has these parameters is of a report that compares.
+        let before = request.period.compared(request.comparison.unwrap_or_default());
         // What is published was folded before.
         let k = if context.is_protected { 0 } else { context.k };
         let known = [
             ("site", request.site.clone()),
             ("from", request.period.from().to_string()),
             ("to", request.period.to().to_string()),
-            ("before", request.period.before().to_string()),
+            ("before", before.from().to_string()),
+            ("before_to", before.to().to_string()),
             ("timezone", context.timezone.to_owned()),
             // One row more than is shown tells whether there are more.
             ("limit", (request.limit + 1).to_string()),
@@ -104,7 +109,7 @@ impl QueryGroup {
         ];
         let known = known.into_iter().map(|(name, value)| (name.to_owned(), value));
         let used = known.filter(|(name, _)| sql.contains(&format!("{{{name}:")));
-        ReportQuery { parameters: used.chain(bound).collect(), sql }
+        ReportQuery { parameters: used.chain(of_goals).chain(bound).collect(), sql }
     }
 
     /// The rows of each request, in the order of its report's columns.

@@ -16,6 +16,7 @@ use super::answer::{OTHER, ReportAnswer, age};
 use super::catalogue::{self, Purpose};
 use super::error::ReportError;
 use super::filter::Filter;
+use super::goals;
 use super::hints::Hints;
 use super::limits::MAX_CONCURRENT;
 use super::period::Period;
@@ -23,6 +24,7 @@ use super::protected;
 use super::query::{self, QueryContext, QueryGroup, ReportQuery};
 use super::request::{self, RawReportRequest, ReportRequest};
 use super::usage::UsageAudit;
+use crate::config::{Funnel, Goal, Site, Sites};
 use crate::store::Client;
 use crate::store::days::OpenDays;
 
@@ -44,6 +46,8 @@ pub struct Reports {
     k: u32,
     /// The configured sites, in order. A reload of the configuration replaces them.
     sites: Arc<ArcSwap<Vec<String>>>,
+    /// The settings of sites, for their goals and funnels. A reload replaces them, too.
+    settings: Arc<ArcSwap<Sites>>,
     /// The only sites that may be named to the reader; `None` if all may.
     restricted_to: Option<Vec<String>>,
     /// Whether the reader is a viewer, who reads published figures alone.
@@ -65,6 +69,7 @@ impl Reports {
         let zone_name = zone.iana_name().ok_or(ReportError::NamelessZone)?.to_owned();
         let sites: Vec<String> = sites.iter().map(|site| site.as_ref().to_owned()).collect();
         let sites = Arc::new(ArcSwap::from_pointee(sites));
+        let settings = Arc::default();
         let permits = Arc::new(Semaphore::new(MAX_CONCURRENT));
         let (restricted_to, is_protected, usage, open_days) = (None, false, None, None);
         Ok(Self {
@@ -73,12 +78,20 @@ impl Reports {
             zone_name,
             k: K,
             sites,
+            settings,
             restricted_to,
             is_protected,
             usage,
             permits,
             open_days,
         })
+    }
+
+    /// The same reports, which know the goals and funnels of these sites.
+    #[must_use]
+    pub fn with_goals_of(self, sites: &Sites) -> Self {
+        self.settings.store(Arc::new(sites.clone()));
+        self
     }
 
     /// The same reports, which fold rows of fewer than `k` visitors.
@@ -131,9 +144,27 @@ impl Reports {
         self.sites.load().to_vec()
     }
 
-    /// Replaces the configured sites, also those of the copies of these reports.
-    pub fn reload(&self, sites: Vec<String>) {
-        self.sites.store(Arc::new(sites));
+    /// Replaces the configured sites with their goals and funnels, also in the copies of these reports.
+    pub fn reload(&self, sites: &Sites) {
+        self.sites.store(Arc::new(sites.ids()));
+        self.settings.store(Arc::new(sites.clone()));
+    }
+
+    /// The goals of a site that may be named to the reader, in the order of the configuration; none of another site.
+    pub fn goals(&self, site: &str) -> Vec<Goal> {
+        self.setting(site, |site| site.goals.clone())
+    }
+
+    /// The funnels of a site, in the same way.
+    pub fn funnels(&self, site: &str) -> Vec<Funnel> {
+        self.setting(site, |site| site.funnels.clone())
+    }
+
+    fn setting<T>(&self, site: &str, read: impl Fn(&Site) -> Vec<T>) -> Vec<T> {
+        let is_offered =
+            self.restricted_to.as_ref().is_none_or(|sites| sites.iter().any(|offered| offered == site));
+        let settings = self.settings.load();
+        settings.get(site).filter(|_| is_offered).map_or_else(Vec::new, |site| read(site))
     }
 
     /// The sites that are offered to the reader.
@@ -178,12 +209,22 @@ impl Reports {
             Period::parse(Some("2d"), None, today)?
         };
         let filters = request::filters(&raw.filters)?;
+        let site = site.ok_or_else(|| ReportError::NoSite("--site, or `site=` in the address".to_owned()))?;
+        // What a viewer asks for here is refused in any case, and must not tell which goals there are.
+        let has = |kind| report.takes(kind) && !self.is_protected;
+        let goals =
+            if has("goal") { goals::chosen(self.goals(&site), raw.goal.as_deref())? } else { Vec::new() };
+        let funnel =
+            if has("funnel") { goals::funnel(self.funnels(&site), raw.funnel.as_deref())? } else { None };
         let request = ReportRequest {
             report,
-            site: site.ok_or_else(|| ReportError::NoSite("--site, or `site=` in the address".to_owned()))?,
+            site,
             period,
             by: request::by(report, raw.by.as_deref())?,
             limit: request::limit(report, raw.limit.as_deref())?,
+            comparison: request::comparison(report, raw.compare.as_deref())?,
+            goals,
+            funnel,
             bots: raw.bots || filters.iter().any(Filter::wants_bots),
             filters,
         };
@@ -309,6 +350,7 @@ impl Reports {
                 answers.push((place, answer));
                 continue;
             }
+            answer.notes.extend(goals::note_of_missing(&answer.request));
             self.note_folded(&mut answer);
             if Hints::are_wanted(&answer) {
                 if hints.is_none() {
@@ -475,6 +517,7 @@ mod tests {
                     "--to" => raw.to = value(),
                     "--by" => raw.by = value(),
                     "--limit" => raw.limit = value(),
+                    "--compare" => raw.compare = value(),
                     "--filter" => raw.filters.extend(value()),
                     "--bots" => raw.bots = true,
                     other => panic!("{}: {other} in {example}", report.name),

@@ -4,7 +4,8 @@ use super::catalogue::{self, Report};
 use super::error::ReportError;
 use super::filter::{Filter, FilterScope};
 use super::limits::{DEFAULT_ROWS, MAX_FILTERS, MAX_ROWS};
-use super::period::Period;
+use super::period::{Comparison, Period};
+use crate::config::{Funnel, Goal};
 
 #[derive(Debug, Clone, Default)]
 pub struct RawReportRequest {
@@ -20,6 +21,12 @@ pub struct RawReportRequest {
     /// What to break the report down by, for reports that can.
     pub by: Option<String>,
     pub limit: Option<String>,
+    /// What the period is compared with, for reports that compare: a name of [`Comparison`].
+    pub compare: Option<String>,
+    /// The name of the only goal to show, for the report of goals.
+    pub goal: Option<String>,
+    /// The name of the funnel to show, which may be absent if the site has only one.
+    pub funnel: Option<String>,
     /// Count bots, too.
     pub bots: bool,
 }
@@ -34,11 +41,22 @@ pub struct ReportRequest {
     /// The value of the report's parameter `by`, if it has one.
     pub by: Option<&'static str>,
     pub limit: u32,
+    /// With what the period is compared, if the report compares.
+    pub comparison: Option<Comparison>,
+    /// The goals to show, if it is the report of goals.
+    pub goals: Vec<Goal>,
+    /// The funnel to show, if it is the report of funnels and the site has one.
+    pub funnel: Option<Funnel>,
     /// Count bots, too: requested, or implied by a filter that only bots pass.
     pub bots: bool,
 }
 
 impl ReportRequest {
+    /// The days that the period is compared with, if the report compares.
+    pub fn compared_period(&self) -> Option<Period> {
+        self.comparison.map(|comparison| self.period.compared(comparison))
+    }
+
     /// Whether its rows come from visits or daily figures, also through filters.
     pub(super) fn shows_days(&self) -> bool {
         self.report.reads_days() || self.filters.iter().any(|filter| filter.scope() == FilterScope::Visits)
@@ -53,6 +71,9 @@ impl RawReportRequest {
             ("to", self.to.is_some()),
             ("by", self.by.is_some()),
             ("limit", self.limit.is_some()),
+            ("compare", self.compare.is_some()),
+            ("goal", self.goal.is_some()),
+            ("funnel", self.funnel.is_some()),
             ("bots", self.bots),
         ]
         .into_iter()
@@ -70,6 +91,9 @@ impl RawReportRequest {
                     "to" => request.to = None,
                     "by" => request.by = None,
                     "limit" => request.limit = None,
+                    "compare" => request.compare = None,
+                    "goal" => request.goal = None,
+                    "funnel" => request.funnel = None,
                     _ => request.bots = false,
                 }
             }
@@ -104,6 +128,12 @@ pub(super) fn by(report: &'static Report, given: Option<&str>) -> Result<Option<
             known.map(Some).ok_or_else(|| ReportError::By(reason()))
         }
     }
+}
+
+pub(super) fn comparison(report: &Report, given: Option<&str>) -> Result<Option<Comparison>, ReportError> {
+    let known = |name| Comparison::from_name(name).ok_or_else(|| ReportError::Comparison(name.to_owned()));
+    let named = given.map(known).transpose()?;
+    Ok(report.takes("compare").then(|| named.unwrap_or_default()))
 }
 
 pub(super) fn limit(report: &Report, given: Option<&str>) -> Result<u32, ReportError> {

@@ -104,6 +104,9 @@ mod tests {
             filters: vec![Filter::parse("country=RU").unwrap()],
             by: None,
             limit: 20,
+            comparison: None,
+            goals: Vec::new(),
+            funnel: None,
             bots: false,
         };
         audit.add("anna", &[request("pages"), request("countries")]);

@@ -14,6 +14,7 @@ use std::sync::LazyLock;
 
 use super::nearest::nearest;
 use files::FILES;
+pub(in crate::report) use report::{BY_DIMENSION, GOALS, STEPS};
 pub use report::{CREDIT, Purpose, Report, ReportColumn, ReportParameter};
 
 static ALL: LazyLock<Vec<Report>> = LazyLock::new(|| {

@@ -2,6 +2,12 @@
 
 use crate::store::schema::Dimension;
 
+/// The words in a query that stand for the value and the detail of the visit in the dimension of the parameter `by`, for the goals that an event
+/// meets, and for the steps of a funnel that it can be.
+pub(in crate::report) const BY_DIMENSION: &str = "{value}";
+pub(in crate::report) const GOALS: &str = "{goals}";
+pub(in crate::report) const STEPS: &str = "{steps}";
+
 /// The query of reports whose file has none.
 pub(super) const BREAKDOWN: &str = include_str!("../../../sql/breakdown.sql");
 
@@ -99,7 +105,16 @@ impl Report {
         }
     }
 
+    /// Whether a request for it may have a parameter.
     pub fn takes(&self, parameter: &str) -> bool {
+        let parameter = match parameter {
+            "compare" => "before",
+            // What these stand for is put in place of a word in braces (`report::goals`).
+            "by" if self.sql.contains(BY_DIMENSION) => return true,
+            "goal" => return self.sql.contains(GOALS),
+            "funnel" => return self.sql.contains(STEPS),
+            other => other,
+        };
         self.parameters.iter().any(|known| known.name == parameter)
     }
 

@@ -9,12 +9,11 @@ mod stored;
 
 use std::fmt;
 
+pub(super) use columns::FilterScope;
 use columns::{COLUMNS, FilterColumn, FilterType};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use stored::stored_form;
-
-pub(super) use columns::FilterScope;
+pub(super) use stored::stored_form;
 
 use super::nearest::nearest;
 use crate::event::DeviceClass;

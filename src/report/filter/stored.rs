@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::privacy::scrub::{percent, shown_host};
 
 /// The value as `column` would have it.
-pub(super) fn stored_form<'a>(column: &str, value: &'a str) -> Cow<'a, str> {
+pub(in crate::report) fn stored_form<'a>(column: &str, value: &'a str) -> Cow<'a, str> {
     match column {
         "path" | "referrer_path" | "entry_path" | "exit_path" => percent::path(value),
         "host" | "referrer_host" | "entry_host" | "exit_host" | "source" => host(value),

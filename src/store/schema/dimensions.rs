@@ -25,12 +25,16 @@ pub(super) const DIMENSIONS: &[Dimension] = &[
     of_visits("exit", "toString(exit_path)", "toString(exit_host)"),
     of_visits("source", "toString(source)", "''"),
     of_visits("channel", "toString(channel)", "''"),
-    of_visits("referrer", "toString(referrer_host)", "''"),
+    of_visits("referrer", "toString(referrer_host)", "toString(referrer_path)"),
     of_visits(
         "campaign",
         "toString(utm_campaign)",
         "if(utm_source = '' AND utm_medium = '', '', concat(utm_source, ' / ', utm_medium))",
     ),
+    of_visits("utm_source", "toString(utm_source)", "''"),
+    of_visits("utm_medium", "toString(utm_medium)", "''"),
+    of_visits("utm_content", "toString(utm_content)", "''"),
+    of_visits("utm_term", "toString(utm_term)", "''"),
     of_visits("country", "toString(country)", "''"),
     of_visits("region", "toString(country)", "toString(region)"),
     of_visits("city", "toString(country)", "toString(city)"),
@@ -41,6 +45,7 @@ pub(super) const DIMENSIONS: &[Dimension] = &[
     of_visits("os_version", "toString(os)", "toString(os_version)"),
     of_visits("device", "toString(device)", "''"),
     of_visits("language", "toString(language)", "''"),
+    of_visits("screen", "toString(screen)", "''"),
     Dimension { name: "page", source: DimensionSource::Events },
     Dimension { name: "missing", source: DimensionSource::Events },
     Dimension { name: "event", source: DimensionSource::Events },
@@ -62,14 +67,17 @@ impl Dimension {
         matches!(self.source, DimensionSource::Visits { .. })
     }
 
-    /// The tuple of a dimension of visits: its name, value and detail.
-    pub(super) fn tuple(&self) -> Option<String> {
+    /// The value and the detail of a visit in SQL, if it is a dimension of visits.
+    pub(crate) fn of_a_visit(&self) -> Option<(&'static str, &'static str)> {
         match self.source {
-            DimensionSource::Visits { value, detail } => {
-                Some(format!("('{}', {value}, {detail})", self.name))
-            }
+            DimensionSource::Visits { value, detail } => Some((value, detail)),
             DimensionSource::Events | DimensionSource::Ads => None,
         }
+    }
+
+    /// The tuple of a dimension of visits: its name, value and detail.
+    pub(super) fn tuple(&self) -> Option<String> {
+        self.of_a_visit().map(|(value, detail)| format!("('{}', {value}, {detail})", self.name))
     }
 }
 
@@ -78,8 +86,10 @@ impl Dimension {
 pub(crate) const VISIT_FILTERS: &[&str] = &["source", "channel", "campaign", "country", "browser", "device"];
 /// Dimensions of events by whose values viewers may filter.
 pub(crate) const EVENT_FILTERS: &[&str] = &["page", "event"];
-/// Dimensions that only diagnostics or no report shows. They are not published.
-const UNPUBLISHED: &[&str] = &["referrer", "missing", "resource"];
+/// Dimensions that are not published: those of diagnostics; referring pages, most of which few visitors come from; and fields of campaigns. The
+/// visitors of such a field are nearly those of a campaign. A second draw of noise for the same visitors would tell more of them.
+const UNPUBLISHED: &[&str] =
+    &["referrer", "utm_source", "utm_medium", "utm_content", "utm_term", "missing", "resource"];
 
 /// The dimensions whose figures are published.
 pub(super) fn published_dimensions() -> impl Iterator<Item = &'static Dimension> {
@@ -88,6 +98,12 @@ pub(super) fn published_dimensions() -> impl Iterator<Item = &'static Dimension>
 
 pub(crate) fn is_published(dimension: &str) -> bool {
     !UNPUBLISHED.contains(&dimension)
+}
+
+/// The names of the dimensions of visits, in order.
+#[cfg(test)]
+pub(crate) fn dimensions_of_visits() -> impl Iterator<Item = &'static str> {
+    DIMENSIONS.iter().filter(|dimension| dimension.is_of_visits()).map(|dimension| dimension.name)
 }
 
 /// The dimension of a name.

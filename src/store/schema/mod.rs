@@ -12,6 +12,8 @@ mod render;
 mod tests;
 
 pub(crate) use columns::{columns, daily_queries, daily_query, view, whole_daily_query};
+#[cfg(test)]
+pub(crate) use dimensions::dimensions_of_visits;
 pub(crate) use dimensions::{Dimension, EVENT_FILTERS, VISIT_FILTERS, dimension, is_published};
 pub use migrate::{Migrated, SchemaError, migrate};
 pub(crate) use published::PublishedQueries;

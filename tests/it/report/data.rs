@@ -9,7 +9,10 @@
 //! 26th  A  00:05 /prices · 09:00 / with advertising, vitals, an error, a broken image, left at 09:00:20
 //! ```
 
-use footfall::event::{BotCategory, DeviceClass, EventKind, EventRow, UniqueText, UnixDay, UnixSeconds};
+use footfall::config::{Funnel, Goal, GoalCondition, PagePattern, Site, Sites};
+use footfall::event::{
+    BotCategory, DeviceClass, EventKind, EventRow, ScreenClass, UniqueText, UnixDay, UnixSeconds,
+};
 use jiff::tz::TimeZone;
 
 pub const ZONE: &str = "Europe/Berlin";
@@ -52,6 +55,7 @@ impl Rows {
             spoofed: who.spoofed,
             data_centre: who.data_centre,
             language: who.language,
+            screen: who.screen,
             country: who.country,
             region: who.region,
             city: who.city,
@@ -90,6 +94,7 @@ pub fn person(name: char, day: u64) -> EventRow<'static> {
             os: "Windows",
             os_version: "11",
             device: DeviceClass::Desktop,
+            screen: ScreenClass::From1440,
             language: "ru-RU",
             country: "RU",
             region: "Moscow Oblast",
@@ -106,6 +111,7 @@ pub fn person(name: char, day: u64) -> EventRow<'static> {
             os: "iOS",
             os_version: "18",
             device: DeviceClass::Mobile,
+            screen: ScreenClass::Under600,
             language: "de-DE",
             country: "DE",
             region: "Berlin",
@@ -124,6 +130,7 @@ pub fn person(name: char, day: u64) -> EventRow<'static> {
             browser_version: "143",
             os: "Linux",
             device: DeviceClass::Desktop,
+            screen: ScreenClass::From1440,
             language: "ru-RU",
             country: "RU",
             region: "Moscow Oblast",
@@ -208,6 +215,8 @@ pub fn bots() -> Vec<u8> {
                     utm_source: "spam",
                     utm_medium: "bot",
                     utm_campaign: "made-up",
+                    utm_content: "made-up",
+                    utm_term: "made-up",
                     ..view(path)
                 },
                 EventKind::Leave => EventRow { engaged_ms: 9_000, ..what(kind, path, "") },
@@ -226,6 +235,22 @@ pub fn bots() -> Vec<u8> {
         }
     }
     rows.bytes
+}
+
+/// The goals and the funnel of the site.
+pub fn settings() -> Sites {
+    let goal = |name: &str, condition| Goal { name: name.to_owned(), condition };
+    let page = |pattern| PagePattern::parse(pattern).unwrap();
+    let booking = goal("Booking", GoalCondition::Event("booking".to_owned()));
+    let goals = vec![
+        booking.clone(),
+        goal("Prices", GoalCondition::Page(page("/pri*"))),
+        goal("Spring", GoalCondition::AdClick("spring".to_owned())),
+        goal("Doctors", GoalCondition::Scroll { percent: 75, page: Some(page("/doctors")) }),
+    ];
+    let steps = vec![goal("Home", GoalCondition::Page(page("/"))), booking];
+    let funnels = vec![Funnel { name: "Booking".to_owned(), steps }];
+    Sites::new([Site { id: SITE.into(), goals, funnels, ..Site::localhost() }])
 }
 
 /// The days of the table above.
@@ -253,7 +278,7 @@ fn saturday(rows: &mut Rows) {
     rows.add(
         "2026-10-24 10:02:00",
         &a,
-        EventRow { engaged_ms: 60_000, ..what(EventKind::Leave, "/doctors", "") },
+        EventRow { engaged_ms: 60_000, scroll_depth: 80, ..what(EventKind::Leave, "/doctors", "") },
     );
     rows.add("2026-10-24 15:00:00", &a, view("/prices"));
     let campaign = EventRow {
@@ -262,6 +287,7 @@ fn saturday(rows: &mut Rows) {
         utm_source: "vk",
         utm_medium: "cpc",
         utm_campaign: "autumn",
+        utm_content: "banner-2",
         ..view("/")
     };
     rows.add("2026-10-24 12:00:00", &b, campaign);
@@ -311,5 +337,9 @@ fn monday(rows: &mut Rows) {
     let tag: &[(&str, &str)] = &[("tag", "img")];
     let image = what(EventKind::Resource, "/", "clinic.example/img/x.png");
     rows.add("2026-10-26 09:00:08", &a, EventRow { props: tag, ..image });
-    rows.add("2026-10-26 09:00:20", &a, EventRow { engaged_ms: 15_000, ..what(EventKind::Leave, "/", "") });
+    rows.add(
+        "2026-10-26 09:00:20",
+        &a,
+        EventRow { engaged_ms: 15_000, scroll_depth: 30, ..what(EventKind::Leave, "/", "") },
+    );
 }

@@ -25,6 +25,17 @@ fn totals() -> Vec<(&'static str, Vec<&'static str>, Value)> {
             vec!["bots=1"],
             json!([[7, 1, 9, 1, 12, 1, 1.33, 1.0, 55.56, 100.0, 16.9, 0.0, 8.3, 0.0]]),
         ),
+        // The same days a week and a year later.
+        (
+            "overview",
+            vec!["from=2026-10-31", "to=2026-11-02", "compare=weekdays"],
+            json!([[0, 6, 0, 8, 0, 9, null, 1.12, null, 62.5, null, 18.8, null, 9.4]]),
+        ),
+        (
+            "overview",
+            vec!["from=2027-10-24", "to=2027-10-26", "compare=year"],
+            json!([[0, 6, 0, 8, 0, 9, null, 1.12, null, 62.5, null, 18.8, null, 9.4]]),
+        ),
         (
             "timeseries",
             vec!["from=2026-10-23"],
@@ -42,6 +53,20 @@ fn totals() -> Vec<(&'static str, Vec<&'static str>, Value)> {
             json!([["2026-10-19", 5, 6, 7, 1.17, 66.67, 21.7], ["2026-10-26", 1, 2, 2, 1.0, 50.0, 10.0]]),
         ),
         ("timeseries", vec!["by=month"], json!([["2026-10-01", 6, 8, 9, 1.12, 62.5, 18.8]])),
+        (
+            // The hour that came twice on Sunday is one, in which B and C came.
+            "hours",
+            vec![],
+            json!([
+                ["1", "0", 1, 1, 0],
+                ["1", "9", 1, 1, 0],
+                ["6", "10", 1, 2, 0],
+                ["6", "12", 1, 1, 1],
+                ["6", "15", 1, 1, 0],
+                ["7", "2", 2, 2, 0],
+                ["7", "23", 1, 1, 0]
+            ]),
+        ),
     ]
 }
 
@@ -95,7 +120,12 @@ fn breakdowns() -> Vec<(&'static str, Vec<&'static str>, Value)> {
                 ["Paid Social", 1, 1, 12.5, 1.0, 0.0, 10.0]
             ]),
         ),
+        ("referring-pages", vec![], json!([["google.com", "/", 1, 1, 12.5, 2.0, 0.0, 120.0]])),
         ("campaigns", vec![], json!([["autumn", "vk / cpc", 1, 1, 12.5, 1.0, 0.0, 10.0]])),
+        ("utm-sources", vec![], json!([["vk", 1, 1, 12.5, 1.0, 0.0, 10.0]])),
+        ("utm-mediums", vec![], json!([["cpc", 1, 1, 12.5, 1.0, 0.0, 10.0]])),
+        ("utm-contents", vec![], json!([["banner-2", 1, 1, 12.5, 1.0, 0.0, 10.0]])),
+        ("utm-terms", vec![], json!([])),
         (
             "countries",
             vec![],
@@ -162,6 +192,11 @@ fn breakdowns() -> Vec<(&'static str, Vec<&'static str>, Value)> {
             vec![],
             json!([["ru-RU", 4, 6, 75.0, 1.17, 66.67, 23.3], ["de-DE", 2, 2, 25.0, 1.0, 50.0, 5.0]]),
         ),
+        (
+            "screens",
+            vec![],
+            json!([["1440-1919", 4, 6, 75.0, 1.17, 66.67, 23.3], ["under 600", 2, 2, 25.0, 1.0, 50.0, 5.0]]),
+        ),
     ]
 }
 
@@ -179,6 +214,47 @@ fn happenings() -> Vec<(&'static str, Vec<&'static str>, Value)> {
             "ads",
             vec![],
             json!([["spring", "top", 3, 2, 66.67, 1, 33.33, 1], ["spring", "footer", 1, 0, 0.0, 0, 0.0, 1]]),
+        ),
+        (
+            "scroll",
+            vec![],
+            json!([
+                ["/", "clinic.example", 5, 1, 30.0, 100.0, 0.0, 0.0, 0.0, 1],
+                ["/doctors", "clinic.example", 1, 1, 80.0, 100.0, 100.0, 100.0, 0.0, 1]
+            ]),
+        ),
+        (
+            "goals",
+            vec![],
+            json!([
+                ["Prices", "", "", 2, 2, 6, 33.33],
+                ["Booking", "", "", 1, 1, 6, 16.67],
+                ["Doctors", "", "", 1, 1, 6, 16.67],
+                ["Spring", "", "", 1, 1, 6, 16.67]
+            ]),
+        ),
+        (
+            "goals",
+            vec!["goal=Booking", "by=channel"],
+            json!([
+                ["Booking", "Paid Social", "", 1, 1, 1, 100.0],
+                ["Booking", "Direct", "", 0, 0, 5, 0.0],
+                ["Booking", "Organic Search", "", 0, 0, 1, 0.0]
+            ]),
+        ),
+        (
+            "funnel",
+            vec![],
+            json!([["1", "Home", "", "", 5, 100.0, null], ["2", "Booking", "", "", 1, 20.0, 80.0]]),
+        ),
+        (
+            "funnel",
+            vec!["by=city", "funnel=Booking"],
+            json!([
+                ["1", "Home", "RU", "Moscow", 3, 100.0, null],
+                ["1", "Home", "DE", "Berlin", 2, 100.0, null],
+                ["2", "Booking", "DE", "Berlin", 1, 50.0, 50.0]
+            ]),
         ),
     ]
 }

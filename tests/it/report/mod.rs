@@ -5,6 +5,7 @@ mod bots;
 mod data;
 mod figures;
 mod filters;
+mod goals;
 mod meaning;
 mod model;
 mod open_days;
@@ -45,7 +46,8 @@ impl Site {
         let zone = TimeZone::get(zone).unwrap();
         schema::migrate(&client, &zone).await.unwrap();
         // Every row stands for itself, unless a test says otherwise.
-        let reports = Reports::new(client.reader(), zone.clone(), &[data::SITE]).unwrap().with_k(1);
+        let reports = Reports::new(client.reader(), zone.clone(), &[data::SITE]).unwrap();
+        let reports = reports.with_goals_of(&data::settings()).with_k(1);
         let site = Self { process, _directory: directory, zone, client, reports };
         site.insert(rows).await;
         site
@@ -103,6 +105,9 @@ pub fn ask(report: &str, options: &[&str]) -> RawReportRequest {
             "by" => raw.by = Some(value),
             "limit" => raw.limit = Some(value),
             "bots" => raw.bots = value == "1",
+            "compare" => raw.compare = Some(value),
+            "goal" => raw.goal = Some(value),
+            "funnel" => raw.funnel = Some(value),
             "filter" => raw.filters.push(value),
             _ => unreachable!("no such option"),
         }

@@ -1,4 +1,4 @@
-//! Reports with a row for each value: of what visits are, of what events are. Rows of few visitors are folded.
+//! Reports with a row for each value: of what visits are, of what events are, of the hour. Rows of few visitors are folded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use jiff::civil::Date;
 
 use super::answer::{Cell, Expected, Order};
 use super::event::{Event, Identity, Origin};
-use super::ledger::{Kept, Question};
+use super::ledger::{Kept, Ledger, Question};
 use super::visit::Visit;
 
 /// What rows that are not shown are folded into.
@@ -52,7 +52,16 @@ pub fn of_visits(report: &str) -> Option<VisitTexts> {
         "exits" => |visit| texts([visit.exit().0, visit.exit().1]),
         "sources" => |visit| texts([origin(visit).source]),
         "channels" => |visit| texts([origin(visit).channel]),
+        "referring-pages" => |visit| {
+            let Origin { referrer_host, referrer_path, .. } = *origin(visit);
+            texts([referrer_host, referrer_path]).filter(is_given)
+        },
         "campaigns" => campaign,
+        "utm-sources" => |visit| texts([origin(visit).utm_source]).filter(is_given),
+        "utm-mediums" => |visit| texts([origin(visit).utm_medium]).filter(is_given),
+        "utm-contents" => |visit| texts([origin(visit).utm_content]).filter(is_given),
+        "utm-terms" => |visit| texts([origin(visit).utm_term]).filter(is_given),
+        "screens" => |visit| texts([who(visit).screen.name()]),
         "countries" => |visit| texts([who(visit).country]),
         "regions" => |visit| texts([who(visit).country, who(visit).region]),
         "cities" => |visit| texts([who(visit).country, who(visit).city]),
@@ -76,6 +85,11 @@ fn origin(visit: &Visit) -> &Origin {
 
 fn texts<const N: usize>(texts: [&str; N]) -> Option<Vec<String>> {
     Some(texts.map(str::to_owned).to_vec())
+}
+
+#[allow(clippy::ptr_arg)] // As `Option::filter` has it.
+fn is_given(texts: &Vec<String>) -> bool {
+    texts.iter().any(|text| !text.is_empty())
 }
 
 fn campaign(visit: &Visit) -> Option<Vec<String>> {
@@ -295,4 +309,87 @@ pub fn ads(kept: &Kept<'_>, question: &Question) -> Expected {
         ]
     };
     Expected { rows: rows.into_iter().map(row).collect(), order: Order::Descending(2) }
+}
+
+#[derive(Debug, Default)]
+struct Hour {
+    visitors: DailyVisitors,
+    views: u64,
+    events: u64,
+}
+
+pub fn hours(ledger: &Ledger, kept: &Kept<'_>, question: &Question) -> Expected {
+    let mut hours: BTreeMap<(String, u32), Hour> = BTreeMap::new();
+    for event in &kept.events {
+        let weekday = event.day.weekday().to_monday_one_offset().to_string();
+        let hour = ledger.zone.text(event.time, "%H").parse().unwrap();
+        let row = hours.entry((weekday, hour)).or_default();
+        row.visitors.add(event.day, event.who.visitor);
+        row.views += u64::from(event.kind == EventKind::View);
+        row.events += u64::from(event.kind == EventKind::Event);
+    }
+    let (mut shown, mut other) = (Vec::new(), None);
+    for ((weekday, hour), row) in hours {
+        let counts = [row.visitors.sum(), row.views, row.events];
+        if row.visitors.are_few(question.k) {
+            let sums: &mut [u64; 3] = other.get_or_insert([0; 3]);
+            sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        } else {
+            shown.push((weekday, hour.to_string(), counts));
+        }
+    }
+    shown.extend(other.map(|counts| (OTHER.to_owned(), String::new(), counts)));
+    let row = |(weekday, hour, counts): (String, String, [u64; 3])| {
+        [Cell::Text(weekday), Cell::Text(hour)].into_iter().chain(counts.map(Cell::Count)).collect()
+    };
+    Expected { rows: shown.into_iter().map(row).collect(), order: Order::Given }
+}
+
+#[derive(Debug, Default)]
+struct Page {
+    visitors: DailyVisitors,
+    views: u64,
+    /// The deepest point of each page load that was left.
+    loads: BTreeMap<u64, u8>,
+}
+
+#[derive(Debug, Default)]
+struct Depths {
+    views: u64,
+    visitors: u64,
+    loads: Vec<u8>,
+}
+
+pub fn scroll(kept: &Kept<'_>, question: &Question) -> Expected {
+    let mut pages: BTreeMap<(&str, &str), Page> = BTreeMap::new();
+    for event in &kept.events {
+        let page = pages.entry((event.path, event.host)).or_default();
+        page.views += u64::from(event.kind == EventKind::View);
+        if event.kind == EventKind::Leave {
+            page.visitors.add(event.day, event.who.visitor);
+            let deepest = page.loads.entry(event.page_load).or_default();
+            *deepest = event.scroll_depth.max(*deepest);
+        }
+    }
+    let mut rows: BTreeMap<(&str, &str), Depths> = BTreeMap::new();
+    for (page, found) in pages.into_iter().filter(|(_, page)| !page.loads.is_empty()) {
+        let page = if found.visitors.are_few(question.k) { (OTHER, "") } else { page };
+        let row = rows.entry(page).or_default();
+        row.views += found.views;
+        row.visitors += found.visitors.sum();
+        row.loads.extend(found.loads.values());
+    }
+    let row = |((path, host), row): ((&str, &str), Depths)| {
+        let loads = row.loads.len() as u64;
+        let sum: u64 = row.loads.iter().map(|depth| u64::from(*depth)).sum();
+        let mut cells = vec![Cell::text(path), Cell::text(host), Cell::Count(row.views), Cell::Count(loads)];
+        cells.push(Cell::ratio(sum as f64, loads, 1));
+        for reached in [25, 50, 75, 100] {
+            let many = row.loads.iter().filter(|depth| **depth >= reached).count() as u64;
+            cells.push(Cell::percent(many, loads));
+        }
+        cells.push(Cell::Count(row.visitors));
+        cells
+    };
+    Expected { rows: rows.into_iter().map(row).collect(), order: Order::Descending(3) }
 }

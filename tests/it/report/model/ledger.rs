@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use footfall::report::Comparison;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -55,6 +56,7 @@ pub struct Question {
     pub to: Date,
     pub bots: bool,
     pub k: usize,
+    pub comparison: Comparison,
     pub conditions: Vec<Condition>,
 }
 
@@ -116,14 +118,30 @@ impl Question {
         self.bots || self.conditions.iter().any(Condition::is_about_bots)
     }
 
-    /// The first day of the preceding period of the same length.
-    pub fn before(&self) -> Date {
-        let mut day = self.from;
-        let mut length = self.from;
-        while length <= self.to {
-            day = day.yesterday().unwrap();
-            length = length.tomorrow().unwrap();
+    /// The first and the last day of the period of comparison.
+    pub fn before(&self) -> (Date, Date) {
+        let (mut from, mut to) = (self.from, self.to);
+        match self.comparison {
+            Comparison::Previous => {
+                while to >= self.from {
+                    (from, to) = (from.yesterday().unwrap(), to.yesterday().unwrap());
+                }
+            }
+            Comparison::Weekdays => {
+                while to >= self.from {
+                    for _ in 0..7 {
+                        (from, to) = (from.yesterday().unwrap(), to.yesterday().unwrap());
+                    }
+                }
+            }
+            Comparison::Year => {
+                let earlier = |day: Date| {
+                    let same = Date::new(day.year() - 1, day.month(), day.day());
+                    same.unwrap_or_else(|_| Date::new(day.year() - 1, 2, 28).unwrap())
+                };
+                (from, to) = (earlier(from), earlier(to));
+            }
         }
-        day
+        (from, to)
     }
 }

@@ -8,6 +8,7 @@ mod breakdown;
 mod diagnostics;
 mod event;
 mod filter;
+mod goals;
 mod ledger;
 mod pools;
 mod random;
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fastrand::Rng;
 use footfall::config::StoreConfig;
 use footfall::event::{COLUMNS, EventKind};
-use footfall::report::{RawReportRequest, ReportAnswer, Reports, catalogue};
+use footfall::report::{Comparison, RawReportRequest, ReportAnswer, Reports, catalogue};
 use footfall::secret::Secret;
 use footfall::store::days::{DayCloser, OpenDays};
 use footfall::store::{Client, RowFormat, schema};
@@ -117,6 +118,7 @@ const STATES: [&str; 3] = ["open days", "closed and open days", "closed days"];
 async fn check_ledgers(client: &Client, ledgers: &[Ledger], state: usize, findings: &mut Findings) {
     for ledger in ledgers {
         let reports = Reports::new(client.reader(), ledger.zone.0.clone(), &["other", &ledger.site]).unwrap();
+        let reports = reports.with_goals_of(&goals::settings(&ledger.site));
         let mut random = Rng::with_seed(ledger.seed * 3 + state as u64);
         let all = random::conditions(&mut random, ledger).into_iter().enumerate();
         let first = ledger.seed as usize + state;
@@ -131,6 +133,7 @@ async fn check_ledgers(client: &Client, ledgers: &[Ledger], state: usize, findin
                 to: ledger.days[first + length],
                 bots: random.bool(),
                 k: k as usize,
+                comparison: Comparison::ALL[random.usize(..Comparison::ALL.len())],
                 conditions,
             };
             if random.u8(..4) == 0 {
@@ -153,7 +156,10 @@ struct Asked<'a> {
     state: &'a str,
 }
 
-/// Asks for every report, with each of its `by`; or with one of them under filters.
+/// Most values of `by` with which one question asks for a report.
+const MOST_BY: usize = 7;
+
+/// Asks for every report, with each of its `by` up to [`MOST_BY`]; or with one of them under filters.
 async fn check(reports: &Reports, asked: &Asked<'_>, random: &mut Rng, findings: &mut Findings) {
     let Asked { ledger, question, .. } = asked;
     let mut raw = Vec::new();
@@ -162,9 +168,9 @@ async fn check(reports: &Reports, asked: &Asked<'_>, random: &mut Rng, findings:
         if by.is_empty() {
             by.push(None);
         }
-        if !question.conditions.is_empty() {
-            by = vec![by[random.usize(..by.len())]];
-        }
+        // Goals go by each dimension of visits, which is more than one question can ask.
+        random.shuffle(&mut by);
+        by.truncate(if question.conditions.is_empty() { MOST_BY } else { 1 });
         raw.extend(by.into_iter().map(|by| {
             let all = RawReportRequest {
                 report: report.name.to_owned(),
@@ -174,7 +180,9 @@ async fn check(reports: &Reports, asked: &Asked<'_>, random: &mut Rng, findings:
                 filters: question.conditions.iter().map(filter::Condition::text).collect(),
                 by: by.map(str::to_owned),
                 limit: Some("10000".to_owned()),
+                compare: Some(question.comparison.name().to_owned()),
                 bots: question.bots,
+                ..RawReportRequest::default()
             };
             all.for_report(report.name)
         }));
@@ -252,6 +260,10 @@ fn expected(ledger: &Ledger, question: &Question, report: &str, by: &str) -> Exp
         "events" => breakdown::names(&kept, question, EventKind::Event),
         "outbound" => breakdown::names(&kept, question, EventKind::Outbound),
         "downloads" => breakdown::names(&kept, question, EventKind::Download),
+        "hours" => breakdown::hours(ledger, &kept, question),
+        "scroll" => breakdown::scroll(&kept, question),
+        "goals" => goals::goals(ledger, &kept, question, by),
+        "funnel" => goals::funnel(ledger, &kept, question, by),
         "props" => breakdown::props(&kept, question),
         "ads" => breakdown::ads(&kept, question),
         "errors" => diagnostics::errors(ledger, &kept),

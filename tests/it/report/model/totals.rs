@@ -11,9 +11,10 @@ use super::ledger::{Kept, Ledger, Question};
 use super::visit::Visit;
 
 pub fn overview(ledger: &Ledger, question: &Question) -> Expected {
-    let kept = ledger.kept(question.before(), question.to, question.counts_bots(), &question.conditions);
-    let (now, before): (Vec<&Visit>, Vec<&Visit>) =
-        without_few_days(&kept.visits, question).into_iter().partition(|visit| visit.day >= question.from);
+    let kept = |from, to| ledger.kept(from, to, question.counts_bots(), &question.conditions);
+    let (from, to) = question.before();
+    let (now, before) = (kept(question.from, question.to), kept(from, to));
+    let (now, before) = (without_few_days(&now.visits, question), without_few_days(&before.visits, question));
     let is_few = |visits: &[&Visit]| protects(question) && daily_visitors(visits) == 0;
     if is_few(&now) {
         return Expected::default();

@@ -1,0 +1,14 @@
+-- title: Referring pages
+-- order: 75
+-- purpose: audience
+-- dimension: referrer
+-- about: Pages of other sites with the link that the visit came by. Visitors are the sum of daily visitors.
+-- columns:
+--   host             text      host of the referring page
+--   path             text      path of the referring page, as far as its site sends it
+--   visitors         visitors  sum of daily visitors
+--   visits           visits    visits
+--   share            %         share of all visits
+--   views_per_visit  ratio     mean views per visit
+--   bounce_rate      %         share of visits with one view and no action
+--   visit_duration   s         mean time from the first to the last event of a visit

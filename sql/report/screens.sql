@@ -1,0 +1,13 @@
+-- title: Screens
+-- order: 175
+-- purpose: audience
+-- dimension: screen
+-- about: Classes of the width of visitors' screens. Visitors are the sum of daily visitors.
+-- columns:
+--   screen           text      width of the screen in CSS px; empty when unknown
+--   visitors         visitors  sum of daily visitors
+--   visits           visits    visits
+--   share            %         share of all visits
+--   views_per_visit  ratio     mean views per visit
+--   bounce_rate      %         share of visits with one view and no action
+--   visit_duration   s         mean time from the first to the last event of a visit

@@ -1,0 +1,13 @@
+-- title: Campaign media
+-- order: 92
+-- purpose: audience
+-- dimension: utm_medium
+-- about: Visits from links with utm_medium. Visitors are the sum of daily visitors.
+-- columns:
+--   medium           text      utm_medium
+--   visitors         visitors  sum of daily visitors
+--   visits           visits    visits
+--   share            %         share of all visits
+--   views_per_visit  ratio     mean views per visit
+--   bounce_rate      %         share of visits with one view and no action
+--   visit_duration   s         mean time from the first to the last event of a visit

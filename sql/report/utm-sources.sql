@@ -1,0 +1,13 @@
+-- title: Campaign sources
+-- order: 91
+-- purpose: audience
+-- dimension: utm_source
+-- about: Visits from links with utm_source. Visitors are the sum of daily visitors.
+-- columns:
+--   source           text      utm_source
+--   visitors         visitors  sum of daily visitors
+--   visits           visits    visits
+--   share            %         share of all visits
+--   views_per_visit  ratio     mean views per visit
+--   bounce_rate      %         share of visits with one view and no action
+--   visit_duration   s         mean time from the first to the last event of a visit
