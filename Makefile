@@ -7,7 +7,7 @@ VENV := $(CACHE)/venv
 PROMTOOL := $(or $(shell command -v promtool 2>/dev/null),$(CACHE)/promtool/promtool)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: run deb test fuzz bench chaos script lists map suites help fmt lint unit alerts script-test browser-test doc deny deps-node deps-clients deps-python deps-browser deps-chaos deps-promtool deps-debian deps-nginx deps-shells chaos-test engine geo clean
+.PHONY: run deb test fuzz bench chaos script lists map suites help fmt lint unit alerts script-test browser-test doc deny screenshots deps-node deps-clients deps-python deps-browser deps-chaos deps-promtool deps-debian deps-nginx deps-shells chaos-test engine geo clean
 
 help:
 	@echo "make run     start a demonstration: a collector, a store with a month of invented visitors, a clinic's site"
@@ -17,6 +17,7 @@ help:
 	@echo "make chaos   inject a thousand kills and other faults under load; write benches/RESULTS.md"
 	@echo "make fuzz    fuzz every parser of untrusted input, FUZZ_SECONDS (60) for each target"
 	@echo "make script  rebuild the statistics script after a change to script/src"
+	@echo "make screenshots  take pictures of the page of reports, into docs/screenshots"
 	@echo "make lists   update the built-in lists of bots and data centres"
 	@echo "make suites  fetch the user agents that measure browser detection"
 
@@ -71,6 +72,11 @@ script-test: deps-node deps-browser
 browser-test: engine deps-node deps-browser
 	$(CARGO) build --locked
 	cd script && npm run test:browser
+
+# Pictures of the page of reports, for docs/page.md.
+screenshots: engine deps-node deps-browser
+	$(CARGO) build --locked
+	node tests/browser/screenshots.mjs
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --workspace

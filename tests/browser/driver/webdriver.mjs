@@ -88,6 +88,9 @@ export class WebDriver {
   /** Chooses the theme that the browser prefers; Chromium alone can change it while it runs. */
   setTheme = (value) => this.#send("POST", "/goog/cdp/execute", { cmd: "Emulation.setEmulatedMedia", params: { features: [{ name: "prefers-color-scheme", value }] } });
 
+  /** Makes the page so large, also smaller than a window can be; Chromium alone. */
+  setView = (width, height) => this.#send("POST", "/goog/cdp/execute", { cmd: "Emulation.setDeviceMetricsOverride", params: { width, height, deviceScaleFactor: 1, mobile: width < 500 } });
+
   /** A picture of the window, as PNG. */
   screenshot = async () => Buffer.from(await this.#send("GET", "/screenshot"), "base64");
 

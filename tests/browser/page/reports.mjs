@@ -13,8 +13,8 @@ export const SITE = "demo";
 /** A text that would run if it were not escaped. */
 export const HOSTILE = `"><img src=x onerror="window.ran=1"><script>window.ran=1</script>`;
 
-/** Starts a collector whose store has a month of invented visitors, and hostile texts in every field of today's. */
-export async function startReports({ visitors = 60 } = {}) {
+/** Starts a collector whose store has a month of invented visitors and, if wanted, hostile texts in every field of today. */
+export async function startReports({ visitors = 60, hostile = true } = {}) {
   const directory = await mkdtemp(join(tmpdir(), "footfall-page-"));
   const [listen, admin, reports, store, site] = await Promise.all(Array.from({ length: 5 }, freePort));
   const { TEST_BIN: _, ...inherited } = process.env;
@@ -48,9 +48,20 @@ export async function startReports({ visitors = 60 } = {}) {
   /** The reports and their columns. */
   started.catalogue = async () => (await (await fetch(`${origin}/api/reports`)).json()).reports;
   await until(() => fetch(`${origin}/api/reports/overview?site=${SITE}`).then(({ ok }) => ok, () => false), "the reports answer", 90_000);
+  if (!hostile) return started;
   await sendHostileTexts(`http://${address(listen)}`);
   const today = () => fetch(`${origin}/api/reports/events?site=${SITE}&from=today`).then((answer) => answer.text());
   await until(async () => (await today()).includes("onerror"), "hostile texts are stored", 60_000);
+  // Today is computed anew for some seconds after its last event.
+  let before;
+  const overview = () => fetch(`${origin}/api/reports/overview?site=${SITE}&from=28d`).then((answer) => answer.json());
+  const isSettled = async () => {
+    const now = JSON.stringify((await overview()).rows);
+    const same = now === before;
+    before = now;
+    return same || void (await sleep(3_000));
+  };
+  await until(isSettled, "the figures are settled", 60_000);
   return started;
 }
 
