@@ -177,7 +177,7 @@ fn a_whole_site_is_erased_and_the_chain_of_the_audit_shows_whether_its_record_is
     });
     let acts = run(&collector, &["audit", "acts"]);
     assert!(
-        acts.contains("30 events") && acts.contains("contract 9 has ended") && acts.contains("Olga"),
+        acts.contains("events: 30") && acts.contains("contract 9 has ended") && acts.contains("Olga"),
         "{acts}"
     );
     assert!(acts.contains("key of pseudonyms"), "{acts}");
