@@ -117,10 +117,10 @@ GRANT SELECT ON footfall.daily_published TO footfall_viewer, footfall_analyst;
 -- the store, and of the audience published figures. It reads neither the audit nor the texts of other users' statements and errors, because
 -- they may quote rows.
 CREATE ROLE IF NOT EXISTS footfall_sre SETTINGS PROFILE 'footfall_reading';
-GRANT SELECT(time, received, expires, site, host, path, kind, name, policy, browser, browser_version, engine, os, os_version, device, bot, bot_category, spoofed, data_centre, country, asn, network, ip_version, error_message, error_source, error_line, error_column, error_stack, error_group, lcp_ms, inp_ms, cls, fcp_ms, ttfb_ms, dns_ms, connect_ms, tls_ms, load_ms) ON footfall.events TO footfall_sre;
+GRANT SELECT(time, received, expires, site, host, path, release, kind, name, policy, browser, browser_version, engine, os, os_version, device, bot, bot_category, spoofed, data_centre, country, asn, network, ip_version, error_message, error_source, error_line, error_column, error_stack, error_group, lcp_ms, inp_ms, cls, fcp_ms, ttfb_ms, dns_ms, connect_ms, tls_ms, load_ms) ON footfall.events TO footfall_sre;
 CREATE ROW POLICY IF NOT EXISTS footfall_sre ON footfall.events USING kind IN ('error', 'resource', 'vitals', 'missing') TO footfall_sre;
 -- cluster: the shards' table
-GRANT SELECT(time, received, expires, site, host, path, kind, name, policy, browser, browser_version, engine, os, os_version, device, bot, bot_category, spoofed, data_centre, country, asn, network, ip_version, error_message, error_source, error_line, error_column, error_stack, error_group, lcp_ms, inp_ms, cls, fcp_ms, ttfb_ms, dns_ms, connect_ms, tls_ms, load_ms) ON footfall.events_local TO footfall_sre;
+GRANT SELECT(time, received, expires, site, host, path, release, kind, name, policy, browser, browser_version, engine, os, os_version, device, bot, bot_category, spoofed, data_centre, country, asn, network, ip_version, error_message, error_source, error_line, error_column, error_stack, error_group, lcp_ms, inp_ms, cls, fcp_ms, ttfb_ms, dns_ms, connect_ms, tls_ms, load_ms) ON footfall.events_local TO footfall_sre;
 -- cluster: without it the rows of the shards' table would be open to the role
 CREATE ROW POLICY IF NOT EXISTS footfall_sre ON footfall.events_local USING kind IN ('error', 'resource', 'vitals', 'missing') TO footfall_sre;
 GRANT SELECT ON footfall.daily_published TO footfall_sre;

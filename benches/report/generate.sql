@@ -80,6 +80,7 @@ SELECT
     toDateTime(midnight + toUInt32(sent), 'UTC') AS received,
     toDate(received, 'UTC') + 400 AS expires,
     site, host, path, query,
+    toLowCardinality(toString(toMonday({day:Date}))) AS release,
     event.1 AS kind,
     toLowCardinality(event.3) AS name,
     CAST((

@@ -50,6 +50,7 @@ const encodeBeacon = (): string => {
   return encode({
     v: 1,
     s: settings.site,
+    rel: settings.release,
     l: pageLoad,
     o: firstNumber,
     at: now(),

@@ -43,6 +43,8 @@ export interface Beacon extends BrowserFields, PageFields {
   o: number;
   /** time of sending, ms of the page's clock */
   at: number;
+  /** release of the site's pages */
+  rel: string | undefined;
   /** events */
   e: object[];
 }

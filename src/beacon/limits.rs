@@ -32,6 +32,8 @@ limits! {
     pub const MAX_PAGE_LOAD: usize = 13;
     /// Bytes of a language tag or time zone. A longer one is dropped.
     pub const MAX_TAG: usize = 64;
+    /// Bytes of the name of a release. A longer one is dropped.
+    pub const MAX_RELEASE: usize = 64;
     /// Bytes of the name of an HTML element. A longer one is dropped.
     pub const MAX_ELEMENT: usize = 16;
     /// Bytes of the name of an event, campaign or slot.

@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use super::error::{LeftOut, MalformedBeacon};
 use super::event::{self, BeaconEvent, PageAddress, WireEvent};
 use super::hints::SentHints;
-use super::limits::{MAX_COOKIES, MAX_EVENTS, MAX_PAGE_LOAD, MAX_TAG};
+use super::limits::{MAX_COOKIES, MAX_EVENTS, MAX_PAGE_LOAD, MAX_RELEASE, MAX_TAG};
 use super::wire::{FieldError, Flag, NamedTexts, RawText, WholeNumber, wire_object};
 
 /// The version of the wire format that is read.
@@ -26,6 +26,8 @@ pub struct Beacon<'a> {
     pub page_load: u64,
     /// Number of the first event within the page load. Adding [`MAX_EVENTS`] does not overflow.
     pub first_seq: u32,
+    /// Release of the site's pages: letters, digits and `._-+/`, or empty.
+    pub release: Cow<'a, str>,
     /// Screen width in CSS px; 0 when unknown.
     pub screen_width: u16,
     /// Screen height in CSS px; 0 when unknown.
@@ -83,6 +85,9 @@ wire_object! {
         /// Referrer of that page.
         #[serde(rename = "r", borrow, default)]
         referrer: RawText<'a>,
+        /// Release of the site's pages, from `data-release`.
+        #[serde(rename = "rel", borrow, default)]
+        release: RawText<'a>,
         /// Screen width in CSS px, at most 65,535.
         #[serde(rename = "w", default)]
         screen_width: WholeNumber,
@@ -160,12 +165,14 @@ pub(super) fn check<'a>(
         let problem = format!("has {} without a value or over the limit of {MAX_COOKIES}", wire.cookies.lost);
         left_out.push(LeftOut::field(MalformedBeacon::new("ck", problem)));
     }
+    let release = release(wire.release.0, &mut left_out);
     let shared = wire.page_url.map(|url| PageAddress { url: url.0, referrer: wire.referrer.0 });
     let KeptEvents { events, names_page, .. } = check_events(events, shared, wire.sent_at, &mut left_out)?;
     Ok(Beacon {
         site: wire.site.0,
         page_load,
         first_seq,
+        release,
         screen_width: u16::try_from(wire.screen_width.0).unwrap_or(u16::MAX),
         screen_height: u16::try_from(wire.screen_height.0).unwrap_or(u16::MAX),
         language: tag(wire.language.0, b"-"),
@@ -304,6 +311,17 @@ fn tag<'a>(text: Cow<'a, str>, besides: &[u8]) -> Cow<'a, str> {
     let fits = text.len() <= MAX_TAG
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || besides.contains(&byte));
     if fits { text } else { Cow::Borrowed("") }
+}
+
+/// The name of a release, or empty when it cannot be one. It is not cut, because two releases must not become one.
+fn release<'a>(text: Cow<'a, str>, left_out: &mut Vec<LeftOut>) -> Cow<'a, str> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._-+/".contains(&byte);
+    if text.len() <= MAX_RELEASE && text.bytes().all(is_name) {
+        return text;
+    }
+    let problem = format!("must be at most {MAX_RELEASE} letters, digits and ._-+/");
+    left_out.push(LeftOut::field(MalformedBeacon::new("rel", problem)));
+    Cow::Borrowed("")
 }
 
 /// A 64-bit number in base 36, or the 53 random bits of a fraction.

@@ -112,6 +112,8 @@ row! {
     path: &'a str [unit "–", from "page address", clause "3.3 (page address), 3.2", example "/doctors/cardiology-2"],
     /// Allow-listed query parameters, decoded as paths are, scrubbed; a blank is `+`.
     query: &'a str [unit "–", from "page address", clause "3.3 (page address), 3.2", example "utm_source=yandex"],
+    /// Release of the site's pages, by `data-release`. It is the site's own text and not scrubbed (`docs/wire.md`).
+    release: &'a str [unit "–", from "script element", clause "4 (technical support)", example "2026.11.27-1"],
     /// What happened: `view`, `leave`, `event`, `ad`, `outbound`, `download`, `error`, `resource`, `vitals`, `missing`.
     kind: EventKind [unit "–", from "script", clause "3.3", example "view"],
     /// Own events: their name. Ads: the action. Outbound links, downloads, resources: host and path.

@@ -259,6 +259,7 @@ fn shared<'a>(
         host: visited.shown_host.as_deref().unwrap_or(&page.host),
         path: &page.path,
         query: &page.query,
+        release: &beacon.release,
         visitor: who.visitor,
         address: who.address,
         epoch: who.epoch,

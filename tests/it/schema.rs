@@ -176,6 +176,7 @@ async fn each_column_holds_what_the_row_says() {
         host: "clinic.example",
         path: "/врачи",
         query: "q=1",
+        release: "rl",
         kind: EventKind::Resource,
         name: "name",
         props: &[("tag", "img"), ("b", "c")],

@@ -38,6 +38,23 @@ export function views(browser) {
     );
   });
 
+  test("each beacon names the release once, if the script element has one", async () => {
+    const sent = async (tag) => {
+      const work = async ({ page, site }) => {
+        await site.waitFor("view");
+        await page.run(() => window.footfall("later"));
+        await site.waitFor("event");
+        assert.ok(site.beacons.flatMap(({ e }) => e).every((event) => !("rel" in event)));
+        return site.beacons.map(({ rel }) => rel);
+      };
+      let releases;
+      await withPage(browser.driver, { "/": html("x", { tag }) }, async (opened) => (releases = await work(opened)));
+      return [...new Set(releases)];
+    };
+    assert.deepEqual(await sent('data-release="2026.11.27-1"'), ["2026.11.27-1"]);
+    assert.deepEqual(await sent(""), [undefined]);
+  });
+
   test("of the query only campaigns, names of click ids and what data-query names are sent", async () => {
     const rust = await readFile(new URL("../../../src/privacy/scrub/click_ids.rs", import.meta.url), "utf8");
     const clickIds = [...rust.match(/CLICK_IDS[^;]*;/)[0].matchAll(/"(\w+)"/g)].map(([, name]) => name);

@@ -327,6 +327,28 @@ fn a_language_that_is_none_is_dropped() {
 }
 
 #[test]
+fn a_release_is_kept_as_it_is_or_dropped_whole() {
+    let read = |sent: &str| {
+        let body = format!(
+            r#"{{"v":1,"s":"a","l":"1","rel":{sent},"e":[{{"k":"view","u":"https://a.example/"}}]}}"#
+        );
+        let problems: Vec<String> =
+            left_out(&body).into_iter().map(|(path, problem, _)| format!("{path} {problem}")).collect();
+        (parse(body.as_bytes()).unwrap().release.into_owned(), problems.join(", "))
+    };
+    let longest = "a".repeat(64);
+    for kept in ["2026.11.27-1", "3f2a9c1", "web/v1.2.3-rc.1+build_5", "20261127153000", "", &longest] {
+        assert_eq!(read(&format!("{kept:?}")), (kept.to_owned(), String::new()));
+    }
+    let is_no_name = "rel must be at most 64 letters, digits and ._-+/";
+    for dropped in ["anna@clinic.example", "two words", "выпуск", &format!("{longest}a")] {
+        assert_eq!(read(&format!("{dropped:?}")), (String::new(), is_no_name.to_owned()), "{dropped}");
+    }
+    assert_eq!(read("7"), (String::new(), "rel must be text".to_owned()));
+    assert_eq!(read("null"), (String::new(), String::new()));
+}
+
+#[test]
 fn deep_nesting_is_refused_rather_than_followed() {
     let body = format!(r#"{{"v":1,"x":{}"#, "[".repeat(60_000));
     assert!(parse(body.as_bytes()).is_err());

@@ -32,6 +32,8 @@ pub(super) struct ExplainLine {
     automated: bool,
     language: String,
     timezone: String,
+    /// `data-release` of the script element.
+    release: String,
     cookies: Map<String, Value>,
     /// Random id of the page load, in base 36.
     page_load: Option<String>,
@@ -124,7 +126,7 @@ impl ExplainLine {
         let page_load = self.page_load.map_or_else(|| json!(fastrand::f64()), Value::from);
         let mut beacon = json!({
             "v": 1, "s": site.name, "l": page_load, "o": self.number, "w": self.screen.0, "h": self.screen.1,
-            "g": self.language, "z": self.timezone, "c": true, "t": self.touch_points, "b": self.automated,
+            "g": self.language, "z": self.timezone, "rel": self.release, "c": true, "t": self.touch_points, "b": self.automated,
             "ck": self.cookies, "e": [event],
         });
         if !script_hints.is_empty() {
@@ -186,7 +188,7 @@ impl WhatHappened {
 }
 
 /// The fields of a line.
-pub(super) const FIELDS: [&str; 34] = [
+pub(super) const FIELDS: [&str; 35] = [
     "site",
     "url",
     "referrer",
@@ -199,6 +201,7 @@ pub(super) const FIELDS: [&str; 34] = [
     "automated",
     "language",
     "timezone",
+    "release",
     "cookies",
     "page_load",
     "number",

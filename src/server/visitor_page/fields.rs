@@ -192,6 +192,7 @@ const GROUPS: &[Group] = &[
             "connect_ms",
             "tls_ms",
             "load_ms",
+            "release",
         ],
     },
     Group {

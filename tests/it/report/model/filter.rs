@@ -51,7 +51,7 @@ pub const OF_VISITS: [&str; 14] = [
 ];
 
 /// Columns that say what an event is. Maps are named with an entry.
-pub const OF_EVENTS: [&str; 33] = [
+pub const OF_EVENTS: [&str; 34] = [
     "page_load",
     "seq",
     "time",
@@ -59,6 +59,7 @@ pub const OF_EVENTS: [&str; 33] = [
     "host",
     "path",
     "query",
+    "release",
     "kind",
     "name",
     "props.doctor",

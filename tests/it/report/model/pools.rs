@@ -9,6 +9,7 @@ pub type Props = &'static [(&'static str, &'static str)];
 pub const PATHS: [&str; 6] = ["/", "/prices", "/doctors", "/Doctors/ivanov", "/a|b", "/страница"];
 pub const HOSTS: [&str; 3] = ["clinic.example", "clinic.example", "m.clinic.example"];
 pub const GONE: [&str; 3] = ["/old", "/gone", "/prices"];
+pub const RELEASES: [&str; 4] = ["", "2026.2-1", "2026.2-2", "3f2a9c1"];
 pub const QUERIES: [&str; 3] = ["", "", "utm_source=vk"];
 pub const EVENTS: [&str; 4] = ["booking", "call", "Booking", "chat"];
 pub const PROPS: [Props; 6] = [

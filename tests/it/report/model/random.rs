@@ -144,6 +144,7 @@ impl Writer {
                 host: page.0,
                 path: page.1,
                 query: self.choose(&pools::QUERIES),
+                release: self.choose(&pools::RELEASES),
                 kind,
                 cookies: self.choose(&pools::COOKIES),
                 ..Event::default()
