@@ -10,6 +10,13 @@
 --   last_seen   time      last time in the period, in the zone of reports
 --   first_seen  time      first time in the period, in the zone of reports
 --   pages       text      up to three of the element's most frequent pages
+WITH
+    -- Up to three most frequent of counted texts. Those that are equally frequent are in the order of their letters.
+    counts -> arrayStringConcat(
+        arrayMap(
+            pair -> pair.2,
+            arraySlice(arraySort(arrayMap((text, count) -> (-toInt64(count), text), counts.1, counts.2)), 1, 3)),
+        ', ') AS most_frequent
 SELECT
     name AS resource,
     props['tag'] AS element,
@@ -17,7 +24,7 @@ SELECT
     uniq(visitor, toDate(events.time, {timezone:String})) AS visitors,
     formatDateTime(max(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS last_seen,
     formatDateTime(min(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS first_seen,
-    arrayStringConcat(topK(3)(path), ', ') AS pages
+    most_frequent(sumMap([toString(path)], [1])) AS pages
 FROM events
 WHERE site = {site:String}
     AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})

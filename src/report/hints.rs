@@ -1,4 +1,4 @@
-//! What an empty answer may be due to: a misspelt site or value of a filter, or bots that were left out.
+//! What an empty answer may be due to: a misspelt site or value of a filter, bots that were left out, or nothing to report.
 
 use serde_json::Value;
 
@@ -35,6 +35,7 @@ impl Hints<'_> {
         for filter in &request.filters {
             notes.extend(self.unknown_value(request, filter).await?);
         }
+        notes.extend(request.report.empty.map(str::to_owned));
         notes.extend(self.bots_left_out(request).await?);
         Ok(notes)
     }

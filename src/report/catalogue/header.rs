@@ -29,6 +29,7 @@
 //! | `credit` | if it shows places | `places` |
 //! | `rows` | no | `totals`: the rows are totals of all visitors and are not folded |
 //! | `limit` | no | `none`: all rows are shown when no limit is given |
+//! | `empty` | no | what it means that the report has no rows, as a note of the answer |
 //! | `example` | no | arguments for the example in the documents |
 
 use super::report::{BREAKDOWN, Purpose, Report, ReportColumn, ReportParameter};
@@ -45,6 +46,7 @@ pub(super) fn parse(name: &'static str, file: &'static str) -> Result<Report, St
         purpose: Purpose::Diagnostics,
         about: String::new(),
         example: None,
+        empty: None,
         places: false,
         is_totals: false,
         is_unlimited: false,
@@ -98,6 +100,7 @@ fn set(report: &mut Report, key: &str, value: &'static str) -> Result<(), String
             report.dimensions = list().map(known).collect::<Result<_, _>>()?;
         }
         ("by", _) => report.by = list().collect(),
+        ("empty", _) => report.empty = Some(value),
         ("credit", "places") => report.places = true,
         ("rows", "totals") => report.is_totals = true,
         ("limit", "none") => report.is_unlimited = true,

@@ -23,6 +23,8 @@ pub struct Report {
     pub about: String,
     /// Arguments of `footfall report NAME` for the example in the documents.
     pub example: Option<&'static str>,
+    /// What it means that it has no rows, if it means something.
+    pub empty: Option<&'static str>,
     /// Whether it shows places or networks, whose source must be credited.
     pub places: bool,
     /// Whether its rows are totals of all visitors, which are not folded.

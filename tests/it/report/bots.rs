@@ -1,6 +1,6 @@
 //! Bots are left out of every report but those about them, unless they are asked for.
 
-use footfall::report::catalogue;
+use footfall::report::catalogue::{self, Report};
 use serde_json::{Value, json};
 
 use super::{Site, data};
@@ -8,7 +8,9 @@ use super::{Site, data};
 /// The answer of every report that can leave bots out, by each of its groupings; without the times of the last half hour, which go on.
 async fn answers(site: &Site, more: &[&str]) -> Vec<(String, Value)> {
     let mut answers = Vec::new();
-    for report in catalogue::all().iter().filter(|report| report.takes("bots")) {
+    // What a few bots do is no rise.
+    let about_people = |report: &&Report| report.takes("bots") && report.name != "diagnosis";
+    for report in catalogue::all().iter().filter(about_people) {
         let groupings = if report.by.is_empty() { vec![None] } else { report.by.iter().map(Some).collect() };
         for by in groupings {
             let by = by.map(|by| format!("by={by}"));

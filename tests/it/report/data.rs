@@ -8,6 +8,8 @@
 //! 25th  B  00:30Z /        C  01:30Z /contacts and /old, missing               A  23:50 /
 //! 26th  A  00:05 /prices · 09:00 / with advertising, vitals, an error, a broken image, left at 09:00:20
 //! ```
+//!
+//! The pages of the 24th are of release 2026.10.20, those of the 26th of 2026.10.25, and the others name none.
 
 use footfall::config::{Funnel, Goal, GoalCondition, PagePattern, Site, Sites};
 use footfall::event::{
@@ -22,6 +24,8 @@ pub const SITE: &str = "clinic";
 #[derive(Default)]
 pub struct Rows {
     pub bytes: Vec<u8>,
+    /// Of events that name none.
+    pub release: &'static str,
     count: u32,
 }
 
@@ -41,6 +45,7 @@ impl Rows {
             expires: UnixDay(u16::MAX - 1),
             site: if what.site.is_empty() { SITE } else { what.site },
             host: "clinic.example",
+            release: if what.release.is_empty() { self.release } else { what.release },
             visitor: who.visitor,
             address: who.address,
             epoch: who.epoch,
@@ -192,6 +197,7 @@ fn error(group: u64, message: &'static str, path: &'static str) -> EventRow<'sta
         error_source: UniqueText("clinic.example/app.js"),
         error_line: 10,
         error_column: 5,
+        error_stack: UniqueText("at f"),
         ..EventRow::default()
     }
 }
@@ -264,6 +270,7 @@ pub fn small_site() -> Vec<u8> {
 }
 
 fn saturday(rows: &mut Rows) {
+    rows.release = "2026.10.20";
     let (a, b, g) = (person('A', 24), person('B', 24), person('G', 24));
     let google = EventRow {
         referrer_host: "google.com",
@@ -300,6 +307,7 @@ fn saturday(rows: &mut Rows) {
 }
 
 fn sunday(rows: &mut Rows) {
+    rows.release = "";
     let (b, c, a) = (person('B', 25), person('C', 25), person('A', 25));
     rows.add("2026-10-25T00:30:00Z", &b, view("/"));
     rows.add("2026-10-25T01:30:00Z", &c, view("/contacts"));
@@ -313,6 +321,7 @@ fn sunday(rows: &mut Rows) {
 }
 
 fn monday(rows: &mut Rows) {
+    rows.release = "2026.10.25";
     let a = person('A', 26);
     rows.add("2026-10-26 00:05:00", &a, view("/prices"));
     rows.add("2026-10-26 09:00:00", &a, view("/"));

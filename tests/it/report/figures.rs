@@ -273,9 +273,24 @@ fn diagnostics() -> Vec<(&'static str, Vec<&'static str>, Value)> {
                 "clinic.example/app.js:10:5",
                 "2026-10-24 12:00:05",
                 "/",
-                "Chrome 140, Safari 18"
+                "Chrome 140, Safari 18",
+                "2026.10.25, 2026.10.20",
+                "2026.10.20",
+                "2026.10.25",
+                "at f"
             ]]),
         ),
+        (
+            "releases",
+            vec![],
+            json!([
+                ["2026.10.25", 2, 2, 1000.0, 1, "2026-10-26 00:05:00", "2026-10-26 09:00:07"],
+                ["2026.10.20", 4, 2, 500.0, 2, "2026-10-24 10:00:00", "2026-10-24 15:00:00"],
+                ["", 3, 0, 0.0, 3, "2026-10-25 02:30:00", "2026-10-25 23:50:00"]
+            ]),
+        ),
+        // Too few cases for a rise; its own tests have more.
+        ("diagnosis", vec![], json!([])),
         (
             "resources",
             vec![],
@@ -293,17 +308,21 @@ fn diagnostics() -> Vec<(&'static str, Vec<&'static str>, Value)> {
             "missing",
             vec![],
             // 01:30 in UTC is the second 02:30 of that night.
-            json!([["/old", "clinic.example", "clinic.example/contacts", 1, 1, "2026-10-25 02:30:00"]]),
+            json!([["/old", "clinic.example", "clinic.example/contacts", 1, 1, "2026-10-25 02:30:00", 1]]),
         ),
         (
             "speed",
             vec![],
             json!([
-                ["", "LCP", "ms", 4, 2000, 3000, 4000, 50.0],
-                ["", "CLS", "score", 1, 0.25, 0.25, 0.25, 0.0]
+                ["", "LCP", "ms", 4, 2000, 3000, 4000, 50.0, "needs improvement"],
+                ["", "CLS", "score", 1, 0.25, 0.25, 0.25, 0.0, "needs improvement"]
             ]),
         ),
-        ("speed", vec!["by=browser", "limit=1"], json!([["Chrome", "LCP", "ms", 4, 2000, 3000, 4000, 50.0]])),
+        (
+            "speed",
+            vec!["by=browser", "limit=1"],
+            json!([["Chrome", "LCP", "ms", 4, 2000, 3000, 4000, 50.0, "needs improvement"]]),
+        ),
         (
             "ip-addresses",
             vec!["limit=1"],

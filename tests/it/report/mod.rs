@@ -3,6 +3,7 @@
 mod api;
 mod bots;
 mod data;
+mod diagnosis;
 mod figures;
 mod filters;
 mod goals;

@@ -88,10 +88,50 @@ pub fn errors(ledger: &Ledger, kept: &Kept<'_>) -> Expected {
             first_seen(ledger, &events),
             top(&events, |event| event.path),
             Cell::Top(counts(events.iter().map(browser))),
+            top(&events, |event| event.release),
+            release_at(&events, Iterator::min),
+            release_at(&events, Iterator::max),
+            last_stack(&events),
         ]
     };
     let groups = grouped(of_kind(kept, EventKind::Error), |event| event.error.group);
     Expected { rows: groups.into_iter().map(row).collect(), order: Order::Descending(1) }
+}
+
+/// The release of the first or the last event that names one.
+fn release_at(
+    events: &[&Event],
+    end: fn(std::vec::IntoIter<(i64, &'static str)>) -> Option<(i64, &'static str)>,
+) -> Cell {
+    let named: Vec<_> =
+        events.iter().map(|event| (event.time, event.release)).filter(|(_, name)| !name.is_empty()).collect();
+    Cell::text(end(named.into_iter()).map_or("", |(_, name)| name))
+}
+
+fn last_stack(events: &[&Event]) -> Cell {
+    let stacks =
+        events.iter().map(|event| (event.time, event.error.stack)).filter(|(_, stack)| !stack.is_empty());
+    Cell::text(stacks.max().map_or("", |(_, stack)| stack))
+}
+
+pub fn releases(ledger: &Ledger, kept: &Kept<'_>) -> Expected {
+    let row = |(release, events): (&str, Vec<&Event>)| {
+        let [views, errors] =
+            [EventKind::View, EventKind::Error].map(|kind| count(&events, |event| event.kind == kind));
+        vec![
+            Cell::text(release),
+            Cell::Count(views),
+            Cell::Count(errors),
+            Cell::ratio(1000.0 * errors as f64, views, 2),
+            daily_visitors(&events),
+            first_seen(ledger, &events),
+            last_seen(ledger, &events),
+        ]
+    };
+    let of_interest =
+        kept.events.iter().copied().filter(|event| matches!(event.kind, EventKind::View | EventKind::Error));
+    let groups = grouped(of_interest, |event| event.release);
+    Expected { rows: groups.into_iter().map(row).collect(), order: Order::Any }
 }
 
 pub fn resources(ledger: &Ledger, kept: &Kept<'_>) -> Expected {
@@ -114,6 +154,10 @@ pub fn resources(ledger: &Ledger, kept: &Kept<'_>) -> Expected {
 
 pub fn missing(ledger: &Ledger, kept: &Kept<'_>) -> Expected {
     let referrer = |event: &Event| format!("{}{}", event.origin.referrer_host, event.origin.referrer_path);
+    let requests_of = |path: &str, host: &str| {
+        of_kind(kept, EventKind::Missing).filter(|event| (event.path, event.host) == (path, host)).count()
+            as u64
+    };
     let row = |((path, host, referrer), events): ((&str, &str, String), Vec<&Event>)| {
         vec![
             Cell::text(path),
@@ -122,20 +166,21 @@ pub fn missing(ledger: &Ledger, kept: &Kept<'_>) -> Expected {
             requests(&events),
             daily_visitors(&events),
             last_seen(ledger, &events),
+            Cell::Count(requests_of(path, host)),
         ]
     };
     let groups =
         grouped(of_kind(kept, EventKind::Missing), |event| (event.path, event.host, referrer(event)));
-    Expected { rows: groups.into_iter().map(row).collect(), order: Order::Descending(3) }
+    Expected { rows: groups.into_iter().map(row).collect(), order: Order::Descending(6) }
 }
 
-/// Name and column of each measure, and the most that is good.
-const MEASURES: [(&str, &str, Option<f64>); 9] = [
-    ("LCP", "lcp_ms", Some(2500.0)),
-    ("INP", "inp_ms", Some(200.0)),
-    ("CLS", "cls", Some(0.1)),
-    ("FCP", "fcp_ms", Some(1800.0)),
-    ("TTFB", "ttfb_ms", Some(800.0)),
+/// Name and column of each measure, the most that is good, and the most that is not poor.
+const MEASURES: [(&str, &str, Option<(f64, f64)>); 9] = [
+    ("LCP", "lcp_ms", Some((2500.0, 4000.0))),
+    ("INP", "inp_ms", Some((200.0, 500.0))),
+    ("CLS", "cls", Some((0.1, 0.25))),
+    ("FCP", "fcp_ms", Some((1800.0, 3000.0))),
+    ("TTFB", "ttfb_ms", Some((800.0, 1800.0))),
     ("DNS", "dns_ms", None),
     ("connect", "connect_ms", None),
     ("TLS", "tls_ms", None),
@@ -150,11 +195,12 @@ pub fn speed(kept: &Kept<'_>, by: &str) -> Expected {
         "device" => event.who.device.name(),
         "country" => event.who.country,
         "network" => event.who.network,
+        "release" => event.release,
         _ => "",
     };
     let mut rows = Vec::new();
     for (group, events) in grouped(of_kind(kept, EventKind::Vitals), group) {
-        for (vital, column, threshold) in MEASURES {
+        for (vital, column, thresholds) in MEASURES {
             let samples: Vec<f64> = events
                 .iter()
                 .filter_map(|event| match column {
@@ -166,7 +212,7 @@ pub fn speed(kept: &Kept<'_>, by: &str) -> Expected {
                 continue;
             }
             let (unit, digits) = if vital == "CLS" { ("score", 3) } else { ("ms", 0) };
-            let percentile = |percent| Cell::Rounded(percentile(&samples, percent), digits);
+            let percentile = |percent| Cell::Rounded(percentile_of(&samples, percent), digits);
             let good = |threshold| samples.iter().filter(|sample| **sample <= threshold).count() as u64;
             rows.push(vec![
                 Cell::text(group),
@@ -176,16 +222,28 @@ pub fn speed(kept: &Kept<'_>, by: &str) -> Expected {
                 percentile(50),
                 percentile(75),
                 percentile(95),
-                threshold
-                    .map_or(Cell::Empty, |threshold| Cell::percent(good(threshold), samples.len() as u64)),
+                thresholds.map_or(Cell::Empty, |(threshold, _)| {
+                    Cell::percent(good(threshold), samples.len() as u64)
+                }),
+                Cell::text(
+                    thresholds.map_or("", |thresholds| rating(percentile_of(&samples, 75), thresholds)),
+                ),
             ]);
         }
     }
     Expected { rows, order: Order::Any }
 }
 
+fn rating(measure: f64, (good, not_poor): (f64, f64)) -> &'static str {
+    match measure {
+        _ if measure <= good => "good",
+        _ if measure <= not_poor => "needs improvement",
+        _ => "poor",
+    }
+}
+
 /// The smallest sample that so many percent of samples do not exceed.
-fn percentile(samples: &[f64], percent: usize) -> f64 {
+fn percentile_of(samples: &[f64], percent: usize) -> f64 {
     let at_most = |bound: f64| samples.iter().filter(|sample| **sample <= bound).count();
     let candidates = samples.iter().copied().filter(|bound| at_most(*bound) * 100 >= percent * samples.len());
     candidates.fold(f64::INFINITY, f64::min)
