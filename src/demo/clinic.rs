@@ -360,6 +360,15 @@ pub(crate) const ERRORS: &[(&str, &str, u32, u32, &str)] = &[
     ("Script error.", "", 0, 0, ""),
 ];
 
+/// The script error of a broken release.
+pub(crate) const RELEASE_ERROR: (&str, &str, u32, u32, &str) = (
+    "TypeError: free.union is not a function. (In 'free.union(booked)', 'free.union' is undefined)",
+    "clinic.example/static/schedule.js",
+    41,
+    22,
+    "merge@clinic.example/static/schedule.js:41:22\nrenderWeek@clinic.example/static/schedule.js:96:14",
+);
+
 /// Elements that sometimes fail to load: address and element.
 pub(crate) const BROKEN: &[(&str, TextPairs<'static>)] = &[
     ("clinic.example/static/photos/doctor-17.webp", &[("tag", "img")]),

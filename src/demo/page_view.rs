@@ -6,12 +6,14 @@ use std::ops::Range;
 use fastrand::Rng;
 
 use crate::demo::clinic::{self, ADS};
-use crate::demo::draw::{chance, log_normal, pick};
+use crate::demo::draw::{chance, log_normal, mix, pick};
 use crate::enrich;
 use crate::event::{DeviceClass, EventKind, EventRow, UniqueText, UnixDay, UnixSeconds};
 
 /// Pages on which a script fails, per 1,000.
 const SCRIPT_ERRORS: u32 = 9;
+/// Pages on which a broken release fails, per 1,000 in the browser that it fails in.
+const RELEASE_ERRORS: u64 = 600;
 /// Pages on which an element fails to load, per 1,000.
 const RESOURCE_ERRORS: u32 = 6;
 
@@ -37,6 +39,8 @@ pub(crate) struct PageWriter<'a, 'r> {
     /// What all rows share. Its `time` is the page load's; its `received` is that of the first beacon.
     pub(crate) row: EventRow<'a>,
     pub(crate) rows: &'r mut EncodedRows,
+    /// Whether the page's release fails in the visitor's browser.
+    pub(crate) is_broken: bool,
     /// When the page's last beacon is received, Unix ms.
     pub(crate) last: i64,
     /// Only events within this time, Unix ms, are written. The others count all the same, so that each event has the same number
@@ -79,15 +83,11 @@ pub(crate) fn read_page(rng: &mut Rng, page: &mut PageWriter<'_, '_>, time: i64)
     page.last = left + i64::from(rng.u32(30..600));
     page.write(time, EventKind::View, |_| {});
     if chance(rng, SCRIPT_ERRORS) {
-        let (message, source, line, column, stack) = pick(rng, clinic::ERRORS);
-        page.write(time + i64::from(rng.u32(200..1_000)), EventKind::Error, |row| {
-            row.error_message = UniqueText(message);
-            row.error_source = UniqueText(source);
-            row.error_line = line;
-            row.error_column = column;
-            row.error_stack = UniqueText(stack);
-            row.error_group = enrich::error_group(message, source);
-        });
+        let error = pick(rng, clinic::ERRORS);
+        fail(page, time + i64::from(rng.u32(200..1_000)), error);
+    }
+    if page.is_broken && mix(page.row.page_load, 1) % 1_000 < RELEASE_ERRORS {
+        fail(page, time + 400, clinic::RELEASE_ERROR);
     }
     if chance(rng, RESOURCE_ERRORS) {
         let (name, props) = pick(rng, clinic::BROKEN);
@@ -106,6 +106,21 @@ pub(crate) fn read_page(rng: &mut Rng, page: &mut PageWriter<'_, '_>, time: i64)
         row.scroll_depth = depth;
     });
     left + i64::from(rng.u32(100..700))
+}
+
+fn fail(
+    page: &mut PageWriter<'_, '_>,
+    time: i64,
+    (message, source, line, column, stack): (&'static str, &'static str, u32, u32, &'static str),
+) {
+    page.write(time, EventKind::Error, |row| {
+        row.error_message = UniqueText(message);
+        row.error_source = UniqueText(source);
+        row.error_line = line;
+        row.error_column = column;
+        row.error_stack = UniqueText(stack);
+        row.error_group = enrich::error_group(message, source);
+    });
 }
 
 /// The advertising block of 40 % of the pages: 70 % become viewable, and 2 % of those are clicked.

@@ -1,5 +1,7 @@
 //! Plausible traffic of the demonstration clinic, as rows. The same seed generates the same rows, including all ids.
 
+mod releases;
+
 use std::ops::Range;
 
 use fastrand::Rng;
@@ -15,6 +17,7 @@ use crate::enrich::{self, ReferrerOrigin};
 use crate::event::{EventKind, EventRow, ScreenClass, UnixDay, UnixSeconds};
 use crate::ingest::assemble;
 use crate::privacy::scrub::Campaign;
+use releases::DayReleases;
 
 /// Views of pages that no longer exist, per 1,000.
 const MISSING_PAGES: u32 = 8;
@@ -103,11 +106,20 @@ impl PagePaths {
     }
 }
 
+struct DemoDay<'d> {
+    /// Unix ms.
+    midnight: i64,
+    /// How many visits begin in each hour, relative to each other.
+    hours: &'d [u32; 24],
+    releases: &'d DayReleases,
+}
+
 struct DemoVisit<'v> {
     visitor: &'v DemoVisitor,
     /// Index into [`REFERRALS`].
     referral: usize,
     epoch: u32,
+    releases: &'v DayReleases,
 }
 
 impl Traffic {
@@ -133,10 +145,13 @@ impl Traffic {
             Rng::with_seed(self.seed ^ midnight.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let weekday = usize::from(date.weekday().to_monday_zero_offset().unsigned_abs());
         let visitors = f64::from(visitors * clinic::WEEK[weekday]) / 100.0 * (0.92 + 0.16 * rng.f64());
+        let releases = DayReleases::new(date, &self.zone);
         let mut rows = EncodedRows { segment, ..EncodedRows::default() };
         for _ in 0..visitors as u32 {
             let mut rng = rng.fork();
-            self.visitor(&mut rng, midnight, &clinic::HOURS[usize::from(weekday > 4)], &span, &mut rows);
+            let day =
+                DemoDay { midnight, hours: &clinic::HOURS[usize::from(weekday > 4)], releases: &releases };
+            self.visitor(&mut rng, &day, &span, &mut rows);
             if rows.count >= batch {
                 let next = EncodedRows { segment: rows.segment + 1, ..EncodedRows::default() };
                 if !accept(std::mem::replace(&mut rows, next)) {
@@ -149,22 +164,16 @@ impl Traffic {
         }
     }
 
-    fn visitor(
-        &self,
-        rng: &mut Rng,
-        midnight: i64,
-        hours: &[u32; 24],
-        span: &Range<i64>,
-        rows: &mut EncodedRows,
-    ) {
+    fn visitor(&self, rng: &mut Rng, day: &DemoDay<'_>, span: &Range<i64>, rows: &mut EncodedRows) {
+        let DemoDay { midnight, hours, releases } = *day;
         let visitor = DemoVisitor::new(rng);
         let hour = weighted(rng, hours.iter().copied()) as i64;
         let mut start =
             midnight + (hour * 3_600 + i64::from(rng.u32(..3_600))) * 1_000 + i64::from(rng.u32(..1_000));
         let mut referral = weighted(rng, REFERRALS.iter().map(|way| way.weight));
         loop {
-            let visit =
-                DemoVisit { visitor: &visitor, referral, epoch: UnixSeconds::from_millis(midnight).0 };
+            let epoch = UnixSeconds::from_millis(midnight).0;
+            let visit = DemoVisit { visitor: &visitor, referral, epoch, releases };
             let end = self.visit(rng, &visit, start, span, rows);
             if !chance(rng, RETURNING) || end >= span.end {
                 return;
@@ -199,7 +208,9 @@ impl Traffic {
             let gone = chance(rng, MISSING_PAGES);
             let path = if gone { pick(rng, clinic::GONE) } else { self.paths.pick(rng) };
             let row = self.page_row(rng, visit, from, path, time);
-            let mut page = PageWriter { row, rows, last: time, span };
+            let DemoVisitor { browser, version, .. } = visit.visitor;
+            let is_broken = visit.releases.at(time).fails_in(browser, version);
+            let mut page = PageWriter { row, rows, is_broken, last: time, span };
             time = if gone {
                 page.write(time, EventKind::Missing, |_| {});
                 time + i64::from(rng.u32(1_500..9_000))
@@ -221,12 +232,12 @@ impl Traffic {
     fn page_row<'a>(
         &'a self,
         rng: &mut Rng,
-        visit: &DemoVisit<'_>,
+        visit: &DemoVisit<'a>,
         from: Option<&'a str>,
         path: &'a str,
         time: i64,
     ) -> EventRow<'a> {
-        let DemoVisit { visitor, epoch, .. } = *visit;
+        let DemoVisit { visitor, epoch, releases, .. } = *visit;
         let referral = &REFERRALS[visit.referral];
         let first = from.is_none();
         let [utm_source, utm_medium, utm_campaign] = if first { referral.campaign } else { ["", "", ""] };
@@ -245,6 +256,7 @@ impl Traffic {
             site: SITE,
             host: clinic::HOST,
             path,
+            release: &releases.at(time).name,
             visitor: mix(visitor.key, u64::from(epoch)),
             address: mix(visitor.address, u64::from(epoch)),
             epoch,
