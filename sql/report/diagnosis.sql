@@ -23,7 +23,7 @@
 --   bad          cases     bad cases
 --   cases        cases     views, or samples of the vital
 --   rate         %         share of bad cases
---   rate_before  %         share of bad cases in the period before
+--   baseline     %         share of bad cases in the period before
 --   lift         ratio     share of bad cases, as a multiple of that of all other values
 --   visitors     visitors  sum of daily visitors with a bad case
 --   z            ratio     standard errors by which the share of bad cases grew
@@ -44,7 +44,7 @@ SELECT
     bad_now AS bad,
     cases_now AS cases,
     round(100 * bad_now / cases_now, 2) AS rate,
-    round(100 * bad_before / nullIf(cases_before, 0), 2) AS rate_before,
+    round(100 * bad_before / nullIf(cases_before, 0), 2) AS baseline,
     round(bad_now / cases_now / nullIf((all_bad - bad_now) / nullIf(all_cases - cases_now, 0), 0), 2) AS lift,
     bad_visitors AS visitors,
     round(growth, 1) AS z

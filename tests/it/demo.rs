@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use jiff::ToSpan;
+
 use crate::common::{Collector, eventually, good_beacon, http, ports, process};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -161,6 +163,30 @@ fn a_demonstration_that_runs_again_adds_what_happened_since_and_nothing_twice() 
     );
     demonstration.stop();
     assert!(!place.directory.path().join("data/spool").exists(), "the data directory itself is left alone");
+}
+
+#[test]
+fn a_diagnosis_names_the_browser_in_which_a_release_of_the_demonstration_fails() {
+    let place = Place::new();
+    let filled = place.run(&["demo", "--visitors", "300", "--days", "44"]);
+    assert!(filled.status.success(), "{filled:?}");
+    let demonstration = place.start();
+    // The last broken release that has been out for two days. One is published every four weeks.
+    let broken = jiff::civil::date(2026, 11, 24);
+    let today = jiff::Zoned::now().date();
+    let age = i64::from(broken.until(today).unwrap().get_days()).rem_euclid(28);
+    let age = if age < 2 { age + 28 } else { age };
+    let published = today - age.days();
+    let (from, to) = (published.to_string(), today.min(published + 6.days()).to_string());
+    let arguments =
+        ["report", "diagnosis", "--site", "demo", "--from", &from, "--to", &to, "--format", "json"];
+    let output = place.run(&[&["--config", "data/demo/footfall.toml"], &arguments[..]].concat());
+    let answer: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    let cause =
+        ["dimension", "value", "detail"].map(|column| answer["rows"][1][column].as_str().unwrap_or_default());
+    assert_eq!(cause, ["browser_version", "Safari", "16"], "{answer}");
+    demonstration.stop();
 }
 
 #[test]
