@@ -204,9 +204,7 @@ async fn start(
     tokio::spawn(tokens::follow(verifier, shares, spool.clone()));
     let (data, keeper) = (config.data.clone(), spool.clone());
     tokio::spawn(audit::follow(data, keeper));
-    if let Some(certificates) = server.certificates().cloned() {
-        tokio::spawn(async move { certificates.follow(CERTIFICATE_CHECK_INTERVAL).await });
-    }
+    follow_certificates(&server);
     let manager = ServiceManager::from_environment();
     let watchdog =
         Watchdog { manager: manager.clone(), spool: spool.clone(), server: server.progress(), liveness };
@@ -225,6 +223,12 @@ async fn start(
         manager,
         watchdog,
     })
+}
+
+fn follow_certificates(server: &Server<PublicHandler<Collector>>) {
+    if let Some(certificates) = server.certificates().cloned() {
+        tokio::spawn(async move { certificates.follow(CERTIFICATE_CHECK_INTERVAL).await });
+    }
 }
 
 /// Authentication for a listener and, beyond loopback, its certificate. Warns when the listener is useless or unencrypted.

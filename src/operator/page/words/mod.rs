@@ -23,7 +23,7 @@ fn table(text: &'static str) -> impl Iterator<Item = (&'static str, &'static str
 }
 
 /// A text of the catalogue. What has no Russian stays English.
-pub(super) fn text<'a>(english: &'a str, language: Language) -> &'a str {
+pub(super) fn text(english: &str, language: Language) -> &str {
     match language {
         Language::English => english,
         Language::Russian => RUSSIAN.get(english).copied().unwrap_or(english),
