@@ -4,7 +4,7 @@
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use crate::report::{MAX_ROWS, RawReportRequest};
+use crate::report::{Comparison, MAX_ROWS, RawReportRequest};
 
 /// What a segment of a path cannot have as it is (URL standard, path percent-encode set, with `/` and `%`).
 const SEGMENT: &AsciiSet = &CONTROLS
@@ -39,7 +39,7 @@ pub(super) enum View {
 
 /// What the figures of the period are compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Comparison {
+pub(super) enum ChosenComparison {
     /// The period of the same length before.
     #[default]
     Previous,
@@ -50,8 +50,18 @@ pub(super) enum Comparison {
     None,
 }
 
-impl Comparison {
+impl ChosenComparison {
     pub(super) const ALL: [Self; 4] = [Self::Previous, Self::Weekdays, Self::Year, Self::None];
+
+    /// What reports know it as.
+    pub(super) const fn of_reports(self) -> Option<Comparison> {
+        match self {
+            Self::Previous => Some(Comparison::Previous),
+            Self::Year => Some(Comparison::Year),
+            Self::Weekdays => Some(Comparison::Weekdays),
+            Self::None => None,
+        }
+    }
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -71,16 +81,18 @@ pub(super) struct Sort {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct PageAddress {
+pub(super) struct ViewAddress {
     /// What comes before every path: nothing, or `/share/TOKEN`.
     pub(super) base: String,
     pub(super) view: View,
     pub(super) site: String,
     pub(super) from: Option<String>,
     pub(super) to: Option<String>,
-    pub(super) comparison: Comparison,
+    pub(super) comparison: ChosenComparison,
     pub(super) filters: Vec<String>,
     pub(super) bots: bool,
+    /// The funnel that a report of funnels shows.
+    pub(super) funnel: Option<String>,
     /// The step of the series.
     pub(super) by: Option<String>,
     /// The column of the series that is drawn.
@@ -97,20 +109,20 @@ pub(super) struct PageAddress {
 
 /// An address that leads nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum AddressError {
+pub(super) enum ViewAddressError {
     #[error("nothing is at {0}")]
     NoPage(String),
     #[error("parameter {name} has the value {value:?}; it takes {takes}")]
     Value { name: &'static str, value: String, takes: &'static str },
 }
 
-impl PageAddress {
+impl ViewAddress {
     /// Parses the path below `base`, and the query. Unknown parameters are ignored: mail programs add some.
     ///
     /// # Errors
     /// When there is no such page, or a parameter has no meaning.
-    pub(super) fn parse(base: &str, path: &str, query: &str) -> Result<Self, AddressError> {
-        let no_page = || AddressError::NoPage(path.to_owned());
+    pub(super) fn parse(base: &str, path: &str, query: &str) -> Result<Self, ViewAddressError> {
+        let no_page = || ViewAddressError::NoPage(path.to_owned());
         let below = path.strip_prefix(base).ok_or_else(no_page)?;
         let segments: Vec<String> = below
             .split('/')
@@ -140,14 +152,14 @@ impl PageAddress {
         Ok(address)
     }
 
-    fn set(&mut self, name: &str, value: String, form: &mut FilterForm) -> Result<(), AddressError> {
-        let refuse = |name, value, takes| Err(AddressError::Value { name, value, takes });
+    fn set(&mut self, name: &str, value: String, form: &mut FilterForm) -> Result<(), ViewAddressError> {
+        let refuse = |name, value, takes| Err(ViewAddressError::Value { name, value, takes });
         match name {
             // An empty field of a form means nothing.
             _ if value.is_empty() && name != "value" => {}
             "from" => self.from = Some(value),
             "to" => self.to = Some(value),
-            "compare" => match Comparison::ALL.into_iter().find(|known| known.name() == value) {
+            "compare" => match ChosenComparison::ALL.into_iter().find(|known| known.name() == value) {
                 Some(comparison) => self.comparison = comparison,
                 None => return refuse("compare", value, "previous, weekdays, year, none"),
             },
@@ -160,6 +172,7 @@ impl PageAddress {
                 "0" => self.bots = false,
                 _ => return refuse("bots", value, "0 or 1"),
             },
+            "funnel" => self.funnel = Some(value),
             "by" => self.by = Some(value),
             "measure" => self.measure = Some(value),
             "tab" => self.tabs.push(value),
@@ -208,9 +221,13 @@ impl PageAddress {
         let mut add = |name, value: Option<&str>| pairs.extend(value.map(|value| (name, value.to_owned())));
         add("from", self.from.as_deref());
         add("to", self.to.as_deref());
-        add("compare", Some(self.comparison.name()).filter(|_| self.comparison != Comparison::default()));
+        add(
+            "compare",
+            Some(self.comparison.name()).filter(|_| self.comparison != ChosenComparison::default()),
+        );
         self.filters.iter().for_each(|filter| add("filter", Some(filter)));
         add("bots", self.bots.then_some("1"));
+        add("funnel", self.funnel.as_deref());
         add("by", self.by.as_deref());
         add("measure", self.measure.as_deref());
         self.tabs.iter().for_each(|tab| add("tab", Some(tab)));
@@ -236,7 +253,7 @@ impl PageAddress {
     pub(super) fn to_view(&self, view: View) -> Self {
         self.with(|address| {
             address.view = view;
-            (address.sort, address.page) = (None, 1);
+            (address.sort, address.page, address.funnel) = (None, 1, None);
             address.search.clear();
         })
     }
@@ -295,6 +312,8 @@ impl PageAddress {
             to: self.to.clone(),
             filters: self.filters.clone(),
             bots: self.bots,
+            compare: self.comparison.of_reports().map(|comparison| comparison.name().to_owned()),
+            funnel: self.funnel.clone(),
             ..RawReportRequest::default()
         };
         request.for_report(report)
@@ -321,8 +340,8 @@ impl FilterForm {
 mod tests {
     use super::*;
 
-    fn parse(path: &str, query: &str) -> PageAddress {
-        PageAddress::parse("", path, query).unwrap()
+    fn parse(path: &str, query: &str) -> ViewAddress {
+        ViewAddress::parse("", path, query).unwrap()
     }
 
     #[test]
@@ -344,10 +363,10 @@ mod tests {
 
     #[test]
     fn a_link_below_a_share_keeps_its_prefix() {
-        let address = PageAddress::parse("/share/t0ken", "/share/t0ken/sites/clinic", "from=7d").unwrap();
+        let address = ViewAddress::parse("/share/t0ken", "/share/t0ken/sites/clinic", "from=7d").unwrap();
         assert_eq!(address.href(), "/share/t0ken/sites/clinic?from=7d");
         assert_eq!(address.front().href(), "/share/t0ken/");
-        assert!(PageAddress::parse("/share/t0ken", "/sites/clinic", "").is_err());
+        assert!(ViewAddress::parse("/share/t0ken", "/sites/clinic", "").is_err());
     }
 
     #[test]
@@ -368,7 +387,7 @@ mod tests {
             ("/sites/a", "page=0"),
             ("/sites/a", "bots=yes"),
         ] {
-            assert!(PageAddress::parse("", path, query).is_err(), "{path}?{query}");
+            assert!(ViewAddress::parse("", path, query).is_err(), "{path}?{query}");
         }
         assert_eq!(parse("/sites/clinic", "utm_source=mail&from=").href(), "/sites/clinic");
     }

@@ -88,10 +88,7 @@ type ReasonWords = (&'static str, [&'static str; 2]);
 /// Reasons for which a beacon that names a site is refused.
 const REFUSED: [ReasonWords; 6] = [
     ("malformed", ["not in the form of a beacon", "не в форме события"]),
-    (
-        "foreign_origin",
-        ["sent by a page of another host", "отправлено страницей чужого домена"],
-    ),
+    ("foreign_origin", ["sent by a page of another host", "отправлено страницей чужого домена"]),
     ("foreign_page", ["about a page of another host", "о странице чужого домена"]),
     ("signature", ["without a valid signature of the site's name", "без действительной подписи имени сайта"]),
     ("token_site", ["with a token for other sites", "с токеном для других сайтов"]),

@@ -8,8 +8,9 @@ use hyper::{Response, StatusCode};
 use serde_json::Value;
 
 use super::address::{Sort, View};
-use super::layout::{self, Controls, Frame, Link};
-use super::{PageContext, format, rows, words};
+use super::context::ViewContext;
+use super::layout::{self, Controls, PageFrame, PageLink};
+use super::{format, rows, words};
 use crate::operator::reading::{self, ReadingError};
 use crate::report::catalogue::{self, Report, ReportColumn};
 use crate::report::{MAX_ROWS, OTHER, RawReportRequest, ReportAnswer, ReportError};
@@ -23,11 +24,11 @@ static CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; hea
 #[derive(Template)]
 #[template(path = "operator/page/templates/detail.html")]
 struct DetailPage {
-    frame: Frame,
+    frame: PageFrame,
     controls: Option<Controls>,
     heading: String,
     about: String,
-    columns: Vec<Heading>,
+    columns: Vec<ColumnHeading>,
     rows: Vec<Vec<Cell>>,
     /// How many rows there are, and how many of them are searched out, in words.
     count: String,
@@ -35,17 +36,17 @@ struct DetailPage {
     /// The form of the search: where it leads, and what it keeps.
     action: String,
     kept: Vec<(&'static str, String)>,
-    steps: Vec<Link>,
-    earlier: Option<Link>,
-    later: Option<Link>,
-    csv: Link,
-    back: Link,
+    steps: Vec<PageLink>,
+    earlier: Option<PageLink>,
+    later: Option<PageLink>,
+    csv: PageLink,
+    back: PageLink,
     notes: Vec<String>,
     credit: Option<&'static str>,
 }
 
-struct Heading {
-    link: Link,
+struct ColumnHeading {
+    link: PageLink,
     /// `ascending`, `descending` or nothing.
     sorted: &'static str,
     about: String,
@@ -62,7 +63,7 @@ struct Cell {
 }
 
 /// The request for all rows of a report.
-fn request(context: &PageContext<'_>, report: &Report) -> RawReportRequest {
+fn request(context: &ViewContext<'_>, report: &Report) -> RawReportRequest {
     let raw = context.address.request(report.name);
     // The step of the series is a `by`, too, and other reports go by other things.
     let by = context.address.by.as_deref().filter(|by| report.by.contains(by));
@@ -70,7 +71,7 @@ fn request(context: &PageContext<'_>, report: &Report) -> RawReportRequest {
     RawReportRequest { by: by.map(str::to_owned), limit, ..raw }
 }
 
-fn find(context: &PageContext<'_>, name: &str) -> Result<&'static Report, ReadingError> {
+fn find(context: &ViewContext<'_>, name: &str) -> Result<&'static Report, ReadingError> {
     let readable = catalogue::find(name).filter(|report| reading::readable(report, context.principal));
     readable.ok_or_else(|| {
         ReadingError::Report(ReportError::UnknownReport { name: name.to_owned(), nearest: None })
@@ -78,7 +79,7 @@ fn find(context: &PageContext<'_>, name: &str) -> Result<&'static Report, Readin
 }
 
 pub(super) async fn render_csv(
-    context: &PageContext<'_>,
+    context: &ViewContext<'_>,
     name: &str,
 ) -> Result<Response<Body>, ReadingError> {
     let report = find(context, name)?;
@@ -100,7 +101,7 @@ pub(super) async fn render_csv(
     Ok(response)
 }
 
-pub(super) async fn render(context: &PageContext<'_>, name: &str) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render(context: &ViewContext<'_>, name: &str) -> Result<Response<Body>, ReadingError> {
     let report = find(context, name)?;
     let answer = reading::read(&context.reports, &request(context, report), context.principal).await?;
     let (address, language) = (&context.address, context.language);
@@ -113,7 +114,7 @@ pub(super) async fn render(context: &PageContext<'_>, name: &str) -> Result<Resp
     let page = address.page.min(pages);
     let shown = found.iter().skip((page - 1) * PAGE_ROWS).take(PAGE_ROWS);
     let page_link =
-        |label: &'static str, page: usize| Link::new(label, &address.with(|address| address.page = page));
+        |label: &'static str, page: usize| PageLink::new(label, &address.with(|address| address.page = page));
     let title = words::text(report.title, language);
     let without_search = address.with(|address| {
         address.search.clear();
@@ -122,7 +123,7 @@ pub(super) async fn render(context: &PageContext<'_>, name: &str) -> Result<Resp
     let back = if report.purpose == catalogue::Purpose::Diagnostics { View::Diagnostics } else { View::Site };
     let has_period = report.takes("from");
     let page = DetailPage {
-        frame: Frame::new(context, format!("{title} · {} · Footfall", address.site)),
+        frame: PageFrame::new(context, format!("{title} · {} · Footfall", address.site)),
         controls: if has_period { Some(Controls::new(context, answer.request.period)?) } else { None },
         heading: title.to_owned(),
         about: words::text(&report.about, language).to_owned(),
@@ -135,7 +136,7 @@ pub(super) async fn render(context: &PageContext<'_>, name: &str) -> Result<Resp
         steps: steps(context, &answer),
         earlier: (page > 1).then(|| page_link(context.say("Earlier rows", "Предыдущие строки"), page - 1)),
         later: (page < pages).then(|| page_link(context.say("More rows", "Следующие строки"), page + 1)),
-        csv: Link::new(
+        csv: PageLink::new(
             "CSV",
             &address.with(|address| {
                 address.view = View::Csv(report.name.to_owned());
@@ -143,7 +144,7 @@ pub(super) async fn render(context: &PageContext<'_>, name: &str) -> Result<Resp
                 (address.sort, address.page) = (None, 1);
             }),
         ),
-        back: Link::new(context.say("Back to the site", "Назад к сайту"), &address.to_view(back)),
+        back: PageLink::new(context.say("Back to the site", "Назад к сайту"), &address.to_view(back)),
         notes: answer.notes.iter().map(|note| words::note(note, language)).collect(),
         credit: report.credit(),
     };
@@ -151,7 +152,7 @@ pub(super) async fn render(context: &PageContext<'_>, name: &str) -> Result<Resp
 }
 
 fn count(
-    context: &PageContext<'_>,
+    context: &ViewContext<'_>,
     answer: &ReportAnswer,
     found: usize,
     page: usize,
@@ -171,7 +172,7 @@ fn count(
 }
 
 /// The links to the values of the report's parameter `by`.
-fn steps(context: &PageContext<'_>, answer: &ReportAnswer) -> Vec<Link> {
+fn steps(context: &ViewContext<'_>, answer: &ReportAnswer) -> Vec<PageLink> {
     let report = answer.request.report;
     let offered = report.by.iter().filter(|by| context.access.exact || **by != "hour");
     let link = |by: &&'static str| {
@@ -179,19 +180,19 @@ fn steps(context: &PageContext<'_>, answer: &ReportAnswer) -> Vec<Link> {
             address.by = Some((*by).to_owned());
             address.page = 1;
         });
-        Link::new(words::text(by, context.language), &to).current(answer.request.by == Some(*by))
+        PageLink::new(words::text(by, context.language), &to).current(answer.request.by == Some(*by))
     };
     offered.map(link).collect()
 }
 
 /// The place of the column by which the reader sorts, if the report has it.
-fn sorted_by<'a>(context: &'a PageContext<'_>, report: &Report) -> Option<(usize, &'a Sort)> {
+fn sorted_by<'a>(context: &'a ViewContext<'_>, report: &Report) -> Option<(usize, &'a Sort)> {
     let sort = context.address.sort.as_ref()?;
     let place = report.columns.iter().position(|column| column.name == sort.column)?;
     Some((place, sort))
 }
 
-fn heading(context: &PageContext<'_>, report: &Report, column: &ReportColumn) -> Heading {
+fn heading(context: &ViewContext<'_>, report: &Report, column: &ReportColumn) -> ColumnHeading {
     let is_number = !column.is_text();
     let sort = sorted_by(context, report).map(|(_, sort)| sort).filter(|sort| sort.column == column.name);
     // The first click on a number shows the largest, on a text the first.
@@ -200,8 +201,8 @@ fn heading(context: &PageContext<'_>, report: &Report, column: &ReportColumn) ->
         address.sort = Some(Sort { column: column.name.to_owned(), is_ascending });
         address.page = 1;
     });
-    Heading {
-        link: Link::new(words::heading(column, context.language), &to),
+    ColumnHeading {
+        link: PageLink::new(words::heading(column, context.language), &to),
         sorted: sort.map_or("", |sort| if sort.is_ascending { "ascending" } else { "descending" }),
         about: words::text(column.about, context.language).to_owned(),
         is_number,
@@ -214,7 +215,7 @@ fn is_other(row: &[Value]) -> bool {
 }
 
 /// Whether a row has the text that the reader searches for, as it is stored or as it is shown.
-fn is_found(context: &PageContext<'_>, report: &Report, row: &[Value]) -> bool {
+fn is_found(context: &ViewContext<'_>, report: &Report, row: &[Value]) -> bool {
     let search = context.address.search.to_lowercase();
     let has = |text: &str| text.to_lowercase().contains(&search);
     search.is_empty()
@@ -236,7 +237,7 @@ fn order(left: &[Value], right: &[Value], place: usize, is_ascending: bool) -> O
     folded.then(missing).then(if is_ascending { by_value } else { by_value.reverse() })
 }
 
-fn cells(context: &PageContext<'_>, answer: &ReportAnswer, row: &[Value]) -> Vec<Cell> {
+fn cells(context: &ViewContext<'_>, answer: &ReportAnswer, row: &[Value]) -> Vec<Cell> {
     let name = rows::name(context, answer, row);
     let cell = |(place, (column, value)): (usize, (&ReportColumn, &Value))| Cell {
         text: match value {

@@ -9,8 +9,9 @@ use serde_json::Value;
 use self::vitals::{VitalsTable, vitals};
 use super::address::View;
 use super::collector_state::{self, LeftOut, Waiting};
-use super::layout::{self, Controls, Frame, Link};
-use super::{PageContext, format, words};
+use super::context::ViewContext;
+use super::layout::{self, Controls, PageFrame, PageLink};
+use super::{format, words};
 use crate::operator::reading::ReadingError;
 use crate::report::catalogue::{self, ReportColumn};
 use crate::report::{RawReportRequest, ReportAnswer};
@@ -31,15 +32,15 @@ const IN_HEADING: [&str; 4] = ["message", "errors", "visitors", "last_seen"];
 #[derive(Template)]
 #[template(path = "operator/page/templates/diagnostics.html")]
 struct DiagnosticsPage {
-    frame: Frame,
+    frame: PageFrame,
     controls: Controls,
     above: Vec<ReportTable>,
     vitals: VitalsTable,
-    speed: Link,
+    speed: PageLink,
     errors: Vec<ErrorGroup>,
     errors_about: String,
     errors_empty: String,
-    all_errors: Link,
+    all_errors: PageLink,
     below: Vec<ReportTable>,
     collector: CollectorSection,
     notes: Vec<String>,
@@ -54,7 +55,7 @@ struct ReportTable {
     rows: Vec<Vec<TableCell>>,
     /// Why there are no rows.
     empty: String,
-    more: Link,
+    more: PageLink,
     credit: Option<&'static str>,
 }
 
@@ -77,7 +78,7 @@ struct ErrorGroup {
     facts: Vec<(String, String)>,
     stack: String,
     /// The same page for this error alone.
-    only: Option<Link>,
+    only: Option<PageLink>,
 }
 
 /// What the collector did not store.
@@ -88,7 +89,7 @@ struct CollectorSection {
     is_behind: bool,
 }
 
-pub(super) async fn render(context: &PageContext<'_>) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, ReadingError> {
     if !context.access.diagnostics {
         let what =
             context.say("diagnostics need role sre or analyst", "для диагностики нужна роль sre или analyst");
@@ -116,10 +117,10 @@ pub(super) async fn render(context: &PageContext<'_>) -> Result<Response<Body>, 
     let dropped = context.reports.dropped_events(site, period.from(), period.to()).await?;
     let mut tables = tables.iter().map(|answer| table(context, answer));
     let all = |name: &str| {
-        Link::new(context.say("All", "Все"), &context.address.to_view(View::Report(name.to_owned())))
+        PageLink::new(context.say("All", "Все"), &context.address.to_view(View::Report(name.to_owned())))
     };
     let page = DiagnosticsPage {
-        frame: Frame::new(
+        frame: PageFrame::new(
             context,
             format!("{site} · {} · Footfall", context.say("Diagnostics", "Диагностика")),
         ),
@@ -138,7 +139,7 @@ pub(super) async fn render(context: &PageContext<'_>) -> Result<Response<Body>, 
     Ok(layout::page(StatusCode::OK, &page))
 }
 
-fn table(context: &PageContext<'_>, answer: &ReportAnswer) -> ReportTable {
+fn table(context: &ViewContext<'_>, answer: &ReportAnswer) -> ReportTable {
     let (report, language) = (answer.request.report, context.language);
     let is_number = |column: &ReportColumn| !matches!(column.unit, "text" | "id" | "time");
     let heading = |column: &ReportColumn| TableHeading {
@@ -160,7 +161,7 @@ fn table(context: &PageContext<'_>, answer: &ReportAnswer) -> ReportTable {
         headings: report.columns.iter().map(heading).collect(),
         rows: answer.rows.iter().map(cells).collect(),
         empty: empty(context, answer),
-        more: Link::new(
+        more: PageLink::new(
             context.say("All", "Все"),
             &context.address.to_view(View::Report(report.name.to_owned())),
         ),
@@ -169,7 +170,7 @@ fn table(context: &PageContext<'_>, answer: &ReportAnswer) -> ReportTable {
 }
 
 /// An error with all that the report tells of it.
-fn error_group(context: &PageContext<'_>, answer: &ReportAnswer, row: &[Value]) -> ErrorGroup {
+fn error_group(context: &ViewContext<'_>, answer: &ReportAnswer, row: &[Value]) -> ErrorGroup {
     let language = context.language;
     let cells = || answer.request.report.columns.iter().zip(row);
     let text = |name: &str| {
@@ -190,11 +191,12 @@ fn error_group(context: &PageContext<'_>, answer: &ReportAnswer, row: &[Value]) 
         last_seen: text("last_seen"),
         facts: facts.collect(),
         stack: text("stack"),
-        only: (!is_only).then(|| Link::new(context.say("Only this error", "Только эта ошибка"), &alone())),
+        only: (!is_only)
+            .then(|| PageLink::new(context.say("Only this error", "Только эта ошибка"), &alone())),
     }
 }
 
-fn collector(context: &PageContext<'_>, dropped: Vec<(String, u64)>) -> CollectorSection {
+fn collector(context: &ViewContext<'_>, dropped: Vec<(String, u64)>) -> CollectorSection {
     let language = context.language;
     let number = |count: u64| format::number(count as f64, 0, language);
     let refused = context.collector.map(|state| state.refused(&context.address.site, language));
@@ -229,7 +231,7 @@ fn collector(context: &PageContext<'_>, dropped: Vec<(String, u64)>) -> Collecto
 }
 
 /// Why an answer has no rows.
-fn empty(context: &PageContext<'_>, answer: &ReportAnswer) -> String {
+fn empty(context: &ViewContext<'_>, answer: &ReportAnswer) -> String {
     // That a site has no events at all would be said once for each report.
     match answer.notes.iter().find(|note| !note.starts_with("the store holds no events")) {
         Some(note) => words::note(note, context.language),
@@ -238,7 +240,7 @@ fn empty(context: &PageContext<'_>, answer: &ReportAnswer) -> String {
 }
 
 /// What the reader must know of all answers, each once.
-fn notes(context: &PageContext<'_>, answers: &[ReportAnswer]) -> Vec<String> {
+fn notes(context: &ViewContext<'_>, answers: &[ReportAnswer]) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     for answer in answers.iter().filter(|answer| !answer.rows.is_empty()) {
         for note in answer.notes.iter().filter(|note| !note.starts_with("there are more rows")) {

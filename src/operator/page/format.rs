@@ -158,10 +158,18 @@ pub(super) fn day(date: Date, language: Language) -> String {
     format!("{}{NO_BREAK}{}", date.day(), month(date, language))
 }
 
-/// `Fri, 27 November`, `пт, 27 ноября`.
+/// `27 Nov`, `27 ноя`: for places without much room.
+pub(super) fn short_day(date: Date, language: Language) -> String {
+    // The first three letters tell all months apart in both languages.
+    let name: String = month(date, language).chars().take(3).collect();
+    let name = if name == "мая" { "май" } else { &name };
+    format!("{}{NO_BREAK}{name}", date.day())
+}
+
+/// `Fri 27 Nov`, `пт 27 ноя`.
 pub(super) fn day_of_week(date: Date, language: Language) -> String {
     let weekday = usize::try_from(date.weekday().to_monday_zero_offset()).unwrap_or_default();
-    format!("{}, {}", weekdays(language)[weekday], day(date, language))
+    format!("{}{NO_BREAK}{}", weekdays(language)[weekday], short_day(date, language))
 }
 
 /// `27 November 2026`, `27 ноября 2026 г.`
@@ -202,7 +210,12 @@ pub(super) fn time(text: &str, language: Language) -> String {
     if let Ok(moment) = with_seconds.parse::<DateTime>()
         && text.contains(':')
     {
-        return format!("{}, {:02}:{:02}", day(moment.date(), language), moment.hour(), moment.minute());
+        return format!(
+            "{}, {:02}:{:02}",
+            short_day(moment.date(), language),
+            moment.hour(),
+            moment.minute()
+        );
     }
     text.parse::<Date>().map_or_else(|_| text.to_owned(), |day| date(day, language))
 }
@@ -264,10 +277,10 @@ mod tests {
         assert_eq!(period(civil::date(2026, 11, 1), last, Language::English), "1 – 27\u{a0}November 2026");
         assert_eq!(period(last, last, Language::Russian), "27\u{a0}ноября 2026\u{a0}г.");
         assert_eq!(month_of_year(last, Language::Russian), "ноябрь 2026");
-        assert_eq!(day_of_week(last, Language::Russian), "пт, 27\u{a0}ноября");
+        assert_eq!(day_of_week(last, Language::Russian), "пт\u{a0}27\u{a0}ноя");
         for (text, shown) in [
-            ("2026-11-27 14:00 +0300", "27\u{a0}ноября, 14:00"),
-            ("2026-11-27 14:05:09", "27\u{a0}ноября, 14:05"),
+            ("2026-11-27 14:00 +0300", "27\u{a0}ноя, 14:00"),
+            ("2026-11-27 14:05:09", "27\u{a0}ноя, 14:05"),
             ("2026-11-27", "27\u{a0}ноября 2026\u{a0}г."),
             ("14:05", "14:05"),
             ("<b>", "<b>"),

@@ -1,19 +1,24 @@
 //! What all views share: the frame around them, the bar of periods and filters, the pages of errors.
 
 use askama::Template;
+use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use jiff::civil::Date;
 
-use super::address::{Comparison, DEFAULT_PERIOD, PageAddress, View};
-use super::{PageContext, assets, format, html, words};
+use super::address::{ChosenComparison, DEFAULT_PERIOD, View, ViewAddress};
+use super::context::ViewContext;
+use super::{assets, format, words};
 use crate::access::Principal;
 use crate::operator::reading::{self, ReadingError};
 use crate::report::{Filter, Period, filter_columns_of_viewer};
 use crate::transport::Body;
 use crate::transport::negotiation::Language;
+use crate::transport::response::{self, RETRY_SOON};
+
+static HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 /// A link of a menu.
-pub(super) struct Link {
+pub(super) struct PageLink {
     pub(super) label: String,
     pub(super) href: String,
     pub(super) is_current: bool,
@@ -21,8 +26,8 @@ pub(super) struct Link {
     pub(super) key: &'static str,
 }
 
-impl Link {
-    pub(super) fn new(label: impl Into<String>, address: &PageAddress) -> Self {
+impl PageLink {
+    pub(super) fn new(label: impl Into<String>, address: &ViewAddress) -> Self {
         Self { label: label.into(), href: address.href(), is_current: false, key: "" }
     }
 
@@ -38,7 +43,7 @@ impl Link {
 }
 
 /// What is around a view.
-pub(super) struct Frame {
+pub(super) struct PageFrame {
     language: Language,
     pub(super) title: String,
     pub(super) site: String,
@@ -47,27 +52,27 @@ pub(super) struct Frame {
     pub(super) icon: String,
     pub(super) home: String,
     /// The sites of the reader, if there are several.
-    pub(super) sites: Vec<Link>,
+    pub(super) sites: Vec<PageLink>,
     /// The views of the site.
-    pub(super) views: Vec<Link>,
+    pub(super) views: Vec<PageLink>,
     /// Whether the reader signed in, and may sign out.
     pub(super) has_session: bool,
     /// Where a privacy officer reads who was given access, and when keys were turned.
-    pub(super) audit: Option<Link>,
+    pub(super) audit: Option<PageLink>,
     /// The same page in the other language.
-    pub(super) other_language: Link,
+    pub(super) other_language: PageLink,
 }
 
-impl Frame {
-    pub(super) fn new(context: &PageContext<'_>, title: impl Into<String>) -> Self {
-        let PageContext { address, language, access, .. } = context;
+impl PageFrame {
+    pub(super) fn new(context: &ViewContext<'_>, title: impl Into<String>) -> Self {
+        let ViewContext { address, language, access, .. } = context;
         let base = &address.base;
         let other = language.of(["ru", "en"]);
         let to_other = address.with(|address| address.language = Some(other.to_owned()));
         let has_site = !address.site.is_empty();
         let view = |view: View, label: &'static str, key| {
             let is_current = address.view == view;
-            Link::new(label, &address.to_view(view)).current(is_current).key(key)
+            PageLink::new(label, &address.to_view(view)).current(is_current).key(key)
         };
         let mut views = Vec::new();
         if has_site {
@@ -82,10 +87,15 @@ impl Frame {
         // Those who read exact figures may show others the protected ones.
         if has_site && access.exact && base.is_empty() {
             let href = format!("{}/share?lang={}", address.to_view(View::Site).path(), language.code());
-            views.push(Link { label: context.say("Share", "Поделиться").to_owned(), href, is_current: false, key: "h" });
+            views.push(PageLink {
+                label: context.say("Share", "Поделиться").to_owned(),
+                href,
+                is_current: false,
+                key: "h",
+            });
         }
         let sites = context.sites();
-        let site = |site: &String| Link::new(site, &address.to_site(site)).current(*site == address.site);
+        let site = |site: &String| PageLink::new(site, &address.to_site(site)).current(*site == address.site);
         Self {
             language: *language,
             title: title.into(),
@@ -98,14 +108,14 @@ impl Frame {
             views,
             has_session: matches!(context.principal, Principal::Token(_)),
             audit: (base.is_empty() && !has_site && reading::may_read_audit(context.principal)).then(|| {
-                Link {
+                PageLink {
                     label: context.say("Audit", "Аудит").to_owned(),
                     href: "/api/audit".to_owned(),
                     is_current: false,
                     key: "",
                 }
             }),
-            other_language: Link::new(language.of(["Русский", "English"]), &to_other),
+            other_language: PageLink::new(language.of(["Русский", "English"]), &to_other),
         }
     }
 
@@ -125,15 +135,15 @@ impl Frame {
 
 /// The bar above the figures: the period, the comparison and the filters.
 pub(super) struct Controls {
-    pub(super) presets: Vec<Link>,
+    pub(super) presets: Vec<PageLink>,
     /// The days that are shown, in words.
     pub(super) period: String,
-    pub(super) earlier: Link,
-    pub(super) later: Option<Link>,
+    pub(super) earlier: PageLink,
+    pub(super) later: Option<PageLink>,
     pub(super) from: Date,
     pub(super) to: Date,
     pub(super) today: Date,
-    pub(super) comparisons: Vec<Link>,
+    pub(super) comparisons: Vec<PageLink>,
     pub(super) comparison: String,
     /// Where the form of days leads, and what it keeps.
     pub(super) action: String,
@@ -145,9 +155,9 @@ pub(super) struct Controls {
     pub(super) operators: Vec<(&'static str, &'static str)>,
     pub(super) has_more_filters: bool,
     /// Leads to the page without filters.
-    pub(super) without_filters: Option<Link>,
+    pub(super) without_filters: Option<PageLink>,
     /// Bots are counted; leads to the page without them.
-    pub(super) without_bots: Option<Link>,
+    pub(super) without_bots: Option<PageLink>,
 }
 
 /// A filter that is set.
@@ -159,14 +169,14 @@ pub(super) struct Pill {
     pub(super) written_operator: &'static str,
     pub(super) written_values: String,
     /// The filter's opposite, if the reader may use it.
-    pub(super) negated: Option<Link>,
-    pub(super) removed: Link,
+    pub(super) negated: Option<PageLink>,
+    pub(super) removed: PageLink,
     /// What the form that edits it keeps.
     pub(super) kept: Vec<(&'static str, String)>,
 }
 
 /// The days before a period and after it, as long as it.
-fn shifted(address: &PageAddress, period: Period, by_periods: i64) -> PageAddress {
+fn shifted(address: &ViewAddress, period: Period, by_periods: i64) -> ViewAddress {
     let days = i64::from(period.days()) * by_periods;
     let shift = |day: Date| day.saturating_add(jiff::Span::new().days(days)).to_string();
     address.with_period(&shift(period.from()), Some(&shift(period.to())))
@@ -200,20 +210,23 @@ fn operator_words(written: &str, language: Language) -> &'static str {
 }
 
 impl Controls {
-    pub(super) fn new(context: &PageContext<'_>, period: Period) -> Result<Self, ReadingError> {
-        let PageContext { address, language, .. } = context;
+    pub(super) fn new(context: &ViewContext<'_>, period: Period) -> Result<Self, ReadingError> {
+        let ViewContext { address, language, .. } = context;
         let language = *language;
         let today = context.now.date();
         let chosen = address.from.as_deref().unwrap_or(DEFAULT_PERIOD);
         let preset = |(word, label, key): &(&'static str, [&'static str; 2], &'static str)| {
             let is_current = address.to.is_none() && chosen == *word;
-            Link::new(language.of(*label), &address.with_period(word, None)).current(is_current).key(key)
+            PageLink::new(language.of(*label), &address.with_period(word, None)).current(is_current).key(key)
         };
-        let comparison = |kind: &Comparison| {
-            Link::new(comparison_words(*kind, language), &address.with(|address| address.comparison = *kind))
-                .current(address.comparison == *kind)
+        let comparison = |kind: &ChosenComparison| {
+            PageLink::new(
+                comparison_words(*kind, language),
+                &address.with(|address| address.comparison = *kind),
+            )
+            .current(address.comparison == *kind)
         };
-        let without = |names: &[&str], address: &PageAddress| {
+        let without = |names: &[&str], address: &ViewAddress| {
             let mut kept = address.parameters();
             kept.retain(|(name, _)| !names.contains(name));
             kept
@@ -232,18 +245,18 @@ impl Controls {
         Ok(Self {
             presets: PRESETS.iter().map(preset).collect(),
             period: format::period(period.from(), period.to(), language),
-            earlier: Link::new(context.say("Earlier", "Раньше"), &shifted(address, period, -1)).key("←"),
+            earlier: PageLink::new(context.say("Earlier", "Раньше"), &shifted(address, period, -1)).key("←"),
             later: (period.to() < today)
-                .then(|| Link::new(context.say("Later", "Позже"), &shifted(address, period, 1)).key("→")),
+                .then(|| PageLink::new(context.say("Later", "Позже"), &shifted(address, period, 1)).key("→")),
             from: period.from(),
             to: period.to(),
             today,
-            comparisons: Comparison::ALL.iter().map(comparison).collect(),
+            comparisons: ChosenComparison::ALL.iter().map(comparison).collect(),
             comparison: comparison_words(address.comparison, language).to_owned(),
             action: address.path(),
             kept: without(&["from", "to", "by", "page"], address),
             without_filters: (!pills.is_empty()).then(|| {
-                Link::new(
+                PageLink::new(
                     context.say("Remove all", "Убрать все"),
                     &address.with(|address| address.filters.clear()),
                 )
@@ -255,7 +268,7 @@ impl Controls {
             operators: operators.iter().map(words_of).collect(),
             has_more_filters: !one || address.filters.is_empty(),
             without_bots: address.bots.then(|| {
-                Link::new(
+                PageLink::new(
                     context.say("Bots are counted", "С роботами"),
                     &address.with(|address| address.bots = false),
                 )
@@ -264,17 +277,17 @@ impl Controls {
     }
 }
 
-pub(super) fn comparison_words(comparison: Comparison, language: Language) -> &'static str {
+pub(super) fn comparison_words(comparison: ChosenComparison, language: Language) -> &'static str {
     language.of(match comparison {
-        Comparison::Previous => ["Previous period", "Предыдущий период"],
-        Comparison::Weekdays => ["Same weekdays before", "Те же дни недели раньше"],
-        Comparison::Year => ["A year ago", "Год назад"],
-        Comparison::None => ["No comparison", "Без сравнения"],
+        ChosenComparison::Previous => ["Previous period", "Предыдущий период"],
+        ChosenComparison::Weekdays => ["Same weekdays before", "Те же дни недели раньше"],
+        ChosenComparison::Year => ["A year ago", "Год назад"],
+        ChosenComparison::None => ["No comparison", "Без сравнения"],
     })
 }
 
-fn pills(context: &PageContext<'_>) -> Result<Vec<Pill>, ReadingError> {
-    let PageContext { address, language, .. } = context;
+fn pills(context: &ViewContext<'_>) -> Result<Vec<Pill>, ReadingError> {
+    let ViewContext { address, language, .. } = context;
     let pill = |(place, text): (usize, &String)| {
         let filter = Filter::parse(text).map_err(|error| ReadingError::Report(error.into()))?;
         let (column, operator, values) = filter.written_parts();
@@ -288,7 +301,7 @@ fn pills(context: &PageContext<'_>) -> Result<Vec<Pill>, ReadingError> {
         let negated = opposite.filter(|_| !context.has_one_filter()).map(|opposite| {
             let turned = format!("{column}{opposite}{values}");
             let label = operator_words(opposite, *language);
-            Link::new(label, &address.with(|address| address.filters[place] = turned))
+            PageLink::new(label, &address.with(|address| address.filters[place] = turned))
         });
         let mut shown: Vec<String> =
             filter.values().iter().map(|value| words::named(column, value, *language)).collect();
@@ -308,29 +321,34 @@ fn pills(context: &PageContext<'_>) -> Result<Vec<Pill>, ReadingError> {
             written_operator: operator,
             written_values: values.to_owned(),
             negated,
-            removed: Link::new(context.say("Remove", "Убрать"), &without),
+            removed: PageLink::new(context.say("Remove", "Убрать"), &without),
             kept: without.parameters(),
         })
     };
     address.filters.iter().enumerate().map(pill).collect()
 }
 
-/// Renders a view's template.
+/// A view's template as a response; one that is not served for a while says when to come again.
 pub(super) fn page(status: StatusCode, template: &impl Template) -> Response<Body> {
-    html(status, template.render().expect("writing to a string does not fail"))
+    let html = template.render().expect("writing to a string does not fail");
+    let mut response = response::with_body(status, &HTML, html);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, RETRY_SOON);
+    }
+    response
 }
 
 #[derive(Template)]
 #[template(path = "operator/page/templates/error.html")]
 struct ErrorPage {
-    frame: Frame,
+    frame: PageFrame,
     what: String,
     advice: &'static str,
-    back: Link,
+    back: PageLink,
 }
 
 /// The page that says why there is none.
-pub(super) fn error(context: &PageContext<'_>, error: &ReadingError) -> Response<Body> {
+pub(super) fn error(context: &ViewContext<'_>, error: &ReadingError) -> Response<Body> {
     error.log("page");
     // The page says "unavailable" of a store that is down: the request is not at fault, and the next one may succeed.
     let status = match error.status() {
@@ -369,7 +387,7 @@ pub(super) fn error(context: &PageContext<'_>, error: &ReadingError) -> Response
     } else {
         context.say("To all sites", "Ко всем сайтам")
     };
-    let frame = Frame::new(context, title);
+    let frame = PageFrame::new(context, title);
     let what = words::note(&error.message(), context.language);
-    page(status, &ErrorPage { frame, what, advice, back: Link::new(label, &to) })
+    page(status, &ErrorPage { frame, what, advice, back: PageLink::new(label, &to) })
 }

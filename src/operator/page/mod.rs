@@ -7,6 +7,7 @@ mod address;
 mod assets;
 pub mod charts;
 mod collector_state;
+mod context;
 mod detail;
 mod diagnostics;
 mod format;
@@ -19,80 +20,26 @@ mod words;
 
 use hyper::header::{
     CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue,
-    REFERRER_POLICY, RETRY_AFTER, VARY,
+    REFERRER_POLICY, VARY,
 };
 use hyper::{Request, Response, StatusCode};
-use jiff::{Timestamp, Zoned};
+use jiff::Timestamp;
 
+use self::address::{View, ViewAddress};
 pub(super) use self::assets::{icon_path, style_path};
-use self::address::{PageAddress, View};
 pub use self::collector_state::CollectorState;
+use self::context::{ReadAccess, ViewContext};
 use crate::access::{Permission, Principal};
-use crate::operator::reading::{self, ReadingError};
-use crate::report::{RawReportRequest, ReportAnswer, Reports};
+use crate::operator::reading::ReadingError;
+use crate::report::Reports;
 use crate::transport::Body;
 use crate::transport::negotiation::Language;
-use crate::transport::response::{self, RETRY_SOON};
 
-static HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 static PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 /// What a page may do: run its one script, use its one stylesheet, and talk to the collector. Nobody may frame it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'; trusted-types footfall";
-
-/// What a view needs to be rendered.
-struct PageContext<'a> {
-    /// Those that the reader may see, restricted to the reader's sites.
-    pub(super) reports: Reports,
-    pub(super) principal: &'a Principal,
-    pub(super) address: PageAddress,
-    pub(super) language: Language,
-    /// In the zone of the reports.
-    pub(super) now: Zoned,
-    pub(super) access: ReadAccess,
-    /// What the collector knows itself; `None` where none runs.
-    pub(super) collector: Option<&'a CollectorState>,
-}
-
-/// What the reader may read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct ReadAccess {
-    /// Exact figures of the audience.
-    pub(super) exact: bool,
-    /// Published figures of the audience.
-    pub(super) published: bool,
-    pub(super) diagnostics: bool,
-}
-
-impl PageContext<'_> {
-    /// The answers to requests of one site, in their order, as the reader may read them.
-    pub(super) async fn read_all(
-        &self,
-        requests: &[RawReportRequest],
-    ) -> Result<Vec<ReportAnswer>, ReadingError> {
-        reading::read_all(&self.reports, requests, self.principal).await
-    }
-
-    /// The sites that the reader may see.
-    pub(super) fn sites(&self) -> Vec<String> {
-        if self.access.exact || self.access.published || self.access.diagnostics {
-            self.reports.sites()
-        } else {
-            Vec::new()
-        }
-    }
-
-    /// Whether the reader has one filter at most, of the published columns.
-    pub(super) fn has_one_filter(&self) -> bool {
-        !self.access.exact
-    }
-
-    /// One of two texts, by the language.
-    pub(super) fn say<'t>(&self, english: &'t str, russian: &'t str) -> &'t str {
-        self.language.of([english, russian])
-    }
-}
 
 /// The answer to a request for a page, or for one of its files. `base` is what comes before each path: nothing, or `/share/TOKEN`.
 pub(super) async fn respond<B>(
@@ -107,11 +54,11 @@ pub(super) async fn respond<B>(
         return file;
     }
     let query = request.uri().query().unwrap_or_default();
-    let parsed = PageAddress::parse(base, path, query);
-    let front = || PageAddress { base: base.to_owned(), page: 1, ..PageAddress::default() };
+    let parsed = ViewAddress::parse(base, path, query);
+    let front = || ViewAddress { base: base.to_owned(), page: 1, ..ViewAddress::default() };
     let address = parsed.as_ref().map_or_else(|_| front(), Clone::clone);
     let may = |permission| principal.may(permission);
-    let context = PageContext {
+    let context = ViewContext {
         reports: reports.restricted_to(principal.restricted_to()),
         principal,
         language: Language::choose(address.language.as_deref(), headers),
@@ -128,8 +75,8 @@ pub(super) async fn respond<B>(
         Ok(_) => view(&context).await.unwrap_or_else(|error| layout::error(&context, &error)),
         Err(error) => {
             let status = match &error {
-                address::AddressError::NoPage(_) => StatusCode::NOT_FOUND,
-                address::AddressError::Value { .. } => StatusCode::BAD_REQUEST,
+                address::ViewAddressError::NoPage(_) => StatusCode::NOT_FOUND,
+                address::ViewAddressError::Value { .. } => StatusCode::BAD_REQUEST,
             };
             layout::error(&context, &ReadingError::Request(status, error.to_string()))
         }
@@ -138,8 +85,8 @@ pub(super) async fn respond<B>(
     response
 }
 
-async fn view(context: &PageContext<'_>) -> Result<Response<Body>, ReadingError> {
-    let PageContext { address, .. } = context;
+async fn view(context: &ViewContext<'_>) -> Result<Response<Body>, ReadingError> {
+    let ViewContext { address, .. } = context;
     let is_known = context.sites().contains(&address.site);
     if address.view != View::Sites && !is_known {
         return Err(ReadingError::Request(StatusCode::NOT_FOUND, format!("no site {:?}", address.site)));
@@ -168,13 +115,4 @@ fn add_headers(headers: &mut HeaderMap, language: Language, base: &str) {
         &PERMISSIONS_POLICY,
         HeaderValue::from_static("camera=(), geolocation=(), microphone=(), browsing-topics=()"),
     );
-}
-
-/// A page as a response; one that is not served for a while says when to come again.
-fn html(status: StatusCode, text: String) -> Response<Body> {
-    let mut response = response::with_body(status, &HTML, text);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, RETRY_SOON);
-    }
-    response
 }

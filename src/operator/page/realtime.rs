@@ -14,8 +14,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::address::View;
 use super::charts::{self, BarChart, Svg};
-use super::layout::{self, Frame};
-use super::{PageContext, format, words};
+use super::context::ViewContext;
+use super::layout::{self, PageFrame};
+use super::{format, words};
 use crate::operator::reading::ReadingError;
 use crate::report::{LiveRow, RawReportRequest};
 use crate::transport::Body;
@@ -36,7 +37,7 @@ const ROWS: usize = 10;
 #[derive(Template)]
 #[template(path = "operator/page/templates/realtime.html")]
 struct RealtimePage {
-    frame: Frame,
+    frame: PageFrame,
     /// Why there is nothing to see.
     refusal: Option<&'static str>,
     stream: String,
@@ -79,7 +80,7 @@ struct LiveList {
 }
 
 /// The page of the realtime view.
-pub(super) async fn render(context: &PageContext<'_>) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, ReadingError> {
     let refusal = refusal(context);
     let now = match refusal {
         Some(_) => None,
@@ -87,7 +88,7 @@ pub(super) async fn render(context: &PageContext<'_>) -> Result<Response<Body>, 
     };
     let site = &context.address.site;
     let page = RealtimePage {
-        frame: Frame::new(context, format!("{site} · {} · Footfall", context.say("Realtime", "Сейчас"))),
+        frame: PageFrame::new(context, format!("{site} · {} · Footfall", context.say("Realtime", "Сейчас"))),
         refusal,
         stream: context.address.to_view(View::RealtimeEvents).href(),
         now,
@@ -97,7 +98,7 @@ pub(super) async fn render(context: &PageContext<'_>) -> Result<Response<Body>, 
 }
 
 /// Why the reader sees no minutes.
-fn refusal(context: &PageContext<'_>) -> Option<&'static str> {
+fn refusal(context: &ViewContext<'_>) -> Option<&'static str> {
     (!context.access.exact).then(|| {
         context.say(
             "Minutes would show single visitors. Your role reads published figures, which are of whole days.",
@@ -107,7 +108,7 @@ fn refusal(context: &PageContext<'_>) -> Option<&'static str> {
 }
 
 /// The stream that brings the page up to date.
-pub(super) fn events(context: &PageContext<'_>) -> Result<Response<Body>, ReadingError> {
+pub(super) fn events(context: &ViewContext<'_>) -> Result<Response<Body>, ReadingError> {
     if let Some(refusal) = refusal(context) {
         return Err(ReadingError::Request(StatusCode::FORBIDDEN, refusal.to_owned()));
     }
@@ -121,7 +122,7 @@ pub(super) fn events(context: &PageContext<'_>) -> Result<Response<Body>, Readin
     let (address, language, access) = (context.address.clone(), context.language, context.access);
     let zone = context.now.time_zone().clone();
     tokio::spawn(async move {
-        let context = PageContext {
+        let context = ViewContext {
             reports,
             principal: &principal,
             address,
@@ -138,7 +139,7 @@ pub(super) fn events(context: &PageContext<'_>) -> Result<Response<Body>, Readin
 }
 
 /// Sends the figures whenever they change, until the client is gone or the stream is old.
-async fn send_figures(context: &PageContext<'_>, pieces: mpsc::Sender<Bytes>, _permit: OwnedSemaphorePermit) {
+async fn send_figures(context: &ViewContext<'_>, pieces: mpsc::Sender<Bytes>, _permit: OwnedSemaphorePermit) {
     let end = Instant::now() + MAX_STREAM_LIFE;
     let mut last = String::new();
     let mut unchanged = 0;
@@ -181,7 +182,7 @@ fn event(html: &str) -> String {
     format!("event: figures\n{lines}\n")
 }
 
-async fn figures(context: &PageContext<'_>) -> Result<RealtimeFigures, ReadingError> {
+async fn figures(context: &ViewContext<'_>) -> Result<RealtimeFigures, ReadingError> {
     let language = context.language;
     let site = context.address.site.clone();
     let request = RawReportRequest {
@@ -232,7 +233,7 @@ async fn figures(context: &PageContext<'_>) -> Result<RealtimeFigures, ReadingEr
 }
 
 impl FigureWords {
-    fn new(context: &PageContext<'_>) -> Self {
+    fn new(context: &ViewContext<'_>) -> Self {
         Self {
             current: context.say("visitors in the last 5 minutes", "посетители за последние 5 минут"),
             views: context.say("views in the last 30 minutes", "просмотры за последние 30 минут"),

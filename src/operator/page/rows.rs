@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::address::PageAddress;
-use super::{PageContext, format, words};
+use super::address::ViewAddress;
+use super::context::ViewContext;
+use super::{format, words};
 use crate::report::catalogue::{Report, ReportColumn};
 use crate::report::{Filter, OTHER, ReportAnswer, filter_columns_of_viewer};
 use crate::transport::negotiation::Language;
@@ -64,7 +65,7 @@ pub(super) struct RowName {
 }
 
 /// The name of a row of an answer.
-pub(super) fn name(context: &PageContext<'_>, answer: &ReportAnswer, row: &[Value]) -> RowName {
+pub(super) fn name(context: &ViewContext<'_>, answer: &ReportAnswer, row: &[Value]) -> RowName {
     let report = answer.request.report;
     let language = context.language;
     let texts: Vec<(&ReportColumn, &str)> = report
@@ -79,6 +80,7 @@ pub(super) fn name(context: &PageContext<'_>, answer: &ReportAnswer, row: &[Valu
         _ if is_other => vec![words::named("", OTHER, language)],
         "systems" | "browser-versions" => vec![versioned(&texts, language)],
         "props" => properties(&texts),
+        "funnel" => funnel_step(&texts),
         _ => texts.iter().map(|(column, text)| text_cell(column, text, language)).collect(),
     };
     let mut shown = shown.into_iter();
@@ -105,7 +107,7 @@ fn tells_nothing(answer: &ReportAnswer, detail: &str) -> bool {
 /// A text of a column. Details have no name for "nothing".
 pub(super) fn text_cell(column: &ReportColumn, text: &str, language: Language) -> String {
     match column.name {
-        "path" | "host" | "asn" | "version" | "slot" if text.is_empty() => String::new(),
+        "path" | "host" | "asn" | "version" | "slot" | "group" | "detail" if text.is_empty() => String::new(),
         name => words::named(name, text, language),
     }
 }
@@ -129,8 +131,16 @@ fn properties(texts: &[(&ReportColumn, &str)]) -> Vec<String> {
     }
 }
 
+/// The name of a step of a funnel with its number, and the group.
+fn funnel_step(texts: &[(&ReportColumn, &str)]) -> Vec<String> {
+    match texts {
+        [(_, step), (_, name), (_, group), ..] => vec![format!("{step}. {name}"), (*group).to_owned()],
+        _ => Vec::new(),
+    }
+}
+
 /// The page for this row alone; `None` if no filter of the reader keeps it.
-fn link(context: &PageContext<'_>, report: &Report, texts: &[(&ReportColumn, &str)]) -> Option<String> {
+fn link(context: &ViewContext<'_>, report: &Report, texts: &[(&ReportColumn, &str)]) -> Option<String> {
     let mut filters: Vec<String> = Vec::new();
     if let ("props", [(_, event), (_, property), (_, value), ..]) = (report.name, texts) {
         if context.has_one_filter() {
@@ -154,7 +164,7 @@ fn link(context: &PageContext<'_>, report: &Report, texts: &[(&ReportColumn, &st
     if filters.is_empty() || filters.iter().all(|filter| context.address.filters.contains(filter)) {
         return None;
     }
-    let narrowed = filters.into_iter().fold(context.address.clone(), |address: PageAddress, filter| {
+    let narrowed = filters.into_iter().fold(context.address.clone(), |address: ViewAddress, filter| {
         address.with_filter(filter, context.has_one_filter())
     });
     Some(
@@ -162,7 +172,7 @@ fn link(context: &PageContext<'_>, report: &Report, texts: &[(&ReportColumn, &st
             .with(|address| {
                 (address.sort, address.page) = (None, 1);
                 address.search.clear();
-                if matches!(address.view, super::View::Report(_)) {
+                if matches!(address.view, super::address::View::Report(_)) {
                     address.view = super::View::Site;
                 }
             })

@@ -5,8 +5,9 @@ use hyper::{Response, StatusCode};
 
 use super::address::View;
 use super::charts::{self, Svg};
-use super::layout::{self, Frame, Link};
-use super::{PageContext, format};
+use super::context::ViewContext;
+use super::format;
+use super::layout::{self, PageFrame, PageLink};
 use crate::operator::reading::ReadingError;
 use crate::report::{SUMMARY_DAYS, SiteSummary, WeekComparison};
 use crate::transport::Body;
@@ -21,7 +22,7 @@ const LEAST_REFUSED: u64 = 10;
 #[derive(Template)]
 #[template(path = "operator/page/templates/sites.html")]
 struct SitesPage {
-    frame: Frame,
+    frame: PageFrame,
     /// Why there are no sites.
     nothing: Option<&'static str>,
     /// What holds for all sites.
@@ -32,7 +33,7 @@ struct SitesPage {
 }
 
 struct SiteRow {
-    link: Link,
+    link: PageLink,
     line: Svg,
     visitors: String,
     change: Option<String>,
@@ -40,10 +41,10 @@ struct SiteRow {
     before: String,
     /// The published day.
     day: String,
-    marks: Vec<Link>,
+    marks: Vec<PageLink>,
 }
 
-pub(super) async fn render(context: &PageContext<'_>) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, ReadingError> {
     let access = context.access;
     let reports = if access.exact { context.reports.clone() } else { context.reports.protected() };
     let summaries = match context.sites().is_empty() {
@@ -60,7 +61,7 @@ pub(super) async fn render(context: &PageContext<'_>) -> Result<Response<Body>, 
         ),
     };
     let page = SitesPage {
-        frame: Frame::new(context, context.say("Sites", "Сайты")),
+        frame: PageFrame::new(context, context.say("Sites", "Сайты")),
         nothing: nothing(context),
         warning: warning(context),
         days: SUMMARY_DAYS,
@@ -70,7 +71,7 @@ pub(super) async fn render(context: &PageContext<'_>) -> Result<Response<Body>, 
     Ok(layout::page(StatusCode::OK, &page))
 }
 
-fn nothing(context: &PageContext<'_>) -> Option<&'static str> {
+fn nothing(context: &ViewContext<'_>) -> Option<&'static str> {
     let access = context.access;
     if !(access.exact || access.published || access.diagnostics) {
         return Some(context.say(
@@ -87,7 +88,7 @@ fn nothing(context: &PageContext<'_>) -> Option<&'static str> {
 }
 
 /// Says that the store is behind. How many events wait concerns all sites, so it is not for readers of some.
-fn warning(context: &PageContext<'_>) -> Option<String> {
+fn warning(context: &ViewContext<'_>) -> Option<String> {
     let waiting = context.collector?.waiting();
     if !waiting.is_behind() {
         return None;
@@ -109,7 +110,7 @@ fn warning(context: &PageContext<'_>) -> Option<String> {
     )
 }
 
-fn row(context: &PageContext<'_>, summary: &SiteSummary) -> SiteRow {
+fn row(context: &ViewContext<'_>, summary: &SiteSummary) -> SiteRow {
     let language = context.language;
     let WeekComparison { now, before } = summary.visitors;
     let number = |count: u64| format::number(count as f64, 0, language);
@@ -120,7 +121,7 @@ fn row(context: &PageContext<'_>, summary: &SiteSummary) -> SiteRow {
     ]);
     let is_known = summary.day.is_some();
     SiteRow {
-        link: Link::new(&summary.site, &context.address.to_site(&summary.site)),
+        link: PageLink::new(&summary.site, &context.address.to_site(&summary.site)),
         line: charts::sparkline(&days, &title),
         visitors: if is_known { number(now) } else { format::NONE.to_owned() },
         change: format::change(now as f64, before as f64, language),
@@ -139,7 +140,7 @@ fn row(context: &PageContext<'_>, summary: &SiteSummary) -> SiteRow {
 }
 
 /// What is wrong with a site, for readers of diagnostics.
-fn marks(context: &PageContext<'_>, summary: &SiteSummary) -> Vec<Link> {
+fn marks(context: &ViewContext<'_>, summary: &SiteSummary) -> Vec<PageLink> {
     if !context.access.diagnostics {
         return Vec::new();
     }
@@ -152,7 +153,7 @@ fn marks(context: &PageContext<'_>, summary: &SiteSummary) -> Vec<Link> {
             format!("Errors are up: {} today, {} a week ago", number(now), number(before)),
             format!("Ошибок больше: сегодня {}, неделю назад {}", number(now), number(before)),
         ]);
-        marks.push(Link::new(words, &to.with_period("today", None)));
+        marks.push(PageLink::new(words, &to.with_period("today", None)));
     }
     let refused = context.collector.map(|collector| collector.refused(&summary.site, language));
     let refused: u64 = refused.iter().flatten().map(|refused| refused.count).sum();
@@ -161,7 +162,7 @@ fn marks(context: &PageContext<'_>, summary: &SiteSummary) -> Vec<Link> {
             format!("Beacons refused in the last 24 hours: {}", number(refused)),
             format!("Отклонено событий за 24 часа: {}", number(refused)),
         ]);
-        marks.push(Link::new(words, &to));
+        marks.push(PageLink::new(words, &to));
     }
     marks
 }

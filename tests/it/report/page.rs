@@ -196,13 +196,10 @@ async fn nothing_that_a_visitor_sent_becomes_a_part_of_the_page() {
             assert!(!body.contains("<script>") && !body.contains("<img"), "{uri}: {body}");
             assert_eq!(body.matches("<script").count(), 1, "{uri}");
             assert!(!body.contains(" style=") && !body.contains("<style"), "{uri}");
-            for attribute in ["onerror=", "onclick=", "onload="] {
-                let is_text = |at: usize| {
-                    body[..at]
-                        .rfind('<')
-                        .is_none_or(|open| body[open..at].contains('>') || body[open..at].contains("&lt;"))
-                };
-                assert!(body.match_indices(attribute).all(|(at, _)| is_text(at)), "{uri}: {attribute}");
+            for tag in between(&body, "<", ">") {
+                // Every second piece is the value of an attribute, in which quotes are escaped.
+                let names: String = tag.split('"').step_by(2).collect();
+                assert!(!names.contains(" on"), "{uri}: <{tag}>");
             }
             let policy = head["content-security-policy"].to_str().unwrap();
             assert!(

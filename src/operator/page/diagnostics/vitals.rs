@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::operator::page::{PageContext, format};
+use crate::operator::page::context::ViewContext;
+use crate::operator::page::format;
 use crate::report::ReportAnswer;
 use crate::transport::negotiation::Language;
 
@@ -72,7 +73,7 @@ pub(super) struct VitalCell {
 
 /// The measures of the report of speed, for the site and by page.
 pub(super) fn vitals(
-    context: &PageContext<'_>,
+    context: &ViewContext<'_>,
     of_site: &ReportAnswer,
     of_pages: &ReportAnswer,
 ) -> VitalsTable {

@@ -2,14 +2,19 @@
 
 use serde_json::Value;
 
-use crate::operator::page::address::{PageAddress, View};
+use crate::operator::page::address::{View, ViewAddress};
 use crate::operator::page::charts::{self, HourChart, MapChart, MapCountry, Svg, WorldMap};
-use crate::operator::page::layout::Link;
+use crate::operator::page::context::ViewContext;
+use crate::operator::page::layout::PageLink;
 use crate::operator::page::rows::{self, RowName, Shown};
-use crate::operator::page::{CollectorState, PageContext, format, words};
+use crate::operator::page::{CollectorState, format, words};
 use crate::operator::reading;
 use crate::report::catalogue::{self, Report};
 use crate::report::{RawReportRequest, ReportAnswer, ReportError};
+
+const GOALS: &str = "goals";
+/// The tab of each card of a funnel.
+const FUNNEL: TabSpec = ("funnel", "funnel", ["Funnel", "Воронка"]);
 
 /// Rows of a card: as many as the eye counts at once, and the same for all, so that one query answers them.
 const ROWS: &str = "9";
@@ -25,7 +30,7 @@ struct CardSpec {
 /// The name in the address, the report, and the label.
 type TabSpec = (&'static str, &'static str, [&'static str; 2]);
 
-const CARDS: [CardSpec; 10] = [
+const CARDS: [CardSpec; 9] = [
     CardSpec {
         id: "pages",
         title: ["Pages", "Страницы"],
@@ -99,22 +104,17 @@ const CARDS: [CardSpec; 10] = [
     CardSpec {
         id: "goals", title: ["Goals", "Цели"], tabs: &[("goals", "goals", ["Goals", "Цели"])]
     },
-    CardSpec {
-        id: "funnels",
-        title: ["Funnels", "Воронки"],
-        tabs: &[("funnels", "funnels", ["Funnels", "Воронки"])],
-    },
 ];
 
 pub(super) struct Card {
-    pub(super) id: &'static str,
-    pub(super) title: &'static str,
+    pub(super) id: String,
+    pub(super) title: String,
     pub(super) about: String,
     /// More than one, or none.
-    pub(super) tabs: Vec<Link>,
+    pub(super) tabs: Vec<PageLink>,
     pub(super) body: CardBody,
     /// The report in detail.
-    pub(super) more: Option<Link>,
+    pub(super) more: Option<PageLink>,
     pub(super) credit: Option<&'static str>,
 }
 
@@ -128,12 +128,12 @@ pub(super) enum CardBody {
 
 pub(super) struct CardTable {
     pub(super) name: String,
-    pub(super) counted: Heading,
-    pub(super) share: Option<Heading>,
+    pub(super) counted: CardHeading,
+    pub(super) share: Option<CardHeading>,
     pub(super) rows: Vec<CardRow>,
 }
 
-pub(super) struct Heading {
+pub(super) struct CardHeading {
     /// The column of the report.
     pub(super) column: &'static str,
     pub(super) label: String,
@@ -150,7 +150,8 @@ pub(super) struct CardRow {
 
 /// A card whose figures are asked for.
 pub(super) struct PlannedCard {
-    spec: &'static CardSpec,
+    id: String,
+    title: String,
     tabs: Vec<&'static TabSpec>,
     open: &'static TabSpec,
     /// What to ask for, or why that cannot be shown.
@@ -158,11 +159,27 @@ pub(super) struct PlannedCard {
 }
 
 /// The cards that the reader may see, each with its open tab.
-pub(super) fn plan(context: &PageContext<'_>) -> Vec<PlannedCard> {
-    CARDS.iter().filter_map(|spec| plan_card(context, spec)).collect()
+pub(super) fn plan(context: &ViewContext<'_>) -> Vec<PlannedCard> {
+    let has_goals = !context.reports.goals(&context.address.site).is_empty();
+    let shown = CARDS.iter().filter(|spec| spec.id != GOALS || has_goals);
+    let mut planned: Vec<PlannedCard> = shown.filter_map(|spec| plan_card(context, spec)).collect();
+    let report = catalogue::find(FUNNEL.1).expect("the catalogue has funnels");
+    if reading::readable(report, context.principal) {
+        let funnels = context.reports.funnels(&context.address.site);
+        planned.extend(funnels.iter().enumerate().map(|(number, funnel)| PlannedCard {
+            id: format!("funnel-{number}"),
+            title: funnel.name.to_string(),
+            tabs: Vec::new(),
+            open: &FUNNEL,
+            request: Ok(
+                context.address.with(|to| to.funnel = Some(funnel.name.to_string())).request(FUNNEL.1),
+            ),
+        }));
+    }
+    planned
 }
 
-fn plan_card(context: &PageContext<'_>, spec: &'static CardSpec) -> Option<PlannedCard> {
+fn plan_card(context: &ViewContext<'_>, spec: &'static CardSpec) -> Option<PlannedCard> {
     let is_readable = |tab: &&TabSpec| {
         catalogue::find(tab.1).is_some_and(|report| reading::readable(report, context.principal))
     };
@@ -182,17 +199,20 @@ fn plan_card(context: &PageContext<'_>, spec: &'static CardSpec) -> Option<Plann
         // Another error is that of the whole page, and reading says it.
         _ => Ok(raw),
     };
-    Some(PlannedCard { spec, tabs, open, request })
+    let (id, title) = (spec.id.to_owned(), context.language.of(spec.title).to_owned());
+    Some(PlannedCard { id, title, tabs, open, request })
 }
 
 impl PlannedCard {
     /// The card with the answer to its request.
-    pub(super) fn fill(self, context: &PageContext<'_>, answer: Option<&ReportAnswer>) -> Card {
-        let Self { spec, tabs, open, request } = self;
+    pub(super) fn fill(self, context: &ViewContext<'_>, answer: Option<&ReportAnswer>) -> Card {
+        let Self { id, title, tabs, open, request } = self;
+        let funnel = request.as_ref().ok().and_then(|raw| raw.funnel.clone());
         let language = context.language;
         let report = catalogue::find(open.1).expect("only known reports are planned");
         let tab = |tab: &&TabSpec| {
-            Link::new(language.of(tab.2), &with_tab(&context.address, spec, tab.0)).current(tab.0 == open.0)
+            PageLink::new(language.of(tab.2), &with_tab(&context.address, &tabs, tab.0))
+                .current(tab.0 == open.0)
         };
         let body = match (answer, request) {
             (Some(answer), _) if answer.rows.is_empty() => CardBody::Message(nothing(context, answer)),
@@ -206,28 +226,29 @@ impl PlannedCard {
         };
         let has_rows = !matches!(body, CardBody::Message(_) | CardBody::Hours(_));
         let detail = context.address.to_view(View::Report(report.name.to_owned()));
+        let detail = detail.with(|detail| detail.funnel = funnel);
         Card {
-            id: spec.id,
-            title: language.of(spec.title),
+            id,
+            title,
             about: words::text(&report.about, language).to_owned(),
             tabs: if tabs.len() > 1 { tabs.iter().map(tab).collect() } else { Vec::new() },
             body,
-            more: has_rows.then(|| Link::new(context.say("All", "Все"), &detail)),
+            more: has_rows.then(|| PageLink::new(context.say("All", "Все"), &detail)),
             credit: report.credit(),
         }
     }
 }
 
 /// The page with another tab of a card open.
-fn with_tab(address: &PageAddress, spec: &CardSpec, name: &str) -> PageAddress {
+fn with_tab(address: &ViewAddress, tabs: &[&TabSpec], name: &str) -> ViewAddress {
     address.with(|address| {
-        address.tabs.retain(|open| !spec.tabs.iter().any(|tab| tab.0 == open));
+        address.tabs.retain(|open| !tabs.iter().any(|tab| tab.0 == open));
         address.tabs.push(name.to_owned());
     })
 }
 
 /// Why an answer has no rows.
-fn nothing(context: &PageContext<'_>, answer: &ReportAnswer) -> String {
+fn nothing(context: &ViewContext<'_>, answer: &ReportAnswer) -> String {
     let is_telling = |note: &&String| !note.starts_with("the figures of today");
     match answer.notes.iter().find(is_telling) {
         Some(note) => words::note(note, context.language),
@@ -235,7 +256,7 @@ fn nothing(context: &PageContext<'_>, answer: &ReportAnswer) -> String {
     }
 }
 
-fn table(context: &PageContext<'_>, answer: &ReportAnswer, most: usize) -> CardTable {
+fn table(context: &ViewContext<'_>, answer: &ReportAnswer, most: usize) -> CardTable {
     let report = answer.request.report;
     let language = context.language;
     let counted = rows::counted(report).unwrap_or((0, &report.columns[0]));
@@ -252,20 +273,20 @@ fn table(context: &PageContext<'_>, answer: &ReportAnswer, most: usize) -> CardT
             bar: format!("{width:.1}"),
         }
     };
-    let heading = |column: &catalogue::ReportColumn| Heading {
+    let heading = |column: &catalogue::ReportColumn| CardHeading {
         column: column.name,
         label: words::heading(column, language),
         about: words::text(column.about, language).to_owned(),
     };
     CardTable {
-        name: words::heading(&report.columns[0], language),
+        name: words::heading(&report.columns[usize::from(report.name == FUNNEL.1)], language),
         counted: heading(counted.1),
         share: share.map(|(_, column)| heading(column)),
         rows: answer.rows.iter().take(most).map(row).collect(),
     }
 }
 
-fn map(context: &PageContext<'_>, answer: &ReportAnswer) -> Svg {
+fn map(context: &ViewContext<'_>, answer: &ReportAnswer) -> Svg {
     let report = answer.request.report;
     let counted = rows::counted(report).unwrap_or((0, &report.columns[0]));
     let countries: Vec<MapCountry<'_>> = answer
@@ -287,7 +308,7 @@ fn map(context: &PageContext<'_>, answer: &ReportAnswer) -> Svg {
     charts::map(&MapChart { world, title, countries: &countries })
 }
 
-fn hours(context: &PageContext<'_>, answer: &ReportAnswer) -> Svg {
+fn hours(context: &ViewContext<'_>, answer: &ReportAnswer) -> Svg {
     let report: &Report = answer.request.report;
     let counted = rows::counted(report).map_or(2, |(place, _)| place);
     let mut values = [[0.0; 24]; 7];

@@ -10,9 +10,9 @@ use hyper::{Response, StatusCode};
 use self::cards::Card;
 use self::figures::Figure;
 use self::series::Series;
-use super::address::Comparison;
-use super::layout::{self, Controls, Frame, Link};
-use super::{PageContext, words};
+use super::context::ViewContext;
+use super::layout::{self, Controls, PageFrame, PageLink};
+use super::words;
 use crate::operator::reading::{self, ReadingError};
 use crate::report::catalogue;
 use crate::report::{RawReportRequest, ReportAnswer};
@@ -24,38 +24,32 @@ const SERIES: &str = "timeseries";
 #[derive(Template)]
 #[template(path = "operator/page/templates/site.html")]
 struct SitePage {
-    frame: Frame,
+    frame: PageFrame,
     controls: Controls,
     figures: Vec<Figure>,
     series: Series,
     cards: Vec<Card>,
     notes: Vec<String>,
     /// Counts the bots that are left out.
-    with_bots: Option<Link>,
+    with_bots: Option<PageLink>,
     /// No beacon of the site has arrived: what to do.
     snippet: Option<String>,
 }
 
 /// The requests of the top of the page, in the order in which [`TopAnswers`] takes them.
-fn top_requests(context: &PageContext<'_>) -> Result<Vec<RawReportRequest>, ReadingError> {
+fn top_requests(context: &ViewContext<'_>) -> Result<Vec<RawReportRequest>, ReadingError> {
     let address = &context.address;
     let reports = reading::reports_for(&context.reports, OVERVIEW, context.principal);
     let period = reports.parse(&address.request(OVERVIEW))?.period;
     let by = series::step(context, period);
     let series = |raw: RawReportRequest| RawReportRequest { by: Some(by.to_owned()), ..raw };
     let mut requests = vec![address.request(OVERVIEW), series(address.request(SERIES))];
-    if let Some(days) = figures::compared_days(period, address.comparison) {
-        let compared = figures::compared(address, days);
-        requests.push(series(compared.request(SERIES)));
-        // The period before is part of the overview.
-        if address.comparison != Comparison::Previous {
-            requests.push(compared.request(OVERVIEW));
-        }
-    }
+    let compared = figures::compared(address, period);
+    requests.extend(compared.map(|compared| series(compared.request(SERIES))));
     Ok(requests)
 }
 
-pub(super) async fn render(context: &PageContext<'_>) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, ReadingError> {
     if !(context.access.exact || context.access.published) {
         let what = context
             .say("this page needs role analyst or viewer", "для этой страницы нужна роль analyst или viewer");
@@ -79,9 +73,9 @@ pub(super) async fn render(context: &PageContext<'_>) -> Result<Response<Body>, 
     let title = format!("{} · Footfall", context.address.site);
     let is_empty = overview.notes.iter().any(|note| note.starts_with("the store holds no events"));
     let page = SitePage {
-        frame: Frame::new(context, title),
+        frame: PageFrame::new(context, title),
         controls: Controls::new(context, overview.request.period)?,
-        figures: figures::figures(context, overview, top.get(3), report, measure),
+        figures: figures::figures(context, overview, report, measure),
         series: Series::new(context, series, top.get(2)),
         cards,
         notes: notes(context, &answers),
@@ -92,7 +86,7 @@ pub(super) async fn render(context: &PageContext<'_>) -> Result<Response<Body>, 
 }
 
 /// What the reader must know of all answers, each once.
-fn notes(context: &PageContext<'_>, answers: &[ReportAnswer]) -> Vec<String> {
+fn notes(context: &ViewContext<'_>, answers: &[ReportAnswer]) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     for note in answers.iter().flat_map(|answer| &answer.notes) {
         let note = words::note(note, context.language);
@@ -107,16 +101,16 @@ fn notes(context: &PageContext<'_>, answers: &[ReportAnswer]) -> Vec<String> {
 }
 
 /// A link that counts bots, if the answers say that some are left out.
-fn with_bots(context: &PageContext<'_>, answers: &[ReportAnswer]) -> Option<Link> {
+fn with_bots(context: &ViewContext<'_>, answers: &[ReportAnswer]) -> Option<PageLink> {
     let says =
         |answer: &ReportAnswer| answer.notes.iter().any(|note| note.ends_with("views of bots are left out"));
     let to = || context.address.with(|address| address.bots = true);
     (context.access.exact && answers.iter().any(says))
-        .then(|| Link::new(context.say("Count bots", "Учесть роботов"), &to()))
+        .then(|| PageLink::new(context.say("Count bots", "Учесть роботов"), &to()))
 }
 
 /// The tag for the pages of a site whose first beacon is awaited.
-fn snippet(context: &PageContext<'_>) -> String {
+fn snippet(context: &ViewContext<'_>) -> String {
     let site = &context.address.site;
     let known = context.collector.and_then(|collector| collector.tag(site));
     let unknown = || format!("<script defer src=\"https://COLLECTOR/s.js\" data-site=\"{site}\"></script>");

@@ -4,9 +4,10 @@ use jiff::civil::Date;
 use serde_json::Value;
 
 use crate::operator::page::charts::{self, LineChart, Svg};
-use crate::operator::page::layout::Link;
+use crate::operator::page::context::ViewContext;
+use crate::operator::page::layout::PageLink;
 use crate::operator::page::rows::Shown;
-use crate::operator::page::{PageContext, format, words};
+use crate::operator::page::{format, words};
 use crate::report::catalogue::{Report, ReportColumn};
 use crate::report::{Period, ReportAnswer};
 use crate::transport::negotiation::Language;
@@ -24,7 +25,7 @@ const MOST_DAYS_BY_DAY: i32 = 400;
 pub(super) struct Series {
     pub(super) title: String,
     pub(super) chart: Svg,
-    pub(super) steps: Vec<Link>,
+    pub(super) steps: Vec<PageLink>,
     pub(super) heading: String,
     pub(super) time: &'static str,
     pub(super) has_comparison: bool,
@@ -53,7 +54,7 @@ fn suitable(period: Period, has_hours: bool) -> Vec<&'static str> {
 }
 
 /// The step of the series: the reader's, if it suits the period.
-pub(super) fn step(context: &PageContext<'_>, period: Period) -> &'static str {
+pub(super) fn step(context: &ViewContext<'_>, period: Period) -> &'static str {
     let suitable = suitable(period, context.access.exact);
     let chosen = context.address.by.as_deref();
     let best = if period.days() > 1 && period.days() <= 120 && suitable.contains(&"day") {
@@ -67,7 +68,7 @@ pub(super) fn step(context: &PageContext<'_>, period: Period) -> &'static str {
 }
 
 /// The column that is drawn.
-pub(super) fn measure<'a>(context: &PageContext<'_>, report: &'a Report) -> &'a ReportColumn {
+pub(super) fn measure<'a>(context: &ViewContext<'_>, report: &'a Report) -> &'a ReportColumn {
     let drawn = || report.columns.iter().filter(|column| !column.is_text());
     let chosen = context.address.measure.as_deref();
     let first = || drawn().next().expect("a series has a figure");
@@ -76,7 +77,7 @@ pub(super) fn measure<'a>(context: &PageContext<'_>, report: &'a Report) -> &'a 
 
 impl Series {
     pub(super) fn new(
-        context: &PageContext<'_>,
+        context: &ViewContext<'_>,
         answer: &ReportAnswer,
         compared: Option<&ReportAnswer>,
     ) -> Self {
@@ -132,12 +133,12 @@ impl Series {
     }
 }
 
-fn steps(context: &PageContext<'_>, period: Period, current: &str) -> Vec<Link> {
+fn steps(context: &ViewContext<'_>, period: Period, current: &str) -> Vec<PageLink> {
     let suitable = suitable(period, context.access.exact);
     let known = STEPS.iter().filter(|(step, _)| suitable.contains(step));
     let link = |(step, label): &(&str, [&'static str; 2])| {
         let to = context.address.with(|address| address.by = Some((*step).to_owned()));
-        Link::new(context.language.of(*label), &to).current(*step == current)
+        PageLink::new(context.language.of(*label), &to).current(*step == current)
     };
     known.map(link).collect()
 }
@@ -147,7 +148,7 @@ fn label(time: &str, step: &str, language: Language) -> String {
     match (step, date) {
         ("day", Some(date)) => format::day_of_week(date, language),
         ("week", Some(date)) => {
-            format!("{} {}", language.of(["Week of", "Неделя с"]), format::day(date, language))
+            format!("{} {}", language.of(["Week of", "Неделя с"]), format::short_day(date, language))
         }
         ("month", Some(date)) => format::month_of_year(date, language),
         _ => format::time(time, language),
@@ -177,9 +178,9 @@ mod tests {
     #[test]
     fn a_point_is_named_by_its_step() {
         for (time, step, english) in [
-            ("2026-11-27 14:00 +0300", "hour", "27\u{a0}November, 14:00"),
-            ("2026-11-27", "day", "Fri, 27\u{a0}November"),
-            ("2026-11-23", "week", "Week of 23\u{a0}November"),
+            ("2026-11-27 14:00 +0300", "hour", "27\u{a0}Nov, 14:00"),
+            ("2026-11-27", "day", "Fri\u{a0}27\u{a0}Nov"),
+            ("2026-11-23", "week", "Week of 23\u{a0}Nov"),
             ("2026-11-01", "month", "November 2026"),
         ] {
             assert_eq!(label(time, step, Language::English), english);

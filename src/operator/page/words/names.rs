@@ -63,6 +63,7 @@ pub(in crate::operator::page) fn named(column: &str, value: &str, language: Lang
             COUNTRIES.get(value).map_or_else(|| value.to_owned(), |names| language.of(*names).to_owned())
         }
         "language" => tag(value, language),
+        "source" if value == "Direct" => of_nothing(column, language).to_owned(),
         "channel" | "device" | "screen" if language == Language::Russian => {
             let word = WORDS.iter().find(|(word, _)| *word == value);
             word.map_or_else(|| value.to_owned(), |(_, russian)| (*russian).to_owned())

@@ -3,7 +3,7 @@
 use crate::transport::negotiation::Language;
 
 /// English with `{}` for each part that varies, and its Russian with `{0}`, `{1}`, … for these parts.
-const PATTERNS: [(&str, &str); 32] = [
+const PATTERNS: &[(&str, &str)] = &[
     ("there are more rows than these {}", "показаны первые строки: {0}; всего их больше"),
     ("the figures of today are {} s old", "показатели за сегодня посчитаны {0} с назад"),
     (
@@ -81,6 +81,48 @@ const PATTERNS: [(&str, &str); 32] = [
         "{} other reports are running; try again in a moment",
         "сейчас считаются другие отчёты: {0}; попробуйте через минуту",
     ),
+    (
+        "report {} shows single events or the last minutes",
+        "отчёт {0} показывает отдельные события или последние минуты",
+    ),
+    (
+        "days are the shortest time; go by day, week or month",
+        "день — самый короткий отрезок; есть дни, недели и месяцы",
+    ),
+    ("published figures are of people; leave out `bots`", "опубликованы показатели людей; уберите `bots`"),
+    ("one filter at most", "не больше одного фильтра"),
+    (
+        "a filter is COLUMN=VALUE with one value, of one of the columns {}",
+        "фильтр — это КОЛОНКА=ЗНАЧЕНИЕ с одним значением; колонки: {0}",
+    ),
+    (
+        "report {} has no published figures under the filter {}; others have: {}",
+        "у отчёта {0} нет опубликованных показателей с фильтром {1}",
+    ),
+    ("report {} takes no `{}`", "у отчёта {0} нет параметра `{1}`"),
+    ("report {} goes by {}, not by {}", "отчёт {0} разбивается так: {1}, а не так: {2}"),
+    ("a period is compared with {}, not with {}", "период сравнивается с {0}, а не с {1}"),
+    ("which funnel? name one with `funnel`: {}", "какая воронка? назовите её в `funnel`: {0}"),
+    (
+        "the site has no goals; write [[site.goal]] into the configuration",
+        "у сайта нет целей; добавьте [[site.goal]] в настройки",
+    ),
+    (
+        "the site has no funnels; write [[site.funnel]] into the configuration",
+        "у сайта нет воронок; добавьте [[site.funnel]] в настройки",
+    ),
+    ("the site has no {} {}; did you mean {}?", "у сайта нет {0} {1}; возможно, нужно {2}?"),
+    ("the site has no {} {}", "у сайта нет {0} {1}"),
+    ("at most {} filters", "фильтров не больше {0}"),
+    (
+        "the store's answer is not what the report promises: {}",
+        "ответ хранилища не таков, как обещает отчёт: {0}",
+    ),
+    (
+        "this report is for another role: analyst and viewer read audience, sre reads diagnostics",
+        "этот отчёт для другой роли: analyst и viewer видят аудиторию, sre — диагностику",
+    ),
+    ("this token is restricted to other sites", "этот токен действует для других сайтов"),
 ];
 
 /// A note in the reader's language. What no pattern knows stays English.
@@ -88,9 +130,19 @@ pub(in crate::operator::page) fn note(english: &str, language: Language) -> Stri
     if language == Language::English {
         return capitalised(english);
     }
-    let known =
-        PATTERNS.iter().find_map(|(pattern, russian)| Some(filled(russian, &parts(pattern, english)?)));
-    capitalised(&known.unwrap_or_else(|| english.to_owned()))
+    capitalised(&in_russian(english).unwrap_or_else(|| english.to_owned()))
+}
+
+/// The Russian of a text, if a pattern knows it. The reason within a refusal is such a text, too.
+fn in_russian(english: &str) -> Option<String> {
+    let (russian, found) =
+        PATTERNS.iter().find_map(|(pattern, russian)| Some((russian, parts(pattern, english)?)))?;
+    let reason = |part: &str| match part.contains(' ') {
+        true => in_russian(part).unwrap_or_else(|| part.to_owned()),
+        false => part.to_owned(),
+    };
+    let found: Vec<String> = found.into_iter().map(reason).collect();
+    Some(filled(russian, &found))
 }
 
 /// Whether a text is one that has its Russian.
@@ -117,14 +169,14 @@ fn parts<'a>(pattern: &str, text: &'a str) -> Option<Vec<&'a str>> {
     rest.is_empty().then_some(found)
 }
 
-fn filled(pattern: &str, parts: &[&str]) -> String {
+fn filled(pattern: &str, parts: &[String]) -> String {
     // A part may have braces of its own, so each place is filled once.
     let mut pieces = pattern.split('{');
     let mut out = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
         let (place, rest) = piece.split_once('}').unwrap_or((piece, ""));
         let part = place.parse::<usize>().ok().and_then(|place| parts.get(place));
-        out.push_str(part.copied().unwrap_or_default());
+        out.push_str(part.map_or("", String::as_str));
         out.push_str(rest);
     }
     out
@@ -149,6 +201,10 @@ mod tests {
             ("12 views of bots are left out", "Не учтены просмотры роботов: 12"),
             ("views of bots are left out", "Просмотры роботов не учтены"),
             ("did you mean path=/{1} instead of path=/{0}?", "Возможно, нужно path=/{1}, а не path=/{0}?"),
+            (
+                "viewers read published figures: one filter at most",
+                "Наблюдателю видны только опубликованные показатели: не больше одного фильтра",
+            ),
             ("something new", "Something new"),
         ] {
             assert_eq!(note(english, Language::Russian), russian);
