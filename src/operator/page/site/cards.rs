@@ -224,7 +224,7 @@ impl PlannedCard {
             (None, Err(reason)) => CardBody::Message(reason),
             (None, Ok(_)) => CardBody::Message(String::new()),
         };
-        let has_rows = !matches!(body, CardBody::Message(_) | CardBody::Hours(_));
+        let has_rows = !matches!(body, CardBody::Message(_));
         let detail = context.address.to_view(View::Report(report.name.to_owned()));
         let detail = detail.with(|detail| detail.funnel = funnel);
         Card {
