@@ -60,10 +60,10 @@ pub(super) fn check(request: &ReportRequest) -> Result<(), ReportError> {
     let ReportRequest { report, filters, by, bots, .. } = request;
     let refuse = |what: String| Err(ReportError::NotPublished(what));
     if !is_published(report) {
-        return refuse(format!(
-            "report {} is not published, because days are the shortest time and its rows are of few visitors",
-            report.name
-        ));
+        return refuse(match &report.dimensions[..] {
+            [] => format!("report {} is made of single events or the last minutes", report.name),
+            _ => format!("report {} has rows of few visitors, as a rule", report.name),
+        });
     }
     if *by == Some("hour") {
         return refuse("days are the shortest time; go by day, week or month".to_owned());

@@ -73,7 +73,7 @@ pub(crate) fn detail(reader: &str, requests: &[ReportRequest]) -> Option<Value> 
     let ReportRequest { site, period, filters, bots, .. } = requests.first()?;
     let names: Vec<&str> = requests.iter().map(|request| request.report.name).collect();
     let filters: Vec<String> = filters.iter().map(Filter::to_string).collect();
-    Some(json!({
+    let mut entry = json!({
         "by": reader,
         "reports": names,
         "site": site,
@@ -81,7 +81,12 @@ pub(crate) fn detail(reader: &str, requests: &[ReportRequest]) -> Option<Value> 
         "to": period.to().to_string(),
         "filters": filters,
         "bots": bots,
-    }))
+    });
+    // Its figures were read, too.
+    if let Some(period) = requests.iter().find_map(ReportRequest::compared_period) {
+        entry["compared"] = json!({"from": period.from().to_string(), "to": period.to().to_string()});
+    }
+    Some(entry)
 }
 
 #[cfg(test)]
@@ -90,7 +95,25 @@ mod tests {
 
     use super::*;
     use crate::report::catalogue;
-    use crate::report::period::Period;
+    use crate::report::period::{Comparison, Period};
+
+    #[test]
+    fn the_days_that_a_period_is_compared_with_are_recorded() {
+        let request = ReportRequest {
+            report: catalogue::find("overview").unwrap(),
+            site: "clinic".to_owned(),
+            period: Period::new(date(2026, 11, 1), date(2026, 11, 7)).unwrap(),
+            filters: Vec::new(),
+            by: None,
+            limit: 20,
+            comparison: Some(Comparison::Year),
+            goals: Vec::new(),
+            funnel: None,
+            bots: false,
+        };
+        let entry = detail("anna", &[request]).unwrap();
+        assert_eq!(entry["compared"], json!({"from": "2025-11-01", "to": "2025-11-07"}));
+    }
 
     #[test]
     fn the_same_request_is_recorded_once_in_a_while_and_another_at_once() {

@@ -68,6 +68,13 @@ async fn what_a_viewer_may_not_ask_is_refused_with_the_reason() {
     for (path, reason) in [
         ("realtime?site=clinic", "single events or the last minutes"),
         ("props?", "single events or the last minutes"),
+        ("hours?", "single events or the last minutes"),
+        ("scroll?", "single events or the last minutes"),
+        ("goals?", "single events or the last minutes"),
+        ("goals?goal=Booking&by=channel&", "single events or the last minutes"),
+        ("funnel?funnel=Booking&", "single events or the last minutes"),
+        ("referring-pages?", "rows of few visitors"),
+        ("utm-terms?", "rows of few visitors"),
         ("errors?", "another role"),
         ("ip-addresses?", "another role"),
         ("timeseries?by=hour&", "days are the shortest time"),
@@ -96,6 +103,22 @@ async fn what_a_viewer_may_not_ask_is_refused_with_the_reason() {
     let series = reports.iter().find(|report| report["name"] == "timeseries").unwrap();
     assert_eq!(series["by"], serde_json::json!(["day", "week", "month"]));
     assert!(!series["parameters"].as_array().unwrap().iter().any(|parameter| parameter == "bots"));
+}
+
+#[tokio::test]
+async fn every_period_of_comparison_is_the_sum_of_its_published_days() {
+    let world = world().await;
+    let of_the_day = &world.viewer_rows(&format!("/api/reports/overview?{PERIOD}")).await[0];
+    for (day, comparison) in [("2026-10-02", "previous"), ("2026-10-08", "weekdays"), ("2027-10-01", "year")]
+    {
+        let path = format!("overview?site=clinic&from={day}&to={day}&compare={comparison}");
+        let compared = &world.viewer_rows(&format!("/api/reports/{path}")).await[0];
+        for figure in ["visitors", "visits", "views", "views_per_visit", "bounce_rate"] {
+            assert_eq!(compared[format!("{figure}_before")], of_the_day[figure], "{path}: {figure}");
+        }
+    }
+    let (status, answer) = world.viewer(&format!("/api/reports/overview?{PERIOD}&compare=month")).await;
+    assert_eq!(status, 400, "{answer}");
 }
 
 #[tokio::test]

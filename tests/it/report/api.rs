@@ -53,6 +53,18 @@ async fn reports_are_listed_and_answered_as_json_csv_and_text() {
     assert_eq!(answer["rows"][0]["visits"], 6);
     assert!(answer["credit"].as_str().unwrap().contains("https://db-ip.com"));
 
+    let uri = format!(
+        "/api/reports?names=overview,goals,funnel,pages&{period}&compare=year&goal=Booking&funnel=Booking"
+    );
+    let (status, body, _) = get(&site, &uri).await;
+    assert_eq!(status, 200, "{body}");
+    let answer: Value = serde_json::from_str(&body).unwrap();
+    let compared = json!({"with": "year", "from": "2025-10-24", "to": "2025-10-26"});
+    assert_eq!(answer["reports"][0]["compare"], compared);
+    assert_eq!(answer["reports"][1]["rows"][0]["goal"], "Booking");
+    assert_eq!(answer["reports"][2]["funnel"], "Booking");
+    assert_eq!(answer["reports"][3]["compare"], Value::Null);
+
     let (status, body, head) = get(&site, &format!("/api/reports/devices?{period}&format=csv")).await;
     assert_eq!(
         (status, head.headers()["content-type"].to_str().unwrap()),
@@ -81,6 +93,16 @@ async fn what_is_wrong_with_a_request_is_said_in_json() {
         ("/api/reports/pages?limit=0", 400, "limit"),
         ("/api/reports/pages?by=hour", 400, "takes no `by`"),
         ("/api/reports/speed?by=mood", 400, "goes by"),
+        (
+            "/api/reports/overview?compare=month",
+            400,
+            "compared with previous, year, weekdays, not with \"month\"",
+        ),
+        ("/api/reports/pages?compare=year", 400, "takes no `compare`"),
+        ("/api/reports/goals?goal=Bokking", 400, "did you mean \"Booking\"?"),
+        ("/api/reports/funnel?funnel=Buying", 400, "the site has no funnel \"Buying\""),
+        ("/api/reports/pages?goal=Booking", 400, "takes no `goal`"),
+        ("/api/reports/goals?site=other&goal=Booking", 400, "the site has no goal \"Booking\""),
         ("/api/reports/pages?format=xml", 400, "unknown format"),
         ("/api/reports/pages?k=1", 400, "unknown parameter"),
         ("/api/reports/pages?bots=maybe", 400, "bots"),
