@@ -1,5 +1,5 @@
 -- title: Hours
--- order: 22
+-- order: 185
 -- purpose: audience
 -- limit: none
 -- about: Activity by hour of the day and weekday, in the zone of reports. Visitors are the sum of the visitors of each

@@ -197,7 +197,6 @@ mod tests {
             .map(|report| report.name)
             .collect();
         let unpublished = [
-            "hours",
             "realtime",
             "scroll",
             "referring-pages",
@@ -205,6 +204,7 @@ mod tests {
             "utm-mediums",
             "utm-contents",
             "utm-terms",
+            "hours",
             "props",
             "goals",
             "funnel",

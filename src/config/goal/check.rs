@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::raw::{ConfigProblems, ConfigSection, RawValue, SettingLocation};
 use super::super::value::text;
-use super::{Funnel, Goal, GoalCondition, MAX_STEPS, PagePattern};
+use super::model::{Funnel, Goal, GoalCondition, MAX_STEPS, PagePattern};
 
 /// Most goals of a site: each is a condition that a query tries for each event.
 const MAX_GOALS: usize = 50;
@@ -15,7 +15,7 @@ const MAX_NAME: usize = 64;
 /// Settings of a goal that say which events meet it.
 const CONDITIONS: [&str; 4] = ["event", "page", "ad_click", "scroll"];
 
-type Table = (BTreeMap<String, (RawValue, SettingLocation)>, SettingLocation);
+type GoalTable = (BTreeMap<String, (RawValue, SettingLocation)>, SettingLocation);
 
 /// The valid goals of a site.
 pub(in crate::config) fn goals(site: &mut ConfigSection<'_>) -> Vec<Goal> {
@@ -50,7 +50,7 @@ pub(in crate::config) fn funnels(site: &mut ConfigSection<'_>, goals: &[Goal]) -
 }
 
 /// The tables `[[site.KEY]]`.
-fn tables(site: &mut ConfigSection<'_>, key: &str, most: usize) -> Vec<Table> {
+fn tables(site: &mut ConfigSection<'_>, key: &str, most: usize) -> Vec<GoalTable> {
     let Some((value, location)) = site.raw(key) else { return Vec::new() };
     let mut refuse = |location: &SettingLocation| {
         site.problems.note(location, format!("site.{key} must be a list of tables: write [[site.{key}]]"));
@@ -73,7 +73,7 @@ fn tables(site: &mut ConfigSection<'_>, key: &str, most: usize) -> Vec<Table> {
 }
 
 /// One goal, or a step that says itself which events it is. `key` is what it is called in messages.
-fn goal(key: &str, table: Table, problems: &mut ConfigProblems) -> Option<Goal> {
+fn goal(key: &str, table: GoalTable, problems: &mut ConfigProblems) -> Option<Goal> {
     let location = table.1.clone();
     let mut section = ConfigSection::new(format!("{key}."), table, problems);
     let mut given: Vec<&str> = CONDITIONS.into_iter().filter(|key| section.location(key).is_some()).collect();

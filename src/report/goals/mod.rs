@@ -23,7 +23,7 @@ use crate::store::schema;
 const WHOLE_SITE: &str = "site";
 
 /// Parameters of a query, each with its value.
-type Parameters = Vec<(String, String)>;
+type BoundParameters = Vec<(String, String)>;
 
 /// The goals that a request names: one, or all.
 pub(super) fn chosen(goals: Vec<Goal>, name: Option<&str>) -> Result<Vec<Goal>, ReportError> {
@@ -67,8 +67,8 @@ pub(super) fn note_of_missing(request: &ReportRequest) -> Option<String> {
 }
 
 /// The query with the words in braces replaced, and the values of the parameters that they brought.
-pub(super) fn fill(sql: &str, request: &ReportRequest, client: &Client) -> (String, Parameters) {
-    let mut parameters = Parameters::new();
+pub(super) fn fill(sql: &str, request: &ReportRequest, client: &Client) -> (String, BoundParameters) {
+    let mut parameters = BoundParameters::new();
     if !sql.contains(BY_DIMENSION) {
         return (sql.to_owned(), parameters);
     }
@@ -107,8 +107,8 @@ fn array(elements: Vec<String>, kind: &str) -> String {
 }
 
 /// The condition on an event in SQL.
-fn condition(condition: &GoalCondition, parameters: &mut Parameters) -> String {
-    let page = |page: &PagePattern, parameters: &mut Parameters| {
+fn condition(condition: &GoalCondition, parameters: &mut BoundParameters) -> String {
+    let page = |page: &PagePattern, parameters: &mut BoundParameters| {
         let stored = stored_form("path", page.as_str());
         if stored.contains('*') {
             format!("path LIKE {}", bind(parameters, &like(&stored), "String"))
@@ -146,7 +146,7 @@ fn like(pattern: &str) -> String {
 }
 
 /// Adds a parameter and returns its placeholder.
-fn bind(parameters: &mut Parameters, value: &str, kind: &str) -> String {
+fn bind(parameters: &mut BoundParameters, value: &str, kind: &str) -> String {
     let name = format!("g{}", parameters.len());
     let placeholder = format!("{{{name}:{kind}}}");
     parameters.push((name, value.to_owned()));
@@ -159,7 +159,7 @@ mod tests {
     use crate::report::catalogue;
 
     fn sql_of(goal: GoalCondition) -> (String, Vec<String>) {
-        let mut parameters = Parameters::new();
+        let mut parameters = BoundParameters::new();
         let sql = condition(&goal, &mut parameters);
         (sql, parameters.into_iter().map(|(_, value)| value).collect())
     }
