@@ -78,6 +78,7 @@ pub fn errors(ledger: &Ledger, kept: &Kept<'_>) -> Expected {
         let browser = |event: &&Event| {
             format!("{} {}", event.who.browser, event.who.browser_version).trim_end().to_owned()
         };
+        let releases = named_releases(&events);
         vec![
             Cell::OneOf(events.iter().map(|event| event.error.message.to_owned()).collect()),
             requests(&events),
@@ -89,8 +90,8 @@ pub fn errors(ledger: &Ledger, kept: &Kept<'_>) -> Expected {
             top(&events, |event| event.path),
             Cell::Top(counts(events.iter().map(browser))),
             top(&events, |event| event.release),
-            release_at(&events, Iterator::min),
-            release_at(&events, Iterator::max),
+            release(releases.iter().min()),
+            release(releases.iter().max()),
             last_stack(&events),
         ]
     };
@@ -98,14 +99,17 @@ pub fn errors(ledger: &Ledger, kept: &Kept<'_>) -> Expected {
     Expected { rows: groups.into_iter().map(row).collect(), order: Order::Descending(1) }
 }
 
-/// The release of the first or the last event that names one.
-fn release_at(
-    events: &[&Event],
-    end: fn(std::vec::IntoIter<(i64, &'static str)>) -> Option<(i64, &'static str)>,
-) -> Cell {
-    let named: Vec<_> =
-        events.iter().map(|event| (event.time, event.release)).filter(|(_, name)| !name.is_empty()).collect();
-    Cell::text(end(named.into_iter()).map_or("", |(_, name)| name))
+/// Time and release of the events that name one.
+fn named_releases(events: &[&Event]) -> Vec<(i64, &'static str)> {
+    events
+        .iter()
+        .map(|event| (event.time, event.release))
+        .filter(|(_, release)| !release.is_empty())
+        .collect()
+}
+
+fn release(found: Option<&(i64, &'static str)>) -> Cell {
+    Cell::text(found.map_or("", |(_, release)| *release))
 }
 
 fn last_stack(events: &[&Event]) -> Cell {
@@ -174,8 +178,11 @@ pub fn missing(ledger: &Ledger, kept: &Kept<'_>) -> Expected {
     Expected { rows: groups.into_iter().map(row).collect(), order: Order::Descending(6) }
 }
 
-/// Name and column of each measure, the most that is good, and the most that is not poor.
-const MEASURES: [(&str, &str, Option<(f64, f64)>); 9] = [
+/// The most that is good, and the most that is not poor.
+type Thresholds = (f64, f64);
+
+/// Name and column of each measure, and its thresholds.
+const MEASURES: [(&str, &str, Option<Thresholds>); 9] = [
     ("LCP", "lcp_ms", Some((2500.0, 4000.0))),
     ("INP", "inp_ms", Some((200.0, 500.0))),
     ("CLS", "cls", Some((0.1, 0.25))),
@@ -234,7 +241,7 @@ pub fn speed(kept: &Kept<'_>, by: &str) -> Expected {
     Expected { rows, order: Order::Any }
 }
 
-fn rating(measure: f64, (good, not_poor): (f64, f64)) -> &'static str {
+fn rating(measure: f64, (good, not_poor): Thresholds) -> &'static str {
     match measure {
         _ if measure <= good => "good",
         _ if measure <= not_poor => "needs improvement",
