@@ -29,9 +29,9 @@ const tables = (html) => [...html.matchAll(/<t[hd][^>]*>(.*?)<\/t[hd]>/gs)].map(
 
 test("the script and the stylesheet are small", async () => {
   const dist = new URL("../../script/dist/", import.meta.url);
-  const [script, style] = await Promise.all(["page.js.gz", "page.css"].map(async (name) => (await stat(new URL(name, dist))).size));
+  const [script, style] = await Promise.all(["page.js.gz", "page.css.gz"].map(async (name) => (await stat(new URL(name, dist))).size));
   assert.ok(script <= 15_000, `the script has ${script} bytes in gzip`);
-  assert.ok(style <= 15_000, `the stylesheet has ${style} bytes`);
+  assert.ok(style <= 15_000, `the stylesheet has ${style} bytes in gzip`);
 });
 
 test("no page has an inline script, style or handler", async () => {

@@ -19,7 +19,7 @@ const TWO_SITES: &str = "[access]\nloopback_tokens = true\n\
     [[site]]\nid = \"library\"\nhosts = [\"library.example\"]\n";
 
 /// The paths of the page below a link, and what people try there.
-const BELOW: [&str; 12] = [
+const BELOW: [&str; 13] = [
     "/sites/clinic",
     "/sites/clinic?period=today",
     "/sites/clinic?from=1d&by=hour",
@@ -32,6 +32,7 @@ const BELOW: [&str; 12] = [
     "/sites/clinic/reports/pages.csv",
     "/sites/clinic/diagnostics",
     "/sites/clinic/realtime",
+    "/sites/clinic/realtime/events",
 ];
 
 /// Makes a link with the command and returns its path.

@@ -3,12 +3,17 @@
 import assert from "node:assert/strict";
 import { SITE, textsOf } from "./reports.mjs";
 
-const number = (value, decimals) => new Intl.NumberFormat("en-US", { maximumFractionDigits: decimals }).format(value).replace(/^-(?=.*[1-9])/, "−").replace(/^-/, "");
+/** With so many decimals at most, and at least. */
+const number = (value, most, least = 0) =>
+  new Intl.NumberFormat("en-US", { maximumFractionDigits: most, minimumFractionDigits: least })
+    .format(value)
+    .replace(/^-(?=.*[1-9])/, "−")
+    .replace(/^-/, "");
 
 function duration(seconds) {
   const whole = Math.round(Math.max(0, seconds));
   const two = (part) => String(part).padStart(2, "0");
-  if (whole < 10 && seconds % 1 !== 0) return `${number(seconds, 1)}s`;
+  if (seconds < 9.95 && seconds % 1 !== 0) return `${number(seconds, 1)}s`;
   if (whole < 60) return `${whole}s`;
   if (whole < 3600) return `${Math.floor(whole / 60)}m ${two(whole % 60)}s`;
   return `${Math.floor(whole / 3600)}h ${two(Math.floor((whole % 3600) / 60))}m`;
@@ -19,13 +24,13 @@ export function written(value, unit) {
   if (value === null || value === undefined) return "–";
   switch (unit) {
     case "%":
-      return `${number(value, Math.abs(value) < 99.95 ? 1 : 0)}%`;
+      return `${number(value, 1, 1)}%`;
     case "s":
       return duration(value);
     case "ms":
       return `${number(value, 0)} ms`;
     case "ratio":
-      return number(value, 2);
+      return number(value, 2, 2);
     case "unit":
       return number(value, 3);
     default:

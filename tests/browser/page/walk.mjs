@@ -3,14 +3,19 @@
 import assert from "node:assert/strict";
 import { SITE, has, textOf, textsOf, until } from "./reports.mjs";
 
-export const KEYS = { tab: "\ue004", enter: "\ue007", escape: "\ue00c", down: "\ue015" };
+export const KEYS = { tab: "\ue004", enter: "\ue007", escape: "\ue00c", down: "\ue015", up: "\ue013" };
 
 const parameter = async (driver, name) => new URL(await driver.url()).searchParams.get(name);
+/** The name of a new link; each link of the list has a hidden field of this name. */
+const FIELD = "main .fields input[name=name]";
 const isOpen = (driver) => has(driver, "dialog#detail[open], main .detail");
 
 /** What both walks must see at each step. */
 const steps = (driver) => ({
-  opened: () => until(() => has(driver, "[data-figure=visitors]"), "the site is open"),
+  opened: async () => {
+    await until(async () => new URL(await driver.url()).pathname === `/sites/${SITE}`, "the site is in the address");
+    await until(() => has(driver, ".controls summary[data-key=v]"), "the site is open");
+  },
   compared: () => until(async () => (await parameter(driver, "compare")) === "weekdays", "weekdays are compared"),
   filtered: async () => {
     await until(() => has(driver, ".pill"), "a filter is set");
@@ -46,8 +51,8 @@ export async function walkByMouse(driver, origin, name) {
   await driver.open(`${origin}/?lang=en`);
   await driver.click(`main a[href^="/sites/${SITE}"]`);
   await seen.opened();
-  await driver.click(".period details.menu:last-of-type summary");
-  await driver.click('.period details.menu:last-of-type a[href*="compare=weekdays"]');
+  await driver.click(".controls summary[data-key=v]");
+  await driver.click('.controls a[href*="compare=weekdays"]');
   await seen.compared();
   await driver.click('#places .tabs a[href*="tab=countries"]');
   await until(() => has(driver, "#places .ranking tbody a"), "countries are links");
@@ -64,8 +69,8 @@ export async function walkByMouse(driver, origin, name) {
   await driver.click(".detail a.back");
   await until(() => has(driver, "main [data-figure]"), "the site is back");
   await driver.click('.views a[href*="/share"]');
-  await until(() => has(driver, "input[name=name]"), "the form of links");
-  await driver.click("input[name=name]");
+  await until(() => has(driver, FIELD), "the form of links");
+  await driver.click(FIELD);
   await driver.type(name);
   await driver.click("main form.fields button");
   await seen.shared(name);
@@ -95,7 +100,7 @@ export async function walkByKeyboard(driver, origin, name) {
   await driver.type(KEYS.enter);
   await until(() => has(driver, "#places .ranking tbody a"), "countries are links");
   await tabTo(driver, "#places .ranking tbody a");
-  await driver.type(KEYS.down);
+  await driver.type(`${KEYS.down}${KEYS.up}`);
   await driver.type(KEYS.enter);
   await seen.filtered();
   await tabTo(driver, "#pages a.more");
@@ -117,8 +122,8 @@ export async function walkByKeyboard(driver, origin, name) {
   await driver.type(KEYS.escape);
   await until(async () => !(await has(driver, "dialog#keys[open]")), "the list is closed");
   await driver.type("h");
-  await until(() => has(driver, "input[name=name]"), "the form of links");
-  await tabTo(driver, "input[name=name]");
+  await until(() => has(driver, FIELD), "the form of links");
+  await tabTo(driver, FIELD);
   await driver.type(name);
   await driver.type(KEYS.enter);
   await seen.shared(name);
