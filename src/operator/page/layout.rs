@@ -233,11 +233,6 @@ impl Controls {
         };
         let one = context.has_one_filter();
         let pills = pills(context)?;
-        let columns: Vec<&str> =
-            if one { filter_columns_of_viewer().collect() } else { Filter::columns().collect() };
-        let mut columns: Vec<_> =
-            columns.into_iter().map(|name| (name, words::filter_column(name, language))).collect();
-        columns.sort_by(|(_, left), (_, right)| left.cmp(right));
         let operators = if one { &OPERATORS[..1] } else { &OPERATORS[..] };
         let words_of = |(written, words): &(&'static str, [&'static str; 2])| (*written, language.of(*words));
         let kept_of_filter =
@@ -264,7 +259,7 @@ impl Controls {
             }),
             pills,
             kept_of_filter,
-            columns,
+            columns: filter_columns(one, language),
             operators: operators.iter().map(words_of).collect(),
             has_more_filters: !one || address.filters.is_empty(),
             without_bots: address.bots.then(|| {
@@ -275,6 +270,16 @@ impl Controls {
             }),
         })
     }
+}
+
+/// The columns that the reader may filter by and their words, in the order of the words.
+fn filter_columns(is_viewer: bool, language: Language) -> Vec<(&'static str, String)> {
+    let names: Vec<&str> =
+        if is_viewer { filter_columns_of_viewer().collect() } else { Filter::columns().collect() };
+    let mut columns: Vec<_> =
+        names.into_iter().map(|name| (name, words::filter_column(name, language))).collect();
+    columns.sort_by(|(_, left), (_, right)| left.cmp(right));
+    columns
 }
 
 pub(super) fn comparison_words(comparison: ChosenComparison, language: Language) -> &'static str {
