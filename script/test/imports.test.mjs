@@ -5,7 +5,19 @@ import { readdir, readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 /** The layers from the lowest to the highest; the main module lists them too. Modules of one layer may import each other. */
-const LAYERS = [["settings", "guard", "wire"], ["page"], ["browser", "consent"], ["queue"], ["events/"], ["main"]];
+const LAYERS = [
+  ["settings", "guard", "wire"],
+  ["page"],
+  ["browser", "consent"],
+  ["queue"],
+  ["events/"],
+  ["main"],
+  // The script of the page of reports, which no visitor loads.
+  ["page/document"],
+  ["page/chart", "page/navigation", "page/realtime"],
+  ["page/dialog", "page/keys"],
+  ["page/main"],
+];
 
 const source = new URL("../src/", import.meta.url);
 
@@ -62,6 +74,12 @@ test("a module imports from its own layer and lower layers only", () => {
     imports.filter((imported) => layerOf(imported) > layerOf(name)).map((imported) => `${name} → ${imported}`),
   );
   assert.deepEqual(upward, []);
+});
+
+test("the script of the page of reports has nothing of that of visitors", () => {
+  const isOfReports = (name) => name.startsWith("page/");
+  const foreign = [...graph].filter(([name]) => isOfReports(name)).flatMap(([, imports]) => imports.filter((name) => !isOfReports(name)));
+  assert.deepEqual(foreign, []);
 });
 
 test("a circle is found however its imports are written", () => {
