@@ -92,12 +92,19 @@ fn find(directory: &Path, text: &str) -> Option<String> {
     None
 }
 
-/// A collector with a page that one visitor has read.
+/// A collector with a page that was read today, by as many visitors as an analyst needs to see it. Published it is not yet.
 fn with_a_rare_page() -> Collector {
     let mut collector = Collector::new(TWO_SITES);
     collector.start();
-    assert_eq!(collector.beacon(&good_beacon("clinic", 1, 0, "/rare")).unwrap().status, 204);
-    collector.wait_for_events(1, Duration::from_secs(90));
+    for visitor in 1..=6 {
+        let headers = format!(
+            "Origin: https://clinic.example\r\nContent-Type: text/plain\r\nX-Forwarded-For: 203.0.113.{visitor}\r\n\
+             User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0\r\n"
+        );
+        let beacon = good_beacon("clinic", visitor, 0, "/rare");
+        assert_eq!(http::post(collector.listen, "/b", &headers, beacon.as_bytes()).unwrap().status, 204);
+    }
+    collector.wait_for_events(6, Duration::from_secs(90));
     collector
 }
 

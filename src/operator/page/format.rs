@@ -28,7 +28,8 @@ pub(super) fn number(number: f64, decimals: usize, language: Language) -> String
 /// A number with its thousands apart, and with so many decimals, so that those of a column stand below each other.
 fn fixed(number: f64, decimals: usize, language: Language) -> String {
     let (thousands, point) = language.of([(',', '.'), (NO_BREAK, ',')]);
-    let text = format!("{:.decimals$}", number.abs());
+    // The reports have two or three decimals. A half is rounded up, as people do; the formatter would round 31.25 and 8.35 down.
+    let text = format!("{:.decimals$}", number.abs() + 1e-9);
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let mut out = String::new();
     if number < 0.0 && text.bytes().any(|digit| (b'1'..=b'9').contains(&digit)) {
