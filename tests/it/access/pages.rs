@@ -164,8 +164,7 @@ fn nothing_of_a_request_comes_back_as_markup() {
             for listener in [collector.reports, collector.admin, collector.listen] {
                 let answer = get(listener, &path, "");
                 // A page repeats what was asked for as a text, and in the address of a link.
-                let is_page =
-                    answer.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+                let is_page = answer.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
                 let text = answer.text();
                 let is_link = text.contains("=\"javascript:");
                 let holds = is_link || (payload.contains(['<', '"', '\'']) && text.contains(payload));
