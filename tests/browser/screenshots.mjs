@@ -24,7 +24,7 @@ const PICTURES = [
   ["shared-dark-ru", "shared", DESKTOP, "dark", "ru"],
 ];
 
-const reports = await startReports({ visitors: 200, hostile: false });
+const reports = await startReports({ visitors: 80, hostile: false });
 const driver = await launchChromium({ args: ["--hide-scrollbars", "--force-device-scale-factor=1"] });
 try {
   const shared = new URL(await reports.share("add", "--site", SITE, "--name", "board", "--expires", "30d")).pathname;

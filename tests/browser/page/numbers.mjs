@@ -87,7 +87,7 @@ export async function checkCards(driver, reports, args) {
   for (const [id, name] of links.filter(([, name]) => name)) {
     const { columns } = catalogue.find((report) => report.name === name);
     const shown = plain(await textsOf(driver, `#${id} .ranking tbody td.number:not(.share)`));
-    const { rows } = await reports.report(name, ...args, "--limit", "9");
+    const { rows } = await reports.report(name, ...args, "--limit", "9", ...(name === "funnel" ? ["--funnel", FUNNEL] : []));
     const candidates = columns.filter(({ unit }) => unit !== "").map(({ name: column, unit }) => rows.slice(0, shown.length).map((row) => (typeof row[column] === "number" ? written(row[column], unit) : undefined)));
     const all = columns.map(({ name: column, unit }) => rows.slice(0, shown.length).map((row) => (typeof row[column] === "number" ? written(row[column], unit) : undefined)));
     const matches = [...candidates, ...all].some((figures) => JSON.stringify(figures) === JSON.stringify(shown));
