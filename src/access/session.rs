@@ -31,10 +31,10 @@ pub enum SessionSubject {
 
 #[derive(Default)]
 pub struct Sessions {
-    open: Mutex<HashMap<[u8; 32], Session>>,
+    open: Mutex<HashMap<[u8; 32], OpenSession>>,
 }
 
-struct Session {
+struct OpenSession {
     subject: SessionSubject,
     began: Instant,
 }
@@ -54,7 +54,7 @@ impl Sessions {
         {
             open.remove(&oldest);
         }
-        open.insert(digest(&value), Session { subject, began: now });
+        open.insert(digest(&value), OpenSession { subject, began: now });
         Ok(value)
     }
 

@@ -40,7 +40,7 @@ impl Waiting {
 }
 
 /// Beacons or events of a site that were not stored, and why.
-pub(super) struct LeftOut {
+pub(super) struct ReasonCount {
     pub(super) reason: &'static str,
     pub(super) count: u64,
 }
@@ -71,9 +71,9 @@ impl CollectorState {
     }
 
     /// Beacons of the site that were refused in the last 24 hours, by reason.
-    pub(super) fn refused(&self, site: &str, language: Language) -> Vec<LeftOut> {
+    pub(super) fn refused(&self, site: &str, language: Language) -> Vec<ReasonCount> {
         let counted = self.refusals.of_site(site, Instant::now());
-        let in_words = |(name, count)| LeftOut { reason: in_words(&REFUSED, name, language), count };
+        let in_words = |(name, count)| ReasonCount { reason: in_words(&REFUSED, name, language), count };
         counted.into_iter().map(in_words).collect()
     }
 

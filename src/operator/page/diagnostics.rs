@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use self::vitals::{VitalsTable, vitals};
 use super::address::View;
-use super::collector_state::{self, LeftOut, Waiting};
+use super::collector_state::{self, ReasonCount, Waiting};
 use super::context::ViewContext;
 use super::layout::{self, Controls, PageFrame, PageLink};
 use super::{format, words};
@@ -219,7 +219,7 @@ fn collector(context: &ViewContext<'_>, dropped: Vec<(String, u64)>) -> Collecto
         refused: refused
             .into_iter()
             .flatten()
-            .map(|LeftOut { reason, count }| (reason, number(count)))
+            .map(|ReasonCount { reason, count }| (reason, number(count)))
             .collect(),
         dropped: dropped
             .into_iter()
