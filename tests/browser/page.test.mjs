@@ -165,7 +165,7 @@ for (const { name, launch } of browsers)
         const session = async () => (await driver.cookies()).find((cookie) => cookie.name === "footfall_session");
         const cookie = await until(session, "a cookie is set");
         assert.deepEqual([cookie.httpOnly, cookie.sameSite, cookie.path], [true, "Strict", "/"]);
-        assert.equal(await driver.url(), `${guarded.reports}/sites/${SITE}?from=7d&lang=en`);
+        await until(async () => (await driver.url()) === `${guarded.reports}/sites/${SITE}?from=7d&lang=en`, "the page that was asked for");
         assert.equal(await driver.run(() => document.cookie), "");
         await driver.open(`${guarded.reports}/?lang=en`);
         await driver.click('form[action="/sign-out"] button');
