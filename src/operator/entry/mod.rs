@@ -14,65 +14,27 @@ mod form;
 mod notice;
 mod share;
 mod share_links;
+mod share_passwords;
 mod sign_in;
+mod state;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response, StatusCode};
 
 use self::notice::Notice;
-use crate::access::{Permission, Principal, SessionSubject, Sessions, ShareVerifier};
-use crate::operator::auth::Auth;
-use crate::report::Reports;
+pub(super) use self::state::Admission;
+use self::state::{ASSETS, Visit};
+pub use self::state::{PageBase, ReportsEntry};
+use crate::access::{Permission, Principal, SessionSubject};
 use crate::transport::negotiation::Language;
 use crate::transport::{AuthError, Body};
 
-/// The files of the page are the same for everybody, and the form of sign-in needs them.
-const ASSETS: &str = "/assets/";
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
-/// What comes before each path of the page, as an extension of an admitted request: `/share/TOKEN`. Without one, nothing does.
-#[derive(Debug, Clone)]
-pub struct PageBase(pub String);
-
-pub struct ReportsEntry {
-    auth: Auth,
-    sessions: Sessions,
-    shares: share::Shares,
-    reports: Arc<Reports>,
-}
-
-/// What becomes of a request.
-pub(super) enum Admission {
-    Admitted(Request<Incoming>, Principal),
-    Answered(Response<Body>),
-}
-
-impl From<Response<Body>> for Admission {
-    fn from(response: Response<Body>) -> Self {
-        Self::Answered(response)
-    }
-}
-
-/// What a browser's request says of itself.
-struct Visit {
-    language: Language,
-    /// The address of the client, for limits on attempts.
-    client: IpAddr,
-    /// Whether cookies need the attribute `Secure`.
-    is_encrypted: bool,
-}
-
 impl ReportsEntry {
-    /// `reports` knows the sites that links may be made for.
-    pub fn new(auth: Auth, verifier: Arc<ShareVerifier>, reports: Arc<Reports>) -> Arc<Self> {
-        let (sessions, shares) = (Sessions::default(), share::Shares::new(verifier));
-        Arc::new(Self { auth, sessions, shares, reports })
-    }
-
     /// `tls` says whether the connection is encrypted.
     pub(super) async fn admit(&self, request: Request<Incoming>, remote: IpAddr, tls: bool) -> Admission {
         if let Err(error) = self.auth.check_same_origin(&request) {

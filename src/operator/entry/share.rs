@@ -3,55 +3,24 @@
 //! A link that is forged, expired or revoked, or of which a part is missing, gets one and the same page, so that nobody learns which it is.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hyper::body::Incoming;
 use hyper::header::{HeaderValue, RETRY_AFTER, SET_COOKIE};
 use hyper::{Method, Request, Response, StatusCode};
-use tokio::sync::Semaphore;
 
+use super::cookie;
 use super::form::{Form, see_other};
 use super::notice::{Notice, Question};
-use super::{Admission, PageBase, ReportsEntry, Visit, cookie};
+use super::state::{ASSETS, Admission, PageBase, ReportsEntry, Visit};
 use crate::access::same_origin::SHARE_ROOT;
-use crate::access::{PasswordHash, Principal, SessionSubject, ShareLink, ShareVerifier, ShareVisitor};
+use crate::access::{Principal, SessionSubject, ShareLink, ShareVisitor};
 use crate::privacy::Peer;
 use crate::transport::negotiation::Language;
-use crate::transport::{Body, RateLimiter, response};
+use crate::transport::{Body, response};
 
-/// Passwords from one address (an IPv6 /64) that are tried at once; then one each [`ATTEMPT_INTERVAL`].
-const MAX_ATTEMPTS: u32 = 10;
-const ATTEMPT_INTERVAL: Duration = Duration::from_secs(6);
-/// Passwords for one link from all addresses that are tried at once; then one each [`LINK_INTERVAL`].
-const MAX_LINK_ATTEMPTS: u32 = 60;
-const LINK_INTERVAL: Duration = Duration::from_secs(2);
-/// Passwords that are hashed at once: each takes 19 MiB and a core.
-const MAX_HASHES: usize = 1;
 /// Where the form of a link's password leads, below the link.
 const PASSWORD: &str = "/password";
-
-pub(super) struct Shares {
-    pub(super) verifier: Arc<ShareVerifier>,
-    by_address: RateLimiter,
-    by_link: RateLimiter,
-    pub(super) hashes: Semaphore,
-}
-
-impl Shares {
-    pub(super) fn new(verifier: Arc<ShareVerifier>) -> Self {
-        Self {
-            verifier,
-            by_address: RateLimiter::every(ATTEMPT_INTERVAL, MAX_ATTEMPTS),
-            by_link: RateLimiter::every(LINK_INTERVAL, MAX_LINK_ATTEMPTS),
-            hashes: Semaphore::new(MAX_HASHES),
-        }
-    }
-
-    async fn matches(&self, hash: PasswordHash, password: String) -> bool {
-        let _permit = self.hashes.acquire().await.expect("it is never closed");
-        tokio::task::spawn_blocking(move || hash.matches(&password)).await.unwrap_or(false)
-    }
-}
 
 /// A path below [`SHARE_ROOT`].
 pub(super) struct BelowRoot<'p> {
@@ -83,7 +52,7 @@ impl ReportsEntry {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return response::method_not_allowed("GET, HEAD").into();
         }
-        if link.password.is_some() && !below.rest.starts_with(super::ASSETS) {
+        if link.password.is_some() && !below.rest.starts_with(ASSETS) {
             let session = self.sessions.find(request.headers(), cookie::share(visit.is_encrypted));
             if session != Some(SessionSubject::Share(link.id.clone())) {
                 return password_form(StatusCode::UNAUTHORIZED, "", &base, visit.language).into();
@@ -107,8 +76,7 @@ impl ReportsEntry {
     ) -> Response<Body> {
         let Some(hash) = link.password.clone() else { return see_other(&format!("{base}/")) };
         let now = Instant::now();
-        let by_address = self.shares.by_address.acquire(&Peer::new(visit.client), now);
-        if let Err(wait) = by_address.and_then(|()| self.shares.by_link.acquire_named(&link.id, now)) {
+        if let Err(wait) = self.shares.permit_attempt(&Peer::new(visit.client), &link.id, now) {
             let problem = visit.language.of([
                 "Too many passwords were tried. Try again in a minute.",
                 "Слишком много попыток. Попробуйте через минуту.",

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::form::{Form, see_other};
 use super::notice::{self, Notice};
-use super::{ReportsEntry, Visit};
+use super::state::{ReportsEntry, Visit};
 use crate::access::same_origin::SHARE_ROOT;
 use crate::access::{MIN_PASSWORD, NewShareLink, PasswordHash, Permission, Principal, ShareFileError};
 use crate::error_chain::error_chain;

@@ -4,9 +4,10 @@ use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response, StatusCode};
 
+use super::cookie;
 use super::form::{Form, see_other};
 use super::notice::{Notice, Question};
-use super::{ReportsEntry, Visit, cookie};
+use super::state::{ReportsEntry, Visit};
 use crate::access::SessionSubject;
 use crate::transport::negotiation::Language;
 use crate::transport::response;
