@@ -129,6 +129,12 @@ impl Reports {
 }
 
 impl SiteSummary {
+    /// A site of which the store tells nothing now.
+    pub(crate) fn unknown(site: &str) -> Self {
+        let (site, visitors) = (site.to_owned(), WeekComparison::default());
+        Self { site, days: Vec::new(), visitors, day: None, errors: None }
+    }
+
     fn new(
         site: &str,
         rows: &[&SummaryRow],

@@ -301,7 +301,7 @@ fn a_demonstration_takes_nothing_from_a_configuration_that_lies_there_unless_it_
     fs::write(place.directory.path().join("footfall.toml"), real).unwrap();
     let demonstration = place.start();
     let page = get(&demonstration.url("its reports")).text();
-    assert!(page.contains("site=demo") && !page.contains("site=clinic"), "{page}");
+    assert!(page.contains("/sites/demo") && !page.contains("/sites/clinic"), "{page}");
     assert!(!place.directory.path().join("real").exists());
     demonstration.stop();
     let named = place.command(&["demo", "--config", "footfall.toml"]).stdout(Stdio::null()).spawn().unwrap();

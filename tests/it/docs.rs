@@ -308,8 +308,10 @@ fn settings(documents: &[Document]) -> BTreeSet<(String, String)> {
         }
     }
     let manual = documents.iter().find(|it| it.path.ends_with("docs/configuration.md")).unwrap();
-    let (top, site) = manual.text.split_once("## Sites").unwrap();
-    for (text, table) in [(top, ""), (site, "site")] {
+    let (top, sites) = manual.text.split_once("## Sites").unwrap();
+    let (site, goals) = sites.split_once("### Goals and funnels").unwrap();
+    let (goal, rest) = goals.split_once("\n### ").unwrap();
+    for (text, table) in [(top, ""), (site, "site"), (goal, "site.goal"), (rest, "site")] {
         let cells = text.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
         let keys = cells.flat_map(|cell| cell.split(", ").map(|key| key.trim_matches('`')));
         let keys = keys.filter(|key| !key.contains('.') && !TABLES.contains(key));
@@ -327,7 +329,8 @@ fn every_setting_that_a_document_names_exists() {
     // At the top first: the empty name is the lowest.
     for (table, key) in &settings {
         if table != last {
-            text += &if table == "site" { "[[site]]\n".to_owned() } else { format!("[{table}]\n") };
+            let is_list = table.starts_with("site");
+            text += &if is_list { format!("[[{table}]]\n") } else { format!("[{table}]\n") };
         }
         text += &format!("{key} = 1979-05-27\n");
         last = table;

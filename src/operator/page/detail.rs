@@ -13,7 +13,7 @@ use super::layout::{self, Controls, PageFrame, PageLink};
 use super::{format, rows, words};
 use crate::operator::reading::{self, ReadingError};
 use crate::report::catalogue::{self, Report, ReportColumn};
-use crate::report::{MAX_ROWS, OTHER, RawReportRequest, ReportAnswer, ReportError};
+use crate::report::{MAX_ROWS, RawReportRequest, ReportAnswer, ReportError};
 use crate::transport::Body;
 use crate::transport::response;
 
@@ -105,8 +105,8 @@ pub(super) async fn render(context: &ViewContext<'_>, name: &str) -> Result<Resp
     let report = find(context, name)?;
     let answer = reading::read(&context.reports, &request(context, report), context.principal).await?;
     let (address, language) = (&context.address, context.language);
-    let mut found: Vec<&Vec<Value>> =
-        answer.rows.iter().filter(|row| is_found(context, report, row)).collect();
+    let mut found = rows::folded_last(&answer);
+    found.retain(|row| is_found(context, report, row));
     if let Some((place, sort)) = sorted_by(context, report) {
         found.sort_by(|left, right| order(left, right, place, sort.is_ascending));
     }
@@ -210,10 +210,6 @@ fn heading(context: &ViewContext<'_>, report: &Report, column: &ReportColumn) ->
     }
 }
 
-fn is_other(row: &[Value]) -> bool {
-    row.iter().any(|value| value == OTHER)
-}
-
 /// Whether a row has the text that the reader searches for, as it is stored or as it is shown.
 fn is_found(context: &ViewContext<'_>, report: &Report, row: &[Value]) -> bool {
     let search = context.address.search.to_lowercase();
@@ -227,7 +223,7 @@ fn is_found(context: &ViewContext<'_>, report: &Report, row: &[Value]) -> bool {
 
 /// Rows without a value come after those with one, and folded rows last, whatever the order is.
 fn order(left: &[Value], right: &[Value], place: usize, is_ascending: bool) -> Ordering {
-    let folded = is_other(left).cmp(&is_other(right));
+    let folded = rows::is_other(left).cmp(&rows::is_other(right));
     let (left, right) = (&left[place], &right[place]);
     let missing = left.is_null().cmp(&right.is_null());
     let by_value = match (left, right) {

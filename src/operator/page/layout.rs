@@ -352,6 +352,14 @@ struct ErrorPage {
     back: PageLink,
 }
 
+/// What a store that does not answer means for the reader.
+pub(super) fn store_advice(context: &ViewContext<'_>) -> &'static str {
+    context.say(
+        "The store does not answer. Beacons are still accepted and kept; nothing is lost. Try again in a moment.",
+        "Хранилище не отвечает. События по-прежнему принимаются и сохраняются, ничего не теряется. Попробуйте через минуту.",
+    )
+}
+
 /// The page that says why there is none.
 pub(super) fn error(context: &ViewContext<'_>, error: &ReadingError) -> Response<Body> {
     error.log("page");
@@ -363,18 +371,21 @@ pub(super) fn error(context: &ViewContext<'_>, error: &ReadingError) -> Response
     let (title, advice) = match status {
         StatusCode::NOT_FOUND => (
             context.say("Nothing is here", "Здесь ничего нет"),
-            context.say("The address may be mistyped, or the site is not one of yours.", "Возможно, в адресе опечатка или этот сайт вам не доступен."),
+            context.say(
+                "The address may be mistyped, or the site is not one of yours.",
+                "Возможно, в адресе опечатка или этот сайт вам не доступен.",
+            ),
         ),
         StatusCode::FORBIDDEN => (
             context.say("Not for this role", "Недоступно для этой роли"),
-            context.say("Leave out the filter, or ask the operator for another role.", "Уберите фильтр или попросите у оператора другую роль."),
+            context.say(
+                "Leave out the filter, or ask the operator for another role.",
+                "Уберите фильтр или попросите у оператора другую роль.",
+            ),
         ),
         StatusCode::SERVICE_UNAVAILABLE => (
             context.say("The figures are not there right now", "Показателей сейчас нет"),
-            context.say(
-                "The store does not answer. Beacons are still accepted and kept; nothing is lost. Try again in a moment.",
-                "Хранилище не отвечает. События по-прежнему принимаются и сохраняются, ничего не теряется. Попробуйте через минуту.",
-            ),
+            store_advice(context),
         ),
         _ => (
             context.say("This cannot be shown", "Это нельзя показать"),

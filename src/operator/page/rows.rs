@@ -100,8 +100,20 @@ fn tells_nothing(answer: &ReportAnswer, detail: &str) -> bool {
     else {
         return false;
     };
-    let is_same = |row: &Vec<Value>| row[host] == detail || row.iter().any(|value| value == OTHER);
+    let is_same = |row: &Vec<Value>| row[host] == detail || is_other(row);
     answer.rows.iter().all(is_same)
+}
+
+/// Whether rows of few visitors were folded into this one.
+pub(super) fn is_other(row: &[Value]) -> bool {
+    row.iter().any(|value| value == OTHER)
+}
+
+/// The rows, folded ones last: they name nothing that a reader looks for.
+pub(super) fn folded_last(answer: &ReportAnswer) -> Vec<&Vec<Value>> {
+    let mut rows: Vec<_> = answer.rows.iter().collect();
+    rows.sort_by_key(|row| is_other(row));
+    rows
 }
 
 /// A text of a column. Details have no name for "nothing".

@@ -48,8 +48,17 @@ pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, 
     let access = context.access;
     let reports = if access.exact { context.reports.clone() } else { context.reports.protected() };
     let summaries = match context.sites().is_empty() {
-        true => Vec::new(),
-        false => reports.site_summaries(context.principal.name(), access.diagnostics).await?,
+        true => Ok(Vec::new()),
+        false => reports.site_summaries(context.principal.name(), access.diagnostics).await,
+    };
+    // Without the store the sites are still there, and beacons of each are taken.
+    let (status, summaries, unavailable) = match summaries.map_err(ReadingError::from) {
+        Ok(summaries) => (StatusCode::OK, summaries, None),
+        Err(error) => {
+            error.log("sites");
+            let unknown = context.sites().iter().map(|site| SiteSummary::unknown(site)).collect();
+            (StatusCode::SERVICE_UNAVAILABLE, unknown, Some(layout::store_advice(context).to_owned()))
+        }
     };
     let compared = match access.exact {
         true => {
@@ -63,12 +72,12 @@ pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, 
     let page = SitesPage {
         frame: PageFrame::new(context, context.say("Sites", "Сайты")),
         nothing: nothing(context),
-        warning: warning(context),
+        warning: unavailable.or_else(|| warning(context)),
         days: SUMMARY_DAYS,
         compared,
         rows: summaries.iter().map(|summary| row(context, summary)).collect(),
     };
-    Ok(layout::page(StatusCode::OK, &page))
+    Ok(layout::page(status, &page))
 }
 
 fn nothing(context: &ViewContext<'_>) -> Option<&'static str> {

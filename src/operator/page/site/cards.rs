@@ -261,11 +261,13 @@ fn table(context: &ViewContext<'_>, answer: &ReportAnswer, most: usize) -> CardT
     let language = context.language;
     let counted = rows::counted(report).unwrap_or((0, &report.columns[0]));
     let share = rows::share(report);
-    let largest = answer.rows.iter().filter_map(|row| rows::value(row, counted.0)).fold(0.0, f64::max);
+    // The folded row may be larger than all others, whose bars would then be too short to compare.
+    let named = answer.rows.iter().filter(|row| !rows::is_other(row));
+    let largest = named.filter_map(|row| rows::value(row, counted.0)).fold(0.0, f64::max);
     let row = |row: &Vec<Value>| {
         let width = rows::value(row, counted.0)
             .filter(|_| largest > 0.0)
-            .map_or(0.0, |value| 100.0 * value / largest);
+            .map_or(0.0, |value| (100.0 * value / largest).min(100.0));
         CardRow {
             name: rows::name(context, answer, row),
             figure: rows::figure(row, counted, language),
@@ -282,7 +284,7 @@ fn table(context: &ViewContext<'_>, answer: &ReportAnswer, most: usize) -> CardT
         name: words::heading(&report.columns[usize::from(report.name == FUNNEL.1)], language),
         counted: heading(counted.1),
         share: share.map(|(_, column)| heading(column)),
-        rows: answer.rows.iter().take(most).map(row).collect(),
+        rows: rows::folded_last(answer).into_iter().take(most).map(row).collect(),
     }
 }
 
