@@ -29,11 +29,11 @@ const VITALS: [VitalSpec; 5] = [
         name: "INP", words: ["response to input", "отклик на действие"], good: 200.0, poor: 500.0
     },
     VitalSpec {
-        name: "CLS", words: ["shift of the layout", "сдвиг макета"], good: 0.1, poor: 0.25
+        name: "CLS", words: ["shift of the layout", "смещение макета"], good: 0.1, poor: 0.25
     },
     VitalSpec {
         name: "FCP",
-        words: ["first content is painted", "первая отрисовка"],
+        words: ["first content is painted", "первая отрисовка контента"],
         good: 1800.0,
         poor: 3000.0,
     },
@@ -111,7 +111,7 @@ fn by_group(answer: &ReportAnswer, language: Language) -> Vec<VitalRow> {
 fn cell(vital: &VitalSpec, value: f64, samples: &Value, language: Language) -> VitalCell {
     let (class, rating) = match value {
         value if value <= vital.good => ("good", ["good", "хорошо"]),
-        value if value <= vital.poor => ("fair", ["needs improvement", "стоит улучшить"]),
+        value if value <= vital.poor => ("fair", ["needs improvement", "нужно улучшить"]),
         _ => ("poor", ["poor", "плохо"]),
     };
     VitalCell {
