@@ -135,7 +135,7 @@ fn wrong_role(principal: &Principal, language: Language) -> Response<Body> {
         ),
         Language::Russian => format!(
             "Роль вашего токена — {role}. Аудиторию читают роли analyst и viewer, диагностику — роль sre. Роль privacy \
-             читает журнал доступа по адресу /api/audit."
+             читает журнал аудита по адресу /api/audit."
         ),
     };
     Notice::new(language, title).text(&text).sign_out().respond(StatusCode::FORBIDDEN)

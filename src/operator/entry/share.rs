@@ -113,16 +113,16 @@ fn password_form(status: StatusCode, problem: &str, base: &str, language: Langua
         kept: None,
         help: "",
     };
-    let title = language.of(["This report has a password", "Отчёт закрыт паролем"]);
-    let text = language.of(["Whoever sent you the link knows it.", "Его знает тот, кто прислал вам ссылку."]);
+    let title = language.of(["This report needs a password", "Отчёт закрыт паролем"]);
+    let text = language.of(["Ask whoever sent you the link.", "Спросите его у того, кто прислал ссылку."]);
     Notice::new(language, title).shared().text(text).problem(problem).question(question).respond(status)
 }
 
 fn nothing_here(language: Language) -> Response<Body> {
     let title = language.of(["This link shows nothing", "По этой ссылке ничего нет"]);
     let text = language.of([
-        "It may have expired, or have been copied in part. Ask for a new one where you got it.",
-        "Возможно, срок ссылки истёк или она скопирована не целиком. Попросите новую у того, кто её прислал.",
+        "It may have expired, been revoked, or been copied in part. Ask whoever sent it for a new one.",
+        "Возможно, ссылка истекла, отозвана или скопирована не целиком. Попросите новую у того, кто её прислал.",
     ]);
     Notice::new(language, title).shared().text(text).respond(StatusCode::NOT_FOUND)
 }

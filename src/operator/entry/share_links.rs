@@ -69,7 +69,7 @@ impl ReportsEntry {
         visit: &Visit,
     ) -> Response<Body> {
         if !principal.may(Permission::ReadAudience) || !principal.may_see(site) {
-            let title = visit.language.of(["Only analysts share", "Ссылки создают аналитики"]);
+            let title = visit.language.of(["Only analysts may share", "Ссылки создают аналитики"]);
             let text = visit.language.of([
                 "Share links are made by the operator, and by role analyst for the sites of its token.",
                 "Ссылки создаёт оператор, а также роль analyst для сайтов своего токена.",

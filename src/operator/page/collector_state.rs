@@ -87,7 +87,7 @@ type ReasonWords = (&'static str, [&'static str; 2]);
 
 /// Reasons for which a beacon that names a site is refused.
 const REFUSED: [ReasonWords; 6] = [
-    ("malformed", ["not in the form of a beacon", "не в форме события"]),
+    ("malformed", ["malformed", "неверный формат"]),
     ("foreign_origin", ["sent by a page of another host", "отправлено страницей чужого домена"]),
     ("foreign_page", ["about a page of another host", "о странице чужого домена"]),
     ("signature", ["without a valid signature of the site's name", "без действительной подписи имени сайта"]),
@@ -97,7 +97,7 @@ const REFUSED: [ReasonWords; 6] = [
 
 /// Reasons for which events are dropped.
 const DROPPED: [ReasonWords; 6] = [
-    ("optout", ["the visitor refused", "посетитель отказался от учёта"]),
+    ("optout", ["the visitor opted out", "посетитель отказался от учёта"]),
     ("bot", ["of bots, which this site drops", "от роботов, которых этот сайт не учитывает"]),
     ("duplicate", ["sent twice", "отправлены дважды"]),
     ("malformed", ["unreadable", "не удалось прочитать"]),

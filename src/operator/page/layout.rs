@@ -109,7 +109,7 @@ impl PageFrame {
             has_session: matches!(context.principal, Principal::Token(_)),
             audit: (base.is_empty() && !has_site && reading::may_read_audit(context.principal)).then(|| {
                 PageLink {
-                    label: context.say("Audit", "Аудит").to_owned(),
+                    label: context.say("Audit", "Журнал аудита").to_owned(),
                     href: "/api/audit".to_owned(),
                     is_current: false,
                     key: "",
@@ -240,9 +240,9 @@ impl Controls {
         Ok(Self {
             presets: PRESETS.iter().map(preset).collect(),
             period: format::period(period.from(), period.to(), language),
-            earlier: PageLink::new(context.say("Earlier", "Раньше"), &shifted(address, period, -1)).key("←"),
+            earlier: PageLink::new(context.say("Earlier", "Раньше"), &shifted(address, period, -1)).key("["),
             later: (period.to() < today)
-                .then(|| PageLink::new(context.say("Later", "Позже"), &shifted(address, period, 1)).key("→")),
+                .then(|| PageLink::new(context.say("Later", "Позже"), &shifted(address, period, 1)).key("]")),
             from: period.from(),
             to: period.to(),
             today,
@@ -370,10 +370,10 @@ pub(super) fn error(context: &ViewContext<'_>, error: &ReadingError) -> Response
     };
     let (title, advice) = match status {
         StatusCode::NOT_FOUND => (
-            context.say("Nothing is here", "Здесь ничего нет"),
+            context.say("Page not found", "Страница не найдена"),
             context.say(
                 "The address may be mistyped, or the site is not one of yours.",
-                "Возможно, в адресе опечатка или этот сайт вам не доступен.",
+                "Возможно, в адресе опечатка или этот сайт вам недоступен.",
             ),
         ),
         StatusCode::FORBIDDEN => (
@@ -384,7 +384,7 @@ pub(super) fn error(context: &ViewContext<'_>, error: &ReadingError) -> Response
             ),
         ),
         StatusCode::SERVICE_UNAVAILABLE => (
-            context.say("The figures are not there right now", "Показателей сейчас нет"),
+            context.say("The figures are not available right now", "Показатели сейчас недоступны"),
             store_advice(context),
         ),
         _ => (

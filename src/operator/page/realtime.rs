@@ -101,7 +101,7 @@ pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, 
 fn refusal(context: &ViewContext<'_>) -> Option<&'static str> {
     (!context.access.exact).then(|| {
         context.say(
-            "Minutes would show single visitors. Your role reads published figures, which are of whole days.",
+            "Figures by the minute could reveal single visitors. Your role reads published figures, which cover whole days.",
             "По минутам можно узнать отдельных посетителей. Ваша роль читает опубликованные показатели, а они — за целые дни.",
         )
     })

@@ -85,7 +85,7 @@ fn nothing(context: &ViewContext<'_>) -> Option<&'static str> {
     if !(access.exact || access.published || access.diagnostics) {
         return Some(context.say(
             "Your role reads no figures. The audit is at /api/audit.",
-            "Ваша роль не даёт доступа к показателям. Журнал доступа: /api/audit.",
+            "Ваша роль не даёт доступа к показателям. Журнал аудита: /api/audit.",
         ));
     }
     context.sites().is_empty().then(|| {

@@ -46,7 +46,7 @@ const CARDS: [CardSpec; 9] = [
         tabs: &[
             ("sources", "sources", ["Sources", "Источники"]),
             ("channels", "channels", ["Channels", "Каналы"]),
-            ("referring-pages", "referring-pages", ["Pages", "Страницы"]),
+            ("referring-pages", "referring-pages", ["Referring pages", "Ссылающиеся страницы"]),
             ("campaigns", "campaigns", ["Campaigns", "Кампании"]),
             ("utm-sources", "utm-sources", ["utm_source", "utm_source"]),
             ("utm-mediums", "utm-mediums", ["utm_medium", "utm_medium"]),
@@ -56,7 +56,7 @@ const CARDS: [CardSpec; 9] = [
     },
     CardSpec {
         id: "places",
-        title: ["Places", "Места"],
+        title: ["Places", "География"],
         tabs: &[
             ("map", "countries", ["Map", "Карта"]),
             ("countries", "countries", ["Countries", "Страны"]),
@@ -67,7 +67,7 @@ const CARDS: [CardSpec; 9] = [
     },
     CardSpec {
         id: "technology",
-        title: ["Technology", "Техника"],
+        title: ["Technology", "Технологии"],
         tabs: &[
             ("browsers", "browsers", ["Browsers", "Браузеры"]),
             ("systems", "systems", ["Systems", "Системы"]),
@@ -93,7 +93,7 @@ const CARDS: [CardSpec; 9] = [
     },
     CardSpec {
         id: "hours",
-        title: ["Hours of the week", "Часы недели"],
+        title: ["Hours of the week", "Часы и дни недели"],
         tabs: &[("hours", "hours", ["Hours", "Часы"])],
     },
     CardSpec {

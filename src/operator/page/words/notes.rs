@@ -28,7 +28,7 @@ const PATTERNS: &[(&str, &str)] = &[
     ),
     (
         "published figures: counts have noise, and few visitors are left out or in (other)",
-        "защищённые показатели: к числам добавлен небольшой шум, а малочисленные группы пропущены или объединены в «Остальное»",
+        "опубликованные показатели: к числам добавлен небольшой шум, а малочисленные группы пропущены или объединены в «Остальное»",
     ),
     (
         "{} of {} days are published under {}: the others had too few visitors, or are not closed yet",
@@ -61,7 +61,7 @@ const PATTERNS: &[(&str, &str)] = &[
     ("no report {}", "отчёта {0} нет"),
     (
         "{} is not a day: give a date like 2026-11-22, or today, yesterday, 7d, 30d, week, month, year",
-        "{0} не день: нужна дата вида 2026-11-22 или today, yesterday, 7d, 30d, week, month, year",
+        "{0} — не день: нужна дата вида 2026-11-22 или today, yesterday, 7d, 30d, week, month, year",
     ),
     (
         "the period ends before it begins: from {} to {}",
@@ -75,7 +75,7 @@ const PATTERNS: &[(&str, &str)] = &[
     ("filter on unknown column {}; columns are {}", "фильтр по неизвестной колонке {0}; есть колонки: {1}"),
     ("column {} takes no operator {}", "колонку {0} нельзя сравнить так: {1}"),
     ("{} is not a value of column {}: it takes {}", "{0} не подходит для колонки {1}: она принимает {2}"),
-    ("viewers read published figures: {}", "наблюдателю видны только опубликованные показатели: {0}"),
+    ("viewers read published figures: {}", "роли viewer видны только опубликованные показатели: {0}"),
     ("the store did not answer", "хранилище не отвечает"),
     (
         "{} other reports are running; try again in a moment",
@@ -203,7 +203,7 @@ mod tests {
             ("did you mean path=/{1} instead of path=/{0}?", "Возможно, нужно path=/{1}, а не path=/{0}?"),
             (
                 "viewers read published figures: one filter at most",
-                "Наблюдателю видны только опубликованные показатели: не больше одного фильтра",
+                "Роли viewer видны только опубликованные показатели: не больше одного фильтра",
             ),
             ("something new", "Something new"),
         ] {
