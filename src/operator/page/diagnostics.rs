@@ -141,16 +141,15 @@ pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, 
 
 fn table(context: &ViewContext<'_>, answer: &ReportAnswer) -> ReportTable {
     let (report, language) = (answer.request.report, context.language);
-    let is_number = |column: &ReportColumn| !matches!(column.unit, "text" | "id" | "time");
     let heading = |column: &ReportColumn| TableHeading {
         label: words::heading(column, language),
         about: words::text(column.about, language).to_owned(),
-        is_number: is_number(column),
+        is_number: !column.is_text(),
     };
     let cells = |row: &Vec<Value>| {
         let cell = |(column, value): (&ReportColumn, &Value)| TableCell {
             text: format::cell(column, value, language),
-            is_number: is_number(column),
+            is_number: !column.is_text(),
         };
         report.columns.iter().zip(row).map(cell).collect()
     };

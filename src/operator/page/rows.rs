@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::address::ViewAddress;
+use super::address::{View, ViewAddress};
 use super::context::ViewContext;
 use super::{format, words};
 use crate::report::catalogue::{Report, ReportColumn};
@@ -10,7 +10,7 @@ use crate::report::{Filter, OTHER, ReportAnswer, filter_columns_of_viewer};
 use crate::transport::negotiation::Language;
 
 /// A report, a column of it, and the column of a filter that keeps what the row shows.
-const FILTERS: [(&str, &str, &str); 39] = [
+const FILTERS: [(&str, &str, &str); 35] = [
     ("pages", "path", "path"),
     ("scroll", "path", "path"),
     ("entries", "path", "entry_path"),
@@ -19,13 +19,9 @@ const FILTERS: [(&str, &str, &str); 39] = [
     ("channels", "channel", "channel"),
     ("campaigns", "campaign", "utm_campaign"),
     ("utm-sources", "source", "utm_source"),
-    ("utm-sources", "utm_source", "utm_source"),
     ("utm-mediums", "medium", "utm_medium"),
-    ("utm-mediums", "utm_medium", "utm_medium"),
     ("utm-contents", "content", "utm_content"),
-    ("utm-contents", "utm_content", "utm_content"),
     ("utm-terms", "term", "utm_term"),
-    ("utm-terms", "utm_term", "utm_term"),
     ("referring-pages", "host", "referrer_host"),
     ("referring-pages", "path", "referrer_path"),
     ("countries", "country", "country"),
@@ -184,8 +180,8 @@ fn link(context: &ViewContext<'_>, report: &Report, texts: &[(&ReportColumn, &st
             .with(|address| {
                 (address.sort, address.page) = (None, 1);
                 address.search.clear();
-                if matches!(address.view, super::address::View::Report(_)) {
-                    address.view = super::View::Site;
+                if matches!(address.view, View::Report(_)) {
+                    address.view = View::Site;
                 }
             })
             .href(),
@@ -203,7 +199,7 @@ pub(super) fn counted(report: &Report) -> Option<(usize, &ReportColumn)> {
 
 /// The column that tells how much of the whole a row is.
 pub(super) fn share(report: &Report) -> Option<(usize, &ReportColumn)> {
-    let preferred = ["conversion", "conversion_rate", "share", "click_rate", "depth"];
+    let preferred = ["conversion", "share", "click_rate", "depth"];
     let place = |name: &&str| report.columns.iter().position(|column| column.name == *name);
     preferred.iter().find_map(place).map(|place| (place, &report.columns[place]))
 }

@@ -1,4 +1,4 @@
-//! Names of stored values: countries and languages as CLDR has them (`tools/names`), channels, devices and screens.
+//! Names of values in reports: countries and languages as CLDR has them (`tools/names`), channels, devices, screens, ratings, dimensions.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -12,7 +12,7 @@ static COUNTRIES: LazyLock<Names> = LazyLock::new(|| names(include_str!("countri
 static LANGUAGES: LazyLock<Names> = LazyLock::new(|| names(include_str!("languages.tsv")));
 
 /// Words of the schema that are shown, in Russian; the English ones are shown as they are.
-const WORDS: [(&str, &str); 27] = [
+const WORDS: [(&str, &str); 30] = [
     ("Direct", "Прямые заходы"),
     ("Organic Search", "Поиск"),
     ("Paid Search", "Платный поиск"),
@@ -40,6 +40,9 @@ const WORDS: [(&str, &str); 27] = [
     ("other", "другое"),
     ("under 600", "меньше 600"),
     ("1920 and more", "1920 и больше"),
+    ("good", "хорошо"),
+    ("needs improvement", "нужно улучшить"),
+    ("poor", "плохо"),
 ];
 
 fn names(text: &'static str) -> Names {
@@ -64,10 +67,12 @@ pub(in crate::operator::page) fn named(column: &str, value: &str, language: Lang
         }
         "language" => tag(value, language),
         "source" if value == "Direct" => of_nothing(column, language).to_owned(),
-        "channel" | "device" | "screen" if language == Language::Russian => {
+        "channel" | "device" | "screen" | "rating" if language == Language::Russian => {
             let word = WORDS.iter().find(|(word, _)| *word == value);
             word.map_or_else(|| value.to_owned(), |(_, russian)| (*russian).to_owned())
         }
+        // The rows of a diagnosis are named by columns.
+        "dimension" => super::text(value, language).replace('_', " "),
         _ => value.to_owned(),
     }
 }
@@ -108,6 +113,9 @@ mod tests {
             ("language", "tlh", ["tlh", "tlh"]),
             ("device", "mobile", ["mobile", "телефон"]),
             ("screen", "under 600", ["under 600", "меньше 600"]),
+            ("rating", "needs improvement", ["needs improvement", "нужно улучшить"]),
+            ("dimension", "browser_version", ["browser version", "версия браузера"]),
+            ("dimension", "all", ["all", "рост в целом"]),
             ("source", "", ["Direct", "Прямые заходы"]),
             ("path", "/bot", ["/bot", "/bot"]),
         ] {
