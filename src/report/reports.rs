@@ -435,7 +435,7 @@ impl Reports {
                 .filter(|(column, _)| column.name.ends_with("_before"))
                 .for_each(|(_, value)| *value = Value::Null);
             answer.notes.push(format!(
-                "fewer than {} visitors pass these filters in the preceding period: its figures are not shown",
+                "fewer than {} visitors pass these filters in the period of comparison: its figures are not shown",
                 self.k
             ));
         }

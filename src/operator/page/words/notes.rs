@@ -23,8 +23,8 @@ const PATTERNS: &[(&str, &str)] = &[
         "при фильтрах дни, в которых меньше {0} посетителей, не учтены",
     ),
     (
-        "fewer than {} visitors pass these filters in the preceding period: its figures are not shown",
-        "в предыдущем периоде под эти фильтры попадает меньше {0} посетителей, и его показатели не показаны",
+        "fewer than {} visitors pass these filters in the period of comparison: its figures are not shown",
+        "в периоде сравнения под эти фильтры попадает меньше {0} посетителей, и его показатели не показаны",
     ),
     (
         "published figures: counts have noise, and few visitors are left out or in (other)",
@@ -72,6 +72,10 @@ const PATTERNS: &[(&str, &str)] = &[
         "filter {} has no operator: write COLUMN=VALUE, or !=, ~ (contains), !~, <, <=, >, >=",
         "в фильтре {0} нет сравнения: нужно КОЛОНКА=ЗНАЧЕНИЕ или !=, ~ (содержит), !~, <, <=, >, >=",
     ),
+    (
+        "filter on unknown column {}: did you mean {}?; columns are {}",
+        "фильтр по неизвестной колонке {0}: возможно, нужна {1}; есть колонки: {2}",
+    ),
     ("filter on unknown column {}; columns are {}", "фильтр по неизвестной колонке {0}; есть колонки: {1}"),
     ("column {} takes no operator {}", "колонку {0} нельзя сравнить так: {1}"),
     ("{} is not a value of column {}: it takes {}", "{0} не подходит для колонки {1}: она принимает {2}"),
@@ -82,9 +86,10 @@ const PATTERNS: &[(&str, &str)] = &[
         "сейчас считаются другие отчёты: {0}; попробуйте через минуту",
     ),
     (
-        "report {} shows single events or the last minutes",
+        "report {} is made of single events or the last minutes",
         "отчёт {0} показывает отдельные события или последние минуты",
     ),
+    ("report {} has rows of few visitors, as a rule", "в отчёте {0} строки обычно малочисленны"),
     (
         "days are the shortest time; go by day, week or month",
         "день — самый короткий отрезок; есть дни, недели и месяцы",
@@ -115,6 +120,13 @@ const PATTERNS: &[(&str, &str)] = &[
     ("the site has no {} {}", "у сайта нет {0} {1}"),
     ("at most {} filters", "фильтров не больше {0}"),
     (
+        "a filter is at most {} bytes long, with at most {} values",
+        "фильтр не длиннее {0} байт, и в нём не больше {1} значений",
+    ),
+    ("name the entry of {}: {}.NAME=VALUE", "назовите запись колонки {0}: {1}.ИМЯ=ЗНАЧЕНИЕ"),
+    ("column {} has no entries: write {}=VALUE", "в колонке {0} нет записей: нужно {1}=ЗНАЧЕНИЕ"),
+    ("limit {} is not a number of rows from 1 to {}", "limit {0} — не число строк от 1 до {1}"),
+    (
         "the store's answer is not what the report promises: {}",
         "ответ хранилища не таков, как обещает отчёт: {0}",
     ),
@@ -130,7 +142,9 @@ pub(in crate::operator::page) fn note(english: &str, language: Language) -> Stri
     if language == Language::English {
         return capitalised(english);
     }
-    capitalised(&in_russian(english).unwrap_or_else(|| english.to_owned()))
+    // What an empty report means stands in the report's file, and its Russian among the texts of the catalogue.
+    let russian = in_russian(english).unwrap_or_else(|| super::text(english, language).to_owned());
+    capitalised(&russian)
 }
 
 /// The Russian of a text, if a pattern knows it. The reason within a refusal is such a text, too.
@@ -191,7 +205,7 @@ fn capitalised(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Filter, Period};
+    use crate::report::{Filter, Period, catalogue};
 
     #[test]
     fn a_note_keeps_what_varies() {
@@ -205,6 +219,10 @@ mod tests {
                 "viewers read published figures: one filter at most",
                 "Роли viewer видны только опубликованные показатели: не больше одного фильтра",
             ),
+            (
+                "viewers read published figures: report hours has rows of few visitors, as a rule",
+                "Роли viewer видны только опубликованные показатели: в отчёте hours строки обычно малочисленны",
+            ),
             ("something new", "Something new"),
         ] {
             assert_eq!(note(english, Language::Russian), russian);
@@ -213,8 +231,17 @@ mod tests {
     }
 
     #[test]
+    fn what_an_empty_report_means_has_its_russian() {
+        for english in catalogue::all().iter().filter_map(|report| report.empty) {
+            assert_ne!(note(english, Language::Russian), capitalised(english));
+        }
+    }
+
+    #[test]
     fn the_reasons_of_wrong_requests_have_their_russian() {
-        for filter in ["country", "contry=RU", "country>RU", "lcp_ms>fast"] {
+        for filter in
+            ["country", "contry=RU", "xyzzy=1", "country>RU", "lcp_ms>fast", "props=1", "country.x=1"]
+        {
             let error = Filter::parse(filter).unwrap_err().to_string();
             assert!(is_known(&error), "{error}");
         }
