@@ -21,7 +21,7 @@ names! {
         Previous => "previous",
         /// The same dates a year earlier. The 29th of February is compared with the 28th.
         Year => "year",
-        /// The same days of the week: as many weeks earlier as the period has, begun weeks included.
+        /// The same weekdays, as many whole weeks earlier as the period needs.
         Weekdays => "weekdays",
     }
 }

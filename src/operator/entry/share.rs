@@ -1,6 +1,6 @@
 //! Entry by a share link: `/share/TOKEN/…`.
 //!
-//! A link that is forged, expired or revoked, or of which a part is missing, gets one and the same page, so that nobody learns which it is.
+//! A forged, expired, revoked or incomplete link gets one and the same page. So nobody learns which it is.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -237,7 +237,9 @@ fn cells(context: &ViewContext<'_>, answer: &ReportAnswer, row: &[Value]) -> Vec
     let name = rows::name(context, answer, row);
     let cell = |(place, (column, value)): (usize, (&ReportColumn, &Value))| Cell {
         text: match value {
-            Value::String(text) if column.unit == "text" => rows::text_cell(column, text, context.language),
+            Value::String(text) if column.unit == "text" => {
+                rows::text_cell(answer.request.report, column, text, context.language)
+            }
             value => format::cell(column, value, context.language),
         },
         value: if column.is_text() {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::address::{View, ViewAddress};
 use super::context::ViewContext;
 use super::{format, words};
-use crate::report::catalogue::{Report, ReportColumn};
+use crate::report::catalogue::{Purpose, Report, ReportColumn};
 use crate::report::{Filter, OTHER, ReportAnswer, filter_columns_of_viewer};
 use crate::transport::negotiation::Language;
 
@@ -77,7 +77,7 @@ pub(super) fn name(context: &ViewContext<'_>, answer: &ReportAnswer, row: &[Valu
         "systems" | "browser-versions" => vec![versioned(&texts, language)],
         "props" => properties(&texts),
         "funnel" => funnel_step(&texts),
-        _ => texts.iter().map(|(column, text)| text_cell(column, text, language)).collect(),
+        _ => texts.iter().map(|(column, text)| text_cell(report, column, text, language)).collect(),
     };
     let mut shown = shown.into_iter();
     let (first, second) = (shown.next().unwrap_or_default(), shown.next().unwrap_or_default());
@@ -113,9 +113,11 @@ pub(super) fn folded_last(answer: &ReportAnswer) -> Vec<&Vec<Value>> {
 }
 
 /// A text of a column. Details have no name for "nothing".
-pub(super) fn text_cell(column: &ReportColumn, text: &str, language: Language) -> String {
+pub(super) fn text_cell(report: &Report, column: &ReportColumn, text: &str, language: Language) -> String {
     match column.name {
         "path" | "host" | "asn" | "version" | "slot" | "group" | "detail" if text.is_empty() => String::new(),
+        // The script of an error, the page that links to a missing one. Only a visit without a source is direct.
+        "source" | "referrer" if report.purpose == Purpose::Diagnostics => words::named("", text, language),
         name => words::named(name, text, language),
     }
 }
@@ -227,4 +229,23 @@ impl Shown {
 /// A figure of a row.
 pub(super) fn figure(row: &[Value], (place, column): (usize, &ReportColumn), language: Language) -> Shown {
     row.get(place).map_or_else(Shown::default, |value| Shown::new(column, value, language))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::catalogue;
+
+    #[test]
+    fn only_a_visit_without_a_source_is_direct() {
+        for (name, column, shown) in [
+            ("sources", "source", "Direct"),
+            ("errors", "source", "Unknown"),
+            ("missing", "referrer", "Unknown"),
+        ] {
+            let report = catalogue::find(name).unwrap();
+            let column = report.columns.iter().find(|known| known.name == column).unwrap();
+            assert_eq!(text_cell(report, column, "", Language::English), shown, "{name}");
+        }
+    }
 }

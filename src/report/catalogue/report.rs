@@ -2,8 +2,8 @@
 
 use crate::store::schema::Dimension;
 
-/// The words in a query that stand for the value and the detail of the visit in the dimension of the parameter `by`, for the goals that an event
-/// meets, and for the steps of a funnel that it can be.
+/// Words in a query that `report::goals` replaces: the visit's value in the dimension of the parameter `by`, the goals that an event meets, and
+/// the steps of a funnel that it can be.
 pub(in crate::report) const BY_DIMENSION: &str = "{value}";
 pub(in crate::report) const GOALS: &str = "{goals}";
 pub(in crate::report) const STEPS: &str = "{steps}";

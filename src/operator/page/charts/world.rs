@@ -16,8 +16,8 @@ const NO_CODE: &str = "-";
 
 /// Countries of the world as SVG paths.
 ///
-/// The first line of the file has the width and the height of the map, each further line a code of ISO 3166-1 and the data of an SVG path,
-/// with a tab between. Code `-` is land without a code. A shape lies on those before it.
+/// The first line of the file has the width and the height of the map. Each further line has a code of ISO 3166-1 and the data of an SVG
+/// path. Both have a tab between. Code `-` is land without a code. A shape lies on those before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorldMap {
     pub(super) width: u32,
