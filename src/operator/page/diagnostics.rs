@@ -91,8 +91,7 @@ struct CollectorSection {
 
 pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, ReadingError> {
     if !context.access.diagnostics {
-        let what =
-            context.say("diagnostics need role sre or analyst", "для диагностики нужна роль sre или analyst");
+        let what = context.say("this page needs role sre", "для этой страницы нужна роль sre");
         return Err(ReadingError::Request(StatusCode::FORBIDDEN, what.to_owned()));
     }
     let request = |name: &str| {

@@ -183,7 +183,8 @@ fn link(context: &ViewContext<'_>, report: &Report, texts: &[(&ReportColumn, &st
                 (address.sort, address.page) = (None, 1);
                 address.search.clear();
                 if matches!(address.view, View::Report(_)) {
-                    address.view = View::Site;
+                    let is_diagnostic = report.purpose == Purpose::Diagnostics;
+                    address.view = if is_diagnostic { View::Diagnostics } else { View::Site };
                 }
             })
             .href(),
