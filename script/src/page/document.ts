@@ -13,8 +13,14 @@ const policy = window.trustedTypes ? window.trustedTypes.createPolicy("footfall"
 
 let running: AbortController | undefined;
 
-/** The document at an address; `undefined` if another one was asked for in the meantime. What is no page is opened as the browser does. */
-export async function fetchDocument(href: string, quiet = false): Promise<Document | undefined> {
+/** What the collector sends after each part of a page but the last (src/operator/page/site/rest.rs). */
+const PART = "<!--part-->";
+
+/**
+ * The document at an address; `undefined` if another one was asked for in the meantime. What is no page is opened as the browser does.
+ * `onPart` gets the document so far after each part but the last.
+ */
+export async function fetchDocument(href: string, quiet = false, onPart?: (page: Document) => void): Promise<Document | undefined> {
   running?.abort();
   const mine = (running = new AbortController());
   const main = document.getElementById("main");
@@ -26,12 +32,25 @@ export async function fetchDocument(href: string, quiet = false): Promise<Docume
       location.assign(href);
       return undefined;
     }
-    return parsed(await response.text());
+    return parsed(await textOf(response, onPart));
   } catch (error) {
     if (!mine.signal.aborted && !quiet) say(word("failed"));
     return undefined;
   } finally {
     if (running === mine) main?.removeAttribute("aria-busy");
+  }
+}
+
+async function textOf(response: Response, onPart?: (page: Document) => void): Promise<string> {
+  if (!onPart || !response.body) return response.text();
+  const [reader, decoder] = [response.body.getReader(), new TextDecoder()];
+  let [text, shown] = ["", 0];
+  for (;;) {
+    const { done, value } = await reader.read();
+    text += decoder.decode(value, { stream: !done });
+    if (done) return text;
+    const end = text.lastIndexOf(PART);
+    if (end > shown) onPart(parsed(text.slice(0, (shown = end))));
   }
 }
 

@@ -18,12 +18,16 @@ export function isPage(link: HTMLAnchorElement): boolean {
 
 /** Shows the page at an address. `push` makes it an entry of the history. */
 export async function navigate(href: string, push = true): Promise<void> {
-  const page = await fetchDocument(href);
-  if (!page) return;
-  const isSameView = new URL(href, location.href).pathname === location.pathname;
-  if (push && href !== location.href) history.pushState({}, "", href);
-  replace(page);
-  if (!isSameView) scrollTo(0, 0);
+  let isShown = false;
+  const show = (page: Document): void => {
+    const isSameView = new URL(href, location.href).pathname === location.pathname;
+    if (push && !isShown && href !== location.href) history.pushState({}, "", href);
+    replace(page);
+    if (!isSameView) scrollTo(0, 0);
+    isShown = true;
+  };
+  const page = await fetchDocument(href, false, show);
+  if (page) show(page);
 }
 
 /** Puts another document in place of this one. The focus stays where it was, if there is the same link or field again. */

@@ -23,6 +23,31 @@ pub(super) struct ViewContext<'a> {
     pub(super) collector: Option<&'a CollectorState>,
 }
 
+/// A context for what is rendered after the answer has begun.
+pub(super) struct DetachedContext {
+    reports: Reports,
+    principal: Principal,
+    address: ViewAddress,
+    language: Language,
+    now: Zoned,
+    access: ReadAccess,
+}
+
+impl DetachedContext {
+    /// Without what the collector knows itself.
+    pub(super) fn context(&self) -> ViewContext<'_> {
+        ViewContext {
+            reports: self.reports.clone(),
+            principal: &self.principal,
+            address: self.address.clone(),
+            language: self.language,
+            now: self.now.clone(),
+            access: self.access,
+            collector: None,
+        }
+    }
+}
+
 /// What the reader may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ReadAccess {
@@ -34,6 +59,17 @@ pub(super) struct ReadAccess {
 }
 
 impl ViewContext<'_> {
+    pub(super) fn detached(&self) -> DetachedContext {
+        DetachedContext {
+            reports: self.reports.clone(),
+            principal: self.principal.clone(),
+            address: self.address.clone(),
+            language: self.language,
+            now: self.now.clone(),
+            access: self.access,
+        }
+    }
+
     /// The answers to requests of one site, in their order, as the reader may read them.
     pub(super) async fn read_all(
         &self,

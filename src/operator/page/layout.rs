@@ -15,7 +15,7 @@ use crate::transport::Body;
 use crate::transport::negotiation::Language;
 use crate::transport::response::{self, RETRY_SOON};
 
-static HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+pub(super) static HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 /// A link of a menu.
 pub(super) struct PageLink {
@@ -333,10 +333,13 @@ fn pills(context: &ViewContext<'_>) -> Result<Vec<Pill>, ReadingError> {
     address.filters.iter().enumerate().map(pill).collect()
 }
 
+pub(super) fn render(template: &impl Template) -> String {
+    template.render().expect("writing to a string does not fail")
+}
+
 /// A view's template as a response; one that is not served for a while says when to come again.
 pub(super) fn page(status: StatusCode, template: &impl Template) -> Response<Body> {
-    let html = template.render().expect("writing to a string does not fail");
-    let mut response = response::with_body(status, &HTML, html);
+    let mut response = response::with_body(status, &HTML, render(template));
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, RETRY_SOON);
     }

@@ -118,21 +118,8 @@ pub(super) fn events(context: &ViewContext<'_>) -> Result<Response<Body>, Readin
         return Ok(response);
     };
     let (pieces, received) = mpsc::channel(1);
-    let (reports, principal) = (context.reports.clone(), context.principal.clone());
-    let (address, language, access) = (context.address.clone(), context.language, context.access);
-    let zone = context.now.time_zone().clone();
-    tokio::spawn(async move {
-        let context = ViewContext {
-            reports,
-            principal: &principal,
-            address,
-            language,
-            now: jiff::Timestamp::now().to_zoned(zone),
-            access,
-            collector: None,
-        };
-        send_figures(&context, pieces, permit).await;
-    });
+    let detached = context.detached();
+    tokio::spawn(async move { send_figures(&detached.context(), pieces, permit).await });
     let mut response = Response::new(Body::from_pieces(received));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     Ok(response)

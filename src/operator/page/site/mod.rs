@@ -1,21 +1,20 @@
-//! One site in a period: the headline figures, the series and the cards, from one run of reports.
+//! One site in a period: the headline figures, the series and the cards.
 
 mod cards;
 mod figures;
+mod rest;
 mod series;
 
 use askama::Template;
 use hyper::{Response, StatusCode};
 
-use self::cards::Card;
 use self::figures::Figure;
 use self::series::Series;
 use super::context::ViewContext;
-use super::layout::{self, Controls, PageFrame, PageLink};
-use super::words;
+use super::layout::{self, Controls, PageFrame};
 use crate::operator::reading::{self, ReadingError};
+use crate::report::RawReportRequest;
 use crate::report::catalogue;
-use crate::report::{RawReportRequest, ReportAnswer};
 use crate::transport::Body;
 
 const OVERVIEW: &str = "overview";
@@ -28,10 +27,6 @@ struct SitePage {
     controls: Controls,
     figures: Vec<Figure>,
     series: Series,
-    cards: Vec<Card>,
-    notes: Vec<String>,
-    /// Counts the bots that are left out.
-    with_bots: Option<PageLink>,
     /// No beacon of the site has arrived: what to do.
     snippet: Option<String>,
 }
@@ -55,19 +50,8 @@ pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, 
             .say("this page needs role analyst or viewer", "для этой страницы нужна роль analyst или viewer");
         return Err(ReadingError::Request(StatusCode::FORBIDDEN, what.to_owned()));
     }
-    let mut requests = top_requests(context)?;
-    let of_top = requests.len();
-    let planned = cards::plan(context);
-    requests.extend(planned.iter().filter_map(|card| card.request.clone().ok()));
-    let answers = context.read_all(&requests).await?;
-    let (top, mut of_cards) = answers.split_at(of_top);
-    let cards = planned.into_iter().map(|card| {
-        let answer = card.request.is_ok().then(|| of_cards.split_first()).flatten();
-        of_cards = answer.map_or(of_cards, |(_, rest)| rest);
-        card.fill(context, answer.map(|(first, _)| first))
-    });
-    let cards = cards.collect();
-    let (overview, series) = (&top[0], &top[1]);
+    let answers = context.read_all(&top_requests(context)?).await?;
+    let (overview, series) = (&answers[0], &answers[1]);
     let report = catalogue::find(SERIES).expect("the catalogue has the series");
     let measure = series::measure(context, report).name;
     let title = format!("{} · Footfall", context.address.site);
@@ -76,37 +60,10 @@ pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, 
         frame: PageFrame::new(context, title),
         controls: Controls::new(context, overview.request.period)?,
         figures: figures::figures(context, overview, report, measure),
-        series: Series::new(context, series, top.get(2)),
-        cards,
-        notes: notes(context, &answers),
-        with_bots: with_bots(context, &answers),
+        series: Series::new(context, series, answers.get(2)),
         snippet: is_empty.then(|| snippet(context)),
     };
-    Ok(layout::page(StatusCode::OK, &page))
-}
-
-/// What the reader must know of all answers, each once.
-fn notes(context: &ViewContext<'_>, answers: &[ReportAnswer]) -> Vec<String> {
-    let mut notes: Vec<String> = Vec::new();
-    for note in answers.iter().flat_map(|answer| &answer.notes) {
-        let note = words::note(note, context.language);
-        // Each card has more rows than it shows, and links to them.
-        if !notes.contains(&note)
-            && !note.starts_with(context.say("There are more rows", "Показаны первые строки"))
-        {
-            notes.push(note);
-        }
-    }
-    notes
-}
-
-/// A link that counts bots, if the answers say that some are left out.
-fn with_bots(context: &ViewContext<'_>, answers: &[ReportAnswer]) -> Option<PageLink> {
-    let says =
-        |answer: &ReportAnswer| answer.notes.iter().any(|note| note.ends_with("views of bots are left out"));
-    let to = || context.address.with(|address| address.bots = true);
-    (context.access.exact && answers.iter().any(says))
-        .then(|| PageLink::new(context.say("Count bots", "Учесть роботов"), &to()))
+    Ok(rest::page_in_parts(context, &layout::render(&page), answers))
 }
 
 /// The tag for the pages of a site whose first beacon is awaited.
