@@ -2,13 +2,13 @@
 -- order: 245
 -- purpose: diagnostics
 -- about: The releases of the site's pages (`data-release` of the script element), the latest first. The row without a name
---   is of pages that name none. Visitors are the sum of daily visitors.
+--   is of pages that name none. Visitors are those who met an error, the sum of daily visitors.
 -- columns:
 --   release          text      name of the release
 --   views            views     pages viewed
 --   errors           errors    script errors and unhandled rejections
 --   errors_per_1000  ratio     errors per 1,000 views
---   visitors         visitors  sum of daily visitors with the release
+--   visitors         visitors  sum of daily visitors who met an error of the release
 --   first_seen       time      first time in the period, in the zone of reports
 --   last_seen        time      last time in the period, in the zone of reports
 SELECT
@@ -16,7 +16,7 @@ SELECT
     countIf(kind = 'view') AS views,
     countIf(kind = 'error') AS errors,
     round(1000 * errors / nullIf(views, 0), 2) AS errors_per_1000,
-    uniq(visitor, toDate(events.time, {timezone:String})) AS visitors,
+    uniqExactIf((visitor, toDate(events.time, {timezone:String})), kind = 'error') AS visitors,
     formatDateTime(min(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS first_seen,
     formatDateTime(max(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS last_seen
 FROM events
@@ -26,5 +26,5 @@ WHERE site = {site:String}
     AND kind IN ('view', 'error')
     AND (bot = '' OR {bots:Bool})
 GROUP BY release
-ORDER BY release = '', first_seen DESC, release
+ORDER BY release = '', max(events.time) DESC, release
 LIMIT {limit:UInt32}

@@ -6,7 +6,9 @@ use hyper::StatusCode;
 
 use crate::access::{Permission, Principal};
 use crate::report::catalogue::{self, Purpose, Report};
-use crate::report::{RawReportRequest, ReportAnswer, ReportError, ReportRequest, Reports, is_published};
+use crate::report::{
+    Filter, RawReportRequest, ReportAnswer, ReportError, ReportRequest, Reports, is_published,
+};
 
 /// Why nothing is read.
 #[derive(Debug)]
@@ -102,6 +104,16 @@ pub(super) fn permitted(
     let request = reports.parse(raw)?;
     if !principal.may_see(&request.site) {
         return Err(forbidden("this token is restricted to other sites"));
+    }
+    // What the store grants the role, too: no pseudonyms, no places smaller than a country, nothing that tells who it was.
+    let is_granted = |filter: &&Filter| principal.may(Permission::ReadAudience) || filter.is_of_diagnostics();
+    if request.report.purpose == Purpose::Diagnostics
+        && let Some(filter) = request.filters.iter().find(|filter| !is_granted(filter))
+    {
+        return Err(ReadingError::Request(
+            StatusCode::FORBIDDEN,
+            format!("role sre may not use the filter {filter}"),
+        ));
     }
     Ok(request)
 }

@@ -42,7 +42,9 @@ impl ReportsEntry {
         below: BelowRoot<'_>,
         visit: &Visit,
     ) -> Admission {
-        let Some(link) = self.shares.verifier.verify(below.token) else {
+        let link = self.shares.verifier.verify(below.token);
+        // A link ends with its site.
+        let Some(link) = link.filter(|link| self.reports.configured_sites().contains(&link.site)) else {
             return nothing_here(visit.language).into();
         };
         let base = format!("{SHARE_ROOT}{}", below.token);

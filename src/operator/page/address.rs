@@ -7,6 +7,10 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 use crate::report::{Comparison, MAX_ROWS, RawReportRequest};
 
 /// What a segment of a path cannot have as it is (URL standard, path percent-encode set, with `/` and `%`).
+/// Longest value of a parameter but filters, in bytes.
+const LONGEST_VALUE: usize = 256;
+/// More than there are cards.
+const MOST_TABS: usize = 16;
 const SEGMENT: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -154,6 +158,14 @@ impl ViewAddress {
 
     fn set(&mut self, name: &str, value: String, form: &mut FilterForm) -> Result<(), ViewAddressError> {
         let refuse = |name, value, takes| Err(ViewAddressError::Value { name, value, takes });
+        // Each link of the page repeats these. A filter has a bound of its own.
+        if value.len() > LONGEST_VALUE && !matches!(name, "filter" | "value") {
+            return refuse(
+                "the address",
+                value[..value.floor_char_boundary(40)].to_owned(),
+                "256 bytes at most",
+            );
+        }
         match name {
             // An empty field of a form means nothing.
             _ if value.is_empty() && name != "value" => {}
@@ -175,7 +187,7 @@ impl ViewAddress {
             "funnel" => self.funnel = Some(value),
             "by" => self.by = Some(value),
             "measure" => self.measure = Some(value),
-            "tab" => self.tabs.push(value),
+            "tab" if self.tabs.len() < MOST_TABS => self.tabs.push(value),
             "sort" => {
                 let column = value.strip_prefix('-').unwrap_or(&value).to_owned();
                 self.sort = Some(Sort { is_ascending: !value.starts_with('-'), column });
@@ -185,7 +197,7 @@ impl ViewAddress {
                 Ok(page) if (1..=MAX_ROWS as usize).contains(&page) => self.page = page,
                 _ => return refuse("page", value, "a number from 1"),
             },
-            "lang" => self.language = Some(value),
+            "lang" if matches!(value.as_str(), "en" | "ru") => self.language = Some(value),
             _ => {}
         }
         Ok(())

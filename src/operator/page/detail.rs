@@ -18,6 +18,8 @@ use crate::transport::Body;
 use crate::transport::response;
 
 /// Rows of a page.
+/// Most rows that are searched, sorted and paged: they are held in the memory of the process that takes beacons.
+const MOST_ROWS: u32 = 10_000;
 const PAGE_ROWS: usize = 50;
 static CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
 
@@ -62,12 +64,12 @@ struct Cell {
     is_number: bool,
 }
 
-/// The request for all rows of a report.
-fn request(context: &ViewContext<'_>, report: &Report) -> RawReportRequest {
+/// The request for the first rows of a report.
+fn request(context: &ViewContext<'_>, report: &Report, most: u32) -> RawReportRequest {
     let raw = context.address.request(report.name);
     // The step of the series is a `by`, too, and other reports go by other things.
     let by = context.address.by.as_deref().filter(|by| report.by.contains(by));
-    let limit = report.takes("limit").then(|| MAX_ROWS.to_string());
+    let limit = report.takes("limit").then(|| most.to_string());
     RawReportRequest { by: by.map(str::to_owned), limit, ..raw }
 }
 
@@ -83,7 +85,8 @@ pub(super) async fn render_csv(
     name: &str,
 ) -> Result<Response<Body>, ReadingError> {
     let report = find(context, name)?;
-    let answer = reading::read(&context.reports, &request(context, report), context.principal).await?;
+    let answer =
+        reading::read(&context.reports, &request(context, report, MAX_ROWS), context.principal).await?;
     let mut response = response::with_body(StatusCode::OK, &CSV, answer.csv(true));
     let period = answer.request.period;
     // Ids of sites are letters, digits, dots and dashes; what else an address brings is left out.
@@ -103,7 +106,8 @@ pub(super) async fn render_csv(
 
 pub(super) async fn render(context: &ViewContext<'_>, name: &str) -> Result<Response<Body>, ReadingError> {
     let report = find(context, name)?;
-    let answer = reading::read(&context.reports, &request(context, report), context.principal).await?;
+    let answer =
+        reading::read(&context.reports, &request(context, report, MOST_ROWS), context.principal).await?;
     let (address, language) = (&context.address, context.language);
     let mut found = rows::folded_last(&answer);
     found.retain(|row| is_found(context, report, row));

@@ -25,8 +25,8 @@ use crate::transport::response::{self, RETRY_SOON};
 const REPORT: &str = "realtime";
 /// Between two looks at the store. An event is in the store some two seconds after it came.
 const INTERVAL: Duration = Duration::from_secs(3);
-/// Longest life of a stream. A connection of the listener lives for ten minutes.
-const MAX_STREAM_LIFE: Duration = Duration::from_secs(300);
+/// Longest life of a stream. The listener closes a connection on which nothing arrives for two minutes.
+const MAX_STREAM_LIFE: Duration = Duration::from_secs(80);
 /// For a client to take what was sent. One that takes nothing is gone.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// After so many looks without news, a comment tells proxies that the stream lives.
@@ -247,6 +247,6 @@ mod tests {
 
     #[test]
     fn a_stream_ends_before_its_connection() {
-        assert!(MAX_STREAM_LIFE + PATIENCE < Duration::from_secs(600));
+        assert!(MAX_STREAM_LIFE + PATIENCE < Duration::from_secs(120));
     }
 }

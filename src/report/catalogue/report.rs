@@ -110,7 +110,7 @@ impl Report {
     /// Whether a request for it may have a parameter.
     pub fn takes(&self, parameter: &str) -> bool {
         let parameter = match parameter {
-            "compare" => "before",
+            "compare" => "before_to",
             // What these stand for is put in place of a word in braces (`report::goals`).
             "by" if self.sql.contains(BY_DIMENSION) => return true,
             "goal" => return self.sql.contains(GOALS),

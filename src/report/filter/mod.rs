@@ -18,6 +18,45 @@ pub(super) use stored::stored_form;
 use super::nearest::nearest;
 use crate::event::DeviceClass;
 
+/// Columns of errors, failed resources and speed, as `sql/roles.sql` grants them.
+const DIAGNOSTICS_COLUMNS: &[&str] = &[
+    "time",
+    "host",
+    "path",
+    "release",
+    "kind",
+    "name",
+    "browser",
+    "browser_version",
+    "engine",
+    "os",
+    "os_version",
+    "device",
+    "bot",
+    "bot_category",
+    "spoofed",
+    "data_centre",
+    "country",
+    "asn",
+    "network",
+    "ip_version",
+    "error_message",
+    "error_source",
+    "error_line",
+    "error_column",
+    "error_stack",
+    "error_group",
+    "lcp_ms",
+    "inp_ms",
+    "cls",
+    "fcp_ms",
+    "ttfb_ms",
+    "dns_ms",
+    "connect_ms",
+    "tls_ms",
+    "load_ms",
+];
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
     column: &'static FilterColumn,
@@ -132,6 +171,11 @@ impl Filter {
     /// The names of all columns that can be filtered on.
     pub(crate) fn columns() -> impl Iterator<Item = &'static str> {
         COLUMNS.iter().map(|column| column.name.as_str())
+    }
+
+    /// Whether it is on a column that readers of diagnostics may read in the store, too.
+    pub(crate) fn is_of_diagnostics(&self) -> bool {
+        DIAGNOSTICS_COLUMNS.contains(&self.column.name.as_str())
     }
 
     pub(super) fn scope(&self) -> FilterScope {
@@ -361,6 +405,18 @@ fn alternatives(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn readers_of_diagnostics_filter_by_what_the_store_grants_them() {
+        let roles = include_str!("../../../sql/roles.sql");
+        let grant = roles.lines().find(|line| line.contains("ON footfall.events TO footfall_sre")).unwrap();
+        let columns = grant.split_once('(').unwrap().1.split_once(')').unwrap().0;
+        let granted: Vec<&str> = columns.split(", ").collect();
+        for column in DIAGNOSTICS_COLUMNS {
+            assert!(granted.contains(column), "{column}");
+        }
+        assert!(!granted.contains(&"visitor") && !granted.contains(&"city"));
+    }
+
     use super::*;
 
     fn check(text: &str, condition: &str, values: &[&str]) {

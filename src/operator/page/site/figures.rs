@@ -49,7 +49,10 @@ pub(super) fn figures(
     let shown = report.columns.iter().filter(|column| !column.name.ends_with("_before"));
     let figure = |column: &ReportColumn| {
         let now = row.and_then(|_| value_of(answer, column.name));
-        let is_compared = context.address.comparison != ChosenComparison::None;
+        // A few hours of today are not to be compared with a whole day.
+        let period = answer.request.period;
+        let is_open_day = period.from() == period.to() && period.to() == context.now.date();
+        let is_compared = context.address.comparison != ChosenComparison::None && !is_open_day;
         let before = value_of(answer, &format!("{}_before", column.name)).filter(|_| is_compared);
         let is_drawn = series.columns.iter().any(|drawn| drawn.name == column.name);
         let label = words::heading(column, context.language);

@@ -107,6 +107,7 @@ const PATTERNS: &[(&str, &str)] = &[
     ("report {} takes no `{}`", "у отчёта {0} нет параметра `{1}`"),
     ("report {} goes by {}, not by {}", "отчёт {0} разбивается так: {1}, а не так: {2}"),
     ("a period is compared with {}, not with {}", "период сравнивается с {0}, а не с {1}"),
+    ("role sre may not use the filter {}", "роли sre недоступен фильтр {0}"),
     ("which funnel? name one with `funnel`: {}", "какая воронка? назовите её в `funnel`: {0}"),
     (
         "the site has no goals; write [[site.goal]] into the configuration",

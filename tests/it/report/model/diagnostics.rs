@@ -120,6 +120,8 @@ fn last_stack(events: &[&Event]) -> Cell {
 
 pub fn releases(ledger: &Ledger, kept: &Kept<'_>) -> Expected {
     let row = |(release, events): (&str, Vec<&Event>)| {
+        let of_errors: Vec<&Event> =
+            events.iter().copied().filter(|event| event.kind == EventKind::Error).collect();
         let [views, errors] =
             [EventKind::View, EventKind::Error].map(|kind| count(&events, |event| event.kind == kind));
         vec![
@@ -127,7 +129,7 @@ pub fn releases(ledger: &Ledger, kept: &Kept<'_>) -> Expected {
             Cell::Count(views),
             Cell::Count(errors),
             Cell::ratio(1000.0 * errors as f64, views, 2),
-            daily_visitors(&events),
+            daily_visitors(&of_errors),
             first_seen(ledger, &events),
             last_seen(ledger, &events),
         ]
