@@ -20,6 +20,8 @@ use crate::secret::random::{self, TOKEN_LETTERS};
 pub(crate) const LIFE: Duration = Duration::from_secs(12 * 3600);
 /// Most sessions at once. Only holders of tokens and passwords open any; the oldest ends for a new one.
 const MAX_SESSIONS: usize = 1000;
+/// Most sessions of one token or link. Beyond them its own oldest ends, so that nobody can end those of others.
+const MAX_SESSIONS_OF_ONE: usize = 100;
 
 /// What a session stands for.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,10 +51,12 @@ impl Sessions {
         let now = Instant::now();
         let mut open = self.open.lock();
         open.retain(|_, session| now.duration_since(session.began) < LIFE);
-        if open.len() >= MAX_SESSIONS
-            && let Some(oldest) = open.iter().min_by_key(|(_, session)| session.began).map(|(key, _)| *key)
-        {
-            open.remove(&oldest);
+        let is_own = |session: &OpenSession| session.subject == subject;
+        let has_many = open.values().filter(|session| is_own(session)).count() >= MAX_SESSIONS_OF_ONE;
+        if has_many || open.len() >= MAX_SESSIONS {
+            let may_end = open.iter().filter(|(_, session)| !has_many || is_own(session));
+            let oldest = may_end.min_by_key(|(_, session)| session.began).map(|(key, _)| *key);
+            oldest.map(|oldest| open.remove(&oldest));
         }
         open.insert(digest(&value), OpenSession { subject, began: now });
         Ok(value)
@@ -109,13 +113,28 @@ mod tests {
     }
 
     #[test]
+    fn whoever_opens_many_sessions_ends_their_own_oldest() {
+        let sessions = Sessions::default();
+        let open = |name: &str| {
+            let value = sessions.open(SessionSubject::Share(name.to_owned())).unwrap();
+            headers(&format!("footfall={}", *value))
+        };
+        let (other, first) = (open("other"), open("one"));
+        for _ in 0..MAX_SESSIONS_OF_ONE {
+            open("one");
+        }
+        assert!(sessions.find(&other, "footfall").is_some());
+        assert!(sessions.find(&first, "footfall").is_none());
+    }
+
+    #[test]
     fn the_oldest_session_ends_when_there_are_too_many() {
         let sessions = Sessions::default();
-        let open = || sessions.open(SessionSubject::Share(String::new())).unwrap();
-        let first = open();
-        let second = open();
-        for _ in 2..=MAX_SESSIONS {
-            open();
+        let open = |number: usize| sessions.open(SessionSubject::Share(number.to_string())).unwrap();
+        let first = open(0);
+        let second = open(1);
+        for number in 2..=MAX_SESSIONS {
+            open(number);
         }
         let find = |value: &str| sessions.find(&headers(&format!("footfall={value}")), "footfall");
         assert!(find(&first).is_none() && find(&second).is_some());

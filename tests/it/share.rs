@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::access::{add as add_token, bearer, get};
-use crate::common::{Collector, HttpResponse, eventually, good_beacon, http};
+use crate::common::{Collector, HttpResponse, eventually, good_beacon, http, process};
 
 const HTML: &str = "Accept: text/html\r\n";
 const FORM: &str =
@@ -232,6 +232,20 @@ fn links_that_are_forged_expired_or_revoked_all_get_the_same_page() {
     ] {
         assert!(!collector.command(wrong).status.success(), "{wrong:?}");
     }
+}
+
+#[test]
+fn a_link_ends_when_its_site_leaves_the_configuration() {
+    let mut collector = Collector::new(TWO_SITES);
+    let link = share(&collector, &["--site", "library", "--name", "board"], None);
+    collector.start();
+    wait_for(&collector, &link, 303);
+    let file = collector.path("footfall.toml");
+    let settings = fs::read_to_string(&file).unwrap();
+    let (others, _) = settings.split_once("[[site]]\nid = \"library\"").unwrap();
+    fs::write(&file, others).unwrap();
+    process::signal(collector.pid(), process::Signal::HUP);
+    wait_for(&collector, &link, 404);
 }
 
 #[test]

@@ -131,6 +131,20 @@ async fn an_sre_reads_the_audience_as_a_viewer_does_and_diagnostics_exactly() {
     assert_eq!(status, 200, "{answer}");
     assert_eq!(answer["reports"][0]["figures"], "exact");
     assert_eq!(answer["reports"][1]["figures"], "published");
+    for (filter, expected) in [
+        ("browser=Firefox", 200),
+        ("visitor=00000000000000ff", 403),
+        ("address=00000000000000ff", 403),
+        ("city=Moscow", 403),
+        ("props.doctor=Ivanov", 403),
+        ("utm_campaign=spring", 403),
+    ] {
+        for report in ["errors", "speed", "diagnosis"] {
+            let (status, answer) =
+                world.get(&format!("/api/reports/{report}?{PERIOD}&filter={filter}"), &sre).await;
+            assert_eq!(status, expected, "{report} {filter}: {answer}");
+        }
+    }
     let (status, _) = world.get(&format!("/api/reports/props?{PERIOD}"), &sre).await;
     assert_eq!(status, 403);
 }
