@@ -23,8 +23,8 @@ const PART = "<!--part-->";
 export async function fetchDocument(href: string, quiet = false, onPart?: (page: Document) => void): Promise<Document | undefined> {
   running?.abort();
   const mine = (running = new AbortController());
-  const main = document.getElementById("main");
-  if (!quiet) main?.setAttribute("aria-busy", "true");
+  const place = document.getElementById("page");
+  if (!quiet) place?.setAttribute("aria-busy", "true");
   try {
     const response = await fetch(href, { headers: { accept: "text/html" }, signal: mine.signal });
     const isPage = response.headers.get("content-type")?.startsWith("text/html");
@@ -37,7 +37,7 @@ export async function fetchDocument(href: string, quiet = false, onPart?: (page:
     if (!mine.signal.aborted && !quiet) say(word("failed"));
     return undefined;
   } finally {
-    if (running === mine) main?.removeAttribute("aria-busy");
+    if (running === mine) place?.removeAttribute("aria-busy");
   }
 }
 

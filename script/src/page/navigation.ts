@@ -21,10 +21,11 @@ export async function navigate(href: string, push = true): Promise<void> {
   let isShown = false;
   const show = (page: Document): void => {
     const isSameView = new URL(href, location.href).pathname === location.pathname;
-    if (push && !isShown && href !== location.href) history.pushState({}, "", href);
+    if (!isShown && push && href !== location.href) history.pushState({}, "", href);
+    if (isShown) return extend(page);
+    isShown = true;
     replace(page);
     if (!isSameView) scrollTo(0, 0);
-    isShown = true;
   };
   const page = await fetchDocument(href, false, show);
   if (page) show(page);
@@ -37,15 +38,28 @@ export function replace(page: Document): void {
   const focused = place(document.activeElement);
   document.title = page.title;
   document.documentElement.lang = page.documentElement.lang;
-  for (const id of ["keys", "status"]) {
-    const [mine, theirs] = [document.getElementById(id), page.getElementById(id)];
-    if (mine && theirs && id === "keys") mine.replaceChildren(...imported(theirs));
-  }
   old.replaceChildren(...imported(next));
+  replaceKeys(page);
   const found = focused && document.querySelector<HTMLElement>(focused);
   (found || document.getElementById("main"))?.focus({ preventScroll: true });
   say(document.title);
   for (const listener of listeners) listener();
+}
+
+/** Adds what a later part of a page brings below what is shown, where a menu may be open by now. */
+function extend(page: Document): void {
+  for (const selector of ["#main", "#main > .cards"]) {
+    const [old, next] = [document.querySelector(selector), page.querySelector(selector)];
+    const added = next && old ? [...next.children].slice(old.children.length) : [];
+    old?.append(...added.map((element) => document.importNode(element, true)));
+  }
+  replaceKeys(page);
+}
+
+/** The words of the list of keys, which are the last of a page. */
+function replaceKeys(page: Document): void {
+  const [old, next] = [document.getElementById("keys"), page.getElementById("keys")];
+  if (old && next) old.replaceChildren(...imported(next));
 }
 
 /** A selector by which an element is found again in another document of the same view. */

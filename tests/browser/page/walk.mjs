@@ -10,8 +10,14 @@ const parameter = async (driver, name) => new URL(await driver.url()).searchPara
 const FIELD = "main .fields input[name=name]";
 const isOpen = (driver) => has(driver, "dialog#detail[open], main .detail");
 
-/** What both walks must see at each step. */
-const steps = (driver) => ({
+/** What both walks must see at each step; the whole page is there then. */
+const steps = (driver) =>
+  Object.fromEntries(Object.entries(checks(driver)).map(([name, check]) => [name, async (...given) => {
+    await check(...given);
+    if (name !== "shared") await until(async () => !(await has(driver, "#page[aria-busy]")), `${name}: the page is whole`);
+  }]));
+
+const checks = (driver) => ({
   opened: async () => {
     await until(async () => new URL(await driver.url()).pathname === `/sites/${SITE}`, "the site is in the address");
     await until(() => has(driver, ".controls summary[data-key=v]"), "the site is open");
@@ -24,6 +30,7 @@ const steps = (driver) => ({
   detail: () => until(() => isOpen(driver), "the pages are open"),
   searched: async () => {
     await until(async () => (await parameter(driver, "search")) === "doctors", "the search is in the address");
+    await until(async () => !(await has(driver, "#page[aria-busy]")), "the rows are there");
     const found = await textsOf(driver, ".detail table.sortable tbody th");
     assert.ok(found.length && found.every((path) => path.includes("doctors")), `${found}`);
   },
