@@ -31,7 +31,7 @@ fn passed_sockets_take_the_place_of_the_settings() {
     (collector.admin, collector.reports) = (admin, reports);
     collector.start();
     assert_eq!(collector.beacon(&good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);
-    assert_eq!(http::get(reports, "/").unwrap().status, 200);
+    assert_eq!(http::get(reports, "/api/reports").unwrap().status, 200);
     assert!(TcpStream::connect(configured).is_err(), "nothing listens where the configuration says");
     assert!(collector.log().contains(&format!("beacons={listen}")), "{}", collector.log());
 
