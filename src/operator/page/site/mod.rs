@@ -27,6 +27,8 @@ struct SitePage {
     controls: Controls,
     figures: Vec<Figure>,
     series: Series,
+    /// How old the figures of today are, and whether they are published ones.
+    status: Vec<String>,
     /// No beacon of the site has arrived: what to do.
     snippet: Option<String>,
 }
@@ -61,6 +63,7 @@ pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, 
         controls: Controls::new(context, overview.request.period)?,
         figures: figures::figures(context, overview, report, measure),
         series: Series::new(context, series, answers.get(2)),
+        status: if is_empty { Vec::new() } else { rest::notes(context, &answers[..1]) },
         snippet: is_empty.then(|| snippet(context)),
     };
     Ok(rest::page_in_parts(context, &layout::render(&page), answers))

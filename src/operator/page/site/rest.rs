@@ -125,7 +125,7 @@ async fn filled(
 }
 
 /// What the reader must know of all answers, each once.
-fn notes(context: &ViewContext<'_>, answers: &[ReportAnswer]) -> Vec<String> {
+pub(super) fn notes(context: &ViewContext<'_>, answers: &[ReportAnswer]) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     for note in answers.iter().flat_map(|answer| &answer.notes) {
         let note = words::note(note, context.language);
