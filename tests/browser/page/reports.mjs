@@ -93,9 +93,11 @@ async function sendHostileTexts(listen) {
 export async function until(condition, what, ms = 20_000) {
   const end = Date.now() + ms;
   for (;;) {
-    const found = await condition();
+    let cause;
+    // A script that runs while its document is replaced by another has no result.
+    const found = await Promise.resolve(condition()).catch((error) => void (cause = error));
     if (found) return found;
-    if (Date.now() > end) throw new Error(`never: ${what}`);
+    if (Date.now() > end) throw new Error(`never: ${what}`, { cause });
     await sleep(50);
   }
 }
