@@ -20,8 +20,9 @@ impl<H: Handler> Server<H> {
     /// Stops listening, lets requests finish within [`Timeouts::drain`](super::Timeouts::drain), then closes all connections.
     pub async fn drain(mut self) -> DrainOutcome {
         let timeout = self.timeouts().drain;
-        self.acceptor.stop();
+        // Connections are told first: once nobody can connect any more, every answer says that its connection closes.
         self.workers.iter().for_each(|worker| worker.state().deadlines.drain());
+        self.acceptor.stop();
         self.wait_until_closed(timeout).await;
         let aborted = self.open_connections();
         self.workers.iter().for_each(|worker| worker.state().deadlines.abort());

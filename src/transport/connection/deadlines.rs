@@ -155,6 +155,8 @@ impl Deadlines {
     }
 
     pub(super) fn register(&self) -> Arc<ConnectionProgress> {
+        let mut connections = self.connections.lock();
+        // Read under the lock, so that a drain that begins now finds this connection in the list.
         let draining = self.draining.load(Relaxed);
         let instruction = if draining { Instruction::Drain } else { Instruction::Continue };
         let progress = Arc::new(ConnectionProgress {
@@ -165,7 +167,7 @@ impl Deadlines {
             open_requests: AtomicU32::new(0),
             waker: OnceLock::new(),
         });
-        self.connections.lock().push(Arc::downgrade(&progress));
+        connections.push(Arc::downgrade(&progress));
         progress
     }
 
