@@ -199,7 +199,7 @@ pub fn cookies(data: &[u8]) {
     });
     let text = String::from_utf8_lossy(data);
     let offered: Vec<_> = text.lines().filter_map(|line| line.split_once('=')).collect();
-    let kept = PRIVACY.epoch().cookies(&SITE, offered.iter().copied());
+    let kept = PRIVACY.epoch().expect("it is no member of a fleet").cookies(&SITE, offered.iter().copied());
     assert!(kept.len() <= SITE.cookies.len());
     for (index, (name, value)) in kept.iter().enumerate() {
         assert!(!kept[..index].iter().any(|(other, _)| other == name), "{name} is kept twice");
@@ -217,7 +217,7 @@ pub fn cookies(data: &[u8]) {
         }
     }
     assert_eq!(
-        PRIVACY.epoch().cookies(&SITE, offered.iter().copied()),
+        PRIVACY.epoch().expect("it is no member of a fleet").cookies(&SITE, offered.iter().copied()),
         kept,
         "the same cookies are kept the same"
     );

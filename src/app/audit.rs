@@ -25,18 +25,33 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::privacy::KeyTurn;
 use crate::secret::file_lock::{FileLock, open_or_create};
 use crate::secret::private_file::give_to_directory_owner;
 use crate::spool::{AuditHead, Spool, SpoolError};
 
 pub(crate) const KEY_TURNED: &str = "key turned";
 pub(crate) const KEY_EXPIRED: &str = "key expired";
+/// The first key after a time without one.
+pub(crate) const KEY_BEGAN: &str = "key began";
+pub(crate) const FLEET_BEGUN: &str = "fleet begun";
+pub(crate) const FLEET_KEY_EXPORTED: &str = "fleet key exported";
+pub(crate) const FLEET_KEY_IMPORTED: &str = "fleet key imported";
 
 const WAITING: &str = "audit.waiting";
 const TAKEN: &str = "audit.taken";
 const LOCK: &str = "audit.lock";
+
+/// The action and the detail of a change of keys.
+pub(crate) fn turn_row(turn: &KeyTurn) -> (&'static str, Value) {
+    let (ended, began) = (turn.ended.to_string(), turn.began.to_string());
+    match turn.ended.is_none() {
+        true => (KEY_BEGAN, json!({ "began": began, "epoch": turn.epoch })),
+        false => (KEY_TURNED, json!({ "ended": ended, "began": began, "epoch": turn.epoch })),
+    }
+}
 
 /// A failure is logged.
 pub(crate) fn record(spool: &Spool, action: &'static str, detail: &Value) {
@@ -111,7 +126,7 @@ pub(crate) fn keep_for_collector(data: &Path, action: &str, mut detail: Value) -
     let mut file = File::options().read(true).append(true).create(true).mode(0o600).open(&path)?;
     give_to_directory_owner(&file, &path)?;
     let begin = if ends_within_line(&mut file)? { "\n" } else { "" };
-    file.write_all(format!("{begin}{}\n", serde_json::json!([action, detail])).as_bytes())?;
+    file.write_all(format!("{begin}{}\n", json!([action, detail])).as_bytes())?;
     file.sync_all()?;
     File::open(data)?.sync_all()
 }
@@ -178,8 +193,6 @@ async fn take_over_rows(data: &Path, spool: &Arc<Spool>) -> Result<usize, Box<dy
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::spool::testing::limits;
 

@@ -9,7 +9,12 @@ use crate::config::Config;
 use crate::enrich::lists;
 use crate::ingest::Collector;
 use crate::operator::{CheckResult, ReadinessCheck};
+use crate::privacy::KeyOrigin;
 use crate::spool::Spool;
+
+/// What an operator has to do.
+const NO_KEY: &str =
+    "no key of the fleet; run `footfall key import --request` here, or `footfall key init` for a new fleet";
 
 /// The checks of `/readyz`. Beacons are accepted without place files and without the store, so these two are not required.
 pub(crate) fn checks(
@@ -25,8 +30,16 @@ pub(crate) fn checks(
         false => Ok("accepting beacons".to_owned()),
     };
     let key = move || {
-        let status = collector.privacy().keys().status();
-        Ok(format!("epoch {}, turns at {}", status.epoch, status.next_turn))
+        let keys = collector.privacy().keys();
+        let status = keys.status();
+        let turns = format!("epoch {}, turns at {}", status.epoch, status.next_turn);
+        match (status.origin, keys.fleet_days()) {
+            (KeyOrigin::Missing, _) => Err(NO_KEY.to_owned()),
+            (_, Some(days)) => {
+                Ok(format!("{turns}, fleet {}, ready for {} midnights", days.fleet, days.ahead()))
+            }
+            (_, None) => Ok(turns),
+        }
     };
     vec![
         check("serving", true, serving),

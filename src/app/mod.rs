@@ -6,6 +6,7 @@
 pub(crate) mod audit;
 mod check;
 mod exit;
+mod fleet;
 mod health;
 mod log;
 mod metrics;

@@ -24,7 +24,7 @@ use crate::ingest::Collector;
 use crate::operator::{
     Admin, Auth, AuthPolicy, CollectorState, OperatorListener, ReportsEntry, WorldMap, respond_with_reports,
 };
-use crate::privacy::{self, GeoLookup, KeyRing, Privacy, SystemClock};
+use crate::privacy::{self, GeoLookup, KeyRing, KeySource, Privacy, SystemClock};
 use crate::report::{EXACT_READ, Reports};
 use crate::server::{EraseVisitor, ErasureResult, PublicHandler, PublicOptions};
 use crate::spool::{self, Spool, SpoolError};
@@ -110,8 +110,9 @@ async fn accept(
     log_format: LogFormat,
 ) -> Result<Accepting, ExitError> {
     let recorder = metrics::install_recorder()?;
-    let keys =
-        KeyRing::open(&config.key, config.key_on_disk, config.timezone.clone(), Arc::new(SystemClock))?;
+    let source = if config.key_fleet { KeySource::Fleet } else { KeySource::Own };
+    let zone = config.timezone.clone();
+    let keys = KeyRing::open_from(source, &config.key, config.key_on_disk, zone, Arc::new(SystemClock))?;
     let privacy = Privacy::new(keys, GeoLookup::open(&config.geo));
     let (spool, recovered) = Spool::open(&config.data.join(spool::DIRECTORY), &config.spool)?;
     let collector = Arc::new(Collector::new(&config, privacy, spool.clone(), &recovered));

@@ -10,12 +10,13 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::app::store_watch::{StoreState, StoreWatch};
-use crate::app::{audit, retention};
+use crate::app::{audit, fleet, retention};
 use crate::config::{self, Config};
 use crate::ingest::Collector;
 use crate::spool::Spool;
 use crate::store::days::{DayCloser, NoiseKey, Publisher};
 use crate::store::embedded::EmbeddedStore;
+use crate::store::fleet::FleetStore;
 use crate::store::retention::RetentionStore;
 use crate::store::schema::SchemaError;
 use crate::store::ship::Shipper;
@@ -58,6 +59,9 @@ impl Tasks {
         let (store, first_contact, reconnected) =
             (store_watch.state.clone(), store_watch.first_contact.clone(), store_watch.reconnected.clone());
         tokio::spawn(rotate_keys(collector.clone(), spool.clone()));
+        if config.key_fleet {
+            tokio::spawn(share_randomness(client.clone(), collector.clone(), migrated.clone()));
+        }
         tokio::spawn(reload_places(collector.clone()));
         let store_watch = tokio::spawn(store_watch.run(client.clone()));
         let days = close_days(
@@ -141,6 +145,12 @@ async fn enforce_retention(
 ) {
     raised(migrated).await;
     retention::enforce(store, collector, spool).await;
+}
+
+/// The random numbers of coming days are in the store's tables.
+async fn share_randomness(client: Client, collector: Arc<Collector>, migrated: watch::Receiver<bool>) {
+    raised(migrated).await;
+    fleet::share_randomness(FleetStore::new(client), collector).await;
 }
 
 /// Requests of visitors need the store's tables.
@@ -246,10 +256,9 @@ async fn rotate_keys(collector: Arc<Collector>, spool: Arc<Spool>) {
         };
         // So the events of the epoch that ended reach the store soon.
         spool.seal();
-        let (ended, began) = (turn.ended.to_string(), turn.began.to_string());
-        tracing::info!(ended, began, epoch = turn.epoch, "key rotated");
-        let detail = serde_json::json!({ "ended": ended, "began": began, "epoch": turn.epoch });
-        audit::record(&spool, audit::KEY_TURNED, &detail);
+        tracing::info!(ended = %turn.ended, began = %turn.began, epoch = turn.epoch, "key rotated");
+        let (action, detail) = audit::turn_row(&turn);
+        audit::record(&spool, action, &detail);
         // Once a day, because the key turns daily.
         if let Some(head) = spool.audit_head() {
             audit::log_head(&head);

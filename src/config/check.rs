@@ -69,6 +69,7 @@ pub(super) fn check(
         data: top.read("data", path).unwrap_or_else(|| "./data".into()),
         key: top.read("key", path).unwrap_or_else(|| "/dev/shm/footfall".into()),
         key_on_disk: top.read("key_on_disk", flag).unwrap_or(false),
+        key_fleet: top.read("key_fleet", flag).unwrap_or(false),
         timezone: top.read("timezone", timezone).unwrap_or(TimeZone::UTC),
         trusted_proxies: top.list("trusted_proxies", network).unwrap_or_default(),
         proxy_protocol: top.read("proxy_protocol", flag).unwrap_or(false),

@@ -28,6 +28,8 @@ pub struct Config {
     pub key: PathBuf,
     /// Accept a key directory on a disk.
     pub key_on_disk: bool,
+    /// Whether the key is that of a fleet, and not this collector's own.
+    pub key_fleet: bool,
     /// The time zone of epochs, days and reports.
     pub timezone: jiff::tz::TimeZone,
     /// Networks of proxies that may name the client's address.

@@ -31,7 +31,7 @@ struct Problem {
 const MAX_TYPOS: usize = 2;
 
 /// Settings that stand above the first table of a file, for the hint at one that stands below.
-pub(super) const TOP_LEVEL: [&str; 12] = [
+pub(super) const TOP_LEVEL: [&str; 13] = [
     "listen",
     "admin",
     "reports",
@@ -39,6 +39,7 @@ pub(super) const TOP_LEVEL: [&str; 12] = [
     "data",
     "key",
     "key_on_disk",
+    "key_fleet",
     "timezone",
     "trusted_proxies",
     "proxy_protocol",

@@ -63,6 +63,9 @@ pub enum IngestError {
     #[error("the token may not send for this site")]
     SiteNotAllowed,
     /// 503; the sender may try again.
+    #[error("the collector has no key of its fleet")]
+    NoKey,
+    /// 503; the sender may try again.
     #[error("the spool accepts no events")]
     Unavailable,
 }

@@ -134,7 +134,7 @@ impl BeaconPipeline {
     }
 
     /// What would be kept of a visit to a page of the site by whoever sends these headers. Without a named site it is the site whose page has the
-    /// link to this request, or the only one. `None` if there is no such site.
+    /// link to this request, or the only one. `None` if there is no such site, or no key.
     pub fn preview(&self, visitor: Peer, headers: &HeaderMap, named: Option<&str>) -> Option<VisitPreview> {
         let settings = self.settings.load();
         let referring = origin::referring_page(headers);
@@ -154,7 +154,7 @@ impl BeaconPipeline {
             opt_out: consent::opt_out_signal(headers),
             is_dropped: site.drop_bots.drops(browser.bot_category),
             browser,
-            identity: self.privacy.epoch().identify(visitor, site, user_agent),
+            identity: self.privacy.epoch()?.identify(visitor, site, user_agent),
             site: site.clone(),
         })
     }
@@ -219,7 +219,7 @@ impl BeaconPipeline {
         if site.drop_bots.drops(browser.bot_category) {
             return finish(beacon, BeaconOutcome::Drop(site, DropReason::Bot));
         }
-        let epoch = self.privacy.epoch();
+        let epoch = self.privacy.epoch().ok_or(IngestError::NoKey)?;
         let who = epoch.identify(peer, site, user_agent);
         trace.step(PipelineStep::VisitorIdentified(&who));
         let offered = beacon.cookies.iter().map(|(name, value)| (&**name, &**value));

@@ -59,7 +59,8 @@ impl From<SubjectError> for Refusal {
             | SubjectError::UnknownRequest(_) => StatusCode::NOT_FOUND,
             SubjectError::NotBlocked | SubjectError::Blocked => StatusCode::CONFLICT,
             SubjectError::KeyGone { .. } => StatusCode::GONE,
-            SubjectError::TooMany
+            SubjectError::NoKey
+            | SubjectError::TooMany
             | SubjectError::NoStore
             | SubjectError::NotShipped
             | SubjectError::HeldByBlock

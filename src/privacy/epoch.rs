@@ -36,6 +36,12 @@ impl EpochSchedule {
             .unwrap_or(Timestamp::MIN)
     }
 
+    /// The civil day of the epoch that contains `moment`, as a number of days since 1970-01-01.
+    pub(super) fn day(&self, moment: Timestamp) -> i32 {
+        let date = self.zone.to_datetime(self.last_turn(moment)).date();
+        (date - Date::constant(1970, 1, 1)).get_days()
+    }
+
     /// The beginning of the civil day `days` after `date`; `None` beyond the end of the calendar.
     fn turn_of(&self, date: Date, days: i64) -> Option<Timestamp> {
         let date = date.checked_add(days.days()).ok()?;

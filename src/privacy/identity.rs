@@ -55,10 +55,15 @@ impl Privacy {
     }
 
     /// The epoch now, for one beacon: all of its pseudonyms come from one key. The key turns when nobody holds it any more, so it must
-    /// not be held while waiting.
-    pub fn epoch(&self) -> CurrentEpoch<'_> {
+    /// not be held while waiting. `None` while this member of a fleet has no key.
+    pub fn epoch(&self) -> Option<CurrentEpoch<'_>> {
         let key = self.keys.current();
-        CurrentEpoch { key, previous_filters: self.keys.previous_filters(), places: &self.places }
+        let has_key = !key.is_missing();
+        has_key.then(|| CurrentEpoch {
+            key,
+            previous_filters: self.keys.previous_filters(),
+            places: &self.places,
+        })
     }
 
     pub fn keys(&self) -> &KeyRing {

@@ -7,6 +7,7 @@
 use sha2::block_api::compress256;
 use zeroize::Zeroize;
 
+/// Bytes of a key, and of a whole code.
 pub(super) const KEY_BYTES: usize = 32;
 pub(super) const STATE_BYTES: usize = 64;
 
@@ -61,6 +62,19 @@ impl<'k> PseudonymHmac<'k> {
 
     /// The first 8 bytes of the code and the next 8, each big-endian.
     pub(super) fn finish_wide(mut self) -> (u64, u64) {
+        self.close();
+        let [a, b, c, d, ..] = self.words.map(u64::from);
+        (a << 32 | b, c << 32 | d)
+    }
+
+    /// Writes the whole code.
+    pub(super) fn finish_into(mut self, code: &mut [u8; KEY_BYTES]) {
+        self.close();
+        write_words(&self.words, code);
+    }
+
+    /// Ends the inner digest and computes the outer one.
+    fn close(&mut self) {
         self.pad();
         let inner = self.words;
         self.words = read_words(&self.state[DIGEST..]);
@@ -68,8 +82,6 @@ impl<'k> PseudonymHmac<'k> {
         self.filled = DIGEST;
         self.bytes = (BLOCK + DIGEST) as u64;
         self.pad();
-        let [a, b, c, d, ..] = self.words.map(u64::from);
-        (a << 32 | b, c << 32 | d)
     }
 
     fn update(&mut self, mut input: &[u8]) {

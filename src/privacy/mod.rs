@@ -24,7 +24,9 @@ mod tests;
 pub use clock::{Clock, SystemClock};
 pub use core_dump::forbid_core_dumps;
 pub use identity::{CurrentEpoch, PageLoadIdentity, Privacy, VisitorIdentity};
-pub use key::{KeyError, KeyFingerprint, KeyRing, KeyStatus, KeyTurn};
+pub use key::{
+    FleetDays, KeyError, KeyFingerprint, KeyOrigin, KeyRing, KeySource, KeyStatus, KeyTurn, fleet,
+};
 pub use peer::Peer;
 pub use place::{GeoLookup, GeoPlace};
 pub use reference::{InvalidReferenceCode, ReferenceCode, ReferenceCodes};

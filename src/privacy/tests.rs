@@ -58,7 +58,11 @@ fn site(id: &str) -> Site {
 }
 
 fn admit(privacy: &Privacy, address: &str, site_id: &str, user_agent: &str) -> VisitorIdentity {
-    privacy.epoch().identify(Peer::new(address.parse().unwrap()), &site(site_id), user_agent.as_bytes())
+    privacy.epoch().unwrap().identify(
+        Peer::new(address.parse().unwrap()),
+        &site(site_id),
+        user_agent.as_bytes(),
+    )
 }
 
 /// The vectors come from Python's standard library:
@@ -87,11 +91,12 @@ fn pseudonyms_are_those_that_another_implementation_computes() {
     assert_eq!((v6.visitor, v6.address, v6.ip_version), (0xb695_eb9e_b373_48b5, 0x4945_dc6f_9d26_bb29, 6));
     let cookies = privacy
         .epoch()
+        .unwrap()
         .cookies(&site("clinic"), [("uid", "visitor-1")])
         .pop()
         .map(|(_, value)| value.into_owned());
     assert_eq!(cookies.as_deref(), Some("ae69eb0a4b692f03"));
-    let (epoch, site) = (privacy.epoch(), site("clinic"));
+    let (epoch, site) = (privacy.epoch().unwrap(), site("clinic"));
     let page = epoch.page_load(&site, 7);
     assert_eq!(page.pseudonym, 0x13e1_0943_8222_103c);
     assert_eq!(page.seq(3), 0x36d1_4568 + 3);
@@ -103,20 +108,20 @@ fn no_value_of_an_event_recurs_in_another_epoch_or_on_another_site() {
     let (_directory, privacy) = privacy();
     let values = |site_id: &str| {
         let who = admit(&privacy, "203.0.113.9", site_id, "A");
-        let (epoch, site) = (privacy.epoch(), site(site_id));
+        let (epoch, site) = (privacy.epoch().unwrap(), site(site_id));
         let page = epoch.page_load(&site, 7);
         let cookie = epoch.cookies(&site, [("uid", "visitor-1")]).pop().unwrap().1.into_owned();
         let cookie = u64::from_str_radix(&cookie, 16).unwrap();
         [who.visitor, who.address, page.pseudonym, u64::from(page.seq(3)), page.filter_id(3), cookie]
     };
     let (clinic, other) = (values("clinic"), values("other"));
-    let filter = privacy.epoch().page_load(&site("clinic"), 7).filter_id(3);
+    let filter = privacy.epoch().unwrap().page_load(&site("clinic"), 7).filter_id(3);
     privacy.keys().rotate().unwrap();
     let next = values("clinic");
     for pair in [[clinic, other], [clinic, next], [other, next]] {
         assert!(pair[0].iter().all(|value| !pair[1].contains(value)), "{pair:x?}");
     }
-    let (epoch, site) = (privacy.epoch(), site("clinic"));
+    let (epoch, site) = (privacy.epoch().unwrap(), site("clinic"));
     let known: Vec<_> = epoch.page_load(&site, 7).previous_filter_ids(3).collect();
     assert_eq!(known, [filter], "a beacon that is sent again after the turn is recognised");
 }
@@ -149,12 +154,12 @@ fn cookies_count_by_the_site_s_rules_alone() {
         ("consent", "yes, by Ivan"),
         ("ab", "C"),
     ];
-    let kept = privacy.epoch().cookies(&site, offered);
+    let kept = privacy.epoch().unwrap().cookies(&site, offered);
     let uid = kept.iter().find(|(name, _)| *name == "uid").unwrap();
     assert!(uid.1.len() == 16 && uid.1.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let rest: Vec<_> =
         kept.iter().filter(|(name, _)| *name != "uid").map(|(name, value)| (*name, &**value)).collect();
     assert_eq!(rest, [("ab", "B"), ("consent", "1")]);
-    let personal = privacy.epoch().cookies(&site, [("ab", "ivan@mail.ru")]);
+    let personal = privacy.epoch().unwrap().cookies(&site, [("ab", "ivan@mail.ru")]);
     assert_eq!(&*personal[0].1, ":email");
 }

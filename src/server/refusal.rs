@@ -46,6 +46,7 @@ names! {
         SenderRate = 17 => "sender_rate",
         OpenBodies = 18 => "open_bodies",
         Spool = 19 => "spool",
+        Key = 20 => "key",
     }
 }
 
@@ -91,6 +92,7 @@ impl RefusalReason {
             Self::Spool => {
                 "the spool accepts no events; look at the disk, `spool.max_bytes` and `spool.reserve`"
             }
+            Self::Key => "this collector has no key of its fleet; run `footfall key import --request` here",
         }
     }
 
@@ -106,7 +108,7 @@ impl RefusalReason {
             Self::TooLarge => 413,
             Self::ContentType => 415,
             Self::TokenAttempts | Self::AddressRate | Self::SenderRate => 429,
-            Self::OpenBodies | Self::Spool => 503,
+            Self::OpenBodies | Self::Spool | Self::Key => 503,
         }
     }
 
@@ -145,6 +147,7 @@ impl From<&IngestError> for RefusalReason {
             IngestError::ForeignPage => Self::ForeignPage,
             IngestError::InvalidSignature => Self::Signature,
             IngestError::SiteNotAllowed => Self::TokenSite,
+            IngestError::NoKey => Self::Key,
             IngestError::Unavailable => Self::Spool,
         }
     }

@@ -110,7 +110,7 @@ fn ingest_error(cause: IngestError) -> Response<Body> {
             "this site accepts signed names only: the token in data-site is missing, wrong or expired",
         ),
         IngestError::SiteNotAllowed => forbidden("this token may not send for this site"),
-        IngestError::Unavailable => {
+        IngestError::NoKey | IngestError::Unavailable => {
             unavailable("events cannot be stored at the moment; keep the beacon and try again")
         }
     }

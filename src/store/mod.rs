@@ -9,6 +9,7 @@ mod client;
 pub mod dates;
 pub mod days;
 pub mod embedded;
+pub mod fleet;
 pub mod history;
 pub mod incident;
 pub mod reconcile;

@@ -35,6 +35,8 @@ pub enum SubjectError {
         "nothing can be linked on {day}: its key is destroyed, so no address, browser or cookie leads to a row of that day"
     )]
     KeyGone { day: Date, destroyed: Vec<DestroyedKey> },
+    #[error("this collector has no key of its fleet; see `footfall key status`")]
+    NoKey,
     #[error("too many requests are open; see `footfall subject list`")]
     TooMany,
     #[error("the store is not ready yet")]

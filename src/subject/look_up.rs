@@ -83,7 +83,7 @@ pub(super) fn scope(
     query: &SubjectQuery,
 ) -> Result<SubjectScope, SubjectError> {
     let wrong = |what: &str| SubjectError::Query(what.to_owned());
-    let epoch = collector.privacy().epoch();
+    let epoch = || collector.privacy().epoch().ok_or(SubjectError::NoKey);
     let id = || site.id.to_string();
     if query.whole_site {
         return Ok(SubjectScope::Site { site: id() });
@@ -105,6 +105,7 @@ pub(super) fn scope(
         if value.is_empty() {
             return Err(wrong("a cookie without a value links nobody: give NAME=VALUE"));
         }
+        let epoch = epoch()?;
         let kept = epoch.cookies(site, [(name, value)]);
         let (name, kept) = kept.into_iter().next().ok_or_else(|| wrong("the cookie is not kept"))?;
         if rule == Some(&CookieRule::Value) && !links_one(value, &kept) {
@@ -118,7 +119,7 @@ pub(super) fn scope(
         query.address.as_ref().zip(query.user_agent.as_ref()).expect("`check` was called");
     let address =
         address.trim().parse().map_err(|_| wrong("the address is neither an IPv4 nor an IPv6 address"))?;
-    let who = epoch.identify(Peer::new(address), site, user_agent.as_bytes());
+    let who = epoch()?.identify(Peer::new(address), site, user_agent.as_bytes());
     Ok(SubjectScope::Visitor(Subject { site: id(), epoch: who.epoch, visitor: who.visitor }))
 }
 

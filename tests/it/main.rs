@@ -25,6 +25,7 @@ mod embedded;
 mod encoding;
 mod explain;
 mod faults;
+mod fleet;
 mod history;
 mod hostile;
 mod key;

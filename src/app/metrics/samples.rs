@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::enrich::lists;
 use crate::ingest::Collector;
 use crate::operator::SampleWriter;
+use crate::privacy::KeyOrigin;
 use crate::spool::Spool;
 use crate::store::embedded::StoreRestarts;
 use crate::subject::Subjects;
@@ -99,7 +100,17 @@ fn write_subjects(out: &mut String, subjects: &Subjects) {
 }
 
 fn write_key(out: &mut String, collector: &Collector) {
-    let key = collector.privacy().keys().status();
+    let keys = collector.privacy().keys();
+    let key = keys.status();
+    let present = u8::from(key.origin != KeyOrigin::Missing);
+    gauge(out, "footfall_key_present", "0 when a member of a fleet has no key and answers 503.", present);
+    let ahead = match (key.origin, keys.fleet_days()) {
+        (KeyOrigin::Missing, _) => "0".to_owned(),
+        (_, Some(days)) => days.ahead().to_string(),
+        (_, None) => "+Inf".to_owned(),
+    };
+    let help = "Midnights that the key can turn at without the store. A key that is no fleet's needs none.";
+    gauge(out, "footfall_key_days_ahead", help, ahead);
     gauge(out, "footfall_key_age_seconds", "Age of the key in force.", key.age.as_secs_f64());
     let help = "When the key's epoch began, Unix time.";
     gauge(out, "footfall_key_epoch_start_timestamp_seconds", help, key.epoch);

@@ -8,8 +8,10 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
+use super::directory::KeySource;
 use super::error::KeyError;
-use super::file::{KeyBytes, StoredKey};
+use super::fleet::{FleetId, FleetState};
+use super::format::{KeyBytes, StoredKey, StoredSecret};
 use super::page::LockedPage;
 use crate::privacy::epoch::EpochSchedule;
 use crate::privacy::mac::{KEY_BYTES, PseudonymHmac};
@@ -24,28 +26,84 @@ pub(in crate::privacy) struct EpochKey {
     pub(super) since: Timestamp,
     pub(super) next_turn: Timestamp,
     pub(super) fingerprint: KeyFingerprint,
-    pub(super) version: FileVersion,
+    /// Absent if the key is missing.
+    pub(super) version: Option<FileVersion>,
+    origin: KeyOrigin,
     filter: LockedPage,
 }
 
+/// Where a key comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyOrigin {
+    /// It is this collector's own.
+    Own,
+    /// It was derived from the state of this fleet.
+    Fleet(FleetId),
+    /// The collector has no state of its fleet. A random key stands in, of which nothing may be made.
+    Missing,
+}
+
 impl EpochKey {
+    /// Returns the key, and the state if it was derived from one.
     pub(super) fn new(
         stored: StoredKey,
         version: FileVersion,
         schedule: &EpochSchedule,
-    ) -> Result<Self, KeyError> {
-        let page = LockedPage::new(stored.key)?;
-        let filter = LockedPage::new(filter_key(&page))?;
+    ) -> Result<(Self, Option<FleetState>), KeyError> {
+        let (key, origin, state) = match stored.secret {
+            StoredSecret::Own(key) => (key, KeyOrigin::Own, None),
+            StoredSecret::Fleet(state) => (state.day_key(), KeyOrigin::Fleet(state.fleet()), Some(state)),
+        };
+        let page = LockedPage::new(key)?;
         let code = PseudonymHmac::new(page.state()).part(b"fingerprint").finish();
-        Ok(Self {
+        let key = Self {
+            filter: LockedPage::new(filter_key(&page))?,
             page,
             epoch: stored.epoch,
             since: stored.since,
             next_turn: schedule.next_turn(stored.since),
-            fingerprint: KeyFingerprint((code >> 32) as u32),
-            version,
-            filter,
+            fingerprint: KeyFingerprint(Some((code >> 32) as u32)),
+            version: Some(version),
+            origin,
+        };
+        Ok((key, state))
+    }
+
+    /// Stands in for a key that a member of a fleet does not have.
+    pub(super) fn missing(epoch: u32, now: Timestamp, schedule: &EpochSchedule) -> Result<Self, KeyError> {
+        let mut key: KeyBytes = Box::new(Zeroizing::new([0; KEY_BYTES]));
+        getrandom::fill(key.as_mut_slice()).map_err(KeyError::Random)?;
+        let page = LockedPage::new(key)?;
+        Ok(Self {
+            filter: LockedPage::new(filter_key(&page))?,
+            page,
+            epoch,
+            since: now,
+            next_turn: schedule.next_turn(now),
+            fingerprint: KeyFingerprint(None),
+            version: None,
+            origin: KeyOrigin::Missing,
         })
+    }
+
+    pub(super) fn origin(&self) -> KeyOrigin {
+        self.origin
+    }
+
+    pub(super) fn fleet(&self) -> Option<FleetId> {
+        if let KeyOrigin::Fleet(fleet) = self.origin { Some(fleet) } else { None }
+    }
+
+    pub(in crate::privacy) fn is_missing(&self) -> bool {
+        self.origin == KeyOrigin::Missing
+    }
+
+    /// Whether keys of this source may be in force.
+    pub(super) fn is_from(&self, source: KeySource) -> bool {
+        match source {
+            KeySource::Own => self.origin == KeyOrigin::Own,
+            KeySource::Fleet => self.fleet().is_some(),
+        }
     }
 
     /// The key of this epoch's filter, to be kept beyond the turn.
@@ -73,7 +131,8 @@ impl EpochKey {
     }
 
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
-        now >= self.next_turn || self.since.duration_since(now) > MAX_AHEAD
+        // No time makes a missing key; a file does.
+        !self.is_missing() && (now >= self.next_turn || self.since.duration_since(now) > MAX_AHEAD)
     }
 
     /// The epoch that begins at `begins`, or the next number if that is not after this epoch.
@@ -92,13 +151,23 @@ fn filter_key(page: &LockedPage) -> KeyBytes {
     key
 }
 
-/// Distinguishes keys in the audit: 32 bits of an HMAC under the key.
+/// Distinguishes keys in the audit: 32 bits of an HMAC under the key. A missing key has none.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct KeyFingerprint(u32);
+pub struct KeyFingerprint(Option<u32>);
+
+impl KeyFingerprint {
+    /// Whether there is no key.
+    pub fn is_none(self) -> bool {
+        self.0.is_none()
+    }
+}
 
 impl fmt::Display for KeyFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}", self.0)
+        match self.0 {
+            Some(code) => write!(f, "{code:08x}"),
+            None => f.write_str("none"),
+        }
     }
 }
 

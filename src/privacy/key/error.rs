@@ -24,10 +24,18 @@ pub enum KeyError {
     Open(PathBuf, u32),
     #[error("{0} was written by another version of footfall; remove it to start with a new key")]
     Newer(PathBuf),
+    /// Only a new fleet has another key before midnight.
+    #[error(
+        "a fleet has one key from midnight to midnight, so one member cannot turn it; `footfall key init --replace` \
+         begins a new fleet, whose key every member imports"
+    )]
+    FleetRotation,
     #[error("the system returns no random numbers")]
     Random(#[source] getrandom::Error),
     #[error("cannot get a memory page for the key")]
     Memory(#[source] io::Error),
+    #[error("a file of the fleet cannot be kept in order")]
+    Fleet(#[source] Box<super::fleet::FleetError>),
     #[error(transparent)]
     Directory(#[from] UnusableDirectory),
     #[error("cannot {action} {}", path.display())]

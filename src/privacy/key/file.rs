@@ -8,6 +8,16 @@
 //! checksum           first 8 bytes of SHA-256 of all bytes before
 //! ```
 //!
+//! In a fleet the file has the state from which the day's key is derived ([`fleet`](super::fleet)):
+//!
+//! ```text
+//! footfall fleet 1\n 17 bytes, the format; then epoch and since as above
+//! fleet              8 bytes, the fleet's public name
+//! day                i32, little-endian: the civil day of the state, days since 1970-01-01
+//! state              32 bytes
+//! checksum           as above
+//! ```
+//!
 //! The file has mode 0600. Its directory belongs to the collector's user, is not writable for others (it is created with
 //! mode 0700) and is on a RAM-backed file system, unless the operator allows a disk. A new key replaces the old one so:
 //!
@@ -41,49 +51,27 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
+use jiff::SignedDuration;
 use zeroize::Zeroizing;
 
 use super::error::KeyError;
-use crate::privacy::mac::KEY_BYTES;
+use super::format::{
+    LONGEST_FILTERS, LONGEST_KEY, StoredFilterKey, StoredKey, decode, decode_filters, encode, encode_filters,
+    is_other_version,
+};
 use crate::secret::directory;
 use crate::secret::file_lock::FileLock;
 use crate::secret::file_version::FileVersion;
 
-const FORMAT: &[u8; 15] = b"footfall key 1\n";
-const CHECKSUM: usize = 8;
-const LENGTH: usize = FORMAT.len() + 4 + 8 + KEY_BYTES + CHECKSUM;
-
-const FILTER_FORMAT: &[u8; 18] = b"footfall filter 1\n";
 /// How long a filter's key lives after the turn.
 pub(super) const FILTER_KEPT: SignedDuration = SignedDuration::from_hours(1);
 /// Turns in an hour are one, unless an operator or a clock that jumps makes more. Of more than these, the oldest is wiped early.
 pub(super) const MOST_FILTERS: usize = 8;
-/// Bytes of one key of the filter's file.
-const FILTER_ENTRY: usize = 8 + KEY_BYTES;
-const LONGEST_FILTERS: usize = FILTER_FORMAT.len() + MOST_FILTERS * FILTER_ENTRY + CHECKSUM;
-
-/// The key of an ended epoch's duplicate filter.
-pub(super) struct StoredFilterKey {
-    /// The machine's uptime at which it must be wiped.
-    pub(super) ends: SignedDuration,
-    pub(super) key: KeyBytes,
-}
 
 /// Whether a filter's key that ends at `ends` must be wiped. One of before the machine's start may end far ahead.
 pub(super) fn is_over(ends: SignedDuration, uptime: SignedDuration) -> bool {
     uptime >= ends || ends - uptime > FILTER_KEPT
 }
-
-pub(super) struct StoredKey {
-    pub(super) epoch: u32,
-    pub(super) since: Timestamp,
-    pub(super) key: KeyBytes,
-}
-
-/// A key between its file and its page. It is on the heap, because moves would leave copies on the stack.
-pub(super) type KeyBytes = Box<Zeroizing<[u8; KEY_BYTES]>>;
 
 /// The directory of the key file, checked.
 pub(super) struct KeyFile {
@@ -124,6 +112,10 @@ impl KeyFile {
             file.read_one(&path)?;
         }
         Ok(())
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Waits for other collectors that use the directory.
@@ -244,15 +236,10 @@ impl KeyFile {
         if filters.is_empty() {
             return Ok(());
         }
-        let mut bytes = Box::new(Zeroizing::new([0; LONGEST_FILTERS]));
-        let length = FILTER_FORMAT.len() + filters.len() * FILTER_ENTRY + CHECKSUM;
-        let ends: Vec<_> = filters.iter().map(|filter| filter.ends.as_secs().to_le_bytes()).collect();
-        let keys = filters.iter().zip(&ends).flat_map(|(filter, ends)| [&ends[..], filter.key.as_slice()]);
-        let parts: Vec<&[u8]> = std::iter::once(&FILTER_FORMAT[..]).chain(keys).collect();
-        put(&mut bytes[..length], &parts);
+        let bytes = encode_filters(filters);
         let write = || {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-            file.write_all(&bytes[..length])?;
+            file.write_all(&bytes)?;
             file.sync_all()
         };
         match write() {
@@ -270,7 +257,7 @@ impl KeyFile {
         wipe(&path)?;
         let write = || {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-            file.write_all(encode(stored).as_slice())?;
+            file.write_all(&encode(stored))?;
             file.sync_all()?;
             FileVersion::from_file(&file)
         };
@@ -281,8 +268,9 @@ impl KeyFile {
         let path = self.path();
         let write = || {
             let mut file = open(&path, OpenOptions::new().write(true))?;
-            file.write_all(encode(stored).as_slice())?;
-            file.set_len(LENGTH as u64)?;
+            let bytes = encode(stored);
+            file.write_all(&bytes)?;
+            file.set_len(bytes.len() as u64)?;
             file.sync_all()?;
             FileVersion::from_file(&file)
         };
@@ -321,12 +309,12 @@ impl KeyFile {
             return Ok(KeyFileContent::Damaged("could be read by others"));
         }
         // One byte more than a whole file, to notice a longer one.
-        let mut bytes = Zeroizing::new([0; LENGTH + 1]);
+        let mut bytes = Zeroizing::new([0; LONGEST_KEY + 1]);
         let length = read_up_to(&mut file, bytes.as_mut_slice()).map_err(fail)?;
         if bytes[..length].iter().all(|byte| *byte == 0) {
             return Ok(KeyFileContent::Wiped);
         }
-        if bytes.starts_with(b"footfall ") && !bytes.starts_with(FORMAT) {
+        if is_other_version(&bytes[..length]) {
             return Err(KeyError::Newer(path.to_owned()));
         }
         Ok(match decode(&bytes[..length]) {
@@ -382,61 +370,8 @@ fn read_up_to(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
     Ok(length)
 }
 
-fn encode(stored: &StoredKey) -> Box<Zeroizing<[u8; LENGTH]>> {
-    let mut bytes = Box::new(Zeroizing::new([0; LENGTH]));
-    let since = stored.since.as_second().to_le_bytes();
-    put(bytes.as_mut_slice(), &[FORMAT, &stored.epoch.to_le_bytes(), &since, stored.key.as_slice()]);
-    bytes
-}
-
-/// Fills `bytes` with the parts and their checksum.
-fn put(bytes: &mut [u8], parts: &[&[u8]]) {
-    let mut at = 0;
-    for part in parts {
-        bytes[at..at + part.len()].copy_from_slice(part);
-        at += part.len();
-    }
-    let checksum = Sha256::digest(&bytes[..at]);
-    bytes[at..].copy_from_slice(&checksum[..CHECKSUM]);
-}
-
-/// What lies before the checksum, if that is right.
-fn checked(bytes: &[u8]) -> Option<&[u8]> {
-    let (body, checksum) = bytes.split_last_chunk::<CHECKSUM>()?;
-    (Sha256::digest(body)[..CHECKSUM] == checksum[..]).then_some(body)
-}
-
-fn decode(bytes: &[u8]) -> Option<StoredKey> {
-    if bytes.len() != LENGTH {
-        return None;
-    }
-    let (epoch, rest) = checked(bytes)?.strip_prefix(FORMAT)?.split_first_chunk()?;
-    let (since, bytes) = rest.split_first_chunk()?;
-    Some(StoredKey {
-        epoch: u32::from_le_bytes(*epoch),
-        since: Timestamp::from_second(i64::from_le_bytes(*since)).ok()?,
-        key: key_bytes(bytes)?,
-    })
-}
-
-fn decode_filters(bytes: &[u8]) -> Option<Vec<StoredFilterKey>> {
-    let (entries, rest) = checked(bytes)?.strip_prefix(FILTER_FORMAT)?.as_chunks::<FILTER_ENTRY>();
-    let decode = |entry: &[u8; FILTER_ENTRY]| {
-        let (ends, key) = entry.split_first_chunk()?;
-        let ends = SignedDuration::from_secs(i64::from_le_bytes(*ends));
-        Some(StoredFilterKey { ends, key: key_bytes(key)? })
-    };
-    if rest.is_empty() { entries.iter().map(decode).collect() } else { None }
-}
-
-fn key_bytes(bytes: &[u8]) -> Option<KeyBytes> {
-    let mut key = Box::new(Zeroizing::new([0; KEY_BYTES]));
-    key.copy_from_slice(bytes.get(..KEY_BYTES)?);
-    Some(key)
-}
-
 /// Overwrites a file's bytes and removes it. A missing file is not an error.
-fn wipe(path: &Path) -> Result<(), KeyError> {
+pub(super) fn wipe(path: &Path) -> Result<(), KeyError> {
     if overwrite(path)? {
         fs::remove_file(path).map_err(|source| KeyError::Io {
             action: "remove",

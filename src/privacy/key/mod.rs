@@ -5,17 +5,21 @@
 //! linked. This module refuses to keep an old key, to write a key to a disk unless configured, and to let an epoch go back.
 //! On a machine with swap, put the key directory on a file system that is never swapped, or encrypt the swap.
 
+mod directory;
 mod epoch_key;
 mod error;
 mod file;
+pub mod fleet;
+mod format;
 mod page;
 mod previous_filters;
 mod ring;
 #[cfg(test)]
 mod tests;
 
+pub use directory::KeySource;
 pub(in crate::privacy) use epoch_key::EpochKey;
-pub use epoch_key::KeyFingerprint;
+pub use epoch_key::{KeyFingerprint, KeyOrigin};
 pub use error::KeyError;
 pub(in crate::privacy) use previous_filters::FilterList;
-pub use ring::{KeyRing, KeyStatus, KeyTurn};
+pub use ring::{FleetDays, KeyRing, KeyStatus, KeyTurn};

@@ -20,7 +20,7 @@ use crate::privacy::clock::Clock;
 use crate::privacy::mac::PseudonymHmac;
 
 /// A wall clock that stands where it was put.
-struct TestClock(AtomicI64);
+pub(super) struct TestClock(pub(super) AtomicI64);
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
@@ -79,11 +79,11 @@ impl Bench {
     }
 }
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn id(ring: &KeyRing) -> u64 {
+pub(super) fn id(ring: &KeyRing) -> u64 {
     ring.current().mac().part(b"somebody").finish()
 }
 

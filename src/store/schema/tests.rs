@@ -122,6 +122,7 @@ fn every_column_is_documented_and_no_other() {
         "segments",
         "removed_events",
         "audit",
+        "fleet_randomness",
     ] {
         let heading = format!("\n## `{}`", table.trim_end_matches("_stored"));
         let start =
