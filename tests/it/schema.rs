@@ -76,7 +76,7 @@ impl Berlin {
 
 fn client(process: &StoreProcess, database: &str) -> Client {
     Client::new(&Address::Server {
-        url: format!("http://{}", process.store.listen),
+        urls: vec![format!("http://{}", process.store.listen)],
         database: database.to_owned(),
         user: "admin".to_owned(),
         password: Secret::default(),
