@@ -5,4 +5,6 @@
 mod place;
 mod topology;
 
-pub(crate) use topology::{Node, Shard, Topology, TopologyError};
+#[expect(unused_imports, reason = "closing names a shard")]
+pub(crate) use topology::Shard;
+pub(crate) use topology::{Node, Topology, TopologyError};
