@@ -4,7 +4,7 @@ WITH
     now() - INTERVAL 30 MINUTE AS begin,
     recent AS
     (
-        SELECT visitor, time, kind, toString(path) AS path, toString(source) AS source
+        SELECT visitor, time, page_load, seq, kind, toString(path) AS path, toString(source) AS source
         FROM events
         WHERE site = {site:String}
             AND bot = ''
@@ -27,7 +27,7 @@ FROM
     SELECT 'source', first_source, count(), sum(visitor_views)
     FROM
     (
-        SELECT visitor, argMin(source, time) AS first_source, count() AS visitor_views
+        SELECT visitor, argMin(source, (time, page_load, seq)) AS first_source, count() AS visitor_views
         FROM recent
         WHERE kind = 'view'
         GROUP BY visitor

@@ -15,6 +15,13 @@
 --   addresses    addresses  pseudonyms of addresses, each once in an epoch
 --   data_centre  %          share of the bot's events that came from data centres
 --   last_seen    time       last event in the period, in the zone of reports
+WITH
+    -- Up to three most frequent of counted texts. Those that are equally frequent are in the order of their letters.
+    counts -> arrayStringConcat(
+        arrayMap(
+            pair -> pair.2,
+            arraySlice(arraySort(arrayMap((text, count) -> (-toInt64(count), text), counts.1, counts.2)), 1, 3)),
+        ', ') AS most_frequent
 SELECT
     category,
     names AS bot,
@@ -29,7 +36,7 @@ FROM
     SELECT
         toString(bot_category) AS category,
         if({by:String} = 'category', '', toString(events.bot)) AS name,
-        arrayStringConcat(topKIf(3)(toString(events.bot), events.bot != ''), ', ') AS names,
+        most_frequent(sumMapIf([toString(events.bot)], [1], events.bot != '')) AS names,
         count() AS requests,
         round(100 * requests / sum(requests) OVER (), 2) AS share,
         countIf(kind = 'view') AS views,

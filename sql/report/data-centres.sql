@@ -16,6 +16,13 @@
 --   bot_names      text      up to three of the network's most frequent bots
 --   spoofed        %         share of the network's events whose client hints contradict the user agent
 --   countries      text      up to three of the network's most frequent countries
+WITH
+    -- Up to three most frequent of counted texts. Those that are equally frequent are in the order of their letters.
+    counts -> arrayStringConcat(
+        arrayMap(
+            pair -> pair.2,
+            arraySlice(arraySort(arrayMap((text, count) -> (-toInt64(count), text), counts.1, counts.2)), 1, 3)),
+        ', ') AS most_frequent
 SELECT
     network,
     asn,
@@ -37,9 +44,9 @@ FROM
         uniqIf(visitor, data_centre) AS visitors,
         round(100 * visitors / sum(uniq(visitor)) OVER (), 2) AS visitor_share,
         round(100 * countIf(data_centre AND bot != '') / requests, 2) AS bots,
-        arrayStringConcat(topKIf(3)(toString(bot), data_centre AND bot != ''), ', ') AS bot_names,
+        most_frequent(sumMapIf([toString(bot)], [1], data_centre AND bot != '')) AS bot_names,
         round(100 * countIf(data_centre AND events.spoofed) / requests, 2) AS spoofed,
-        arrayStringConcat(topKIf(3)(toString(country), data_centre AND country != ''), ', ') AS countries
+        most_frequent(sumMapIf([toString(country)], [1], data_centre AND country != '')) AS countries
     FROM events
     WHERE site = {site:String}
         AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})

@@ -25,8 +25,8 @@ SELECT
     uniq(visitor) AS visitors,
     countIf(kind IN ('error', 'resource', 'missing')) AS errors,
     round(100 * countIf(bot != '') / requests, 2) AS bots,
-    any(events.network) AS network,
-    any(events.country) AS country,
+    max(events.network) AS network,
+    max(events.country) AS country,
     formatDateTime(max(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS last_seen,
     formatDateTime(min(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS first_seen,
     formatDateTime(toDateTime(events.epoch), '%Y-%m-%d %H:%i', {timezone:String}) AS epoch
@@ -35,5 +35,5 @@ WHERE site = {site:String}
     AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
     AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
 GROUP BY events.address, events.epoch
-ORDER BY requests DESC, address
+ORDER BY requests DESC, address, events.epoch
 LIMIT {limit:UInt32}

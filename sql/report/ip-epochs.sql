@@ -30,7 +30,7 @@ FROM
         count() AS address_requests,
         uniq(visitor) AS address_visitors,
         countIf(bot != '') AS address_bots,
-        any(ip_version) AS version,
+        max(ip_version) AS version,
         arraySort(groupUniqArray(toUnixTimestamp(events.time))) AS seconds,
         arrayExists(pause -> pause > 1800, arrayDifference(seconds)) AS came_back
     FROM events

@@ -13,6 +13,13 @@
 --   bots       %          share of the network's events that bots sent
 --   errors     errors     script errors, failed elements and missing pages
 --   countries  text       up to three of the network's most frequent countries
+WITH
+    -- Up to three most frequent of counted texts. Those that are equally frequent are in the order of their letters.
+    counts -> arrayStringConcat(
+        arrayMap(
+            pair -> pair.2,
+            arraySlice(arraySort(arrayMap((text, count) -> (-toInt64(count), text), counts.1, counts.2)), 1, 3)),
+        ', ') AS most_frequent
 SELECT
     network,
     if(events.asn = 0, '', toString(events.asn)) AS asn,
@@ -22,7 +29,7 @@ SELECT
     uniq(visitor) AS visitors,
     round(100 * countIf(bot != '') / requests, 2) AS bots,
     countIf(kind IN ('error', 'resource', 'missing')) AS errors,
-    arrayStringConcat(topKIf(3)(country, country != ''), ', ') AS countries
+    most_frequent(sumMapIf([toString(country)], [1], country != '')) AS countries
 FROM events
 WHERE site = {site:String}
     AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})

@@ -16,6 +16,13 @@
 --   data_centre  %          share of these events that came from data centres
 --   countries    text       up to three of their most frequent countries
 --   last_seen    time       last such event in the period, in the zone of reports
+WITH
+    -- Up to three most frequent of counted texts. Those that are equally frequent are in the order of their letters.
+    counts -> arrayStringConcat(
+        arrayMap(
+            pair -> pair.2,
+            arraySlice(arraySort(arrayMap((text, count) -> (-toInt64(count), text), counts.1, counts.2)), 1, 3)),
+        ', ') AS most_frequent
 SELECT
     network,
     asn,
@@ -40,7 +47,7 @@ FROM
         uniqIf(address, spoofed) AS addresses,
         round(100 * countIf(spoofed AND bot != '') / requests, 2) AS bots,
         round(100 * countIf(spoofed AND events.data_centre) / requests, 2) AS data_centre,
-        arrayStringConcat(topKIf(3)(toString(country), spoofed AND country != ''), ', ') AS countries,
+        most_frequent(sumMapIf([toString(country)], [1], spoofed AND country != '')) AS countries,
         formatDateTime(maxIf(events.time, spoofed), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS last_seen
     FROM events
     WHERE site = {site:String}

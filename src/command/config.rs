@@ -61,10 +61,10 @@ fn summary(config: &Config, out: &mut impl Write) -> std::io::Result<()> {
             let native = native.map_or_else(String::new, |native| format!(", native protocol on {native}"));
             format!("embedded, on {listen}{native}")
         }
-        StoreConfig::Server { url, database, cluster, .. } => {
+        StoreConfig::Server { urls, database, cluster, .. } => {
             let cluster =
                 cluster.as_ref().map_or_else(String::new, |name| format!(", cluster {name} (experimental)"));
-            format!("{url}, database {database}{cluster}")
+            format!("{}, database {database}{cluster}", urls.join(", "))
         }
     };
     let list = |items: Vec<String>| if items.is_empty() { "none".to_owned() } else { items.join(", ") };

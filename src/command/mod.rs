@@ -123,9 +123,10 @@ fn connect_advice(common: &CommonArguments) -> String {
             "no store answers at {listen} (`store.listen`): `footfall serve` starts it; see whether that runs, and with the same \
              configuration"
         ),
-        Ok(StoreConfig::Server { url, .. }) => {
+        Ok(StoreConfig::Server { urls, .. }) => {
+            let urls = urls.join(", ");
             format!(
-                "no store answers at {url} (`store.url`): see whether ClickHouse runs there and the address is right"
+                "no store answers at {urls} (`store.url`): see whether ClickHouse runs there and the address is right"
             )
         }
         Err(_) => {

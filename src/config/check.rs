@@ -272,16 +272,30 @@ fn read_store(value: Option<(RawValue, SettingLocation)>, problems: &mut ConfigP
     let native = section.read("native", address);
     check_store_listeners(&mut section, (listen, listen_at), (native, native_at));
     let unconfined = section.read("unconfined", flag).unwrap_or(false);
-    let url = section.read("url", store_url);
+    let urls = read_store_urls(&mut section);
     let database = section.read("database", identifier).unwrap_or_else(|| DATABASE.to_owned());
     let user = section.read("user", text).unwrap_or_else(|| "default".to_owned());
     let password = section.read("password_file", secret_file).unwrap_or_default();
     let cluster = read_cluster(&mut section);
     section.finish();
-    match url {
-        Some(url) => StoreConfig::Server { url, database, user, password, cluster },
+    match urls {
+        Some(urls) => StoreConfig::Server { urls, database, user, password, cluster },
         None => StoreConfig::Embedded { listen, native, unconfined },
     }
+}
+
+/// The addresses of a server, or of the nodes of a cluster; `None` without any that is right.
+fn read_store_urls(section: &mut ConfigSection<'_>) -> Option<Vec<String>> {
+    let location = section.location("url");
+    let urls = section.list("url", store_url)?;
+    if urls.is_empty() && !section.problems.is_refused("store.url") {
+        section.note_read(location.clone(), "url", "must have at least one URL");
+    }
+    if let Some(twice) = urls.iter().enumerate().find_map(|(at, url)| urls[..at].contains(url).then_some(url))
+    {
+        section.note_read(location, "url", &format!("has {twice:?} twice"));
+    }
+    (!urls.is_empty()).then_some(urls)
 }
 
 /// The engine has one IP address for both of its protocols, and a port of its own for each.

@@ -174,12 +174,12 @@ pub enum StoreConfig {
     },
     /// A ClickHouse server or cluster.
     Server {
-        /// Base URL of the HTTP interface.
-        url: String,
+        /// Base URLs of the HTTP interface, at least one: of the server, or of each node of a cluster.
+        urls: Vec<String>,
         database: String,
         user: String,
         password: Secret,
-        /// Cluster name; `None`: no `ON CLUSTER`. Experimental: a cluster loses events today.
+        /// Cluster name; `None`: one server. Experimental: a cluster loses events today.
         cluster: Option<String>,
     },
 }

@@ -48,8 +48,11 @@ fn the_example_of_the_readme_s_kind_is_read_whole() {
     assert_eq!(site.retention, Retention::Unlimited);
     assert_eq!(site.cookies["uid"], CookieRule::Hmac);
     assert_eq!(config.trusted_proxies.len(), 2);
-    let StoreConfig::Server { url, cluster, .. } = config.store else { panic!("not a server") };
-    assert_eq!((url.as_str(), cluster.as_deref()), ("http://clickhouse:8123", Some("main")));
+    let StoreConfig::Server { urls, cluster, .. } = config.store else { panic!("not a server") };
+    assert_eq!(
+        (urls.as_slice(), cluster.as_deref()),
+        (&["http://clickhouse:8123".to_owned()][..], Some("main"))
+    );
 }
 
 #[test]
@@ -389,4 +392,22 @@ fn a_goal_or_a_funnel_that_makes_no_sense_is_refused_with_its_line() {
         let error = site_with(text).unwrap_err();
         assert!(error.contains(reason), "{text}\n{error}");
     }
+}
+
+#[test]
+fn the_store_may_have_several_addresses_each_once() {
+    let urls = |text: &str, environment: &[(&str, &str)]| match check(text, environment)?.store {
+        StoreConfig::Server { urls, .. } => Ok::<_, String>(urls),
+        StoreConfig::Embedded { .. } => panic!("not a server"),
+    };
+    let both = ["http://a:8123", "http://b:8123"];
+    let list = "[store]\nurl = [\"http://a:8123/\", \"http://b:8123\"]\n";
+    assert_eq!(urls(list, &[]).unwrap(), both);
+    assert_eq!(urls("", &[("FOOTFALL_STORE_URL", "http://a:8123, http://b:8123")]).unwrap(), both);
+    let error = urls("[store]\nurl = []\n", &[]).unwrap_err();
+    assert!(error.contains("line 2: store.url must have at least one URL"), "{error}");
+    let error = urls("[store]\nurl = [\"http://a:1\", \"http://a:1\"]\n", &[]).unwrap_err();
+    assert!(error.contains("store.url has \"http://a:1\" twice"), "{error}");
+    let error = urls("[store]\nurl = [\"http://a:1\",\n\"https://b:1\"]\n", &[]).unwrap_err();
+    assert!(error.contains("line 3: store.url must be http://"), "{error}");
 }

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod backup;
 mod client;
+pub(crate) mod cluster;
 pub mod dates;
 pub mod days;
 pub mod embedded;
@@ -19,4 +20,5 @@ pub mod ship;
 pub(crate) mod sql;
 pub mod subject;
 
+pub(crate) use client::error_code;
 pub use client::{Client, RowFormat};

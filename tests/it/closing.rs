@@ -120,7 +120,7 @@ fn duplicate_in_store(store: &crate::common::StoreProcess, which: &str, day: &st
 /// Closes the due days through the store at an address. Returns whether that was interrupted.
 fn close(shipping: &Shipping, listen: SocketAddr, now: Timestamp) -> bool {
     let client = Client::new(&Settings::Server {
-        url: format!("http://{listen}"),
+        urls: vec![format!("http://{listen}")],
         database: "footfall".into(),
         user: "admin".into(),
         password: Secret::new(String::new()),

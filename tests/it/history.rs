@@ -46,7 +46,7 @@ fn site() -> Site {
 
 fn client(listen: std::net::SocketAddr) -> Client {
     Client::new(&Settings::Server {
-        url: format!("http://{listen}"),
+        urls: vec![format!("http://{listen}")],
         database: "footfall".into(),
         user: "footfall_collector".into(),
         password: Secret::new(String::new()),

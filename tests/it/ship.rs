@@ -166,7 +166,7 @@ pub(crate) fn store() -> (tempfile::TempDir, StoreProcess) {
 
 pub(crate) fn client(address: SocketAddr) -> Client {
     Client::new(&config::StoreConfig::Server {
-        url: format!("http://{address}"),
+        urls: vec![format!("http://{address}")],
         database: "footfall".into(),
         user: "admin".into(),
         password: Secret::new(String::new()),

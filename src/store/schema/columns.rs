@@ -84,7 +84,8 @@ const SERVER: RenderTarget<'_> = RenderTarget { database: "", cluster: None };
 
 /// The statement that begins with `head` and the placeholders that follow a name.
 fn template(head: &str) -> String {
-    let is_wanted = |text: &str| text.strip_prefix(head).is_some_and(|rest| rest.starts_with('{'));
+    let is_wanted =
+        |text: &str| text.strip_prefix(head).is_some_and(|rest| rest.starts_with(['{', ' ', '\n']));
     let mut statements = files::all().flat_map(|file| sql::statements(file.text));
     let found = statements.find(|statement| is_wanted(&statement.text));
     found.unwrap_or_else(|| panic!("no file of sql/schema has: {head}")).text

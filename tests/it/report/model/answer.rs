@@ -14,7 +14,7 @@ pub enum Cell {
     Empty,
     /// One of several texts; which one is not said.
     OneOf(Vec<String>),
-    /// Up to three of the most frequent texts, with the number of times of each. Between equally frequent ones anything goes.
+    /// Up to three of the most frequent texts, with the number of times of each. Equally frequent ones are in the order of their letters.
     Top(BTreeMap<String, u64>),
 }
 
@@ -91,13 +91,11 @@ impl Cell {
 }
 
 fn is_top(counts: &BTreeMap<String, u64>, found: &str) -> bool {
-    let mut most: Vec<u64> = counts.values().copied().collect();
-    most.sort_unstable_by(|a, b| b.cmp(a));
+    let mut most: Vec<&str> = counts.keys().map(String::as_str).collect();
+    // The sort keeps the order of letters.
+    most.sort_by_key(|text| std::cmp::Reverse(counts[*text]));
     most.truncate(3);
-    let named: Vec<&str> = if counts.is_empty() { Vec::new() } else { found.split(", ").collect() };
-    let is_different = named.iter().enumerate().all(|(at, name)| !named[..at].contains(name));
-    let of_named: Vec<u64> = named.iter().map(|name| counts.get(*name).copied().unwrap_or(0)).collect();
-    is_different && of_named == most && (!named.is_empty() || found.is_empty())
+    most.join(", ") == found
 }
 
 /// How often each text comes.

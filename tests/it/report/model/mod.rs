@@ -82,7 +82,7 @@ fn from_environment(name: &str, default: u64) -> u64 {
 
 fn client(process: &StoreProcess, database: &str) -> Client {
     Client::new(&StoreConfig::Server {
-        url: format!("http://{}", process.store.listen),
+        urls: vec![format!("http://{}", process.store.listen)],
         database: database.to_owned(),
         user: "admin".to_owned(),
         password: Secret::default(),

@@ -1,43 +1,67 @@
 //! One client for the embedded store, a server and a cluster.
 
+mod addresses;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use clickhouse::Compression;
 use clickhouse::insert_formatted::InsertFormatted;
 use clickhouse::query::{BytesCursor, Query};
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use self::addresses::{Addresses, FailoverConnector};
 use crate::config::{self, Config, DATABASE};
 use crate::secret::Secret;
 use crate::store::embedded::{ANALYST, COLLECTOR, Passwords, PasswordsError, REPORTS};
-use crate::store::sql;
 
-/// Idle time after which the system asks whether the other end is there.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// Idle time after which a connection is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
+    /// Without a URL.
     inner: clickhouse::Client,
+    addresses: Arc<Addresses>,
+    login: Login,
     database: String,
     cluster: Option<String>,
     /// The user that reads from the embedded store, and its password; absent when the store is a server.
     reader: Option<(&'static str, Secret)>,
 }
 
+/// As whom statements are sent, and whether they may change something.
+#[derive(Clone)]
+struct Login {
+    user: String,
+    password: Secret,
+    /// For a server, whose only user may write.
+    is_readonly: bool,
+}
+
+impl Login {
+    fn apply(&self, client: clickhouse::Client) -> clickhouse::Client {
+        let mut client = client.with_user(&self.user);
+        if !self.password.expose().is_empty() {
+            client = client.with_password(self.password.expose());
+        }
+        // 2: a query may still set settings, except `readonly` itself.
+        if self.is_readonly { client.with_setting("readonly", "2") } else { client }
+    }
+}
+
 /// A client that closes connections soon after their last statement. An engine that stops waits for open ones, up to 5 s.
-fn base_client() -> clickhouse::Client {
-    let mut connector = HttpConnector::new();
-    connector.set_keepalive(Some(KEEP_ALIVE));
+fn base_client(addresses: &Arc<Addresses>) -> clickhouse::Client {
     let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
         .pool_idle_timeout(IDLE_TIMEOUT)
         // Without a timer, idle connections are only closed when the next statement is sent.
         .pool_timer(TokioTimer::new())
-        .build(connector);
-    clickhouse::Client::with_http_client(http)
+        .build(FailoverConnector::new(addresses.clone()));
+    // Within one machine compression costs more than the bytes it saves.
+    let is_near = addresses.urls().iter().all(|url| is_loopback(url));
+    let compression = if is_near { Compression::None } else { Compression::Lz4 };
+    clickhouse::Client::with_http_client(http).with_compression(compression)
 }
 
 impl Client {
@@ -63,23 +87,21 @@ impl Client {
 
     /// For an embedded store it has no passwords yet. Nothing is sent.
     pub fn new(store: &config::StoreConfig) -> Self {
-        let (url, database, user, password, cluster) = match store {
+        let (urls, database, user, password, cluster) = match store {
             config::StoreConfig::Embedded { listen, .. } => {
-                (format!("http://{listen}"), DATABASE.to_owned(), COLLECTOR, "", None)
+                let urls = vec![format!("http://{listen}")];
+                (urls, DATABASE.to_owned(), COLLECTOR, Secret::default(), None)
             }
-            config::StoreConfig::Server { url, database, user, password, cluster } => {
-                (url.clone(), database.clone(), user.as_str(), password.expose(), cluster.clone())
+            config::StoreConfig::Server { urls, database, user, password, cluster } => {
+                (urls.clone(), database.clone(), user.as_str(), password.clone(), cluster.clone())
             }
         };
-        // Within one machine compression costs more than the bytes it saves.
-        let compression = if is_loopback(&url) { Compression::None } else { Compression::Lz4 };
-        let mut inner = base_client().with_url(url).with_user(user).with_compression(compression);
-        if !password.is_empty() {
-            inner = inner.with_password(password);
-        }
+        let addresses = Arc::new(Addresses::new(urls));
+        let login = Login { user: user.to_owned(), password, is_readonly: false };
+        let inner = login.apply(base_client(&addresses));
         let reader =
             matches!(store, config::StoreConfig::Embedded { .. }).then(|| (REPORTS, Secret::default()));
-        Self { inner, database, cluster, reader }
+        Self { inner, addresses, login, database, cluster, reader }
     }
 
     /// The password of a server is a setting and stays.
@@ -87,8 +109,9 @@ impl Client {
     pub fn with_passwords(mut self, passwords: &Passwords) -> Self {
         if self.reader.is_some() {
             let password_of = |user| passwords.get(user).cloned().unwrap_or_default();
-            self.inner = self.inner.with_password(password_of(COLLECTOR).expose());
             self.reader = Some((REPORTS, password_of(REPORTS)));
+            let password = password_of(COLLECTOR);
+            return Self { login: Login { password, ..self.login }, ..self }.logged_in();
         }
         self
     }
@@ -97,12 +120,40 @@ impl Client {
     #[must_use]
     pub fn reader(&self) -> Self {
         let mut reader = self.clone();
-        reader.inner = match &self.reader {
-            Some((user, password)) => reader.inner.with_user(*user).with_password(password.expose()),
-            // 2: a query may still set settings, except `readonly` itself.
-            None => reader.inner.with_setting("readonly", "2"),
-        };
-        reader
+        match &self.reader {
+            Some((user, password)) => {
+                let (user, password) = ((*user).to_owned(), password.clone());
+                reader.login = Login { user, password, is_readonly: false };
+            }
+            None => reader.login.is_readonly = true,
+        }
+        reader.logged_in()
+    }
+
+    fn logged_in(self) -> Self {
+        Self { inner: self.login.apply(self.inner), ..self }
+    }
+
+    /// The same store, as the node at one of its addresses has it. No other address is tried.
+    pub(super) fn pinned(&self, url: &str) -> Self {
+        let addresses = Arc::new(Addresses::new(vec![url.to_owned()]));
+        let inner = self.login.apply(base_client(&addresses));
+        Self { inner, addresses, ..self.clone() }
+    }
+
+    /// Base URLs of its HTTP interface, in the order of the configuration.
+    pub(crate) fn urls(&self) -> &[String] {
+        self.addresses.urls()
+    }
+
+    /// The one to which statements go now.
+    pub(crate) fn url(&self) -> &str {
+        self.addresses.current()
+    }
+
+    /// Sends statements to the next address from now on, after one failed at `url`: the node may be shutting down, or be unable to write.
+    pub(crate) fn leave(&self, url: &str) {
+        self.addresses.leave(url);
     }
 
     pub fn database(&self) -> &str {
@@ -113,27 +164,26 @@ impl Client {
         self.cluster.as_deref()
     }
 
-    /// The name of a sharded table in a statement that changes its rows on every shard.
+    /// The table that has a shard's own rows of a sharded table.
     pub(super) fn local(&self, table: &str) -> String {
         match self.cluster() {
             None => table.to_owned(),
-            Some(cluster) => format!(
-                "{}.{} ON CLUSTER {}",
-                sql::identifier(&self.database),
-                sql::identifier(&format!("{table}_local")),
-                sql::identifier(cluster)
-            ),
+            Some(_) => format!("{table}_local"),
         }
+    }
+
+    fn at_current_address(&self) -> clickhouse::Client {
+        self.inner.clone().with_url(self.url())
     }
 
     /// A query in the database. [`Query::param`] binds its `{name:Type}` parameters.
     pub fn query(&self, sql: &str) -> Query {
-        self.inner.clone().with_database(&self.database).query_raw(sql)
+        self.at_current_address().with_database(&self.database).query_raw(sql)
     }
 
     /// A query without a database, for the statement that creates the database.
     pub fn query_server(&self, sql: &str) -> Query {
-        self.inner.query_raw(sql)
+        self.at_current_address().query_raw(sql)
     }
 
     /// Runs a query and streams its answer in `format`.
@@ -154,8 +204,7 @@ impl Client {
     pub fn insert(&self, table: &str, columns: &str, format: RowFormat, token: &str) -> InsertFormatted {
         let sql = format!("INSERT INTO {table} ({columns}) FORMAT {}", format.name());
         let insert = self
-            .inner
-            .clone()
+            .at_current_address()
             .with_database(&self.database)
             .insert_formatted_with(sql)
             .with_setting("insert_deduplication_token", token);
@@ -183,6 +232,13 @@ impl RowFormat {
             Self::Native => "Native",
         }
     }
+}
+
+/// The number in ClickHouse's answer `Code: 117. DB::Exception: …`.
+pub(crate) fn error_code(error: &clickhouse::error::Error) -> Option<u32> {
+    let clickhouse::error::Error::BadResponse(answer) = error else { return None };
+    let (_, rest) = answer.split_once("Code: ")?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn is_loopback(url: &str) -> bool {
