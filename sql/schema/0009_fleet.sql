@@ -4,7 +4,7 @@
 --
 -- A day of a fleet has one number. All members insert under one deduplication token for the day, so that the first insert wins. Tokens are kept
 -- for longer than a day is away. A number is needed up to the beginning of its day.
-CREATE TABLE IF NOT EXISTS {database}.fleet_randomness{on_cluster}
+CREATE TABLE IF NOT EXISTS {database}.fleet_randomness
 (
     fleet String,
     day Date,
@@ -15,7 +15,6 @@ ENGINE = {everywhere MergeTree}
 ORDER BY (fleet, day)
 TTL day + INTERVAL 1 DAY
 SETTINGS
-    {deduplication_window} = 10000,
-    replicated_deduplication_window_seconds = 2592000,
+    {deduplication},
     fsync_after_insert = 1,
     fsync_part_directory = 1;

@@ -1,6 +1,7 @@
 //! Two collectors behind one balancer, with one store and one key.
 
 mod deploy;
+mod sizes;
 
 
 use std::time::Duration;
@@ -135,7 +136,7 @@ fn members_refuse_beacons_without_a_key_and_make_the_same_pseudonyms_with_it() {
 /// Closes the day as a collector does after its end.
 fn close(fleet: &Fleet) {
     let client = Client::new(&Settings::Server {
-        url: format!("http://{}", fleet.store.store.listen),
+        urls: vec![format!("http://{}", fleet.store.store.listen)],
         database: "footfall".into(),
         user: "admin".into(),
         password: Secret::new(String::new()),
