@@ -293,6 +293,7 @@ mod tests {
             ingest(IngestError::ForeignPage),
             ingest(IngestError::InvalidSignature),
             ingest(IngestError::SiteNotAllowed),
+            ingest(IngestError::NoKey),
             ingest(IngestError::Unavailable),
         ] {
             let reason = RefusalReason::of(&rejection);

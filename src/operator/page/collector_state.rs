@@ -86,12 +86,13 @@ impl CollectorState {
 type ReasonWords = (&'static str, [&'static str; 2]);
 
 /// Reasons for which a beacon that names a site is refused.
-const REFUSED: [ReasonWords; 6] = [
+const REFUSED: [ReasonWords; 7] = [
     ("malformed", ["malformed", "неверный формат"]),
     ("foreign_origin", ["sent by a page of another host", "отправлено страницей чужого домена"]),
     ("foreign_page", ["about a page of another host", "о странице чужого домена"]),
     ("signature", ["without a valid signature of the site's name", "без действительной подписи имени сайта"]),
     ("token_site", ["with a token for other sites", "с токеном для других сайтов"]),
+    ("key", ["the collector had no key of its fleet", "у сборщика не было ключа группы"]),
     ("spool", ["the disk of the collector was full or failed", "диск сборщика заполнен или неисправен"]),
 ];
 

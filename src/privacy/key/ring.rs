@@ -309,7 +309,8 @@ impl KeyRing {
             let current = self.current.load();
             (current.fleet()?, current.since)
         };
-        Some(FleetDays { fleet, today: self.place.schedule.day(since), known: self.place.randomness.read() })
+        let known = self.place.randomness.read().of_fleet(fleet);
+        Some(FleetDays { fleet, today: self.place.schedule.day(since), known })
     }
 
     /// Notes random numbers of coming days, as the store has them.
@@ -317,11 +318,15 @@ impl KeyRing {
     /// # Errors
     /// When they cannot be written.
     pub fn note_randomness(&self, found: &KnownRandomness) -> Result<(), KeyError> {
-        let _lock = self.place.file.lock()?;
+        let lock = self.place.file.lock()?;
         wipe_expired_request(&self.place.file, self.clock.now()).map_err(fleet_error)?;
-        let Some(FleetDays { today, mut known, .. }) = self.fleet_days() else { return Ok(()) };
-        let before = known.clone();
-        known.merge(found, today);
+        // What the file has counts: another key may have been imported in the meantime.
+        let stored = self.place.read(&lock)?.and_then(|(key, _)| Some((key.fleet()?, key.since)));
+        stack::wipe::<STACK_BYTES>();
+        let Some((fleet, since)) = stored.filter(|(fleet, _)| found.is_of(*fleet)) else { return Ok(()) };
+        let before = self.place.randomness.read().of_fleet(fleet);
+        let mut known = before.clone();
+        known.merge(found, self.place.schedule.day(since));
         if known == before {
             return Ok(());
         }

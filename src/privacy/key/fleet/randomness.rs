@@ -57,7 +57,16 @@ impl KnownRandomness {
     }
 
     pub fn of(&self, fleet: FleetId, day: i32) -> Option<&TurnRandomness> {
-        self.days.get(&day).filter(|_| self.fleet == Some(fleet))
+        self.days.get(&day).filter(|_| self.is_of(fleet))
+    }
+
+    /// The same if they are of this fleet, or none.
+    pub(in crate::privacy::key) fn of_fleet(self, fleet: FleetId) -> Self {
+        if self.is_of(fleet) { self } else { Self::new(fleet) }
+    }
+
+    pub(in crate::privacy::key) fn is_of(&self, fleet: FleetId) -> bool {
+        self.fleet == Some(fleet)
     }
 
     /// The last day up to which the numbers of all days after `today` are known.
@@ -65,14 +74,11 @@ impl KnownRandomness {
         (today + 1..).find(|day| !self.days.contains_key(day)).unwrap_or(today + 1) - 1
     }
 
-    /// Takes over what the store says, and forgets days that have begun.
+    /// Takes over what the store says of the same fleet, and forgets days that have begun.
     ///
     /// A number that was noted is replaced only while its day is more than a day away. The store says something else when it was replaced or
     /// lost rows. Then a day is long enough for all members to read the same.
     pub(in crate::privacy::key) fn merge(&mut self, found: &Self, today: i32) {
-        if self.fleet != found.fleet {
-            *self = Self { fleet: found.fleet, days: BTreeMap::new() };
-        }
         for (&day, &number) in &found.days {
             if day > today + 1 || !self.days.contains_key(&day) {
                 self.days.insert(day, number);
