@@ -19,5 +19,5 @@ pub mod ship;
 pub(crate) mod sql;
 pub mod subject;
 
-pub(crate) use client::error_code;
+pub(crate) use client::{ALL_REPLICAS_ARE_STALE, MAX_LAG_S, error_code};
 pub use client::{Client, RowFormat};
