@@ -339,7 +339,7 @@ impl Reports {
         };
         for (_, answer) in &mut answers {
             answer.notes.push(format!(
-                "all replicas of a shard are more than {MAX_LAG_S} s behind: the newest events may be missing"
+                "all replicas of a shard are more than {MAX_LAG_S} s behind: figures may lack what is newest"
             ));
         }
         Ok(answers)

@@ -19,7 +19,7 @@ use crate::store::embedded::{ANALYST, COLLECTOR, Passwords, PasswordsError, REPO
 const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A replica that lags by more seconds is read only when the others of its shard lag, too.
-pub(crate) const MAX_LAG_S: u32 = 30;
+pub(crate) const MAX_LAG_S: u32 = 10;
 /// ClickHouse's code when all replicas of a shard lag by more.
 pub(crate) const ALL_REPLICAS_ARE_STALE: u32 = 369;
 

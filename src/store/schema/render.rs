@@ -90,10 +90,11 @@ const CLUSTER_ONLY: &str = "{cluster_only}";
 const SHARD_S_REPLICAS: &str = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'";
 const ALL_REPLICAS: &str = "'/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}'";
 
-/// Tokens of inserts that a table remembers.
+/// Tokens of inserts that a table remembers. A replica that fetches an insert syncs it, so that a quorum has it on its disks.
 const DEDUPLICATION: &str = "non_replicated_deduplication_window = 10000";
 const REPLICATED_DEDUPLICATION: &str = "replicated_deduplication_window = 100000,\n    \
-                                        replicated_deduplication_window_seconds = 2592000";
+                                        replicated_deduplication_window_seconds = 2592000,\n    \
+                                        min_compressed_bytes_to_fsync_after_fetch = 1";
 
 pub(super) struct RenderTarget<'a> {
     pub(super) database: &'a str,
@@ -236,7 +237,7 @@ mod tests {
             on_cluster(true, sql),
             ["CREATE TABLE `footfall`.t_local (a UInt8) ENGINE = \
               ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', v) \
-              SETTINGS replicated_deduplication_window = 100000,\n    replicated_deduplication_window_seconds = 2592000"]
+              SETTINGS replicated_deduplication_window = 100000,\n    replicated_deduplication_window_seconds = 2592000,\n    min_compressed_bytes_to_fsync_after_fetch = 1"]
         );
         assert_eq!(
             on_cluster(false, sql),
