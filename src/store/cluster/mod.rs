@@ -5,4 +5,5 @@
 mod place;
 mod topology;
 
-pub(crate) use topology::{Node, Shard, Topology, TopologyError};
+pub use topology::TopologyError;
+pub(crate) use topology::{Node, Shard, Topology};

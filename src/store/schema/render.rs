@@ -11,6 +11,7 @@
 //! | `{deduplication_window}` | the setting's name | the setting's name for replicated tables |
 //! | `{in}` | `IN` | `GLOBAL IN`: the set is computed once and sent to the shards; without shards that costs a report 3 ms |
 //! | `{cluster_only}` | leaves out the statement that it begins | |
+//! | `{server_only}` | | leaves out the statement that it begins |
 //! | `{event_columns NAME CODEC}` | names and types of the row's columns, one of them with a codec | the same |
 //! | `{event_column NAME}` | name and type of one of them | the same |
 //! | `{visit_dimensions}` | `sql/daily.sql`: tuples of name, value and detail of dimensions of visits | the same |
@@ -64,6 +65,7 @@ pub(super) fn create_database(database: &str, cluster: Option<&str>) -> String {
 }
 
 const CLUSTER_ONLY: &str = "{cluster_only}";
+pub(super) const SERVER_ONLY: &str = "{server_only}";
 /// ClickHouse fills in the macros of the node, the database and the table.
 const SHARD_S_REPLICAS: &str = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'";
 const ALL_REPLICAS: &str = "'/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}'";
@@ -74,16 +76,17 @@ pub(super) struct RenderTarget<'a> {
 }
 
 impl RenderTarget<'_> {
-    /// `None` for a statement that only a cluster needs, on one server.
+    /// `None` for a statement that only a cluster needs, on one server, and the other way round.
     ///
     /// # Panics
     /// When a placeholder is unknown. Tests render every file.
     fn render(&self, statement: &str) -> Option<String> {
-        let statement = match statement.strip_prefix(CLUSTER_ONLY) {
-            Some(_) if self.cluster.is_none() => return None,
-            Some(statement) => statement.trim_start(),
-            None => statement,
-        };
+        let (of_cluster, of_server) =
+            (statement.strip_prefix(CLUSTER_ONLY), statement.strip_prefix(SERVER_ONLY));
+        if of_cluster.is_some() && self.cluster.is_none() || of_server.is_some() && self.cluster.is_some() {
+            return None;
+        }
+        let statement = of_cluster.or(of_server).unwrap_or(statement).trim_start();
         Some(self.fill(statement, DIMENSIONS))
     }
 
