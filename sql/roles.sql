@@ -81,7 +81,20 @@ GRANT BACKUP ON footfall.* TO footfall_collector;
 GRANT SELECT ON system.tables TO footfall_collector;
 -- Needed on servers with table_engines_require_grant.
 GRANT TABLE ENGINE ON MergeTree, TABLE ENGINE ON ReplacingMergeTree TO footfall_collector;
--- cluster: replicated tables, ON CLUSTER, and the table function cluster(), which closes days
+-- Whether the tables are those of this version.
+GRANT SELECT ON system.databases TO footfall_collector;
+GRANT SELECT ON system.columns TO footfall_collector;
+-- cluster: what each node is, replicated and Distributed tables, a synced replica for closing days, and replicas that lost their disk
+GRANT SELECT ON system.clusters TO footfall_collector;
+-- cluster:
+GRANT SELECT ON system.macros TO footfall_collector;
+-- cluster:
+GRANT SELECT ON system.replicas TO footfall_collector;
+-- cluster:
+GRANT SYSTEM SYNC REPLICA ON footfall.* TO footfall_collector;
+-- cluster:
+GRANT SYSTEM DROP REPLICA ON *.* TO footfall_collector;
+-- cluster:
 GRANT TABLE ENGINE ON ReplicatedMergeTree, TABLE ENGINE ON ReplicatedReplacingMergeTree, TABLE ENGINE ON Distributed TO footfall_collector;
 -- cluster:
 GRANT CREATE TEMPORARY TABLE, CLUSTER, REMOTE ON *.* TO footfall_collector;

@@ -23,7 +23,7 @@
 -- for each insert, that is for each segment. The embedded store syncs every table.
 -- A part is compact until it is merged: it has all columns in one file. So a large segment is 13 synced files instead of 270. A merge of more than
 -- 10 MiB makes a wide part, which is smaller, and from which a report reads only its columns.
-CREATE TABLE IF NOT EXISTS {database}.events{local}{on_cluster}
+CREATE TABLE IF NOT EXISTS {database}.events{local}
 (
     {event_columns seq CODEC(Delta(4), ZSTD(1))},
     -- The identity of the event in one number. Stored, it would be the largest column: eight random bytes.
@@ -45,12 +45,12 @@ PARTITION BY toYYYYMM(time)
 ORDER BY (site, toDate(time), visitor, time)
 TTL least(expires, toDate('2149-06-05')) + INTERVAL 1 DAY
 SETTINGS
-    {deduplication_window} = 10000,
+    {deduplication},
     default_compression_codec = 'ZSTD(1)',
     lightweight_mutation_projection_mode = 'rebuild',
     min_level_for_wide_part = 1,
     fsync_after_insert = 1,
     fsync_part_directory = 1;
 
-{cluster_only} CREATE TABLE IF NOT EXISTS {database}.events{on_cluster} AS {database}.events_local
-ENGINE = Distributed({cluster}, {database}, events_local, cityHash64(site, visitor));
+{cluster_only} CREATE TABLE IF NOT EXISTS {database}.events AS {database}.events_local
+ENGINE = Distributed({cluster}, {database}, events_local, {shard_of time|cityHash64(site, visitor)});

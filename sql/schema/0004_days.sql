@@ -1,7 +1,7 @@
 -- Settings that views need, and the days that are computed.
 -- Words in braces are placeholders for one server or a cluster: src/store/schema/render.rs.
 
-CREATE TABLE IF NOT EXISTS {database}.settings{on_cluster}
+CREATE TABLE IF NOT EXISTS {database}.settings
 (
     name LowCardinality(String),
     value String,
@@ -15,7 +15,7 @@ ORDER BY name;
 --   SELECT toDate(time, (SELECT timezone FROM zone)) AS day, count() FROM events …
 -- Views write `ifNull(nullIf((SELECT timezone FROM zone), ''), 'UTC')`, because subqueries are empty while a view is created.
 -- When the zone changes, `footfall serve` computes every day again; `days` says in which zone each day was computed.
-CREATE OR REPLACE VIEW {database}.zone{on_cluster} AS
+CREATE OR REPLACE VIEW {database}.zone AS
 SELECT if(count() = 0, 'UTC', argMax(value, changed)) AS timezone
 FROM settings
 WHERE name = 'timezone';
@@ -26,7 +26,7 @@ WHERE name = 'timezone';
 -- A day is open until some minutes after its end, when its last events have left the spools. Open days are computed again while reports
 -- are requested. A closed day is computed again when the number of its events changes: rows arrived late, were erased, or passed their
 -- retention.
-CREATE TABLE IF NOT EXISTS {database}.days{local}{on_cluster}
+CREATE TABLE IF NOT EXISTS {database}.days{local}
 (
     day Date,
     -- Number of the shard whose events it counts. One server is shard 1.
@@ -47,5 +47,5 @@ CREATE TABLE IF NOT EXISTS {database}.days{local}{on_cluster}
 ENGINE = {sharded ReplacingMergeTree(generation)}
 ORDER BY day;
 
-{cluster_only} CREATE TABLE IF NOT EXISTS {database}.days{on_cluster} AS {database}.days_local
+{cluster_only} CREATE TABLE IF NOT EXISTS {database}.days AS {database}.days_local
 ENGINE = Distributed({cluster}, {database}, days_local);

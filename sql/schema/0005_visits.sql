@@ -15,7 +15,7 @@
 -- visit that began before it. That is several times faster than window functions over the wide rows.
 -- `time` alone would not find the day in the table's order, whose second column is `toDate(time)`.
 -- On a cluster each shard computes the visits of its own events.
-CREATE OR REPLACE VIEW {database}.visits_between{on_cluster} AS
+CREATE OR REPLACE VIEW {database}.visits_between AS
 WITH
     event.page_load = begin.first.2 AND event.seq = begin.first.3 AS is_first,
     argMinIf((event.host, event.path), (event.time, event.page_load, event.seq), event.kind = 'view') AS entry,
@@ -119,7 +119,7 @@ GROUP BY event.site, event.visitor, begin.is_bot, begin.first;
 -- The visits of all generations. `days` says which generation of a day is in force (0004_days.sql); others are deleted later.
 -- Generations of an open day have partitions of their own, so that they are dropped as a whole. On a cluster each shard computes the visits of its own
 -- events into its own table, so nothing is inserted through the Distributed one.
-CREATE TABLE IF NOT EXISTS {database}.visits_stored{local}{on_cluster}
+CREATE TABLE IF NOT EXISTS {database}.visits_stored{local}
 (
     site LowCardinality(String),
     day Date,
@@ -181,10 +181,10 @@ ORDER BY (site, day, visitor, start)
 TTL least(expires, toDate('2149-06-05')) + INTERVAL 1 DAY
 SETTINGS default_compression_codec = 'ZSTD(1)';
 
-{cluster_only} CREATE TABLE IF NOT EXISTS {database}.visits_stored{on_cluster} AS {database}.visits_stored_local
+{cluster_only} CREATE TABLE IF NOT EXISTS {database}.visits_stored AS {database}.visits_stored_local
 ENGINE = Distributed({cluster}, {database}, visits_stored_local);
 
-CREATE OR REPLACE VIEW {database}.visits{on_cluster} AS
+CREATE OR REPLACE VIEW {database}.visits AS
 SELECT * EXCEPT (generation, is_open)
 FROM visits_stored
 WHERE generation {in} (SELECT max(generation) FROM days GROUP BY day, shard);

@@ -34,7 +34,7 @@
 -- Dimensions of events have no visits, bounces and duration. src/store/schema/dimensions.rs lists all dimensions.
 
 -- The figures of all generations, as `visits_stored`.
-CREATE TABLE IF NOT EXISTS {database}.daily_stored{local}{on_cluster}
+CREATE TABLE IF NOT EXISTS {database}.daily_stored{local}
 (
     site LowCardinality(String),
     dimension LowCardinality(String),
@@ -59,16 +59,16 @@ ORDER BY (site, dimension, day, value, detail, bots)
 TTL least(expires, toDate('2149-06-05')) + INTERVAL 1 DAY
 SETTINGS default_compression_codec = 'ZSTD(1)';
 
-{cluster_only} CREATE TABLE IF NOT EXISTS {database}.daily_stored{on_cluster} AS {database}.daily_stored_local
+{cluster_only} CREATE TABLE IF NOT EXISTS {database}.daily_stored AS {database}.daily_stored_local
 ENGINE = Distributed({cluster}, {database}, daily_stored_local);
 
-{server_only} CREATE OR REPLACE VIEW {database}.daily{on_cluster} AS
+{server_only} CREATE OR REPLACE VIEW {database}.daily AS
 SELECT * EXCEPT (generation, is_open)
 FROM daily_stored
 WHERE generation IN (SELECT max(generation) FROM days GROUP BY day, shard);
 
 -- Each shard has the figures of its own visitors, whose sum is that of all.
-{cluster_only} CREATE OR REPLACE VIEW {database}.daily{on_cluster} AS
+{cluster_only} CREATE OR REPLACE VIEW {database}.daily AS
 SELECT
     site,
     dimension,

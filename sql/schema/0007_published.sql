@@ -11,7 +11,7 @@
 
 -- The figures of all publications. No exact figure may stand in this table, and the view may read no table that changes between publications: who may
 -- read the view learns how many rows it read.
-CREATE TABLE IF NOT EXISTS {database}.daily_published_stored{local}{on_cluster}
+CREATE TABLE IF NOT EXISTS {database}.daily_published_stored{local}
 (
     site LowCardinality(String),
     filter LowCardinality(String),
@@ -38,12 +38,12 @@ ORDER BY (site, filter, filter_value, filter_detail, dimension, day, value, deta
 TTL least(expires, toDate('2149-06-05')) + INTERVAL 1 DAY
 SETTINGS default_compression_codec = 'ZSTD(1)';
 
-{cluster_only} CREATE TABLE IF NOT EXISTS {database}.daily_published_stored{on_cluster} AS {database}.daily_published_stored_local
+{cluster_only} CREATE TABLE IF NOT EXISTS {database}.daily_published_stored AS {database}.daily_published_stored_local
 ENGINE = Distributed({cluster}, {database}, daily_published_stored_local, cityHash64(site, filter, filter_value));
 
 -- The publications of each site's days, also those of so few visitors that no figure was published. The one with the highest generation counts. It
 -- has exact figures, and is not for viewers.
-CREATE TABLE IF NOT EXISTS {database}.publications{on_cluster}
+CREATE TABLE IF NOT EXISTS {database}.publications
 (
     day Date,
     site LowCardinality(String),
@@ -65,7 +65,7 @@ TTL least(expires, toDate('2149-06-05')) + INTERVAL 1 DAY;
 
 -- The publications that have figures. The one with the highest generation is in force. The view reads it, so it has no row of a site's day of which
 -- viewers may not know that anybody came.
-CREATE TABLE IF NOT EXISTS {database}.published_days{on_cluster}
+CREATE TABLE IF NOT EXISTS {database}.published_days
 (
     day Date,
     site LowCardinality(String),
@@ -78,7 +78,7 @@ ORDER BY (day, site)
 TTL least(expires, toDate('2149-06-05')) + INTERVAL 1 DAY;
 
 -- It reads its tables as the user who created it, so that a viewer needs no right on them.
-CREATE OR REPLACE VIEW {database}.daily_published{on_cluster} DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
+CREATE OR REPLACE VIEW {database}.daily_published DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 SELECT * EXCEPT (expires, generation)
 FROM daily_published_stored
 WHERE (site, day, generation) {in} (SELECT site, day, max(generation) FROM published_days GROUP BY site, day);

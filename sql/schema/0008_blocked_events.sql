@@ -3,7 +3,7 @@
 -- Words in braces are placeholders for one server or a cluster: src/store/schema/render.rs.
 --
 -- A row that is inserted twice counts once: read the table with FINAL. Columns are those of `events`, in its order.
-CREATE TABLE IF NOT EXISTS {database}.blocked_events{local}{on_cluster}
+CREATE TABLE IF NOT EXISTS {database}.blocked_events{local}
 (
     {event_columns seq CODEC(Delta(4), ZSTD(1))},
     event_id UInt64 ALIAS cityHash64(page_load, seq),
@@ -20,5 +20,5 @@ SETTINGS
     fsync_after_insert = 1,
     fsync_part_directory = 1;
 
-{cluster_only} CREATE TABLE IF NOT EXISTS {database}.blocked_events{on_cluster} AS {database}.blocked_events_local
-ENGINE = Distributed({cluster}, {database}, blocked_events_local, cityHash64(site, visitor));
+{cluster_only} CREATE TABLE IF NOT EXISTS {database}.blocked_events AS {database}.blocked_events_local
+ENGINE = Distributed({cluster}, {database}, blocked_events_local);

@@ -15,6 +15,8 @@ pub enum Exit {
     Discrepancy = 4,
     /// The spool's disk failed. No acknowledged event is lost; start the collector again.
     Spool = 5,
+    /// Nodes of the store's cluster were left out: they do not answer.
+    Incomplete = 6,
 }
 
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use super::answer::lines;
 use super::error::ReportError;
 use super::reports::Reports;
 
-const QUERY: &str = "SELECT toString(time), action, detail FROM audit ORDER BY time DESC LIMIT 1000";
+const QUERY: &str = "SELECT toString(time), action, detail FROM audit FINAL ORDER BY time DESC LIMIT 1000";
 
 /// The latest entries, the newest first.
 ///

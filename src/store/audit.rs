@@ -81,7 +81,7 @@ impl std::fmt::Display for AuditFinding {
 /// When the store does not answer.
 pub async fn read(client: &Client) -> Result<Vec<AuditRow>, clickhouse::error::Error> {
     let sql = "SELECT collector, run, number, previous, toInt64(toUnixTimestamp64Milli(time)) AS time, toString(action) AS action, detail \
-               FROM audit ORDER BY collector, run, number";
+               FROM audit FINAL ORDER BY collector, run, number";
     client.query(sql).fetch_all::<AuditRow>().await
 }
 

@@ -76,7 +76,7 @@ async fn keys(
     client: &Client,
     (from, to): (Date, Date),
 ) -> Result<Vec<AffectedKey>, clickhouse::error::Error> {
-    let sql = "SELECT JSONExtractString(detail, 'ended'), toString(time), toDate(time, 'UTC') > toDate({to:String}) AS is_after FROM audit \
+    let sql = "SELECT JSONExtractString(detail, 'ended'), toString(time), toDate(time, 'UTC') > toDate({to:String}) AS is_after FROM audit FINAL \
                WHERE action IN ('key turned', 'key expired') AND toDate(time, 'UTC') >= toDate({from:String}) ORDER BY time";
     let query = client.query(sql).param("from", from.to_string()).param("to", to.to_string());
     let mut keys: Vec<AffectedKey> = Vec::new();

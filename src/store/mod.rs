@@ -19,4 +19,5 @@ pub mod ship;
 pub(crate) mod sql;
 pub mod subject;
 
+pub(crate) use client::error_code;
 pub use client::{Client, RowFormat};

@@ -155,7 +155,9 @@ async fn migrations_are_applied_once_and_a_database_of_another_version_is_refuse
 async fn the_engine_understands_every_statement_for_a_cluster() {
     let berlin = Berlin::bare();
     let roles = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/roles.sql")).unwrap();
-    let statements = schema::print("footfall", Some("main")).into_iter().map(|statement| statement.sql);
+    let sharding = schema::Sharding::new(2);
+    let cluster = schema::ClusterTarget { name: "main", is_replicated: true, sharding: &sharding };
+    let statements = schema::render("footfall", Some(cluster)).into_iter().map(|statement| statement.sql);
     for sql in statements.chain(roles.split(";\n").map(str::to_owned).filter(|sql| !sql.trim().is_empty())) {
         let query = berlin.client.query_server("SELECT length(formatQuery({sql:String}))").param("sql", &sql);
         let length = query.fetch_one::<u64>().await.unwrap_or_else(|error| panic!("{error}: {sql}"));

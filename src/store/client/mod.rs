@@ -234,6 +234,13 @@ impl RowFormat {
     }
 }
 
+/// The number in ClickHouse's answer `Code: 117. DB::Exception: …`.
+pub(crate) fn error_code(error: &clickhouse::error::Error) -> Option<u32> {
+    let clickhouse::error::Error::BadResponse(answer) = error else { return None };
+    let (_, rest) = answer.split_once("Code: ")?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
 fn is_loopback(url: &str) -> bool {
     match url::Url::parse(url).ok().as_ref().and_then(url::Url::host) {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

@@ -118,6 +118,15 @@ impl PinnedShard {
         Err(CloseDayError::NoReplica { shard: number, reasons: reasons.join("; ") })
     }
 
+    /// A table that all nodes have, in a statement that changes its rows. Without replication the first shard has them.
+    pub(in crate::store) fn everywhere(&self, table: &str) -> String {
+        if self.is_replicated || self.tables.client().cluster().is_none() {
+            self.tables.qualified(table)
+        } else {
+            self.tables.local(table)
+        }
+    }
+
     /// Waits until another replica has the rows that were inserted here: rows are deleted next that these rows stand for, and this node may be lost. A
     /// replica that lags or is down does not hold it up.
     pub(in crate::store) async fn secure(&self, table: &str) {

@@ -17,7 +17,7 @@ pub(super) fn all() -> impl Iterator<Item = SchemaFile> {
 /// The table of the applied files. It is created before all of them.
 pub(super) const MIGRATIONS_TABLE: SchemaFile = SchemaFile {
     name: "migrations",
-    text: "CREATE TABLE IF NOT EXISTS {database}.migrations{on_cluster}
+    text: "CREATE TABLE IF NOT EXISTS {database}.migrations
 (
     name String,
     checksum String,

@@ -8,6 +8,7 @@ mod files;
 mod migrate;
 mod published;
 mod render;
+mod sharding;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ pub(crate) use columns::{columns, daily_queries, daily_query, view, whole_daily_
 #[cfg(test)]
 pub(crate) use dimensions::dimensions_of_visits;
 pub(crate) use dimensions::{Dimension, EVENT_FILTERS, VISIT_FILTERS, dimension, is_published};
-pub use migrate::{Migrated, SchemaError, migrate};
+pub use migrate::{Migrated, SchemaError, migrate, plan, print, repair};
 pub(crate) use published::PublishedQueries;
-pub use render::{Statement, print, render};
+pub use render::{ClusterTarget, Statement, render};
+pub use sharding::Sharding;

@@ -1,10 +1,10 @@
 //! What the files promise: they agree with the row, every column is documented, and databases of other versions are refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::SchemaFile;
 use super::migrate::{check, checksum};
-use super::{columns, files, render};
+use super::{ClusterTarget, Sharding, columns, files, render};
 use crate::event;
 
 fn read(path: &str) -> String {
@@ -63,8 +63,8 @@ fn the_columns_of_events_are_documented_from_the_row() {
 
 #[test]
 fn a_database_of_another_version_is_refused_with_a_way_out() {
-    for file in ["0001_events", "0011_kept"] {
-        let recorded = BTreeMap::from([(file.to_owned(), vec!["feed".to_owned()])]);
+    for file in ["0001_events", "0000_first"] {
+        let recorded = BTreeMap::from([(file.to_owned(), BTreeSet::from(["feed".to_owned()]))]);
         let error = check(&recorded, "footfall").unwrap_err().to_string();
         for part in
             ["database `footfall` was created by another version of Footfall", file, "drop the database"]
@@ -72,8 +72,17 @@ fn a_database_of_another_version_is_refused_with_a_way_out() {
             assert!(error.contains(part), "{error}");
         }
     }
-    let own = files::all().map(|file| (file.name.to_owned(), vec![checksum(&file)])).collect();
+    let own = files::all().map(|file| (file.name.to_owned(), BTreeSet::from([checksum(&file)]))).collect();
     check(&own, "footfall").expect("the program's own files");
+}
+
+#[test]
+fn an_older_collector_that_meets_a_newer_database_says_so() {
+    let recorded = BTreeMap::from([("9999_later".to_owned(), BTreeSet::from(["feed".to_owned()]))]);
+    let error = check(&recorded, "footfall").unwrap_err().to_string();
+    for part in ["migrated by a newer version of Footfall: 9999_later.sql", "Upgrade this collector"] {
+        assert!(error.contains(part), "{error}");
+    }
 }
 
 #[test]
@@ -84,10 +93,15 @@ fn a_database_with_other_columns_or_dimensions_is_one_of_another_version() {
     assert_ne!(checksum("SELECT 'daily_stored';"), checksum("SELECT 'daily_other';"));
 }
 
+fn on_cluster() -> Vec<super::Statement> {
+    let sharding = Sharding::new(2);
+    render("footfall", Some(ClusterTarget { name: "main", is_replicated: true, sharding: &sharding }))
+}
+
 #[test]
-fn a_cluster_gets_no_statement_without_its_name_and_no_table_of_one_node() {
-    for statement in render("footfall", Some("main")) {
-        assert!(statement.sql.contains(" ON CLUSTER `main`"), "{}", statement.sql);
+fn a_cluster_gets_no_statement_for_all_nodes_at_once_and_no_table_of_one_node() {
+    for statement in on_cluster() {
+        assert!(!statement.sql.contains("ON CLUSTER"), "{}", statement.sql);
         assert!(!statement.sql.contains("ENGINE = MergeTree"), "{}", statement.sql);
         assert!(!statement.sql.contains("ENGINE = Replacing"), "{}", statement.sql);
     }
@@ -95,10 +109,10 @@ fn a_cluster_gets_no_statement_without_its_name_and_no_table_of_one_node() {
 
 #[test]
 fn tables_whose_rows_the_spool_deletes_once_they_are_confirmed_are_synced() {
-    for (cluster, suffix) in [(None, ""), (Some("main"), "_local")] {
-        for (table, suffix) in [("events", suffix), ("segments", ""), ("removed_events", ""), ("audit", "")] {
-            let head = format!("CREATE TABLE IF NOT EXISTS `footfall`.{table}{suffix}");
-            let is_synced = render("footfall", cluster).iter().any(|statement| {
+    for (statements, suffix) in [(render("footfall", None), ""), (on_cluster(), "_local")] {
+        for table in ["events", "segments", "removed_events", "audit"] {
+            let head = format!("CREATE TABLE IF NOT EXISTS `footfall`.{table}{suffix}\n");
+            let is_synced = statements.iter().any(|statement| {
                 statement.sql.starts_with(&head)
                     && statement.sql.contains("fsync_after_insert = 1,\n    fsync_part_directory = 1")
             });

@@ -4,6 +4,7 @@ use clickhouse::error::Error;
 
 use super::table::{table, token};
 use crate::spool::{BatchRows, SegmentId, ShipmentError, SpoolError};
+use crate::store::error_code;
 
 /// Most characters of the store's answer that are kept.
 const MAX_ANSWER_CHARS: usize = 300;
@@ -43,7 +44,7 @@ impl ShipError {
     pub(super) fn from_insert(segment: SegmentId, rows: BatchRows, error: Error) -> Self {
         match &error {
             Error::BadResponse(answer)
-                if error_code(answer).is_some_and(|code| CONTENT_CODES.contains(&code)) =>
+                if error_code(&error).is_some_and(|code| CONTENT_CODES.contains(&code)) =>
             {
                 Self::Rejected { rows, answer: without_quotes(answer) }
             }
@@ -89,12 +90,6 @@ fn without_quotes(answer: &str) -> String {
         }
     }
     kept
-}
-
-/// The number in `Code: 117. DB::Exception: …`.
-fn error_code(answer: &str) -> Option<u32> {
-    let (_, rest) = answer.split_once("Code: ")?;
-    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 #[cfg(test)]

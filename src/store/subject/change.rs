@@ -204,7 +204,7 @@ impl SubjectStore {
         for (at, shard) in shards.shards.iter().enumerate() {
             let tables = &shard.tables;
             let everywhere = FIGURES_EVERYWHERE.iter().filter(|_| of_site && at == 0);
-            let everywhere = everywhere.map(|table| tables.qualified(table));
+            let everywhere = everywhere.map(|table| shard.everywhere(table));
             for table in sharded.iter().map(|table| tables.local(table)).chain(everywhere) {
                 if number(tables, &format!("SELECT count() FROM {table} WHERE {condition}")).await? > 0 {
                     tables.run(&format!("DELETE FROM {table} WHERE {condition}"), &[]).await?;

@@ -99,7 +99,7 @@ impl SubjectStore {
         // A turn names the epoch that begins, an expiry the one that ended.
         let order = if since.is_some() { "" } else { "DESC" };
         let sql = format!(
-            "SELECT toString(time), JSONExtractString(detail, 'ended') FROM audit \
+            "SELECT toString(time), JSONExtractString(detail, 'ended') FROM audit FINAL \
              WHERE action IN ('key turned', 'key expired') \
              AND JSONExtractInt(detail, 'epoch') + (action = 'key expired') > {{since:Int64}} ORDER BY time {order} LIMIT {{most:UInt64}}"
         );
