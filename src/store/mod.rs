@@ -6,7 +6,7 @@
 pub mod audit;
 pub mod backup;
 mod client;
-pub(crate) mod cluster;
+pub mod cluster;
 pub mod dates;
 pub mod days;
 pub mod embedded;

@@ -7,6 +7,5 @@ mod quorum;
 mod sync;
 mod topology;
 
-#[expect(unused_imports, reason = "closing names a shard")]
-pub(crate) use topology::Shard;
-pub(crate) use topology::{Node, Topology, TopologyError};
+pub use topology::TopologyError;
+pub(crate) use topology::{Node, Shard, Topology};
