@@ -1,6 +1,6 @@
 -- What was shipped and what was removed on purpose. `footfall verify` compares these tables with `events`. Parts are synced as in
 -- 0001_events.sql.
--- On a cluster a segment's rows lie on one shard, not on every node.
+-- On a cluster a segment's rows of `segments` lie on one shard. A row of `removed_events` lies on the shard of its event, where it is inserted.
 -- Words in braces are placeholders for one server or a cluster: src/store/schema/render.rs.
 
 -- The account of each segment of a spool: what became of its events, by day of receipt (UTC) and site. The outcome is `stored`, or a
@@ -60,4 +60,4 @@ SETTINGS
     fsync_part_directory = 1;
 
 {cluster_only} CREATE TABLE IF NOT EXISTS {database}.removed_events AS {database}.removed_events_local
-ENGINE = Distributed({cluster}, {database}, removed_events_local, {shard_of toDateTime(day, 'UTC')|cityHash64(collector, segment)});
+ENGINE = Distributed({cluster}, {database}, removed_events_local);

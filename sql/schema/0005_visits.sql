@@ -117,7 +117,8 @@ WHERE toDate(event.time) >= toDate({since:DateTime('UTC')}) AND toDate(event.tim
 GROUP BY event.site, event.visitor, begin.is_bot, begin.first;
 
 -- The visits of all generations. `days` says which generation of a day is in force (0004_days.sql); others are deleted later.
--- Generations of an open day have partitions of their own, so that they are dropped as a whole.
+-- Generations of an open day have partitions of their own, so that they are dropped as a whole. On a cluster each shard computes the visits of its own
+-- events into its own table, so nothing is inserted through the Distributed one.
 CREATE TABLE IF NOT EXISTS {database}.visits_stored{local}
 (
     site LowCardinality(String),
@@ -181,9 +182,9 @@ TTL least(expires, toDate('2149-06-05')) + INTERVAL 1 DAY
 SETTINGS default_compression_codec = 'ZSTD(1)';
 
 {cluster_only} CREATE TABLE IF NOT EXISTS {database}.visits_stored AS {database}.visits_stored_local
-ENGINE = Distributed({cluster}, {database}, visits_stored_local, cityHash64(site, visitor));
+ENGINE = Distributed({cluster}, {database}, visits_stored_local);
 
 CREATE OR REPLACE VIEW {database}.visits AS
 SELECT * EXCEPT (generation, is_open)
 FROM visits_stored
-WHERE generation {in} (SELECT max(generation) FROM days GROUP BY day);
+WHERE generation {in} (SELECT max(generation) FROM days GROUP BY day, shard);

@@ -60,9 +60,30 @@ TTL least(expires, toDate('2149-06-05')) + INTERVAL 1 DAY
 SETTINGS default_compression_codec = 'ZSTD(1)';
 
 {cluster_only} CREATE TABLE IF NOT EXISTS {database}.daily_stored AS {database}.daily_stored_local
-ENGINE = Distributed({cluster}, {database}, daily_stored_local, cityHash64(site, dimension, value));
+ENGINE = Distributed({cluster}, {database}, daily_stored_local);
 
-CREATE OR REPLACE VIEW {database}.daily AS
+{server_only} CREATE OR REPLACE VIEW {database}.daily AS
 SELECT * EXCEPT (generation, is_open)
 FROM daily_stored
-WHERE generation {in} (SELECT max(generation) FROM days GROUP BY day);
+WHERE generation IN (SELECT max(generation) FROM days GROUP BY day, shard);
+
+-- Each shard has the figures of its own visitors, whose sum is that of all.
+{cluster_only} CREATE OR REPLACE VIEW {database}.daily AS
+SELECT
+    site,
+    dimension,
+    day,
+    value,
+    detail,
+    bots,
+    sum(stored.visitors) AS visitors,
+    sum(stored.visits) AS visits,
+    sum(stored.bounces) AS bounces,
+    sum(stored.views) AS views,
+    sum(stored.events) AS events,
+    sum(stored.duration_s) AS duration_s,
+    sum(stored.engaged_ms) AS engaged_ms,
+    max(stored.expires) AS expires
+FROM daily_stored AS stored
+WHERE generation GLOBAL IN (SELECT max(generation) FROM days GROUP BY day, shard)
+GROUP BY site, dimension, day, value, detail, bots;

@@ -21,4 +21,4 @@ SETTINGS
     fsync_part_directory = 1;
 
 {cluster_only} CREATE TABLE IF NOT EXISTS {database}.blocked_events AS {database}.blocked_events_local
-ENGINE = Distributed({cluster}, {database}, blocked_events_local, {shard_of time|cityHash64(site, visitor)});
+ENGINE = Distributed({cluster}, {database}, blocked_events_local);

@@ -75,7 +75,27 @@ impl StoreWatch {
     }
 }
 
+/// Asks the address to which statements go now. If it does not answer, or cannot write, they go to the next one from now on.
 async fn ask(client: &Client) -> Result<String, String> {
+    let url = client.url().to_owned();
+    let answer = ask_version(client).await;
+    if answer.is_err() || is_readonly(client).await {
+        client.leave(&url);
+    }
+    answer
+}
+
+/// Whether the node of a cluster has tables that it cannot write: it has lost ZooKeeper or Keeper, or is starting.
+async fn is_readonly(client: &Client) -> bool {
+    if client.cluster().is_none() {
+        return false;
+    }
+    let sql = "SELECT count() FROM system.replicas WHERE database = {database:String} AND is_readonly";
+    let tables = client.query_server(sql).param("database", client.database()).fetch_one::<u64>();
+    matches!(tokio::time::timeout(TIMEOUT, tables).await, Ok(Ok(1..)))
+}
+
+async fn ask_version(client: &Client) -> Result<String, String> {
     let version = client.query_server("SELECT version()").fetch_one::<String>();
     match tokio::time::timeout(TIMEOUT, version).await {
         Ok(Ok(version)) => Ok(format!("ClickHouse {version}")),

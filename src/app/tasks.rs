@@ -18,7 +18,7 @@ use crate::store::days::{DayCloser, NoiseKey, Publisher};
 use crate::store::embedded::EmbeddedStore;
 use crate::store::fleet::FleetStore;
 use crate::store::retention::RetentionStore;
-use crate::store::schema::SchemaError;
+use crate::store::schema::{Migrated, SchemaError};
 use crate::store::ship::Shipper;
 use crate::store::subject::SubjectStore;
 use crate::store::{Client, schema};
@@ -31,6 +31,8 @@ const PLACES_INTERVAL: Duration = Duration::from_secs(60);
 /// Pause before a failed migration is tried again.
 const MIGRATION_PAUSE: Duration = Duration::from_secs(10);
 /// A migration adds columns and rewrites no row. A store that needs longer will not answer.
+/// How often the nodes of a cluster are compared with the schema. A node that was away while the schema or the number of shards changed is repaired then.
+const REPAIR_EVERY: Duration = Duration::from_secs(10 * 60);
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The tasks that an orderly stop waits for.
@@ -201,8 +203,14 @@ async fn close_days(
         () = prepared => {}
         () = raised(stopped.clone()) => return,
     }
-    match DayCloser::new(client, config.timezone.clone()) {
-        Ok(closer) => closer.with_publisher(publisher).run(raised(stopped)).await,
+    match DayCloser::new(client.clone(), config.timezone.clone()) {
+        Ok(closer) => {
+            let closing = closer.with_publisher(publisher).run(raised(stopped));
+            tokio::select! {
+                () = closing => {}
+                () = keep_migrated(&config, &client) => {}
+            }
+        }
         Err(error) => {
             let error: &dyn std::error::Error = &error;
             tracing::error!(error, "starting to close days failed; no day is closed until a restart");
@@ -222,6 +230,7 @@ async fn migrate(config: &Config, client: &Client, attempted: &watch::Sender<boo
                 before = applied.before,
                 "the store's tables are ready"
             );
+            log_repairs(&applied);
             true
         }
         Err(error) => {
@@ -232,6 +241,38 @@ async fn migrate(config: &Config, client: &Client, attempted: &watch::Sender<boo
             );
             false
         }
+    }
+}
+
+/// Repairs what nodes of a cluster lack that were away, until the task is dropped.
+async fn keep_migrated(config: &Config, client: &Client) {
+    loop {
+        tokio::time::sleep(REPAIR_EVERY).await;
+        if client.cluster().is_none() {
+            continue;
+        }
+        match tokio::time::timeout(MIGRATION_TIMEOUT, schema::migrate(client, &config.timezone)).await {
+            Ok(Ok(migrated)) => log_repairs(&migrated),
+            Ok(Err(error)) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(
+                    error,
+                    "comparing the cluster's tables failed; trying again in {REPAIR_EVERY:?}"
+                );
+            }
+            Err(_) => tracing::warn!(
+                "comparing the cluster's tables took too long; trying again in {REPAIR_EVERY:?}"
+            ),
+        }
+    }
+}
+
+fn log_repairs(migrated: &Migrated) {
+    for repair in &migrated.repaired {
+        tracing::info!(repair, "the cluster's tables are repaired");
+    }
+    for node in &migrated.left_out {
+        tracing::warn!(node, "a node of the cluster was left out of the migration");
     }
 }
 

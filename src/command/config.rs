@@ -62,8 +62,9 @@ fn summary(config: &Config, out: &mut impl Write) -> std::io::Result<()> {
             format!("embedded, on {listen}{native}")
         }
         StoreConfig::Server { urls, database, cluster, .. } => {
-            let cluster =
-                cluster.as_ref().map_or_else(String::new, |name| format!(", cluster {name} (experimental)"));
+            let cluster = cluster
+                .as_ref()
+                .map_or_else(String::new, |cluster| format!(", cluster {} (experimental)", cluster.name));
             format!("{}, database {database}{cluster}", urls.join(", "))
         }
     };

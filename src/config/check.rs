@@ -8,15 +8,15 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::model::{
-    AccessConfig, ClientLimits, Config, DATABASE, ListFiles, PageConfig, PublishedConfig, SpoolLimits,
-    StoreConfig, TlsConfig,
+    AccessConfig, ClientLimits, ClusterConfig, Config, DATABASE, ListFiles, PageConfig, PublishedConfig,
+    SpoolLimits, StoreConfig, TlsConfig,
 };
 use super::raw::{ConfigProblems, ConfigSection, RawValue, SettingLocation};
 use super::site::{Site, Sites};
 use super::site_check;
 use super::value::{
-    address, bytes, duration, flag, host_name, identifier, network, number, path, public_url, secret_file,
-    store_url, text, timezone,
+    address, bytes, duration, flag, host_name, identifier, network, number, path, public_url, quorum,
+    secret_file, store_url, text, timezone,
 };
 use super::written::WrittenSettings;
 
@@ -319,10 +319,17 @@ fn check_store_listeners(
 }
 
 /// The cluster's name. It is refused unless the operator accepts that events may be lost.
-fn read_cluster(section: &mut ConfigSection<'_>) -> Option<String> {
+fn read_cluster(section: &mut ConfigSection<'_>) -> Option<ClusterConfig> {
     let location = section.location("cluster");
     let experimental = section.read("cluster_experimental", flag).unwrap_or(false);
-    let cluster = section.read("cluster", identifier)?;
+    let quorum_at = section.location("quorum");
+    let quorum = section.read("quorum", quorum);
+    let Some(name) = section.read("cluster", identifier) else {
+        if quorum.is_some() {
+            section.note_read(quorum_at, "quorum", "needs store.cluster: one server has no replicas");
+        }
+        return None;
+    };
     if !experimental {
         section.problems.note(
             &location?,
@@ -330,7 +337,7 @@ fn read_cluster(section: &mut ConfigSection<'_>) -> Option<String> {
              ship to one server, or set store.cluster_experimental = true to try it with events that may be lost",
         );
     }
-    Some(cluster)
+    Some(ClusterConfig { name, quorum: quorum.unwrap_or_default() })
 }
 
 fn read_sites(value: Option<(RawValue, SettingLocation)>, problems: &mut ConfigProblems) -> Sites {

@@ -23,8 +23,8 @@ pub use host::HostPattern;
 pub(crate) use host::WebAddress;
 pub use load::{ConfigError, ReadConfig};
 pub use model::{
-    AccessConfig, BrowserUrl, ClientLimits, Config, DATABASE, ListFiles, PublishedConfig, SpoolLimits,
-    StoreConfig, TlsConfig,
+    AccessConfig, BrowserUrl, ClientLimits, ClusterConfig, Config, DATABASE, ListFiles, PublishedConfig,
+    Quorum, SpoolLimits, StoreConfig, TlsConfig,
 };
 pub use path_template::{PathTemplate, PathTemplates, TemplateSegment, is_own};
 pub use raw::{ConfigProblems, Severity};

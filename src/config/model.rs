@@ -179,9 +179,26 @@ pub enum StoreConfig {
         database: String,
         user: String,
         password: Secret,
-        /// Cluster name; `None`: one server. Experimental: a cluster loses events today.
-        cluster: Option<String>,
+        /// `None`: one server.
+        cluster: Option<ClusterConfig>,
     },
+}
+
+/// A cluster of ClickHouse servers. Experimental: a cluster loses events today.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterConfig {
+    /// Its name in `remote_servers`.
+    pub name: String,
+    pub quorum: Quorum,
+}
+
+/// How many replicas of a shard must have an insert before the spool forgets it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Quorum {
+    /// A majority where a shard has three or more replicas, else the one that takes the insert.
+    #[default]
+    Auto,
+    Replicas(u64),
 }
 
 impl StoreConfig {

@@ -50,7 +50,7 @@ fn the_example_of_the_readme_s_kind_is_read_whole() {
     assert_eq!(config.trusted_proxies.len(), 2);
     let StoreConfig::Server { urls, cluster, .. } = config.store else { panic!("not a server") };
     assert_eq!(
-        (urls.as_slice(), cluster.as_deref()),
+        (urls.as_slice(), cluster.map(|cluster| cluster.name).as_deref()),
         (&["http://clickhouse:8123".to_owned()][..], Some("main"))
     );
 }
@@ -81,7 +81,7 @@ fn a_cluster_is_refused_unless_its_loss_of_events_is_accepted() {
         else {
             panic!("not a server")
         };
-        assert_eq!(cluster.as_deref(), Some("main"));
+        assert_eq!(cluster.map(|cluster| cluster.name).as_deref(), Some("main"));
     }
 }
 
@@ -410,4 +410,22 @@ fn the_store_may_have_several_addresses_each_once() {
     assert!(error.contains("store.url has \"http://a:1\" twice"), "{error}");
     let error = urls("[store]\nurl = [\"http://a:1\",\n\"https://b:1\"]\n", &[]).unwrap_err();
     assert!(error.contains("line 3: store.url must be http://"), "{error}");
+}
+
+#[test]
+fn a_quorum_is_a_number_of_replicas_of_a_cluster() {
+    let text = "[store]\nurl = \"http://a:1\"\ncluster = \"main\"\ncluster_experimental = true\n";
+    let quorum = |line: &str| match check(&format!("{text}{line}"), &[])?.store {
+        StoreConfig::Server { cluster, .. } => Ok::<_, String>(cluster.unwrap().quorum),
+        StoreConfig::Embedded { .. } => panic!("not a server"),
+    };
+    assert_eq!(quorum("").unwrap(), Quorum::Auto);
+    assert_eq!(quorum("quorum = \"auto\"\n").unwrap(), Quorum::Auto);
+    assert_eq!(quorum("quorum = 2\n").unwrap(), Quorum::Replicas(2));
+    for line in ["quorum = 0\n", "quorum = \"all\"\n"] {
+        let error = quorum(line).unwrap_err();
+        assert!(error.contains("line 5: store.quorum must be \"auto\" or a number of replicas"), "{error}");
+    }
+    let error = check("[store]\nurl = \"http://a:1\"\nquorum = 2\n", &[]).unwrap_err();
+    assert!(error.contains("line 3: store.quorum needs store.cluster"), "{error}");
 }

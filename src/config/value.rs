@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
+use super::model::Quorum;
 use super::raw::RawValue;
 use crate::secret::Secret;
 
@@ -126,6 +127,15 @@ pub(super) fn identifier(value: &RawValue) -> Result<String, String> {
         Ok(name)
     } else {
         Err(format!("must be letters, digits and underscores, not {name:?}"))
+    }
+}
+
+pub(super) fn quorum(value: &RawValue) -> Result<Quorum, String> {
+    match value {
+        RawValue::Text(word) if word == "auto" => Ok(Quorum::Auto),
+        value => number(1, 100)(value)
+            .map(Quorum::Replicas)
+            .map_err(|_| "must be \"auto\" or a number of replicas from 1 to 100".to_owned()),
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) struct ReportQuery {
 }
 
 /// Requests whose rows come from one query: one report, or breakdowns that differ in nothing but their dimension.
+#[derive(Clone)]
 pub(super) struct QueryGroup {
     /// At least one; the place of each among all requests, and the request.
     pub(super) requests: Vec<(usize, ReportRequest)>,

@@ -25,8 +25,8 @@ use super::query::{self, QueryContext, QueryGroup, ReportQuery};
 use super::request::{self, RawReportRequest, ReportRequest};
 use super::usage::UsageAudit;
 use crate::config::{Funnel, Goal, Site, Sites};
-use crate::store::Client;
 use crate::store::days::OpenDays;
+use crate::store::{ALL_REPLICAS_ARE_STALE, Client, MAX_LAG_S, error_code};
 
 /// A row of a report for the audience stands for itself if at least so many visitors were counted in it on one day. All other rows are
 /// folded. The sum over several days would not do: it counts one person once a day, because pseudonyms end with the day's key.
@@ -257,7 +257,7 @@ impl Reports {
             let reports = self.clone();
             running.spawn(async move {
                 let names: Vec<_> = group.requests.iter().map(|(_, request)| request.report.name).collect();
-                let answers = reports.run_group(group, today, longest_wait).await;
+                let answers = reports.run_group_without_lag(group, today, longest_wait).await;
                 record(&names, began, answers.as_ref().err());
                 answers
             });
@@ -318,6 +318,31 @@ impl Reports {
         // If the store does not answer, the report's own query says so.
         let latest = self.client.query(sql).param("today", now.to_string()).fetch_one::<i64>().await.ok()?;
         Timestamp::from_millisecond(latest).ok().filter(|computed| *computed > Timestamp::UNIX_EPOCH)
+    }
+
+    /// Reads replicas that are up to date. If a shard of a cluster has none, reads those that lag, and the answers say so.
+    async fn run_group_without_lag(
+        &self,
+        group: QueryGroup,
+        today: Option<Timestamp>,
+        longest_wait: Duration,
+    ) -> Result<Vec<(usize, ReportAnswer)>, ReportError> {
+        if self.client.cluster().is_none() {
+            return self.run_group(group, today, longest_wait).await;
+        }
+        let fresh = Self { client: self.client.without_lag(), ..self.clone() };
+        let mut answers = match fresh.run_group(group.clone(), today, longest_wait).await {
+            Err(ReportError::Store(error)) if error_code(&error) == Some(ALL_REPLICAS_ARE_STALE) => {
+                self.run_group(group, today, longest_wait).await?
+            }
+            result => return result,
+        };
+        for (_, answer) in &mut answers {
+            answer.notes.push(format!(
+                "all replicas of a shard are more than {MAX_LAG_S} s behind: figures may lack what is newest"
+            ));
+        }
+        Ok(answers)
     }
 
     /// Runs one query and returns the answers with the places of their requests.

@@ -6,7 +6,7 @@
 pub mod audit;
 pub mod backup;
 mod client;
-pub(crate) mod cluster;
+pub mod cluster;
 pub mod dates;
 pub mod days;
 pub mod embedded;
@@ -20,5 +20,5 @@ pub mod ship;
 pub(crate) mod sql;
 pub mod subject;
 
-pub(crate) use client::error_code;
+pub(crate) use client::{ALL_REPLICAS_ARE_STALE, MAX_LAG_S, error_code};
 pub use client::{Client, RowFormat};

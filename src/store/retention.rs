@@ -1,11 +1,12 @@
 //! Retention that the store's TTL does not enforce or record: hours, and the account of what expired.
 //!
-//! A site with a retention in hours loses its events hour by hour. Each pass has a number, which is in `settings`:
+//! A site with a retention in hours loses its events hour by hour. Each pass has a number, which is in `settings`. On a cluster each shard does steps 2 and 3
+//! with its own events, on one replica (`days/shards.rs`); events and their bookings lie on one shard:
 //!
 //! 1. Read the number of the pass.
 //! 2. Book the events that were received before the hour in `removed_events`: one row for each segment, hour of receipt and month of events, named
 //!    by the pass too. A row with fewer events than there are now is replaced.
-//! 3. Count again, and delete from `events` and `blocked_events` the groups that have as many events as are booked, and the booking of those that
+//! 3. Count again, and delete, by their numbers, from `events` and `blocked_events` the groups that have as many events as are booked, and the booking of those that
 //!    were blocked. A group that has more was joined by events meanwhile, and stays.
 //! 4. Write another number into `settings`, unless a group stayed because it has more.
 //!
@@ -21,12 +22,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::store::days::{CloseDayError, Tables};
+use crate::store::days::{CloseDayError, PinnedShards, Tables};
 use crate::store::{Client, dates, sql};
 
 const HOUR: i64 = 3600;
-/// Most bytes of a statement: it names the groups that stay, and there are hardly ever any.
-const MAX_STATEMENT: &str = "4194304";
+/// Most bytes of a statement.
+const MAX_STATEMENT: &str = "1048576";
+/// Most groups or events that a deletion names. A replicated table keeps its text in ZooKeeper, which takes 1 MiB at once.
+const AT_ONCE: usize = 5_000;
 
 #[derive(Clone)]
 pub struct RetentionStore {
@@ -61,16 +64,19 @@ impl RetentionStore {
         let setting = format!("retention of {site}");
         let pass = self.number(&setting).await?;
         let (mut events, mut found, mut has_grown) = (0, false, false);
-        for table in ["events", "blocked_events"] {
-            let expired = Expired::new(table, site, until, pass);
-            if expired.count(&self.tables).await? == 0 {
-                continue;
+        for shard in &PinnedShards::pin(self.tables.client()).await?.shards {
+            for table in ["events", "blocked_events"] {
+                let (tables, expired) = (&shard.tables, Expired::new(table, site, until, pass));
+                if expired.count(tables).await? == 0 {
+                    continue;
+                }
+                found = true;
+                expired.book(tables).await?;
+                shard.secure("removed_events").await;
+                let groups = expired.groups(tables).await?;
+                has_grown |= groups.iter().any(|group| group.present > group.booked);
+                events += expired.delete(tables, &groups).await?;
             }
-            found = true;
-            expired.book(&self.tables).await?;
-            let groups = expired.groups(&self.tables).await?;
-            has_grown |= groups.iter().any(|group| group.present > group.booked);
-            events += expired.delete(&self.tables, &groups).await?;
         }
         if found && !has_grown {
             self.set(&setting, jiff::Timestamp::now().as_millisecond()).await?;
@@ -159,19 +165,20 @@ impl Expired {
     }
 
     async fn count(&self, tables: &Tables) -> Result<u64, CloseDayError> {
-        let sql = format!("SELECT count() FROM {} WHERE {}", self.table, self.condition);
+        let sql = format!("SELECT count() FROM {} WHERE {}", tables.local(self.table), self.condition);
         Ok(tables.client().query(&sql).fetch_one::<u64>().await?)
     }
 
     /// Step 2.
     async fn book(&self, tables: &Tables) -> Result<(), CloseDayError> {
-        let Self { table, condition, removal, bookings, .. } = self;
+        let Self { condition, removal, bookings, .. } = self;
+        let (table, removed) = (tables.local(self.table), tables.local("removed_events"));
         let insert = format!(
-            "INSERT INTO removed_events (day, site, collector, segment, event_id, reason, events, expires) SETTINGS insert_deduplicate = 0 \
+            "INSERT INTO {removed} (day, site, collector, segment, event_id, reason, events, expires) SETTINGS insert_deduplicate = 0 \
              SELECT day, site, collector, segment, removal, 'retention', present, expires FROM (\
                  SELECT toDate(received, 'UTC') AS day, site, collector, segment, {removal} AS removal, uniqExact(page_load, seq) AS present, expires \
                  FROM {table} WHERE {condition} GROUP BY day, site, collector, segment, removal, expires\
-             ) AS found LEFT JOIN (SELECT event_id AS removal, events AS booked FROM removed_events FINAL WHERE {bookings}) AS bookings \
+             ) AS found LEFT JOIN (SELECT event_id AS removal, events AS booked FROM {removed} FINAL WHERE {bookings}) AS bookings \
              USING (removal) WHERE present > booked"
         );
         tables.run(&insert, &[]).await
@@ -179,12 +186,13 @@ impl Expired {
 
     /// What is there after booking.
     async fn groups(&self, tables: &Tables) -> Result<Vec<ExpiredGroup>, CloseDayError> {
-        let Self { table, condition, removal, bookings, .. } = self;
+        let Self { condition, removal, bookings, .. } = self;
+        let (table, removed) = (tables.local(self.table), tables.local("removed_events"));
         let sql = format!(
             "SELECT removal, month, present, booked FROM (\
                  SELECT {removal} AS removal, toYYYYMM(time) AS month, uniqExact(page_load, seq) AS present \
                  FROM {table} WHERE {condition} GROUP BY removal, month\
-             ) AS found LEFT JOIN (SELECT event_id AS removal, events AS booked FROM removed_events FINAL WHERE {bookings}) AS bookings \
+             ) AS found LEFT JOIN (SELECT event_id AS removal, events AS booked FROM {removed} FINAL WHERE {bookings}) AS bookings \
              USING (removal)"
         );
         Ok(tables.client().query(&sql).fetch_all::<ExpiredGroup>().await?)
@@ -192,33 +200,45 @@ impl Expired {
 
     /// Step 3. Returns how many events were deleted.
     async fn delete(&self, tables: &Tables, groups: &[ExpiredGroup]) -> Result<u64, CloseDayError> {
-        let Self { table, condition, removal, bookings, .. } = self;
-        let (booked, others): (Vec<&ExpiredGroup>, Vec<_>) =
-            groups.iter().partition(|group| group.present == group.booked);
-        let removed_events = tables.qualified("removed_events");
-        let mut condition =
-            format!("{condition} AND {removal} IN (SELECT event_id FROM {removed_events} WHERE {bookings})");
-        if !others.is_empty() {
-            let numbers: Vec<String> = others.iter().map(|group| group.removal.to_string()).collect();
-            condition += &format!(" AND {removal} NOT IN ({})", numbers.join(", "));
+        let booked: Vec<&ExpiredGroup> =
+            groups.iter().filter(|group| group.present == group.booked).collect();
+        // A deletion names what it deletes: each replica of a shard runs it by itself, and a subquery might find something else there.
+        for booked in booked.chunks(AT_ONCE) {
+            let numbers: Vec<String> = booked.iter().map(|group| group.removal.to_string()).collect();
+            let condition = format!("{} AND {} IN ({})", self.condition, self.removal, numbers.join(", "));
+            if self.table == "blocked_events" {
+                self.unbook(tables, &condition).await?;
+            }
+            let months: BTreeSet<u32> = booked.iter().map(|group| group.month).collect();
+            for month in months {
+                let local = tables.local(self.table);
+                let delete = format!("DELETE FROM {local} IN PARTITION {month} WHERE {condition}");
+                tables.run_long(&delete, &[], MAX_STATEMENT).await?;
+            }
         }
-        if *table == "blocked_events" && !booked.is_empty() {
-            let blocked = format!(
-                "SELECT collector, segment, cityHash64(page_load, seq) FROM blocked_events WHERE {condition}"
-            );
+        Ok(booked.iter().map(|group| group.present).sum())
+    }
+
+    /// Deletes the bookings of blocked events that are deleted next.
+    async fn unbook(&self, tables: &Tables, condition: &str) -> Result<(), CloseDayError> {
+        let sql = format!(
+            "SELECT DISTINCT collector, segment, cityHash64(page_load, seq) FROM {} WHERE {condition}",
+            tables.local("blocked_events")
+        );
+        let query = tables.client().query(&sql).with_setting("max_query_size", MAX_STATEMENT);
+        let blocked = query.fetch_all::<(u64, u64, u64)>().await?;
+        for blocked in blocked.chunks(AT_ONCE) {
+            let named =
+                blocked.iter().map(|(collector, segment, event)| format!("({collector},{segment},{event})"));
             let unbook = format!(
-                "DELETE FROM removed_events WHERE site = {} AND reason = 'blocked' AND (collector, segment, event_id) IN ({blocked})",
-                self.site
+                "DELETE FROM {} WHERE site = {} AND reason = 'blocked' AND (collector, segment, event_id) IN ({})",
+                tables.local("removed_events"),
+                self.site,
+                named.collect::<Vec<_>>().join(",")
             );
             tables.run_long(&unbook, &[], MAX_STATEMENT).await?;
         }
-        let months: BTreeSet<u32> = booked.iter().map(|group| group.month).collect();
-        for month in months {
-            let local = tables.local(table);
-            let delete = format!("DELETE FROM {local} IN PARTITION {month} WHERE {condition}");
-            tables.run_long(&delete, &[], MAX_STATEMENT).await?;
-        }
-        Ok(booked.iter().map(|group| group.present).sum())
+        Ok(())
     }
 }
 

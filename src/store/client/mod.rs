@@ -11,12 +11,17 @@ use clickhouse::query::{BytesCursor, Query};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use self::addresses::{Addresses, FailoverConnector};
-use crate::config::{self, Config, DATABASE};
+use crate::config::{self, ClusterConfig, Config, DATABASE, Quorum};
 use crate::secret::Secret;
 use crate::store::embedded::{ANALYST, COLLECTOR, Passwords, PasswordsError, REPORTS};
 
 /// Idle time after which a connection is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A replica that lags by more seconds is read only when the others of its shard lag, too.
+pub(crate) const MAX_LAG_S: u32 = 10;
+/// ClickHouse's code when all replicas of a shard lag by more.
+pub(crate) const ALL_REPLICAS_ARE_STALE: u32 = 369;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -26,7 +31,7 @@ pub struct Client {
     addresses: Arc<Addresses>,
     login: Login,
     database: String,
-    cluster: Option<String>,
+    cluster: Option<ClusterConfig>,
     /// The user that reads from the embedded store, and its password; absent when the store is a server.
     reader: Option<(&'static str, Secret)>,
 }
@@ -52,7 +57,7 @@ impl Login {
 }
 
 /// A client that closes connections soon after their last statement. An engine that stops waits for open ones, up to 5 s.
-fn base_client(addresses: &Arc<Addresses>) -> clickhouse::Client {
+fn base_client(addresses: &Arc<Addresses>, is_cluster: bool) -> clickhouse::Client {
     let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
         .pool_idle_timeout(IDLE_TIMEOUT)
         // Without a timer, idle connections are only closed when the next statement is sent.
@@ -61,7 +66,12 @@ fn base_client(addresses: &Arc<Addresses>) -> clickhouse::Client {
     // Within one machine compression costs more than the bytes it saves.
     let is_near = addresses.urls().iter().all(|url| is_loopback(url));
     let compression = if is_near { Compression::None } else { Compression::Lz4 };
-    clickhouse::Client::with_http_client(http).with_compression(compression)
+    let client = clickhouse::Client::with_http_client(http).with_compression(compression);
+    if is_cluster {
+        client.with_setting("max_replica_delay_for_distributed_queries", MAX_LAG_S.to_string())
+    } else {
+        client
+    }
 }
 
 impl Client {
@@ -98,7 +108,7 @@ impl Client {
         };
         let addresses = Arc::new(Addresses::new(urls));
         let login = Login { user: user.to_owned(), password, is_readonly: false };
-        let inner = login.apply(base_client(&addresses));
+        let inner = login.apply(base_client(&addresses, cluster.is_some()));
         let reader =
             matches!(store, config::StoreConfig::Embedded { .. }).then(|| (REPORTS, Secret::default()));
         Self { inner, addresses, login, database, cluster, reader }
@@ -137,7 +147,7 @@ impl Client {
     /// The same store, as the node at one of its addresses has it. No other address is tried.
     pub(super) fn pinned(&self, url: &str) -> Self {
         let addresses = Arc::new(Addresses::new(vec![url.to_owned()]));
-        let inner = self.login.apply(base_client(&addresses));
+        let inner = self.login.apply(base_client(&addresses, self.cluster.is_some()));
         Self { inner, addresses, ..self.clone() }
     }
 
@@ -161,7 +171,22 @@ impl Client {
     }
 
     pub fn cluster(&self) -> Option<&str> {
-        self.cluster.as_deref()
+        self.cluster.as_ref().map(|cluster| &*cluster.name)
+    }
+
+    pub(super) fn quorum_setting(&self) -> Quorum {
+        self.cluster.as_ref().map(|cluster| cluster.quorum).unwrap_or_default()
+    }
+
+    /// The same, which fails with the code [`ALL_REPLICAS_ARE_STALE`] rather than read a replica that lags too much.
+    #[must_use]
+    pub(crate) fn without_lag(&self) -> Self {
+        let mut client = self.clone();
+        if client.cluster.is_some() {
+            client.inner =
+                client.inner.with_setting("fallback_to_stale_replicas_for_distributed_queries", "0");
+        }
+        client
     }
 
     /// The table that has a shard's own rows of a sharded table.

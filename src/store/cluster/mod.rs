@@ -1,10 +1,11 @@
-//! The nodes of a cluster: which shards there are, which replicas each has, and which of them answer.
+//! The nodes of a cluster: which shards there are, which replicas each has, which of them answer, and which have every row.
 //!
 //! One server is one shard of one replica, so that code which loops over shards serves both. This module asks nodes about themselves; it changes nothing.
 
 mod place;
+mod quorum;
+mod sync;
 mod topology;
 
-#[expect(unused_imports, reason = "closing names a shard")]
-pub(crate) use topology::Shard;
-pub(crate) use topology::{Node, Topology, TopologyError};
+pub use topology::TopologyError;
+pub(crate) use topology::{Node, Shard, Topology};

@@ -12,7 +12,7 @@ use crate::store::Client;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TopologyError {
+pub enum TopologyError {
     #[error("no node of the cluster answers at {urls}")]
     NoNode { urls: String, source: clickhouse::error::Error },
     #[error("the node at {url} has no cluster `{cluster}` in its `remote_servers` (`store.cluster`)")]

@@ -3,16 +3,17 @@
 //! A day whose number of events differs from the recorded one is due anyway. But on a busy site, as many events may arrive as were erased. And the
 //! figures of an erased or blocked visitor must not wait for the next round.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::closing::DayCloser;
-use super::computation::Computation;
+use super::closing::{DayCloser, DueDay};
+use super::computation::{Computation, DayPart};
 use super::compute;
 use super::counts;
+use super::shards::{PinnedShard, PinnedShards};
 use super::tables::CloseDayError;
 use crate::store::{Client, dates};
 
@@ -26,11 +27,18 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the store refuses or cannot be reached. Doing it twice does no harm.
 pub async fn make_due(client: &Client, days: &[u16]) -> Result<(), CloseDayError> {
-    // No computed day has 0 events, so an open day differs, too.
-    let sql = "INSERT INTO days (day, starts, ends, timezone, generation, is_closed, events, removed, computed) \
-               SELECT day, starts, ends, timezone, generation, false, 0, removed, computed FROM days FINAL \
-               WHERE toUInt16(day) IN {days:Array(UInt16)}";
-    Ok(client.query(sql).param("days", days).execute().await?)
+    for shard in &PinnedShards::pin(client).await?.shards {
+        let recorded = shard.tables.local("days");
+        // No computed day has 0 events, so an open day differs, too.
+        let sql = format!(
+            "INSERT INTO {recorded} (day, shard, starts, ends, timezone, generation, is_closed, events, removed, computed) \
+             SELECT day, shard, starts, ends, timezone, generation, false, 0, removed, computed FROM {recorded} FINAL \
+             WHERE toUInt16(day) IN {{days:Array(UInt16)}}"
+        );
+        let query = shard.tables.client().query(&sql).param("days", days);
+        shard.tables.bounded(query).execute().await?;
+    }
+    Ok(())
 }
 
 impl DayCloser {
@@ -39,30 +47,37 @@ impl DayCloser {
     /// # Errors
     /// When the store refuses or cannot be reached, and when another collector has been closing days for too long.
     pub(crate) async fn compute_again(&self, dates: &BTreeSet<Date>) -> Result<(), CloseDayError> {
-        let known = self.recorded_days().await?;
+        let shards = PinnedShards::pin(&self.client).await?;
+        let mut known = BTreeSet::new();
+        for shard in &shards.shards {
+            known.extend(recorded_days(shard).await?);
+        }
         let now = Timestamp::now();
         let days = dates.intersection(&known).filter_map(|date| self.calendar.day(*date));
         let (closed, open): (Vec<_>, Vec<_>) = days.partition(|day| day.closes() <= now.as_second());
         for day in &open {
             let began = Timestamp::now();
-            let events = counts::of_day(&self.tables, day).await?;
-            let computation = Computation { day, zone: &self.zone, events, removed: 0, is_open: true, began };
-            compute::compute(&self.tables, &computation, self.publisher.as_ref(), None).await?;
+            let mut parts = Vec::new();
+            for shard in &shards.shards {
+                let events = counts::of_day(&shard.tables, day).await?;
+                parts.push(DayPart { shard, events, removed: 0 });
+            }
+            let (zone, shards) = (&*self.zone, &shards);
+            let computation = Computation { day, zone, is_open: true, began, shards, parts };
+            compute::compute(&computation, self.publisher.as_ref(), None).await?;
         }
         if !closed.is_empty() {
             self.wait_for_lease().await?;
-            for day in &closed {
-                let events = counts::of_day(&self.tables, day).await?;
-                self.close(day, events).await?;
+            for day in closed {
+                let mut rows = BTreeMap::new();
+                for (at, shard) in shards.shards.iter().enumerate() {
+                    rows.insert(at, counts::of_day(&shard.tables, &day).await?);
+                }
+                self.close(&shards, &DueDay { day, rows }).await?;
             }
             self.lease.release().await?;
         }
         Ok(())
-    }
-
-    async fn recorded_days(&self) -> Result<BTreeSet<Date>, CloseDayError> {
-        let query = self.tables.client().query("SELECT DISTINCT toUInt16(day) FROM days");
-        Ok(query.fetch_all::<u16>().await?.into_iter().map(dates::day_date).collect())
     }
 
     async fn wait_for_lease(&self) -> Result<(), CloseDayError> {
@@ -74,4 +89,10 @@ impl DayCloser {
         }
         Err(CloseDayError::Leased)
     }
+}
+
+async fn recorded_days(shard: &PinnedShard) -> Result<BTreeSet<Date>, CloseDayError> {
+    let sql = format!("SELECT DISTINCT toUInt16(day) FROM {}", shard.tables.local("days"));
+    let days = shard.tables.client().query(&sql).fetch_all::<u16>().await?;
+    Ok(days.into_iter().map(dates::day_date).collect())
 }

@@ -1,25 +1,46 @@
 //! The closing of days: finds the days that are due, removes their duplicate events and computes them (`compute.rs`).
 //!
-//! A day is due some minutes after its end, and again when the number of its events differs from the recorded one. Several collectors may
-//! run this. One at a time holds the lease; two that hold it at once do no harm.
+//! A day is due some minutes after its end, and again when the number of its events differs from the recorded one. On a cluster each shard has its own
+//! events, numbers and records, so a day may be due on some shards alone.
+//!
+//! 1. Pin a replica of each shard (`shards.rs`). All steps of the round read and change these.
+//! 2. Find the days that are due by the numbers of events of each shard.
+//! 3. Take the lease.
+//! 4. For each day: on each shard that is due remove duplicates (`duplicates.rs`), count the events that are left, and compute the day from them
+//!    (`compute.rs`).
+//! 5. Delete the rows of generations that were replaced, and release the lease.
+//!
+//! | crash after step | recovery |
+//! |---|---|
+//! | 1 to 3 | nothing was changed; the lease ends after two minutes |
+//! | 4, for some days | the others are still due |
+//! | 5 | nothing is left to do |
+//!
+//! When the pinned replica is lost in between, the round fails, and the next one pins another. Several collectors may run this. One at a time holds the
+//! lease; two that hold it at once do no harm: what they delete and what stays is the same for both, and both computations are complete.
+//!
+//! A shard without any replica that can be pinned stops the closing of all days, because nobody can read its part of them.
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::calendar::{Calendar, Day, QUARTER};
-use super::computation::Computation;
+use super::computation::{Computation, DayPart};
 use super::compute;
 use super::counts;
 use super::duplicates::{self, Interval};
 use super::lease::Lease;
 use super::publish::Publisher;
-use super::tables::{CloseDayError, Tables};
+use super::shards::{PinnedShard, PinnedShards};
+use super::tables::CloseDayError;
 use crate::store::{Client, dates};
 
 /// How often days that are due are searched for.
@@ -46,7 +67,7 @@ pub struct Closed {
 
 #[derive(Clone)]
 pub struct DayCloser {
-    pub(super) tables: Tables,
+    pub(super) client: Client,
     pub(super) calendar: Calendar,
     pub(super) zone: String,
     pub(super) lease: Lease,
@@ -58,9 +79,8 @@ impl DayCloser {
     /// When the zone has no IANA name, and when the system has no random numbers.
     pub fn new(client: Client, zone: TimeZone) -> Result<Self, CloseDayError> {
         let name = zone.iana_name().ok_or(CloseDayError::Zone)?.to_owned();
-        let tables = Tables::new(client);
-        let lease = Lease::new(tables.clone())?;
-        Ok(Self { lease, tables, calendar: Calendar { zone }, zone: name, publisher: None })
+        let lease = Lease::new(client.clone())?;
+        Ok(Self { lease, client, calendar: Calendar { zone }, zone: name, publisher: None })
     }
 
     /// The same, which also publishes what viewers may read of a day.
@@ -98,25 +118,26 @@ impl DayCloser {
     pub async fn close_due(&self, now: Timestamp) -> Result<Closed, CloseDayError> {
         let now = now.as_second();
         let mut closed = Closed::default();
-        let counts = counts::by_quarter(&self.tables, i64::MIN).await?;
-        let due = self.due(&counts, now).await?;
-        let since = now - RECENT;
-        let rows = counts::sum(&counts, since - QUARTER, i64::MAX);
-        let recent = Interval { since, until: now + QUARTER, rows };
-        if due.is_empty() && !duplicates::any(&self.tables, recent).await? {
-            compute::delete_replaced(&self.tables, false).await?;
+        let shards = Arc::new(PinnedShards::pin(&self.client).await?);
+        let (due, recent) = self.find(&shards, now).await?;
+        let mut has_duplicates = false;
+        for (shard, interval) in shards.shards.iter().zip(&recent) {
+            has_duplicates |= due.is_empty() && duplicates::any(&shard.tables, *interval).await?;
+        }
+        if due.is_empty() && !has_duplicates {
+            compute::delete_replaced(&shards, false).await?;
             return Ok(closed);
         }
         if !self.lease.take().await? {
             closed.is_elsewhere = true;
             return Ok(closed);
         }
-        let mut due = due.into_iter();
+        let mut due = due.into_values();
         let mut closing: JoinSet<Result<_, CloseDayError>> = JoinSet::new();
         loop {
-            for day in due.by_ref().take(AT_ONCE - closing.len()) {
-                let (closer, rows) = (self.clone(), counts::sum(&counts, day.starts, day.ends));
-                closing.spawn(async move { Ok((day.date, closer.close(&day, rows).await?)) });
+            for due in due.by_ref().take(AT_ONCE - closing.len()) {
+                let (closer, shards) = (self.clone(), shards.clone());
+                closing.spawn(async move { Ok((due.day.date, closer.close(&shards, &due).await?)) });
             }
             let Some(done) = closing.join_next().await else { break };
             // Dropping the others on an error leaves what a crash would leave.
@@ -126,21 +147,52 @@ impl DayCloser {
             self.lease.renew().await?;
         }
         closed.days.sort_unstable();
-        closed.duplicates += duplicates::remove(&self.tables, recent).await?;
-        if let Err(error) = compute::merge_daily(&self.tables, &closed.days).await {
+        for (shard, interval) in shards.shards.iter().zip(&recent) {
+            closed.duplicates += duplicates::remove(shard, *interval).await?;
+        }
+        if let Err(error) = compute::merge_daily(&shards, &closed.days).await {
             // Reports are right without it, only slower.
             warn!(error = &error as &dyn std::error::Error, "merging daily figures failed");
         }
-        compute::delete_replaced(&self.tables, false).await?;
+        compute::delete_replaced(&shards, false).await?;
         self.lease.release().await?;
         Ok(closed)
     }
 
-    /// The days to close at `now`, in order.
-    async fn due(&self, counts: &BTreeMap<i64, u64>, now: i64) -> Result<Vec<Day>, CloseDayError> {
-        let sql = "SELECT toUInt16(day), toInt64(toUnixTimestamp(starts)), toInt64(toUnixTimestamp(ends)), events, \
-                   is_closed AND timezone = {zone:String} FROM days FINAL";
-        let query = self.tables.client().query(sql).param("zone", &self.zone);
+    /// The days to close at `now`, and in which times each shard is searched for recent duplicates.
+    async fn find(
+        &self,
+        shards: &PinnedShards,
+        now: i64,
+    ) -> Result<(BTreeMap<Date, DueDay>, Vec<Interval>), CloseDayError> {
+        let (mut due, mut recent) = (BTreeMap::new(), Vec::new());
+        let since = now - RECENT;
+        for (at, shard) in shards.shards.iter().enumerate() {
+            let counts = counts::by_quarter(&shard.tables, i64::MIN).await?;
+            for day in self.due(shard, &counts, now).await? {
+                let rows = counts::sum(&counts, day.starts, day.ends);
+                let due = due.entry(day.date).or_insert_with(|| DueDay { day, rows: BTreeMap::new() });
+                due.rows.insert(at, rows);
+            }
+            let rows = counts::sum(&counts, since - QUARTER, i64::MAX);
+            recent.push(Interval { since, until: now + QUARTER, rows });
+        }
+        Ok((due, recent))
+    }
+
+    /// The days to close at `now` on one shard, in order.
+    async fn due(
+        &self,
+        shard: &PinnedShard,
+        counts: &BTreeMap<i64, u64>,
+        now: i64,
+    ) -> Result<Vec<Day>, CloseDayError> {
+        let sql = format!(
+            "SELECT toUInt16(day), toInt64(toUnixTimestamp(starts)), toInt64(toUnixTimestamp(ends)), events, \
+             is_closed AND timezone = {{zone:String}} FROM {} FINAL",
+            shard.tables.local("days")
+        );
+        let query = shard.tables.client().query(&sql).param("zone", &self.zone);
         let rows = query.fetch_all::<(u16, i64, i64, u64, bool)>().await?;
         // Of a day that was computed as an open one, or in another zone, all events may be gone.
         let recorded: BTreeMap<_, _> = rows
@@ -161,17 +213,30 @@ impl DayCloser {
     }
 
     /// Returns how many of the day's events had duplicates.
-    pub(super) async fn close(&self, day: &Day, rows: u64) -> Result<u64, CloseDayError> {
-        let whole = Interval { since: day.starts, until: day.ends, rows };
-        let removed = duplicates::remove(&self.tables, whole).await?;
-        // Before the visits are computed: events that arrive in between change the number, and the day is due again.
+    pub(super) async fn close(&self, shards: &PinnedShards, due: &DueDay) -> Result<u64, CloseDayError> {
+        let (day, mut parts) = (&due.day, Vec::new());
         let began = Timestamp::now();
-        let events = counts::of_day(&self.tables, day).await?;
-        let computation = Computation { day, zone: &self.zone, events, removed, is_open: false, began };
-        compute::compute(&self.tables, &computation, self.publisher.as_ref(), Some(&self.lease)).await?;
+        for (at, rows) in &due.rows {
+            let shard = &shards.shards[*at];
+            let whole = Interval { since: day.starts, until: day.ends, rows: *rows };
+            let removed = duplicates::remove(shard, whole).await?;
+            // Before the visits are computed: events that arrive in between change the number, and the day is due again.
+            let events = counts::of_day(&shard.tables, day).await?;
+            parts.push(DayPart { shard, events, removed });
+        }
+        let sum = |of: fn(&DayPart<'_>) -> u64| parts.iter().map(of).sum::<u64>();
+        let (events, removed) = (sum(|part| part.events), sum(|part| part.removed));
+        let computation = Computation { day, zone: &self.zone, is_open: false, began, shards, parts };
+        compute::compute(&computation, self.publisher.as_ref(), Some(&self.lease)).await?;
         info!(day = %day.date, events, duplicates = removed, "day closed");
         Ok(removed)
     }
+}
+
+/// A day to close, with the number of its events on each shard that is due, by its place among the shards.
+pub(super) struct DueDay {
+    pub(super) day: Day,
+    pub(super) rows: BTreeMap<usize, u64>,
 }
 
 impl Closed {

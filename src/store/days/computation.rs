@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::calendar::Day;
+use super::shards::{PinnedShard, PinnedShards};
 use crate::store::dates;
 
 /// Events from which visits are computed at once. It bounds the memory for a day of any size.
@@ -10,16 +11,26 @@ pub(super) const EVENTS_AT_ONCE: u64 = 500_000;
 /// Days that were computed so long ago have no replaced generations any more.
 pub(super) const RECENT: &str = "INTERVAL 7 DAY";
 
-/// What is computed: a day, how many events it has, and why.
+/// What is computed: a day on some shards, and why.
 pub(super) struct Computation<'a> {
     pub(super) day: &'a Day,
     pub(super) zone: &'a str,
-    pub(super) events: u64,
-    /// Events that had duplicates, which were removed before.
-    pub(super) removed: u64,
     pub(super) is_open: bool,
     /// Before the events were counted.
     pub(super) began: Timestamp,
+    pub(super) shards: &'a PinnedShards,
+    /// Those whose rows of the day are computed, in order.
+    pub(super) parts: Vec<DayPart<'a>>,
+}
+
+/// A day on one shard.
+#[derive(Clone, Copy)]
+pub(super) struct DayPart<'a> {
+    pub(super) shard: &'a PinnedShard,
+    /// Its events of the day.
+    pub(super) events: u64,
+    /// Events that had duplicates, which were removed before.
+    pub(super) removed: u64,
 }
 
 impl Computation<'_> {
@@ -28,9 +39,9 @@ impl Computation<'_> {
         dates::day_number(self.day.date).unwrap_or_default()
     }
 
-    /// Whether it must be computed in parts.
+    /// Whether what is made of all shards must be made in parts.
     pub(super) fn is_large(&self) -> bool {
-        self.events >= EVENTS_AT_ONCE
+        self.parts.iter().map(|part| part.events).sum::<u64>() >= EVENTS_AT_ONCE
     }
 }
 

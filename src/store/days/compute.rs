@@ -1,27 +1,38 @@
-//! Computes a day: its visits and its daily figures, under a new generation.
+//! Computes a day: its visits and its daily figures, under a new generation of each shard.
 //!
-//! 1. Insert its visits into `visits_stored`.
-//! 2. Insert its daily figures, computed from these visits and its events, into `daily_stored`.
-//! 3. Insert what viewers may read of it into `daily_published_stored` (`publish.rs`).
-//! 4. If the day was computed before, wait until no query is planned any more that does not see these rows.
-//! 5. Put in force what is published, and insert the day's row into `days`. This makes visits and figures visible together.
+//! Each shard's visits and exact figures are computed from its own events, on one replica of it (`shards.rs`). All events of a visitor lie on one shard, so the
+//! figures of the shards add up. Published figures are made once, from the sum.
+//!
+//! 1. On each shard that is due: insert its visits into `visits_stored`.
+//! 2. On each shard that is due: insert its daily figures, computed from these visits and its events, into `daily_stored`.
+//! 3. On a cluster: wait until each replica of every shard has these rows and the events, or lags so far that nobody reads from it.
+//! 4. Insert what viewers may read of the day into `daily_published_stored` (`publish/mod.rs`), and wait as in step 3.
+//! 5. If the day was computed before, wait until no query is planned any more that does not see these rows.
+//! 6. Put in force what is published.
+//! 7. On each shard that is due: insert its row of the day into `days`. This makes its visits and figures visible together.
 //!
 //! | crash after step | recovery |
 //! |---|---|
-//! | 1 to 4 | readers see the generation before; the rows of the new one are deleted after the next computation |
-//! | 5 | nothing is left to do |
+//! | 1 to 5 | readers see the generation before; the rows of the new one are deleted after the next computation |
+//! | 6 | the day is due again on the same shards; its publication stays (`publish/mod.rs`) |
+//! | 7, on some shards | the others are due again; until then their figures are those of the generation before |
+//! | 7 | nothing is left to do |
 //!
-//! Two computations of a day at once do no harm: the higher generation is in force, and each is complete.
+//! Events are counted before step 1, on the node that computes them. Events that arrive later change the number, and the shard is due again.
+//!
+//! Two computations of a day at once do no harm: on each shard the higher generation is in force, and each is complete.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
-use super::computation::{Computation, EVENTS_AT_ONCE, RECENT, StoredGeneration};
+use super::computation::{Computation, DayPart, EVENTS_AT_ONCE, RECENT, StoredGeneration};
 use super::lease::Lease;
 use super::publish::{self, Publisher};
+use super::shards::PinnedShards;
 use super::tables::{CloseDayError, Tables, moment};
 use crate::store::{dates, schema};
 
@@ -32,51 +43,72 @@ const KEEP: SignedDuration = SignedDuration::from_secs(15);
 /// ClickHouse fixes the parts that a query reads before it looks up the generations in force. So the rows of a generation must be there for
 /// longer than a query is planned, before the generation is in force.
 const SETTLE: Duration = Duration::from_millis(500);
-/// Tables with the rows of generations.
-const TABLES: [&str; 3] = ["visits_stored", "daily_stored", publish::TABLE];
+/// The generation of each shard that has one, by its number.
+pub(super) type Generations = BTreeMap<u32, u64>;
 
 /// Computes a day and makes the result visible. Renews a lease meanwhile. Without a publisher nothing new is published.
 pub(super) async fn compute(
-    tables: &Tables,
     computation: &Computation<'_>,
     publisher: Option<&Publisher>,
     lease: Option<&Lease>,
 ) -> Result<(), CloseDayError> {
-    let latest = latest_generation(tables, computation).await?;
-    let generation = new_generation(computation, latest)?;
-    let inserted = async {
-        insert(tables, computation, generation, lease).await?;
-        match publisher {
-            Some(publisher) => publish::insert(tables, computation, publisher, generation, lease).await,
-            None => Ok(publish::Inserted::new()),
-        }
-    };
-    let published = inserted.await;
+    let mut generations = in_force(computation).await?;
+    let was_computed = computation.parts.iter().any(|part| generations.contains_key(&part.shard.number));
+    for part in &computation.parts {
+        let latest = generations.get(&part.shard.number).copied().unwrap_or(0);
+        generations.insert(part.shard.number, new_generation(computation, latest)?);
+    }
+    let published = insert(computation, &generations, publisher, lease).await;
     if published.is_err() {
         // Otherwise each attempt would leave its rows. If this fails, too, they are deleted after the next computation.
-        for table in TABLES {
-            let _ = delete(tables, table, computation.day.date, computation.is_open, generation).await;
-        }
+        discard(computation, &generations).await;
     }
     let published = published?;
-    if latest > 0 {
+    if was_computed {
         tokio::time::sleep(SETTLE).await;
     }
     if let Some(publisher) = publisher {
-        publish::put_in_force(tables, computation, publisher, generation, &published).await?;
+        publish::put_in_force(computation, publisher, &generations, &published).await?;
     }
-    put_in_force(tables, computation, generation).await
+    for part in &computation.parts {
+        put_in_force(computation, part, generations[&part.shard.number]).await?;
+    }
+    Ok(())
 }
 
-/// Inserts the rows of a generation.
+/// Steps 1 to 4.
 async fn insert(
-    tables: &Tables,
     computation: &Computation<'_>,
+    generations: &Generations,
+    publisher: Option<&Publisher>,
+    lease: Option<&Lease>,
+) -> Result<publish::Inserted, CloseDayError> {
+    for part in &computation.parts {
+        insert_exact(computation, part, generations[&part.shard.number], lease).await?;
+    }
+    let waits_for_all = !computation.is_open;
+    computation
+        .shards
+        .confirm(&["events", "visits_stored", "daily_stored"], Instant::now(), waits_for_all)
+        .await;
+    let Some(publisher) = publisher else { return Ok(publish::Inserted::new()) };
+    let inserted = publish::insert(computation, publisher, generations, lease).await?;
+    if !inserted.is_empty() {
+        computation.shards.confirm(&[publish::TABLE], Instant::now(), waits_for_all).await;
+    }
+    Ok(inserted)
+}
+
+/// Inserts the rows of a generation: what one shard has of the day.
+async fn insert_exact(
+    computation: &Computation<'_>,
+    part: &DayPart<'_>,
     generation: u64,
     lease: Option<&Lease>,
 ) -> Result<(), CloseDayError> {
     let renew = async || if let Some(lease) = lease { lease.renew().await } else { Ok(()) };
-    let buckets = computation.events / EVENTS_AT_ONCE + 1;
+    let tables = &part.shard.tables;
+    let buckets = part.events / EVENTS_AT_ONCE + 1;
     for bucket in 0..buckets {
         insert_visits(tables, computation, generation, buckets, bucket).await?;
         renew().await?;
@@ -93,10 +125,34 @@ async fn insert(
     Ok(())
 }
 
-/// The day's highest generation so far, or 0.
-async fn latest_generation(tables: &Tables, computation: &Computation<'_>) -> Result<u64, CloseDayError> {
-    let sql = "SELECT max(generation) FROM days WHERE day = toDate({day:UInt16})";
-    Ok(tables.client().query(sql).param("day", computation.day_number()).fetch_one::<u64>().await?)
+/// Deletes what was inserted, as far as that succeeds.
+async fn discard(computation: &Computation<'_>, generations: &Generations) {
+    for shard in &computation.shards.shards {
+        let own = computation.parts.iter().any(|part| part.shard.number == shard.number);
+        let exact = generations.get(&shard.number).filter(|_| own).copied();
+        let published = publish::generation(generations);
+        let of_tables =
+            [("visits_stored", exact), ("daily_stored", exact), (publish::TABLE, Some(published))];
+        for (table, generation) in of_tables {
+            let Some(generation) = generation else { continue };
+            let _ = delete(&shard.tables, table, computation.day.date, computation.is_open, generation).await;
+        }
+    }
+}
+
+/// The generations of the day that are in force.
+async fn in_force(computation: &Computation<'_>) -> Result<Generations, CloseDayError> {
+    let mut generations = Generations::new();
+    for shard in &computation.shards.shards {
+        let days = shard.tables.local("days");
+        let sql = format!("SELECT max(generation) FROM {days} WHERE day = toDate({{day:UInt16}})");
+        let query = shard.tables.client().query(&sql).param("day", computation.day_number());
+        let latest = query.fetch_one::<u64>().await?;
+        if latest > 0 {
+            generations.insert(shard.number, latest);
+        }
+    }
+    Ok(generations)
 }
 
 /// Higher than the day's latest generation, also when the clock was set back.
@@ -127,8 +183,8 @@ async fn insert_visits(
         moment(day.starts),
         moment(day.ends),
     );
-    let select = tables.on_each_shard(select);
-    tables.run(&format!("INSERT INTO visits_stored ({columns}, generation, is_open) {select}"), &[]).await
+    let stored = tables.local("visits_stored");
+    tables.run(&format!("INSERT INTO {stored} ({columns}, generation, is_open) {select}"), &[]).await
 }
 
 async fn insert_daily(
@@ -142,31 +198,39 @@ async fn insert_daily(
     let (date, since, before) = (day.date, moment(day.starts), moment(day.ends));
     // `time` alone would not find the day in the table's order, which has `toDate(time)`.
     let insert = format!(
-        "INSERT INTO daily_stored ({columns}, generation, is_open)\n\
+        "INSERT INTO {} ({columns}, generation, is_open)\n\
          WITH\n    visits AS (SELECT * FROM {} WHERE day = '{date}' AND generation = {generation}),\n    \
          events AS (SELECT * FROM {} WHERE toDate(time) >= toDate({since}) AND toDate(time) <= toDate({before}) \
          AND time >= {since} AND time < {before} AND expires >= today())\n\
          SELECT {columns}, {generation}, {is_open}\nFROM\n(\n{query}\n)",
-        tables.qualified("visits_stored"),
-        tables.qualified("events"),
+        tables.local("daily_stored"),
+        tables.local("visits_stored"),
+        tables.local("events"),
     );
     tables.run(&insert, &[("timezone", zone)]).await
 }
 
+/// Step 7.
 async fn put_in_force(
-    tables: &Tables,
     computation: &Computation<'_>,
+    part: &DayPart<'_>,
     generation: u64,
 ) -> Result<(), CloseDayError> {
-    let Computation { day, zone, events, removed, is_open, began } = computation;
-    let sql = "INSERT INTO days (day, starts, ends, timezone, generation, is_closed, events, removed, computed) \
-               SELECT toDate({day:UInt16}), fromUnixTimestamp({starts:Int64}), fromUnixTimestamp({ends:Int64}), \
-               {zone:String}, {generation:UInt64}, NOT {is_open:Bool}, {events:UInt64}, {removed:UInt64}, \
-               fromUnixTimestamp64Milli({began:Int64})";
-    let query = tables
+    let Computation { day, zone, is_open, began, .. } = computation;
+    let DayPart { shard, events, removed } = part;
+    let sql = format!(
+        "INSERT INTO {} (day, shard, starts, ends, timezone, generation, is_closed, events, removed, computed) \
+         SELECT toDate({{day:UInt16}}), {{shard:UInt32}}, fromUnixTimestamp({{starts:Int64}}), fromUnixTimestamp({{ends:Int64}}), \
+         {{zone:String}}, {{generation:UInt64}}, NOT {{is_open:Bool}}, {{events:UInt64}}, {{removed:UInt64}}, \
+         fromUnixTimestamp64Milli({{began:Int64}})",
+        shard.tables.local("days"),
+    );
+    let query = shard
+        .tables
         .client()
-        .query(sql)
+        .query(&sql)
         .param("day", computation.day_number())
+        .param("shard", shard.number)
         .param("starts", day.starts)
         .param("ends", day.ends)
         .param("zone", zone)
@@ -175,46 +239,62 @@ async fn put_in_force(
         .param("events", events)
         .param("removed", removed)
         .param("began", began.as_millisecond());
-    Ok(query.execute().await?)
+    Ok(shard.tables.bounded(query).execute().await?)
 }
 
 /// Deletes the rows of generations that were replaced, except those that a reader may have looked up just before. A generation above the one
 /// in force is under way, or was left by a crash and is deleted after the next computation.
 ///
 /// `is_open`: of open days alone, which have partitions of their own and are dropped at once.
-pub(super) async fn delete_replaced(tables: &Tables, is_open: bool) -> Result<(), CloseDayError> {
-    let sql = format!(
-        "SELECT toUInt16(day), max(generation) FROM days GROUP BY day HAVING max(computed) > now64(3) - {RECENT}"
-    );
-    let in_force = tables.client().query(&sql).fetch_all::<(u16, u64)>().await?;
-    let in_force: BTreeMap<u16, u64> = in_force.into_iter().collect();
+pub(super) async fn delete_replaced(shards: &PinnedShards, is_open: bool) -> Result<(), CloseDayError> {
     let now = Timestamp::now();
     // After the clock was set back, generations lie in the future.
     let recent = first_generation(now - KEEP)..=first_generation(now + KEEP);
-    for table in ["visits_stored", "daily_stored"] {
-        let condition = if is_open { "is_open" } else { "true" };
-        let sql = format!(
-            "SELECT DISTINCT toUInt16(day) AS day, is_open, generation FROM {table} WHERE {condition} \
-             AND day GLOBAL IN (SELECT day FROM days GROUP BY day HAVING max(computed) > now64(3) - {RECENT}) \
-             ORDER BY generation DESC"
-        );
-        let stored = tables.client().query(&sql).fetch_all::<StoredGeneration>().await?;
-        let mut successors = BTreeMap::new();
-        for StoredGeneration { day, is_open, generation } in stored {
-            let Some(current) = in_force.get(&day).filter(|current| generation < **current) else { continue };
-            let successor = successors.insert(day, generation);
-            let is_looked_up = match successor {
-                Some(successor) => recent.contains(&successor),
-                None => *current >= *recent.start(),
-            };
-            if !is_looked_up {
-                delete(tables, table, dates::day_date(day), is_open, generation).await?;
-            }
+    for shard in &shards.shards {
+        for table in ["visits_stored", "daily_stored"] {
+            delete_replaced_exact(&shard.tables, table, is_open, &recent).await?;
         }
     }
-    for replaced in publish::replaced(tables, is_open, *recent.start()).await? {
-        let StoredGeneration { day, is_open, generation } = replaced;
-        delete(tables, publish::TABLE, dates::day_date(day), is_open, generation).await?;
+    let published = publish::in_force_by_day(shards.any()).await?;
+    for shard in &shards.shards {
+        for replaced in publish::replaced(&shard.tables, &published, is_open, *recent.start()).await? {
+            let StoredGeneration { day, is_open, generation } = replaced;
+            delete(&shard.tables, publish::TABLE, dates::day_date(day), is_open, generation).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn delete_replaced_exact(
+    tables: &Tables,
+    table: &str,
+    is_open: bool,
+    recent: &RangeInclusive<u64>,
+) -> Result<(), CloseDayError> {
+    let (days, stored) = (tables.local("days"), tables.local(table));
+    let sql = format!(
+        "SELECT toUInt16(day), max(generation) FROM {days} GROUP BY day HAVING max(computed) > now64(3) - {RECENT}"
+    );
+    let in_force = tables.client().query(&sql).fetch_all::<(u16, u64)>().await?;
+    let in_force: BTreeMap<u16, u64> = in_force.into_iter().collect();
+    let condition = if is_open { "is_open" } else { "true" };
+    let sql = format!(
+        "SELECT DISTINCT toUInt16(day) AS day, is_open, generation FROM {stored} WHERE {condition} \
+         AND day IN (SELECT day FROM {days} GROUP BY day HAVING max(computed) > now64(3) - {RECENT}) \
+         ORDER BY generation DESC"
+    );
+    let stored = tables.client().query(&sql).fetch_all::<StoredGeneration>().await?;
+    let mut successors = BTreeMap::new();
+    for StoredGeneration { day, is_open, generation } in stored {
+        let Some(current) = in_force.get(&day).filter(|current| generation < **current) else { continue };
+        let successor = successors.insert(day, generation);
+        let is_looked_up = match successor {
+            Some(successor) => recent.contains(&successor),
+            None => *current >= *recent.start(),
+        };
+        if !is_looked_up {
+            delete(tables, table, dates::day_date(day), is_open, generation).await?;
+        }
     }
     Ok(())
 }
@@ -236,12 +316,14 @@ async fn delete(
 }
 
 /// Merges the daily figures of closed days, published ones too: what a report reads of them costs less than opening each of their parts.
-pub(super) async fn merge_daily(tables: &Tables, days: &[Date]) -> Result<(), CloseDayError> {
+pub(super) async fn merge_daily(shards: &PinnedShards, days: &[Date]) -> Result<(), CloseDayError> {
     let months: BTreeSet<_> = days.iter().map(|day| day.strftime("%Y%m").to_string()).collect();
-    for month in months {
-        for table in ["daily_stored", "daily_published_stored"] {
-            let local = tables.local(table);
-            tables.run(&format!("OPTIMIZE TABLE {local} PARTITION ({month}, 0) FINAL"), &[]).await?;
+    for shard in &shards.shards {
+        for (month, table) in
+            months.iter().flat_map(|month| ["daily_stored", publish::TABLE].map(|table| (month, table)))
+        {
+            let local = shard.tables.local(table);
+            shard.tables.run(&format!("OPTIMIZE TABLE {local} PARTITION ({month}, 0) FINAL"), &[]).await?;
         }
     }
     Ok(())

@@ -3,16 +3,22 @@
 //! The duplicate that was received first stays. Duplicates of different segments, or with different times of receipt, were shipped several
 //! times. Others are identical rows that the store made of one shipped event, after it lost a token.
 //!
+//! All duplicates of an event lie on one shard, and all steps read and change one replica of it (`shards.rs`).
+//!
 //! 1. Insert a row into `removed_events` for each duplicate that was shipped again. A row that is inserted twice counts once.
 //! 2. If the duplicates that should stay are identical, insert one more with a higher `copy_number`, which then stays.
-//! 3. Delete the others.
+//! 3. If another replica is up, wait until it has that row, too.
+//! 4. Ask this node of which events one row stays. The others wait for the next round.
+//! 5. Delete the others. The statement names each row that it deletes, so that every replica deletes the same.
 //!
 //! | crash after step | recovery |
 //! |---|---|
-//! | 1, 2 | the duplicates are still there, so all steps are repeated with the same result |
-//! | 3 | nothing is left to do |
+//! | 1 to 4 | the duplicates are still there, so all steps are repeated with the same result |
+//! | 5 | nothing is left to do |
 //!
-//! Two runs at once leave at worst one duplicate too many and never delete all: what stays is the same for both.
+//! If the node is lost for good after step 5 and the others lack the row of step 2, it is lost with everything else that this node alone had.
+//!
+//! Two runs at once leave at worst one duplicate too many and never delete all: what stays is the same for both, also if they read different replicas.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -20,6 +26,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::shards::PinnedShard;
 use super::tables::{CloseDayError, Tables};
 use crate::event::{COLUMNS, UnixSeconds};
 use crate::store::dates::day_date;
@@ -31,6 +38,10 @@ const BATCH: usize = 1_000;
 const COPIES: usize = 100;
 /// Longest statement in bytes: `BATCH` times `COPIES` rows of a site id and five numbers fit.
 const MAX_QUERY: &str = "33554432";
+/// Longest text of a deletion, in bytes, about. A replicated table keeps it in ZooKeeper, which takes 1 MiB at once.
+const LONGEST_DELETE: usize = 512 << 10;
+/// Most bytes of a row's numbers in that text.
+const ROW_BYTES: usize = 64;
 /// Why they are in `removed_events`.
 const REASON: &str = "duplicate";
 /// Rows among which duplicates are searched for at once. It bounds the memory of the query to some tens of MB.
@@ -57,7 +68,7 @@ pub(crate) struct Interval {
 }
 
 /// Whether any event of the interval has duplicates.
-pub(crate) async fn any(tables: &Tables, interval: Interval) -> Result<bool, CloseDayError> {
+pub(in crate::store) async fn any(tables: &Tables, interval: Interval) -> Result<bool, CloseDayError> {
     let buckets = interval.buckets();
     for bucket in 0..buckets {
         if !find(tables, interval, buckets, bucket).await?.is_empty() {
@@ -68,17 +79,20 @@ pub(crate) async fn any(tables: &Tables, interval: Interval) -> Result<bool, Clo
 }
 
 /// Returns how many of the interval's events had duplicates.
-pub(crate) async fn remove(tables: &Tables, interval: Interval) -> Result<u64, CloseDayError> {
+pub(in crate::store) async fn remove(shard: &PinnedShard, interval: Interval) -> Result<u64, CloseDayError> {
     let buckets = interval.buckets();
     let mut removed = 0;
     for bucket in 0..buckets {
         loop {
-            let duplicated = find(tables, interval, buckets, bucket).await?;
+            let duplicated = find(&shard.tables, interval, buckets, bucket).await?;
             if duplicated.is_empty() {
                 break;
             }
-            keep_one(tables, interval, &duplicated).await?;
-            removed += duplicated.len() as u64;
+            let kept = keep_one(shard, interval, duplicated).await?;
+            removed += kept;
+            if kept == 0 {
+                break;
+            }
         }
     }
     Ok(removed)
@@ -118,11 +132,12 @@ async fn find(
 ) -> Result<Vec<DuplicatedEvent>, CloseDayError> {
     let sql = format!(
         "SELECT toString(site) AS site, event_id, arraySlice(arraySort(copy -> (copy.1, copy.2, copy.3, -copy.4), \
-         groupArray((toUnixTimestamp(events.received), collector, segment, copy_number, toUInt16(expires)))), 1, {COPIES}) AS copies \
-         FROM events WHERE time >= fromUnixTimestamp({{since:Int64}}) AND time < fromUnixTimestamp({{until:Int64}}) \
+         groupArray((toUnixTimestamp(event.received), collector, segment, copy_number, toUInt16(expires)))), 1, {COPIES}) AS copies \
+         FROM {events} AS event WHERE time >= fromUnixTimestamp({{since:Int64}}) AND time < fromUnixTimestamp({{until:Int64}}) \
          AND toDate(time) BETWEEN toDate(toDateTime({{since:Int64}}, 'UTC')) AND toDate(toDateTime({{until:Int64}}, 'UTC')) \
          AND event_id % {{buckets:UInt64}} = {{bucket:UInt64}} \
-         GROUP BY site, event_id HAVING count() > 1 LIMIT {BATCH}"
+         GROUP BY site, event_id HAVING count() > 1 LIMIT {BATCH}",
+        events = tables.local("events"),
     );
     let duplicated = tables
         .client()
@@ -136,34 +151,76 @@ async fn find(
     Ok(duplicated)
 }
 
+/// Returns of how many events one row is left now.
 async fn keep_one(
-    tables: &Tables,
+    shard: &PinnedShard,
     interval: Interval,
-    duplicated: &[DuplicatedEvent],
-) -> Result<(), CloseDayError> {
-    record_removed(tables, duplicated).await?;
+    mut duplicated: Vec<DuplicatedEvent>,
+) -> Result<u64, CloseDayError> {
+    let tables = &shard.tables;
+    record_removed(tables, &duplicated).await?;
     let identical: Vec<_> = duplicated.iter().filter(|event| event.is_identical()).collect();
     if !identical.is_empty() {
         insert_another(tables, interval, &identical).await?;
+        shard.secure("events").await;
     }
-    let mut deleted = String::new();
-    for event in duplicated {
+    let staying = staying(tables, interval, &duplicated).await?;
+    duplicated.retain(|event| staying.contains(&(event.site.clone(), event.event_id)));
+    let events = tables.local("events");
+    let mut rest = &duplicated[..];
+    while !rest.is_empty() {
+        let (batch, after) = rest.split_at(deleted_at_once(rest));
+        let condition = interval.holds(batch.iter());
+        // By partition, because otherwise ClickHouse would rewrite parts of all years.
+        for month in interval.months() {
+            let delete =
+                format!("DELETE FROM {events} IN PARTITION {month} WHERE {condition} AND {}", deleted(batch));
+            tables.run_long(&delete, &[], MAX_QUERY).await?;
+        }
+        rest = after;
+    }
+    Ok(duplicated.len() as u64)
+}
+
+/// Those of the events of which a row stays that is not to be deleted.
+async fn staying(
+    tables: &Tables,
+    interval: Interval,
+    duplicated: &[DuplicatedEvent],
+) -> Result<BTreeSet<(String, u64)>, CloseDayError> {
+    let sql = format!(
+        "SELECT DISTINCT toString(site), event_id FROM {} WHERE {} AND NOT {}",
+        tables.local("events"),
+        interval.holds(duplicated.iter()),
+        deleted(duplicated),
+    );
+    let query = tables.client().query(&sql).with_setting("max_query_size", MAX_QUERY);
+    Ok(query.fetch_all::<(String, u64)>().await?.into_iter().collect())
+}
+
+/// The SQL condition that a row is to be deleted. It names each row.
+fn deleted(events: &[DuplicatedEvent]) -> String {
+    let mut rows = String::new();
+    for event in events {
         for (received, collector, segment, copy_number, _) in event.deleted() {
             // Writing to a text cannot fail.
-            let _ = write!(deleted, "({},{received},{collector},{segment},{copy_number}),", event.identity());
+            let _ = write!(rows, "({},{received},{collector},{segment},{copy_number}),", event.identity());
         }
     }
-    let (table, events) = (tables.local("events"), interval.holds(duplicated.iter()));
-    let deleted = deleted.trim_end_matches(',');
-    // By partition, because otherwise ClickHouse would rewrite parts of all years.
-    for month in interval.months() {
-        let delete = format!(
-            "DELETE FROM {table} IN PARTITION {month} WHERE {events} \
-             AND (site, event_id, toUnixTimestamp(received), collector, segment, copy_number) IN ({deleted})"
-        );
-        tables.run_long(&delete, &[], MAX_QUERY).await?;
-    }
-    Ok(())
+    format!(
+        "(site, event_id, toUnixTimestamp(received), collector, segment, copy_number) IN ({})",
+        rows.trim_end_matches(',')
+    )
+}
+
+/// How many of the first events one statement deletes the duplicates of; at least one.
+fn deleted_at_once(events: &[DuplicatedEvent]) -> usize {
+    let mut bytes = 0;
+    let fits = |event: &&DuplicatedEvent| {
+        bytes += (event.identity().len() + ROW_BYTES) * (event.deleted().len() + 1);
+        bytes <= LONGEST_DELETE
+    };
+    events.iter().take_while(fits).count().max(1)
 }
 
 /// Inserts one more row for each event whose first duplicates are identical.
@@ -177,11 +234,12 @@ async fn insert_another(
     let columns = columns.join(", ");
     // Otherwise ClickHouse might ignore it as a repetition of a row that was inserted, and deleted, before.
     let insert = format!(
-        "INSERT INTO events ({columns}, copy_number) SETTINGS insert_deduplicate = 0 \
-         SELECT {}, copy.copy_number + 1 FROM events AS copy WHERE {} \
+        "INSERT INTO {events} ({columns}, copy_number) SETTINGS insert_deduplicate = 0 \
+         SELECT {}, copy.copy_number + 1 FROM {events} AS copy WHERE {} \
          ORDER BY copy.received, copy.collector, copy.segment, copy.copy_number DESC LIMIT 1 BY copy.site, copy.event_id",
         values.join(", "),
         interval.holds(identical.iter().copied()),
+        events = tables.local("events"),
     );
     tables.run_long(&insert, &[], MAX_QUERY).await
 }
@@ -201,12 +259,12 @@ async fn record_removed(tables: &Tables, duplicated: &[DuplicatedEvent]) -> Resu
         return Ok(());
     }
     let insert = format!(
-        "INSERT INTO removed_events (day, site, collector, segment, event_id, reason, expires) VALUES {}",
+        "INSERT INTO {} (day, site, collector, segment, event_id, reason, expires) SETTINGS insert_deduplicate = 0 VALUES {}",
+        tables.local("removed_events"),
         rows.trim_end_matches(',')
     );
     // Inserting a row twice does no harm, but an insert that is ignored by mistake would.
-    let query = tables.client().query(&insert).with_setting("max_query_size", MAX_QUERY);
-    Ok(query.with_setting("insert_deduplicate", "0").execute().await?)
+    tables.run_long(&insert, &[], MAX_QUERY).await
 }
 
 impl DuplicatedEvent {

@@ -1,21 +1,32 @@
-//! The lease that lets one collector of several close days at a time.
+//! The lease that lets one collector of several close days at a time, or change rows while no day is closed.
 
-use super::tables::{CloseDayError, Tables};
+use std::future::Future;
+use std::time::Duration;
+
+use super::tables::CloseDayError;
+use crate::store::Client;
 
 /// How long the lease lasts, in seconds: longer than one bucket of a large day takes, and short enough to wait for after a crash.
 const DURATION: u32 = 120;
+/// How long a node may take to fetch what other nodes wrote. After it the lease may be held twice, which does no harm.
+const SYNC_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the lease is renewed: it would end after two minutes.
+const RENEW_EVERY: Duration = Duration::from_secs(30);
+/// How often, and how long each time, to wait for a collector that is closing days.
+const ATTEMPTS: u32 = 600;
+const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 pub(super) struct Lease {
-    tables: Tables,
+    client: Client,
     /// Names this process.
     holder: String,
 }
 
 impl Lease {
-    pub(super) fn new(tables: Tables) -> Result<Self, CloseDayError> {
+    pub(super) fn new(client: Client) -> Result<Self, CloseDayError> {
         let holder = format!("{:016x}", getrandom::u64().map_err(|_| CloseDayError::Random)?);
-        Ok(Self { tables, holder })
+        Ok(Self { client, holder })
     }
 
     /// Takes the lease unless another holds it, and returns whether it is held now.
@@ -28,10 +39,15 @@ impl Lease {
     }
 
     async fn is_with_another(&self) -> Result<bool, CloseDayError> {
+        if self.client.cluster().is_some() {
+            // Another collector may have written to another node.
+            let sync = self.client.query("SYSTEM SYNC REPLICA settings LIGHTWEIGHT");
+            let _ = tokio::time::timeout(SYNC_TIMEOUT, sync.execute()).await;
+        }
         let sql = "SELECT count() FROM (SELECT argMax(value, changed) AS holder, max(changed) AS since FROM settings \
                    WHERE name = 'day_closer') \
                    WHERE holder NOT IN ('', {holder:String}) AND since > now64(3) - toIntervalSecond({duration:UInt32})";
-        let query = self.tables.client().query(sql).param("holder", &self.holder).param("duration", DURATION);
+        let query = self.client.query(sql).param("holder", &self.holder).param("duration", DURATION);
         Ok(query.fetch_one::<u64>().await? > 0)
     }
 
@@ -45,6 +61,35 @@ impl Lease {
 
     async fn write(&self, holder: &str) -> Result<(), CloseDayError> {
         let sql = "INSERT INTO settings SELECT 'day_closer', {holder:String}, now64(3)";
-        Ok(self.tables.client().query(sql).param("holder", holder).execute().await?)
+        Ok(self.client.query(sql).param("holder", holder).execute().await?)
     }
+}
+
+/// Runs `work` while this process holds the lease of closing days.
+///
+/// # Errors
+/// When the store refuses or cannot be reached, and when a collector has been closing days for too long.
+pub async fn while_no_day_is_closed<T>(
+    client: &Client,
+    work: impl Future<Output = T>,
+) -> Result<T, CloseDayError> {
+    let lease = Lease::new(client.clone())?;
+    for attempt in 1.. {
+        if lease.take().await? {
+            break;
+        }
+        if attempt == ATTEMPTS {
+            return Err(CloseDayError::Leased);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    let mut work = std::pin::pin!(work);
+    let done = loop {
+        tokio::select! {
+            done = &mut work => break done,
+            () = tokio::time::sleep(RENEW_EVERY) => lease.renew().await?,
+        }
+    };
+    lease.release().await?;
+    Ok(done)
 }

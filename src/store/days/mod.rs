@@ -12,14 +12,15 @@ mod counts;
 mod duplicates;
 mod lease;
 mod open_days;
-mod pause;
 mod publish;
+mod shards;
 mod tables;
 
 pub use again::make_due;
 pub use closing::{Closed, DayCloser};
+pub use lease::while_no_day_is_closed;
 pub use open_days::OpenDays;
-pub use pause::while_no_day_is_closed;
 pub use publish::{NoiseKey, NoiseKeyError, Publisher};
+pub(in crate::store) use shards::{PinnedShard, PinnedShards};
 pub use tables::CloseDayError;
 pub(in crate::store) use tables::Tables;

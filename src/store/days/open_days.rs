@@ -14,11 +14,12 @@ use tokio::sync::{Mutex, watch};
 use tracing::warn;
 
 use super::calendar::{Calendar, Day};
-use super::computation::Computation;
+use super::computation::{Computation, DayPart};
 use super::compute;
 use super::counts;
 use super::publish::Publisher;
-use super::tables::{CloseDayError, Tables};
+use super::shards::{PinnedShard, PinnedShards};
+use super::tables::CloseDayError;
 use crate::store::{Client, dates};
 
 /// A report starts a computation when the last one began so long ago, and at least twice as long ago as it took, so that a store with large
@@ -41,7 +42,7 @@ pub struct OpenDays {
 }
 
 struct Shared {
-    tables: Tables,
+    client: Client,
     calendar: Calendar,
     zone: String,
     publisher: Option<Publisher>,
@@ -87,7 +88,7 @@ impl OpenDays {
     ) -> Result<Self, CloseDayError> {
         let name = zone.iana_name().ok_or(CloseDayError::Zone)?.to_owned();
         let shared = Shared {
-            tables: Tables::new(client),
+            client,
             calendar: Calendar { zone },
             zone: name,
             publisher,
@@ -150,47 +151,69 @@ impl OpenDays {
     /// # Errors
     /// When the store refuses or cannot be reached.
     pub async fn compute(&self, now: Timestamp) -> Result<Vec<Date>, CloseDayError> {
-        let Shared { tables, calendar, zone, publisher, .. } = &*self.shared;
-        let oldest = now.as_second() - i64::try_from(OLDEST.as_secs()).unwrap_or(0);
-        let recorded = self.recorded(now).await?;
+        let Shared { client, zone, publisher, .. } = &*self.shared;
+        let shards = PinnedShards::pin_while_rows_change(client).await?;
         let began = Timestamp::now();
-        let counts = counts::by_quarter(tables, oldest).await?;
-        let with_events = counts.keys().filter_map(|quarter| calendar.day_at(*quarter));
-        // All events of a day may have been erased.
-        let known = recorded.keys().filter_map(|date| calendar.day(*date));
-        let days: BTreeMap<Date, Day> = with_events.chain(known).map(|day| (day.date, day)).collect();
-        let mut computed = Vec::new();
-        for day in days.into_values().filter(|day| day.starts >= oldest) {
-            let events = counts::sum(&counts, day.starts, day.ends);
-            let is_up_to_date = |known: &RecordedDay| {
-                // A day that has not ended was closed by a clock that was ahead.
-                let is_closed = known.is_closed && day.closes() <= now.as_second();
-                let is_same = (known.starts, known.ends, known.events) == (day.starts, day.ends, events);
-                known.timezone == *zone && (is_closed || is_same)
-            };
-            if recorded.get(&day.date).is_some_and(is_up_to_date) {
-                continue;
+        let mut due: BTreeMap<Date, (Day, Vec<DayPart<'_>>)> = BTreeMap::new();
+        for shard in &shards.shards {
+            for (day, events) in self.due(shard, now).await? {
+                let (_, parts) = due.entry(day.date).or_insert_with(|| (day, Vec::new()));
+                parts.push(DayPart { shard, events, removed: 0 });
             }
-            let (day, removed, is_open) = (&day, 0, true);
-            let computation = Computation { day, zone, events, removed, is_open, began };
-            compute::compute(tables, &computation, publisher.as_ref(), None).await?;
-            computed.push(day.date);
+        }
+        let mut computed = Vec::new();
+        for (date, (day, parts)) in due {
+            let (day, shards) = (&day, &shards);
+            let computation = Computation { day, zone, is_open: true, began, shards, parts };
+            compute::compute(&computation, publisher.as_ref(), None).await?;
+            computed.push(date);
         }
         if !computed.is_empty() {
-            compute::delete_replaced(tables, true).await?;
+            compute::delete_replaced(&shards, true).await?;
         }
         Ok(computed)
     }
 
+    /// The days to compute at `now` on one shard, with the number of their events.
+    async fn due(&self, shard: &PinnedShard, now: Timestamp) -> Result<Vec<(Day, u64)>, CloseDayError> {
+        let Shared { calendar, zone, .. } = &*self.shared;
+        let oldest = now.as_second() - i64::try_from(OLDEST.as_secs()).unwrap_or(0);
+        let recorded = self.recorded(shard, now).await?;
+        let counts = counts::by_quarter(&shard.tables, oldest).await?;
+        let with_events = counts.keys().filter_map(|quarter| calendar.day_at(*quarter));
+        // All events of a day may have been erased.
+        let known = recorded.keys().filter_map(|date| calendar.day(*date));
+        let days: BTreeMap<Date, Day> = with_events.chain(known).map(|day| (day.date, day)).collect();
+        let days = days.into_values().filter(|day| day.starts >= oldest);
+        let days = days.map(|day| (day, counts::sum(&counts, day.starts, day.ends)));
+        let is_up_to_date = |day: &Day, events: u64| {
+            recorded.get(&day.date).is_some_and(|known| {
+                // A day that has not ended was closed by a clock that was ahead.
+                let is_closed = known.is_closed && day.closes() <= now.as_second();
+                let is_same = (known.starts, known.ends, known.events) == (day.starts, day.ends, events);
+                known.timezone == *zone && (is_closed || is_same)
+            })
+        };
+        Ok(days.filter(|(day, events)| !is_up_to_date(day, *events)).collect())
+    }
+
     /// The days of the last days that were computed.
-    async fn recorded(&self, now: Timestamp) -> Result<BTreeMap<Date, RecordedDay>, CloseDayError> {
-        let Shared { tables, calendar, .. } = &*self.shared;
+    async fn recorded(
+        &self,
+        shard: &PinnedShard,
+        now: Timestamp,
+    ) -> Result<BTreeMap<Date, RecordedDay>, CloseDayError> {
+        let calendar = &self.shared.calendar;
         let today = now.to_zoned(calendar.zone.clone()).date();
         let since = dates::day_number(today.saturating_sub(4.days())).unwrap_or_default();
-        let sql = "SELECT toUInt16(day) AS day, toInt64(toUnixTimestamp(days.starts)) AS starts, \
-                   toInt64(toUnixTimestamp(days.ends)) AS ends, toString(timezone) AS timezone, is_closed, events FROM days FINAL \
-                   WHERE days.day >= toDate({since:UInt16})";
-        let rows = tables.client().query(sql).param("since", since).fetch_all::<RecordedDay>().await?;
+        let sql = format!(
+            "SELECT toUInt16(day) AS day, toInt64(toUnixTimestamp(recorded.starts)) AS starts, \
+             toInt64(toUnixTimestamp(recorded.ends)) AS ends, toString(timezone) AS timezone, is_closed, events \
+             FROM {} AS recorded FINAL WHERE recorded.day >= toDate({{since:UInt16}})",
+            shard.tables.local("days")
+        );
+        let query = shard.tables.client().query(&sql).param("since", since);
+        let rows = query.fetch_all::<RecordedDay>().await?;
         Ok(rows.into_iter().map(|row| (dates::day_date(row.day), row)).collect())
     }
 }

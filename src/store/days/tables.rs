@@ -2,6 +2,8 @@
 
 use clickhouse::query::Query;
 
+use super::shards::MAX_LAG_S;
+use crate::store::cluster::TopologyError;
 use crate::store::{Client, schema, sql};
 
 /// The next round tries again.
@@ -14,12 +16,18 @@ pub enum CloseDayError {
     Zone,
     #[error("another collector has been closing days for too long; try again later")]
     Leased,
+    /// The nodes of the cluster could not be told apart.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// A shard has no replica that answers, can write and has all rows of its shard.
+    #[error("shard {shard} has no replica on which days can be computed: {reasons}")]
+    NoReplica { shard: u32, reasons: String },
     /// No random number for a generation or for this process's lease.
     #[error("the operating system gives no random numbers")]
     Random,
 }
 
-/// The tables that days change, on one server or on a cluster.
+/// The tables that days change, on one node: of a cluster, one that was pinned (`shards.rs`).
 #[derive(Clone)]
 pub(in crate::store) struct Tables {
     client: Client,
@@ -34,18 +42,14 @@ impl Tables {
         &self.client
     }
 
-    fn database(&self) -> String {
-        sql::identifier(self.client.database())
-    }
-
     /// A table or view with its database.
     pub(in crate::store) fn qualified(&self, name: &str) -> String {
-        format!("{}.{name}", self.database())
+        format!("{}.{name}", sql::identifier(self.client.database()))
     }
 
-    /// The name of a sharded table in a statement that changes its rows on every shard.
+    /// The node's own rows of a sharded table: the table, with its database.
     pub(in crate::store) fn local(&self, table: &str) -> String {
-        self.client.local(table)
+        self.qualified(&self.client.local(table))
     }
 
     /// The columns that `visits_stored` or `daily_stored` has besides the generation, separated by commas.
@@ -55,15 +59,7 @@ impl Tables {
         own.map(|name| sql::identifier(&name)).collect::<Vec<_>>().join(", ")
     }
 
-    /// A query that each shard runs on its own rows.
-    pub(in crate::store) fn on_each_shard(&self, select: String) -> String {
-        match self.client.cluster() {
-            None => select,
-            Some(cluster) => format!("SELECT * FROM cluster({}, view({select}))", sql::string(cluster)),
-        }
-    }
-
-    /// On a cluster it returns when all shards have run the statement.
+    /// Returns when this node has done it.
     pub(in crate::store) async fn run(
         &self,
         sql: &str,
@@ -93,13 +89,34 @@ impl Tables {
     }
 
     async fn execute(&self, query: Query, parameters: &[(&str, &str)]) -> Result<(), CloseDayError> {
-        let mut query = parameters.iter().fold(query, |query, (name, value)| query.param(name, value));
-        if self.client.cluster().is_some() {
-            query = query.with_setting("distributed_foreground_insert", "1").with_setting("alter_sync", "2");
+        let query = parameters.iter().fold(query, |query, (name, value)| query.param(name, value));
+        Ok(self.bounded(query).execute().await?)
+    }
+
+    /// The same with the settings that a statement of closing needs on a cluster.
+    pub(in crate::store) fn bounded(&self, query: Query) -> Query {
+        if self.client.cluster().is_none() {
+            return query;
         }
-        Ok(query.execute().await?)
+        CLUSTER_SETTINGS.iter().fold(query, |query, (name, value)| query.with_setting(*name, *value))
     }
 }
+
+/// Settings of the statements of closing on a cluster.
+const CLUSTER_SETTINGS: &[(&str, &str)] = &[
+    // A change is done when this node has done it. Replicas that are down must not hold it up; they follow when they are back.
+    ("alter_sync", "1"),
+    ("mutations_sync", "1"),
+    ("lightweight_deletes_sync", "1"),
+    // The rows of a day may be the same as those of an earlier computation, or as rows that were deleted since.
+    ("insert_deduplicate", "0"),
+    // Rows of published figures go to all shards.
+    ("distributed_foreground_insert", "1"),
+    ("parallel_distributed_insert_select", "0"),
+    ("skip_unavailable_shards", "0"),
+    ("fallback_to_stale_replicas_for_distributed_queries", "0"),
+    ("max_replica_delay_for_distributed_queries", MAX_LAG_S),
+];
 
 /// A Unix time in seconds as a `DateTime('UTC')`.
 pub(in crate::store) fn moment(second: i64) -> String {

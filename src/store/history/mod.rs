@@ -3,7 +3,8 @@
 //! [`preview`] shows what would change, [`apply`] changes it, and [`suggest`] proposes templates. The number of events stays the same, so
 //! the accounts of segments stay right.
 //!
-//! Each month of events is changed by one mutation, while no day is closed:
+//! Each month of events is changed by one mutation of each table, while no day is closed. On a cluster it runs on one replica of each shard (`days/shards.rs`);
+//! the others follow, and no day is computed on one that has not.
 //!
 //! 1. Let the caller record the month for the audit: a row that is inserted here would be in no chain.
 //! 2. Note in `settings` the days that have events to change.
@@ -22,10 +23,10 @@
 mod replacement;
 mod suggest;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{PathTemplates, Site, is_own};
-use crate::store::days::{CloseDayError, make_due, while_no_day_is_closed};
+use crate::store::days::{CloseDayError, PinnedShards, Tables, make_due, while_no_day_is_closed};
 use crate::store::{Client, sql};
 
 use replacement::Replacement;
@@ -77,7 +78,8 @@ pub struct HistoryChange {
 pub async fn preview(client: &Client, site: &Site, examples: u64) -> Result<HistoryChange, HistoryError> {
     let interrupted = noted_days(client).await?;
     let mut change = HistoryChange { is_interrupted: !interrupted.is_empty(), ..HistoryChange::default() };
-    let Some(replacement) = replacement(client, site).await? else { return Ok(change) };
+    let tables = ["events", "blocked_events"].map(str::to_owned);
+    let Some(replacement) = replacement(client, site, tables).await? else { return Ok(change) };
     change.months = months(client, &replacement).await?;
     change.events = change.months.iter().map(|(_, events)| events).sum();
     change.days = days(client, &replacement, None).await?.len();
@@ -102,14 +104,26 @@ pub async fn apply(
     let work = async {
         let mut change =
             HistoryChange { is_interrupted: finish_interrupted(client).await?, ..HistoryChange::default() };
-        let Some(replacement) = replacement(client, site).await? else { return Ok(change) };
+        let shards = PinnedShards::pin(client).await?;
+        let mut replacements = Vec::new();
+        for shard in &shards.shards {
+            let tables = ["events", "blocked_events"].map(|table| shard.tables.local(table));
+            let Some(replacement) = replacement(client, site, tables).await? else { return Ok(change) };
+            replacements.push((&shard.tables, replacement));
+        }
         let mut changed_days = BTreeSet::new();
-        for (month, events) in months(client, &replacement).await? {
-            let days = days(client, &replacement, Some(month)).await?;
+        for (month, events) in months_of_shards(&replacements).await? {
+            let mut days_of_month = BTreeSet::new();
+            for (tables, replacement) in &replacements {
+                days_of_month.extend(days(tables.client(), replacement, Some(month)).await?);
+            }
+            let days: Vec<u16> = days_of_month.into_iter().collect();
             record(month, events).map_err(HistoryError::Audit)?;
             note_days(client, &days).await?;
-            for table in ["events", "blocked_events"] {
-                change_events(client, &replacement.mutation(&client.local(table), month)).await?;
+            for (tables, replacement) in &replacements {
+                for mutation in replacement.mutations(month) {
+                    change_events(tables, &mutation).await?;
+                }
             }
             make_due(client, &days).await?;
             note_days(client, &[]).await?;
@@ -118,7 +132,9 @@ pub async fn apply(
             change.months.push((month, events));
             changed_days.extend(days);
         }
-        change_events(client, &replacement.withdrawal(&client.local("daily_published_stored"))).await?;
+        for (tables, replacement) in &replacements {
+            change_events(tables, &replacement.withdrawal(&tables.local("daily_published_stored"))).await?;
+        }
         change.days = changed_days.len();
         Ok(change)
     };
@@ -132,14 +148,21 @@ async fn finish_interrupted(client: &Client) -> Result<bool, HistoryError> {
         return Ok(false);
     }
     // The store goes on with a mutation by itself. It runs them in order, so this one waits for those before it.
-    let nothing = format!("ALTER TABLE {} UPDATE path = path WHERE 0", client.local("events"));
-    change_events(client, &nothing).await?;
+    for shard in &PinnedShards::pin(client).await?.shards {
+        let nothing = format!("ALTER TABLE {} UPDATE path = path WHERE 0", shard.tables.local("events"));
+        change_events(&shard.tables, &nothing).await?;
+    }
     make_due(client, &days).await?;
     note_days(client, &[]).await?;
     Ok(true)
 }
 
-async fn replacement(client: &Client, site: &Site) -> Result<Option<Replacement>, HistoryError> {
+/// Its statements read and change `tables`, which are those of events and of blocked events.
+async fn replacement(
+    client: &Client,
+    site: &Site,
+    tables: [String; 2],
+) -> Result<Option<Replacement>, HistoryError> {
     if site.paths == PathTemplates::default() {
         return Ok(None);
     }
@@ -152,7 +175,20 @@ async fn replacement(client: &Client, site: &Site) -> Result<Option<Replacement>
     let sql = format!("{} UNION DISTINCT {}", hosts_of("events"), hosts_of("blocked_events"));
     let hosts = long(client, &sql).param("site", &*site.id).fetch_all::<String>().await?;
     let own: Vec<String> = hosts.into_iter().filter(|host| is_own(&site.hosts, host)).collect();
-    Ok(Some(Replacement::new(site, &own)))
+    Ok(Some(Replacement::new(site, &own, tables)))
+}
+
+/// The same over all shards.
+async fn months_of_shards(
+    replacements: &[(&Tables, Replacement)],
+) -> Result<BTreeMap<u32, u64>, HistoryError> {
+    let mut all = BTreeMap::new();
+    for (tables, replacement) in replacements {
+        for (month, events) in months(tables.client(), replacement).await? {
+            *all.entry(month).or_default() += events;
+        }
+    }
+    Ok(all)
 }
 
 /// Months with events that change, the earliest first.
@@ -169,15 +205,10 @@ async fn days(
     Ok(long(client, &replacement.days(month)).fetch_all::<u16>().await?)
 }
 
-async fn change_events(client: &Client, mutation: &str) -> Result<(), HistoryError> {
-    // 2: on every replica of every shard.
-    let sync = if client.cluster().is_some() { "2" } else { "1" };
-    long(client, mutation)
-        .with_setting("mutations_sync", sync)
-        .with_setting("alter_sync", "2")
-        .execute()
-        .await?;
-    Ok(())
+/// Waits until the node has changed its rows.
+async fn change_events(tables: &Tables, mutation: &str) -> Result<(), HistoryError> {
+    let query = tables.bounded(long(tables.client(), mutation));
+    Ok(query.with_setting("mutations_sync", "1").with_setting("alter_sync", "1").execute().await?)
 }
 
 /// The days of a change that was interrupted.

@@ -10,6 +10,8 @@ const HAS_LINK: &str = "kind IN ('outbound', 'download', 'resource')";
 /// The statements that find and change the paths of one site.
 pub(super) struct Replacement {
     site: String,
+    /// The tables of events and of blocked events.
+    tables: [String; 2],
     /// Each column with the expression of its new value.
     columns: Vec<(&'static str, String)>,
     /// The condition of published figures about a path that changes.
@@ -17,8 +19,8 @@ pub(super) struct Replacement {
 }
 
 impl Replacement {
-    /// `own`: the site's own hosts among those that its events have.
-    pub(super) fn new(site: &Site, own_hosts: &[String]) -> Self {
+    /// `own`: the site's own hosts among those that its events have. `tables`: those of events and of blocked events.
+    pub(super) fn new(site: &Site, own_hosts: &[String], tables: [String; 2]) -> Self {
         let mut columns = vec![("path", replaced("toString(path)", &site.paths))];
         if !own_hosts.is_empty() {
             let own = strings(own_hosts);
@@ -47,18 +49,19 @@ impl Replacement {
             );
             if own_hosts.is_empty() { path } else { format!("{path} OR {link}") }
         });
-        Self { site: sql::string(&site.id), columns, published: published.join(" OR ") }
+        Self { site: sql::string(&site.id), tables, columns, published: published.join(" OR ") }
     }
 
     /// The site's events, also those that are blocked, as a table.
     fn rows(&self) -> String {
-        let of = |table| {
+        let [events, blocked] = &self.tables;
+        let of = |table: &str| {
             format!(
                 "SELECT site, time, kind, path, referrer_host, referrer_path, name FROM {table} WHERE site = {}",
                 self.site
             )
         };
-        format!("({} UNION ALL {})", of("events"), of("blocked_events FINAL"))
+        format!("({} UNION ALL {})", of(events), of(&format!("{blocked} FINAL")))
     }
 
     /// The condition of events that change.
@@ -80,8 +83,9 @@ impl Replacement {
     pub(super) fn days(&self, month: Option<u32>) -> String {
         let month = month.map_or_else(String::new, |month| format!(" AND toYYYYMM(time) = {month}"));
         format!(
-            "SELECT DISTINCT toUInt16(toDate(time, ifNull(nullIf((SELECT timezone FROM zone), ''), 'UTC'))) AS day FROM events \
+            "SELECT DISTINCT toUInt16(toDate(time, ifNull(nullIf((SELECT timezone FROM zone), ''), 'UTC'))) AS day FROM {} \
              WHERE {}{month} ORDER BY day",
+            self.tables[0],
             self.changes()
         )
     }
@@ -107,15 +111,14 @@ impl Replacement {
         format!("DELETE FROM {figures} WHERE site = {} AND ({})", self.site, self.published)
     }
 
-    /// The statement that changes a month. `events`: `events` or `blocked_events` in a statement that changes it.
-    pub(super) fn mutation(&self, events: &str, month: u32) -> String {
+    /// The statements that change a month.
+    pub(super) fn mutations(&self, month: u32) -> [String; 2] {
         let set: Vec<String> =
             self.columns.iter().map(|(column, value)| format!("{column} = {value}")).collect();
-        format!(
-            "ALTER TABLE {events} UPDATE {} IN PARTITION {month} WHERE {}",
-            set.join(", "),
-            self.changes()
-        )
+        let (set, changes) = (set.join(", "), self.changes());
+        self.tables
+            .each_ref()
+            .map(|table| format!("ALTER TABLE {table} UPDATE {set} IN PARTITION {month} WHERE {changes}"))
     }
 }
 

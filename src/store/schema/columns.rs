@@ -4,7 +4,7 @@ use std::mem::discriminant;
 
 use super::dimensions::{DIMENSIONS, Dimension, DimensionSource};
 use super::files;
-use super::render::RenderTarget;
+use super::render::{RenderTarget, SERVER_ONLY};
 use crate::store::sql::{self, SqlStatement};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,11 +84,11 @@ const SERVER: RenderTarget<'_> = RenderTarget { database: "", cluster: None };
 
 /// The statement that begins with `head` and the placeholders that follow a name.
 fn template(head: &str) -> String {
-    let is_wanted =
-        |text: &str| text.strip_prefix(head).is_some_and(|rest| rest.starts_with(['{', ' ', '\n']));
-    let mut statements = files::all().flat_map(|file| sql::statements(file.text));
-    let found = statements.find(|statement| is_wanted(&statement.text));
-    found.unwrap_or_else(|| panic!("no file of sql/schema has: {head}")).text
+    let statements = files::all().flat_map(|file| sql::statements(file.text));
+    let mut texts =
+        statements.map(|statement| statement.text.trim_start_matches(SERVER_ONLY).trim_start().to_owned());
+    let found = texts.find(|text| text.strip_prefix(head).is_some_and(|rest| rest.starts_with(['{', ' ', '\n'])));
+    found.unwrap_or_else(|| panic!("no file of sql/schema has: {head}"))
 }
 
 /// The items of a list up to its closing parenthesis; a comma in a string or in inner parentheses separates nothing.

@@ -11,6 +11,7 @@
 //! | `{shard_of TIME\|HASH}` | | the sharding expression of rows with this time and hash: sharding.rs |
 //! | `{in}` | `IN` | `GLOBAL IN`: the set is computed once and sent to the shards; without shards that costs a report 3 ms |
 //! | `{cluster_only}` | leaves out the statement that it begins | |
+//! | `{server_only}` | | leaves out the statement that it begins |
 //! | `{event_columns NAME CODEC}` | names and types of the row's columns, one of them with a codec | the same |
 //! | `{event_column NAME}` | name and type of one of them | the same |
 //! | `{visit_dimensions}` | `sql/daily.sql`: tuples of name, value and detail of dimensions of visits | the same |
@@ -86,14 +87,16 @@ pub struct ClusterTarget<'a> {
 }
 
 const CLUSTER_ONLY: &str = "{cluster_only}";
+pub(super) const SERVER_ONLY: &str = "{server_only}";
 /// ClickHouse fills in the macros of the node, the database and the table.
 const SHARD_S_REPLICAS: &str = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'";
 const ALL_REPLICAS: &str = "'/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}'";
 
-/// Tokens of inserts that a table remembers.
+/// Tokens of inserts that a table remembers. A replica that fetches an insert syncs it, so that a quorum has it on its disks.
 const DEDUPLICATION: &str = "non_replicated_deduplication_window = 10000";
 const REPLICATED_DEDUPLICATION: &str = "replicated_deduplication_window = 100000,\n    \
-                                        replicated_deduplication_window_seconds = 2592000";
+                                        replicated_deduplication_window_seconds = 2592000,\n    \
+                                        min_compressed_bytes_to_fsync_after_fetch = 1";
 
 pub(super) struct RenderTarget<'a> {
     pub(super) database: &'a str,
@@ -101,16 +104,17 @@ pub(super) struct RenderTarget<'a> {
 }
 
 impl RenderTarget<'_> {
-    /// No statement for one that only a cluster needs, on one server.
+    /// No statement for one that only a cluster needs, on one server, and the other way round.
     ///
     /// # Panics
     /// When a placeholder is unknown. Tests render every file.
     fn render(&self, statement: &str) -> Vec<String> {
-        let statement = match statement.strip_prefix(CLUSTER_ONLY) {
-            Some(_) if self.cluster.is_none() => return Vec::new(),
-            Some(statement) => statement.trim_start(),
-            None => statement,
-        };
+        let (of_cluster, of_server) =
+            (statement.strip_prefix(CLUSTER_ONLY), statement.strip_prefix(SERVER_ONLY));
+        if of_cluster.is_some() && self.cluster.is_none() || of_server.is_some() && self.cluster.is_some() {
+            return Vec::new();
+        }
+        let statement = of_cluster.or(of_server).unwrap_or(statement).trim_start();
         match self.cluster {
             Some(cluster) if !cluster.is_replicated && statement.contains("{everywhere ") => {
                 self.on_first_shard(statement)
@@ -236,7 +240,7 @@ mod tests {
             on_cluster(true, sql),
             ["CREATE TABLE `footfall`.t_local (a UInt8) ENGINE = \
               ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', v) \
-              SETTINGS replicated_deduplication_window = 100000,\n    replicated_deduplication_window_seconds = 2592000"]
+              SETTINGS replicated_deduplication_window = 100000,\n    replicated_deduplication_window_seconds = 2592000,\n    min_compressed_bytes_to_fsync_after_fetch = 1"]
         );
         assert_eq!(
             on_cluster(false, sql),

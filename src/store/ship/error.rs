@@ -4,6 +4,7 @@ use clickhouse::error::Error;
 
 use super::table::{table, token};
 use crate::spool::{BatchRows, SegmentId, ShipmentError, SpoolError};
+use crate::store::cluster::TopologyError;
 use crate::store::error_code;
 
 /// Most characters of the store's answer that are kept.
@@ -18,6 +19,17 @@ pub(super) enum ShipError {
     /// The store failed, or could not be reached.
     #[error("the store did not take segment {name}")]
     Store { name: String, source: Error },
+    #[error("cannot tell whether the store has events of segment {name}")]
+    Topology { name: String, source: TopologyError },
+    #[error(
+        "cannot tell whether the store has events of segment {name}: no replica of shard {shard} answers"
+    )]
+    Shard { name: String, shard: u32 },
+    /// A replica that answers may lack rows that only a dead one has.
+    #[error(
+        "cannot tell whether the store has events of segment {name}: too few replicas of a shard have all of its rows"
+    )]
+    Lag { name: String },
     /// Sending the rows again cannot help.
     #[error("the store rejects rows of the segment: table {}: {answer}", table(*rows))]
     Rejected { rows: BatchRows, answer: String },
@@ -105,6 +117,16 @@ mod tests {
             ("Code: 60. DB::Exception: Table footfall.events does not exist. (UNKNOWN_TABLE)", false),
             ("Code: 252. DB::Exception: Too many parts. (TOO_MANY_PARTS)", false),
             ("Code: 241. DB::Exception: Memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)", false),
+            // The quorum of replicas was not reached: 285, 286 and 319.
+            (
+                "Code: 285. DB::Exception: Number of alive replicas (1) is less than requested quorum. (TOO_FEW_LIVE_REPLICAS)",
+                false,
+            ),
+            (
+                "Code: 286. DB::Exception: Quorum for previous write has not been satisfied yet. (UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE)",
+                false,
+            ),
+            ("Code: 319. DB::Exception: Unknown quorum status. (UNKNOWN_STATUS_OF_INSERT)", false),
             ("502 Bad Gateway", false),
         ] {
             let error = ShipError::from_insert(segment, BatchRows::Events, Error::BadResponse(answer.into()));

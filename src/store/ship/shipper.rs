@@ -16,6 +16,10 @@
 //!
 //! A store that is down or overloaded is retried without end. A segment that the store rejects is split until the rejected rows
 //! are alone, and those are quarantined. They do not hold up the segments behind them.
+//!
+//! On a cluster step 2 asks a synced replica of each shard. When no replica of a shard can be synced, the events may lie on a dead replica alone. Then the
+//! segment waits for it. If it is still away after five minutes, the segment is sent under a second token. When the replica comes back, its
+//! copies are duplicates, which closing of the day removes. When it never comes back, nothing is lost.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -25,7 +29,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
-use super::already_stored::{already_stored, is_absent};
+use super::already_stored::{StoredEvents, already_stored, is_absent};
 use super::error::ShipError;
 use super::table;
 use crate::error_chain::error_chain;
@@ -51,6 +55,11 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 const DRAIN: Duration = Duration::from_secs(5);
 /// Most chunks that are read ahead of the connection.
 const READ_AHEAD: usize = 2;
+/// How long a segment waits for a replica that may have its events. A node that crashed is back by then, and the spool has room for as long.
+const DOUBT: Duration = Duration::from_secs(5 * 60);
+/// How long the store waits for the other replicas of a quorum. Then it answers that the insert's status is unknown (code 319).
+const QUORUM_TIMEOUT: Duration = Duration::from_secs(60);
+const _: () = assert!(QUORUM_TIMEOUT.as_secs() < ANSWER_TIMEOUT.as_secs(), "the store answers first");
 /// How often the spool is checked for segments that an operator wants to retry, and for discarded ones.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// How often events in quarantine are checked for their retention on one day. Segments are quarantined at any time.
@@ -81,6 +90,8 @@ pub struct Shipper {
     failures: Option<(SegmentId, u32)>,
     /// How many segments were quarantined since a segment was last shipped unsplit.
     quarantined: u32,
+    /// The segment of which no replica can tell whether it is stored, and since when.
+    doubt: Option<(SegmentId, Instant)>,
     /// Writes audit rows for discarded segments. At most one runs, so that each segment gets one row.
     auditing: Option<JoinHandle<()>>,
     /// The day in UTC on which events in quarantine were last checked for their retention, and when that is due again.
@@ -98,6 +109,7 @@ impl Shipper {
             pause: FIRST_PAUSE,
             failures: None,
             quarantined: 0,
+            doubt: None,
             auditing: None,
             expiry: None,
             store_is_back: Arc::default(),
@@ -132,9 +144,10 @@ impl Shipper {
             let Ok(sealed) = tokio::time::timeout(CHECK_EVERY, self.spool.next_sealed()).await else {
                 continue;
             };
+            let url = self.client.url().to_owned();
             match self.ship(sealed).await {
                 Ok(()) => self.reset(),
-                Err(error) => self.failed(sealed, error).await,
+                Err(error) => self.failed(sealed, url, error).await,
             }
         }
     }
@@ -212,8 +225,16 @@ impl Shipper {
         let spool = self.spool.clone();
         let shipment = blocking(move || Shipment::open(&spool, sealed)).await?;
         let shipment = Arc::new(shipment);
-        let present =
-            if sealed.in_doubt { already_stored(&self.client, &shipment).await? } else { Vec::new() };
+        let StoredEvents { present, is_certain } = match sealed.in_doubt {
+            true => already_stored(&self.client, &shipment).await?,
+            false => StoredEvents { present: Vec::new(), is_certain: true },
+        };
+        if !is_certain && !self.has_waited(sealed.id) {
+            return Err(ShipError::Lag { name: sealed.id.to_string() });
+        }
+        let token = if is_certain { table::token } else { table::second_token };
+        let quorum = self.client.quorum().await;
+        let quorum = quorum.map_err(|source| ShipError::Store { name: sealed.id.to_string(), source })?;
         let stored = present.iter().filter(|present| **present).count();
         self.spool.set_in_doubt(sealed.id);
         if stored > 0 {
@@ -223,7 +244,8 @@ impl Shipper {
         let present = Arc::new(present);
         for batch in shipment.batches() {
             if batch.rows != BatchRows::Events || stored == 0 || stored < present.len() {
-                self.insert(&shipment, batch, present.clone()).await?;
+                let token = token(shipment.id(), batch.rows);
+                self.insert(&shipment, batch, present.clone(), &token, quorum).await?;
             }
         }
         let spool = self.spool.clone();
@@ -251,8 +273,9 @@ impl Shipper {
         shipment: &Arc<Shipment>,
         batch: InsertBatch,
         present: Arc<Vec<bool>>,
+        token: &str,
+        quorum: u64,
     ) -> Result<(), ShipError> {
-        let token = table::token(shipment.id(), batch.rows);
         let block = match batch.rows {
             BatchRows::Events => {
                 let (shipment, present) = (shipment.clone(), present.clone());
@@ -263,7 +286,7 @@ impl Shipper {
         let format = if block.is_some() { RowFormat::Native } else { RowFormat::RowBinary };
         let mut insert = self
             .client
-            .insert(table::table(batch.rows), &batch.columns, format, &token)
+            .insert(table::table(batch.rows), &batch.columns, format, token)
             .with_timeouts(Some(SEND_TIMEOUT), Some(ANSWER_TIMEOUT));
         for (name, value) in [
             ("async_insert", "0".to_owned()),
@@ -274,6 +297,11 @@ impl Shipper {
             ("min_insert_block_size_bytes", BLOCK_BYTES.to_string()),
         ] {
             insert = insert.with_setting(name, value);
+        }
+        if quorum > 0 {
+            insert = insert
+                .with_setting("insert_quorum", quorum.to_string())
+                .with_setting("insert_quorum_timeout", QUORUM_TIMEOUT.as_millis().to_string());
         }
         let (chunks, mut read) = mpsc::channel::<Bytes>(READ_AHEAD);
         let reader = {
@@ -310,18 +338,36 @@ impl Shipper {
     }
 
     fn reset(&mut self) {
-        (self.pause, self.failures) = (FIRST_PAUSE, None);
+        (self.pause, self.failures, self.doubt) = (FIRST_PAUSE, None, None);
+    }
+
+    /// Whether a segment has waited long enough for a replica that may have its events.
+    fn has_waited(&mut self, id: SegmentId) -> bool {
+        let since = match self.doubt {
+            Some((doubted, since)) if doubted == id => since,
+            _ => Instant::now(),
+        };
+        self.doubt = Some((id, since));
+        since.elapsed() >= DOUBT
     }
 
     /// Decides what becomes of a segment that was not shipped: retry, split or quarantine. Waits before a retry.
-    async fn failed(&mut self, sealed: SealedSegment, error: ShipError) {
+    async fn failed(&mut self, sealed: SealedSegment, url: String, error: ShipError) {
         metrics::counter!("footfall_ship_failures_total").increment(1);
         let is_final = match &error {
             ShipError::Damaged(_) => true,
             ShipError::Unreadable(error) if error.is_missing() => return self.forget(sealed, error),
             ShipError::Rejected { .. } | ShipError::Unreadable(_) => self.has_failed_too_often(sealed),
-            ShipError::Store { .. } | ShipError::Spool(_) => false,
+            ShipError::Store { .. }
+            | ShipError::Topology { .. }
+            | ShipError::Shard { .. }
+            | ShipError::Lag { .. }
+            | ShipError::Spool(_) => false,
         };
+        if matches!(error, ShipError::Store { .. }) {
+            // The node may be shutting down, or be unable to write. Another one may take the segment.
+            self.client.leave(&url);
+        }
         if !is_final {
             let error = error_chain(&error);
             tracing::warn!(segment = %sealed.id, pause = ?self.pause, error, "segment delivery failed; retrying");

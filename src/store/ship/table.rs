@@ -19,3 +19,8 @@ pub(super) fn token(segment: SegmentId, rows: BatchRows) -> String {
         BatchRows::Audit | BatchRows::Segment => format!("{segment}-{}", table(rows)),
     }
 }
+
+/// The token of a segment that is sent although a dead replica may have it: under its own, the store would say that it has it.
+pub(super) fn second_token(segment: SegmentId, rows: BatchRows) -> String {
+    format!("{}-again", token(segment, rows))
+}

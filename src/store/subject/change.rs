@@ -1,5 +1,9 @@
 //! Blocking, unblocking and erasing. Events of the scope are no longer accepted, and all that were accepted are shipped.
 //!
+//! On a cluster each shard does the steps with its own rows, on one replica (`days/shards.rs`): an event, its copy in `blocked_events` and its row of
+//! `removed_events` lie on one shard. Before rows are deleted whose copies stand for them, another replica that is up has the copies. A deletion names what it
+//! deletes: a subquery would be run by each replica, and one that lags would delete other rows.
+//!
 //! Blocking:
 //!
 //! 1. Copy the rows from `events` to `blocked_events`. A row that is copied twice counts once.
@@ -35,24 +39,27 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
+use super::condition::RowCondition;
 use super::{SubjectChange, SubjectDays, SubjectStore};
 use crate::event::COLUMNS;
 use crate::privacy::SubjectScope;
-use crate::store::days::CloseDayError;
+use crate::store::days::{CloseDayError, PinnedShard, Tables};
 use crate::store::sql;
 
 /// What tells a row of `events` from all others.
 const ROW: &str = "collector, segment, page_load, seq, copy_number";
+type RowId = (u64, u64, u64, u32, u8);
 const EVENT: &str = "collector, segment, cityHash64(page_load, seq)";
+type EventKey = (u64, u64, u64);
+/// Longest statement, in bytes.
+const MAX_STATEMENT: &str = "1048576";
+/// Rows that one deletion names. A replicated table keeps its text in ZooKeeper, which takes 1 MiB at once.
+const AT_ONCE: usize = 5_000;
 
-/// The tables of figures, and whether a cluster shards them. The first has rows of single visitors; the others of whole sites alone.
-const FIGURES: [(&str, bool); 5] = [
-    ("visits_stored", true),
-    ("daily_stored", true),
-    ("daily_published_stored", true),
-    ("publications", false),
-    ("published_days", false),
-];
+/// The sharded tables of figures. The first has rows of single visitors; the others of whole sites alone.
+const FIGURES: [&str; 3] = ["visits_stored", "daily_stored", "daily_published_stored"];
+/// Tables of figures that all nodes have.
+const FIGURES_EVERYWHERE: [&str; 2] = ["publications", "published_days"];
 
 impl SubjectStore {
     /// The days that have events of the scope, in reports or blocked.
@@ -60,92 +67,148 @@ impl SubjectStore {
     /// # Errors
     /// When the store refuses or cannot be reached. So in all functions here.
     pub async fn days_of(&self, scope: &SubjectScope) -> Result<BTreeSet<Date>, CloseDayError> {
-        let mut days = self.days("events", scope).await?.days;
-        days.extend(self.days("blocked_events", scope).await?.days);
+        let mut days = BTreeSet::new();
+        for shard in self.pin().await?.shards {
+            for table in ["events", "blocked_events"] {
+                days.extend(self.days(&shard.tables, table, scope).await?.days);
+            }
+        }
         Ok(days)
     }
 
     /// Steps 1 to 3 of blocking.
     pub async fn block(&self, scope: &SubjectScope) -> Result<SubjectChange, CloseDayError> {
-        let condition = self.condition(scope);
-        let found = self.days("events", scope).await?;
-        let events = self.number(&format!("SELECT count() FROM events WHERE {condition}")).await?;
-        if events > 0 {
-            self.copy("events", "blocked_events", &condition.to_string()).await?;
-            self.book("events", scope, "blocked").await?;
-            let copied = format!("SELECT {ROW} FROM {} WHERE {condition}", self.on_shard("blocked_events"));
-            self.delete("events", &found, &format!("{condition} AND ({ROW}) IN ({copied})")).await?;
+        let condition = RowCondition(scope).to_string();
+        let mut change = SubjectChange::default();
+        for shard in &self.pin().await?.shards {
+            let tables = &shard.tables;
+            let (events, blocked) = (tables.local("events"), tables.local("blocked_events"));
+            let found = self.days(tables, "events", scope).await?;
+            let number = number(tables, &format!("SELECT count() FROM {events} WHERE {condition}")).await?;
+            if number > 0 {
+                copy(tables, &events, &blocked, &condition).await?;
+                book(tables, &events, scope, "blocked").await?;
+                shard.secure("blocked_events").await;
+                let both = format!(
+                    "SELECT DISTINCT {ROW} FROM {events} WHERE {condition} AND ({ROW}) IN (SELECT {ROW} FROM {blocked} WHERE {condition})"
+                );
+                delete_rows(tables, "events", &found, &condition, &both).await?;
+            }
+            change.add(number, found.days);
         }
-        Ok(SubjectChange { events, days: found.days })
+        Ok(change)
     }
 
     /// Steps 1 to 3 of unblocking.
     pub async fn unblock(&self, scope: &SubjectScope) -> Result<SubjectChange, CloseDayError> {
-        let condition = self.condition(scope);
-        let found = self.days("blocked_events", scope).await?;
-        let blocked = format!("SELECT count() FROM blocked_events FINAL WHERE {condition}");
-        let events = self.number(&blocked).await?;
-        if events > 0 {
-            let there = format!("SELECT {ROW} FROM events WHERE {condition}");
-            self.copy(
-                "blocked_events FINAL",
-                "events",
-                &format!("{condition} AND ({ROW}) GLOBAL NOT IN ({there})"),
-            )
-            .await?;
-            self.unbook(scope).await?;
-            let there = format!("SELECT {ROW} FROM {} WHERE {condition}", self.on_shard("events"));
-            self.delete("blocked_events", &found, &format!("{condition} AND ({ROW}) IN ({there})")).await?;
+        let condition = RowCondition(scope).to_string();
+        let mut change = SubjectChange::default();
+        for shard in &self.pin().await?.shards {
+            let tables = &shard.tables;
+            let (events, blocked) = (tables.local("events"), tables.local("blocked_events"));
+            let found = self.days(tables, "blocked_events", scope).await?;
+            let sql = format!("SELECT count() FROM {blocked} FINAL WHERE {condition}");
+            let number = number(tables, &sql).await?;
+            if number > 0 {
+                let there = format!("SELECT {ROW} FROM {events} WHERE {condition}");
+                let absent = format!("{condition} AND ({ROW}) NOT IN ({there})");
+                copy(tables, &format!("{blocked} FINAL"), &events, &absent).await?;
+                shard.secure("events").await;
+                unbook(tables, scope).await?;
+                let both = format!(
+                    "SELECT DISTINCT {ROW} FROM {blocked} WHERE {condition} AND ({ROW}) IN (SELECT {ROW} FROM {events} WHERE {condition})"
+                );
+                delete_rows(tables, "blocked_events", &found, &condition, &both).await?;
+            }
+            change.add(number, found.days);
         }
-        Ok(SubjectChange { events, days: found.days })
+        Ok(change)
     }
 
     /// Steps 1 to 4 of erasing. `request` is the id of the request.
     pub async fn erase(&self, scope: &SubjectScope, request: &str) -> Result<SubjectChange, CloseDayError> {
-        let condition = self.condition(scope);
         let mut change = SubjectChange::default();
-        for table in ["events", "blocked_events"] {
-            let found = self.days(table, scope).await?;
-            if found.months.is_empty() {
-                continue;
+        for shard in &self.pin().await?.shards {
+            for table in ["events", "blocked_events"] {
+                self.erase_events(shard, table, scope, request, &mut change).await?;
             }
-            let read = if table == "events" { table } else { "blocked_events FINAL" };
-            change.events += self.number(&format!("SELECT count() FROM {read} WHERE {condition}")).await?;
-            let site = sql::string(scope.site());
-            let booked = match scope {
-                SubjectScope::Site { .. } => {
-                    let removal = removal_number(request, table);
-                    self.book_segments(read, scope, removal).await?;
-                    format!(
-                        "(collector, segment) IN (SELECT collector, segment FROM removed_events WHERE site = {site} AND event_id = {removal})"
-                    )
-                }
-                _ => {
-                    self.book(read, scope, "erased").await?;
-                    format!(
-                        "({EVENT}) IN (SELECT collector, segment, event_id FROM removed_events WHERE site = {site} AND reason = 'erased')"
-                    )
-                }
-            };
-            if table == "blocked_events" {
-                self.unbook(scope).await?;
-            }
-            self.delete(table, &found, &format!("{condition} AND {booked}")).await?;
-            change.days.extend(found.days);
         }
         self.erase_figures(scope).await?;
         Ok(change)
     }
 
+    async fn erase_events(
+        &self,
+        shard: &PinnedShard,
+        table: &str,
+        scope: &SubjectScope,
+        request: &str,
+        change: &mut SubjectChange,
+    ) -> Result<(), CloseDayError> {
+        let (tables, condition) = (&shard.tables, RowCondition(scope).to_string());
+        let found = self.days(tables, table, scope).await?;
+        if found.months.is_empty() {
+            return Ok(());
+        }
+        let (local, removed) = (tables.local(table), tables.local("removed_events"));
+        let read = if table == "events" { local.clone() } else { format!("{local} FINAL") };
+        let events = number(tables, &format!("SELECT count() FROM {read} WHERE {condition}")).await?;
+        let site = sql::string(scope.site());
+        let booked = match scope {
+            SubjectScope::Site { .. } => {
+                let removal = removal_number(request, table);
+                book_segments(tables, &read, scope, removal).await?;
+                format!(
+                    "(collector, segment) IN (SELECT collector, segment FROM {removed} WHERE site = {site} AND event_id = {removal})"
+                )
+            }
+            _ => {
+                book(tables, &read, scope, "erased").await?;
+                format!(
+                    "({EVENT}) IN (SELECT collector, segment, event_id FROM {removed} WHERE site = {site} AND reason = 'erased')"
+                )
+            }
+        };
+        shard.secure("removed_events").await;
+        if table == "blocked_events" {
+            unbook(tables, scope).await?;
+        }
+        match scope {
+            SubjectScope::Site { .. } => {
+                let segments =
+                    format!("SELECT DISTINCT collector, segment FROM {local} WHERE {condition} AND {booked}");
+                let segments = tables.client().query(&segments).fetch_all::<(u64, u64)>().await?;
+                for segments in segments.chunks(AT_ONCE) {
+                    let named =
+                        segments.iter().map(|(collector, segment)| format!("({collector},{segment})"));
+                    let named = named.collect::<Vec<_>>().join(",");
+                    let condition = format!("{condition} AND (collector, segment) IN ({named})");
+                    delete(tables, table, &found, &condition).await?;
+                }
+            }
+            _ => {
+                let rows = format!("SELECT DISTINCT {ROW} FROM {local} WHERE {condition} AND {booked}");
+                delete_rows(tables, table, &found, &condition, &rows).await?;
+            }
+        }
+        change.add(events, found.days);
+        Ok(())
+    }
+
     /// Step 4 of erasing. It may be repeated when a computation that began before has inserted its visits since.
     pub async fn erase_figures(&self, scope: &SubjectScope) -> Result<(), CloseDayError> {
-        let Some(condition) = self.condition(scope).of_visits() else { return Ok(()) };
+        let Some(condition) = RowCondition(scope).of_visits() else { return Ok(()) };
         let of_site = matches!(scope, SubjectScope::Site { .. });
-        let tables = if of_site { &FIGURES[..] } else { &FIGURES[..1] };
-        for &(table, is_sharded) in tables {
-            let local = if is_sharded { self.tables.local(table) } else { table.to_owned() };
-            if self.number(&format!("SELECT count() FROM {table} WHERE {condition}")).await? > 0 {
-                self.tables.run(&format!("DELETE FROM {local} WHERE {condition}"), &[]).await?;
+        let sharded = if of_site { &FIGURES[..] } else { &FIGURES[..1] };
+        let shards = self.pin().await?;
+        for (at, shard) in shards.shards.iter().enumerate() {
+            let tables = &shard.tables;
+            let everywhere = FIGURES_EVERYWHERE.iter().filter(|_| of_site && at == 0);
+            let everywhere = everywhere.map(|table| shard.everywhere(table));
+            for table in sharded.iter().map(|table| tables.local(table)).chain(everywhere) {
+                if number(tables, &format!("SELECT count() FROM {table} WHERE {condition}")).await? > 0 {
+                    tables.run(&format!("DELETE FROM {table} WHERE {condition}"), &[]).await?;
+                }
             }
         }
         Ok(())
@@ -155,71 +218,110 @@ impl SubjectStore {
     pub async fn compute_again(&self, days: &BTreeSet<Date>) -> Result<(), CloseDayError> {
         self.closer.compute_again(days).await
     }
+}
 
-    async fn copy(&self, from: &str, to: &str, condition: &str) -> Result<(), CloseDayError> {
-        let columns = COLUMNS.iter().copied().chain(["collector", "segment", "copy_number"]);
-        let columns = columns.collect::<Vec<_>>().join(", ");
-        // Otherwise ClickHouse might ignore rows that were inserted, and deleted, before.
-        let insert = format!(
-            "INSERT INTO {to} ({columns}) SETTINGS insert_deduplicate = 0 SELECT {columns} FROM {from} WHERE {condition}"
-        );
-        self.tables.run(&insert, &[]).await
+impl SubjectChange {
+    fn add(&mut self, events: u64, days: BTreeSet<Date>) {
+        self.events += events;
+        self.days.extend(days);
     }
+}
 
-    /// Inserts a row of `removed_events` for each event.
-    async fn book(&self, from: &str, scope: &SubjectScope, reason: &str) -> Result<(), CloseDayError> {
-        let insert = format!(
-            "INSERT INTO removed_events (day, site, collector, segment, event_id, reason, events, expires) SETTINGS insert_deduplicate = 0 \
-             SELECT DISTINCT toDate(received, 'UTC'), site, collector, segment, event_id, '{reason}', 1, expires FROM {from} WHERE {}",
-            self.condition(scope)
-        );
-        self.tables.run(&insert, &[]).await
-    }
+async fn copy(tables: &Tables, from: &str, to: &str, condition: &str) -> Result<(), CloseDayError> {
+    let columns = COLUMNS.iter().copied().chain(["collector", "segment", "copy_number"]);
+    let columns = columns.collect::<Vec<_>>().join(", ");
+    // Otherwise ClickHouse might ignore rows that were inserted, and deleted, before.
+    let insert = format!(
+        "INSERT INTO {to} ({columns}) SETTINGS insert_deduplicate = 0 SELECT {columns} FROM {from} WHERE {condition}"
+    );
+    tables.run(&insert, &[]).await
+}
 
-    /// Inserts a row of `removed_events` for each segment, unless an earlier attempt did: its number was that of all rows.
-    async fn book_segments(
-        &self,
-        from: &str,
-        scope: &SubjectScope,
-        removal: u64,
-    ) -> Result<(), CloseDayError> {
-        let site = sql::string(scope.site());
-        let insert = format!(
-            "INSERT INTO removed_events (day, site, collector, segment, event_id, reason, events, expires) SETTINGS insert_deduplicate = 0 \
-             SELECT toDate(received, 'UTC') AS day, site, collector, segment, {removal}, 'erased', uniqExact(event_id), expires FROM {from} \
-             WHERE {} AND (toDate(received, 'UTC'), collector, segment, expires) GLOBAL NOT IN \
-             (SELECT day, collector, segment, expires FROM removed_events WHERE site = {site} AND event_id = {removal}) \
-             GROUP BY day, site, collector, segment, expires",
-            self.condition(scope)
-        );
-        self.tables.run(&insert, &[]).await
-    }
+/// Inserts a row of `removed_events` for each event.
+async fn book(tables: &Tables, from: &str, scope: &SubjectScope, reason: &str) -> Result<(), CloseDayError> {
+    let insert = format!(
+        "INSERT INTO {} (day, site, collector, segment, event_id, reason, events, expires) SETTINGS insert_deduplicate = 0 \
+         SELECT DISTINCT toDate(received, 'UTC'), site, collector, segment, event_id, '{reason}', 1, expires FROM {from} WHERE {}",
+        tables.local("removed_events"),
+        RowCondition(scope)
+    );
+    tables.run(&insert, &[]).await
+}
 
-    /// Deletes the rows of `removed_events` that book blocked events of the scope.
-    async fn unbook(&self, scope: &SubjectScope) -> Result<(), CloseDayError> {
-        let (condition, site) = (self.condition(scope), sql::string(scope.site()));
+/// Inserts a row of `removed_events` for each segment, unless an earlier attempt did: its number was that of all rows.
+async fn book_segments(
+    tables: &Tables,
+    from: &str,
+    scope: &SubjectScope,
+    removal: u64,
+) -> Result<(), CloseDayError> {
+    let (site, removed) = (sql::string(scope.site()), tables.local("removed_events"));
+    let insert = format!(
+        "INSERT INTO {removed} (day, site, collector, segment, event_id, reason, events, expires) SETTINGS insert_deduplicate = 0 \
+         SELECT toDate(received, 'UTC') AS day, site, collector, segment, {removal}, 'erased', uniqExact(event_id), expires FROM {from} \
+         WHERE {} AND (toDate(received, 'UTC'), collector, segment, expires) NOT IN \
+         (SELECT day, collector, segment, expires FROM {removed} WHERE site = {site} AND event_id = {removal}) \
+         GROUP BY day, site, collector, segment, expires",
+        RowCondition(scope)
+    );
+    tables.run(&insert, &[]).await
+}
+
+/// Deletes the rows of `removed_events` that book blocked events of the scope.
+async fn unbook(tables: &Tables, scope: &SubjectScope) -> Result<(), CloseDayError> {
+    let (condition, site) = (RowCondition(scope), sql::string(scope.site()));
+    let blocked =
+        format!("SELECT DISTINCT {EVENT} FROM {} WHERE {condition}", tables.local("blocked_events"));
+    let blocked = tables.client().query(&blocked).fetch_all::<EventKey>().await?;
+    for blocked in blocked.chunks(AT_ONCE) {
+        let named =
+            blocked.iter().map(|(collector, segment, event)| format!("({collector},{segment},{event})"));
         let delete = format!(
-            "DELETE FROM removed_events WHERE site = {site} AND reason = 'blocked' AND (collector, segment, event_id) IN \
-             (SELECT {EVENT} FROM blocked_events WHERE {condition})"
+            "DELETE FROM {} WHERE site = {site} AND reason = 'blocked' AND (collector, segment, event_id) IN ({})",
+            tables.local("removed_events"),
+            named.collect::<Vec<_>>().join(",")
         );
-        self.tables.run(&delete, &[]).await
+        tables.run_long(&delete, &[], MAX_STATEMENT).await?;
     }
+    Ok(())
+}
 
-    /// By partition, because otherwise ClickHouse would look at parts of all years.
-    async fn delete(&self, table: &str, found: &SubjectDays, condition: &str) -> Result<(), CloseDayError> {
-        let local = self.tables.local(table);
-        for month in &found.months {
-            let delete = format!("DELETE FROM {local} IN PARTITION {month} WHERE {condition}");
-            self.tables.run(&delete, &[]).await?;
-        }
-        Ok(())
+/// Deletes the rows that a query selects by [`ROW`].
+async fn delete_rows(
+    tables: &Tables,
+    table: &str,
+    found: &SubjectDays,
+    condition: &str,
+    rows: &str,
+) -> Result<(), CloseDayError> {
+    let rows = tables.client().query(rows).fetch_all::<RowId>().await?;
+    for rows in rows.chunks(AT_ONCE) {
+        let named = rows.iter().map(|(collector, segment, page_load, seq, copy)| {
+            format!("({collector},{segment},{page_load},{seq},{copy})")
+        });
+        let named = named.collect::<Vec<_>>().join(",");
+        delete(tables, table, found, &format!("{condition} AND ({ROW}) IN ({named})")).await?;
     }
+    Ok(())
+}
 
-    /// The table in a subquery that each shard runs on its own rows.
-    fn on_shard(&self, table: &str) -> String {
-        let is_cluster = self.tables.client().cluster().is_some();
-        self.tables.qualified(&format!("{table}{}", if is_cluster { "_local" } else { "" }))
+/// By partition, because otherwise ClickHouse would look at parts of all years.
+async fn delete(
+    tables: &Tables,
+    table: &str,
+    found: &SubjectDays,
+    condition: &str,
+) -> Result<(), CloseDayError> {
+    let local = tables.local(table);
+    for month in &found.months {
+        let delete = format!("DELETE FROM {local} IN PARTITION {month} WHERE {condition}");
+        tables.run_long(&delete, &[], MAX_STATEMENT).await?;
     }
+    Ok(())
+}
+
+async fn number(tables: &Tables, sql: &str) -> Result<u64, CloseDayError> {
+    Ok(tables.client().query(sql).fetch_one::<u64>().await?)
 }
 
 /// What stands in the place of an event's id where several are booked together.

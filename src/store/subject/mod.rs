@@ -16,7 +16,7 @@ pub use read::DestroyedKey;
 
 use crate::privacy::SubjectScope;
 use crate::store::Client;
-use crate::store::days::{CloseDayError, DayCloser, Publisher, Tables};
+use crate::store::days::{CloseDayError, DayCloser, PinnedShards, Publisher, Tables};
 
 /// The rows of a scope by table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -58,6 +58,11 @@ impl SubjectStore {
         let name = zone.iana_name().ok_or(CloseDayError::Zone)?.to_owned();
         let closer = DayCloser::new(client.clone(), zone)?.with_publisher(publisher);
         Ok(Self { tables: Tables::new(client), zone: name, closer })
+    }
+
+    /// The shards, to change their rows.
+    async fn pin(&self) -> Result<PinnedShards, CloseDayError> {
+        PinnedShards::pin(self.tables.client()).await
     }
 
     fn condition<'a>(&self, scope: &'a SubjectScope) -> RowCondition<'a> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{SubjectDays, SubjectRows, SubjectStore};
 use crate::privacy::{Subject, SubjectScope};
-use crate::store::days::CloseDayError;
+use crate::store::days::{CloseDayError, Tables};
 use crate::store::{dates, schema, sql};
 
 /// A change of keys, as the audit has it.
@@ -67,7 +67,7 @@ impl SubjectStore {
         let (from, columns, condition, order) = match table {
             "visits" => {
                 let Some(condition) = condition.of_visits() else { return Ok(Vec::new()) };
-                let columns = crate::store::days::Tables::columns("visits_stored");
+                let columns = Tables::columns("visits_stored");
                 (table.to_owned(), columns, condition, "start")
             }
             events => {
@@ -111,13 +111,19 @@ impl SubjectStore {
             .collect())
     }
 
-    /// Days and partitions of `table`, which is `events` or `blocked_events`, that have events of the scope.
-    pub(super) async fn days(&self, table: &str, scope: &SubjectScope) -> Result<SubjectDays, CloseDayError> {
+    /// Days and partitions of `table`, which is `events` or `blocked_events`, that have events of the scope on one node.
+    pub(super) async fn days(
+        &self,
+        tables: &Tables,
+        table: &str,
+        scope: &SubjectScope,
+    ) -> Result<SubjectDays, CloseDayError> {
         let sql = format!(
-            "SELECT DISTINCT toUInt16(toDate(time, {{zone:String}})), toYYYYMM(time) FROM {table} WHERE {}",
+            "SELECT DISTINCT toUInt16(toDate(time, {{zone:String}})), toYYYYMM(time) FROM {} WHERE {}",
+            tables.local(table),
             self.condition(scope)
         );
-        let rows = self.tables.client().query(&sql).param("zone", &self.zone);
+        let rows = tables.client().query(&sql).param("zone", &self.zone);
         let rows = rows.fetch_all::<(u16, u32)>().await?;
         Ok(SubjectDays {
             days: rows.iter().map(|(day, _)| dates::day_date(*day)).collect(),
@@ -125,7 +131,7 @@ impl SubjectStore {
         })
     }
 
-    pub(super) async fn number(&self, sql: &str) -> Result<u64, CloseDayError> {
+    async fn number(&self, sql: &str) -> Result<u64, CloseDayError> {
         Ok(self.tables.client().query(sql).fetch_one::<u64>().await?)
     }
 }

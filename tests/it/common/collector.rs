@@ -60,7 +60,8 @@ impl Collector {
         )
     }
 
-    fn with_store(store: StoreClient, address: &str, settings: &str) -> Self {
+    /// `address` are lines of `[store]`.
+    pub fn with_store(store: StoreClient, address: &str, settings: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let [listen, admin, reports] = std::array::from_fn(|_| ports::free());
         let collector = Self {

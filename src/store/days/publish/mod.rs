@@ -10,6 +10,9 @@
 //! | 2 | the day is published again, with the same noise; figures differ if rows came in between |
 //! | 3 | nothing is left to do |
 //!
+//! It reads the rows of all shards, on one node, under the generations that are given: those that were computed just now, and those in force of other
+//! shards. Its own generation is the highest of them.
+//!
 //! A closed day is published once. When it is computed again, its publication stays: two publications of nearly the same data would tell the
 //! difference. It is published anew, with new noise, only if so many visitors came late that the figures would be wrong without them, and a few
 //! times at most. Of an open day totals are published, at most once an hour, and only if enough visitors came or went since, for the same reason.
@@ -21,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use self::noise_key::{NoiseKey, NoiseKeyError};
 
 use super::computation::{Computation, RECENT, StoredGeneration};
+use super::compute::Generations;
 use super::lease::Lease;
 use super::tables::{CloseDayError, Tables, moment};
 use crate::store::schema::PublishedQueries;
@@ -62,31 +66,36 @@ struct Publication {
     visitors: u64,
 }
 
+/// The generation of published figures that are made from these exact ones.
+pub(super) fn generation(generations: &Generations) -> u64 {
+    generations.values().copied().max().unwrap_or(0)
+}
+
 /// Inserts the figures of the sites that are published now.
 pub(super) async fn insert(
-    tables: &Tables,
     computation: &Computation<'_>,
     publisher: &Publisher,
-    generation: u64,
+    generations: &Generations,
     lease: Option<&Lease>,
 ) -> Result<Inserted, CloseDayError> {
-    let visitors = visitors(tables, computation, generation).await?;
-    let inserted = plan(computation, &visitors, &in_force(tables, computation).await?);
+    let visitors = visitors(computation, generations).await?;
+    let inserted = plan(computation, &visitors, &in_force(computation).await?);
     for (draw, sites) in &inserted {
-        insert_sites(tables, computation, publisher, generation, *draw, sites, lease).await?;
+        insert_sites(computation, publisher, generations, *draw, sites, lease).await?;
     }
     Ok(inserted)
 }
 
 /// Puts inserted figures in force. The caller has waited until no query is planned that does not see them.
 pub(super) async fn put_in_force(
-    tables: &Tables,
     computation: &Computation<'_>,
     publisher: &Publisher,
-    generation: u64,
+    generations: &Generations,
     inserted: &Inserted,
 ) -> Result<(), CloseDayError> {
     let Computation { day, .. } = computation;
+    let tables = computation.shards.any();
+    let (exact, generation) = (list(generations), generation(generations));
     for (draw, sites) in inserted {
         let visible = format!(
             "INSERT INTO published_days (day, site, generation, expires) \
@@ -101,7 +110,7 @@ pub(super) async fn put_in_force(
             "INSERT INTO publications (day, site, starts, ends, draw, k, visitors, generation, expires) \
              SELECT '{}', site, {}, {}, {draw}, {}, sum(visitors), {generation}, max(expires) FROM (\
                  SELECT site, visitors, expires FROM daily_stored \
-                 WHERE day = '{}' AND generation = {generation} AND dimension = 'total' AND NOT bots \
+                 WHERE day = '{}' AND generation IN ({exact}) AND dimension = 'total' AND NOT bots \
                  UNION ALL SELECT arrayJoin({{sites:Array(String)}}), 0, today()\
              ) WHERE site IN {{sites:Array(String)}} GROUP BY site",
             day.date,
@@ -115,23 +124,37 @@ pub(super) async fn put_in_force(
     Ok(())
 }
 
-/// Computations whose figures no site has in force any more. One that was replaced by a generation from `looked_up` on stays: a reader may have looked
-/// it up. One above those in force is under way.
+/// Generations as an SQL list.
+fn list(generations: &Generations) -> String {
+    generations.values().map(u64::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Day and generation of the publications in force of recent days.
+pub(super) async fn in_force_by_day(tables: &Tables) -> Result<BTreeSet<(u16, u64)>, CloseDayError> {
+    let sql = format!(
+        "SELECT toUInt16(day), max(generation) FROM publications WHERE {} GROUP BY site, day",
+        recent_days("days", "GLOBAL IN")
+    );
+    Ok(tables.client().query(&sql).fetch_all::<(u16, u64)>().await?.into_iter().collect())
+}
+
+fn recent_days(days: &str, is_in: &str) -> String {
+    format!("day {is_in} (SELECT day FROM {days} GROUP BY day HAVING max(computed) > now64(3) - {RECENT})")
+}
+
+/// Computations of which a shard has published figures that no site has in force any more. One that was replaced by a generation from `looked_up` on
+/// stays: a reader may have looked it up. One above those in force is under way.
 pub(super) async fn replaced(
     tables: &Tables,
+    in_force: &BTreeSet<(u16, u64)>,
     is_open: bool,
     looked_up: u64,
 ) -> Result<Vec<StoredGeneration>, CloseDayError> {
-    let recent = format!(
-        "day GLOBAL IN (SELECT day FROM days GROUP BY day HAVING max(computed) > now64(3) - {RECENT})"
-    );
-    let sql =
-        format!("SELECT toUInt16(day), max(generation) FROM publications WHERE {recent} GROUP BY site, day");
-    let in_force = tables.client().query(&sql).fetch_all::<(u16, u64)>().await?;
-    let in_force: BTreeSet<(u16, u64)> = in_force.into_iter().collect();
     let condition = if is_open { "is_open" } else { "true" };
     let sql = format!(
-        "SELECT DISTINCT toUInt16(day) AS day, is_open, generation FROM {TABLE} WHERE {condition} AND {recent}"
+        "SELECT DISTINCT toUInt16(day) AS day, is_open, generation FROM {} WHERE {condition} AND {}",
+        tables.local(TABLE),
+        recent_days("days", "GLOBAL IN")
     );
     let mut stored = tables.client().query(&sql).fetch_all::<StoredGeneration>().await?;
     stored.retain(|StoredGeneration { day, generation, .. }| {
@@ -181,36 +204,38 @@ fn new_draw(computation: &Computation<'_>, last: Option<&Publication>, visitors:
 
 /// People who visited each site on the day.
 async fn visitors(
-    tables: &Tables,
     computation: &Computation<'_>,
-    generation: u64,
+    generations: &Generations,
 ) -> Result<BTreeMap<String, u64>, CloseDayError> {
-    let sql = "SELECT toString(site), visitors FROM daily_stored \
-               WHERE day = toDate({day:UInt16}) AND generation = {generation:UInt64} AND dimension = 'total' AND NOT bots";
-    let query =
-        tables.client().query(sql).param("day", computation.day_number()).param("generation", generation);
+    let sql = format!(
+        "SELECT toString(site) AS of_site, sum(visitors) FROM daily_stored \
+         WHERE day = toDate({{day:UInt16}}) AND generation IN ({}) AND dimension = 'total' AND NOT bots GROUP BY of_site",
+        list(generations)
+    );
+    let tables = computation.shards.any();
+    let query = tables.bounded(tables.client().query(&sql).param("day", computation.day_number()));
     Ok(query.fetch_all::<(String, u64)>().await?.into_iter().collect())
 }
 
 /// The publications of the day that are in force. A day of another zone is another day.
-async fn in_force(tables: &Tables, computation: &Computation<'_>) -> Result<Vec<Publication>, CloseDayError> {
+async fn in_force(computation: &Computation<'_>) -> Result<Vec<Publication>, CloseDayError> {
     let sql = "SELECT toString(site) AS site, draw, visitors FROM publications FINAL \
                WHERE day = toDate({day:UInt16}) AND starts = fromUnixTimestamp({starts:Int64}) \
                AND ends = fromUnixTimestamp({ends:Int64})";
-    let query = tables.client().query(sql).param("day", computation.day_number());
+    let query = computation.shards.any().client().query(sql).param("day", computation.day_number());
     let query = query.param("starts", computation.day.starts).param("ends", computation.day.ends);
     Ok(query.fetch_all::<Publication>().await?)
 }
 
 async fn insert_sites(
-    tables: &Tables,
     computation: &Computation<'_>,
     publisher: &Publisher,
-    generation: u64,
+    generations: &Generations,
     draw: u16,
     sites: &[String],
     lease: Option<&Lease>,
 ) -> Result<(), CloseDayError> {
+    let tables = computation.shards.any();
     let queries = PublishedQueries::new(publisher.k, tables.client().cluster().is_some());
     let queries = match computation.is_open {
         true => vec![queries.totals()],
@@ -220,11 +245,12 @@ async fn insert_sites(
     let date = computation.day.date.to_string();
     let parameters =
         [("noise_low", &*low), ("noise_high", &high), ("day", &date), ("timezone", computation.zone)];
-    let (columns, head) = (Tables::columns(TABLE), head(tables, computation, generation));
+    let (columns, head) = (Tables::columns(TABLE), head(computation, generations));
     for query in queries {
         let sql = format!(
             "INSERT INTO {TABLE} ({columns}, generation, is_open)\n\
-             SELECT {columns}, {generation}, {}\nFROM\n(\nWITH\n{head},\n{query}\n)",
+             SELECT {columns}, {}, {}\nFROM\n(\nWITH\n{head},\n{query}\n)",
+            generation(generations),
             computation.is_open,
         );
         tables.run_for_sites(&sql, &parameters, sites).await?;
@@ -236,20 +262,29 @@ async fn insert_sites(
 }
 
 /// The tables that the queries read: people's rows of the day and the sites.
-fn head(tables: &Tables, computation: &Computation<'_>, generation: u64) -> String {
-    let Computation { day, .. } = computation;
+fn head(computation: &Computation<'_>, generations: &Generations) -> String {
+    let (Computation { day, .. }, tables) = (computation, computation.shards.any());
     let (date, since, before) = (day.date, moment(day.starts), moment(day.ends));
-    let of_computation =
-        format!("day = '{date}' AND generation = {generation} AND site IN {{sites:Array(String)}}");
+    let of_computation = format!(
+        "day = '{date}' AND generation IN ({}) AND site IN {{sites:Array(String)}}",
+        list(generations)
+    );
+    // Each shard has figures of its own visitors.
+    let exact = if tables.client().cluster().is_some() {
+        "site, dimension, value, detail, sum(visitors) AS visitors"
+    } else {
+        "*"
+    };
     format!(
         "visits AS (SELECT * FROM {} WHERE {of_computation} AND bot = ''),\n\
          events AS (SELECT * FROM {} WHERE site IN {{sites:Array(String)}} \
          AND toDate(time) >= toDate({since}) AND toDate(time) <= toDate({before}) \
          AND time >= {since} AND time < {before} AND expires >= today() AND bot = ''),\n\
-         exact AS (SELECT * FROM {} WHERE {of_computation} AND NOT bots)",
+         exact AS (SELECT {exact} FROM {} WHERE {of_computation} AND NOT bots{})",
         tables.qualified("visits_stored"),
         tables.qualified("events"),
         tables.qualified("daily_stored"),
+        if exact == "*" { "" } else { " GROUP BY site, dimension, value, detail" },
     )
 }
 
@@ -259,13 +294,15 @@ mod tests {
     use jiff::civil::date;
 
     use super::super::calendar::Day;
+    use super::super::shards::PinnedShards;
     use super::*;
 
     const DAY: Day = Day { date: date(1970, 1, 2), starts: 86_400, ends: 2 * 86_400 };
 
     fn computation(is_open: bool, hour: i64) -> Computation<'static> {
         let began = Timestamp::from_second(DAY.starts + hour * 3_600 + 100).unwrap();
-        Computation { day: &DAY, zone: "UTC", events: 0, removed: 0, is_open, began }
+        static SHARDS: PinnedShards = PinnedShards { shards: Vec::new() };
+        Computation { day: &DAY, zone: "UTC", is_open, began, shards: &SHARDS, parts: Vec::new() }
     }
 
     fn last(draw: u16, visitors: u64) -> Publication {

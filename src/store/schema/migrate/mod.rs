@@ -37,7 +37,7 @@ use crate::store::cluster::{Node, Topology, TopologyError};
 
 /// Whether a node that lost its tables gets them again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LostReplicas {
+enum LostReplicas {
     Keep,
     Replace,
 }

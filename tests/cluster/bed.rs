@@ -1,0 +1,309 @@
+//! The cluster with its collectors, the single store that it is compared with, and what is checked after each fault.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use footfall::config::StoreConfig;
+use footfall::secret::Secret;
+use footfall::store::Client;
+use footfall::store::days::DayCloser;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+use crate::common::{Collector, StoreProcess};
+use crate::load::{Ledger, Plan, Running};
+use crate::nodes::{CLUSTER, ClusterNodes, Commands};
+
+/// Everything must be in order so long after the last fault.
+const TIMEOUT: Duration = Duration::from_secs(240);
+/// Segments are sealed often, so that faults hit every state of a segment.
+const SETTINGS: &str = "[spool]\nseal_after = \"1s\"\n";
+/// Invented visitors whose days are closed before the first fault, and closed again now and then.
+const DEMO: [&str; 5] = ["demo", "--visitors", "120", "--days", "5"];
+const SITES: &str = "[[site]]\nid = \"clinic\"\nhosts = [\"clinic.example\"]\n[[site]]\nid = \"demo\"\nhosts = [\"demo.example\"]\n";
+/// The pause between two rounds of a closer.
+const PAUSE: Duration = Duration::from_millis(300);
+
+pub struct ClusterBed {
+    pub nodes: ClusterNodes,
+    pub collectors: Vec<Collector>,
+    single: Collector,
+    _single_store: StoreProcess,
+    loads: Vec<Running>,
+    closers: Vec<Closer>,
+    rounds: Arc<AtomicU64>,
+}
+
+/// A thread that closes days without a pause, as a collector whose clock is two days ahead.
+struct Closer {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl ClusterBed {
+    /// Starts the cluster, and three collectors that migrate it at once.
+    pub fn start(commands: Commands, root: &Path) -> Self {
+        let mut nodes = ClusterNodes::new(commands, root);
+        nodes.start();
+        let noise_key = root.join("noise.key");
+        let settings =
+            |store: &str| format!("timezone = \"UTC\"\nnoise_key = {noise_key:?}\n{store}{SETTINGS}{SITES}");
+        let collectors = (0..3).map(|first| {
+            let store = nodes.nodes[first].store;
+            let address = store_settings(&nodes.urls(first));
+            Collector::with_store(store, &address, &settings(""))
+        });
+        let collectors: Vec<_> = collectors.collect();
+        let mut single_store = StoreProcess::new(&root.join("single"));
+        single_store.start();
+        let single = Collector::shipping_to(single_store.store, &settings(""));
+        let (loads, closers, rounds) = (Vec::new(), Vec::new(), Arc::default());
+        Self { nodes, collectors, single, _single_store: single_store, loads, closers, rounds }
+    }
+
+    /// Starts `footfall migrate` of all collectors at the same moment.
+    pub fn migrate_all_at_once(&self) -> Result<(), String> {
+        let collectors = 0..self.collectors.len();
+        std::thread::scope(|scope| {
+            let running: Vec<_> =
+                collectors.map(|number| scope.spawn(move || self.migrate(number))).collect();
+            running.into_iter().try_for_each(|thread| thread.join().map_err(|_| "a thread panicked")?)
+        })
+    }
+
+    pub fn migrate(&self, collector: usize) -> Result<(), String> {
+        succeed(&self.collectors[collector], &["migrate"])
+    }
+
+    /// Rounds of closing that ended so far.
+    pub fn rounds(&self) -> u64 {
+        self.rounds.load(Ordering::Relaxed)
+    }
+
+    /// Fills both stores with the same visitors, and closes their days.
+    pub fn fill(&self) -> Result<(), String> {
+        for collector in [&self.collectors[0], &self.single] {
+            succeed(collector, &DEMO)?;
+        }
+        Ok(())
+    }
+
+    /// Names the nodes that were added in the settings of the collectors, and starts these again.
+    pub fn name_all_nodes(&mut self) {
+        for (first, collector) in self.collectors.iter_mut().enumerate() {
+            let file = collector.path("footfall.toml");
+            let text = std::fs::read_to_string(&file).expect("there are settings");
+            let line = text.lines().find(|line| line.starts_with("url = ")).expect("a line names the nodes");
+            let text = text.replace(line, &format!("url = {:?}", self.nodes.urls(first)));
+            std::fs::write(&file, text).expect("settings can be written");
+            collector.terminate();
+            collector.start();
+        }
+    }
+
+    pub fn start_load(&mut self, root: &Path) {
+        for (number, collector) in self.collectors.iter_mut().enumerate() {
+            if !collector.is_running() {
+                collector.start();
+            }
+            let plan = Plan {
+                target: collector.listen,
+                connections: 8,
+                events: 2,
+                site: "clinic".to_owned(),
+                seed: number as u64,
+                rate: Some(20),
+                longest_pause: Duration::from_secs(2),
+            };
+            let ledger =
+                Ledger::kept_in(&root.join(format!("ledger{number}"))).expect("a ledger can be kept");
+            self.loads.push(Running::start(plan, ledger));
+        }
+        for first in 0..2 {
+            self.closers.push(Closer::start(self.client(first), self.rounds.clone()));
+        }
+    }
+
+    /// A client of the cluster whose statements go to one node before the others.
+    pub fn client(&self, first: usize) -> Client {
+        Client::new(&StoreConfig::Server {
+            urls: self.nodes.urls(first),
+            database: "footfall".to_owned(),
+            user: "default".to_owned(),
+            password: Secret::default(),
+            cluster: Some(CLUSTER.to_owned()),
+        })
+    }
+
+    /// Waits until everything is in order again, and checks it while the load goes on.
+    pub fn check(&self, after: &str) -> Result<(), String> {
+        let rounds = self.rounds();
+        self.wait(&format!("days are closed again after {after}"), || {
+            let done = self.rounds() >= rounds + 2;
+            if done { Ok(()) } else { Err("no round of closing ended".to_owned()) }
+        })?;
+        self.wait(&format!("`footfall verify` finds nothing after {after}"), || {
+            self.collectors.iter().try_for_each(|collector| succeed(collector, &["verify"]))
+        })?;
+        self.wait(&format!("replicas are alike after {after}"), || self.compare_replicas())?;
+        self.compare_reports("demo").map_err(|difference| format!("after {after}: {difference}"))
+    }
+
+    /// Repeats `done` until it succeeds.
+    pub fn wait(&self, what: &str, mut done: impl FnMut() -> Result<(), String>) -> Result<(), String> {
+        let until = Instant::now() + TIMEOUT;
+        while let Err(reason) = done() {
+            if Instant::now() > until {
+                return Err(format!("not within {TIMEOUT:?}: {what}: {reason}"));
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        Ok(())
+    }
+
+    /// Whether all replicas of a shard have the same closed days, events and figures in force, and these are of all events.
+    pub fn compare_replicas(&self) -> Result<(), String> {
+        let mut shards: BTreeMap<u32, (String, Vec<String>)> = BTreeMap::new();
+        for node in &self.nodes.nodes {
+            let rows = node.store.query(STATE).map_err(|error| format!("{}: {error}", node.name()))?;
+            let rows: Vec<_> = String::from_utf8_lossy(&rows).lines().map(str::to_owned).collect();
+            if let Some(row) = rows.iter().find(|row| row.ends_with("\tincomplete")) {
+                return Err(format!("{}: {row}", node.name()));
+            }
+            let (name, first) = shards.entry(node.shard).or_insert_with(|| (node.name(), rows.clone()));
+            if *first != rows {
+                return Err(format!("{name}: {first:?}; {}: {rows:?}", node.name()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether each report of a site's closed days is that of the single store, whichever node is asked.
+    pub fn compare_reports(&self, site: &str) -> Result<(), String> {
+        let list = self.single.command(&["report"]);
+        let list = String::from_utf8_lossy(&list.stdout).into_owned();
+        let is_name = |line: &&str| line.starts_with(|letter: char| letter.is_ascii_lowercase());
+        let names = list.lines().skip(2).filter(is_name).filter_map(|line| line.split_whitespace().next());
+        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+        let (from, to) = ((today - 4.days()).to_string(), (today - 1.days()).to_string());
+        for (number, name) in names.filter(|name| *name != "realtime").enumerate() {
+            let collector = &self.collectors[number % self.collectors.len()];
+            for more in [&["--k", "1"][..], &["--k", "1", "--bots"]] {
+                let arguments =
+                    ["report", name, "--site", site, "--from", &from, "--to", &to, "--format", "json"];
+                let arguments: Vec<_> = arguments.iter().copied().chain(more.iter().copied()).collect();
+                let [one, many] = [&self.single, collector].map(|collector| rows(collector, &arguments));
+                if one != many {
+                    return Err(format!("{arguments:?}: one store: {one}; the cluster: {many}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the load and closers, and compares the cluster with the ledgers. Returns the number of acknowledged events.
+    pub fn finish(&mut self) -> Result<usize, String> {
+        let ledgers: Vec<_> = self.loads.drain(..).map(|load| load.stop().1).collect();
+        let keys: Vec<_> = self.collectors.iter().map(Collector::key).collect();
+        let store = self.nodes.nodes[0].store;
+        let expected: usize = ledgers.iter().map(Ledger::len).sum();
+        self.wait("all acknowledged events are stored", || {
+            let sql = "SELECT uniqExact(event_id) FROM events WHERE site = 'clinic'";
+            let stored = store.query(sql).map_err(|error| error.to_string())?;
+            let stored = String::from_utf8_lossy(&stored).trim().to_owned();
+            if stored == expected.to_string() { Ok(()) } else { Err(format!("{stored} of {expected}")) }
+        })?;
+        let rounds = self.rounds();
+        self.wait("days are closed with the last events", || {
+            let done = self.rounds() >= rounds + 3;
+            if done { Ok(()) } else { Err("no round of closing ended".to_owned()) }
+        })?;
+        for closer in self.closers.drain(..) {
+            closer.stop.store(true, Ordering::Relaxed);
+            closer.thread.join().map_err(|_| "a closer panicked")?;
+        }
+        let stored: Vec<u64> =
+            store.query(IDS).map_err(|error| error.to_string())?.as_chunks().0.iter().map(event_id).collect();
+        for (ledger, key) in ledgers.iter().zip(&keys) {
+            let ids = |page_load, number| key.event_ids("clinic", page_load, number);
+            let difference = ledger.compare(stored.iter().copied(), ids);
+            if !difference.missing.is_empty() || !difference.twice.is_empty() {
+                let (missing, twice) = (difference.missing.len(), difference.twice.len());
+                return Err(format!("{missing} acknowledged events are missing, {twice} are stored twice"));
+            }
+        }
+        if stored.len() != expected {
+            return Err(format!("{} events are stored, {expected} were acknowledged", stored.len()));
+        }
+        self.wait("replicas are alike at the end", || self.compare_replicas())?;
+        Ok(expected)
+    }
+}
+
+impl Closer {
+    fn start(client: Client, rounds: Arc<AtomicU64>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let closer = DayCloser::new(client, TimeZone::UTC).expect("UTC has a name");
+            while !told.load(Ordering::Relaxed) {
+                let ahead = Timestamp::now() + 48.hours();
+                match runtime.block_on(closer.close_due(ahead)) {
+                    Ok(closed) if !closed.is_elsewhere => _ = rounds.fetch_add(1, Ordering::Relaxed),
+                    Ok(_) => {}
+                    Err(error) => {
+                        eprintln!("closing failed: {error}: {:?}", std::error::Error::source(&error))
+                    }
+                }
+                std::thread::sleep(PAUSE);
+            }
+        });
+        Self { stop, thread }
+    }
+}
+
+/// The lines of `[store]`.
+fn store_settings(urls: &[String]) -> String {
+    format!("url = {urls:?}\nuser = \"default\"\ncluster = \"{CLUSTER}\"\ncluster_experimental = true")
+}
+
+fn succeed(collector: &Collector, arguments: &[&str]) -> Result<(), String> {
+    let output = collector.command(arguments);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{arguments:?}: {}: {}{}", output.status, text(&output.stdout), text(&output.stderr)))
+}
+
+/// The rows of a report's answer, or what went wrong.
+fn rows(collector: &Collector, arguments: &[&str]) -> String {
+    let output = collector.command(arguments);
+    let answer: Option<serde_json::Value> = serde_json::from_slice(&output.stdout).ok();
+    let rows = answer.as_ref().and_then(|answer| answer.get("rows")).map(ToString::to_string);
+    rows.unwrap_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn event_id(bytes: &[u8; 12]) -> u64 {
+    let (page_load, seq) = bytes.split_first_chunk().expect("a row has 12 bytes");
+    let seq = u32::from_le_bytes(seq.try_into().expect("a number has 4 bytes"));
+    crate::common::pseudonyms::event_identity(u64::from_le_bytes(*page_load), seq)
+}
+
+const IDS: &str = "SELECT page_load, seq FROM events WHERE site = 'clinic' FORMAT RowBinary";
+
+/// What a replica has of each closed day, and whether its events are those that the day was closed with. Days before today: others change meanwhile.
+const STATE: &str = "SELECT day, recorded.events, stored.events, stored.hash, visits.hash, daily.hash, \
+    if(recorded.events = stored.events AND visits.events > 0 AND daily.events > 0, 'complete', 'incomplete') \
+    FROM (SELECT day, argMax(events, generation) AS events, max(generation) AS generation FROM days_local WHERE day < today() GROUP BY day) AS recorded \
+    LEFT JOIN (SELECT toDate(time, 'UTC') AS day, count() AS events, sum(cityHash64(page_load, seq)) AS hash FROM events_local GROUP BY day) AS stored USING (day) \
+    LEFT JOIN (SELECT day, generation, sum(events) AS events, sum(cityHash64(* EXCEPT (generation, is_open))) AS hash FROM visits_stored_local GROUP BY day, generation) \
+    AS visits USING (day, generation) \
+    LEFT JOIN (SELECT day, generation, sum(events) AS events, sum(cityHash64(* EXCEPT (generation, is_open))) AS hash FROM daily_stored_local GROUP BY day, generation) \
+    AS daily USING (day, generation) ORDER BY day FORMAT TSV";

@@ -1,0 +1,108 @@
+//! The faults, each under load and while two closers close days without a pause.
+
+use std::time::Duration;
+
+use crate::bed::ClusterBed;
+
+/// How long a fault lasts, if it lasts.
+const WHILE: Duration = Duration::from_secs(15);
+/// How long Keeper is away.
+const KEEPER_AWAY: Duration = Duration::from_secs(60);
+
+pub struct ClusterFault {
+    pub name: &'static str,
+    pub inject: fn(&mut ClusterBed) -> Result<(), String>,
+}
+
+/// In the order in which they are injected.
+pub const FAULTS: &[ClusterFault] = &[
+    ClusterFault {
+        name: "doubled rows on a replica whose sibling does not fetch",
+        inject: doubled_while_a_replica_lags,
+    },
+    ClusterFault { name: "a replica that does not fetch", inject: a_replica_lags },
+    ClusterFault { name: "kill -9 of each node", inject: kill_each },
+    ClusterFault { name: "a node that is down while collectors start", inject: start_without_a_node },
+    ClusterFault { name: "Keeper away for a minute", inject: keeper_away },
+    ClusterFault { name: "a node lost with its disk and replaced", inject: replace_node },
+    ClusterFault { name: "a new shard", inject: add_shard },
+];
+
+/// The store makes copies of events on one replica while the other does not fetch them: what closing does must be the same on both.
+fn doubled_while_a_replica_lags(bed: &mut ClusterBed) -> Result<(), String> {
+    for (writer, lagging) in [(0, 1), (3, 2)] {
+        fetches(bed, lagging, "STOP")?;
+        let double = "INSERT INTO events_local SELECT * FROM events_local \
+                      WHERE site = 'demo' AND toDate(time) < today() AND page_load % 5 = 0 SETTINGS insert_deduplicate = 0";
+        query(bed, writer, double)?;
+        let rounds = bed.rounds();
+        bed.wait("a round of closing", || if bed.rounds() > rounds { Ok(()) } else { Err(String::new()) })?;
+        fetches(bed, lagging, "START")?;
+    }
+    Ok(())
+}
+
+fn a_replica_lags(bed: &mut ClusterBed) -> Result<(), String> {
+    for node in 0..bed.nodes.nodes.len() {
+        fetches(bed, node, "STOP")?;
+        std::thread::sleep(WHILE);
+        fetches(bed, node, "START")?;
+    }
+    Ok(())
+}
+
+fn kill_each(bed: &mut ClusterBed) -> Result<(), String> {
+    for node in 0..bed.nodes.nodes.len() {
+        bed.nodes.nodes[node].kill();
+        std::thread::sleep(WHILE);
+        bed.nodes.nodes[node].start();
+    }
+    Ok(())
+}
+
+fn start_without_a_node(bed: &mut ClusterBed) -> Result<(), String> {
+    for node in [0, 3] {
+        bed.nodes.nodes[node].kill();
+        for collector in &mut bed.collectors {
+            collector.kill();
+            collector.start();
+        }
+        let rounds = bed.rounds();
+        bed.wait("a round of closing", || if bed.rounds() > rounds { Ok(()) } else { Err(String::new()) })?;
+        bed.nodes.nodes[node].start();
+    }
+    Ok(())
+}
+
+fn keeper_away(bed: &mut ClusterBed) -> Result<(), String> {
+    bed.nodes.kill_keeper();
+    std::thread::sleep(KEEPER_AWAY);
+    bed.nodes.start_keeper();
+    Ok(())
+}
+
+fn replace_node(bed: &mut ClusterBed) -> Result<(), String> {
+    for node in [1, 2] {
+        bed.nodes.nodes[node].kill();
+        bed.nodes.nodes[node].lose_disk();
+        bed.nodes.nodes[node].start();
+        bed.wait("`footfall migrate` makes the tables of the new node", || bed.migrate(0))?;
+    }
+    Ok(())
+}
+
+fn add_shard(bed: &mut ClusterBed) -> Result<(), String> {
+    bed.nodes.add_shard(2);
+    bed.nodes.nodes.iter_mut().for_each(crate::nodes::ClusterNode::start);
+    bed.name_all_nodes();
+    bed.wait("`footfall migrate` makes the tables of the new shard", || bed.migrate(0))
+}
+
+fn fetches(bed: &ClusterBed, node: usize, verb: &str) -> Result<(), String> {
+    query(bed, node, &format!("SYSTEM {verb} FETCHES"))
+}
+
+fn query(bed: &ClusterBed, node: usize, sql: &str) -> Result<(), String> {
+    let node = &bed.nodes.nodes[node];
+    node.store.query(sql).map(|_| ()).map_err(|error| format!("{}: {error}", node.name()))
+}

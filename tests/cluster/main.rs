@@ -1,0 +1,99 @@
+//! A cluster of two shards of two replicas, with Keeper, three collectors and faults under load.
+//!
+//! ```text
+//! cargo test --test cluster                           all faults
+//! cargo test --test cluster -- --only replica         those whose names have this word
+//! ```
+//!
+//! Before the first fault, three collectors migrate an empty cluster at once, and invented visitors are stored in it and in a single store. Then a load
+//! generator sends beacons to each collector, and two closers close days without a pause, as if it were the day after tomorrow. After each fault:
+//!
+//! - `footfall verify` finds nothing lost and nothing doubled;
+//! - each replica has every closed day: its events, visits and daily figures, the same as its siblings;
+//! - each report of the invented visitors' closed days is the same as that of the single store.
+//!
+//! At the end every acknowledged event must be stored exactly once. Nodes are started from the program `clickhouse`, or by commands from the environment
+//! (`nodes.rs`).
+
+#![allow(missing_docs, unreachable_pub, clippy::print_stderr)]
+
+mod bed;
+#[path = "../it/common/mod.rs"]
+mod common;
+mod faults;
+#[path = "../load/mod.rs"]
+mod load;
+mod nodes;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+
+use bed::ClusterBed;
+use faults::{ClusterFault, FAULTS};
+use nodes::Commands;
+
+/// Runs collectors and a cluster under faults and checks that no event is lost or stored twice, and that no figure is wrong.
+#[derive(Debug, Parser)]
+struct ClusterArguments {
+    /// Inject only the faults whose names have one of these words.
+    #[arg(long)]
+    only: Vec<String>,
+    /// Keep the directory of the nodes and collectors.
+    #[arg(long)]
+    keep: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = ClusterArguments::parse();
+    let commands = match Commands::find() {
+        Ok(commands) => commands,
+        Err(problem) => {
+            println!("cluster: success=false: {problem}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut directory = tempfile::tempdir().expect("a temporary directory can be made");
+    directory.disable_cleanup(arguments.keep);
+    println!("nodes lie in {}", directory.path().display());
+    let is_wanted = |fault: &&ClusterFault| {
+        arguments.only.is_empty() || arguments.only.iter().any(|word| fault.name.contains(&**word))
+    };
+    let faults: Vec<_> = FAULTS.iter().filter(is_wanted).collect();
+    match run(commands, directory.path(), &faults) {
+        Ok(acknowledged) => {
+            println!("{acknowledged} events acknowledged, each stored once: 0 lost, 0 doubled");
+            println!("cluster: success=true: {} faults passed", faults.len());
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            println!("cluster: success=false: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(commands: Commands, root: &std::path::Path, faults: &[&ClusterFault]) -> Result<usize, String> {
+    let mut bed = ClusterBed::start(commands, root);
+    bed.migrate_all_at_once()?;
+    bed.fill()?;
+    bed.compare_replicas()?;
+    bed.compare_reports("demo")?;
+    println!("three collectors migrated at once, and every report is that of a single store");
+    bed.start_load(root);
+    bed.check("the start of the load")?;
+    for fault in faults {
+        let began = Instant::now();
+        (fault.inject)(&mut bed).map_err(|problem| format!("{}: {problem}", fault.name))?;
+        let injected = began.elapsed();
+        bed.check(fault.name)?;
+        println!(
+            "{}: {} s, in order after {} s more",
+            fault.name,
+            injected.as_secs(),
+            (began.elapsed() - injected).as_secs()
+        );
+    }
+    bed.finish()
+}
