@@ -7,6 +7,8 @@
 //!
 //! It only reads: `GET` and `HEAD`. Errors are JSON. Input of a request appears in a response only within JSON or text.
 
+use std::sync::Arc;
+
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
@@ -28,7 +30,7 @@ const MAX_REPORTS: usize = 64;
 /// The answer to a request. `collector` is `None` where no collector runs.
 pub async fn respond<B>(
     reports: &Reports,
-    collector: Option<&CollectorState>,
+    collector: Option<&Arc<CollectorState>>,
     request: Request<B>,
     principal: &Principal,
 ) -> Response<Body> {

@@ -1,5 +1,6 @@
 //! The list of sites, diagnostics and the realtime view: their figures are those of the API, and they say what is wrong.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -103,6 +104,20 @@ fn diagnostics_have_the_figures_of_the_api() {
         let html = page(&collector, "/sites/clinic/diagnostics?lang=en").text();
         html.contains("<dt>sent twice</dt><dd>8</dd>")
     });
+}
+
+#[test]
+fn the_map_of_a_site_is_the_operator_s_own() {
+    let map = tempfile::NamedTempFile::new().unwrap();
+    fs::write(map.path(), "321\t123\nRU\tM0 0h9v9z\n-\tM7 7h77v7z\n").unwrap();
+    let mut collector = Collector::new(&format!("[page]\nmap = {:?}\n{SITES}", map.path()));
+    collector.start();
+    assert_eq!(collector.beacon(&good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);
+    collector.wait_for_events(1, PATIENCE);
+    let html = page(&collector, "/sites/clinic?lang=en&tab=map").text();
+    let (_, drawn) = html.split_once("class=\"chart chart-map\"").unwrap_or_else(|| panic!("no map: {html}"));
+    let drawn = drawn.split("</svg>").next().unwrap();
+    assert!(drawn.contains("viewBox=\"0 0 321 123\"") && drawn.contains("M7 7h77v7z"), "{drawn}");
 }
 
 #[test]

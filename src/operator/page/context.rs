@@ -1,5 +1,7 @@
 //! What a view is rendered from: the reader, what the reader may see, and what the address asks for.
 
+use std::sync::Arc;
+
 use jiff::Zoned;
 
 use super::address::ViewAddress;
@@ -9,43 +11,19 @@ use crate::operator::reading::{self, ReadingError};
 use crate::report::{RawReportRequest, ReportAnswer, Reports};
 use crate::transport::negotiation::Language;
 
-/// What a view needs to be rendered.
-pub(super) struct ViewContext<'a> {
+/// What a view needs to be rendered. It owns that, because a part of a view is rendered after the answer has begun.
+#[derive(Clone)]
+pub(super) struct ViewContext {
     /// Those that the reader may see, restricted to the reader's sites.
     pub(super) reports: Reports,
-    pub(super) principal: &'a Principal,
+    pub(super) principal: Principal,
     pub(super) address: ViewAddress,
     pub(super) language: Language,
     /// In the zone of the reports.
     pub(super) now: Zoned,
     pub(super) access: ReadAccess,
     /// What the collector knows itself; `None` where none runs.
-    pub(super) collector: Option<&'a CollectorState>,
-}
-
-/// A context for what is rendered after the answer has begun.
-pub(super) struct DetachedContext {
-    reports: Reports,
-    principal: Principal,
-    address: ViewAddress,
-    language: Language,
-    now: Zoned,
-    access: ReadAccess,
-}
-
-impl DetachedContext {
-    /// Without what the collector knows itself.
-    pub(super) fn context(&self) -> ViewContext<'_> {
-        ViewContext {
-            reports: self.reports.clone(),
-            principal: &self.principal,
-            address: self.address.clone(),
-            language: self.language,
-            now: self.now.clone(),
-            access: self.access,
-            collector: None,
-        }
-    }
+    pub(super) collector: Option<Arc<CollectorState>>,
 }
 
 /// What the reader may read.
@@ -58,24 +36,13 @@ pub(super) struct ReadAccess {
     pub(super) diagnostics: bool,
 }
 
-impl ViewContext<'_> {
-    pub(super) fn detached(&self) -> DetachedContext {
-        DetachedContext {
-            reports: self.reports.clone(),
-            principal: self.principal.clone(),
-            address: self.address.clone(),
-            language: self.language,
-            now: self.now.clone(),
-            access: self.access,
-        }
-    }
-
+impl ViewContext {
     /// The answers to requests of one site, in their order, as the reader may read them.
     pub(super) async fn read_all(
         &self,
         requests: &[RawReportRequest],
     ) -> Result<Vec<ReportAnswer>, ReadingError> {
-        reading::read_all(&self.reports, requests, self.principal).await
+        reading::read_all(&self.reports, requests, &self.principal).await
     }
 
     /// The sites that the reader may see.

@@ -89,7 +89,7 @@ struct CollectorSection {
     is_behind: bool,
 }
 
-pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render(context: &ViewContext) -> Result<Response<Body>, ReadingError> {
     if !context.access.diagnostics {
         let what = context.say("this page needs role sre", "для этой страницы нужна роль sre");
         return Err(ReadingError::Request(StatusCode::FORBIDDEN, what.to_owned()));
@@ -138,7 +138,7 @@ pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, 
     Ok(layout::page(StatusCode::OK, &page))
 }
 
-fn table(context: &ViewContext<'_>, answer: &ReportAnswer) -> ReportTable {
+fn table(context: &ViewContext, answer: &ReportAnswer) -> ReportTable {
     let (report, language) = (answer.request.report, context.language);
     let heading = |column: &ReportColumn| TableHeading {
         label: words::heading(column, language),
@@ -168,7 +168,7 @@ fn table(context: &ViewContext<'_>, answer: &ReportAnswer) -> ReportTable {
 }
 
 /// An error with all that the report tells of it.
-fn error_group(context: &ViewContext<'_>, answer: &ReportAnswer, row: &[Value]) -> ErrorGroup {
+fn error_group(context: &ViewContext, answer: &ReportAnswer, row: &[Value]) -> ErrorGroup {
     let language = context.language;
     let cells = || answer.request.report.columns.iter().zip(row);
     let text = |name: &str| {
@@ -194,11 +194,11 @@ fn error_group(context: &ViewContext<'_>, answer: &ReportAnswer, row: &[Value]) 
     }
 }
 
-fn collector(context: &ViewContext<'_>, dropped: Vec<(String, u64)>) -> CollectorSection {
+fn collector(context: &ViewContext, dropped: Vec<(String, u64)>) -> CollectorSection {
     let language = context.language;
     let number = |count: u64| format::number(count as f64, 0, language);
-    let refused = context.collector.map(|state| state.refused(&context.address.site, language));
-    let waiting = context.collector.map(super::CollectorState::waiting);
+    let refused = context.collector.as_ref().map(|state| state.refused(&context.address.site, language));
+    let waiting = context.collector.as_ref().map(|state| state.waiting());
     // How many events of all sites wait is not for readers of some.
     let in_words = |Waiting { events, oldest }: Waiting| {
         let age = format::duration(oldest.as_secs_f64(), language);
@@ -229,7 +229,7 @@ fn collector(context: &ViewContext<'_>, dropped: Vec<(String, u64)>) -> Collecto
 }
 
 /// Why an answer has no rows.
-fn empty(context: &ViewContext<'_>, answer: &ReportAnswer) -> String {
+fn empty(context: &ViewContext, answer: &ReportAnswer) -> String {
     // That a site has no events at all would be said once for each report.
     match answer.notes.iter().find(|note| !note.starts_with("the store holds no events")) {
         Some(note) => words::note(note, context.language),
@@ -238,7 +238,7 @@ fn empty(context: &ViewContext<'_>, answer: &ReportAnswer) -> String {
 }
 
 /// What the reader must know of all answers, each once.
-fn notes(context: &ViewContext<'_>, answers: &[ReportAnswer]) -> Vec<String> {
+fn notes(context: &ViewContext, answers: &[ReportAnswer]) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     for answer in answers.iter().filter(|answer| !answer.rows.is_empty()) {
         for note in answer.notes.iter().filter(|note| !note.starts_with("there are more rows")) {

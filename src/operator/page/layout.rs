@@ -64,7 +64,7 @@ pub(super) struct PageFrame {
 }
 
 impl PageFrame {
-    pub(super) fn new(context: &ViewContext<'_>, title: impl Into<String>) -> Self {
+    pub(super) fn new(context: &ViewContext, title: impl Into<String>) -> Self {
         let ViewContext { address, language, access, .. } = context;
         let base = &address.base;
         let other = language.of(["ru", "en"]);
@@ -107,7 +107,7 @@ impl PageFrame {
             sites: if sites.len() > 1 && has_site { sites.iter().map(site).collect() } else { Vec::new() },
             views,
             has_session: matches!(context.principal, Principal::Token(_)),
-            audit: (base.is_empty() && !has_site && reading::may_read_audit(context.principal)).then(|| {
+            audit: (base.is_empty() && !has_site && reading::may_read_audit(&context.principal)).then(|| {
                 PageLink {
                     label: context.say("Audit", "Журнал аудита").to_owned(),
                     href: "/api/audit".to_owned(),
@@ -210,7 +210,7 @@ fn operator_words(written: &str, language: Language) -> &'static str {
 }
 
 impl Controls {
-    pub(super) fn new(context: &ViewContext<'_>, period: Period) -> Result<Self, ReadingError> {
+    pub(super) fn new(context: &ViewContext, period: Period) -> Result<Self, ReadingError> {
         let ViewContext { address, language, .. } = context;
         let language = *language;
         let today = context.now.date();
@@ -291,7 +291,7 @@ pub(super) fn comparison_words(comparison: ChosenComparison, language: Language)
     })
 }
 
-fn pills(context: &ViewContext<'_>) -> Result<Vec<Pill>, ReadingError> {
+fn pills(context: &ViewContext) -> Result<Vec<Pill>, ReadingError> {
     let ViewContext { address, language, .. } = context;
     let pill = |(place, text): (usize, &String)| {
         let filter = Filter::parse(text).map_err(|error| ReadingError::Report(error.into()))?;
@@ -356,7 +356,7 @@ struct ErrorPage {
 }
 
 /// What a store that does not answer means for the reader.
-pub(super) fn store_advice(context: &ViewContext<'_>) -> &'static str {
+pub(super) fn store_advice(context: &ViewContext) -> &'static str {
     context.say(
         "The store does not answer. Beacons are still accepted and kept; nothing is lost. Try again in a moment.",
         "Хранилище не отвечает. События по-прежнему принимаются и сохраняются, ничего не теряется. Попробуйте через минуту.",
@@ -364,7 +364,7 @@ pub(super) fn store_advice(context: &ViewContext<'_>) -> &'static str {
 }
 
 /// The page that says why there is none.
-pub(super) fn error(context: &ViewContext<'_>, error: &ReadingError) -> Response<Body> {
+pub(super) fn error(context: &ViewContext, error: &ReadingError) -> Response<Body> {
     error.log("page");
     // The page says "unavailable" of a store that is down: the request is not at fault, and the next one may succeed.
     let status = match error.status() {

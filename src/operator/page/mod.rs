@@ -18,6 +18,8 @@ mod site;
 mod sites;
 mod words;
 
+use std::sync::Arc;
+
 use hyper::header::{
     CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue,
     REFERRER_POLICY, VARY,
@@ -44,7 +46,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// The answer to a request for a page, or for one of its files. `base` is what comes before each path: nothing, or `/share/TOKEN`.
 pub(super) async fn respond<B>(
     reports: &Reports,
-    collector: Option<&CollectorState>,
+    collector: Option<&Arc<CollectorState>>,
     request: &Request<B>,
     principal: &Principal,
     base: &str,
@@ -60,7 +62,7 @@ pub(super) async fn respond<B>(
     let may = |permission| principal.may(permission);
     let context = ViewContext {
         reports: reports.restricted_to(principal.restricted_to()),
-        principal,
+        principal: principal.clone(),
         language: Language::choose(address.language.as_deref(), headers),
         address,
         now: Timestamp::now().to_zoned(reports.zone().clone()),
@@ -69,7 +71,7 @@ pub(super) async fn respond<B>(
             published: may(Permission::ReadPublished),
             diagnostics: may(Permission::ReadDiagnostics),
         },
-        collector,
+        collector: collector.cloned(),
     };
     let mut response = match parsed {
         Ok(_) => view(&context).await.unwrap_or_else(|error| layout::error(&context, &error)),
@@ -85,7 +87,7 @@ pub(super) async fn respond<B>(
     response
 }
 
-async fn view(context: &ViewContext<'_>) -> Result<Response<Body>, ReadingError> {
+async fn view(context: &ViewContext) -> Result<Response<Body>, ReadingError> {
     let ViewContext { address, .. } = context;
     let is_known = context.sites().contains(&address.site);
     if address.view != View::Sites && !is_known {

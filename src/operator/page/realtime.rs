@@ -80,7 +80,7 @@ struct LiveList {
 }
 
 /// The page of the realtime view.
-pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render(context: &ViewContext) -> Result<Response<Body>, ReadingError> {
     let refusal = refusal(context);
     let now = match refusal {
         Some(_) => None,
@@ -98,7 +98,7 @@ pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, 
 }
 
 /// Why the reader sees no minutes.
-fn refusal(context: &ViewContext<'_>) -> Option<&'static str> {
+fn refusal(context: &ViewContext) -> Option<&'static str> {
     (!context.access.exact).then(|| {
         context.say(
             "Figures by the minute could reveal single visitors. Your role reads published figures, which cover whole days.",
@@ -108,25 +108,25 @@ fn refusal(context: &ViewContext<'_>) -> Option<&'static str> {
 }
 
 /// The stream that brings the page up to date.
-pub(super) fn events(context: &ViewContext<'_>) -> Result<Response<Body>, ReadingError> {
+pub(super) fn events(context: &ViewContext) -> Result<Response<Body>, ReadingError> {
     if let Some(refusal) = refusal(context) {
         return Err(ReadingError::Request(StatusCode::FORBIDDEN, refusal.to_owned()));
     }
-    let Some(permit) = context.collector.and_then(|collector| collector.stream()) else {
+    let Some(permit) = context.collector.as_ref().and_then(|collector| collector.stream()) else {
         let mut response = response::empty(StatusCode::SERVICE_UNAVAILABLE);
         response.headers_mut().insert(RETRY_AFTER, RETRY_SOON);
         return Ok(response);
     };
     let (pieces, received) = mpsc::channel(1);
-    let detached = context.detached();
-    tokio::spawn(async move { send_figures(&detached.context(), pieces, permit).await });
+    let context = context.clone();
+    tokio::spawn(async move { send_figures(&context, pieces, permit).await });
     let mut response = Response::new(Body::from_pieces(received));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     Ok(response)
 }
 
 /// Sends the figures whenever they change, until the client is gone or the stream is old.
-async fn send_figures(context: &ViewContext<'_>, pieces: mpsc::Sender<Bytes>, _permit: OwnedSemaphorePermit) {
+async fn send_figures(context: &ViewContext, pieces: mpsc::Sender<Bytes>, _permit: OwnedSemaphorePermit) {
     let end = Instant::now() + MAX_STREAM_LIFE;
     let mut last = String::new();
     let mut unchanged = 0;
@@ -169,7 +169,7 @@ fn event(html: &str) -> String {
     format!("event: figures\n{lines}\n")
 }
 
-async fn figures(context: &ViewContext<'_>) -> Result<RealtimeFigures, ReadingError> {
+async fn figures(context: &ViewContext) -> Result<RealtimeFigures, ReadingError> {
     let language = context.language;
     let site = context.address.site.clone();
     let request = RawReportRequest {
@@ -220,7 +220,7 @@ async fn figures(context: &ViewContext<'_>) -> Result<RealtimeFigures, ReadingEr
 }
 
 impl FigureWords {
-    fn new(context: &ViewContext<'_>) -> Self {
+    fn new(context: &ViewContext) -> Self {
         Self {
             current: context.say("visitors in the last 5 minutes", "посетители за последние 5 минут"),
             views: context.say("views in the last 30 minutes", "просмотры за последние 30 минут"),

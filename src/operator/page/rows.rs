@@ -61,7 +61,7 @@ pub(super) struct RowName {
 }
 
 /// The name of a row of an answer.
-pub(super) fn name(context: &ViewContext<'_>, answer: &ReportAnswer, row: &[Value]) -> RowName {
+pub(super) fn name(context: &ViewContext, answer: &ReportAnswer, row: &[Value]) -> RowName {
     let report = answer.request.report;
     let language = context.language;
     let texts: Vec<(&ReportColumn, &str)> = report
@@ -150,7 +150,7 @@ fn funnel_step(texts: &[(&ReportColumn, &str)]) -> Vec<String> {
 }
 
 /// The page for this row alone; `None` if no filter of the reader keeps it.
-fn link(context: &ViewContext<'_>, report: &Report, texts: &[(&ReportColumn, &str)]) -> Option<String> {
+fn link(context: &ViewContext, report: &Report, texts: &[(&ReportColumn, &str)]) -> Option<String> {
     let mut filters: Vec<String> = Vec::new();
     if let ("props", [(_, event), (_, property), (_, value), ..]) = (report.name, texts) {
         if context.has_one_filter() {

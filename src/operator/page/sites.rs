@@ -44,7 +44,7 @@ struct SiteRow {
     marks: Vec<PageLink>,
 }
 
-pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render(context: &ViewContext) -> Result<Response<Body>, ReadingError> {
     let access = context.access;
     let reports = if access.exact { context.reports.clone() } else { context.reports.protected() };
     let summaries = match context.sites().is_empty() {
@@ -80,7 +80,7 @@ pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, 
     Ok(layout::page(status, &page))
 }
 
-fn nothing(context: &ViewContext<'_>) -> Option<&'static str> {
+fn nothing(context: &ViewContext) -> Option<&'static str> {
     let access = context.access;
     if !(access.exact || access.published || access.diagnostics) {
         return Some(context.say(
@@ -97,8 +97,8 @@ fn nothing(context: &ViewContext<'_>) -> Option<&'static str> {
 }
 
 /// Says that the store is behind. How many events wait concerns all sites, so it is not for readers of some.
-fn warning(context: &ViewContext<'_>) -> Option<String> {
-    let waiting = context.collector?.waiting();
+fn warning(context: &ViewContext) -> Option<String> {
+    let waiting = context.collector.as_ref()?.waiting();
     if !waiting.is_behind() {
         return None;
     }
@@ -119,7 +119,7 @@ fn warning(context: &ViewContext<'_>) -> Option<String> {
     )
 }
 
-fn row(context: &ViewContext<'_>, summary: &SiteSummary) -> SiteRow {
+fn row(context: &ViewContext, summary: &SiteSummary) -> SiteRow {
     let language = context.language;
     let WeekComparison { now, before } = summary.visitors;
     let number = |count: u64| format::number(count as f64, 0, language);
@@ -149,7 +149,7 @@ fn row(context: &ViewContext<'_>, summary: &SiteSummary) -> SiteRow {
 }
 
 /// What is wrong with a site, for readers of diagnostics.
-fn marks(context: &ViewContext<'_>, summary: &SiteSummary) -> Vec<PageLink> {
+fn marks(context: &ViewContext, summary: &SiteSummary) -> Vec<PageLink> {
     if !context.access.diagnostics {
         return Vec::new();
     }
@@ -164,7 +164,7 @@ fn marks(context: &ViewContext<'_>, summary: &SiteSummary) -> Vec<PageLink> {
         ]);
         marks.push(PageLink::new(words, &to.with_period("today", None)));
     }
-    let refused = context.collector.map(|collector| collector.refused(&summary.site, language));
+    let refused = context.collector.as_ref().map(|collector| collector.refused(&summary.site, language));
     let refused: u64 = refused.iter().flatten().map(|refused| refused.count).sum();
     if refused >= LEAST_REFUSED {
         let words = language.of([

@@ -72,11 +72,7 @@ pub(super) struct VitalCell {
 }
 
 /// The measures of the report of speed, for the site and by page.
-pub(super) fn vitals(
-    context: &ViewContext<'_>,
-    of_site: &ReportAnswer,
-    of_pages: &ReportAnswer,
-) -> VitalsTable {
+pub(super) fn vitals(context: &ViewContext, of_site: &ReportAnswer, of_pages: &ReportAnswer) -> VitalsTable {
     let language = context.language;
     let mut rows = by_group(of_site, language);
     let mut pages = by_group(of_pages, language);

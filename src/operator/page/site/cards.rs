@@ -7,7 +7,7 @@ use crate::operator::page::charts::{self, HourChart, MapChart, MapCountry, Svg, 
 use crate::operator::page::context::ViewContext;
 use crate::operator::page::layout::PageLink;
 use crate::operator::page::rows::{self, RowName, Shown};
-use crate::operator::page::{CollectorState, format, words};
+use crate::operator::page::{format, words};
 use crate::operator::reading;
 use crate::report::catalogue::{self, Report};
 use crate::report::{RawReportRequest, ReportAnswer, ReportError};
@@ -159,12 +159,12 @@ pub(super) struct PlannedCard {
 }
 
 /// The cards that the reader may see, each with its open tab.
-pub(super) fn plan(context: &ViewContext<'_>) -> Vec<PlannedCard> {
+pub(super) fn plan(context: &ViewContext) -> Vec<PlannedCard> {
     let has_goals = !context.reports.goals(&context.address.site).is_empty();
     let shown = CARDS.iter().filter(|spec| spec.id != GOALS || has_goals);
     let mut planned: Vec<PlannedCard> = shown.filter_map(|spec| plan_card(context, spec)).collect();
     let report = catalogue::find(FUNNEL.1).expect("the catalogue has funnels");
-    if reading::readable(report, context.principal) {
+    if reading::readable(report, &context.principal) {
         let funnels = context.reports.funnels(&context.address.site);
         planned.extend(funnels.iter().enumerate().map(|(number, funnel)| PlannedCard {
             id: format!("funnel-{number}"),
@@ -179,9 +179,9 @@ pub(super) fn plan(context: &ViewContext<'_>) -> Vec<PlannedCard> {
     planned
 }
 
-fn plan_card(context: &ViewContext<'_>, spec: &'static CardSpec) -> Option<PlannedCard> {
+fn plan_card(context: &ViewContext, spec: &'static CardSpec) -> Option<PlannedCard> {
     let is_readable = |tab: &&TabSpec| {
-        catalogue::find(tab.1).is_some_and(|report| reading::readable(report, context.principal))
+        catalogue::find(tab.1).is_some_and(|report| reading::readable(report, &context.principal))
     };
     let tabs: Vec<&'static TabSpec> = spec.tabs.iter().filter(is_readable).collect();
     let is_open = |tab: &&&TabSpec| context.address.tabs.iter().any(|name| name == tab.0);
@@ -193,7 +193,7 @@ fn plan_card(context: &ViewContext<'_>, spec: &'static CardSpec) -> Option<Plann
         _ => Some(ROWS.to_owned()),
     };
     let raw = raw.for_report(open.1);
-    let parsed = reading::reports_for(&context.reports, open.1, context.principal).parse(&raw);
+    let parsed = reading::reports_for(&context.reports, open.1, &context.principal).parse(&raw);
     let request = match parsed {
         Err(error @ ReportError::NotPublished(_)) => Err(words::note(&error.to_string(), context.language)),
         // Another error is that of the whole page, and reading says it.
@@ -210,7 +210,7 @@ impl PlannedCard {
     }
 
     /// The card with the answer to its request.
-    pub(super) fn fill(self, context: &ViewContext<'_>, answer: Option<&ReportAnswer>) -> Card {
+    pub(super) fn fill(self, context: &ViewContext, answer: Option<&ReportAnswer>) -> Card {
         let Self { id, title, tabs, open, request } = self;
         let funnel = request.as_ref().ok().and_then(|raw| raw.funnel.clone());
         let language = context.language;
@@ -253,7 +253,7 @@ fn with_tab(address: &ViewAddress, tabs: &[&TabSpec], name: &str) -> ViewAddress
 }
 
 /// Why an answer has no rows.
-fn nothing(context: &ViewContext<'_>, answer: &ReportAnswer) -> String {
+fn nothing(context: &ViewContext, answer: &ReportAnswer) -> String {
     let is_telling = |note: &&String| !note.starts_with("the figures of today");
     match answer.notes.iter().find(is_telling) {
         Some(note) => words::note(note, context.language),
@@ -261,7 +261,7 @@ fn nothing(context: &ViewContext<'_>, answer: &ReportAnswer) -> String {
     }
 }
 
-fn table(context: &ViewContext<'_>, answer: &ReportAnswer, most: usize) -> CardTable {
+fn table(context: &ViewContext, answer: &ReportAnswer, most: usize) -> CardTable {
     let report = answer.request.report;
     let language = context.language;
     let counted = rows::counted(report).unwrap_or((0, &report.columns[0]));
@@ -293,7 +293,7 @@ fn table(context: &ViewContext<'_>, answer: &ReportAnswer, most: usize) -> CardT
     }
 }
 
-fn map(context: &ViewContext<'_>, answer: &ReportAnswer) -> Svg {
+fn map(context: &ViewContext, answer: &ReportAnswer) -> Svg {
     let report = answer.request.report;
     let counted = rows::counted(report).unwrap_or((0, &report.columns[0]));
     let countries: Vec<MapCountry<'_>> = answer
@@ -311,11 +311,11 @@ fn map(context: &ViewContext<'_>, answer: &ReportAnswer) -> Svg {
         })
         .collect();
     let title = context.say("Visitors by country", "Посетители по странам");
-    let world = context.collector.map_or_else(|| WorldMap::built_in(), CollectorState::map);
+    let world = context.collector.as_ref().map_or_else(|| WorldMap::built_in(), |collector| collector.map());
     charts::map(&MapChart { world, title, countries: &countries })
 }
 
-fn hours(context: &ViewContext<'_>, answer: &ReportAnswer) -> Svg {
+fn hours(context: &ViewContext, answer: &ReportAnswer) -> Svg {
     let report: &Report = answer.request.report;
     let counted = rows::counted(report).map_or(2, |(place, _)| place);
     let mut values = [[0.0; 24]; 7];

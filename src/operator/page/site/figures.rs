@@ -35,7 +35,7 @@ pub(super) fn compared(address: &ViewAddress, period: Period) -> Option<ViewAddr
 
 /// The figures of an answer of `overview`.
 pub(super) fn figures(
-    context: &ViewContext<'_>,
+    context: &ViewContext,
     answer: &ReportAnswer,
     series: &Report,
     measure: &str,

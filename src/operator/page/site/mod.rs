@@ -34,9 +34,9 @@ struct SitePage {
 }
 
 /// The requests of the top of the page, in the order in which [`TopAnswers`] takes them.
-fn top_requests(context: &ViewContext<'_>) -> Result<Vec<RawReportRequest>, ReadingError> {
+fn top_requests(context: &ViewContext) -> Result<Vec<RawReportRequest>, ReadingError> {
     let address = &context.address;
-    let reports = reading::reports_for(&context.reports, OVERVIEW, context.principal);
+    let reports = reading::reports_for(&context.reports, OVERVIEW, &context.principal);
     let period = reports.parse(&address.request(OVERVIEW))?.period;
     let by = series::step(context, period);
     let series = |raw: RawReportRequest| RawReportRequest { by: Some(by.to_owned()), ..raw };
@@ -46,7 +46,7 @@ fn top_requests(context: &ViewContext<'_>) -> Result<Vec<RawReportRequest>, Read
     Ok(requests)
 }
 
-pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render(context: &ViewContext) -> Result<Response<Body>, ReadingError> {
     if !(context.access.exact || context.access.published) {
         let what = context
             .say("this page needs role analyst or viewer", "для этой страницы нужна роль analyst или viewer");
@@ -70,9 +70,9 @@ pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, 
 }
 
 /// The tag for the pages of a site whose first beacon is awaited.
-fn snippet(context: &ViewContext<'_>) -> String {
+fn snippet(context: &ViewContext) -> String {
     let site = &context.address.site;
-    let known = context.collector.and_then(|collector| collector.tag(site));
+    let known = context.collector.as_ref().and_then(|collector| collector.tag(site));
     let unknown = || format!("<script defer src=\"https://COLLECTOR/s.js\" data-site=\"{site}\"></script>");
     known.map_or_else(unknown, str::to_owned)
 }

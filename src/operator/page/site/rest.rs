@@ -51,19 +51,15 @@ impl NotesPart {
 }
 
 /// The answer, whose cards are read while its top is on its way. `page` has [`REST`] in their place; `answers` are those of the top.
-pub(super) fn page_in_parts(
-    context: &ViewContext<'_>,
-    page: &str,
-    answers: Vec<ReportAnswer>,
-) -> Response<Body> {
+pub(super) fn page_in_parts(context: &ViewContext, page: &str, answers: Vec<ReportAnswer>) -> Response<Body> {
     let (top, bottom) = page.split_once(REST).unwrap_or((page, ""));
     let (top, bottom) = (Bytes::from(format!("{top}{PART}")), bottom.to_owned());
     let (parts, received) = mpsc::channel(1);
-    let context = context.detached();
+    let context = context.clone();
     tokio::spawn(async move {
         // A reader who has gone needs no more parts.
         if parts.send(top).await.is_ok() {
-            let _gone = send_rest(&context.context(), answers, bottom, &parts).await;
+            let _gone = send_rest(&context, answers, bottom, &parts).await;
         }
     });
     let mut response = Response::new(Body::from_pieces(received));
@@ -72,7 +68,7 @@ pub(super) fn page_in_parts(
 }
 
 async fn send_rest(
-    context: &ViewContext<'_>,
+    context: &ViewContext,
     mut answers: Vec<ReportAnswer>,
     bottom: String,
     parts: &mpsc::Sender<Bytes>,
@@ -105,7 +101,7 @@ async fn send_rest(
 
 /// Reads the figures of cards, and adds the answers to those of the page.
 async fn filled(
-    context: &ViewContext<'_>,
+    context: &ViewContext,
     planned: Vec<PlannedCard>,
     answers: &mut Vec<ReportAnswer>,
 ) -> Result<Vec<Card>, ReadingError> {
@@ -125,7 +121,7 @@ async fn filled(
 }
 
 /// What the reader must know of all answers, each once.
-pub(super) fn notes(context: &ViewContext<'_>, answers: &[ReportAnswer]) -> Vec<String> {
+pub(super) fn notes(context: &ViewContext, answers: &[ReportAnswer]) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     for note in answers.iter().flat_map(|answer| &answer.notes) {
         let note = words::note(note, context.language);
@@ -140,7 +136,7 @@ pub(super) fn notes(context: &ViewContext<'_>, answers: &[ReportAnswer]) -> Vec<
 }
 
 /// A link that counts bots, if the answers say that some are left out.
-fn with_bots(context: &ViewContext<'_>, answers: &[ReportAnswer]) -> Option<PageLink> {
+fn with_bots(context: &ViewContext, answers: &[ReportAnswer]) -> Option<PageLink> {
     let says =
         |answer: &ReportAnswer| answer.notes.iter().any(|note| note.ends_with("views of bots are left out"));
     let to = || context.address.with(|address| address.bots = true);

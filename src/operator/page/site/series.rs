@@ -54,7 +54,7 @@ fn suitable(period: Period, has_hours: bool) -> Vec<&'static str> {
 }
 
 /// The step of the series: the reader's, if it suits the period.
-pub(super) fn step(context: &ViewContext<'_>, period: Period) -> &'static str {
+pub(super) fn step(context: &ViewContext, period: Period) -> &'static str {
     let suitable = suitable(period, context.access.exact);
     let chosen = context.address.by.as_deref();
     let best = if period.days() > 1 && period.days() <= 120 && suitable.contains(&"day") {
@@ -68,7 +68,7 @@ pub(super) fn step(context: &ViewContext<'_>, period: Period) -> &'static str {
 }
 
 /// The column that is drawn.
-pub(super) fn measure<'a>(context: &ViewContext<'_>, report: &'a Report) -> &'a ReportColumn {
+pub(super) fn measure<'a>(context: &ViewContext, report: &'a Report) -> &'a ReportColumn {
     let drawn = || report.columns.iter().filter(|column| !column.is_text());
     let chosen = context.address.measure.as_deref();
     let first = || drawn().next().expect("a series has a figure");
@@ -76,11 +76,7 @@ pub(super) fn measure<'a>(context: &ViewContext<'_>, report: &'a Report) -> &'a 
 }
 
 impl Series {
-    pub(super) fn new(
-        context: &ViewContext<'_>,
-        answer: &ReportAnswer,
-        compared: Option<&ReportAnswer>,
-    ) -> Self {
+    pub(super) fn new(context: &ViewContext, answer: &ReportAnswer, compared: Option<&ReportAnswer>) -> Self {
         let language = context.language;
         let period = answer.request.period;
         let column = measure(context, answer.request.report);
@@ -133,7 +129,7 @@ impl Series {
     }
 }
 
-fn steps(context: &ViewContext<'_>, period: Period, current: &str) -> Vec<PageLink> {
+fn steps(context: &ViewContext, period: Period, current: &str) -> Vec<PageLink> {
     let suitable = suitable(period, context.access.exact);
     let known = STEPS.iter().filter(|(step, _)| suitable.contains(step));
     let link = |(step, label): &(&str, [&'static str; 2])| {
