@@ -80,7 +80,7 @@ async fn report(reports: &Reports, name: &str, query: &str, principal: &Principa
 /// The failure of the report of this name.
 fn error_response(error: &ReadingError, name: &str) -> Response<Body> {
     error.log(name);
-    let mut response = failure(error.status(), &error.message());
+    let mut response = failure(error.status(), &error.to_string());
     if error.status() == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, RETRY_SOON);
     }
@@ -132,7 +132,7 @@ impl Parameters {
 }
 
 fn bad_request(what: String) -> ReadingError {
-    ReadingError::Request(StatusCode::BAD_REQUEST, what)
+    ReadingError::Parameter(what)
 }
 
 async fn one_report(

@@ -39,13 +39,16 @@ pub enum PeriodError {
     OutOfRange(Date),
 }
 
-/// One day more on either side can be a time of the store: for zones, and for the day after the last.
-const FIRST: Date = jiff::civil::date(1970, 1, 2);
-const LAST: Date = jiff::civil::date(2106, 2, 5);
+const FIRST: Date = Period::FIRST;
+const LAST: Date = Period::LAST;
 
 const DEFAULT_DAYS: i64 = 7;
 
 impl Period {
+    /// One day more on either side can be a time of the store: for zones, and for the day after the last.
+    pub(crate) const FIRST: Date = jiff::civil::date(1970, 1, 2);
+    pub(crate) const LAST: Date = jiff::civil::date(2106, 2, 5);
+
     /// A word may name several days (`7d`, `week`, `month`, `year`). As `from` it means the first of them, as `to` the last:
     /// `--from month` is from the first of this month, `--from 30d` the last 30 days including today. `--to 5d` is five days ago.
     ///

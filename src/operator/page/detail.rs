@@ -9,17 +9,19 @@ use serde_json::Value;
 
 use super::address::{Sort, View};
 use super::context::ViewContext;
+use super::error::ViewError;
 use super::layout::{self, Controls, PageFrame, PageLink};
-use super::{format, rows, words};
+use super::rows::{self, Cell, Heading};
+use super::{format, words};
 use crate::operator::reading::{self, ReadingError};
 use crate::report::catalogue::{self, Report, ReportColumn};
 use crate::report::{MAX_ROWS, RawReportRequest, ReportAnswer, ReportError};
 use crate::transport::Body;
 use crate::transport::response;
 
-/// Rows of a page.
 /// Most rows that are searched, sorted and paged: they are held in the memory of the process that takes beacons.
 const MOST_ROWS: u32 = 10_000;
+/// Rows of a page.
 const PAGE_ROWS: usize = 50;
 static CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
 
@@ -48,20 +50,11 @@ struct DetailPage {
 }
 
 struct ColumnHeading {
-    link: PageLink,
+    heading: Heading,
+    /// Sorts by the column.
+    href: String,
     /// `ascending`, `descending` or nothing.
     sorted: &'static str,
-    about: String,
-    is_number: bool,
-    name: &'static str,
-}
-
-struct Cell {
-    text: String,
-    /// What the API has for a number.
-    value: String,
-    href: Option<String>,
-    is_number: bool,
 }
 
 /// The request for the first rows of a report.
@@ -80,7 +73,7 @@ fn find(context: &ViewContext, name: &str) -> Result<&'static Report, ReadingErr
     })
 }
 
-pub(super) async fn render_csv(context: &ViewContext, name: &str) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render_csv(context: &ViewContext, name: &str) -> Result<Response<Body>, ViewError> {
     let report = find(context, name)?;
     let answer =
         reading::read(&context.reports, &request(context, report, MAX_ROWS), &context.principal).await?;
@@ -101,7 +94,7 @@ pub(super) async fn render_csv(context: &ViewContext, name: &str) -> Result<Resp
     Ok(response)
 }
 
-pub(super) async fn render(context: &ViewContext, name: &str) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render(context: &ViewContext, name: &str) -> Result<Response<Body>, ViewError> {
     let report = find(context, name)?;
     let answer =
         reading::read(&context.reports, &request(context, report, MOST_ROWS), &context.principal).await?;
@@ -130,7 +123,7 @@ pub(super) async fn render(context: &ViewContext, name: &str) -> Result<Response
         about: words::text(&report.about, language).to_owned(),
         columns: report.columns.iter().map(|column| heading(context, report, column)).collect(),
         count: count(context, &answer, found.len(), page, pages),
-        rows: shown.map(|row| cells(context, &answer, row)).collect(),
+        rows: shown.map(|row| rows::cells(context, &answer, row)).collect(),
         search: address.search.clone(),
         action: address.path(),
         kept: without_search.parameters(),
@@ -197,11 +190,9 @@ fn heading(context: &ViewContext, report: &Report, column: &ReportColumn) -> Col
         address.page = 1;
     });
     ColumnHeading {
-        link: PageLink::new(words::heading(column, context.language), &to),
+        heading: Heading::new(column, context.language),
+        href: to.href(),
         sorted: sort.map_or("", |sort| if sort.is_ascending { "ascending" } else { "descending" }),
-        about: words::text(column.about, context.language).to_owned(),
-        is_number,
-        name: column.name,
     }
 }
 
@@ -226,26 +217,6 @@ fn order(left: &[Value], right: &[Value], place: usize, is_ascending: bool) -> O
         _ => left.as_f64().unwrap_or_default().total_cmp(&right.as_f64().unwrap_or_default()),
     };
     folded.then(missing).then(if is_ascending { by_value } else { by_value.reverse() })
-}
-
-fn cells(context: &ViewContext, answer: &ReportAnswer, row: &[Value]) -> Vec<Cell> {
-    let name = rows::name(context, answer, row);
-    let cell = |(place, (column, value)): (usize, (&ReportColumn, &Value))| Cell {
-        text: match value {
-            Value::String(text) if column.unit == "text" => {
-                rows::text_cell(answer.request.report, column, text, context.language)
-            }
-            value => format::cell(column, value, context.language),
-        },
-        value: if column.is_text() {
-            String::new()
-        } else {
-            rows::Shown::new(column, value, context.language).value
-        },
-        href: if place == 0 { name.href.clone() } else { None },
-        is_number: !column.is_text(),
-    };
-    answer.request.report.columns.iter().zip(row).enumerate().map(cell).collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod collector_state;
 mod context;
 mod detail;
 mod diagnostics;
+mod error;
 mod format;
 mod layout;
 mod realtime;
@@ -24,15 +25,15 @@ use hyper::header::{
     CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue,
     REFERRER_POLICY, VARY,
 };
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response};
 use jiff::Timestamp;
 
 use self::address::{View, ViewAddress};
 pub(super) use self::assets::{icon_path, style_path};
 pub use self::collector_state::CollectorState;
 use self::context::{ReadAccess, ViewContext};
+use self::error::ViewError;
 use crate::access::{Permission, Principal};
-use crate::operator::reading::ReadingError;
 use crate::report::Reports;
 use crate::transport::Body;
 use crate::transport::negotiation::Language;
@@ -74,24 +75,18 @@ pub(super) async fn respond<B>(
         collector: collector.cloned(),
     };
     let mut response = match parsed {
-        Ok(_) => view(&context).await.unwrap_or_else(|error| layout::error(&context, &error)),
-        Err(error) => {
-            let status = match &error {
-                address::ViewAddressError::NoPage(_) => StatusCode::NOT_FOUND,
-                address::ViewAddressError::Value { .. } => StatusCode::BAD_REQUEST,
-            };
-            layout::error(&context, &ReadingError::Request(status, error.to_string()))
-        }
+        Ok(_) => view(&context).await.unwrap_or_else(|error| error::render(&context, &error)),
+        Err(error) => error::render(&context, &ViewError::Address(error)),
     };
     add_headers(response.headers_mut(), context.language, base);
     response
 }
 
-async fn view(context: &ViewContext) -> Result<Response<Body>, ReadingError> {
+async fn view(context: &ViewContext) -> Result<Response<Body>, ViewError> {
     let ViewContext { address, .. } = context;
     let is_known = context.sites().contains(&address.site);
     if address.view != View::Sites && !is_known {
-        return Err(ReadingError::Request(StatusCode::NOT_FOUND, format!("no site {:?}", address.site)));
+        return Err(ViewError::NoSite(address.site.clone()));
     }
     match &address.view {
         View::Site => site::render(context).await,

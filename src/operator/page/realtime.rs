@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::address::View;
 use super::charts::{self, BarChart, Svg};
 use super::context::ViewContext;
+use super::error::ViewError;
 use super::layout::{self, PageFrame};
 use super::{format, words};
 use crate::operator::reading::ReadingError;
@@ -80,7 +81,7 @@ struct LiveList {
 }
 
 /// The page of the realtime view.
-pub(super) async fn render(context: &ViewContext) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render(context: &ViewContext) -> Result<Response<Body>, ViewError> {
     let refusal = refusal(context);
     let now = match refusal {
         Some(_) => None,
@@ -108,9 +109,9 @@ fn refusal(context: &ViewContext) -> Option<&'static str> {
 }
 
 /// The stream that brings the page up to date.
-pub(super) fn events(context: &ViewContext) -> Result<Response<Body>, ReadingError> {
+pub(super) fn events(context: &ViewContext) -> Result<Response<Body>, ViewError> {
     if let Some(refusal) = refusal(context) {
-        return Err(ReadingError::Request(StatusCode::FORBIDDEN, refusal.to_owned()));
+        return Err(ViewError::OtherRole(refusal));
     }
     let Some(permit) = context.collector.as_ref().and_then(|collector| collector.stream()) else {
         let mut response = response::empty(StatusCode::SERVICE_UNAVAILABLE);

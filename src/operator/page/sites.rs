@@ -6,6 +6,7 @@ use hyper::{Response, StatusCode};
 use super::address::View;
 use super::charts::{self, Svg};
 use super::context::ViewContext;
+use super::error::{ViewError, store_advice};
 use super::format;
 use super::layout::{self, PageFrame, PageLink};
 use crate::operator::reading::ReadingError;
@@ -44,7 +45,7 @@ struct SiteRow {
     marks: Vec<PageLink>,
 }
 
-pub(super) async fn render(context: &ViewContext) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render(context: &ViewContext) -> Result<Response<Body>, ViewError> {
     let access = context.access;
     let reports = if access.exact { context.reports.clone() } else { context.reports.protected() };
     let summaries = match context.sites().is_empty() {
@@ -57,7 +58,7 @@ pub(super) async fn render(context: &ViewContext) -> Result<Response<Body>, Read
         Err(error) => {
             error.log("sites");
             let unknown = context.sites().iter().map(|site| SiteSummary::unknown(site)).collect();
-            (StatusCode::SERVICE_UNAVAILABLE, unknown, Some(layout::store_advice(context).to_owned()))
+            (StatusCode::SERVICE_UNAVAILABLE, unknown, Some(store_advice(context).to_owned()))
         }
     };
     let compared = match access.exact {

@@ -289,7 +289,7 @@ async fn a_planted_cause_is_found_and_traffic_without_a_rise_has_none() {
         for by in MEASURES {
             let answer = site.answer("diagnosis", &[&format!("site={name}"), &format!("by={by}")]).await;
             assert!(answer.rows.is_empty(), "{name} by {by}: {:?}", answer.rows);
-            assert!(answer.notes[0].starts_with("no rise"), "{:?}", answer.notes);
+            assert!(answer.notes[0].to_string().starts_with("no rise"), "{:?}", answer.notes);
         }
     }
     for by in MEASURES {

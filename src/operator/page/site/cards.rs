@@ -6,11 +6,11 @@ use crate::operator::page::address::{View, ViewAddress};
 use crate::operator::page::charts::{self, HourChart, MapChart, MapCountry, Svg, WorldMap};
 use crate::operator::page::context::ViewContext;
 use crate::operator::page::layout::PageLink;
-use crate::operator::page::rows::{self, RowName, Shown};
+use crate::operator::page::rows::{self, Heading, RowName, Shown};
 use crate::operator::page::{format, words};
 use crate::operator::reading;
 use crate::report::catalogue::{self, Report};
-use crate::report::{RawReportRequest, ReportAnswer, ReportError};
+use crate::report::{Note, RawReportRequest, ReportAnswer, ReportError};
 
 const GOALS: &str = "goals";
 /// The tab of each card of a funnel.
@@ -128,16 +128,9 @@ pub(super) enum CardBody {
 
 pub(super) struct CardTable {
     pub(super) name: String,
-    pub(super) counted: CardHeading,
-    pub(super) share: Option<CardHeading>,
+    pub(super) counted: Heading,
+    pub(super) share: Option<Heading>,
     pub(super) rows: Vec<CardRow>,
-}
-
-pub(super) struct CardHeading {
-    /// The column of the report.
-    pub(super) column: &'static str,
-    pub(super) label: String,
-    pub(super) about: String,
 }
 
 pub(super) struct CardRow {
@@ -195,7 +188,7 @@ fn plan_card(context: &ViewContext, spec: &'static CardSpec) -> Option<PlannedCa
     let raw = raw.for_report(open.1);
     let parsed = reading::reports_for(&context.reports, open.1, &context.principal).parse(&raw);
     let request = match parsed {
-        Err(error @ ReportError::NotPublished(_)) => Err(words::note(&error.to_string(), context.language)),
+        Err(error @ ReportError::NotPublished(_)) => Err(words::report_reason(&error, context.language)),
         // Another error is that of the whole page, and reading says it.
         _ => Ok(raw),
     };
@@ -254,7 +247,7 @@ fn with_tab(address: &ViewAddress, tabs: &[&TabSpec], name: &str) -> ViewAddress
 
 /// Why an answer has no rows.
 fn nothing(context: &ViewContext, answer: &ReportAnswer) -> String {
-    let is_telling = |note: &&String| !note.starts_with("the figures of today");
+    let is_telling = |note: &&Note| !matches!(note, Note::TodayIsOld { .. });
     match answer.notes.iter().find(is_telling) {
         Some(note) => words::note(note, context.language),
         None => context.say("Nothing in this period.", "За этот период ничего нет.").to_owned(),
@@ -280,15 +273,10 @@ fn table(context: &ViewContext, answer: &ReportAnswer, most: usize) -> CardTable
             bar: format!("{width:.1}"),
         }
     };
-    let heading = |column: &catalogue::ReportColumn| CardHeading {
-        column: column.name,
-        label: words::heading(column, language),
-        about: words::text(column.about, language).to_owned(),
-    };
     CardTable {
         name: words::heading(&report.columns[usize::from(report.name == FUNNEL.1)], language),
-        counted: heading(counted.1),
-        share: share.map(|(_, column)| heading(column)),
+        counted: Heading::new(counted.1, language),
+        share: share.map(|(_, column)| Heading::new(column, language)),
         rows: rows::folded_last(answer).into_iter().take(most).map(row).collect(),
     }
 }

@@ -6,15 +6,15 @@ mod rest;
 mod series;
 
 use askama::Template;
-use hyper::{Response, StatusCode};
+use hyper::Response;
 
 use self::figures::Figure;
 use self::series::Series;
 use super::context::ViewContext;
+use super::error::ViewError;
 use super::layout::{self, Controls, PageFrame};
-use crate::operator::reading::{self, ReadingError};
-use crate::report::RawReportRequest;
-use crate::report::catalogue;
+use crate::operator::reading;
+use crate::report::{Note, RawReportRequest, ReportError, catalogue};
 use crate::transport::Body;
 
 const OVERVIEW: &str = "overview";
@@ -34,7 +34,7 @@ struct SitePage {
 }
 
 /// The requests of the top of the page, in the order in which [`TopAnswers`] takes them.
-fn top_requests(context: &ViewContext) -> Result<Vec<RawReportRequest>, ReadingError> {
+fn top_requests(context: &ViewContext) -> Result<Vec<RawReportRequest>, ReportError> {
     let address = &context.address;
     let reports = reading::reports_for(&context.reports, OVERVIEW, &context.principal);
     let period = reports.parse(&address.request(OVERVIEW))?.period;
@@ -46,18 +46,18 @@ fn top_requests(context: &ViewContext) -> Result<Vec<RawReportRequest>, ReadingE
     Ok(requests)
 }
 
-pub(super) async fn render(context: &ViewContext) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render(context: &ViewContext) -> Result<Response<Body>, ViewError> {
     if !(context.access.exact || context.access.published) {
         let what = context
             .say("this page needs role analyst or viewer", "для этой страницы нужна роль analyst или viewer");
-        return Err(ReadingError::Request(StatusCode::FORBIDDEN, what.to_owned()));
+        return Err(ViewError::OtherRole(what));
     }
     let answers = context.read_all(&top_requests(context)?).await?;
     let (overview, series) = (&answers[0], &answers[1]);
     let report = catalogue::find(SERIES).expect("the catalogue has the series");
     let measure = series::measure(context, report).name;
     let title = format!("{} · Footfall", context.address.site);
-    let is_empty = overview.notes.iter().any(|note| note.starts_with("the store holds no events"));
+    let is_empty = overview.notes.iter().any(Note::is_of_unknown_site);
     let page = SitePage {
         frame: PageFrame::new(context, title),
         controls: Controls::new(context, overview.request.period)?,

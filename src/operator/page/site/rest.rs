@@ -18,7 +18,7 @@ use crate::operator::page::context::ViewContext;
 use crate::operator::page::layout::{self, PageLink};
 use crate::operator::page::words;
 use crate::operator::reading::ReadingError;
-use crate::report::ReportAnswer;
+use crate::report::{Note, ReportAnswer};
 use crate::transport::Body;
 use crate::transport::negotiation::Language;
 
@@ -85,7 +85,7 @@ async fn send_rest(
             Ok(cards) => part += &layout::render(&CardsPart { cards }),
             Err(error) => {
                 error.log("page");
-                failure = Some(words::note(&error.message(), context.language));
+                failure = Some(words::reading_reason(&error, context.language));
                 break;
             }
         }
@@ -123,12 +123,11 @@ async fn filled(
 /// What the reader must know of all answers, each once.
 pub(super) fn notes(context: &ViewContext, answers: &[ReportAnswer]) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
-    for note in answers.iter().flat_map(|answer| &answer.notes) {
+    // Each card has more rows than it shows, and links to them.
+    let is_told = |note: &&Note| !matches!(note, Note::MoreRows { .. });
+    for note in answers.iter().flat_map(|answer| &answer.notes).filter(is_told) {
         let note = words::note(note, context.language);
-        // Each card has more rows than it shows, and links to them.
-        if !notes.contains(&note)
-            && !note.starts_with(context.say("There are more rows", "Показаны первые строки"))
-        {
+        if !notes.contains(&note) {
             notes.push(note);
         }
     }
@@ -137,8 +136,8 @@ pub(super) fn notes(context: &ViewContext, answers: &[ReportAnswer]) -> Vec<Stri
 
 /// A link that counts bots, if the answers say that some are left out.
 fn with_bots(context: &ViewContext, answers: &[ReportAnswer]) -> Option<PageLink> {
-    let says =
-        |answer: &ReportAnswer| answer.notes.iter().any(|note| note.ends_with("views of bots are left out"));
+    let is_of_bots = |note: &Note| matches!(note, Note::BotsLeftOut { .. });
+    let says = |answer: &ReportAnswer| answer.notes.iter().any(is_of_bots);
     let to = || context.address.with(|address| address.bots = true);
     (context.access.exact && answers.iter().any(says))
         .then(|| PageLink::new(context.say("Count bots", "Учесть роботов"), &to()))
