@@ -95,17 +95,19 @@ impl Period {
     /// The period that this one is compared with. It ends where the range of days begins, at the latest: earlier there are no events.
     #[must_use]
     pub fn compared(&self, comparison: Comparison) -> Self {
-        let earlier = |span: Span| Self {
-            from: self.from.saturating_sub(span).max(FIRST),
-            to: self.to.saturating_sub(span).max(FIRST),
-        };
+        Self { from: self.compared_day(self.from, comparison), to: self.compared_day(self.to, comparison) }
+    }
+
+    /// The day that a day of this period is compared with.
+    pub(crate) fn compared_day(&self, day: Date, comparison: Comparison) -> Date {
         let days = i64::from(self.days());
-        match comparison {
-            Comparison::Previous => earlier(days.days()),
+        let span: Span = match comparison {
+            Comparison::Previous => days.days(),
             // The 29th of February becomes the 28th.
-            Comparison::Year => earlier(1.year()),
-            Comparison::Weekdays => earlier((days.div_euclid(7) + i64::from(days % 7 > 0)).weeks()),
-        }
+            Comparison::Year => 1.year(),
+            Comparison::Weekdays => (days.div_euclid(7) + i64::from(days % 7 > 0)).weeks(),
+        };
+        day.saturating_sub(span).max(FIRST)
     }
 
     /// At least 1.

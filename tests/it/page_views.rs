@@ -143,6 +143,24 @@ fn a_token_of_one_site_lists_that_site_alone() {
 }
 
 #[test]
+fn role_sre_filters_diagnostics_by_several_columns_and_takes_along_what_it_may_use() {
+    let mut collector = Collector::new(SITES);
+    let sre = token(&collector, &["anna", "--role", "sre"]);
+    collector.start();
+    let filtered = "/sites/portal/diagnostics?lang=en&filter=country%3DRU&filter=path%3D%2Fa";
+    eventually("the store answers", PATIENCE, || as_holder(&collector, filtered, &sre).status == 200);
+    let html = as_holder(&collector, filtered, &sre).text().replace("&#38;", "&");
+    assert!(html.contains("<option value=\"error_group\">") && !html.contains("<option value=\"visitor\">"));
+    assert!(html.contains("<option value=\"!=\">"), "{html}");
+    // The audience is protected: one filter.
+    assert!(html.contains("href=\"/sites/portal?filter=country%3DRU&lang=en\""), "{html}");
+    let forbidden = as_holder(&collector, "/sites/portal/diagnostics?filter=city%3DKazan", &sre);
+    assert_eq!(forbidden.status, 403);
+    let twice = as_holder(&collector, "/sites/portal?filter=country%3DRU&filter=path%3D%2Fa", &sre);
+    assert_eq!(twice.status, 403);
+}
+
+#[test]
 fn the_realtime_view_shows_a_view_within_seconds() {
     let collector = collector();
     assert_eq!(collector.beacon(&good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);

@@ -149,13 +149,14 @@ fn table(context: &ViewContext, answer: &ReportAnswer) -> ReportTable {
 fn error_group(context: &ViewContext, answer: &ReportAnswer, row: &[Value]) -> ErrorGroup {
     let language = context.language;
     let cells = || answer.request.report.columns.iter().zip(row);
+    let shown = |column: &_, value: &_| format::cell(column, value, context.now.year(), language);
     let text = |name: &str| {
         let found = cells().find(|(column, _)| column.name == name);
-        found.map_or_else(String::new, |(column, value)| format::cell(column, value, language))
+        found.map_or_else(String::new, |(column, value)| shown(column, value))
     };
     let facts = cells()
         .filter(|(column, _)| !IN_HEADING.contains(&column.name) && column.name != "stack")
-        .map(|(column, value)| (words::heading(column, language), format::cell(column, value, language)))
+        .map(|(column, value)| (words::heading(column, language), shown(column, value)))
         .filter(|(_, text)| !text.is_empty());
     let filter = format!("error_group={}", text("group"));
     let is_only = context.address.filters.contains(&filter);

@@ -265,8 +265,12 @@ pub(super) struct Shown {
 
 impl Shown {
     pub(super) fn new(column: &ReportColumn, value: &Value, language: Language) -> Self {
-        let written = if value.is_null() { String::new() } else { value.to_string() };
-        Self { text: format::cell(column, value, language), value: written }
+        let text = match value.as_f64() {
+            Some(number) => format::figure(number, column.unit, language),
+            None => value.as_str().unwrap_or(format::NONE).to_owned(),
+        };
+        let value = if value.is_null() { String::new() } else { value.to_string() };
+        Self { text, value }
     }
 }
 
@@ -313,7 +317,9 @@ pub(super) fn cells(context: &ViewContext, answer: &ReportAnswer, row: &[Value])
             Value::String(text) if column.unit == "text" => {
                 (text_cell(report, named_column(report, column, row), text, language), String::new())
             }
-            value if column.is_text() => (format::cell(column, value, language), String::new()),
+            value if column.is_text() => {
+                (format::cell(column, value, context.now.year(), language), String::new())
+            }
             value => {
                 let shown = Shown::new(column, value, language);
                 (shown.text, shown.value)

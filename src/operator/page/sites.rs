@@ -1,5 +1,7 @@
 //! All sites of the reader: a small line of the last days, today against the same hours a week ago, and what is wrong.
 
+use std::cmp::Ordering;
+
 use askama::Template;
 use hyper::{Response, StatusCode};
 
@@ -124,7 +126,7 @@ fn row(context: &ViewContext, summary: &SiteSummary) -> SiteRow {
     let language = context.language;
     let WeekComparison { now, before } = summary.visitors;
     let number = |count: u64| format::number(count as f64, 0, language);
-    let days: Vec<f64> = summary.days.iter().map(|count| *count as f64).collect();
+    let days: Vec<_> = summary.days.iter().map(|count| count.map(|count| count as f64)).collect();
     let title = language.of([
         format!("{}: visitors of the last {SUMMARY_DAYS} days", summary.site),
         format!("{}: посетители за {SUMMARY_DAYS} дней", summary.site),
@@ -134,17 +136,21 @@ fn row(context: &ViewContext, summary: &SiteSummary) -> SiteRow {
         link: PageLink::new(&summary.site, &context.address.to_site(&summary.site)),
         line: charts::sparkline(&days, &title),
         visitors: if is_known { number(now) } else { format::NONE.to_owned() },
-        change: format::change(now as f64, before as f64, language),
-        direction: match now.cmp(&before) {
-            std::cmp::Ordering::Greater => "good",
-            std::cmp::Ordering::Less => "bad",
-            std::cmp::Ordering::Equal => "quiet",
+        change: before.and_then(|before| format::change(now as f64, before as f64, language)),
+        direction: match before.map(|before| now.cmp(&before)) {
+            Some(Ordering::Greater) => "good",
+            Some(Ordering::Less) => "bad",
+            _ => "quiet",
         },
-        before: if is_known { number(before) } else { String::new() },
+        before: match before {
+            _ if !is_known => String::new(),
+            Some(before) => number(before),
+            None => context.say("not published", "не опубликовано").to_owned(),
+        },
         day: summary
             .day
             .filter(|_| !context.access.exact)
-            .map_or_else(String::new, |day| format::day_of_week(day, language)),
+            .map_or_else(String::new, |day| format::day_of_week(day, context.now.year(), language)),
         marks: marks(context, summary),
     }
 }
@@ -159,6 +165,7 @@ fn marks(context: &ViewContext, summary: &SiteSummary) -> Vec<PageLink> {
     let to = context.address.to_site(&summary.site).to_view(View::Diagnostics);
     let mut marks = Vec::new();
     if let Some(WeekComparison { now, before }) = summary.errors.filter(|errors| are_up(*errors)) {
+        let before = before.unwrap_or(0);
         let words = language.of([
             format!("Errors are up: {} today, {} a week ago", number(now), number(before)),
             format!("Ошибок больше: сегодня {}, неделю назад {}", number(now), number(before)),
@@ -178,7 +185,7 @@ fn marks(context: &ViewContext, summary: &SiteSummary) -> Vec<PageLink> {
 }
 
 fn are_up(errors: WeekComparison) -> bool {
-    errors.now >= LEAST_ERRORS && errors.now >= errors.before * RISE
+    errors.now >= LEAST_ERRORS && errors.now >= errors.before.unwrap_or(0) * RISE
 }
 
 #[cfg(test)]
@@ -187,7 +194,7 @@ mod tests {
 
     #[test]
     fn errors_are_up_if_they_are_many_and_twice_those_of_a_week_ago() {
-        let up = |now, before| are_up(WeekComparison { now, before });
+        let up = |now, before| are_up(WeekComparison { now, before: Some(before) });
         assert!(up(10, 0) && up(10, 5) && up(100, 50));
         assert!(!up(9, 0) && !up(10, 6) && !up(0, 0));
     }
