@@ -2,14 +2,15 @@
 
 use serde_json::Value;
 
+use super::hours::HoursOfWeek;
 use crate::operator::page::address::{View, ViewAddress};
-use crate::operator::page::charts::{self, HourChart, MapChart, MapCountry, Svg, WorldMap};
+use crate::operator::page::charts::{self, MapChart, MapCountry, Svg, WorldMap};
 use crate::operator::page::context::ViewContext;
 use crate::operator::page::layout::PageLink;
 use crate::operator::page::rows::{self, Heading, RowName, Shown};
-use crate::operator::page::{format, words};
+use crate::operator::page::words;
 use crate::operator::reading;
-use crate::report::catalogue::{self, Report};
+use crate::report::catalogue;
 use crate::report::{Note, RawReportRequest, ReportAnswer, ReportError};
 
 const GOALS: &str = "goals";
@@ -18,6 +19,8 @@ const FUNNEL: TabSpec = ("funnel", "funnel", ["Funnel", "Воронка"]);
 
 /// Rows of a card: as many as the eye counts at once, and the same for all, so that one query answers them.
 const ROWS: &str = "9";
+/// Rows below the map, which has room for fewer.
+const MAP_ROWS: usize = 6;
 /// More countries than there are.
 const ALL_COUNTRIES: &str = "300";
 
@@ -121,7 +124,7 @@ pub(super) struct Card {
 pub(super) enum CardBody {
     Table(CardTable),
     Map(Svg, CardTable),
-    Hours(Svg),
+    Hours(HoursOfWeek),
     /// Why there is nothing.
     Message(String),
 }
@@ -215,8 +218,8 @@ impl PlannedCard {
         let body = match (answer, request) {
             (Some(answer), _) if answer.rows.is_empty() => CardBody::Message(nothing(context, answer)),
             (Some(answer), _) => match open.0 {
-                "map" => CardBody::Map(map(context, answer), table(context, answer, 3)),
-                "hours" => CardBody::Hours(hours(context, answer)),
+                "map" => CardBody::Map(map(context, answer), table(context, answer, MAP_ROWS)),
+                "hours" => CardBody::Hours(HoursOfWeek::new(context, answer)),
                 _ => CardBody::Table(table(context, answer, usize::MAX)),
             },
             (None, Err(reason)) => CardBody::Message(reason),
@@ -303,22 +306,6 @@ fn map(context: &ViewContext, answer: &ReportAnswer) -> Svg {
     charts::map(&MapChart { world, title, countries: &countries })
 }
 
-fn hours(context: &ViewContext, answer: &ReportAnswer) -> Svg {
-    let report: &Report = answer.request.report;
-    let counted = rows::counted(report).map_or(2, |(place, _)| place);
-    let mut values = [[0.0; 24]; 7];
-    for row in &answer.rows {
-        // Folded hours have no place.
-        let number = |place: usize| row.get(place)?.as_str()?.parse::<usize>().ok();
-        if let (Some(weekday @ 1..=7), Some(hour @ 0..24)) = (number(0), number(1)) {
-            values[weekday - 1][hour] = rows::value(row, counted).unwrap_or_default();
-        }
-    }
-    let text = |value: f64| format::number(value, 0, context.language);
-    let title = context.say("Views by hour and weekday", "Просмотры по часам и дням недели");
-    charts::hours(&HourChart { title, weekdays: format::weekdays(context.language), values, format: &text })
-}
-
 impl CardBody {
     pub(super) fn table(&self) -> Option<&CardTable> {
         match self {
@@ -329,7 +316,15 @@ impl CardBody {
 
     pub(super) fn chart(&self) -> Option<&Svg> {
         match self {
-            Self::Map(svg, _) | Self::Hours(svg) => Some(svg),
+            Self::Map(svg, _) => Some(svg),
+            Self::Hours(hours) => Some(&hours.chart),
+            _ => None,
+        }
+    }
+
+    pub(super) fn hours(&self) -> Option<&HoursOfWeek> {
+        match self {
+            Self::Hours(hours) => Some(hours),
             _ => None,
         }
     }

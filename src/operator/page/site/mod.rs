@@ -2,6 +2,7 @@
 
 mod cards;
 mod figures;
+mod hours;
 mod rest;
 mod series;
 
