@@ -33,6 +33,7 @@ pub(super) use self::assets::{icon_path, style_path};
 pub use self::collector_state::CollectorState;
 use self::context::{ReadAccess, ViewContext};
 use self::error::ViewError;
+pub(super) use self::format::moment;
 use crate::access::{Permission, Principal};
 use crate::report::Reports;
 use crate::transport::Body;

@@ -29,7 +29,7 @@ const INTERVAL: Duration = Duration::from_secs(3);
 /// Longest life of a stream. The listener closes a connection on which nothing arrives for two minutes.
 const MAX_STREAM_LIFE: Duration = Duration::from_secs(80);
 /// For a client to take what was sent. One that takes nothing is gone.
-const PATIENCE: Duration = Duration::from_secs(30);
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// After so many looks without news, a comment tells proxies that the stream lives.
 const HEARTBEAT: u32 = 5;
 /// Pages and sources that are shown.
@@ -154,7 +154,8 @@ async fn send_figures(context: &ViewContext, pieces: mpsc::Sender<Bytes>, _permi
             _ if unchanged % HEARTBEAT == 0 => ":\n\n".to_owned(),
             _ => String::new(),
         };
-        if !piece.is_empty() && !matches!(timeout(PATIENCE, pieces.send(piece.into())).await, Ok(Ok(()))) {
+        if !piece.is_empty() && !matches!(timeout(SEND_TIMEOUT, pieces.send(piece.into())).await, Ok(Ok(())))
+        {
             return;
         }
         tokio::select! {
@@ -248,6 +249,6 @@ mod tests {
 
     #[test]
     fn a_stream_ends_before_its_connection() {
-        assert!(MAX_STREAM_LIFE + PATIENCE < Duration::from_secs(120));
+        assert!(MAX_STREAM_LIFE + SEND_TIMEOUT < Duration::from_secs(120));
     }
 }

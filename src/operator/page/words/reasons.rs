@@ -1,6 +1,6 @@
 //! Why there is no page or no report, in the reader's language.
 
-use crate::operator::page::address::ViewAddressError;
+use crate::operator::page::address::{LONGEST_VALUE, ViewAddressError};
 use crate::operator::page::error::ViewError;
 use crate::operator::reading::ReadingError;
 use crate::report::{
@@ -49,6 +49,9 @@ fn of_address(error: &ViewAddressError) -> String {
         ViewAddressError::NoPage(path) => format!("по адресу {path} ничего нет"),
         ViewAddressError::Value { name, value, takes } => {
             format!("параметр {name} имеет значение {value:?}; он принимает {takes}")
+        }
+        ViewAddressError::TooLong(name) => {
+            format!("значение параметра {name} длиннее {LONGEST_VALUE} байт")
         }
     }
 }
