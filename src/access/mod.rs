@@ -26,5 +26,6 @@ pub use share::{
     ShareVerifier,
 };
 pub use token::{AccessToken, TokenFingerprint};
+pub(crate) use token_file::MAX_NAME;
 pub use token_file::{TokenEntry, TokenFile, TokenFileError};
 pub use token_verifier::{InvalidToken, TokenChange, TokenVerifier};

@@ -23,6 +23,8 @@ static CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy"
 const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// What the paths of share links begin with. People send them to each other, so pages of other sites may link them.
 pub const SHARE_ROOT: &str = "/share/";
+/// Where the form of a link's password leads, below the link.
+pub const SHARE_PASSWORD: &str = "/password";
 /// One year, as browsers' preload lists require. Subdomains are left to the operator.
 pub const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
@@ -52,8 +54,11 @@ pub fn check_same_origin<B>(request: &Request<B>, hosts: &[String], any_host: bo
     let site = headers.get(&SEC_FETCH_SITE).map_or(&b"none"[..], |value| value.as_bytes());
     if let Some(origin) = headers.get(ORIGIN) {
         let from = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, from)| from);
-        // With `Referrer-Policy: no-referrer`, browsers send `null` with the forms of our own pages.
-        let is_own_form = origin == "null" && site == b"same-origin";
+        // With `Referrer-Policy: no-referrer`, browsers send `null` with the forms of our own pages. Older browsers do not say in another
+        // header where a form comes from. A page of another site could then send a password for a link whose token it knows, which
+        // gives that page nothing: it cannot read the answer, and it could send the password itself.
+        let is_password_of_link = !headers.contains_key(&SEC_FETCH_SITE) && is_password_form(request);
+        let is_own_form = origin == "null" && (site == b"same-origin" || is_password_of_link);
         if !is_own_form && (from.is_none() || from != authority) {
             return Err(CrossSite::Page);
         }
@@ -64,6 +69,12 @@ pub fn check_same_origin<B>(request: &Request<B>, hosts: &[String], any_host: bo
         && request.method() == Method::GET
         && headers.get(&SEC_FETCH_MODE).is_some_and(|mode| mode == "navigate");
     if matches!(site, b"none" | b"same-origin") || is_link { Ok(()) } else { Err(CrossSite::Page) }
+}
+
+/// Whether a request is the form for the password of a share link.
+fn is_password_form<B>(request: &Request<B>) -> bool {
+    let path = request.uri().path();
+    request.method() == Method::POST && path.starts_with(SHARE_ROOT) && path.ends_with(SHARE_PASSWORD)
 }
 
 /// An answer keeps the policies and the caching that it has. `tls` says whether the connection is encrypted.
@@ -134,6 +145,26 @@ mod tests {
             assert_eq!(check_same_origin(&request("/", &[("host", host)]), &hosts, true), Ok(()), "{host}");
         }
         assert_eq!(check_same_origin(&request("/", &[]), &hosts, false), Err(CrossSite::Host));
+    }
+
+    #[test]
+    fn the_password_of_a_link_may_come_from_a_browser_that_does_not_say_whose_form_it_was() {
+        let check = |method: &str, path: &str, more: &[(&str, &str)]| {
+            let headers = [&[("host", "localhost:8090"), ("origin", "null")], more].concat();
+            let mut form = request(path, &headers);
+            *form.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
+            check_same_origin(&form, &[], false)
+        };
+        assert_eq!(check("POST", "/share/clinic~1/password", &[]), Ok(()));
+        for (method, path, more) in [
+            ("POST", "/share/clinic~1/password", &[("sec-fetch-site", "cross-site")][..]),
+            ("POST", "/share/clinic~1/password", &[("sec-fetch-site", "none")]),
+            ("GET", "/share/clinic~1/password", &[]),
+            ("POST", "/sign-in", &[]),
+            ("POST", "/sites/clinic/share", &[]),
+        ] {
+            assert_eq!(check(method, path, more), Err(CrossSite::Page), "{method} {path}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ const FILE: &str = "tokens.json";
 /// Most tokens in the file: each request is compared with all of them.
 const MAX_TOKENS: usize = 1000;
 /// Longest name of a token, in bytes.
-pub(super) const MAX_NAME: usize = 64;
+pub(crate) const MAX_NAME: usize = 64;
 /// Longest file, in bytes: room for [`MAX_TOKENS`] with many sites each.
 const MAX_BYTES: u64 = 4 << 20;
 

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use crate::app::{Exit, ExitError};
 use crate::command::arguments::CommonArguments;
 use crate::command::usage::{self, READER};
-use crate::report::{self, RawReportRequest, Reports, catalogue, table};
+use crate::report::{self, Note, RawReportRequest, Reports, catalogue, table};
 use crate::store::days::OpenDays;
 use crate::store::{Client, sql};
 
@@ -113,7 +113,7 @@ pub(crate) fn run(arguments: ReportArguments, common: &CommonArguments) -> Resul
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut answer = runtime.block_on(reports.run(request))?;
     if arguments.k > 1 && answer.has_folded_rows() {
-        answer.notes.push("`--k 1` shows every row, to you on this machine".to_owned());
+        answer.notes.push(Note::FoldedUnlessK);
     }
     match arguments.format {
         ReportFormat::Table => print(&table::render(&answer, table::width())),

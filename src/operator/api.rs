@@ -7,6 +7,8 @@
 //!
 //! It only reads: `GET` and `HEAD`. Errors are JSON. Input of a request appears in a response only within JSON or text.
 
+use std::sync::Arc;
+
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
@@ -28,7 +30,7 @@ const MAX_REPORTS: usize = 64;
 /// The answer to a request. `collector` is `None` where no collector runs.
 pub async fn respond<B>(
     reports: &Reports,
-    collector: Option<&CollectorState>,
+    collector: Option<&Arc<CollectorState>>,
     request: Request<B>,
     principal: &Principal,
 ) -> Response<Body> {
@@ -78,7 +80,7 @@ async fn report(reports: &Reports, name: &str, query: &str, principal: &Principa
 /// The failure of the report of this name.
 fn error_response(error: &ReadingError, name: &str) -> Response<Body> {
     error.log(name);
-    let mut response = failure(error.status(), &error.message());
+    let mut response = failure(error.status(), &error.to_string());
     if error.status() == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, RETRY_SOON);
     }
@@ -130,7 +132,7 @@ impl Parameters {
 }
 
 fn bad_request(what: String) -> ReadingError {
-    ReadingError::Request(StatusCode::BAD_REQUEST, what)
+    ReadingError::Parameter(what)
 }
 
 async fn one_report(

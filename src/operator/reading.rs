@@ -11,36 +11,33 @@ use crate::report::{
 };
 
 /// Why nothing is read.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum ReadingError {
-    /// The request cannot be answered for this principal, or at all.
-    Request(StatusCode, String),
-    Report(ReportError),
-}
-
-impl From<ReportError> for ReadingError {
-    fn from(error: ReportError) -> Self {
-        Self::Report(error)
-    }
+    /// A parameter of the API has no meaning.
+    #[error("{0}")]
+    Parameter(String),
+    #[error("this report is for another role: analyst and viewer read audience, sre reads diagnostics")]
+    OtherRole,
+    #[error("this token is restricted to other sites")]
+    OtherSites,
+    /// The filter is on a column that the role does not read.
+    #[error("role sre may not use the filter {0}")]
+    FilterOfOtherRole(String),
+    #[error(transparent)]
+    Report(#[from] ReportError),
 }
 
 impl ReadingError {
     /// The status of an answer to the request.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Request(status, _) => *status,
+            Self::Parameter(_) => StatusCode::BAD_REQUEST,
+            Self::OtherRole | Self::OtherSites | Self::FilterOfOtherRole(_) => StatusCode::FORBIDDEN,
             Self::Report(ReportError::UnknownReport { .. }) => StatusCode::NOT_FOUND,
             Self::Report(ReportError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Report(ReportError::NotPublished(_)) => StatusCode::FORBIDDEN,
             Self::Report(error) if error.is_request() => StatusCode::BAD_REQUEST,
             Self::Report(_) => StatusCode::BAD_GATEWAY,
-        }
-    }
-
-    pub(super) fn message(&self) -> String {
-        match self {
-            Self::Request(_, what) => what.clone(),
-            Self::Report(error) => error.to_string(),
         }
     }
 
@@ -90,30 +87,24 @@ pub(super) fn permitted(
     raw: &RawReportRequest,
     principal: &Principal,
 ) -> Result<ReportRequest, ReadingError> {
-    let forbidden = |what: &str| ReadingError::Request(StatusCode::FORBIDDEN, what.to_owned());
     let may_read = |report: &Report| match report.purpose {
         Purpose::Audience => reads_exact(report, principal) || principal.may(Permission::ReadPublished),
         Purpose::Diagnostics => reads_exact(report, principal),
     };
     // A viewer must not learn from the error about a parameter what is wrong with it in a report for others.
     if catalogue::find(&raw.report).is_some_and(|report| !may_read(report)) {
-        return Err(forbidden(
-            "this report is for another role: analyst and viewer read audience, sre reads diagnostics",
-        ));
+        return Err(ReadingError::OtherRole);
     }
     let request = reports.parse(raw)?;
     if !principal.may_see(&request.site) {
-        return Err(forbidden("this token is restricted to other sites"));
+        return Err(ReadingError::OtherSites);
     }
     // What the store grants the role, too: no pseudonyms, no places smaller than a country, nothing that tells who it was.
     let is_granted = |filter: &&Filter| principal.may(Permission::ReadAudience) || filter.is_of_diagnostics();
     if request.report.purpose == Purpose::Diagnostics
         && let Some(filter) = request.filters.iter().find(|filter| !is_granted(filter))
     {
-        return Err(ReadingError::Request(
-            StatusCode::FORBIDDEN,
-            format!("role sre may not use the filter {filter}"),
-        ));
+        return Err(ReadingError::FilterOfOtherRole(filter.to_string()));
     }
     Ok(request)
 }

@@ -7,10 +7,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::filter::Filter;
+use super::note::{Note, OTHER};
 use super::request::ReportRequest;
-
-/// The name of the row that rows of few visitors are folded into.
-pub(crate) const OTHER: &str = "(other)";
 
 #[derive(Debug, Clone)]
 pub struct ReportAnswer {
@@ -24,7 +22,7 @@ pub struct ReportAnswer {
     /// When the figures of today were computed; `None` if the period has no open day, or the figures come from events.
     pub today: Option<Timestamp>,
     /// What the reader must know: folded rows, rows beyond the limit, an unknown site.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     pub cost: QueryCost,
 }
 
@@ -49,7 +47,7 @@ impl ReportAnswer {
         let limit = self.request.limit as usize;
         if self.rows.len() > limit && self.request.report.takes("limit") {
             self.rows.truncate(limit);
-            self.notes.push(format!("there are more rows than these {limit}"));
+            self.notes.push(Note::MoreRows { limit: self.request.limit });
         }
     }
 
@@ -87,7 +85,7 @@ impl ReportAnswer {
             "today": self.today.map(|computed| {
                 json!({"as_of": computed.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), "age_s": age(computed).as_secs()})
             }),
-            "notes": self.notes,
+            "notes": self.notes.iter().map(Note::to_string).collect::<Vec<_>>(),
             "credit": report.credit(),
         })
     }

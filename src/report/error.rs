@@ -22,20 +22,19 @@ pub enum ReportError {
     #[error("report {report} takes no `{parameter}`")]
     Parameter { report: &'static str, parameter: &'static str },
     /// The report cannot be broken down by this.
-    #[error("{0}")]
-    By(String),
+    #[error("report {report} goes by {}, not by {given:?}", .known.join(", "))]
+    By { report: &'static str, known: &'static [&'static str], given: String },
     #[error("a period is compared with {known}, not with {0:?}", known = Comparison::ALL.map(Comparison::name).join(", "))]
     Comparison(String),
-    /// The site has no goal or no funnel of this name, or several funnels and none was named.
-    #[error("{0}")]
-    Goal(String),
+    #[error(transparent)]
+    Goal(#[from] GoalError),
     #[error("limit {0:?} is not a number of rows from 1 to {MAX_ROWS}")]
     Limit(String),
     #[error("the configured time zone has no IANA name; set `timezone` to one like Europe/Moscow")]
     NamelessZone,
     /// A viewer asked for more than published figures.
     #[error("viewers read published figures: {0}")]
-    NotPublished(String),
+    NotPublished(#[from] NotPublished),
     #[error("at most {MAX_FILTERS} filters")]
     TooManyFilters,
     #[error("{MAX_CONCURRENT} other reports are running; try again in a moment")]
@@ -45,6 +44,47 @@ pub enum ReportError {
     Store(#[from] clickhouse::error::Error),
     #[error("the store's answer is not what the report promises: {0}")]
     MalformedAnswer(String),
+}
+
+/// Why a request names no goal or funnel of the site.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GoalError {
+    #[error("the site has no {kind} {name:?}{}", .nearest.as_ref().map_or(String::new(), |known| format!("; did you mean {known:?}?")))]
+    Unknown {
+        /// `goal` or `funnel`.
+        kind: &'static str,
+        name: String,
+        /// The one that was probably meant.
+        nearest: Option<String>,
+    },
+    /// The site has several funnels.
+    #[error("which funnel? name one with `funnel`: {known}")]
+    UnnamedFunnel { known: String },
+}
+
+/// What a viewer asked for that has no published figures.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotPublished {
+    #[error("report {0} is made of single events or the last minutes")]
+    OfEvents(&'static str),
+    #[error("report {0} has rows of few visitors, as a rule")]
+    OfFewVisitors(&'static str),
+    #[error("days are the shortest time; go by day, week or month")]
+    Hours,
+    #[error("published figures are of people; leave out `bots`")]
+    Bots,
+    #[error("one filter at most")]
+    SeveralFilters,
+    #[error("a filter is COLUMN=VALUE with one value, of one of the columns {columns}")]
+    FilterForm {
+        /// The columns that a viewer may filter by.
+        columns: String,
+    },
+    /// The report has no published figures under the filter; `others` have.
+    #[error(
+        "report {report} has no published figures under the filter {filter}; others have: overview, timeseries{others}"
+    )]
+    UnderFilter { report: &'static str, filter: String, others: &'static str },
 }
 
 impl ReportError {

@@ -7,6 +7,7 @@ use super::error::ReportError;
 use super::filter::{Filter, FilterScope, escaped};
 use super::filtered_query::{self, FilteredTable};
 use super::nearest::nearest;
+use super::note::Note;
 use super::request::ReportRequest;
 use crate::store::Client;
 
@@ -27,7 +28,7 @@ impl Hints<'_> {
     }
 
     /// The notes for answers to a request that show nothing.
-    pub(super) async fn notes(&self, request: &ReportRequest) -> Result<Vec<String>, ReportError> {
+    pub(super) async fn notes(&self, request: &ReportRequest) -> Result<Vec<Note>, ReportError> {
         if let Some(note) = self.unknown_site(request).await? {
             return Ok(vec![note]);
         }
@@ -35,12 +36,12 @@ impl Hints<'_> {
         for filter in &request.filters {
             notes.extend(self.unknown_value(request, filter).await?);
         }
-        notes.extend(request.report.empty.map(str::to_owned));
+        notes.extend(request.report.empty.map(Note::NothingFound));
         notes.extend(self.bots_left_out(request).await?);
         Ok(notes)
     }
 
-    async fn unknown_site(&self, request: &ReportRequest) -> Result<Option<String>, ReportError> {
+    async fn unknown_site(&self, request: &ReportRequest) -> Result<Option<Note>, ReportError> {
         let known = "SELECT site FROM events WHERE site = {site:String} LIMIT 1";
         if !self.texts(known, &self.parameters(request)[..1]).await?.is_empty() {
             return Ok(None);
@@ -49,18 +50,17 @@ impl Hints<'_> {
         let sites: Vec<String> = self.texts(sql, &[]).await?;
         let is_offered = |site: &String| self.restricted_to.is_none_or(|sites| sites.contains(site));
         let sites: Vec<String> = sites.into_iter().filter(is_offered).collect();
-        let site = &request.site;
-        Ok(match &sites[..] {
-            [] => Some("the store holds no events yet".to_owned()),
-            sites => Some(format!("the store holds no events of site {site:?}; it has {}", sites.join(", "))),
-        })
+        Ok(Some(match sites.is_empty() {
+            true => Note::EmptyStore,
+            false => Note::UnknownSite { site: request.site.clone(), known: sites },
+        }))
     }
 
     async fn unknown_value(
         &self,
         request: &ReportRequest,
         filter: &Filter,
-    ) -> Result<Option<String>, ReportError> {
+    ) -> Result<Option<Note>, ReportError> {
         let Some(value) = filter.only_text() else { return Ok(None) };
         let mut parameters = self.parameters(request);
         let column = filter.expression(&mut parameters);
@@ -84,10 +84,11 @@ impl Hints<'_> {
         let meant = nearest(value, known.iter().map(String::as_str).filter(|known| !known.is_empty()));
         let filter = filter.to_string();
         let name = &filter[..filter.len() - value.len()];
-        Ok(meant.map(|meant| format!("did you mean {name}{} instead of {filter}?", escaped(meant))))
+        let filter_of = |meant| format!("{name}{}", escaped(meant));
+        Ok(meant.map(|meant| Note::UnknownValue { meant: filter_of(meant), filter: filter.clone() }))
     }
 
-    async fn bots_left_out(&self, request: &ReportRequest) -> Result<Option<String>, ReportError> {
+    async fn bots_left_out(&self, request: &ReportRequest) -> Result<Option<Note>, ReportError> {
         if request.bots || !request.report.takes("bots") {
             return Ok(None);
         }
@@ -97,12 +98,10 @@ impl Hints<'_> {
         );
         let (sql, bound) = filtered_query::filtered(&sql, &[], &request.filters, false, self.client);
         let views = self.texts(&sql, &[self.parameters(request), bound].concat()).await?.pop();
+        let views = views.and_then(|views| views.parse::<u64>().ok()).filter(|views| *views > 0);
         // Under filters their number could be that of one person whom a referrer makes a bot.
-        let number =
-            |views: String| if request.filters.is_empty() { format!("{views} ") } else { String::new() };
-        Ok(views
-            .filter(|views| views != "0")
-            .map(|views| format!("{}views of bots are left out", number(views))))
+        let is_told = request.filters.is_empty();
+        Ok(views.map(|views| Note::BotsLeftOut { views: is_told.then_some(views) }))
     }
 
     fn parameters(&self, request: &ReportRequest) -> Vec<(String, String)> {

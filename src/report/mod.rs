@@ -15,6 +15,7 @@ mod hints;
 mod last_half_hour;
 mod limits;
 mod nearest;
+mod note;
 mod period;
 mod protected;
 mod query;
@@ -24,15 +25,17 @@ mod site_summary;
 pub mod table;
 mod usage;
 
-pub(crate) use answer::OTHER;
 pub use answer::{QueryCost, ReportAnswer};
-pub use error::ReportError;
+pub use error::{GoalError, NotPublished, ReportError};
 pub use filter::{Filter, FilterError};
 pub(crate) use last_half_hour::LiveRow;
-pub(crate) use limits::MAX_ROWS;
+pub(crate) use limits::{MAX_FILTERS, MAX_ROWS};
+pub use note::Note;
+pub(crate) use note::OTHER;
 pub use period::{Comparison, Period, PeriodError};
 pub(crate) use protected::{
-    filter_columns as filter_columns_of_viewer, is_published, takes as takes_of_viewer,
+    filter_columns as filter_columns_of_viewer, is_filter as is_filter_of_viewer, is_published,
+    takes as takes_of_viewer,
 };
 pub(crate) use reports::{DURATION, FAILURES};
 pub use reports::{K, Reports};

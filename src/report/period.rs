@@ -39,13 +39,16 @@ pub enum PeriodError {
     OutOfRange(Date),
 }
 
-/// One day more on either side can be a time of the store: for zones, and for the day after the last.
-const FIRST: Date = jiff::civil::date(1970, 1, 2);
-const LAST: Date = jiff::civil::date(2106, 2, 5);
+const FIRST: Date = Period::FIRST;
+const LAST: Date = Period::LAST;
 
 const DEFAULT_DAYS: i64 = 7;
 
 impl Period {
+    /// One day more on either side can be a time of the store: for zones, and for the day after the last.
+    pub(crate) const FIRST: Date = jiff::civil::date(1970, 1, 2);
+    pub(crate) const LAST: Date = jiff::civil::date(2106, 2, 5);
+
     /// A word may name several days (`7d`, `week`, `month`, `year`). As `from` it means the first of them, as `to` the last:
     /// `--from month` is from the first of this month, `--from 30d` the last 30 days including today. `--to 5d` is five days ago.
     ///
@@ -92,17 +95,19 @@ impl Period {
     /// The period that this one is compared with. It ends where the range of days begins, at the latest: earlier there are no events.
     #[must_use]
     pub fn compared(&self, comparison: Comparison) -> Self {
-        let earlier = |span: Span| Self {
-            from: self.from.saturating_sub(span).max(FIRST),
-            to: self.to.saturating_sub(span).max(FIRST),
-        };
+        Self { from: self.compared_day(self.from, comparison), to: self.compared_day(self.to, comparison) }
+    }
+
+    /// The day that a day of this period is compared with.
+    pub(crate) fn compared_day(&self, day: Date, comparison: Comparison) -> Date {
         let days = i64::from(self.days());
-        match comparison {
-            Comparison::Previous => earlier(days.days()),
+        let span: Span = match comparison {
+            Comparison::Previous => days.days(),
             // The 29th of February becomes the 28th.
-            Comparison::Year => earlier(1.year()),
-            Comparison::Weekdays => earlier((days.div_euclid(7) + i64::from(days % 7 > 0)).weeks()),
-        }
+            Comparison::Year => 1.year(),
+            Comparison::Weekdays => (days.div_euclid(7) + i64::from(days % 7 > 0)).weeks(),
+        };
+        day.saturating_sub(span).max(FIRST)
     }
 
     /// At least 1.

@@ -13,7 +13,7 @@
 //! | the limit | any number of rows |
 
 use super::catalogue::{Purpose, Report};
-use super::error::ReportError;
+use super::error::{NotPublished, ReportError};
 use super::filter::Filter;
 use super::filtered_query::FilteredTable;
 use super::request::ReportRequest;
@@ -50,6 +50,11 @@ pub(crate) fn filter_columns() -> impl Iterator<Item = &'static str> {
     FILTER_COLUMNS.iter().map(|(column, _)| *column)
 }
 
+/// Whether a viewer may use a filter, at least for some reports.
+pub(crate) fn is_filter(filter: &Filter) -> bool {
+    dimension_and_value(filter).is_some()
+}
+
 /// Whether a parameter of a report is of use to a viewer.
 pub(crate) fn takes(report: &Report, parameter: &str) -> bool {
     report.takes(parameter) && parameter != "bots"
@@ -58,32 +63,30 @@ pub(crate) fn takes(report: &Report, parameter: &str) -> bool {
 /// Refuses a request that is not answered from published figures.
 pub(super) fn check(request: &ReportRequest) -> Result<(), ReportError> {
     let ReportRequest { report, filters, by, bots, .. } = request;
-    let refuse = |what: String| Err(ReportError::NotPublished(what));
+    let refuse = |what: NotPublished| Err(what.into());
     if !is_published(report) {
         return refuse(match &report.dimensions[..] {
-            [] => format!("report {} is made of single events or the last minutes", report.name),
-            _ => format!("report {} has rows of few visitors, as a rule", report.name),
+            [] => NotPublished::OfEvents(report.name),
+            _ => NotPublished::OfFewVisitors(report.name),
         });
     }
     if *by == Some("hour") {
-        return refuse("days are the shortest time; go by day, week or month".to_owned());
+        return refuse(NotPublished::Hours);
     }
     if *bots {
-        return refuse("published figures are of people; leave out `bots`".to_owned());
+        return refuse(NotPublished::Bots);
     }
     match &filters[..] {
         [] => Ok(()),
         [filter] => check_filter(report, filter),
-        _ => refuse("one filter at most".to_owned()),
+        _ => refuse(NotPublished::SeveralFilters),
     }
 }
 
-fn check_filter(report: &Report, filter: &Filter) -> Result<(), ReportError> {
+fn check_filter(report: &'static Report, filter: &Filter) -> Result<(), ReportError> {
     let Some((of_filter, _)) = dimension_and_value(filter) else {
         let columns = FILTER_COLUMNS.map(|(column, _)| column).join(", ");
-        return Err(ReportError::NotPublished(format!(
-            "a filter is COLUMN=VALUE with one value, of one of the columns {columns}"
-        )));
+        return Err(NotPublished::FilterForm { columns }.into());
     };
     let is_in_pairs = |dimension: &str| {
         let (of_visits, of_events) = (VISIT_FILTERS.contains(&dimension), EVENT_FILTERS.contains(&dimension));
@@ -95,15 +98,14 @@ fn check_filter(report: &Report, filter: &Filter) -> Result<(), ReportError> {
         .find(|dimension| !is_in_pairs(dimension.name) || dimension.name == of_filter)
     {
         None => Ok(()),
-        Some(_) => Err(ReportError::NotPublished(format!(
-            "report {} has no published figures under the filter {filter}; others have: overview, timeseries{}",
-            report.name,
-            if EVENT_FILTERS.contains(&of_filter) {
-                " and those of visits"
-            } else {
-                ", pages, events and those of visits"
-            }
-        ))),
+        Some(_) => {
+            let others = match EVENT_FILTERS.contains(&of_filter) {
+                true => " and those of visits",
+                false => ", pages, events and those of visits",
+            };
+            let (report, filter) = (report.name, filter.to_string());
+            Err(NotPublished::UnderFilter { report, filter, others }.into())
+        }
     }
 }
 

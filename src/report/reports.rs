@@ -12,13 +12,14 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 
-use super::answer::{OTHER, ReportAnswer, age};
+use super::answer::{ReportAnswer, age};
 use super::catalogue::{self, Purpose};
 use super::error::ReportError;
 use super::filter::Filter;
 use super::goals;
 use super::hints::Hints;
 use super::limits::MAX_CONCURRENT;
+use super::note::Note;
 use super::period::Period;
 use super::protected;
 use super::query::{self, QueryContext, QueryGroup, ReportQuery};
@@ -420,11 +421,8 @@ impl Reports {
         }
         answer.today = computed;
         answer.notes.push(match computed {
-            Some(computed) => format!("the figures of today are {} s old", age(computed).as_secs()),
-            None => {
-                "today is not computed yet; a running collector computes it when its reports are requested"
-                    .to_owned()
-            }
+            Some(computed) => Note::TodayIsOld { seconds: age(computed).as_secs() },
+            None => Note::TodayIsNotComputed,
         });
     }
 
@@ -442,16 +440,14 @@ impl Reports {
         let rows = answer.rows.len();
         answer.rows.retain(|row| !is_few(row, at));
         if answer.rows.is_empty() {
-            answer.notes.push(format!("fewer than {} visitors pass these filters: nothing is shown", self.k));
+            answer.notes.push(Note::FewVisitors { k: self.k });
             return;
         }
         if answer.rows.len() < rows {
-            answer
-                .notes
-                .push(format!("rows with fewer than {} visitors are not shown under filters", self.k));
+            answer.notes.push(Note::FewVisitorsInRows { k: self.k });
         }
         if period.days() > 1 && *by != Some("hour") {
-            answer.notes.push(format!("days with fewer than {} visitors are left out under filters", self.k));
+            answer.notes.push(Note::FewVisitorsOnDays { k: self.k });
         }
         let Some(before) = place("visitors_before") else { return };
         for row in answer.rows.iter_mut().filter(|row| is_few(row, before)) {
@@ -459,10 +455,7 @@ impl Reports {
             columns
                 .filter(|(column, _)| column.name.ends_with("_before"))
                 .for_each(|(_, value)| *value = Value::Null);
-            answer.notes.push(format!(
-                "fewer than {} visitors pass these filters in the period of comparison: its figures are not shown",
-                self.k
-            ));
+            answer.notes.push(Note::FewVisitorsBefore { k: self.k });
         }
     }
 
@@ -470,31 +463,20 @@ impl Reports {
     fn note_published(&self, answer: &mut ReportAnswer, published: u64, has_today: bool) {
         let now = Timestamp::now().to_zoned(self.zone.clone()).date();
         let ReportRequest { report, period, filters, .. } = &answer.request;
-        answer.notes.push(
-            "published figures: counts have noise, and few visitors are left out or in (other)".to_owned(),
-        );
+        answer.notes.push(Note::Published);
         let days = Period::new(period.from(), period.to().min(now)).map_or(0, |period| period.days());
         if published < u64::try_from(days).unwrap_or(0) {
-            let under = filters.first().map_or(String::new(), |filter| format!(" under {filter}"));
-            answer.notes.push(format!(
-                "{published} of {days} days are published{under}: the others had too few visitors, or are not closed yet"
-            ));
+            let filter = filters.first().map(Filter::to_string);
+            answer.notes.push(Note::PublishedDays { published, days, filter });
         }
         if has_today && report.is_totals {
-            answer.notes.push(
-                "today's totals are renewed once an hour at most, and only when enough visitors came or went"
-                    .to_owned(),
-            );
+            answer.notes.push(Note::PublishedToday);
         }
     }
 
     fn note_folded(&self, answer: &mut ReportAnswer) {
         if answer.has_folded_rows() && answer.request.report.takes("k") {
-            let note = format!(
-                "what had fewer than {} visitors on each day is folded into {OTHER}, in which one visitor may count several times",
-                self.k
-            );
-            answer.notes.push(note);
+            answer.notes.push(Note::Folded { k: self.k });
         }
     }
 }

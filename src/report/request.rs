@@ -123,9 +123,9 @@ pub(super) fn by(report: &'static Report, given: Option<&str>) -> Result<Option<
         (Some(_), None) => Err(ReportError::Parameter { report: report.name, parameter: "by" }),
         (Some(given), Some(_)) => {
             let known = report.by.iter().find(|known| **known == given).copied();
-            let reason =
-                || format!("report {} goes by {}, not by {given:?}", report.name, report.by.join(", "));
-            known.map(Some).ok_or_else(|| ReportError::By(reason()))
+            let refused =
+                || ReportError::By { report: report.name, known: &report.by, given: given.to_owned() };
+            known.map(Some).ok_or_else(refused)
         }
     }
 }

@@ -21,14 +21,15 @@ const DROPPED: &str = include_str!("../../sql/page/dropped.sql");
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct WeekComparison {
     pub(crate) now: u64,
-    pub(crate) before: u64,
+    /// `None` if it is not published.
+    pub(crate) before: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SiteSummary {
     pub(crate) site: String,
-    /// Visitors of each of the last [`SUMMARY_DAYS`] days, the oldest first. A day without figures has 0.
-    pub(crate) days: Vec<u64>,
+    /// Visitors of each of the last [`SUMMARY_DAYS`] days, the oldest first. A day that is not published has none.
+    pub(crate) days: Vec<Option<u64>>,
     /// Exact: of today, and of a week ago up to this time of the day. Published: of the last published day, and the day a week before.
     pub(crate) visitors: WeekComparison,
     /// The day of `visitors`; `None` if no day of the site is published.
@@ -128,6 +129,22 @@ impl Reports {
     }
 }
 
+impl Reports {
+    /// The first day of a site of which there are figures for the reader, under no filter; `None` if there is none.
+    ///
+    /// # Errors
+    /// When the store cannot be reached or refuses.
+    pub(crate) async fn first_day(&self, site: &str) -> Result<Option<Date>, ReportError> {
+        let _permit = self.permit().await?;
+        let table = if self.is_protected() { "daily_published WHERE filter = '' AND" } else { "daily WHERE" };
+        let sql = format!(
+            "SELECT toString(min(day)) FROM {table} site = {{site:String}} AND dimension = 'total' HAVING count() > 0"
+        );
+        let first = self.client().query(&sql).param("site", site).fetch_optional::<String>().await?;
+        Ok(first.and_then(|day| day.parse().ok()))
+    }
+}
+
 impl SiteSummary {
     /// A site of which the store tells nothing now.
     pub(crate) fn unknown(site: &str) -> Self {
@@ -149,7 +166,7 @@ impl SiteSummary {
         let day_at = |at: usize| days.from.saturating_add(Span::new().days(at as i64));
         let compare = |figure: &str| WeekComparison {
             now: find(days.today, figure).unwrap_or(0),
-            before: find(days.week_ago, figure).unwrap_or(0),
+            before: Some(find(days.week_ago, figure).unwrap_or(0)),
         };
         let last_published = (0..SUMMARY_DAYS)
             .rev()
@@ -159,15 +176,17 @@ impl SiteSummary {
         let (visitors, day) = match last_published {
             Some(last) => {
                 let before = last.saturating_sub(Span::new().days(7));
-                let of_day = |day| find(day, "day").unwrap_or(0);
-                (WeekComparison { now: of_day(last), before: of_day(before) }, Some(last))
+                let now = find(last, "day").unwrap_or(0);
+                (WeekComparison { now, before: find(before, "day") }, Some(last))
             }
             None if is_protected => (WeekComparison::default(), None),
             None => (compare("so_far"), Some(days.today)),
         };
+        // Nobody came on a day without exact figures. One without published figures may have had visitors.
+        let no_figures = (!is_protected).then_some(0);
         Self {
             site: site.to_owned(),
-            days: (0..SUMMARY_DAYS).map(|at| find(day_at(at), "day").unwrap_or(0)).collect(),
+            days: (0..SUMMARY_DAYS).map(|at| find(day_at(at), "day").or(no_figures)).collect(),
             visitors,
             day,
             errors: with_errors.then(|| compare("errors")),
@@ -204,17 +223,28 @@ mod tests {
             row(27, "errors", 3),
         ];
         let summary = SiteSummary::new("clinic", &rows.each_ref(), &days(), false, true);
-        assert_eq!(summary.visitors, WeekComparison { now: 30, before: 40 });
-        assert_eq!(summary.errors, Some(WeekComparison { now: 3, before: 0 }));
-        assert_eq!((summary.days.len(), summary.days[20], summary.days[27]), (SUMMARY_DAYS, 90, 30));
+        assert_eq!(summary.visitors, WeekComparison { now: 30, before: Some(40) });
+        assert_eq!(summary.errors, Some(WeekComparison { now: 3, before: Some(0) }));
+        assert_eq!(
+            (summary.days.len(), summary.days[20], summary.days[27]),
+            (SUMMARY_DAYS, Some(90), Some(30))
+        );
     }
 
     #[test]
     fn published_figures_compare_the_last_published_day_with_the_same_weekday() {
         let rows = [row(18, "day", 70), row(25, "day", 80)];
         let summary = SiteSummary::new("clinic", &rows.each_ref(), &days(), true, false);
-        assert_eq!(summary.visitors, WeekComparison { now: 80, before: 70 });
+        assert_eq!(summary.visitors, WeekComparison { now: 80, before: Some(70) });
         assert_eq!((summary.day, summary.errors), (Some(date(2026, 11, 25)), None));
         assert_eq!(SiteSummary::new("clinic", &[], &days(), true, false).day, None);
+    }
+
+    #[test]
+    fn a_day_that_is_not_published_is_not_a_day_without_visitors() {
+        let rows = [row(25, "day", 80)];
+        let summary = SiteSummary::new("clinic", &rows.each_ref(), &days(), true, false);
+        assert_eq!(summary.visitors, WeekComparison { now: 80, before: None });
+        assert_eq!((summary.days[18], summary.days[25]), (None, Some(80)));
     }
 }

@@ -1,5 +1,6 @@
 //! The list of sites, diagnostics and the realtime view: their figures are those of the API, and they say what is wrong.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -106,6 +107,20 @@ fn diagnostics_have_the_figures_of_the_api() {
 }
 
 #[test]
+fn the_map_of_a_site_is_the_operator_s_own() {
+    let map = tempfile::NamedTempFile::new().unwrap();
+    fs::write(map.path(), "321\t123\nRU\tM0 0h9v9z\n-\tM7 7h77v7z\n").unwrap();
+    let mut collector = Collector::new(&format!("[page]\nmap = {:?}\n{SITES}", map.path()));
+    collector.start();
+    assert_eq!(collector.beacon(&good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);
+    collector.wait_for_events(1, PATIENCE);
+    let html = page(&collector, "/sites/clinic?lang=en&tab=map").text();
+    let (_, drawn) = html.split_once("class=\"chart chart-map\"").unwrap_or_else(|| panic!("no map: {html}"));
+    let drawn = drawn.split("</svg>").next().unwrap();
+    assert!(drawn.contains("viewBox=\"0 0 321 123\"") && drawn.contains("M7 7h77v7z"), "{drawn}");
+}
+
+#[test]
 fn a_token_of_one_site_lists_that_site_alone() {
     let mut collector = Collector::new(SITES);
     let sre = token(&collector, &["anna", "--role", "sre", "--site", "portal"]);
@@ -125,6 +140,24 @@ fn a_token_of_one_site_lists_that_site_alone() {
     }
     assert_eq!(as_holder(&collector, "/sites/clinic/diagnostics", &analyst).status, 403);
     assert_eq!(as_holder(&collector, "/sites/clinic/realtime", &analyst).status, 200);
+}
+
+#[test]
+fn role_sre_filters_diagnostics_by_several_columns_and_takes_along_what_it_may_use() {
+    let mut collector = Collector::new(SITES);
+    let sre = token(&collector, &["anna", "--role", "sre"]);
+    collector.start();
+    let filtered = "/sites/portal/diagnostics?lang=en&filter=country%3DRU&filter=path%3D%2Fa";
+    eventually("the store answers", PATIENCE, || as_holder(&collector, filtered, &sre).status == 200);
+    let html = as_holder(&collector, filtered, &sre).text().replace("&#38;", "&");
+    assert!(html.contains("<option value=\"error_group\">") && !html.contains("<option value=\"visitor\">"));
+    assert!(html.contains("<option value=\"!=\">"), "{html}");
+    // The audience is protected: one filter.
+    assert!(html.contains("href=\"/sites/portal?filter=country%3DRU&lang=en\""), "{html}");
+    let forbidden = as_holder(&collector, "/sites/portal/diagnostics?filter=city%3DKazan", &sre);
+    assert_eq!(forbidden.status, 403);
+    let twice = as_holder(&collector, "/sites/portal?filter=country%3DRU&filter=path%3D%2Fa", &sre);
+    assert_eq!(twice.status, 403);
 }
 
 #[test]

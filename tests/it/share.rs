@@ -61,6 +61,17 @@ fn read(reports: SocketAddr, path: &str, headers: &str) -> HttpResponse {
     get(reports, path, &format!("{HTML}{headers}"))
 }
 
+/// Wrong links are answered with 404, and with 429 when one address opens many; the page is the same.
+fn is_refused(status: u16) -> bool {
+    matches!(status, 404 | 429)
+}
+
+fn wait_until_refused(collector: &Collector, link: &str) {
+    eventually("the link is refused", NOTICED, || {
+        is_refused(read(collector.reports, &format!("{link}/"), "").status)
+    });
+}
+
 fn wait_for(collector: &Collector, link: &str, status: u16) {
     eventually(&format!("the link answers {status}"), NOTICED, || {
         read(collector.reports, &format!("{link}/"), "").status == status
@@ -195,7 +206,7 @@ fn links_that_are_forged_expired_or_revoked_all_get_the_same_page() {
     let link = share(&collector, &["--site", "clinic", "--name", "board"], None);
     collector.start();
     let reports = collector.reports;
-    wait_for(&collector, &brief, 404);
+    wait_until_refused(&collector, &brief);
     assert_eq!(read(reports, &link, "").status, 303);
     let token = token_of(&link).to_owned();
     let parts: Vec<&str> = token.split('~').collect();
@@ -214,7 +225,8 @@ fn links_that_are_forged_expired_or_revoked_all_get_the_same_page() {
     for forged in forged {
         for path in ["/", "/sites/clinic", "/password"] {
             let answer = read(reports, &format!("/share/{forged}{path}"), "");
-            assert_eq!((answer.status, answer.text()), (404, expected.clone()), "{forged}");
+            assert!(is_refused(answer.status), "{forged}: {}", answer.status);
+            assert_eq!(answer.text(), expected, "{forged}");
         }
     }
     assert_eq!(
@@ -222,7 +234,7 @@ fn links_that_are_forged_expired_or_revoked_all_get_the_same_page() {
         Some(1)
     );
     assert!(collector.command(&["share", "revoke", "--site", "clinic", "--name", "board"]).status.success());
-    wait_for(&collector, &link, 404);
+    wait_until_refused(&collector, &link);
     assert_eq!(read(reports, &link, "").text(), expected);
     for wrong in [
         &["share", "add", "--site", "nowhere", "--name", "x"][..],
@@ -232,6 +244,19 @@ fn links_that_are_forged_expired_or_revoked_all_get_the_same_page() {
     ] {
         assert!(!collector.command(wrong).status.success(), "{wrong:?}");
     }
+}
+
+#[test]
+fn wrong_links_from_one_address_are_limited_and_right_ones_are_not() {
+    let mut collector = Collector::new(TWO_SITES);
+    let link = share(&collector, &["--site", "clinic", "--name", "board"], None);
+    collector.start();
+    let reports = collector.reports;
+    let answers: Vec<HttpResponse> =
+        (0..20).map(|number| read(reports, &format!("/share/guess{number}/"), "")).collect();
+    let last = answers.iter().find(|answer| answer.status == 429).expect("a limit");
+    assert!(answers[0].status == 404 && last.header("retry-after").is_some());
+    assert_eq!(read(reports, &format!("{link}/"), "").status, 303);
 }
 
 #[test]
@@ -245,7 +270,7 @@ fn a_link_ends_when_its_site_leaves_the_configuration() {
     let (others, _) = settings.split_once("[[site]]\nid = \"library\"").unwrap();
     fs::write(&file, others).unwrap();
     process::signal(collector.pid(), process::Signal::HUP);
-    wait_for(&collector, &link, 404);
+    wait_until_refused(&collector, &link);
 }
 
 #[test]
@@ -285,6 +310,9 @@ fn a_password_is_asked_for_and_cannot_be_guessed() {
     for part in [format!("; Path={link};"), "; HttpOnly".to_owned(), "; SameSite=Strict".to_owned()] {
         assert!(set.contains(&part), "{set}");
     }
+    // An older browser does not say that the form is the collector's own.
+    let older = "Content-Type: application/x-www-form-urlencoded\r\nOrigin: null\r\n";
+    assert_eq!(give(&link, "very secret", older).status, 303);
     let cookie = format!("Cookie: {}\r\n", set.split(';').next().unwrap());
     assert!(shows(read(reports, &page, &cookie).status));
     assert_eq!(
@@ -321,7 +349,11 @@ fn an_analyst_shares_and_revokes_on_the_page_and_others_do_not() {
     let [analyst, ..] = &tokens;
     assert_eq!(read(reports, "/sites/nowhere/share", &bearer(analyst)).status, 404);
     assert_eq!(send(analyst, "action=add&name=x&days=7", "Origin: https://evil.example\r\n").status, 403);
-    assert_eq!(send(analyst, "action=add&name=%3Cb%3E&days=7", &own).status, 400);
+    let wrong = send(analyst, "action=add&name=%3Cb%3E&days=7", &own);
+    assert!(wrong.status == 400 && wrong.text().contains("s name is 1 to 64"), "{}", wrong.text());
+    let russian = format!("{own}Accept-Language: ru\r\n");
+    let wrong = send(analyst, "action=add&name=%3Cb%3E&days=7", &russian);
+    assert!(wrong.status == 400 && wrong.text().contains("Название ссылки — от 1"), "{}", wrong.text());
     assert_eq!(send(analyst, "action=add&name=short&password=1234", &own).status, 400);
     let made = send(analyst, "action=add&name=board&days=7&password=", &own);
     assert_eq!((made.status, made.header("location")), (303, Some("/sites/clinic/share?lang=en")));
@@ -338,7 +370,7 @@ fn an_analyst_shares_and_revokes_on_the_page_and_others_do_not() {
         (&"board".into(), &"analyst".into())
     );
     assert_eq!(send(analyst, "action=revoke&name=board", &own).status, 303);
-    assert_eq!(read(reports, &format!("{link}/sites/clinic"), "").status, 404, "at once");
+    assert!(is_refused(read(reports, &format!("{link}/sites/clinic"), "").status), "at once");
 
     // The audit names the link and who made and revoked it.
     let audit = || get(reports, "/api/audit", &bearer(&tokens[3])).text();

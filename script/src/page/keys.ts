@@ -5,10 +5,13 @@ import { word } from "./document";
 
 const FIELDS = "input, select, textarea";
 
-/** Latin letters also on a Russian keyboard. */
+/** Keys beside the letters, by their place. */
+const BY_PLACE: Record<string, string> = { BracketLeft: "[", BracketRight: "]", Comma: ",", Period: "." };
+
+/** What a key means: its character, or its place if it writes none of ASCII, as on a Russian keyboard. */
 function letter(event: KeyboardEvent): string {
-  const code = /^Key([A-Z])$/.exec(event.code);
-  return code && !/^[\x20-\x7e]$/.test(event.key) ? code[1]!.toLowerCase() : event.key;
+  if (/^[\x20-\x7e]$/.test(event.key)) return event.key;
+  return BY_PLACE[event.code] ?? /^Key([A-Z])$/.exec(event.code)?.[1]?.toLowerCase() ?? event.key;
 }
 
 function top(): ParentNode {

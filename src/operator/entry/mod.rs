@@ -26,7 +26,7 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use self::notice::Notice;
 pub(super) use self::state::Admission;
-use self::state::{ASSETS, Visit};
+use self::state::{ASSETS, BrowserRequest};
 pub use self::state::{PageBase, ReportsEntry};
 use crate::access::{Permission, Principal, SessionSubject};
 use crate::transport::negotiation::Language;
@@ -40,30 +40,30 @@ impl ReportsEntry {
         if let Err(error) = self.auth.check_same_origin(&request) {
             return error.response().into();
         }
-        let visit = Visit {
+        let browser = BrowserRequest {
             language: language(&request),
             client: self.auth.client(&request, remote),
             is_encrypted: self.auth.is_encrypted(&request, remote, tls),
         };
         let path = request.uri().path().to_owned();
         if let Some(below) = share::below_root(&path) {
-            return self.admit_by_link(request, below, &visit).await;
+            return self.admit_by_link(request, below, &browser).await;
         }
         match path.as_str() {
-            sign_in::PATH => return self.sign_in(request, &visit).await.into(),
-            sign_in::OUT => return self.sign_out(request.method(), request.headers(), &visit).into(),
+            sign_in::PATH => return self.sign_in(request, &browser).await.into(),
+            sign_in::OUT => return self.sign_out(request.method(), request.headers(), &browser).into(),
             path if path.starts_with(ASSETS) => return Admission::Admitted(request, Principal::Anonymous),
             _ => {}
         }
-        let principal = match self.principal(&request, remote, &visit) {
+        let principal = match self.principal(&request, remote, &browser) {
             Ok(principal) => principal,
-            Err(error) => return refuse(error, &request, visit.language).into(),
+            Err(error) => return refuse(error, &request, browser.language).into(),
         };
         if let Some(site) = share_links::site_of(&path) {
-            return self.share_links(request, site, &principal, &visit).await.into();
+            return self.share_links(request, site, &principal, &browser).await.into();
         }
         if !reads_reports(&principal) && !path.starts_with("/api") && accepts_html(&request) {
-            return wrong_role(&principal, visit.language).into();
+            return wrong_role(&principal, browser.language).into();
         }
         Admission::Admitted(request, principal)
     }
@@ -73,13 +73,13 @@ impl ReportsEntry {
         &self,
         request: &Request<B>,
         remote: IpAddr,
-        visit: &Visit,
+        browser: &BrowserRequest,
     ) -> Result<Principal, AuthError> {
         let principal = self.auth.authenticate(request, remote);
         if !matches!(principal, Ok(Principal::Local) | Err(AuthError::NoToken)) {
             return principal;
         }
-        let session = self.sessions.find(request.headers(), cookie::session(visit.is_encrypted));
+        let session = self.sessions.find(request.headers(), cookie::session(browser.is_encrypted));
         let Some(SessionSubject::Token(fingerprint)) = session else { return principal };
         match self.auth.tokens().holder_of(&fingerprint) {
             Some(holder) => Ok(Principal::Token(holder)),

@@ -10,9 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::form::{Form, see_other};
 use super::notice::{self, Notice};
-use super::state::{ReportsEntry, Visit};
+use super::state::{BrowserRequest, ReportsEntry};
 use crate::access::same_origin::SHARE_ROOT;
-use crate::access::{MIN_PASSWORD, NewShareLink, PasswordHash, Permission, Principal, ShareFileError};
+use crate::access::{
+    MAX_NAME, MIN_PASSWORD, NewShareLink, PasswordHash, Permission, Principal, ShareFileError,
+};
 use crate::error_chain::error_chain;
 use crate::operator::page;
 use crate::transport::negotiation::Language;
@@ -66,33 +68,33 @@ impl ReportsEntry {
         request: Request<Incoming>,
         site: &str,
         principal: &Principal,
-        visit: &Visit,
+        browser: &BrowserRequest,
     ) -> Response<Body> {
         if !principal.may(Permission::ReadAudience) || !principal.may_see(site) {
-            let title = visit.language.of(["Only analysts may share", "Ссылки создают аналитики"]);
-            let text = visit.language.of([
+            let title = browser.language.of(["Only analysts may share", "Ссылки создают аналитики"]);
+            let text = browser.language.of([
                 "Share links are made by the operator, and by role analyst for the sites of its token.",
                 "Ссылки создаёт оператор, а также роль analyst для сайтов своего токена.",
             ]);
-            return Notice::new(visit.language, title).text(text).respond(StatusCode::FORBIDDEN);
+            return Notice::new(browser.language, title).text(text).respond(StatusCode::FORBIDDEN);
         }
         if !self.reports.sites().iter().any(|known| known == site) {
             return response::not_found();
         }
-        let origin = origin_of(&request, visit);
+        let origin = origin_of(&request, browser);
         match *request.method() {
             Method::GET | Method::HEAD => {
-                self.share_page(StatusCode::OK, "", site, &origin, principal, visit)
+                self.share_page(StatusCode::OK, "", site, &origin, principal, browser)
             }
             Method::POST => {
                 let form = match Form::read(request).await {
                     Ok(form) => form,
                     Err(response) => return response,
                 };
-                match self.change_links(&form, site, principal, visit.language).await {
-                    Ok(()) => see_other(&format!("/sites/{site}/share?lang={}", visit.language.code())),
+                match self.change_links(&form, site, principal, browser.language).await {
+                    Ok(()) => see_other(&format!("/sites/{site}/share?lang={}", browser.language.code())),
                     Err((status, problem)) => {
-                        self.share_page(status, &problem, site, &origin, principal, visit)
+                        self.share_page(status, &problem, site, &origin, principal, browser)
                     }
                 }
             }
@@ -107,21 +109,20 @@ impl ReportsEntry {
         site: &str,
         origin: &str,
         principal: &Principal,
-        visit: &Visit,
+        browser: &BrowserRequest,
     ) -> Response<Body> {
         let links = self.shares.verifier.links_of(site).into_iter().map(|(link, token)| ShownLink {
             address: format!("{origin}{SHARE_ROOT}{token}/"),
-            expires: link
-                .expires
-                .to_zoned(self.reports.zone().clone())
-                .strftime("%Y-%m-%d %H:%M")
-                .to_string(),
+            expires: page::moment(
+                link.expires.to_zoned(self.reports.zone().clone()).datetime(),
+                browser.language,
+            ),
             has_password: link.password.is_some(),
             name: link.name,
             by: link.by,
         });
         let shown = SharePage {
-            language: visit.language,
+            language: browser.language,
             style: page::style_path(),
             icon: page::icon_path(),
             site_path: format!("/sites/{site}"),
@@ -132,7 +133,7 @@ impl ReportsEntry {
             sign_out: matches!(principal, Principal::Token(_)),
         };
         let html = shown.render().expect("writing to a string does not fail");
-        notice::html(status, html, visit.language, "same-origin")
+        notice::html(status, html, browser.language, "same-origin")
     }
 
     /// Adds or revokes a link, as the form says.
@@ -147,7 +148,8 @@ impl ReportsEntry {
         let (verifier, site) = (self.shares.verifier.clone(), site.to_owned());
         if form.get("action") == "revoke" {
             let revoking = tokio::task::spawn_blocking(move || verifier.revoke(&site, &name, &by));
-            return revoking.await.expect("it does not panic and is not aborted").map_err(failure);
+            let revoked = revoking.await.expect("it does not panic and is not aborted");
+            return revoked.map_err(|error| failure(&error, language));
         }
         let days =
             form.get("days").parse().ok().filter(|days| LIFETIMES.contains(days)).unwrap_or(LIFETIMES[0]);
@@ -165,29 +167,42 @@ impl ReportsEntry {
                     (StatusCode::BAD_REQUEST, what)
                 })?),
             };
-            verifier.file().add(NewShareLink { name, site, by, expires, password }).map_err(failure)?;
-            verifier.reload_if_changed().map_err(failure)
+            let added = verifier.file().add(NewShareLink { name, site, by, expires, password });
+            added.and_then(|_| verifier.reload_if_changed()).map_err(|error| failure(&error, language))
         });
         adding.await.expect("it does not panic and is not aborted")
     }
 }
 
-fn failure(error: ShareFileError) -> (StatusCode, String) {
-    let status = match &error {
-        ShareFileError::InvalidName(_) => StatusCode::BAD_REQUEST,
-        ShareFileError::UnknownName { .. } => StatusCode::NOT_FOUND,
-        ShareFileError::DuplicateName { .. } | ShareFileError::Full => StatusCode::CONFLICT,
+/// Why the links were not changed, in the reader's language.
+fn failure(error: &ShareFileError, language: Language) -> (StatusCode, String) {
+    let (status, russian) = match error {
+        ShareFileError::InvalidName(_) => (
+            StatusCode::BAD_REQUEST,
+            format!("Название ссылки — от 1 до {MAX_NAME} знаков: латинские буквы, цифры, - _ . и @"),
+        ),
+        ShareFileError::UnknownName { name, .. } => {
+            (StatusCode::NOT_FOUND, format!("У сайта нет ссылки «{name}»: возможно, её уже отозвали."))
+        }
+        ShareFileError::DuplicateName { name, .. } => (
+            StatusCode::CONFLICT,
+            format!("У сайта уже есть ссылка «{name}». Отзовите её или выберите другое название."),
+        ),
+        ShareFileError::Full => {
+            (StatusCode::CONFLICT, "Ссылок слишком много. Отзовите те, которыми не пользуются.".to_owned())
+        }
         ShareFileError::File(_) | ShareFileError::Damaged { .. } | ShareFileError::Random(_) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "changing the share links failed");
-            StatusCode::INTERNAL_SERVER_ERROR
+            tracing::error!(error = error as &dyn std::error::Error, "changing the share links failed");
+            let what = "Файл ссылок не удалось изменить. Причина записана в журнале сборщика.";
+            (StatusCode::INTERNAL_SERVER_ERROR, what.to_owned())
         }
     };
-    (status, error_chain(&error))
+    (status, language.of([error_chain(error), russian]))
 }
 
 /// What comes before a link's path: scheme and host as the browser has them. The same-origin rules have checked the host.
-fn origin_of<B>(request: &Request<B>, visit: &Visit) -> String {
-    let scheme = if visit.is_encrypted { "https" } else { "http" };
+fn origin_of<B>(request: &Request<B>, browser: &BrowserRequest) -> String {
+    let scheme = if browser.is_encrypted { "https" } else { "http" };
     let host = match request.uri().authority() {
         Some(authority) => authority.as_str(),
         None => request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default(),

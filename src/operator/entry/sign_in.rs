@@ -7,7 +7,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use super::cookie;
 use super::form::{Form, see_other};
 use super::notice::{Notice, Question};
-use super::state::{ReportsEntry, Visit};
+use super::state::{BrowserRequest, ReportsEntry};
 use crate::access::SessionSubject;
 use crate::transport::negotiation::Language;
 use crate::transport::response;
@@ -19,9 +19,13 @@ pub(super) const OUT: &str = "/sign-out";
 const MAX_NEXT: usize = 2048;
 
 impl ReportsEntry {
-    pub(super) async fn sign_in(&self, request: Request<Incoming>, visit: &Visit) -> Response<Body> {
+    pub(super) async fn sign_in(
+        &self,
+        request: Request<Incoming>,
+        browser: &BrowserRequest,
+    ) -> Response<Body> {
         match *request.method() {
-            Method::GET | Method::HEAD => return form(StatusCode::OK, None, "/", visit.language),
+            Method::GET | Method::HEAD => return form(StatusCode::OK, None, "/", browser.language),
             Method::POST => {}
             _ => return response::method_not_allowed("GET, HEAD, POST"),
         }
@@ -30,32 +34,37 @@ impl ReportsEntry {
             Err(response) => return response,
         };
         let next = local_path(form_fields.get("next"));
-        let opened = match self.auth.tokens().check(form_fields.get("token"), visit.client) {
+        let opened = match self.auth.tokens().check(form_fields.get("token"), browser.client) {
             Ok((fingerprint, _)) => self.sessions.open(SessionSubject::Token(fingerprint)),
             Err(error) => {
                 // It counts the failure too.
                 let status = error.response().status();
-                return form(status, Some(error), next, visit.language);
+                return form(status, Some(error), next, browser.language);
             }
         };
         let Ok(value) = opened else {
             let what = "the system gives no random numbers, so nobody can sign in";
             return response::error(StatusCode::SERVICE_UNAVAILABLE, what);
         };
-        let name = cookie::session(visit.is_encrypted);
+        let name = cookie::session(browser.is_encrypted);
         let mut response = see_other(next);
-        response.headers_mut().insert(SET_COOKIE, cookie::set(name, &value, "/", visit.is_encrypted));
+        response.headers_mut().insert(SET_COOKIE, cookie::set(name, &value, "/", browser.is_encrypted));
         response
     }
 
-    pub(super) fn sign_out(&self, method: &Method, headers: &HeaderMap, visit: &Visit) -> Response<Body> {
+    pub(super) fn sign_out(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        browser: &BrowserRequest,
+    ) -> Response<Body> {
         if method != Method::POST {
             return response::method_not_allowed("POST");
         }
-        let name = cookie::session(visit.is_encrypted);
+        let name = cookie::session(browser.is_encrypted);
         self.sessions.end(headers, name);
         let mut response = see_other(PATH);
-        response.headers_mut().insert(SET_COOKIE, cookie::remove(name, "/", visit.is_encrypted));
+        response.headers_mut().insert(SET_COOKIE, cookie::remove(name, "/", browser.is_encrypted));
         response
     }
 }

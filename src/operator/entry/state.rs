@@ -40,7 +40,7 @@ impl From<Response<Body>> for Admission {
 }
 
 /// What a browser's request says of itself.
-pub(super) struct Visit {
+pub(super) struct BrowserRequest {
     pub(super) language: Language,
     /// The address of the client, for limits on attempts.
     pub(super) client: IpAddr,

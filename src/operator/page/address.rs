@@ -6,11 +6,11 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 
 use crate::report::{Comparison, MAX_ROWS, RawReportRequest};
 
-/// What a segment of a path cannot have as it is (URL standard, path percent-encode set, with `/` and `%`).
 /// Longest value of a parameter but filters, in bytes.
-const LONGEST_VALUE: usize = 256;
+pub(super) const LONGEST_VALUE: usize = 256;
 /// More than there are cards.
 const MOST_TABS: usize = 16;
+/// What a segment of a path cannot have as it is (URL standard, path percent-encode set, with `/` and `%`).
 const SEGMENT: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -118,6 +118,13 @@ pub(super) enum ViewAddressError {
     NoPage(String),
     #[error("parameter {name} has the value {value:?}; it takes {takes}")]
     Value { name: &'static str, value: String, takes: &'static str },
+    #[error("the value of parameter {0} is longer than {LONGEST_VALUE} bytes")]
+    TooLong(String),
+}
+
+/// The begin of a name that a client made up.
+fn shown(name: &str) -> String {
+    name[..name.floor_char_boundary(40)].to_owned()
 }
 
 impl ViewAddress {
@@ -160,11 +167,7 @@ impl ViewAddress {
         let refuse = |name, value, takes| Err(ViewAddressError::Value { name, value, takes });
         // Each link of the page repeats these. A filter has a bound of its own.
         if value.len() > LONGEST_VALUE && !matches!(name, "filter" | "value") {
-            return refuse(
-                "the address",
-                value[..value.floor_char_boundary(40)].to_owned(),
-                "256 bytes at most",
-            );
+            return Err(ViewAddressError::TooLong(shown(name)));
         }
         match name {
             // An empty field of a form means nothing.
@@ -401,6 +404,9 @@ mod tests {
         ] {
             assert!(ViewAddress::parse("", path, query).is_err(), "{path}?{query}");
         }
+        let long = format!("tab={}", "ы".repeat(LONGEST_VALUE));
+        let refused = ViewAddress::parse("", "/sites/a", &long);
+        assert_eq!(refused, Err(ViewAddressError::TooLong("tab".to_owned())));
         assert_eq!(parse("/sites/clinic", "utm_source=mail&from=").href(), "/sites/clinic");
     }
 

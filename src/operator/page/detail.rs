@@ -9,17 +9,19 @@ use serde_json::Value;
 
 use super::address::{Sort, View};
 use super::context::ViewContext;
+use super::error::ViewError;
 use super::layout::{self, Controls, PageFrame, PageLink};
-use super::{format, rows, words};
+use super::rows::{self, Cell, Heading};
+use super::{format, words};
 use crate::operator::reading::{self, ReadingError};
 use crate::report::catalogue::{self, Report, ReportColumn};
 use crate::report::{MAX_ROWS, RawReportRequest, ReportAnswer, ReportError};
 use crate::transport::Body;
 use crate::transport::response;
 
-/// Rows of a page.
 /// Most rows that are searched, sorted and paged: they are held in the memory of the process that takes beacons.
 const MOST_ROWS: u32 = 10_000;
+/// Rows of a page.
 const PAGE_ROWS: usize = 50;
 static CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
 
@@ -48,24 +50,15 @@ struct DetailPage {
 }
 
 struct ColumnHeading {
-    link: PageLink,
+    heading: Heading,
+    /// Sorts by the column.
+    href: String,
     /// `ascending`, `descending` or nothing.
     sorted: &'static str,
-    about: String,
-    is_number: bool,
-    name: &'static str,
-}
-
-struct Cell {
-    text: String,
-    /// What the API has for a number.
-    value: String,
-    href: Option<String>,
-    is_number: bool,
 }
 
 /// The request for the first rows of a report.
-fn request(context: &ViewContext<'_>, report: &Report, most: u32) -> RawReportRequest {
+fn request(context: &ViewContext, report: &Report, most: u32) -> RawReportRequest {
     let raw = context.address.request(report.name);
     // The step of the series is a `by`, too, and other reports go by other things.
     let by = context.address.by.as_deref().filter(|by| report.by.contains(by));
@@ -73,20 +66,17 @@ fn request(context: &ViewContext<'_>, report: &Report, most: u32) -> RawReportRe
     RawReportRequest { by: by.map(str::to_owned), limit, ..raw }
 }
 
-fn find(context: &ViewContext<'_>, name: &str) -> Result<&'static Report, ReadingError> {
-    let readable = catalogue::find(name).filter(|report| reading::readable(report, context.principal));
+fn find(context: &ViewContext, name: &str) -> Result<&'static Report, ReadingError> {
+    let readable = catalogue::find(name).filter(|report| reading::readable(report, &context.principal));
     readable.ok_or_else(|| {
         ReadingError::Report(ReportError::UnknownReport { name: name.to_owned(), nearest: None })
     })
 }
 
-pub(super) async fn render_csv(
-    context: &ViewContext<'_>,
-    name: &str,
-) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render_csv(context: &ViewContext, name: &str) -> Result<Response<Body>, ViewError> {
     let report = find(context, name)?;
     let answer =
-        reading::read(&context.reports, &request(context, report, MAX_ROWS), context.principal).await?;
+        reading::read(&context.reports, &request(context, report, MAX_ROWS), &context.principal).await?;
     let mut response = response::with_body(StatusCode::OK, &CSV, answer.csv(true));
     let period = answer.request.period;
     // Ids of sites are letters, digits, dots and dashes; what else an address brings is left out.
@@ -104,10 +94,10 @@ pub(super) async fn render_csv(
     Ok(response)
 }
 
-pub(super) async fn render(context: &ViewContext<'_>, name: &str) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render(context: &ViewContext, name: &str) -> Result<Response<Body>, ViewError> {
     let report = find(context, name)?;
     let answer =
-        reading::read(&context.reports, &request(context, report, MOST_ROWS), context.principal).await?;
+        reading::read(&context.reports, &request(context, report, MOST_ROWS), &context.principal).await?;
     let (address, language) = (&context.address, context.language);
     let mut found = rows::folded_last(&answer);
     found.retain(|row| is_found(context, report, row));
@@ -133,7 +123,7 @@ pub(super) async fn render(context: &ViewContext<'_>, name: &str) -> Result<Resp
         about: words::text(&report.about, language).to_owned(),
         columns: report.columns.iter().map(|column| heading(context, report, column)).collect(),
         count: count(context, &answer, found.len(), page, pages),
-        rows: shown.map(|row| cells(context, &answer, row)).collect(),
+        rows: shown.map(|row| rows::cells(context, &answer, row)).collect(),
         search: address.search.clone(),
         action: address.path(),
         kept: without_search.parameters(),
@@ -155,13 +145,7 @@ pub(super) async fn render(context: &ViewContext<'_>, name: &str) -> Result<Resp
     Ok(layout::page(StatusCode::OK, &page))
 }
 
-fn count(
-    context: &ViewContext<'_>,
-    answer: &ReportAnswer,
-    found: usize,
-    page: usize,
-    pages: usize,
-) -> String {
+fn count(context: &ViewContext, answer: &ReportAnswer, found: usize, page: usize, pages: usize) -> String {
     let number = |number: usize| format::number(number as f64, 0, context.language);
     let rows = if context.address.search.is_empty() {
         format!("{}: {}", context.say("Rows", "Строк"), number(found))
@@ -176,7 +160,7 @@ fn count(
 }
 
 /// The links to the values of the report's parameter `by`.
-fn steps(context: &ViewContext<'_>, answer: &ReportAnswer) -> Vec<PageLink> {
+fn steps(context: &ViewContext, answer: &ReportAnswer) -> Vec<PageLink> {
     let report = answer.request.report;
     let offered = report.by.iter().filter(|by| context.access.exact || **by != "hour");
     let link = |by: &&'static str| {
@@ -190,13 +174,13 @@ fn steps(context: &ViewContext<'_>, answer: &ReportAnswer) -> Vec<PageLink> {
 }
 
 /// The place of the column by which the reader sorts, if the report has it.
-fn sorted_by<'a>(context: &'a ViewContext<'_>, report: &Report) -> Option<(usize, &'a Sort)> {
+fn sorted_by<'a>(context: &'a ViewContext, report: &Report) -> Option<(usize, &'a Sort)> {
     let sort = context.address.sort.as_ref()?;
     let place = report.columns.iter().position(|column| column.name == sort.column)?;
     Some((place, sort))
 }
 
-fn heading(context: &ViewContext<'_>, report: &Report, column: &ReportColumn) -> ColumnHeading {
+fn heading(context: &ViewContext, report: &Report, column: &ReportColumn) -> ColumnHeading {
     let is_number = !column.is_text();
     let sort = sorted_by(context, report).map(|(_, sort)| sort).filter(|sort| sort.column == column.name);
     // The first click on a number shows the largest, on a text the first.
@@ -206,16 +190,14 @@ fn heading(context: &ViewContext<'_>, report: &Report, column: &ReportColumn) ->
         address.page = 1;
     });
     ColumnHeading {
-        link: PageLink::new(words::heading(column, context.language), &to),
+        heading: Heading::new(column, context.language),
+        href: to.href(),
         sorted: sort.map_or("", |sort| if sort.is_ascending { "ascending" } else { "descending" }),
-        about: words::text(column.about, context.language).to_owned(),
-        is_number,
-        name: column.name,
     }
 }
 
 /// Whether a row has the text that the reader searches for, as it is stored or as it is shown.
-fn is_found(context: &ViewContext<'_>, report: &Report, row: &[Value]) -> bool {
+fn is_found(context: &ViewContext, report: &Report, row: &[Value]) -> bool {
     let search = context.address.search.to_lowercase();
     let has = |text: &str| text.to_lowercase().contains(&search);
     search.is_empty()
@@ -235,26 +217,6 @@ fn order(left: &[Value], right: &[Value], place: usize, is_ascending: bool) -> O
         _ => left.as_f64().unwrap_or_default().total_cmp(&right.as_f64().unwrap_or_default()),
     };
     folded.then(missing).then(if is_ascending { by_value } else { by_value.reverse() })
-}
-
-fn cells(context: &ViewContext<'_>, answer: &ReportAnswer, row: &[Value]) -> Vec<Cell> {
-    let name = rows::name(context, answer, row);
-    let cell = |(place, (column, value)): (usize, (&ReportColumn, &Value))| Cell {
-        text: match value {
-            Value::String(text) if column.unit == "text" => {
-                rows::text_cell(answer.request.report, column, text, context.language)
-            }
-            value => format::cell(column, value, context.language),
-        },
-        value: if column.is_text() {
-            String::new()
-        } else {
-            rows::Shown::new(column, value, context.language).value
-        },
-        href: if place == 0 { name.href.clone() } else { None },
-        is_number: !column.is_text(),
-    };
-    answer.request.report.columns.iter().zip(row).enumerate().map(cell).collect()
 }
 
 #[cfg(test)]

@@ -10,11 +10,12 @@ use self::vitals::{VitalsTable, vitals};
 use super::address::View;
 use super::collector_state::{self, ReasonCount, Waiting};
 use super::context::ViewContext;
+use super::error::ViewError;
 use super::layout::{self, Controls, PageFrame, PageLink};
+use super::rows::{self, Cell, Heading};
 use super::{format, words};
-use crate::operator::reading::ReadingError;
-use crate::report::catalogue::{self, ReportColumn};
-use crate::report::{RawReportRequest, ReportAnswer};
+use crate::report::catalogue;
+use crate::report::{Note, RawReportRequest, ReportAnswer};
 use crate::transport::Body;
 
 /// Rows of each report. The others are one click away.
@@ -51,23 +52,12 @@ struct ReportTable {
     id: &'static str,
     title: String,
     about: String,
-    headings: Vec<TableHeading>,
-    rows: Vec<Vec<TableCell>>,
+    headings: Vec<Heading>,
+    rows: Vec<Vec<Cell>>,
     /// Why there are no rows.
     empty: String,
     more: PageLink,
     credit: Option<&'static str>,
-}
-
-struct TableHeading {
-    label: String,
-    about: String,
-    is_number: bool,
-}
-
-struct TableCell {
-    text: String,
-    is_number: bool,
 }
 
 struct ErrorGroup {
@@ -89,10 +79,10 @@ struct CollectorSection {
     is_behind: bool,
 }
 
-pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render(context: &ViewContext) -> Result<Response<Body>, ViewError> {
     if !context.access.diagnostics {
         let what = context.say("this page needs role sre", "для этой страницы нужна роль sre");
-        return Err(ReadingError::Request(StatusCode::FORBIDDEN, what.to_owned()));
+        return Err(ViewError::OtherRole(what));
     }
     let request = |name: &str| {
         let raw = context.address.request(name);
@@ -138,26 +128,14 @@ pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, 
     Ok(layout::page(StatusCode::OK, &page))
 }
 
-fn table(context: &ViewContext<'_>, answer: &ReportAnswer) -> ReportTable {
+fn table(context: &ViewContext, answer: &ReportAnswer) -> ReportTable {
     let (report, language) = (answer.request.report, context.language);
-    let heading = |column: &ReportColumn| TableHeading {
-        label: words::heading(column, language),
-        about: words::text(column.about, language).to_owned(),
-        is_number: !column.is_text(),
-    };
-    let cells = |row: &Vec<Value>| {
-        let cell = |(column, value): (&ReportColumn, &Value)| TableCell {
-            text: format::cell(column, value, language),
-            is_number: !column.is_text(),
-        };
-        report.columns.iter().zip(row).map(cell).collect()
-    };
     ReportTable {
         id: report.name,
         title: words::text(report.title, language).to_owned(),
         about: words::text(&report.about, language).to_owned(),
-        headings: report.columns.iter().map(heading).collect(),
-        rows: answer.rows.iter().map(cells).collect(),
+        headings: report.columns.iter().map(|column| Heading::new(column, language)).collect(),
+        rows: answer.rows.iter().map(|row| rows::cells(context, answer, row)).collect(),
         empty: empty(context, answer),
         more: PageLink::new(
             context.say("All", "Все"),
@@ -168,16 +146,17 @@ fn table(context: &ViewContext<'_>, answer: &ReportAnswer) -> ReportTable {
 }
 
 /// An error with all that the report tells of it.
-fn error_group(context: &ViewContext<'_>, answer: &ReportAnswer, row: &[Value]) -> ErrorGroup {
+fn error_group(context: &ViewContext, answer: &ReportAnswer, row: &[Value]) -> ErrorGroup {
     let language = context.language;
     let cells = || answer.request.report.columns.iter().zip(row);
+    let shown = |column: &_, value: &_| format::cell(column, value, context.now.year(), language);
     let text = |name: &str| {
         let found = cells().find(|(column, _)| column.name == name);
-        found.map_or_else(String::new, |(column, value)| format::cell(column, value, language))
+        found.map_or_else(String::new, |(column, value)| shown(column, value))
     };
     let facts = cells()
         .filter(|(column, _)| !IN_HEADING.contains(&column.name) && column.name != "stack")
-        .map(|(column, value)| (words::heading(column, language), format::cell(column, value, language)))
+        .map(|(column, value)| (words::heading(column, language), shown(column, value)))
         .filter(|(_, text)| !text.is_empty());
     let filter = format!("error_group={}", text("group"));
     let is_only = context.address.filters.contains(&filter);
@@ -194,11 +173,11 @@ fn error_group(context: &ViewContext<'_>, answer: &ReportAnswer, row: &[Value]) 
     }
 }
 
-fn collector(context: &ViewContext<'_>, dropped: Vec<(String, u64)>) -> CollectorSection {
+fn collector(context: &ViewContext, dropped: Vec<(String, u64)>) -> CollectorSection {
     let language = context.language;
     let number = |count: u64| format::number(count as f64, 0, language);
-    let refused = context.collector.map(|state| state.refused(&context.address.site, language));
-    let waiting = context.collector.map(super::CollectorState::waiting);
+    let refused = context.collector.as_ref().map(|state| state.refused(&context.address.site, language));
+    let waiting = context.collector.as_ref().map(|state| state.waiting());
     // How many events of all sites wait is not for readers of some.
     let in_words = |Waiting { events, oldest }: Waiting| {
         let age = format::duration(oldest.as_secs_f64(), language);
@@ -229,19 +208,19 @@ fn collector(context: &ViewContext<'_>, dropped: Vec<(String, u64)>) -> Collecto
 }
 
 /// Why an answer has no rows.
-fn empty(context: &ViewContext<'_>, answer: &ReportAnswer) -> String {
+fn empty(context: &ViewContext, answer: &ReportAnswer) -> String {
     // That a site has no events at all would be said once for each report.
-    match answer.notes.iter().find(|note| !note.starts_with("the store holds no events")) {
+    match answer.notes.iter().find(|note| !note.is_of_unknown_site()) {
         Some(note) => words::note(note, context.language),
         None => context.say("Nothing in this period.", "За этот период ничего нет.").to_owned(),
     }
 }
 
 /// What the reader must know of all answers, each once.
-fn notes(context: &ViewContext<'_>, answers: &[ReportAnswer]) -> Vec<String> {
+fn notes(context: &ViewContext, answers: &[ReportAnswer]) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     for answer in answers.iter().filter(|answer| !answer.rows.is_empty()) {
-        for note in answer.notes.iter().filter(|note| !note.starts_with("there are more rows")) {
+        for note in answer.notes.iter().filter(|note| !matches!(note, Note::MoreRows { .. })) {
             let note = words::note(note, context.language);
             if !notes.contains(&note) {
                 notes.push(note);

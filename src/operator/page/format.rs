@@ -102,11 +102,11 @@ pub(super) fn figure(figure: f64, unit: &str, language: Language) -> String {
     }
 }
 
-/// A cell of a table. Texts are as they were stored; the template escapes them.
-pub(super) fn cell(column: &ReportColumn, value: &Value, language: Language) -> String {
+/// A cell of a table. Texts are as they were stored; the template escapes them. Times of `this_year` do not name it.
+pub(super) fn cell(column: &ReportColumn, value: &Value, this_year: i16, language: Language) -> String {
     match value {
         Value::Null => NONE.to_owned(),
-        Value::String(text) if column.unit == "time" => time(text, language),
+        Value::String(text) if column.unit == "time" => time(text, this_year, language),
         Value::String(text) => text.clone(),
         Value::Number(value) => figure(value.as_f64().unwrap_or_default(), column.unit, language),
         other => other.to_string(),
@@ -159,18 +159,32 @@ pub(super) fn day(date: Date, language: Language) -> String {
     format!("{}{NO_BREAK}{}", date.day(), month(date, language))
 }
 
-/// `27 Nov`, `27 ноя`: for places without much room.
-pub(super) fn short_day(date: Date, language: Language) -> String {
+/// `Nov`, `ноя`.
+fn short_month_name(date: Date, language: Language) -> String {
     // The first three letters tell all months apart in both languages.
     let name: String = month(date, language).chars().take(3).collect();
-    let name = if name == "мая" { "май" } else { &name };
-    format!("{}{NO_BREAK}{name}", date.day())
+    if name == "мая" { "май".to_owned() } else { name }
 }
 
-/// `Fri 27 Nov`, `пт 27 ноя`.
-pub(super) fn day_of_week(date: Date, language: Language) -> String {
+/// `Nov 2026`, `ноя 2026`.
+pub(super) fn short_month(date: Date, language: Language) -> String {
+    format!("{}{NO_BREAK}{}", short_month_name(date, language), date.year())
+}
+
+/// `27 Nov`, `27 ноя`: for places without much room. A day of another year than `this_year` names its own: `27 Nov 2025`.
+pub(super) fn short_day(date: Date, this_year: i16, language: Language) -> String {
+    let name = short_month_name(date, language);
+    let year = match date.year() {
+        year if year == this_year => String::new(),
+        year => format!("{NO_BREAK}{year}"),
+    };
+    format!("{}{NO_BREAK}{name}{year}", date.day())
+}
+
+/// `Fri 27 Nov`, `пт 27 ноя`; of another year `Thu 27 Nov 2025`.
+pub(super) fn day_of_week(date: Date, this_year: i16, language: Language) -> String {
     let weekday = usize::try_from(date.weekday().to_monday_zero_offset()).unwrap_or_default();
-    format!("{}{NO_BREAK}{}", weekdays(language)[weekday], short_day(date, language))
+    format!("{}{NO_BREAK}{}", weekdays(language)[weekday], short_day(date, this_year, language))
 }
 
 /// `27 November 2026`, `27 ноября 2026 г.`
@@ -194,6 +208,11 @@ pub(super) fn period(from: Date, to: Date, language: Language) -> String {
     format!("{start} – {}", date(to, language))
 }
 
+/// `27 November 2026, 14:05`.
+pub(in crate::operator) fn moment(moment: DateTime, language: Language) -> String {
+    format!("{}, {:02}:{:02}", date(moment.date(), language), moment.hour(), moment.minute())
+}
+
 /// `November 2026`, `ноябрь 2026`.
 pub(super) fn month_of_year(date: Date, language: Language) -> String {
     let name = match language {
@@ -203,8 +222,8 @@ pub(super) fn month_of_year(date: Date, language: Language) -> String {
     format!("{name} {}", date.year())
 }
 
-/// A time of a report: `2026-11-27 14:05:00`, or a date, or a time of the day.
-pub(super) fn time(text: &str, language: Language) -> String {
+/// A time of a report: `2026-11-27 14:05:00`, or a date, or a time of the day. A time of `this_year` does not name it.
+pub(super) fn time(text: &str, this_year: i16, language: Language) -> String {
     // Hours have the zone's offset after a space.
     let local: String = text.split(' ').take(2).collect::<Vec<_>>().join(" ");
     let with_seconds = if local.matches(':').count() == 1 { format!("{local}:00") } else { local };
@@ -213,7 +232,7 @@ pub(super) fn time(text: &str, language: Language) -> String {
     {
         return format!(
             "{}, {:02}:{:02}",
-            short_day(moment.date(), language),
+            short_day(moment.date(), this_year, language),
             moment.hour(),
             moment.minute()
         );
@@ -278,7 +297,7 @@ mod tests {
         assert_eq!(period(civil::date(2026, 11, 1), last, Language::English), "1 – 27\u{a0}November 2026");
         assert_eq!(period(last, last, Language::Russian), "27\u{a0}ноября 2026\u{a0}г.");
         assert_eq!(month_of_year(last, Language::Russian), "ноябрь 2026");
-        assert_eq!(day_of_week(last, Language::Russian), "пт\u{a0}27\u{a0}ноя");
+        assert_eq!(day_of_week(last, 2026, Language::Russian), "пт\u{a0}27\u{a0}ноя");
         for (text, shown) in [
             ("2026-11-27 14:00 +0300", "27\u{a0}ноя, 14:00"),
             ("2026-11-27 14:05:09", "27\u{a0}ноя, 14:05"),
@@ -286,7 +305,8 @@ mod tests {
             ("14:05", "14:05"),
             ("<b>", "<b>"),
         ] {
-            assert_eq!(time(text, Language::Russian), shown);
+            assert_eq!(time(text, 2026, Language::Russian), shown);
         }
+        assert_eq!(time("2026-11-27 14:00 +0300", 2027, Language::English), "27\u{a0}Nov\u{a0}2026, 14:00");
     }
 }

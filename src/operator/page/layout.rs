@@ -1,4 +1,4 @@
-//! What all views share: the frame around them, the bar of periods and filters, the pages of errors.
+//! What all views share: the frame around them, and the bar of periods and filters.
 
 use askama::Template;
 use hyper::header::{HeaderValue, RETRY_AFTER};
@@ -6,11 +6,11 @@ use hyper::{Response, StatusCode};
 use jiff::civil::Date;
 
 use super::address::{ChosenComparison, DEFAULT_PERIOD, View, ViewAddress};
-use super::context::ViewContext;
+use super::context::{FilterChoice, ViewContext};
 use super::{assets, format, words};
 use crate::access::Principal;
-use crate::operator::reading::{self, ReadingError};
-use crate::report::{Filter, Period, filter_columns_of_viewer};
+use crate::operator::reading;
+use crate::report::{Filter, Period, ReportError};
 use crate::transport::Body;
 use crate::transport::negotiation::Language;
 use crate::transport::response::{self, RETRY_SOON};
@@ -64,7 +64,7 @@ pub(super) struct PageFrame {
 }
 
 impl PageFrame {
-    pub(super) fn new(context: &ViewContext<'_>, title: impl Into<String>) -> Self {
+    pub(super) fn new(context: &ViewContext, title: impl Into<String>) -> Self {
         let ViewContext { address, language, access, .. } = context;
         let base = &address.base;
         let other = language.of(["ru", "en"]);
@@ -72,7 +72,7 @@ impl PageFrame {
         let has_site = !address.site.is_empty();
         let view = |view: View, label: &'static str, key| {
             let is_current = address.view == view;
-            PageLink::new(label, &address.to_view(view)).current(is_current).key(key)
+            PageLink::new(label, &context.to_view(view)).current(is_current).key(key)
         };
         let mut views = Vec::new();
         if has_site {
@@ -107,7 +107,7 @@ impl PageFrame {
             sites: if sites.len() > 1 && has_site { sites.iter().map(site).collect() } else { Vec::new() },
             views,
             has_session: matches!(context.principal, Principal::Token(_)),
-            audit: (base.is_empty() && !has_site && reading::may_read_audit(context.principal)).then(|| {
+            audit: (base.is_empty() && !has_site && reading::may_read_audit(&context.principal)).then(|| {
                 PageLink {
                     label: context.say("Audit", "Журнал аудита").to_owned(),
                     href: "/api/audit".to_owned(),
@@ -210,7 +210,7 @@ fn operator_words(written: &str, language: Language) -> &'static str {
 }
 
 impl Controls {
-    pub(super) fn new(context: &ViewContext<'_>, period: Period) -> Result<Self, ReadingError> {
+    pub(super) fn new(context: &ViewContext, period: Period) -> Result<Self, ReportError> {
         let ViewContext { address, language, .. } = context;
         let language = *language;
         let today = context.now.date();
@@ -259,7 +259,7 @@ impl Controls {
             }),
             pills,
             kept_of_filter,
-            columns: filter_columns(one, language),
+            columns: filter_columns(context.filter_choice(), language),
             operators: operators.iter().map(words_of).collect(),
             has_more_filters: !one || address.filters.is_empty(),
             without_bots: address.bots.then(|| {
@@ -273,11 +273,9 @@ impl Controls {
 }
 
 /// The columns that the reader may filter by and their words, in the order of the words.
-fn filter_columns(is_viewer: bool, language: Language) -> Vec<(&'static str, String)> {
-    let names: Vec<&str> =
-        if is_viewer { filter_columns_of_viewer().collect() } else { Filter::columns().collect() };
-    let mut columns: Vec<_> =
-        names.into_iter().map(|name| (name, words::filter_column(name, language))).collect();
+fn filter_columns(choice: FilterChoice, language: Language) -> Vec<(&'static str, String)> {
+    let named = |name| (name, words::filter_column(name, language));
+    let mut columns: Vec<_> = choice.columns().into_iter().map(named).collect();
     columns.sort_by(|(_, left), (_, right)| left.cmp(right));
     columns
 }
@@ -291,10 +289,10 @@ pub(super) fn comparison_words(comparison: ChosenComparison, language: Language)
     })
 }
 
-fn pills(context: &ViewContext<'_>) -> Result<Vec<Pill>, ReadingError> {
+fn pills(context: &ViewContext) -> Result<Vec<Pill>, ReportError> {
     let ViewContext { address, language, .. } = context;
     let pill = |(place, text): (usize, &String)| {
-        let filter = Filter::parse(text).map_err(|error| ReadingError::Report(error.into()))?;
+        let filter = Filter::parse(text)?;
         let (column, operator, values) = filter.written_parts();
         let opposite = match operator {
             "=" => Some("!="),
@@ -344,69 +342,4 @@ pub(super) fn page(status: StatusCode, template: &impl Template) -> Response<Bod
         response.headers_mut().insert(RETRY_AFTER, RETRY_SOON);
     }
     response
-}
-
-#[derive(Template)]
-#[template(path = "operator/page/templates/error.html")]
-struct ErrorPage {
-    frame: PageFrame,
-    what: String,
-    advice: &'static str,
-    back: PageLink,
-}
-
-/// What a store that does not answer means for the reader.
-pub(super) fn store_advice(context: &ViewContext<'_>) -> &'static str {
-    context.say(
-        "The store does not answer. Beacons are still accepted and kept; nothing is lost. Try again in a moment.",
-        "Хранилище не отвечает. События по-прежнему принимаются и сохраняются, ничего не теряется. Попробуйте через минуту.",
-    )
-}
-
-/// The page that says why there is none.
-pub(super) fn error(context: &ViewContext<'_>, error: &ReadingError) -> Response<Body> {
-    error.log("page");
-    // The page says "unavailable" of a store that is down: the request is not at fault, and the next one may succeed.
-    let status = match error.status() {
-        StatusCode::BAD_GATEWAY => StatusCode::SERVICE_UNAVAILABLE,
-        status => status,
-    };
-    let (title, advice) = match status {
-        StatusCode::NOT_FOUND => (
-            context.say("Page not found", "Страница не найдена"),
-            context.say(
-                "The address may be mistyped, or the site is not one of yours.",
-                "Возможно, в адресе опечатка или этот сайт вам недоступен.",
-            ),
-        ),
-        StatusCode::FORBIDDEN => (
-            context.say("Not for this role", "Недоступно для этой роли"),
-            context.say(
-                "Leave out the filter, or ask the operator for another role.",
-                "Уберите фильтр или попросите у оператора другую роль.",
-            ),
-        ),
-        StatusCode::SERVICE_UNAVAILABLE => (
-            context.say("The figures are not available right now", "Показатели сейчас недоступны"),
-            store_advice(context),
-        ),
-        _ => (
-            context.say("This cannot be shown", "Это нельзя показать"),
-            context.say("Something in the address is wrong.", "В адресе что-то не так."),
-        ),
-    };
-    let has_site = context.sites().contains(&context.address.site);
-    let to = if has_site {
-        context.address.front().to_site(&context.address.site)
-    } else {
-        context.address.front()
-    };
-    let label = if has_site {
-        context.say("Back to the site", "Назад к сайту")
-    } else {
-        context.say("To all sites", "Ко всем сайтам")
-    };
-    let frame = PageFrame::new(context, title);
-    let what = words::note(&error.message(), context.language);
-    page(status, &ErrorPage { frame, what, advice, back: PageLink::new(label, &to) })
 }

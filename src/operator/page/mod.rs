@@ -10,6 +10,7 @@ mod collector_state;
 mod context;
 mod detail;
 mod diagnostics;
+mod error;
 mod format;
 mod layout;
 mod realtime;
@@ -18,19 +19,22 @@ mod site;
 mod sites;
 mod words;
 
+use std::sync::Arc;
+
 use hyper::header::{
     CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue,
     REFERRER_POLICY, VARY,
 };
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response};
 use jiff::Timestamp;
 
 use self::address::{View, ViewAddress};
 pub(super) use self::assets::{icon_path, style_path};
 pub use self::collector_state::CollectorState;
 use self::context::{ReadAccess, ViewContext};
+use self::error::ViewError;
+pub(super) use self::format::moment;
 use crate::access::{Permission, Principal};
-use crate::operator::reading::ReadingError;
 use crate::report::Reports;
 use crate::transport::Body;
 use crate::transport::negotiation::Language;
@@ -44,7 +48,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// The answer to a request for a page, or for one of its files. `base` is what comes before each path: nothing, or `/share/TOKEN`.
 pub(super) async fn respond<B>(
     reports: &Reports,
-    collector: Option<&CollectorState>,
+    collector: Option<&Arc<CollectorState>>,
     request: &Request<B>,
     principal: &Principal,
     base: &str,
@@ -60,7 +64,7 @@ pub(super) async fn respond<B>(
     let may = |permission| principal.may(permission);
     let context = ViewContext {
         reports: reports.restricted_to(principal.restricted_to()),
-        principal,
+        principal: principal.clone(),
         language: Language::choose(address.language.as_deref(), headers),
         address,
         now: Timestamp::now().to_zoned(reports.zone().clone()),
@@ -69,27 +73,21 @@ pub(super) async fn respond<B>(
             published: may(Permission::ReadPublished),
             diagnostics: may(Permission::ReadDiagnostics),
         },
-        collector,
+        collector: collector.cloned(),
     };
     let mut response = match parsed {
-        Ok(_) => view(&context).await.unwrap_or_else(|error| layout::error(&context, &error)),
-        Err(error) => {
-            let status = match &error {
-                address::ViewAddressError::NoPage(_) => StatusCode::NOT_FOUND,
-                address::ViewAddressError::Value { .. } => StatusCode::BAD_REQUEST,
-            };
-            layout::error(&context, &ReadingError::Request(status, error.to_string()))
-        }
+        Ok(_) => view(&context).await.unwrap_or_else(|error| error::render(&context, &error)),
+        Err(error) => error::render(&context, &ViewError::Address(error)),
     };
     add_headers(response.headers_mut(), context.language, base);
     response
 }
 
-async fn view(context: &ViewContext<'_>) -> Result<Response<Body>, ReadingError> {
+async fn view(context: &ViewContext) -> Result<Response<Body>, ViewError> {
     let ViewContext { address, .. } = context;
     let is_known = context.sites().contains(&address.site);
     if address.view != View::Sites && !is_known {
-        return Err(ReadingError::Request(StatusCode::NOT_FOUND, format!("no site {:?}", address.site)));
+        return Err(ViewError::NoSite(address.site.clone()));
     }
     match &address.view {
         View::Site => site::render(context).await,

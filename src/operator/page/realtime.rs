@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::address::View;
 use super::charts::{self, BarChart, Svg};
 use super::context::ViewContext;
+use super::error::ViewError;
 use super::layout::{self, PageFrame};
 use super::{format, words};
 use crate::operator::reading::ReadingError;
@@ -28,7 +29,7 @@ const INTERVAL: Duration = Duration::from_secs(3);
 /// Longest life of a stream. The listener closes a connection on which nothing arrives for two minutes.
 const MAX_STREAM_LIFE: Duration = Duration::from_secs(80);
 /// For a client to take what was sent. One that takes nothing is gone.
-const PATIENCE: Duration = Duration::from_secs(30);
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// After so many looks without news, a comment tells proxies that the stream lives.
 const HEARTBEAT: u32 = 5;
 /// Pages and sources that are shown.
@@ -80,7 +81,7 @@ struct LiveList {
 }
 
 /// The page of the realtime view.
-pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render(context: &ViewContext) -> Result<Response<Body>, ViewError> {
     let refusal = refusal(context);
     let now = match refusal {
         Some(_) => None,
@@ -98,7 +99,7 @@ pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, 
 }
 
 /// Why the reader sees no minutes.
-fn refusal(context: &ViewContext<'_>) -> Option<&'static str> {
+fn refusal(context: &ViewContext) -> Option<&'static str> {
     (!context.access.exact).then(|| {
         context.say(
             "Figures by the minute could reveal single visitors. Your role reads published figures, which cover whole days.",
@@ -108,25 +109,25 @@ fn refusal(context: &ViewContext<'_>) -> Option<&'static str> {
 }
 
 /// The stream that brings the page up to date.
-pub(super) fn events(context: &ViewContext<'_>) -> Result<Response<Body>, ReadingError> {
+pub(super) fn events(context: &ViewContext) -> Result<Response<Body>, ViewError> {
     if let Some(refusal) = refusal(context) {
-        return Err(ReadingError::Request(StatusCode::FORBIDDEN, refusal.to_owned()));
+        return Err(ViewError::OtherRole(refusal));
     }
-    let Some(permit) = context.collector.and_then(|collector| collector.stream()) else {
+    let Some(permit) = context.collector.as_ref().and_then(|collector| collector.stream()) else {
         let mut response = response::empty(StatusCode::SERVICE_UNAVAILABLE);
         response.headers_mut().insert(RETRY_AFTER, RETRY_SOON);
         return Ok(response);
     };
     let (pieces, received) = mpsc::channel(1);
-    let detached = context.detached();
-    tokio::spawn(async move { send_figures(&detached.context(), pieces, permit).await });
+    let context = context.clone();
+    tokio::spawn(async move { send_figures(&context, pieces, permit).await });
     let mut response = Response::new(Body::from_pieces(received));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     Ok(response)
 }
 
 /// Sends the figures whenever they change, until the client is gone or the stream is old.
-async fn send_figures(context: &ViewContext<'_>, pieces: mpsc::Sender<Bytes>, _permit: OwnedSemaphorePermit) {
+async fn send_figures(context: &ViewContext, pieces: mpsc::Sender<Bytes>, _permit: OwnedSemaphorePermit) {
     let end = Instant::now() + MAX_STREAM_LIFE;
     let mut last = String::new();
     let mut unchanged = 0;
@@ -153,7 +154,8 @@ async fn send_figures(context: &ViewContext<'_>, pieces: mpsc::Sender<Bytes>, _p
             _ if unchanged % HEARTBEAT == 0 => ":\n\n".to_owned(),
             _ => String::new(),
         };
-        if !piece.is_empty() && !matches!(timeout(PATIENCE, pieces.send(piece.into())).await, Ok(Ok(()))) {
+        if !piece.is_empty() && !matches!(timeout(SEND_TIMEOUT, pieces.send(piece.into())).await, Ok(Ok(())))
+        {
             return;
         }
         tokio::select! {
@@ -169,7 +171,7 @@ fn event(html: &str) -> String {
     format!("event: figures\n{lines}\n")
 }
 
-async fn figures(context: &ViewContext<'_>) -> Result<RealtimeFigures, ReadingError> {
+async fn figures(context: &ViewContext) -> Result<RealtimeFigures, ReadingError> {
     let language = context.language;
     let site = context.address.site.clone();
     let request = RawReportRequest {
@@ -220,7 +222,7 @@ async fn figures(context: &ViewContext<'_>) -> Result<RealtimeFigures, ReadingEr
 }
 
 impl FigureWords {
-    fn new(context: &ViewContext<'_>) -> Self {
+    fn new(context: &ViewContext) -> Self {
         Self {
             current: context.say("visitors in the last 5 minutes", "посетители за последние 5 минут"),
             views: context.say("views in the last 30 minutes", "просмотры за последние 30 минут"),
@@ -247,6 +249,6 @@ mod tests {
 
     #[test]
     fn a_stream_ends_before_its_connection() {
-        assert!(MAX_STREAM_LIFE + PATIENCE < Duration::from_secs(120));
+        assert!(MAX_STREAM_LIFE + SEND_TIMEOUT < Duration::from_secs(120));
     }
 }

@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use super::address::{View, ViewAddress};
-use super::context::ViewContext;
+use super::context::{FilterChoice, ViewContext};
 use super::{format, words};
-use crate::report::catalogue::{Purpose, Report, ReportColumn};
-use crate::report::{Filter, OTHER, ReportAnswer, filter_columns_of_viewer};
+use crate::report::catalogue::{self, Purpose, Report, ReportColumn};
+use crate::report::{Filter, OTHER, ReportAnswer};
 use crate::transport::negotiation::Language;
 
 /// A report, a column of it, and the column of a filter that keeps what the row shows.
-const FILTERS: [(&str, &str, &str); 35] = [
+const FILTERS: [(&str, &str, &str); 36] = [
     ("pages", "path", "path"),
     ("scroll", "path", "path"),
     ("entries", "path", "entry_path"),
@@ -46,7 +46,13 @@ const FILTERS: [(&str, &str, &str); 35] = [
     ("missing", "path", "path"),
     ("errors", "group", "error_group"),
     ("resources", "resource", "error_source"),
+    ("releases", "release", "release"),
 ];
+
+/// The report of errors, and what a diagnosis goes by unless told otherwise.
+const ERRORS: &str = "errors";
+/// The dimension of the row that is the whole rise.
+const WHOLE_RISE: &str = "all";
 
 /// Columns that come before the one that names the row, as in `country, city`.
 const DETAIL_FIRST: [&str; 2] = ["regions", "cities"];
@@ -61,14 +67,15 @@ pub(super) struct RowName {
 }
 
 /// The name of a row of an answer.
-pub(super) fn name(context: &ViewContext<'_>, answer: &ReportAnswer, row: &[Value]) -> RowName {
+pub(super) fn name(context: &ViewContext, answer: &ReportAnswer, row: &[Value]) -> RowName {
     let report = answer.request.report;
     let language = context.language;
     let texts: Vec<(&ReportColumn, &str)> = report
         .columns
         .iter()
         .zip(row)
-        .filter(|(column, _)| column.unit == "text")
+        // The id of a group of errors is not shown, and a filter keeps the group.
+        .filter(|(column, _)| matches!(column.unit, "text" | "id"))
         .filter_map(|(column, value)| Some((column, value.as_str()?)))
         .collect();
     let is_other = texts.iter().any(|(_, text)| *text == OTHER);
@@ -77,7 +84,7 @@ pub(super) fn name(context: &ViewContext<'_>, answer: &ReportAnswer, row: &[Valu
         "systems" | "browser-versions" => vec![versioned(&texts, language)],
         "props" => properties(&texts),
         "funnel" => funnel_step(&texts),
-        _ => texts.iter().map(|(column, text)| text_cell(report, column, text, language)).collect(),
+        _ => texts.iter().map(|(column, text)| text_cell(report, column.name, text, language)).collect(),
     };
     let mut shown = shown.into_iter();
     let (first, second) = (shown.next().unwrap_or_default(), shown.next().unwrap_or_default());
@@ -113,8 +120,8 @@ pub(super) fn folded_last(answer: &ReportAnswer) -> Vec<&Vec<Value>> {
 }
 
 /// A text of a column. Details have no name for "nothing".
-pub(super) fn text_cell(report: &Report, column: &ReportColumn, text: &str, language: Language) -> String {
-    match column.name {
+fn text_cell(report: &Report, column: &str, text: &str, language: Language) -> String {
+    match column {
         "path" | "host" | "asn" | "version" | "slot" | "group" | "detail" if text.is_empty() => String::new(),
         // The script of an error, the page that links to a missing one. Only a visit without a source is direct.
         "source" | "referrer" if report.purpose == Purpose::Diagnostics => words::named("", text, language),
@@ -149,46 +156,82 @@ fn funnel_step(texts: &[(&ReportColumn, &str)]) -> Vec<String> {
     }
 }
 
+/// The filters that keep the value which a row of a diagnosis names.
+fn filters_of_cause(dimension: &str, value: &str, detail: &str) -> Vec<String> {
+    match dimension {
+        "page" => vec![Filter::text_for("path", value)],
+        "browser_version" => {
+            vec![Filter::text_for("browser", value), Filter::text_for("browser_version", detail)]
+        }
+        column => vec![Filter::text_for(column, value)],
+    }
+}
+
+/// The report of the cases of which a diagnosis tells.
+fn report_of_rise(context: &ViewContext) -> String {
+    let by = context.address.by.as_deref().unwrap_or(ERRORS);
+    let report = if by == ERRORS { ERRORS } else { "speed" };
+    let to = context.to_view(View::Report(report.to_owned()));
+    to.with(|address| address.by = None).href()
+}
+
+/// The column by whose names a text is shown: in a diagnosis, the dimension that the row is about.
+fn named_column<'a>(report: &Report, column: &'a ReportColumn, row: &'a [Value]) -> &'a str {
+    match (report.name, column.name, row.first().and_then(Value::as_str)) {
+        ("diagnosis", "value", Some("page" | WHOLE_RISE)) => "path",
+        ("diagnosis", "value", Some(dimension)) => dimension,
+        _ => column.name,
+    }
+}
+
+/// The cell that carries the link of a row: the first one, or the value of a diagnosis.
+pub(super) fn linked_cell(report: &Report, row: &[Value]) -> usize {
+    usize::from(report.name == "diagnosis" && row.first().is_some_and(|value| value != WHOLE_RISE))
+}
+
 /// The page for this row alone; `None` if no filter of the reader keeps it.
-fn link(context: &ViewContext<'_>, report: &Report, texts: &[(&ReportColumn, &str)]) -> Option<String> {
+fn link(context: &ViewContext, report: &Report, texts: &[(&ReportColumn, &str)]) -> Option<String> {
     let mut filters: Vec<String> = Vec::new();
     if let ("props", [(_, event), (_, property), (_, value), ..]) = (report.name, texts) {
-        if context.has_one_filter() {
-            return None;
-        }
         filters.push(Filter::text_for("name", event));
         let quoted = property.replace('\\', "\\\\").replace('"', "\\\"");
         filters.push(Filter::text_for(&format!("props.\"{quoted}\""), value));
+    }
+    if let ("diagnosis", [(_, dimension), (_, value), (_, detail), ..]) = (report.name, texts) {
+        if *dimension == WHOLE_RISE {
+            return Some(report_of_rise(context));
+        }
+        filters.extend(filters_of_cause(dimension, value, detail));
     }
     for (column, text) in texts {
         let known = FILTERS.iter().find(|(of, name, _)| (*of, *name) == (report.name, column.name));
         filters.extend(known.map(|(_, _, filter)| Filter::text_for(filter, text)));
     }
-    if context.has_one_filter() {
-        let [filter] = &filters[..] else { return None };
-        let column = filter.split('=').next().unwrap_or_default();
-        if !filter_columns_of_viewer().any(|known| known == column) {
-            return None;
-        }
-    }
-    if filters.is_empty() || filters.iter().all(|filter| context.address.filters.contains(filter)) {
+    narrowed(context, filters)
+}
+
+/// The page of what passes these filters, too; `None` if the reader may not use them, or they are set.
+pub(super) fn narrowed(context: &ViewContext, filters: Vec<String>) -> Option<String> {
+    let choice = context.filter_choice();
+    let is_one = choice == FilterChoice::One;
+    let is_set = |filter: &String| context.address.filters.contains(filter);
+    if filters.iter().all(is_set)
+        || !filters.iter().all(|filter| choice.allows(filter))
+        || (is_one && filters.len() > 1)
+    {
         return None;
     }
-    let narrowed = filters.into_iter().fold(context.address.clone(), |address: ViewAddress, filter| {
-        address.with_filter(filter, context.has_one_filter())
+    let add = |address: ViewAddress, filter| address.with_filter(filter, is_one);
+    let to = filters.into_iter().fold(context.address.clone(), add).with(|address| {
+        (address.sort, address.page) = (None, 1);
+        address.search.clear();
+        if let View::Report(name) = &address.view {
+            let purpose = catalogue::find(name).map(|report| report.purpose);
+            let is_diagnostic = purpose == Some(Purpose::Diagnostics);
+            address.view = if is_diagnostic { View::Diagnostics } else { View::Site };
+        }
     });
-    Some(
-        narrowed
-            .with(|address| {
-                (address.sort, address.page) = (None, 1);
-                address.search.clear();
-                if matches!(address.view, View::Report(_)) {
-                    let is_diagnostic = report.purpose == Purpose::Diagnostics;
-                    address.view = if is_diagnostic { View::Diagnostics } else { View::Site };
-                }
-            })
-            .href(),
-    )
+    Some(to.href())
 }
 
 /// The column by which a report is counted: the one of its order.
@@ -222,8 +265,12 @@ pub(super) struct Shown {
 
 impl Shown {
     pub(super) fn new(column: &ReportColumn, value: &Value, language: Language) -> Self {
-        let written = if value.is_null() { String::new() } else { value.to_string() };
-        Self { text: format::cell(column, value, language), value: written }
+        let text = match value.as_f64() {
+            Some(number) => format::figure(number, column.unit, language),
+            None => value.as_str().unwrap_or(format::NONE).to_owned(),
+        };
+        let value = if value.is_null() { String::new() } else { value.to_string() };
+        Self { text, value }
     }
 }
 
@@ -232,10 +279,61 @@ pub(super) fn figure(row: &[Value], (place, column): (usize, &ReportColumn), lan
     row.get(place).map_or_else(Shown::default, |value| Shown::new(column, value, language))
 }
 
+/// The heading of a column.
+pub(super) struct Heading {
+    /// The column of the report.
+    pub(super) name: &'static str,
+    pub(super) label: String,
+    pub(super) about: String,
+    pub(super) is_number: bool,
+}
+
+impl Heading {
+    pub(super) fn new(column: &ReportColumn, language: Language) -> Self {
+        Self {
+            name: column.name,
+            label: words::heading(column, language),
+            about: words::text(column.about, language).to_owned(),
+            is_number: !column.is_text(),
+        }
+    }
+}
+
+/// A cell of a table that has all columns of its report.
+pub(super) struct Cell {
+    pub(super) text: String,
+    /// What the API has for a number.
+    pub(super) value: String,
+    pub(super) href: Option<String>,
+    pub(super) is_number: bool,
+}
+
+/// The cells of a row of an answer.
+pub(super) fn cells(context: &ViewContext, answer: &ReportAnswer, row: &[Value]) -> Vec<Cell> {
+    let (report, language) = (answer.request.report, context.language);
+    let (mut href, linked) = (name(context, answer, row).href, linked_cell(report, row));
+    let cell = |(place, (column, value)): (usize, (&ReportColumn, &Value))| {
+        let (text, value) = match value {
+            Value::String(text) if column.unit == "text" => {
+                (text_cell(report, named_column(report, column, row), text, language), String::new())
+            }
+            value if column.is_text() => {
+                (format::cell(column, value, context.now.year(), language), String::new())
+            }
+            value => {
+                let shown = Shown::new(column, value, language);
+                (shown.text, shown.value)
+            }
+        };
+        let href = if place == linked { href.take() } else { None };
+        Cell { text, value, href, is_number: !column.is_text() }
+    };
+    report.columns.iter().zip(row).enumerate().map(cell).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::catalogue;
 
     #[test]
     fn only_a_visit_without_a_source_is_direct() {
@@ -245,7 +343,6 @@ mod tests {
             ("missing", "referrer", "Unknown"),
         ] {
             let report = catalogue::find(name).unwrap();
-            let column = report.columns.iter().find(|known| known.name == column).unwrap();
             assert_eq!(text_cell(report, column, "", Language::English), shown, "{name}");
         }
     }

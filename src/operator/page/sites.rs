@@ -1,11 +1,14 @@
 //! All sites of the reader: a small line of the last days, today against the same hours a week ago, and what is wrong.
 
+use std::cmp::Ordering;
+
 use askama::Template;
 use hyper::{Response, StatusCode};
 
 use super::address::View;
 use super::charts::{self, Svg};
 use super::context::ViewContext;
+use super::error::{ViewError, store_advice};
 use super::format;
 use super::layout::{self, PageFrame, PageLink};
 use crate::operator::reading::ReadingError;
@@ -44,7 +47,7 @@ struct SiteRow {
     marks: Vec<PageLink>,
 }
 
-pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, ReadingError> {
+pub(super) async fn render(context: &ViewContext) -> Result<Response<Body>, ViewError> {
     let access = context.access;
     let reports = if access.exact { context.reports.clone() } else { context.reports.protected() };
     let summaries = match context.sites().is_empty() {
@@ -57,7 +60,7 @@ pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, 
         Err(error) => {
             error.log("sites");
             let unknown = context.sites().iter().map(|site| SiteSummary::unknown(site)).collect();
-            (StatusCode::SERVICE_UNAVAILABLE, unknown, Some(layout::store_advice(context).to_owned()))
+            (StatusCode::SERVICE_UNAVAILABLE, unknown, Some(store_advice(context).to_owned()))
         }
     };
     let compared = match access.exact {
@@ -80,7 +83,7 @@ pub(super) async fn render(context: &ViewContext<'_>) -> Result<Response<Body>, 
     Ok(layout::page(status, &page))
 }
 
-fn nothing(context: &ViewContext<'_>) -> Option<&'static str> {
+fn nothing(context: &ViewContext) -> Option<&'static str> {
     let access = context.access;
     if !(access.exact || access.published || access.diagnostics) {
         return Some(context.say(
@@ -97,8 +100,8 @@ fn nothing(context: &ViewContext<'_>) -> Option<&'static str> {
 }
 
 /// Says that the store is behind. How many events wait concerns all sites, so it is not for readers of some.
-fn warning(context: &ViewContext<'_>) -> Option<String> {
-    let waiting = context.collector?.waiting();
+fn warning(context: &ViewContext) -> Option<String> {
+    let waiting = context.collector.as_ref()?.waiting();
     if !waiting.is_behind() {
         return None;
     }
@@ -119,11 +122,11 @@ fn warning(context: &ViewContext<'_>) -> Option<String> {
     )
 }
 
-fn row(context: &ViewContext<'_>, summary: &SiteSummary) -> SiteRow {
+fn row(context: &ViewContext, summary: &SiteSummary) -> SiteRow {
     let language = context.language;
     let WeekComparison { now, before } = summary.visitors;
     let number = |count: u64| format::number(count as f64, 0, language);
-    let days: Vec<f64> = summary.days.iter().map(|count| *count as f64).collect();
+    let days: Vec<_> = summary.days.iter().map(|count| count.map(|count| count as f64)).collect();
     let title = language.of([
         format!("{}: visitors of the last {SUMMARY_DAYS} days", summary.site),
         format!("{}: посетители за {SUMMARY_DAYS} дней", summary.site),
@@ -133,23 +136,27 @@ fn row(context: &ViewContext<'_>, summary: &SiteSummary) -> SiteRow {
         link: PageLink::new(&summary.site, &context.address.to_site(&summary.site)),
         line: charts::sparkline(&days, &title),
         visitors: if is_known { number(now) } else { format::NONE.to_owned() },
-        change: format::change(now as f64, before as f64, language),
-        direction: match now.cmp(&before) {
-            std::cmp::Ordering::Greater => "good",
-            std::cmp::Ordering::Less => "bad",
-            std::cmp::Ordering::Equal => "quiet",
+        change: before.and_then(|before| format::change(now as f64, before as f64, language)),
+        direction: match before.map(|before| now.cmp(&before)) {
+            Some(Ordering::Greater) => "good",
+            Some(Ordering::Less) => "bad",
+            _ => "quiet",
         },
-        before: if is_known { number(before) } else { String::new() },
+        before: match before {
+            _ if !is_known => String::new(),
+            Some(before) => number(before),
+            None => context.say("not published", "не опубликовано").to_owned(),
+        },
         day: summary
             .day
             .filter(|_| !context.access.exact)
-            .map_or_else(String::new, |day| format::day_of_week(day, language)),
+            .map_or_else(String::new, |day| format::day_of_week(day, context.now.year(), language)),
         marks: marks(context, summary),
     }
 }
 
 /// What is wrong with a site, for readers of diagnostics.
-fn marks(context: &ViewContext<'_>, summary: &SiteSummary) -> Vec<PageLink> {
+fn marks(context: &ViewContext, summary: &SiteSummary) -> Vec<PageLink> {
     if !context.access.diagnostics {
         return Vec::new();
     }
@@ -158,13 +165,14 @@ fn marks(context: &ViewContext<'_>, summary: &SiteSummary) -> Vec<PageLink> {
     let to = context.address.to_site(&summary.site).to_view(View::Diagnostics);
     let mut marks = Vec::new();
     if let Some(WeekComparison { now, before }) = summary.errors.filter(|errors| are_up(*errors)) {
+        let before = before.unwrap_or(0);
         let words = language.of([
             format!("Errors are up: {} today, {} a week ago", number(now), number(before)),
             format!("Ошибок больше: сегодня {}, неделю назад {}", number(now), number(before)),
         ]);
         marks.push(PageLink::new(words, &to.with_period("today", None)));
     }
-    let refused = context.collector.map(|collector| collector.refused(&summary.site, language));
+    let refused = context.collector.as_ref().map(|collector| collector.refused(&summary.site, language));
     let refused: u64 = refused.iter().flatten().map(|refused| refused.count).sum();
     if refused >= LEAST_REFUSED {
         let words = language.of([
@@ -177,7 +185,7 @@ fn marks(context: &ViewContext<'_>, summary: &SiteSummary) -> Vec<PageLink> {
 }
 
 fn are_up(errors: WeekComparison) -> bool {
-    errors.now >= LEAST_ERRORS && errors.now >= errors.before * RISE
+    errors.now >= LEAST_ERRORS && errors.now >= errors.before.unwrap_or(0) * RISE
 }
 
 #[cfg(test)]
@@ -186,7 +194,7 @@ mod tests {
 
     #[test]
     fn errors_are_up_if_they_are_many_and_twice_those_of_a_week_ago() {
-        let up = |now, before| are_up(WeekComparison { now, before });
+        let up = |now, before| are_up(WeekComparison { now, before: Some(before) });
         assert!(up(10, 0) && up(10, 5) && up(100, 50));
         assert!(!up(9, 0) && !up(10, 6) && !up(0, 0));
     }

@@ -5,12 +5,15 @@
 //! query around the conditions.
 
 mod columns;
+mod error;
 mod stored;
 
 use std::fmt;
 
 pub(super) use columns::FilterScope;
 use columns::{COLUMNS, FilterColumn, FilterType};
+pub use error::FilterError;
+use error::{MAX_BYTES, MAX_VALUES};
 use jiff::Timestamp;
 use jiff::civil::Date;
 pub(super) use stored::stored_form;
@@ -81,39 +84,6 @@ enum FilterOperator {
     AtLeast,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FilterError {
-    #[error("filter {0:?} has no operator: write COLUMN=VALUE, or !=, ~ (contains), !~, <, <=, >, >=")]
-    NoOperator(String),
-    #[error("filter on unknown column {name:?}{}; columns are {known}", .nearest.map_or(String::new(), |known| format!(": did you mean {known}?")))]
-    UnknownColumn {
-        name: String,
-        /// The column that was probably meant.
-        nearest: Option<&'static str>,
-        /// The names of all columns.
-        known: String,
-    },
-    /// A map column without an entry, or an entry of another column.
-    #[error("{0}")]
-    Entry(String),
-    #[error("column {column} takes no operator {operator}")]
-    Operator { column: &'static str, operator: &'static str },
-    #[error("{value:?} is not a value of column {column}: it takes {takes}")]
-    Value {
-        column: &'static str,
-        value: String,
-        /// What the column accepts.
-        takes: String,
-    },
-    #[error("a filter is at most {MAX_BYTES} bytes long, with at most {MAX_VALUES} values")]
-    TooLong,
-}
-
-/// Longest filter in bytes: far more than a path and an operator.
-const MAX_BYTES: usize = 4096;
-/// Most values in one filter. Each becomes a query parameter.
-const MAX_VALUES: usize = 64;
-
 /// Operators as they are written. An operator comes before those that it starts with.
 const OPERATORS: [(&str, FilterOperator); 8] = [
     ("!=", FilterOperator::IsNot),
@@ -171,6 +141,11 @@ impl Filter {
     /// The names of all columns that can be filtered on.
     pub(crate) fn columns() -> impl Iterator<Item = &'static str> {
         COLUMNS.iter().map(|column| column.name.as_str())
+    }
+
+    /// The names of the columns by which readers of diagnostics may filter.
+    pub(crate) fn columns_of_diagnostics() -> impl Iterator<Item = &'static str> {
+        DIAGNOSTICS_COLUMNS.iter().copied()
     }
 
     /// Whether it is on a column that readers of diagnostics may read in the store, too.
@@ -366,7 +341,7 @@ fn find_column(
         None => (name, None),
     };
     if quoted.is_some() && entry.is_some() {
-        return Err(FilterError::Entry(format!("name one entry of {base}: {base}.NAME or {base}.\"NAME\"")));
+        return Err(FilterError::SeveralEntries(base.to_owned()));
     }
     let entry = quoted.or(entry);
     let Some(column) = COLUMNS.iter().find(|column| column.name == base) else {
@@ -380,10 +355,8 @@ fn find_column(
     };
     match (column.kind == FilterType::Map, entry) {
         (true, Some(entry)) if !entry.is_empty() => Ok((column, Some(entry))),
-        (true, _) => Err(FilterError::Entry(format!("name the entry of {base}: {base}.NAME=VALUE"))),
-        (false, Some(_)) => {
-            Err(FilterError::Entry(format!("column {base} has no entries: write {base}=VALUE")))
-        }
+        (true, _) => Err(FilterError::NoEntry(base.to_owned())),
+        (false, Some(_)) => Err(FilterError::PlainColumn(base.to_owned())),
         (false, None) => Ok((column, None)),
     }
 }
@@ -496,7 +469,7 @@ mod tests {
         for text in [r#"props."a=b"#, r#"props."a"b=c"#, r#"props"a"=1"#] {
             assert!(matches!(Filter::parse(text), Err(FilterError::NoOperator(_))), "{text}");
         }
-        assert!(matches!(Filter::parse(r#"props.a."b"=1"#), Err(FilterError::Entry(_))));
+        assert!(matches!(Filter::parse(r#"props.a."b"=1"#), Err(FilterError::SeveralEntries(_))));
         let error = Filter::parse("contry=RU").unwrap_err().to_string();
         assert!(
             error.starts_with("filter on unknown column \"contry\": did you mean country?; columns"),
@@ -505,8 +478,8 @@ mod tests {
         for text in ["nowhere=1", "=1", "country; DROP=1", "Country=RU", "site=other", "1=1"] {
             assert!(matches!(Filter::parse(text), Err(FilterError::UnknownColumn { .. })), "{text}");
         }
-        assert!(matches!(Filter::parse("props=1"), Err(FilterError::Entry(_))));
-        assert!(matches!(Filter::parse("country.x=1"), Err(FilterError::Entry(_))));
+        assert!(matches!(Filter::parse("props=1"), Err(FilterError::NoEntry(_))));
+        assert!(matches!(Filter::parse("country.x=1"), Err(FilterError::PlainColumn(_))));
         assert!(matches!(Filter::parse("country>RU"), Err(FilterError::Operator { .. })));
         assert!(matches!(Filter::parse("visitor~ab"), Err(FilterError::Operator { .. })));
         for text in [

@@ -11,9 +11,10 @@
 //! What the configuration says reaches ClickHouse as query parameters (`g0`, `g1`, …), never as text of the query.
 
 use super::catalogue::{BY_DIMENSION, GOALS, STEPS};
-use super::error::ReportError;
+use super::error::{GoalError, ReportError};
 use super::filter::stored_form;
 use super::nearest::nearest;
+use super::note::Note;
 use super::request::ReportRequest;
 use crate::config::{Funnel, Goal, GoalCondition, PagePattern};
 use crate::store::Client;
@@ -42,28 +43,26 @@ pub(super) fn funnel(funnels: Vec<Funnel>, name: Option<&str>) -> Result<Option<
             Some(funnel) => Ok(Some(funnel.clone())),
             None => Err(unknown("funnel", name, names.into_iter())),
         },
-        None if funnels.len() > 1 => {
-            let what = format!("which funnel? name one with `funnel`: {}", names.join(", "));
-            Err(ReportError::Goal(what))
-        }
+        None if funnels.len() > 1 => Err(GoalError::UnnamedFunnel { known: names.join(", ") }.into()),
         None => Ok(funnels.into_iter().next()),
     }
 }
 
-fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> ReportError {
-    let hint = nearest(name, known).map_or(String::new(), |known| format!("; did you mean {known:?}?"));
-    ReportError::Goal(format!("the site has no {kind} {name:?}{hint}"))
+fn unknown<'a>(kind: &'static str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> ReportError {
+    let nearest = nearest(name, known).map(str::to_owned);
+    GoalError::Unknown { kind, name: name.to_owned(), nearest }.into()
 }
 
 /// The note of an answer that shows nothing because the configuration has no goals or no funnel.
-pub(super) fn note_of_missing(request: &ReportRequest) -> Option<String> {
+pub(super) fn note_of_missing(request: &ReportRequest) -> Option<Note> {
     let is_missing = |kind: &str, is_empty: bool| request.report.takes(kind) && is_empty;
-    let kind = match () {
-        () if is_missing("goal", request.goals.is_empty()) => "goal",
-        () if is_missing("funnel", request.funnel.is_none()) => "funnel",
-        () => return None,
-    };
-    Some(format!("the site has no {kind}s; write [[site.{kind}]] into the configuration"))
+    if is_missing("goal", request.goals.is_empty()) {
+        Some(Note::NoGoals)
+    } else if is_missing("funnel", request.funnel.is_none()) {
+        Some(Note::NoFunnels)
+    } else {
+        None
+    }
 }
 
 /// The query with the words in braces replaced, and the values of the parameters that they brought.

@@ -289,7 +289,7 @@ async fn a_planted_cause_is_found_and_traffic_without_a_rise_has_none() {
         for by in MEASURES {
             let answer = site.answer("diagnosis", &[&format!("site={name}"), &format!("by={by}")]).await;
             assert!(answer.rows.is_empty(), "{name} by {by}: {:?}", answer.rows);
-            assert!(answer.notes[0].starts_with("no rise"), "{:?}", answer.notes);
+            assert!(answer.notes[0].to_string().starts_with("no rise"), "{:?}", answer.notes);
         }
     }
     for by in MEASURES {
@@ -330,4 +330,14 @@ async fn the_figures_of_a_diagnosis_are_those_of_the_events() {
         ["browser_version", "Safari", "17", 100, 25, 40, 44, 400, 11, 1, 11, 44, 4.3]
     ]);
     assert_eq!(json!(rows), expected);
+
+    let html = super::page::page(&site, "/sites/clinic/diagnostics?from=2026-10-24&to=2026-10-26").await;
+    let html = html.replace("&#38;", "&");
+    for link in [
+        "/sites/clinic/reports/errors?from=2026-10-24&to=2026-10-26\">all",
+        "/sites/clinic/diagnostics?from=2026-10-24&to=2026-10-26&filter=browser%3DSafari\">Safari",
+        "&filter=browser%3DSafari&filter=browser_version%3D17\">Safari",
+    ] {
+        assert!(html.contains(link), "{link} in {html}");
+    }
 }

@@ -137,12 +137,11 @@ async fn rows_of_few_visitors_are_folded_and_the_reader_is_told() {
     assert_eq!(cities, [(json!("Moscow"), 5), (json!(""), 2)]);
     assert_eq!(answer.rows[1][0], "(other)");
     assert_eq!(
-        answer.notes,
-        [
+        answer.json()["notes"],
+        json!([
             "what had fewer than 5 visitors on each day is folded into (other), in which one visitor may count several times"
-        ]
+        ])
     );
-    assert_eq!(answer.json()["notes"][0], answer.notes[0]);
 
     let answer = site.answer("pages", &[]).await;
     assert_eq!(answer.rows[0][0], "/");
@@ -156,14 +155,17 @@ async fn rows_of_few_visitors_are_folded_and_the_reader_is_told() {
     assert_eq!(site.rows("overview", &[]).await[0][0], 9);
     let answer = site.answer("overview", &["filter=city=Kazan"]).await;
     assert!(answer.rows.is_empty());
-    assert_eq!(answer.notes, ["fewer than 5 visitors pass these filters: nothing is shown"]);
+    assert_eq!(answer.json()["notes"], json!(["fewer than 5 visitors pass these filters: nothing is shown"]));
 }
 
 #[tokio::test]
 async fn a_site_without_events_is_named_as_such() {
     let site = Site::small().await;
     let answer = site.answer("pages", &["site=klinic"]).await;
-    assert_eq!(answer.notes, ["the store holds no events of site \"klinic\"; it has clinic"]);
+    assert_eq!(
+        answer.json()["notes"],
+        json!(["the store holds no events of site \"klinic\"; it has clinic"])
+    );
     let answer = site.answer("pages", &["from=2020-01-01", "to=2020-01-01"]).await;
     assert!(answer.notes.is_empty(), "a known site may have had a quiet day");
 }
@@ -173,6 +175,6 @@ async fn a_cut_answer_says_so() {
     let site = Site::small().await;
     let answer = site.answer("browsers", &["limit=2"]).await;
     assert_eq!(answer.rows.len(), 2);
-    assert_eq!(answer.notes, ["there are more rows than these 2"]);
+    assert_eq!(answer.json()["notes"], json!(["there are more rows than these 2"]));
     assert!(site.answer("browsers", &["limit=3"]).await.notes.is_empty());
 }

@@ -370,7 +370,7 @@ async fn an_empty_answer_says_what_may_be_meant() {
         for report in ["pages", "overview", "browsers"] {
             let answer = site.answer(report, options).await;
             assert!(
-                answer.notes.iter().any(|note| note.contains(hint)),
+                answer.notes.iter().any(|note| note.to_string().contains(hint)),
                 "{report} {options:?}: {:?}",
                 answer.notes
             );

@@ -21,7 +21,7 @@ async fn get(site: &Site, uri: &str, language: &str) -> (u16, String, HeaderMap)
     (head.status.as_u16(), String::from_utf8(body.to_vec()).unwrap(), head.headers)
 }
 
-async fn page(site: &Site, uri: &str) -> String {
+pub(super) async fn page(site: &Site, uri: &str) -> String {
     let (status, body, _) = get(site, uri, "en").await;
     assert_eq!(status, 200, "{uri}: {body}");
     body
@@ -99,6 +99,19 @@ async fn every_figure_of_the_page_is_that_of_the_api() {
             false => assert_table(part(card, "<table class=\"ranking\">", "</table>"), &expected, tab),
         }
     }
+}
+
+#[tokio::test]
+async fn a_period_is_not_compared_with_days_before_the_first_event() {
+    let site = Site::small().await;
+    let changes = |html: &str| html.matches("<p class=\"change\"><span").count();
+    let whole = page(&site, "/sites/clinic?from=2026-10-25&to=2026-10-25").await;
+    assert!(changes(&whole) > 0 && whole.contains("class=\"before\""), "{whole}");
+    let partial = page(&site, "/sites/clinic?from=2026-10-25&to=2026-10-26").await;
+    assert_eq!(changes(&partial), 0, "{partial}");
+    assert!(partial.contains("There is no data before 24\u{a0}October 2026"), "{partial}");
+    let before = page(&site, "/sites/clinic?from=2026-10-24&to=2026-10-24").await;
+    assert!(changes(&before) == 0 && !before.contains("class=\"before\""), "{before}");
 }
 
 #[tokio::test]

@@ -21,8 +21,8 @@ pub struct BarChart<'a> {
 
 /// Bars above a quiet grid.
 pub fn bars(chart: &BarChart<'_>) -> Svg {
-    let frame =
-        Frame { scale: Scale::new(chart.values.iter().copied()), labels: chart.labels, format: chart.format };
+    let (scale, labels) = (Scale::new(chart.values.iter().copied()), chart.labels);
+    let frame = Frame { scale, labels, axis: labels, format: chart.format };
     let each = (1.0 - LABELS) / chart.values.len().max(1) as f64;
     let mut content = frame.grid();
     for (at, value) in chart.values.iter().enumerate() {

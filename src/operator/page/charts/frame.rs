@@ -21,6 +21,8 @@ const END: f64 = 0.05;
 pub(super) struct Frame<'a> {
     pub(super) scale: Scale,
     pub(super) labels: &'a [String],
+    /// The labels of the horizontal axis.
+    pub(super) axis: &'a [String],
     pub(super) format: &'a dyn Fn(f64) -> String,
 }
 
@@ -65,8 +67,8 @@ impl Frame<'_> {
             )
         };
         let mut text: String = self.scale.lines().map(label).collect();
-        let every = self.labels.len().div_ceil(MAX_LABELS).max(1);
-        for (order, at) in (0..self.labels.len()).step_by(every).enumerate() {
+        let every = self.axis.len().div_ceil(MAX_LABELS).max(1);
+        for (order, at) in (0..self.axis.len()).step_by(every).enumerate() {
             let x = position(at);
             let anchor = match x {
                 x if x < END => "start",
@@ -78,7 +80,7 @@ impl Frame<'_> {
                 "<text class=\"chart-x{hidden}\" x=\"{}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
                 percent(x),
                 coordinate(HEIGHT - LABEL_GAP),
-                escaped(&self.labels[at])
+                escaped(&self.axis[at])
             );
         }
         text

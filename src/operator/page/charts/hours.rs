@@ -18,26 +18,31 @@ pub struct HourChart<'a> {
     pub title: &'a str,
     /// Short names, in the order of the rows.
     pub weekdays: [&'a str; 7],
-    /// The value of each hour, from 0 to 23, of each weekday.
-    pub values: [[f64; 24]; 7],
-    /// How a value is written.
-    pub format: &'a dyn Fn(f64) -> String,
+    /// For each weekday the hours from 0 to 23.
+    pub cells: &'a [Vec<HourCell>],
+}
+
+/// An hour of a weekday.
+pub struct HourCell {
+    pub value: f64,
+    /// The value in words.
+    pub text: String,
 }
 
 /// A row a weekday, a cell an hour; the fuller the shade, the larger the value.
 pub fn hours(chart: &HourChart<'_>) -> Svg {
-    let largest = chart.values.iter().flatten().copied().fold(0.0, f64::max);
+    let largest = chart.cells.iter().flatten().map(|cell| cell.value).fold(0.0, f64::max);
     let column = (1.0 - NAMES) / 24.0;
     let mut content = String::new();
-    for (row, (weekday, values)) in chart.weekdays.iter().zip(&chart.values).enumerate() {
+    for (row, (weekday, cells)) in chart.weekdays.iter().zip(chart.cells).enumerate() {
         let y = row as f64 * ROW;
         content +=
             &format!("<text class=\"chart-x\" y=\"{}\">{}</text>", coordinate(y + 15.0), escaped(weekday));
-        for (hour, value) in values.iter().enumerate() {
-            let text = format!("{weekday} {hour:02}:00: {}", (chart.format)(*value));
+        for (hour, cell) in cells.iter().enumerate() {
+            let text = format!("{weekday} {hour:02}:00: {}", cell.text);
             content += &format!(
                 "<rect class=\"chart-level-{}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"2\"><title>{}</title></rect>",
-                level(*value, largest),
+                level(cell.value, largest),
                 percent(NAMES + hour as f64 * column),
                 coordinate(y),
                 percent(column * 0.92),
@@ -72,11 +77,16 @@ mod tests {
 
     #[test]
     fn each_hour_has_a_shade_and_a_text() {
-        let mut values = [[0.0; 24]; 7];
-        values[1][9] = 10.0;
-        values[6][23] = 1.0;
+        let value = |at: (usize, usize)| match at {
+            (1, 9) => 10.0,
+            (6, 23) => 1.0,
+            _ => 0.0,
+        };
+        let cell = |at| HourCell { value: value(at), text: value(at).to_string() };
+        let cells: Vec<Vec<HourCell>> =
+            (0..7).map(|row| (0..24).map(|hour| cell((row, hour))).collect()).collect();
         let weekdays = ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"];
-        let svg = hours(&HourChart { title: "Visits", weekdays, values, format: &|value| value.to_string() });
+        let svg = hours(&HourChart { title: "Visits", weekdays, cells: &cells });
         let svg = svg.as_str();
         assert_eq!(svg.matches("<rect").count(), 168);
         assert!(svg.contains("<title>Tu 09:00: 10</title>") && svg.contains("<title>Mo 00:00: 0</title>"));

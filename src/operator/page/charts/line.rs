@@ -20,6 +20,8 @@ pub struct LineChart<'a> {
     pub title: &'a str,
     /// The label of each point, in the order of time.
     pub labels: &'a [String],
+    /// The labels for the axis, which have less room.
+    pub axis: &'a [String],
     /// The value of each point; `None` where there is none, which leaves a gap.
     pub values: &'a [Option<f64>],
     /// The values of the other period at the same places.
@@ -35,7 +37,8 @@ pub fn line(chart: &LineChart<'_>) -> Svg {
     let comparison = chart.comparison.unwrap_or_default();
     let points = chart.values.len().max(comparison.len());
     let all = chart.values.iter().chain(comparison).copied().flatten();
-    let frame = Frame { scale: Scale::new(all), labels: chart.labels, format: chart.format };
+    let frame =
+        Frame { scale: Scale::new(all), labels: chart.labels, axis: chart.axis, format: chart.format };
     let position = |at: usize| if points < 2 { 0.5 } else { at as f64 / (points - 1) as f64 };
     let place = |at: usize, value: f64| (position(at) * PLOT_WIDTH, frame.y_in_plot(value));
 
@@ -58,19 +61,18 @@ pub fn line(chart: &LineChart<'_>) -> Svg {
     Svg::image("chart-line", &format!("width=\"100%\" height=\"{HEIGHT}\""), chart.title, &content)
 }
 
-/// A small line without labels, from zero to the largest of `values`.
-pub fn sparkline(values: &[f64], title: &str) -> Svg {
+/// A small line without labels, from zero to the largest of `values`. A value that is missing leaves a gap.
+pub fn sparkline(values: &[Option<f64>], title: &str) -> Svg {
     let (width, height) = SPARKLINE;
-    let largest = values.iter().copied().fold(0.0, f64::max);
+    let largest = values.iter().copied().flatten().fold(0.0, f64::max);
     let place = |at: usize, value: f64| {
         let share = if largest > 0.0 { (value / largest).clamp(0.0, 1.0) } else { 0.0 };
         let x = if values.len() < 2 { width / 2.0 } else { at as f64 * width / (values.len() - 1) as f64 };
         (x, height - SPARKLINE_MARGIN - share * (height - 2.0 * SPARKLINE_MARGIN))
     };
-    let values: Vec<_> = values.iter().copied().map(Some).collect();
-    let content: String = runs(&values)
+    let content: String = runs(values)
         .map(|run| {
-            let path = polyline(&run, &values, place);
+            let path = polyline(&run, values, place);
             let (left, right) = (place(run.start, 0.0).0, place(run.end - 1, 0.0).0);
             area("", &path, (left, height), (right, height)) + &stroke("chart-stroke", &path)
         })
@@ -163,6 +165,7 @@ mod tests {
         line(&LineChart {
             title: "Visitors by day",
             labels: &labels,
+            axis: &labels,
             values,
             comparison,
             unfinished_from: unfinished,
@@ -208,7 +211,7 @@ mod tests {
         assert!(chart(&[], None, Some(0)).contains("chart-grid"));
         assert!(chart(&[None, None], Some(&[]), Some(7)).contains("chart-grid"));
         assert!(sparkline(&[], "none").as_str().contains("aria-label=\"none\""));
-        assert!(sparkline(&[0.0, 0.0], "zero").as_str().contains("M0 22.5L100 22.5"));
+        assert!(sparkline(&[Some(0.0), Some(0.0)], "zero").as_str().contains("M0 22.5L100 22.5"));
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub struct MapCountry<'a> {
     pub href: Option<String>,
 }
 
-/// The map. Links are left out of the order of the tab key, because the table beside the map has the same ones.
+/// The map. Links are left out of the order of the tab key, because the tables of countries have the same ones.
 pub fn map(chart: &MapChart<'_>) -> Svg {
     let shown = chart.countries.iter().filter(|country| country.value > 0.0);
     let by_code: HashMap<&str, &MapCountry<'_>> = shown.map(|country| (country.code, country)).collect();

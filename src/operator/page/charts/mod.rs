@@ -25,7 +25,7 @@ mod svg;
 mod world;
 
 pub use bars::{BarChart, bars};
-pub use hours::{HourChart, hours};
+pub use hours::{HourCell, HourChart, hours};
 pub use line::{LineChart, line, sparkline};
 pub use map::{MapChart, MapCountry, map};
 pub use svg::Svg;

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::operator::page::context::ViewContext;
 use crate::operator::page::format;
-use crate::report::ReportAnswer;
+use crate::operator::page::rows::{self, Heading};
+use crate::report::{Filter, ReportAnswer};
 use crate::transport::negotiation::Language;
 
 /// Pages that are shown, those with the most samples.
@@ -46,19 +47,16 @@ const VITALS: [VitalSpec; 5] = [
 ];
 
 pub(super) struct VitalsTable {
-    pub(super) headings: Vec<VitalHeading>,
+    pub(super) headings: Vec<Heading>,
     /// The site, then pages.
     pub(super) rows: Vec<VitalRow>,
-}
-
-pub(super) struct VitalHeading {
-    pub(super) name: &'static str,
-    pub(super) words: &'static str,
 }
 
 pub(super) struct VitalRow {
     /// Empty for the whole site.
     pub(super) page: String,
+    /// The same view for this page alone.
+    pub(super) href: Option<String>,
     pub(super) cells: Vec<Option<VitalCell>>,
 }
 
@@ -72,17 +70,21 @@ pub(super) struct VitalCell {
 }
 
 /// The measures of the report of speed, for the site and by page.
-pub(super) fn vitals(
-    context: &ViewContext<'_>,
-    of_site: &ReportAnswer,
-    of_pages: &ReportAnswer,
-) -> VitalsTable {
+pub(super) fn vitals(context: &ViewContext, of_site: &ReportAnswer, of_pages: &ReportAnswer) -> VitalsTable {
     let language = context.language;
     let mut rows = by_group(of_site, language);
     let mut pages = by_group(of_pages, language);
     pages.truncate(PAGES);
     rows.extend(pages);
-    let heading = |vital: &VitalSpec| VitalHeading { name: vital.name, words: language.of(vital.words) };
+    let heading = |vital: &VitalSpec| Heading {
+        name: vital.name,
+        label: vital.name.to_owned(),
+        about: language.of(vital.words).to_owned(),
+        is_number: true,
+    };
+    for row in rows.iter_mut().filter(|row| !row.page.is_empty()) {
+        row.href = rows::narrowed(context, vec![Filter::text_for("path", &row.page)]);
+    }
     VitalsTable { headings: VITALS.iter().map(heading).collect(), rows }
 }
 
@@ -98,7 +100,8 @@ fn by_group(answer: &ReportAnswer, language: Language) -> Vec<VitalRow> {
     for row in &answer.rows {
         let page = row[group].as_str().unwrap_or_default();
         if rows.last().is_none_or(|last| last.page != page) {
-            rows.push(VitalRow { page: page.to_owned(), cells: VITALS.iter().map(|_| None).collect() });
+            let cells = VITALS.iter().map(|_| None).collect();
+            rows.push(VitalRow { page: page.to_owned(), href: None, cells });
         }
         let found = VITALS.iter().position(|known| row[vital] == known.name);
         if let (Some(at), Some(last), Some(value)) = (found, rows.last_mut(), row[p75].as_f64()) {

@@ -2,15 +2,16 @@
 
 use serde_json::Value;
 
+use super::hours::HoursOfWeek;
 use crate::operator::page::address::{View, ViewAddress};
-use crate::operator::page::charts::{self, HourChart, MapChart, MapCountry, Svg, WorldMap};
+use crate::operator::page::charts::{self, MapChart, MapCountry, Svg, WorldMap};
 use crate::operator::page::context::ViewContext;
 use crate::operator::page::layout::PageLink;
-use crate::operator::page::rows::{self, RowName, Shown};
-use crate::operator::page::{CollectorState, format, words};
+use crate::operator::page::rows::{self, Heading, RowName, Shown};
+use crate::operator::page::words;
 use crate::operator::reading;
-use crate::report::catalogue::{self, Report};
-use crate::report::{RawReportRequest, ReportAnswer, ReportError};
+use crate::report::catalogue;
+use crate::report::{Note, RawReportRequest, ReportAnswer, ReportError};
 
 const GOALS: &str = "goals";
 /// The tab of each card of a funnel.
@@ -18,6 +19,8 @@ const FUNNEL: TabSpec = ("funnel", "funnel", ["Funnel", "Воронка"]);
 
 /// Rows of a card: as many as the eye counts at once, and the same for all, so that one query answers them.
 const ROWS: &str = "9";
+/// Rows below the map, which has room for fewer.
+const MAP_ROWS: usize = 6;
 /// More countries than there are.
 const ALL_COUNTRIES: &str = "300";
 
@@ -121,23 +124,16 @@ pub(super) struct Card {
 pub(super) enum CardBody {
     Table(CardTable),
     Map(Svg, CardTable),
-    Hours(Svg),
+    Hours(HoursOfWeek),
     /// Why there is nothing.
     Message(String),
 }
 
 pub(super) struct CardTable {
     pub(super) name: String,
-    pub(super) counted: CardHeading,
-    pub(super) share: Option<CardHeading>,
+    pub(super) counted: Heading,
+    pub(super) share: Option<Heading>,
     pub(super) rows: Vec<CardRow>,
-}
-
-pub(super) struct CardHeading {
-    /// The column of the report.
-    pub(super) column: &'static str,
-    pub(super) label: String,
-    pub(super) about: String,
 }
 
 pub(super) struct CardRow {
@@ -159,12 +155,12 @@ pub(super) struct PlannedCard {
 }
 
 /// The cards that the reader may see, each with its open tab.
-pub(super) fn plan(context: &ViewContext<'_>) -> Vec<PlannedCard> {
+pub(super) fn plan(context: &ViewContext) -> Vec<PlannedCard> {
     let has_goals = !context.reports.goals(&context.address.site).is_empty();
     let shown = CARDS.iter().filter(|spec| spec.id != GOALS || has_goals);
     let mut planned: Vec<PlannedCard> = shown.filter_map(|spec| plan_card(context, spec)).collect();
     let report = catalogue::find(FUNNEL.1).expect("the catalogue has funnels");
-    if reading::readable(report, context.principal) {
+    if reading::readable(report, &context.principal) {
         let funnels = context.reports.funnels(&context.address.site);
         planned.extend(funnels.iter().enumerate().map(|(number, funnel)| PlannedCard {
             id: format!("funnel-{number}"),
@@ -179,9 +175,9 @@ pub(super) fn plan(context: &ViewContext<'_>) -> Vec<PlannedCard> {
     planned
 }
 
-fn plan_card(context: &ViewContext<'_>, spec: &'static CardSpec) -> Option<PlannedCard> {
+fn plan_card(context: &ViewContext, spec: &'static CardSpec) -> Option<PlannedCard> {
     let is_readable = |tab: &&TabSpec| {
-        catalogue::find(tab.1).is_some_and(|report| reading::readable(report, context.principal))
+        catalogue::find(tab.1).is_some_and(|report| reading::readable(report, &context.principal))
     };
     let tabs: Vec<&'static TabSpec> = spec.tabs.iter().filter(is_readable).collect();
     let is_open = |tab: &&&TabSpec| context.address.tabs.iter().any(|name| name == tab.0);
@@ -193,9 +189,9 @@ fn plan_card(context: &ViewContext<'_>, spec: &'static CardSpec) -> Option<Plann
         _ => Some(ROWS.to_owned()),
     };
     let raw = raw.for_report(open.1);
-    let parsed = reading::reports_for(&context.reports, open.1, context.principal).parse(&raw);
+    let parsed = reading::reports_for(&context.reports, open.1, &context.principal).parse(&raw);
     let request = match parsed {
-        Err(error @ ReportError::NotPublished(_)) => Err(words::note(&error.to_string(), context.language)),
+        Err(error @ ReportError::NotPublished(_)) => Err(words::report_reason(&error, context.language)),
         // Another error is that of the whole page, and reading says it.
         _ => Ok(raw),
     };
@@ -210,7 +206,7 @@ impl PlannedCard {
     }
 
     /// The card with the answer to its request.
-    pub(super) fn fill(self, context: &ViewContext<'_>, answer: Option<&ReportAnswer>) -> Card {
+    pub(super) fn fill(self, context: &ViewContext, answer: Option<&ReportAnswer>) -> Card {
         let Self { id, title, tabs, open, request } = self;
         let funnel = request.as_ref().ok().and_then(|raw| raw.funnel.clone());
         let language = context.language;
@@ -222,8 +218,8 @@ impl PlannedCard {
         let body = match (answer, request) {
             (Some(answer), _) if answer.rows.is_empty() => CardBody::Message(nothing(context, answer)),
             (Some(answer), _) => match open.0 {
-                "map" => CardBody::Map(map(context, answer), table(context, answer, 3)),
-                "hours" => CardBody::Hours(hours(context, answer)),
+                "map" => CardBody::Map(map(context, answer), table(context, answer, MAP_ROWS)),
+                "hours" => CardBody::Hours(HoursOfWeek::new(context, answer)),
                 _ => CardBody::Table(table(context, answer, usize::MAX)),
             },
             (None, Err(reason)) => CardBody::Message(reason),
@@ -253,15 +249,15 @@ fn with_tab(address: &ViewAddress, tabs: &[&TabSpec], name: &str) -> ViewAddress
 }
 
 /// Why an answer has no rows.
-fn nothing(context: &ViewContext<'_>, answer: &ReportAnswer) -> String {
-    let is_telling = |note: &&String| !note.starts_with("the figures of today");
+fn nothing(context: &ViewContext, answer: &ReportAnswer) -> String {
+    let is_telling = |note: &&Note| !matches!(note, Note::TodayIsOld { .. });
     match answer.notes.iter().find(is_telling) {
         Some(note) => words::note(note, context.language),
         None => context.say("Nothing in this period.", "За этот период ничего нет.").to_owned(),
     }
 }
 
-fn table(context: &ViewContext<'_>, answer: &ReportAnswer, most: usize) -> CardTable {
+fn table(context: &ViewContext, answer: &ReportAnswer, most: usize) -> CardTable {
     let report = answer.request.report;
     let language = context.language;
     let counted = rows::counted(report).unwrap_or((0, &report.columns[0]));
@@ -280,20 +276,15 @@ fn table(context: &ViewContext<'_>, answer: &ReportAnswer, most: usize) -> CardT
             bar: format!("{width:.1}"),
         }
     };
-    let heading = |column: &catalogue::ReportColumn| CardHeading {
-        column: column.name,
-        label: words::heading(column, language),
-        about: words::text(column.about, language).to_owned(),
-    };
     CardTable {
         name: words::heading(&report.columns[usize::from(report.name == FUNNEL.1)], language),
-        counted: heading(counted.1),
-        share: share.map(|(_, column)| heading(column)),
+        counted: Heading::new(counted.1, language),
+        share: share.map(|(_, column)| Heading::new(column, language)),
         rows: rows::folded_last(answer).into_iter().take(most).map(row).collect(),
     }
 }
 
-fn map(context: &ViewContext<'_>, answer: &ReportAnswer) -> Svg {
+fn map(context: &ViewContext, answer: &ReportAnswer) -> Svg {
     let report = answer.request.report;
     let counted = rows::counted(report).unwrap_or((0, &report.columns[0]));
     let countries: Vec<MapCountry<'_>> = answer
@@ -311,24 +302,8 @@ fn map(context: &ViewContext<'_>, answer: &ReportAnswer) -> Svg {
         })
         .collect();
     let title = context.say("Visitors by country", "Посетители по странам");
-    let world = context.collector.map_or_else(|| WorldMap::built_in(), CollectorState::map);
+    let world = context.collector.as_ref().map_or_else(|| WorldMap::built_in(), |collector| collector.map());
     charts::map(&MapChart { world, title, countries: &countries })
-}
-
-fn hours(context: &ViewContext<'_>, answer: &ReportAnswer) -> Svg {
-    let report: &Report = answer.request.report;
-    let counted = rows::counted(report).map_or(2, |(place, _)| place);
-    let mut values = [[0.0; 24]; 7];
-    for row in &answer.rows {
-        // Folded hours have no place.
-        let number = |place: usize| row.get(place)?.as_str()?.parse::<usize>().ok();
-        if let (Some(weekday @ 1..=7), Some(hour @ 0..24)) = (number(0), number(1)) {
-            values[weekday - 1][hour] = rows::value(row, counted).unwrap_or_default();
-        }
-    }
-    let text = |value: f64| format::number(value, 0, context.language);
-    let title = context.say("Views by hour and weekday", "Просмотры по часам и дням недели");
-    charts::hours(&HourChart { title, weekdays: format::weekdays(context.language), values, format: &text })
 }
 
 impl CardBody {
@@ -341,7 +316,15 @@ impl CardBody {
 
     pub(super) fn chart(&self) -> Option<&Svg> {
         match self {
-            Self::Map(svg, _) | Self::Hours(svg) => Some(svg),
+            Self::Map(svg, _) => Some(svg),
+            Self::Hours(hours) => Some(&hours.chart),
+            _ => None,
+        }
+    }
+
+    pub(super) fn hours(&self) -> Option<&HoursOfWeek> {
+        match self {
+            Self::Hours(hours) => Some(hours),
             _ => None,
         }
     }

@@ -1,8 +1,9 @@
 //! The headline figures of a period, each with what it was in the other period.
 
+use jiff::civil::Date;
 use serde_json::Value;
 
-use crate::operator::page::address::{ChosenComparison, ViewAddress};
+use crate::operator::page::address::ViewAddress;
 use crate::operator::page::context::ViewContext;
 use crate::operator::page::layout::PageLink;
 use crate::operator::page::rows::Shown;
@@ -26,19 +27,33 @@ pub(super) struct Figure {
     pub(super) measure: Option<PageLink>,
 }
 
-/// The page of the same figures in the compared days, for requests of them; `None` without a comparison.
-pub(super) fn compared(address: &ViewAddress, period: Period) -> Option<ViewAddress> {
-    let days = period.compared(address.comparison.of_reports()?);
+/// The days with which the reader compares a period; `None` without a comparison.
+pub(super) fn compared_period(context: &ViewContext, period: Period) -> Option<Period> {
+    context.address.comparison.of_reports().map(|comparison| period.compared(comparison))
+}
+
+/// The page of the same figures in the compared days, for requests of them.
+pub(super) fn compared(context: &ViewContext, period: Period) -> Option<ViewAddress> {
+    let (address, days) = (&context.address, compared_period(context, period)?);
     let to = address.with_period(&days.from().to_string(), Some(&days.to().to_string()));
     Some(to.with(|other| other.by.clone_from(&address.by)))
 }
 
-/// The figures of an answer of `overview`.
+/// Whether the figures of a period can be compared with those of the other one: a few hours of today are less than a whole day, and
+/// before the site's first day there are no figures.
+pub(super) fn are_comparable(context: &ViewContext, period: Period, first_day: Option<Date>) -> bool {
+    let is_open_day = period.from() == period.to() && period.to() == context.now.date();
+    let other = compared_period(context, period);
+    other.zip(first_day).is_some_and(|(other, first)| other.from() >= first) && !is_open_day
+}
+
+/// The figures of an answer of `overview`; with those of the other period if they are comparable.
 pub(super) fn figures(
-    context: &ViewContext<'_>,
+    context: &ViewContext,
     answer: &ReportAnswer,
     series: &Report,
     measure: &str,
+    is_compared: bool,
 ) -> Vec<Figure> {
     let report = answer.request.report;
     let row = answer.rows.first();
@@ -49,10 +64,6 @@ pub(super) fn figures(
     let shown = report.columns.iter().filter(|column| !column.name.ends_with("_before"));
     let figure = |column: &ReportColumn| {
         let now = row.and_then(|_| value_of(answer, column.name));
-        // A few hours of today are not to be compared with a whole day.
-        let period = answer.request.period;
-        let is_open_day = period.from() == period.to() && period.to() == context.now.date();
-        let is_compared = context.address.comparison != ChosenComparison::None && !is_open_day;
         let before = value_of(answer, &format!("{}_before", column.name)).filter(|_| is_compared);
         let is_drawn = series.columns.iter().any(|drawn| drawn.name == column.name);
         let label = words::heading(column, context.language);

@@ -18,7 +18,7 @@ use crate::operator::page::context::ViewContext;
 use crate::operator::page::layout::{self, PageLink};
 use crate::operator::page::words;
 use crate::operator::reading::ReadingError;
-use crate::report::ReportAnswer;
+use crate::report::{Note, ReportAnswer};
 use crate::transport::Body;
 use crate::transport::negotiation::Language;
 
@@ -51,19 +51,15 @@ impl NotesPart {
 }
 
 /// The answer, whose cards are read while its top is on its way. `page` has [`REST`] in their place; `answers` are those of the top.
-pub(super) fn page_in_parts(
-    context: &ViewContext<'_>,
-    page: &str,
-    answers: Vec<ReportAnswer>,
-) -> Response<Body> {
+pub(super) fn page_in_parts(context: &ViewContext, page: &str, answers: Vec<ReportAnswer>) -> Response<Body> {
     let (top, bottom) = page.split_once(REST).unwrap_or((page, ""));
     let (top, bottom) = (Bytes::from(format!("{top}{PART}")), bottom.to_owned());
     let (parts, received) = mpsc::channel(1);
-    let context = context.detached();
+    let context = context.clone();
     tokio::spawn(async move {
         // A reader who has gone needs no more parts.
         if parts.send(top).await.is_ok() {
-            let _gone = send_rest(&context.context(), answers, bottom, &parts).await;
+            let _gone = send_rest(&context, answers, bottom, &parts).await;
         }
     });
     let mut response = Response::new(Body::from_pieces(received));
@@ -72,7 +68,7 @@ pub(super) fn page_in_parts(
 }
 
 async fn send_rest(
-    context: &ViewContext<'_>,
+    context: &ViewContext,
     mut answers: Vec<ReportAnswer>,
     bottom: String,
     parts: &mpsc::Sender<Bytes>,
@@ -89,7 +85,7 @@ async fn send_rest(
             Ok(cards) => part += &layout::render(&CardsPart { cards }),
             Err(error) => {
                 error.log("page");
-                failure = Some(words::note(&error.message(), context.language));
+                failure = Some(words::reading_reason(&error, context.language));
                 break;
             }
         }
@@ -105,7 +101,7 @@ async fn send_rest(
 
 /// Reads the figures of cards, and adds the answers to those of the page.
 async fn filled(
-    context: &ViewContext<'_>,
+    context: &ViewContext,
     planned: Vec<PlannedCard>,
     answers: &mut Vec<ReportAnswer>,
 ) -> Result<Vec<Card>, ReadingError> {
@@ -125,14 +121,13 @@ async fn filled(
 }
 
 /// What the reader must know of all answers, each once.
-pub(super) fn notes(context: &ViewContext<'_>, answers: &[ReportAnswer]) -> Vec<String> {
+pub(super) fn notes(context: &ViewContext, answers: &[ReportAnswer]) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
-    for note in answers.iter().flat_map(|answer| &answer.notes) {
+    // Each card has more rows than it shows, and links to them.
+    let is_told = |note: &&Note| !matches!(note, Note::MoreRows { .. });
+    for note in answers.iter().flat_map(|answer| &answer.notes).filter(is_told) {
         let note = words::note(note, context.language);
-        // Each card has more rows than it shows, and links to them.
-        if !notes.contains(&note)
-            && !note.starts_with(context.say("There are more rows", "Показаны первые строки"))
-        {
+        if !notes.contains(&note) {
             notes.push(note);
         }
     }
@@ -140,9 +135,9 @@ pub(super) fn notes(context: &ViewContext<'_>, answers: &[ReportAnswer]) -> Vec<
 }
 
 /// A link that counts bots, if the answers say that some are left out.
-fn with_bots(context: &ViewContext<'_>, answers: &[ReportAnswer]) -> Option<PageLink> {
-    let says =
-        |answer: &ReportAnswer| answer.notes.iter().any(|note| note.ends_with("views of bots are left out"));
+fn with_bots(context: &ViewContext, answers: &[ReportAnswer]) -> Option<PageLink> {
+    let is_of_bots = |note: &Note| matches!(note, Note::BotsLeftOut { .. });
+    let says = |answer: &ReportAnswer| answer.notes.iter().any(is_of_bots);
     let to = || context.address.with(|address| address.bots = true);
     (context.access.exact && answers.iter().any(says))
         .then(|| PageLink::new(context.say("Count bots", "Учесть роботов"), &to()))

@@ -3,12 +3,14 @@
 
 mod names;
 mod notes;
+mod reasons;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 pub(super) use names::{named, of_nothing};
 pub(super) use notes::note;
+pub(super) use reasons::{reading_reason, reason, report_reason};
 
 use crate::report::catalogue::ReportColumn;
 use crate::transport::negotiation::Language;
@@ -33,12 +35,15 @@ pub(super) fn text(english: &str, language: Language) -> &str {
 /// The heading of a column.
 pub(super) fn heading(column: &ReportColumn, language: Language) -> String {
     let russian = RUSSIAN.get(column.name).filter(|_| language == Language::Russian);
-    let mut heading = russian.map_or_else(|| column.name.replace('_', " "), |russian| (*russian).to_owned());
+    let heading = russian.map_or_else(|| column.name.replace('_', " "), |russian| (*russian).to_owned());
     // The first letter alone: `views per visit` is one phrase.
-    if let Some(first) = heading.chars().next() {
-        heading.replace_range(..first.len_utf8(), &first.to_uppercase().to_string());
-    }
-    heading
+    capitalised(&heading)
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let Some(first) = letters.next() else { return String::new() };
+    first.to_uppercase().chain(letters).collect()
 }
 
 /// The column of a filter, with its entry: `props.doctor`.
