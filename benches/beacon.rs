@@ -68,7 +68,7 @@ fn stages(criterion: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a directory");
     let keys = KeyRing::open(directory.path(), true, jiff::tz::TimeZone::UTC, Arc::new(SystemClock));
     let privacy = Privacy::new(keys.expect("a key"), GeoLookup::default());
-    let epoch = privacy.epoch();
+    let epoch = privacy.epoch().expect("there is a key");
     let browsers = BrowserRecogniser::new();
     for events in [1, 10] {
         let body = body(events);

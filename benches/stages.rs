@@ -112,11 +112,11 @@ fn pseudonyms(c: &mut Criterion) {
     let without = privacy(GeoLookup::default());
     let peer = || Peer::new(IpAddr::V4(Ipv4Addr::new(77, 88, 8, 8)));
     c.bench_function("pseudonymise", |b| {
-        b.iter(|| without.epoch().identify(peer(), &site, black_box(USER_AGENT)))
+        b.iter(|| without.epoch().expect("there is a key").identify(peer(), &site, black_box(USER_AGENT)))
     });
     c.bench_function("ids of a page load and of one event", |b| {
         b.iter(|| {
-            let epoch = without.epoch();
+            let epoch = without.epoch().expect("there is a key");
             let page = epoch.page_load(&site, black_box(7));
             (page.pseudonym, page.seq(3), page.filter_id(3))
         });
@@ -128,14 +128,14 @@ fn pseudonyms(c: &mut Criterion) {
     }
     let with = privacy(GeoLookup::open(&files));
     c.bench_function("pseudonymise and locate, one address", |b| {
-        b.iter(|| with.epoch().identify(peer(), &site, black_box(USER_AGENT)));
+        b.iter(|| with.epoch().expect("there is a key").identify(peer(), &site, black_box(USER_AGENT)));
     });
     let mut number = 0u32;
     c.bench_function("pseudonymise and locate, another address each time", |b| {
         b.iter(|| {
             // A full-period generator draws addresses from the whole table, so that few records are in a cache.
             number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            with.epoch().identify(Peer::new(IpAddr::V4(number.into())), &site, black_box(USER_AGENT))
+            with.epoch().expect("there is a key").identify(Peer::new(IpAddr::V4(number.into())), &site, black_box(USER_AGENT))
         });
     });
 }

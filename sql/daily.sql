@@ -1,5 +1,5 @@
 -- The daily figures of `visits` and `events`. When a day is computed, these are the day's own. For a report under filters, they are what
--- passes the filters. src/store/schema/columns.rs puts the rows of the first three statements into the last one; words in braces without
+-- passes the filters. src/store/schema/columns.rs puts the rows of the other statements into the last one; words in braces without
 -- a type are placeholders (src/store/schema/render.rs).
 
 -- A row for each visit and dimension of visits. A visit whose link had no parameters has no campaign, and one without a referrer no
@@ -92,6 +92,86 @@ ARRAY JOIN
         ('ad_click', least(clicks, greatest(impressions, 1)))
     ] AS pair
 WHERE dimension IN ({ad_dimensions}) AND events > 0;
+
+-- A row for each visitor and hour of the day, in each dimension of hours. An hour that comes twice when the clocks are set back counts as one.
+SELECT
+    site,
+    day,
+    pair.1 AS dimension,
+    toString(hour) AS value,
+    '' AS detail,
+    visitor,
+    is_bot,
+    true AS counts,
+    0 AS visits,
+    0 AS bounces,
+    hour_views AS views,
+    pair.2 AS events,
+    0 AS duration_s,
+    0 AS engaged_ms,
+    latest AS expires
+FROM
+(
+    SELECT
+        site,
+        toDate(time, {timezone:String}) AS day,
+        toHour(time, {timezone:String}) AS hour,
+        visitor,
+        bot != '' AS is_bot,
+        count() AS all_events,
+        countIf(kind = 'event') AS own_events,
+        countIf(kind = 'view') AS hour_views,
+        max(event.expires) AS latest
+    FROM events AS event
+    GROUP BY site, day, hour, visitor, is_bot
+)
+ARRAY JOIN [('hour', all_events), ('hour_event', own_events)] AS pair
+WHERE dimension IN ({hour_dimensions}) AND events > 0;
+
+-- A row for each page load that left a page, in each dimension of scroll depth. A load may show several pages one after the other, and leave each
+-- several times: its deepest point counts. `scroll_depth` adds up per cent.
+SELECT
+    site,
+    day,
+    pair.1 AS dimension,
+    toString(path) AS value,
+    toString(host) AS detail,
+    visitor,
+    is_bot,
+    true AS counts,
+    0 AS visits,
+    0 AS bounces,
+    0 AS views,
+    pair.2 AS events,
+    0 AS duration_s,
+    0 AS engaged_ms,
+    latest AS expires
+FROM
+(
+    SELECT
+        site,
+        toDate(time, {timezone:String}) AS day,
+        path,
+        host,
+        visitor,
+        page_load,
+        bot != '' AS is_bot,
+        max(scroll_depth) AS deepest,
+        max(event.expires) AS latest
+    FROM events AS event
+    WHERE kind = 'leave'
+    GROUP BY site, day, path, host, visitor, page_load, is_bot
+)
+ARRAY JOIN
+    [
+        ('scroll', 1),
+        ('scroll_depth', deepest),
+        ('scroll_25', toUInt8(deepest >= 25)),
+        ('scroll_50', toUInt8(deepest >= 50)),
+        ('scroll_75', toUInt8(deepest >= 75)),
+        ('scroll_100', toUInt8(deepest >= 100))
+    ] AS pair
+WHERE dimension IN ({scroll_dimensions}) AND events > 0;
 
 -- The figures of people, and what bots add to them: a visitor who counts among people does not count again.
 SELECT

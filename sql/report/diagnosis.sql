@@ -110,7 +110,7 @@ FROM
                 (
                     SELECT
                         browser, browser_version, os, device, path, network, country, release, visitor,
-                        events.time >= toDateTime64({from:Date}, 3, {timezone:String}) AS is_now,
+                        events.time >= toDateTime({from:Date}, {timezone:String}) AS is_now,
                         multiIf(
                             {by:String} = 'lcp', lcp_ms > 2500,
                             {by:String} = 'inp', inp_ms > 200,
@@ -119,8 +119,9 @@ FROM
                             false) AS is_over
                     FROM events
                     WHERE site = {site:String}
-                        AND events.time >= toDateTime64({before:Date}, 3, {timezone:String})
-                        AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+                        AND toDate(events.time) BETWEEN {before:Date} - 1 AND {to:Date} + 1
+                        AND events.time >= toDateTime({before:Date}, {timezone:String})
+                        AND events.time < toDateTime({to:Date} + 1, {timezone:String})
                         -- Pages that are missing can have errors, too.
                         AND if({by:String} = 'errors', kind IN ('view', 'missing'), kind = 'vitals')
                         AND (bot = '' OR {bots:Bool})
@@ -134,11 +135,12 @@ FROM
                 (
                     SELECT DISTINCT
                         browser, browser_version, os, device, path, network, country, release, visitor, page_load,
-                        events.time >= toDateTime64({from:Date}, 3, {timezone:String}) AS is_now
+                        events.time >= toDateTime({from:Date}, {timezone:String}) AS is_now
                     FROM events
                     WHERE site = {site:String}
-                        AND events.time >= toDateTime64({before:Date}, 3, {timezone:String})
-                        AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+                        AND toDate(events.time) BETWEEN {before:Date} - 1 AND {to:Date} + 1
+                        AND events.time >= toDateTime({before:Date}, {timezone:String})
+                        AND events.time < toDateTime({to:Date} + 1, {timezone:String})
                         AND {by:String} = 'errors'
                         AND kind = 'error'
                         AND (bot = '' OR {bots:Bool})

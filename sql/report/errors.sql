@@ -42,8 +42,9 @@ SELECT
     argMaxIf(error_stack, (events.time, error_stack), error_stack != '') AS stack
 FROM events
 WHERE site = {site:String}
-    AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
-    AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+    AND toDate(events.time) BETWEEN {from:Date} - 1 AND {to:Date} + 1
+    AND events.time >= toDateTime({from:Date}, {timezone:String})
+    AND events.time < toDateTime({to:Date} + 1, {timezone:String})
     AND kind = 'error'
     AND (bot = '' OR {bots:Bool})
 GROUP BY error_group

@@ -36,7 +36,7 @@ FROM
         SELECT
             day,
             number,
-            if(few, '(other)', value) AS row_group,
+            if(few, '(other)', row_value) AS row_group,
             if(few, '', detail_of_value) AS row_detail,
             uniqExactMerge(people) AS day_visitors
         FROM
@@ -44,51 +44,34 @@ FROM
             SELECT
                 day,
                 number,
-                value,
+                row_value,
                 detail_of_value,
                 uniqExactState(visitor) AS people,
-                max(if(number = 1, uniqExact(visitor), 0)) OVER (PARTITION BY value, detail_of_value) < {k:UInt32} AS few
+                max(if(number = 1, uniqExact(visitor), 0)) OVER (PARTITION BY row_value, detail_of_value) < {k:UInt32}
+                    AS few
             FROM
             (
-                SELECT day, visitor, value, detail_of_value, arrayJoin(range(1, taken + 1)) AS number
+                SELECT day, visitor, row_value, detail_of_value, arrayJoin(range(1, taken + 1)) AS number
                 FROM
                 (
                     SELECT
-                        visit.day AS day,
+                        day,
                         visitor,
-                        value,
-                        detail_of_value,
+                        row_value,
+                        step.row_detail AS detail_of_value,
                         -- From one event to the next, the number of steps that were taken so far.
                         arrayFold(
                             (taken, moment) -> toUInt8(taken + bitTest(moment.4, taken)),
-                            arraySort(groupArray((event.time, page_load, seq, can_be))),
+                            arraySort(groupArray((time, page_load, seq, met))),
                             toUInt8(0)) AS taken
                     FROM
                     (
-                        SELECT visitor, bot != '' AS is_bot, time, page_load, seq, {steps} AS can_be
-                        FROM {all_events} AS events
-                        WHERE site = {site:String}
-                            AND toDate(events.time) BETWEEN {from:Date} - 1 AND {to:Date} + 1
-                            AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
-                            AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
-                            AND (bot = '' OR {bots:Bool})
-                            AND can_be != 0
-                    ) AS event
-                    ASOF JOIN
-                    (
-                        SELECT
-                            visitor, bot != '' AS is_bot, start, end, day, {value} AS value, {detail} AS detail_of_value
-                        FROM visits
-                        WHERE site = {site:String}
-                            AND day BETWEEN {from:Date} AND {to:Date}
-                            AND (bot = '' OR {bots:Bool})
-                    ) AS visit
-                    ON event.visitor = visit.visitor AND event.is_bot = visit.is_bot AND event.time >= visit.start
-                    WHERE event.time <= visit.end
-                    GROUP BY day, visitor, event.is_bot, visit.start, value, detail_of_value
+{goal_events}
+                    ) AS step
+                    GROUP BY day, visitor, is_bot, visit_start, row_value, detail_of_value
                 )
             )
-            GROUP BY day, number, value, detail_of_value
+            GROUP BY day, number, row_value, detail_of_value
         )
         GROUP BY day, number, row_group, row_detail
     )

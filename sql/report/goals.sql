@@ -67,37 +67,24 @@ FROM
                 GROUP BY day, row_value, row_detail
             )
             UNION ALL
-            -- Who met a goal.
-            SELECT number, day, row_value, row_detail, uniqExact(visitor), uniqExact(occasion), 0
+            -- Who met a goal. A page load is left once, however often it says so.
+            SELECT
+                number,
+                day,
+                row_value,
+                row_detail,
+                uniqExact(visitor),
+                countIf(NOT is_left) + uniqExactIf(page_load, is_left),
+                0
             FROM
             (
-                SELECT arrayJoin(met) AS number, visit.day AS day, row_value, row_detail, visitor, occasion
+                SELECT
+                    day, visitor, row_value, row_detail, page_load, is_left,
+                    arrayJoin(bitPositionsToArray(met)) + 1 AS number
                 FROM
                 (
-                    SELECT
-                        visitor,
-                        bot != '' AS is_bot,
-                        time,
-                        (page_load, if(kind = 'leave', 0, seq)) AS occasion,
-                        {goals} AS met
-                    FROM {all_events} AS events
-                    WHERE site = {site:String}
-                        AND toDate(events.time) BETWEEN {from:Date} - 1 AND {to:Date} + 1
-                        AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
-                        AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
-                        AND (bot = '' OR {bots:Bool})
-                        AND notEmpty(met)
-                ) AS event
-                ASOF JOIN
-                (
-                    SELECT visitor, bot != '' AS is_bot, start, end, day, {value} AS row_value, {detail} AS row_detail
-                    FROM visits
-                    WHERE site = {site:String}
-                        AND day BETWEEN {from:Date} AND {to:Date}
-                        AND (bot = '' OR {bots:Bool})
-                ) AS visit
-                ON event.visitor = visit.visitor AND event.is_bot = visit.is_bot AND event.time >= visit.start
-                WHERE event.time <= visit.end
+{goal_events}
+                )
             )
             GROUP BY number, day, row_value, row_detail
         )

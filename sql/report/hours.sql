@@ -1,6 +1,7 @@
 -- title: Hours
 -- order: 185
 -- purpose: audience
+-- dimension: hour, hour_event
 -- limit: none
 -- about: Activity by hour of the day and weekday, in the zone of reports. Visitors are the sum of the visitors of each
 --   such hour. An hour that comes twice when the clocks are set back counts as one. An hour of a weekday in which
@@ -30,17 +31,16 @@ FROM
     FROM
     (
         SELECT
-            toDate(events.time, {timezone:String}) AS day,
-            toHour(events.time, {timezone:String}) AS hour_of_day,
-            uniqExact(visitor) AS day_visitors,
-            countIf(kind = 'view') AS day_views,
-            countIf(kind = 'event') AS day_events
-        FROM events
+            day,
+            toUInt8(value) AS hour_of_day,
+            sumIf(daily.visitors, dimension = 'hour') AS day_visitors,
+            sumIf(daily.views, dimension = 'hour') AS day_views,
+            sumIf(daily.events, dimension = 'hour_event') AS day_events
+        FROM daily
         WHERE site = {site:String}
-            AND toDate(events.time) BETWEEN {from:Date} - 1 AND {to:Date} + 1
-            AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
-            AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
-            AND (bot = '' OR {bots:Bool})
+            AND day BETWEEN {from:Date} AND {to:Date}
+            AND dimension IN ('hour', 'hour_event')
+            AND bots <= {bots:Bool}
         GROUP BY day, hour_of_day
     )
     GROUP BY row_weekday, row_hour

@@ -35,8 +35,9 @@ FROM
         arrayExists(pause -> pause > 1800, arrayDifference(seconds)) AS came_back
     FROM events
     WHERE site = {site:String}
-        AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
-        AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+        AND toDate(events.time) BETWEEN {from:Date} - 1 AND {to:Date} + 1
+        AND events.time >= toDateTime({from:Date}, {timezone:String})
+        AND events.time < toDateTime({to:Date} + 1, {timezone:String})
     GROUP BY events.epoch, address
 )
 GROUP BY key_epoch

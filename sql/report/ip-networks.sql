@@ -32,8 +32,9 @@ SELECT
     most_frequent(sumMapIf([toString(country)], [1], country != '')) AS countries
 FROM events
 WHERE site = {site:String}
-    AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
-    AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+    AND toDate(events.time) BETWEEN {from:Date} - 1 AND {to:Date} + 1
+    AND events.time >= toDateTime({from:Date}, {timezone:String})
+    AND events.time < toDateTime({to:Date} + 1, {timezone:String})
 GROUP BY network, events.asn
 ORDER BY requests DESC, network, asn
 LIMIT {limit:UInt32}

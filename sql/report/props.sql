@@ -40,8 +40,9 @@ FROM
         FROM events
         ARRAY JOIN CAST(props, 'Array(Tuple(String, String))') AS prop
         WHERE site = {site:String}
-            AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
-            AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+            AND toDate(events.time) BETWEEN {from:Date} - 1 AND {to:Date} + 1
+            AND events.time >= toDateTime({from:Date}, {timezone:String})
+            AND events.time < toDateTime({to:Date} + 1, {timezone:String})
             AND kind = 'event'
             AND (bot = '' OR {bots:Bool})
         GROUP BY day, event_name, property_name, text

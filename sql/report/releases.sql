@@ -21,8 +21,9 @@ SELECT
     formatDateTime(max(events.time), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS last_seen
 FROM events
 WHERE site = {site:String}
-    AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
-    AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+    AND toDate(events.time) BETWEEN {from:Date} - 1 AND {to:Date} + 1
+    AND events.time >= toDateTime({from:Date}, {timezone:String})
+    AND events.time < toDateTime({to:Date} + 1, {timezone:String})
     AND kind IN ('view', 'error')
     AND (bot = '' OR {bots:Bool})
 GROUP BY release

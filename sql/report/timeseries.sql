@@ -36,23 +36,31 @@ SELECT
     round(sum(bucket_duration_s) / visits, 1) AS visit_duration
 FROM
 (
-    -- Days, weeks and months, from the daily figures.
+    -- Days, weeks and months, from the daily figures, with a row of zeros for every day, so that empty periods are shown.
     SELECT
-        period_of(day) AS bucket,
-        toDateTime(min(day), {timezone:String}) AS starts,
-        sum(daily.visitors) AS bucket_visitors,
-        sum(daily.visits) AS bucket_visits,
-        sum(daily.views) AS bucket_views,
+        period_of(date) AS bucket,
+        toDateTime(min(date), {timezone:String}) AS starts,
+        sum(visitors) AS bucket_visitors,
+        sum(visits) AS bucket_visits,
+        sum(views) AS bucket_views,
         bucket_views AS bucket_visit_views,
-        sum(daily.bounces) AS bucket_bounces,
-        sum(daily.duration_s) AS bucket_duration_s
-    FROM daily
-    WHERE NOT hourly
-        AND site = {site:String}
-        AND day BETWEEN {from:Date} AND {to:Date}
-        AND dimension = 'total'
-        AND bots <= {bots:Bool}
+        sum(bounces) AS bucket_bounces,
+        sum(duration_s) AS bucket_duration_s
+    FROM
+    (
+        SELECT day AS date, visitors, visits, views, bounces, duration_s
+        FROM daily
+        WHERE NOT hourly
+            AND site = {site:String}
+            AND day BETWEEN {from:Date} AND {to:Date}
+            AND dimension = 'total'
+            AND bots <= {bots:Bool}
+        UNION ALL
+        SELECT {from:Date} + number, 0, 0, 0, 0, 0
+        FROM numbers(if(hourly, 0, greatest(last_day - {from:Date} + 1, 0)))
+    )
     GROUP BY bucket
+    -- by hour: begin
     UNION ALL
     -- Hours, from the events, and from the visits, each in the hour in which it began. A visit under filters may begin with an event that
     -- the filters do not keep; its visitor counts in the hour, too.
@@ -72,8 +80,9 @@ FROM
         FROM events
         WHERE hourly
             AND site = {site:String}
-            AND events.time >= toDateTime64({from:Date}, 3, {timezone:String})
-            AND events.time < toDateTime64({to:Date} + 1, 3, {timezone:String})
+            AND toDate(events.time) BETWEEN {from:Date} - 1 AND {to:Date} + 1
+            AND events.time >= toDateTime({from:Date}, {timezone:String})
+            AND events.time < toDateTime({to:Date} + 1, {timezone:String})
             AND (bot = '' OR {bots:Bool})
         UNION ALL
         SELECT hour_of(visits.start), visits.start, visitor, 1, false, visits.views, bounce, duration_s
@@ -85,14 +94,11 @@ FROM
     )
     GROUP BY hour
     UNION ALL
-    -- A row of zeros for every period, so that empty ones are shown. An hour has at least one quarter.
+    -- A row of zeros for every hour. It has at least one quarter.
     SELECT hour_of(quarter) AS hour, min(quarter), 0, 0, 0, 0, 0, 0
     FROM (SELECT period_start + number * 900 AS quarter FROM numbers(if(hourly, greatest(intDiv(dateDiff('second', period_start, period_end) + 899, 900), 0), 0)))
     GROUP BY hour
-    UNION ALL
-    SELECT period_of(date) AS period, toDateTime(min(date), {timezone:String}), 0, 0, 0, 0, 0, 0
-    FROM (SELECT {from:Date} + number AS date FROM numbers(if(hourly, 0, greatest(last_day - {from:Date} + 1, 0))))
-    GROUP BY period
+    -- by hour: end
 )
 GROUP BY bucket
 ORDER BY min(starts), bucket

@@ -30,6 +30,9 @@
 -- | page, missing | path | host |
 -- | event, outbound, download, resource | name | |
 -- | ad, ad_impression, ad_viewable, ad_click | ad | slot |
+-- | hour: all events; hour_event: the site's own | hour of the day, 0 to 23 | |
+-- | scroll: page loads that were left; scroll_depth: the sum of their deepest points in % | path | host |
+-- | scroll_25, scroll_50, scroll_75, scroll_100: page loads that got so far | path | host |
 --
 -- Dimensions of events have no visits, bounces and duration. src/store/schema/dimensions.rs lists all dimensions.
 

@@ -1,8 +1,8 @@
 //! Why there is no report.
 
 use super::filter::FilterError;
-use super::limits::{MAX_CONCURRENT, MAX_FILTERS, MAX_ROWS};
-use super::period::{Comparison, PeriodError};
+use super::request::limits::{MAX_CONCURRENT, MAX_FILTERS, MAX_ROWS};
+use super::request::period::{Comparison, PeriodError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {

@@ -9,14 +9,10 @@ pub(crate) mod audit;
 pub mod catalogue;
 mod error;
 mod filter;
-mod filtered_query;
 mod goals;
-mod hints;
 mod last_half_hour;
-mod limits;
 mod nearest;
 mod note;
-mod period;
 mod protected;
 mod query;
 mod reports;
@@ -29,16 +25,16 @@ pub use answer::{QueryCost, ReportAnswer};
 pub use error::{GoalError, NotPublished, ReportError};
 pub use filter::{Filter, FilterError};
 pub(crate) use last_half_hour::LiveRow;
-pub(crate) use limits::{MAX_FILTERS, MAX_ROWS};
 pub use note::Note;
 pub(crate) use note::OTHER;
-pub use period::{Comparison, Period, PeriodError};
 pub(crate) use protected::{
     filter_columns as filter_columns_of_viewer, is_filter as is_filter_of_viewer, is_published,
     takes as takes_of_viewer,
 };
 pub(crate) use reports::{DURATION, FAILURES};
 pub use reports::{K, Reports};
+pub(crate) use request::limits::{MAX_FILTERS, MAX_ROWS};
+pub use request::period::{Comparison, Period, PeriodError};
 pub use request::{RawReportRequest, ReportRequest};
 pub(crate) use site_summary::{SUMMARY_DAYS, SiteSummary, WeekComparison};
 pub(crate) use usage::{EXACT_READ, detail as usage_detail};

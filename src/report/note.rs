@@ -66,6 +66,10 @@ pub enum Note {
     },
     NoGoals,
     NoFunnels,
+    /// All replicas of a shard of the cluster lag by more than so many seconds.
+    ReplicasLag {
+        seconds: u32,
+    },
 }
 
 impl Note {
@@ -126,6 +130,10 @@ impl fmt::Display for Note {
             Self::NoFunnels => {
                 f.write_str("the site has no funnels; write [[site.funnel]] into the configuration")
             }
+            Self::ReplicasLag { seconds } => write!(
+                f,
+                "all replicas of a shard are more than {seconds} s behind: figures may lack what is newest"
+            ),
         }
     }
 }

@@ -15,7 +15,7 @@
 use super::catalogue::{Purpose, Report};
 use super::error::{NotPublished, ReportError};
 use super::filter::Filter;
-use super::filtered_query::FilteredTable;
+use super::query::filtered::FilteredTable;
 use super::request::ReportRequest;
 use crate::store::Client;
 use crate::store::schema::{self, EVENT_FILTERS, VISIT_FILTERS};

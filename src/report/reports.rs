@@ -12,17 +12,17 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 
+use super::answer::hints::Hints;
 use super::answer::{ReportAnswer, age};
 use super::catalogue::{self, Purpose};
 use super::error::ReportError;
 use super::filter::Filter;
 use super::goals;
-use super::hints::Hints;
-use super::limits::MAX_CONCURRENT;
 use super::note::Note;
-use super::period::Period;
 use super::protected;
 use super::query::{self, QueryContext, QueryGroup, ReportQuery};
+use super::request::limits::MAX_CONCURRENT;
+use super::request::period::Period;
 use super::request::{self, RawReportRequest, ReportRequest};
 use super::usage::UsageAudit;
 use crate::config::{Funnel, Goal, Site, Sites};
@@ -339,9 +339,7 @@ impl Reports {
             result => return result,
         };
         for (_, answer) in &mut answers {
-            answer.notes.push(format!(
-                "all replicas of a shard are more than {MAX_LAG_S} s behind: figures may lack what is newest"
-            ));
+            answer.notes.push(Note::ReplicasLag { seconds: MAX_LAG_S });
         }
         Ok(answers)
     }

@@ -95,7 +95,7 @@ mod tests {
 
     use super::*;
     use crate::report::catalogue;
-    use crate::report::period::{Comparison, Period};
+    use crate::report::{Comparison, Period};
 
     #[test]
     fn the_days_that_a_period_is_compared_with_are_recorded() {

@@ -32,13 +32,23 @@
 //! | `empty` | no | what it means that the report has no rows, as a note of the answer |
 //! | `example` | no | arguments for the example in the documents |
 
-use super::report::{BREAKDOWN, Purpose, Report, ReportColumn, ReportParameter};
+use std::borrow::Cow;
+
+use super::report::{
+    BREAKDOWN, GOAL_EVENTS, GOAL_EVENTS_QUERY, Purpose, Report, ReportColumn, ReportParameter,
+};
 use crate::store::schema;
 
 /// The error says what is wrong with the header.
 pub(super) fn parse(name: &'static str, file: &'static str) -> Result<Report, String> {
     let is_breakdown = file.lines().all(|line| line.starts_with("--"));
-    let sql = if is_breakdown { BREAKDOWN } else { file };
+    let sql = match () {
+        () if is_breakdown => Cow::Borrowed(BREAKDOWN),
+        () if file.contains(GOAL_EVENTS) => {
+            Cow::Owned(file.replace(GOAL_EVENTS, GOAL_EVENTS_QUERY.trim_end()))
+        }
+        () => Cow::Borrowed(file),
+    };
     let mut report = Report {
         name,
         title: "",
@@ -53,7 +63,7 @@ pub(super) fn parse(name: &'static str, file: &'static str) -> Result<Report, St
         dimensions: Vec::new(),
         by: Vec::new(),
         columns: Vec::new(),
-        parameters: parameters(sql),
+        parameters: parameters(&sql),
         is_breakdown,
         sql,
     };
@@ -118,13 +128,13 @@ fn column(line: &'static str) -> Result<ReportColumn, String> {
 }
 
 /// The `{name:Type}` parameters of a query, each once.
-fn parameters(sql: &'static str) -> Vec<ReportParameter> {
+fn parameters(sql: &str) -> Vec<ReportParameter> {
     let mut found: Vec<ReportParameter> = Vec::new();
     for piece in sql.split('{').skip(1) {
         if let Some((name, kind)) = piece.split_once('}').and_then(|(inner, _)| inner.split_once(':'))
             && !found.iter().any(|known| known.name == name)
         {
-            found.push(ReportParameter { name, kind });
+            found.push(ReportParameter { name: name.to_owned(), kind: kind.to_owned() });
         }
     }
     found

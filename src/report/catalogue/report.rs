@@ -1,12 +1,17 @@
 //! One report, as its file describes it.
 
+use std::borrow::Cow;
+
 use crate::store::schema::Dimension;
 
-/// Words in a query that `report::goals` replaces: the visit's value in the dimension of the parameter `by`, the goals that an event meets, and
-/// the steps of a funnel that it can be.
+/// Words in a query that `report::goals` replaces: the visit's value in the dimension of the parameter `by`, and the names of goals or of the
+/// steps of a funnel.
 pub(in crate::report) const BY_DIMENSION: &str = "{value}";
-pub(in crate::report) const GOALS: &str = "{goals}";
-pub(in crate::report) const STEPS: &str = "{steps}";
+pub(in crate::report) const GOALS: &str = "{goal_names}";
+pub(in crate::report) const STEPS: &str = "{step_names}";
+/// The word in whose place a query has that of the events that meet goals.
+pub(super) const GOAL_EVENTS: &str = "{goal_events}";
+pub(super) const GOAL_EVENTS_QUERY: &str = include_str!("../../../sql/goal_events.sql");
 
 /// The query of reports whose file has none.
 pub(super) const BREAKDOWN: &str = include_str!("../../../sql/breakdown.sql");
@@ -40,8 +45,8 @@ pub struct Report {
     pub parameters: Vec<ReportParameter>,
     /// Whether it is `sql/breakdown.sql` for its dimension.
     pub is_breakdown: bool,
-    /// The whole file, or `sql/breakdown.sql`.
-    pub sql: &'static str,
+    /// The whole file with what it includes, or `sql/breakdown.sql`.
+    pub sql: Cow<'static, str>,
 }
 
 /// What a report may be used for (clause 4 of the policy).
@@ -62,11 +67,11 @@ pub struct ReportColumn {
     pub about: &'static str,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportParameter {
-    pub name: &'static str,
+    pub name: String,
     /// Its ClickHouse type.
-    pub kind: &'static str,
+    pub kind: String,
 }
 
 /// The credit that the licence of DB-IP's data (CC BY 4.0) requires wherever the data is shown.

@@ -1,7 +1,7 @@
 //! Filters on any column, parsed from `country=RU`, `path~/doctors`, `lcp_ms>2500`, `props.doctor=Ivanov|Petrov`.
 //!
 //! A filter has a known column, an operator that fits the column's type, and values. Values reach ClickHouse as query parameters and
-//! never as text of the query, so that no value can change the query. [`filtered_query`](super::filtered_query) builds the
+//! never as text of the query, so that no value can change the query. [`filtered`](super::query::filtered) builds the
 //! query around the conditions.
 
 mod columns;

@@ -2,9 +2,8 @@
 //!
 //! | in the query | becomes |
 //! |---|---|
-//! | `{goals}` | the numbers of the goals that an event meets, from 1: an array |
 //! | `{goal_names}`, `{step_names}` | the names of the goals, of the funnel's steps: an array |
-//! | `{steps}` | a number whose bit n says whether an event can be step n of the funnel, from 0 |
+//! | `{met}` | a number whose bit n, from 0, says whether an event meets goal n, or can be step n of the funnel |
 //! | `{value}`, `{detail}` | a visit's value in the dimension of the parameter `by`, as in `daily` |
 //! | `{all_events}` | the table of events. Filters keep visits; all events of a visit that is kept count |
 //!
@@ -75,34 +74,27 @@ pub(super) fn fill(sql: &str, request: &ReportRequest, client: &Client) -> (Stri
     let (value, detail) = by.and_then(|dimension| dimension.of_a_visit()).unwrap_or(("''", "''"));
     let sql = sql.replace(BY_DIMENSION, value).replace("{detail}", detail);
     let mut sql = sql.replace("{all_events}", &format!("{}.events", client.database()));
-    if sql.contains(GOALS) {
-        let each =
-            request.goals.iter().enumerate().map(|(at, goal)| {
-                format!("if({}, {}, 0)", condition(&goal.condition, &mut parameters), at + 1)
-            });
-        let met = array(each.collect(), "UInt8");
-        let names = request.goals.iter().map(|goal| bind(&mut parameters, &goal.name, "String"));
-        let names = array(names.collect(), "String");
-        sql = sql.replace(GOALS, &format!("arrayFilter(goal -> goal > 0, {met})"));
-        sql = sql.replace("{goal_names}", &names);
-    }
-    if sql.contains(STEPS) {
-        let steps = request.funnel.as_ref().map_or(&[][..], |funnel| &funnel.steps);
-        let each = steps.iter().enumerate().map(|(at, step)| {
-            format!("if({}, {}, 0)", condition(&step.condition, &mut parameters), 1_u32 << at)
-        });
-        let bits = each.collect::<Vec<_>>().join(" + ");
-        let names = steps.iter().map(|step| bind(&mut parameters, &step.name, "String"));
-        let names = array(names.collect(), "String");
-        sql = sql.replace(STEPS, &format!("toUInt16({})", if bits.is_empty() { "0" } else { &bits }));
-        sql = sql.replace("{step_names}", &names);
-    }
+    let (names, goals) = match &request.funnel {
+        _ if sql.contains(GOALS) => (GOALS, &request.goals[..]),
+        Some(funnel) => (STEPS, &funnel.steps[..]),
+        None => (STEPS, &[][..]),
+    };
+    sql = sql.replace("{met}", &bits(goals, &mut parameters));
+    let all = goals.iter().map(|goal| bind(&mut parameters, &goal.name, "String"));
+    // An array also without elements, which alone have no type.
+    let all = format!("CAST([{}], 'Array(String)')", all.collect::<Vec<_>>().join(", "));
+    sql = sql.replace(names, &all);
     (sql, parameters)
 }
 
-/// An array also without elements, which alone have no type.
-fn array(elements: Vec<String>, kind: &str) -> String {
-    format!("CAST([{}], 'Array({kind})')", elements.join(", "))
+/// The number whose bits say which of the goals an event meets. A site has at most 50.
+fn bits(goals: &[Goal], parameters: &mut BoundParameters) -> String {
+    let mut bits = "0".to_owned();
+    for (place, goal) in goals.iter().enumerate() {
+        let bit = format!("if({}, {}, 0)", condition(&goal.condition, parameters), 1_u64 << place);
+        bits = if place == 0 { bit } else { format!("bitOr({bits}, {bit})") };
+    }
+    format!("toUInt64({bits})")
 }
 
 /// The condition on an event in SQL.

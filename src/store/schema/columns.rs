@@ -42,19 +42,21 @@ pub(crate) fn daily_query(dimensions: &[Dimension]) -> String {
     format!("{head}{}{tail}", daily_rows(dimensions))
 }
 
-fn daily_statements() -> [SqlStatement; 4] {
+fn daily_statements() -> [SqlStatement; 6] {
     let statements = sql::statements(include_str!("../../../sql/daily.sql"));
-    statements.try_into().unwrap_or_else(|_| panic!("sql/daily.sql has four statements"))
+    statements.try_into().unwrap_or_else(|_| panic!("sql/daily.sql has six statements"))
 }
 
 /// The rows that the figures of these dimensions are added up from. It reads what [`daily_query`] does.
 pub(super) fn daily_rows(dimensions: &[Dimension]) -> String {
-    let [visits, events, ads, _] = daily_statements();
+    let [visits, events, ads, hours, scroll, _] = daily_statements();
     let is_of_visits = |source| matches!(source, DimensionSource::Visits { .. });
-    let sources: [(SqlStatement, &dyn Fn(DimensionSource) -> bool); 3] = [
+    let sources: [(SqlStatement, &dyn Fn(DimensionSource) -> bool); 5] = [
         (visits, &is_of_visits),
         (events, &|source| source == DimensionSource::Events),
         (ads, &|source| source == DimensionSource::Ads),
+        (hours, &|source| source == DimensionSource::Hours),
+        (scroll, &|source| source == DimensionSource::Scroll),
     ];
     let is_read = |source: &dyn Fn(DimensionSource) -> bool| {
         dimensions.iter().any(|dimension| source(dimension.source))
@@ -156,6 +158,6 @@ mod tests {
         assert!(ads.contains("dimension IN ('ad_click', 'ad_impression')"), "{ads}");
         assert!(!ads.contains("FROM visits"), "{ads}");
         assert_eq!(query(&["total", "event"]).matches("UNION ALL").count(), 1);
-        assert_eq!(whole_daily_query().matches("UNION ALL").count(), 2);
+        assert_eq!(whole_daily_query().matches("UNION ALL").count(), 4);
     }
 }

@@ -16,6 +16,8 @@ pub(super) enum DimensionSource {
     },
     Events,
     Ads,
+    Hours,
+    Scroll,
 }
 
 /// In the order of the table in `sql/schema/0006_daily.sql`. Their SQL is part of `sql/daily.sql`.
@@ -56,6 +58,14 @@ pub(super) const DIMENSIONS: &[Dimension] = &[
     Dimension { name: "ad_impression", source: DimensionSource::Ads },
     Dimension { name: "ad_viewable", source: DimensionSource::Ads },
     Dimension { name: "ad_click", source: DimensionSource::Ads },
+    Dimension { name: "hour", source: DimensionSource::Hours },
+    Dimension { name: "hour_event", source: DimensionSource::Hours },
+    Dimension { name: "scroll", source: DimensionSource::Scroll },
+    Dimension { name: "scroll_depth", source: DimensionSource::Scroll },
+    Dimension { name: "scroll_25", source: DimensionSource::Scroll },
+    Dimension { name: "scroll_50", source: DimensionSource::Scroll },
+    Dimension { name: "scroll_75", source: DimensionSource::Scroll },
+    Dimension { name: "scroll_100", source: DimensionSource::Scroll },
 ];
 
 const fn of_visits(name: &'static str, value: &'static str, detail: &'static str) -> Dimension {
@@ -71,7 +81,7 @@ impl Dimension {
     pub(crate) fn of_a_visit(&self) -> Option<(&'static str, &'static str)> {
         match self.source {
             DimensionSource::Visits { value, detail } => Some((value, detail)),
-            DimensionSource::Events | DimensionSource::Ads => None,
+            _ => None,
         }
     }
 
@@ -87,9 +97,25 @@ pub(crate) const VISIT_FILTERS: &[&str] = &["source", "channel", "campaign", "co
 /// Dimensions of events by whose values viewers may filter.
 pub(crate) const EVENT_FILTERS: &[&str] = &["page", "event"];
 /// Dimensions that are not published: those of diagnostics; referring pages, most of which few visitors come from; and fields of campaigns. The
-/// visitors of such a field are nearly those of a campaign. A second draw of noise for the same visitors would tell more of them.
-const UNPUBLISHED: &[&str] =
-    &["referrer", "utm_source", "utm_medium", "utm_content", "utm_term", "missing", "resource"];
+/// visitors of such a field are nearly those of a campaign. A second draw of noise for the same visitors would tell more of them. So would one for
+/// those who left a page, and hours are finer than a day.
+const UNPUBLISHED: &[&str] = &[
+    "referrer",
+    "utm_source",
+    "utm_medium",
+    "utm_content",
+    "utm_term",
+    "missing",
+    "resource",
+    "hour",
+    "hour_event",
+    "scroll",
+    "scroll_depth",
+    "scroll_25",
+    "scroll_50",
+    "scroll_75",
+    "scroll_100",
+];
 
 /// The dimensions whose figures are published.
 pub(super) fn published_dimensions() -> impl Iterator<Item = &'static Dimension> {

@@ -15,7 +15,7 @@
 //! | `{event_columns NAME CODEC}` | names and types of the row's columns, one of them with a codec | the same |
 //! | `{event_column NAME}` | name and type of one of them | the same |
 //! | `{visit_dimensions}` | `sql/daily.sql`: tuples of name, value and detail of dimensions of visits | the same |
-//! | `{event_dimensions}`, `{ad_dimensions}` | `sql/daily.sql`: names of dimensions of events, of ads | the same |
+//! | `{event_dimensions}`, `{ad_dimensions}`, `{hour_dimensions}`, `{scroll_dimensions}` | `sql/daily.sql`: names of dimensions | the same |
 //!
 //! Braces around `NAME:TYPE` are a parameter of a view. ClickHouse fills it in.
 //!
@@ -175,6 +175,8 @@ impl RenderTarget<'_> {
             ("visit_dimensions", _) => list(dimensions.iter().filter_map(Dimension::tuple), ",\n        "),
             ("event_dimensions", _) => dimension_names(dimensions, DimensionSource::Events),
             ("ad_dimensions", _) => dimension_names(dimensions, DimensionSource::Ads),
+            ("hour_dimensions", _) => dimension_names(dimensions, DimensionSource::Hours),
+            ("scroll_dimensions", _) => dimension_names(dimensions, DimensionSource::Scroll),
             _ => panic!("unknown placeholder {{{placeholder}}}"),
         }
     }

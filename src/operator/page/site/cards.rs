@@ -202,7 +202,7 @@ fn plan_card(context: &ViewContext, spec: &'static CardSpec) -> Option<PlannedCa
 impl PlannedCard {
     /// Whether its figures come from events instead of daily figures, and take long.
     pub(super) fn is_slow(&self) -> bool {
-        ["scroll", GOALS, FUNNEL.0].contains(&self.open.0)
+        [GOALS, FUNNEL.0].contains(&self.open.0)
     }
 
     /// The card with the answer to its request.

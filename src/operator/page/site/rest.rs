@@ -1,11 +1,11 @@
 //! What follows the headline figures and the series: the cards and the notes.
 //!
-//! The page is sent in parts, because scroll depth, goals and funnels take longer than all other figures together. After each part but the last there is a
+//! The page is sent in parts, because goals and funnels take longer than all other figures together. After each part but the last there is a
 //! comment by which the script knows that it is whole.
 //!
 //! 1. Everything above the cards.
-//! 2. The cards that daily figures answer, and the hours.
-//! 3. The cards of scroll depth, goals and funnels, and the notes.
+//! 2. The cards that daily figures answer.
+//! 3. The cards of goals and funnels, and the notes.
 
 use askama::Template;
 use bytes::Bytes;

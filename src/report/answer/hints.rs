@@ -2,33 +2,33 @@
 
 use serde_json::Value;
 
-use super::answer::{ReportAnswer, lines};
-use super::error::ReportError;
-use super::filter::{Filter, FilterScope, escaped};
-use super::filtered_query::{self, FilteredTable};
-use super::nearest::nearest;
-use super::note::Note;
-use super::request::ReportRequest;
+use super::{ReportAnswer, lines};
+use crate::report::error::ReportError;
+use crate::report::filter::{Filter, FilterScope, escaped};
+use crate::report::nearest::nearest;
+use crate::report::note::Note;
+use crate::report::query::filtered::{self, FilteredTable};
+use crate::report::request::ReportRequest;
 use crate::store::Client;
 
 /// A value is named only if so many visitors had it on one day, because an answer that names it shows that it exists.
-pub(super) struct Hints<'a> {
-    pub(super) client: &'a Client,
-    pub(super) timezone: &'a str,
-    pub(super) k: u32,
+pub(in crate::report) struct Hints<'a> {
+    pub(in crate::report) client: &'a Client,
+    pub(in crate::report) timezone: &'a str,
+    pub(in crate::report) k: u32,
     /// The only sites that may be named to the reader; `None` if all may.
-    pub(super) restricted_to: Option<&'a [String]>,
+    pub(in crate::report) restricted_to: Option<&'a [String]>,
 }
 
 impl Hints<'_> {
     /// Whether an answer shows nothing and does not say yet why.
-    pub(super) fn are_wanted(answer: &ReportAnswer) -> bool {
+    pub(in crate::report) fn are_wanted(answer: &ReportAnswer) -> bool {
         answer.notes.is_empty()
             && !answer.rows.iter().flatten().any(|value| value.as_f64().unwrap_or(0.0) != 0.0)
     }
 
     /// The notes for answers to a request that show nothing.
-    pub(super) async fn notes(&self, request: &ReportRequest) -> Result<Vec<Note>, ReportError> {
+    pub(in crate::report) async fn notes(&self, request: &ReportRequest) -> Result<Vec<Note>, ReportError> {
         if let Some(note) = self.unknown_site(request).await? {
             return Ok(vec![note]);
         }
@@ -96,7 +96,7 @@ impl Hints<'_> {
             "SELECT toString(countIf(kind = 'view')) FROM events WHERE {} AND bot != ''",
             FilteredTable::Events.period(false)
         );
-        let (sql, bound) = filtered_query::filtered(&sql, &[], &request.filters, false, self.client);
+        let (sql, bound) = filtered::filtered(&sql, &[], &request.filters, false, self.client);
         let views = self.texts(&sql, &[self.parameters(request), bound].concat()).await?.pop();
         let views = views.and_then(|views| views.parse::<u64>().ok()).filter(|views| *views > 0);
         // Under filters their number could be that of one person whom a referrer makes a bot.

@@ -1,14 +1,16 @@
 //! The answer to a request: its rows, and what the reader must know about them; as JSON and as CSV.
 
+pub(super) mod hints;
+
 use std::time::Duration;
 
 use csv::{Terminator, WriterBuilder};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::filter::Filter;
-use super::note::{Note, OTHER};
-use super::request::ReportRequest;
+use crate::report::filter::Filter;
+use crate::report::note::{Note, OTHER};
+use crate::report::request::ReportRequest;
 
 #[derive(Debug, Clone)]
 pub struct ReportAnswer {
@@ -144,8 +146,8 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
+    use crate::report::Period;
     use crate::report::catalogue;
-    use crate::report::period::Period;
 
     fn answer(rows: Vec<Vec<Value>>) -> ReportAnswer {
         let period = Period::new(date(2026, 11, 1), date(2026, 11, 7)).unwrap();

@@ -1,11 +1,14 @@
 //! A request for a report, as users write it and parsed.
 
-use super::catalogue::{self, Report};
-use super::error::ReportError;
-use super::filter::{Filter, FilterScope};
-use super::limits::{DEFAULT_ROWS, MAX_FILTERS, MAX_ROWS};
-use super::period::{Comparison, Period};
+pub(super) mod limits;
+pub(super) mod period;
+
+use self::limits::{DEFAULT_ROWS, MAX_FILTERS, MAX_ROWS};
+use self::period::{Comparison, Period};
 use crate::config::{Funnel, Goal};
+use crate::report::catalogue::{self, Report};
+use crate::report::error::ReportError;
+use crate::report::filter::{Filter, FilterScope};
 
 #[derive(Debug, Clone, Default)]
 pub struct RawReportRequest {

@@ -16,19 +16,19 @@
 //! the visitors (of that day) who caused them. ClickHouse reads only the tables that the query uses: figures of visits under a filter on
 //! visits read no events.
 
-use super::filter::{Filter, FilterScope};
+use crate::report::filter::{Filter, FilterScope};
 use crate::store::Client;
 use crate::store::schema::{self, Dimension};
 
 /// A table that filters narrow.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum FilteredTable {
+pub(in crate::report) enum FilteredTable {
     Events,
     Visits,
 }
 
 impl FilteredTable {
-    pub(super) const fn name(self) -> &'static str {
+    pub(in crate::report) const fn name(self) -> &'static str {
         match self {
             Self::Events => "events",
             Self::Visits => "visits",
@@ -36,7 +36,7 @@ impl FilteredTable {
     }
 
     /// The condition that keeps the rows of the site and the period, and of the period of comparison if the query `compares`.
-    pub(super) fn period(self, compares: bool) -> String {
+    pub(in crate::report) fn period(self, compares: bool) -> String {
         let days = |from: &str, to: &str| {
             match self {
             // `time` alone would not find the days in the table's order, which has `toDate(time)`, in UTC.
@@ -57,7 +57,7 @@ impl FilteredTable {
 
 /// The query `sql`, which reads these dimensions, over what passes `filters`, and the values of the filters' parameters. `without_few` leaves out the days
 /// on which fewer than `k` visitors pass, so that no sum over days is of few visitors on each.
-pub(super) fn filtered(
+pub(in crate::report) fn filtered(
     sql: &str,
     dimensions: &[Dimension],
     filters: &[Filter],
@@ -118,7 +118,7 @@ pub(super) fn filtered(
 }
 
 /// A file without its header.
-pub(super) fn body(sql: &str) -> &str {
+pub(in crate::report) fn body(sql: &str) -> &str {
     let mut rest = sql;
     while let Some(after) = rest.strip_prefix("--") {
         rest = after.split_once('\n').map_or("", |(_, next)| next);
@@ -136,8 +136,8 @@ mod tests {
         let client = Client::new(&crate::config::StoreConfig::embedded(([127, 0, 0, 1], 1).into()));
         let filters = [Filter::parse("country=RU").unwrap(), Filter::parse("path=/x").unwrap()];
         for report in catalogue::all() {
-            let (sql, parameters) = filtered(report.sql, &report.dimensions, &filters, true, &client);
-            let text = body(report.sql).trim_start_matches("WITH");
+            let (sql, parameters) = filtered(&report.sql, &report.dimensions, &filters, true, &client);
+            let text = body(&report.sql).trim_start_matches("WITH");
             assert!(sql.starts_with("WITH\n    events AS") && sql.ends_with(text), "{}", report.name);
             for (name, _) in parameters {
                 assert!(sql.contains(&format!("{{{name}:")), "{}: {name} in {sql}", report.name);
