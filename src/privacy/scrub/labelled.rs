@@ -81,8 +81,13 @@ fn names_someone(class: WordClass, context: &Context, value: &str) -> bool {
         (Login, Link::Assigned) => {
             has_letters && !is_page(value) && !value.contains("::") && !value.contains('(')
         }
+        (Account, Link::Assigned) if is_person(value) => true,
         (Login, Link::Path) | (Account, Link::Path | Link::Assigned) => {
             is_user_name(value, context.is_short_account())
+        }
+        // In a sentence, a plain word goes on with it.
+        (Login, Link::Near) => {
+            value.contains(|c: char| c == '_' || c.is_ascii_digit()) && is_user_name(value, false)
         }
         (Login | Account, Link::Prose) => is_user_name(value, false),
         _ => false,
@@ -174,7 +179,7 @@ fn is_person(value: &str) -> bool {
     if !(1..=4).contains(&words.len()) || !words.iter().all(plain) {
         return false;
     }
-    let has_given = words.iter().any(|word| names::is_given(word));
+    let has_given = words.iter().any(|word| word.split('-').any(names::is_given));
     let surnames = words.iter().filter(|word| names::is_surname(word)).count();
     let patronymic = words.iter().any(|word| names::patronymic(word).is_some());
     match words.len() {
@@ -235,7 +240,10 @@ fn is_user_name(value: &str, any: bool) -> bool {
     if value.contains('-') && parts(value).count() > MOST_WORDS {
         return false;
     }
-    let has_sign = stem(value).bytes().any(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'_'));
+    // `KotikMurr`: pages are written small, or with words of the table.
+    let has_sign = value.contains(|c: char| c.is_uppercase()) && parts(value).count() > 1;
+    let has_sign =
+        has_sign || stem(value).bytes().any(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'_'));
     any || has_sign
         || parts(value).any(|part| names::is_given(part) || names::is_surname(part))
         || tokens::is_opaque(value.as_bytes())

@@ -26,9 +26,12 @@ pub(super) fn combine(before: Label, class: WordClass, link: Link) -> Label {
             Name | Phone | Mail | Birth | Document | Address | Login | Secret | Position,
             Person | Account | Public | NamePart,
         ) => link != Link::Path,
-        (Birth, Date | Measure | Time) | (Campaign, _) => link != Link::Path,
+        (Birth, Date | Measure | Time) => link != Link::Path,
+        (Campaign, class) => link != Link::Path && class != Name,
         (Mail | Device | Neutral, Address) => true,
-        (Token, Secret | Mail | Account | Person | Record) => link == Link::Path,
+        // `/confirm-email/…`
+        (Token, Mail) => matches!(link, Link::Path | Link::Joined),
+        (Token, Secret | Account | Person | Record) => link == Link::Path,
         // `истории болезни`, `результаты анализов`
         (Record | Document, Content) => matches!(link, Link::Near | Link::Joined),
         _ => false,
@@ -39,7 +42,9 @@ pub(super) fn combine(before: Label, class: WordClass, link: Link) -> Label {
     match (first, class) {
         (Account, NameHead) if link != Link::Path => Label::Word(Login),
         (Person | Account | NamePart | Name | Record, NameHead) => Label::Word(Name),
-        (NameHead, Person | Account) if link != Link::Path => Label::Word(Name),
+        (NameHead, Person | Account | NamePart) if link != Link::Path => Label::Word(Name),
+        // `driver_license`
+        (Person, Law) if link == Link::Joined => Label::Word(Document),
         (_, NameHead) if link == Link::Joined => Label::Word(Neutral),
         (_, Page) => Label::Plain,
         _ => Label::Word(class),
@@ -59,7 +64,7 @@ pub(super) struct ShortWord {
 }
 
 impl ShortWord {
-    const MOST: usize = 4;
+    const MOST: usize = 6;
 
     pub(super) fn set(&mut self, word: &str) {
         self.length = 0;
@@ -69,9 +74,13 @@ impl ShortWord {
         }
     }
 
+    pub(super) fn is(&self, word: &str) -> bool {
+        self.bytes[..usize::from(self.length)] == *word.as_bytes()
+    }
+
     /// The word of the table that both words are together.
     pub(super) fn joined(&self, word: &str) -> Option<KnownWord> {
-        let mut both = [0; 20];
+        let mut both = [0; 24];
         let (first, second) = both.split_at_mut(usize::from(self.length));
         if first.is_empty() || !word.is_ascii() {
             return None;

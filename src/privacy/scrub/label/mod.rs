@@ -4,6 +4,7 @@
 //! assignment, a space) decides with it how long a number may be to stay.
 
 mod compound;
+mod hints;
 mod kind;
 
 use compound::{ShortWord, combine, is_capital, is_code};
@@ -207,7 +208,8 @@ impl Context {
 
     /// Reads letters before digits, which say something only when they are a word of the table or begin a number.
     pub(super) fn letters_before_digits(&mut self, letters: &str) {
-        if is_code(letters) || words::look_up(letters).is_some() {
+        let is_code_of_goods = self.link == Link::Assigned && self.is(WordClass::Content);
+        if (is_code(letters) && !is_code_of_goods) || words::look_up(letters).is_some() {
             self.word(letters);
         }
     }
@@ -283,8 +285,11 @@ impl Context {
         if names::is_profession(word) {
             self.public = true;
             self.label = Label::Word(WordClass::Public);
-        } else if self.link == Link::Joined && self.is(WordClass::Campaign) {
-            // `utm_` and `campaign_` before any word.
+        } else if self.link == Link::Joined
+            && (self.is(WordClass::Campaign)
+                || (!self.path && (self.is(WordClass::Content) || self.is(WordClass::Goods))))
+        {
+            // `utm_` and `campaign_` before any word, and `product_click`.
         } else {
             self.label = Label::Plain;
         }
@@ -384,7 +389,8 @@ impl Context {
         match class {
             Person | Account => self.least_personal(1),
             Record if self.section == Section::Personal && self.link == Link::Path => 1,
-            Record => self.least_personal(3),
+            // `visit_number = 2` counts.
+            Record => self.least_personal(3).max(2),
             Document => 4,
             Phone if self.marked => 4,
             Phone => 5,
@@ -416,7 +422,7 @@ impl Context {
     fn least_personal(&self, least: usize) -> usize {
         match self.link {
             // A count, not an id.
-            Link::Assigned | Link::Prose if self.plural && !self.marked => UNNAMED,
+            Link::Assigned | Link::Prose if self.plural && !self.marked && !self.code => UNNAMED,
             Link::Path | Link::Assigned if self.marked => 1,
             Link::Path | Link::Assigned | Link::Prose => least,
             _ if self.marked => 3,

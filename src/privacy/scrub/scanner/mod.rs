@@ -5,6 +5,7 @@
 //! distance ahead, so the time is linear in the length.
 
 mod encoding;
+mod harmless;
 mod parts;
 mod people;
 mod values;
@@ -174,6 +175,9 @@ impl<'a> TextScanner<'a> {
         if chunk.at_sign
             && let Some(end) = self.handle(start, end)
         {
+            return end;
+        }
+        if let Some(end) = self.home_directory(start, end) {
             return end;
         }
         let mut at = start;

@@ -12,6 +12,11 @@ impl TextScanner<'_> {
     /// Reads a word, or several in camel case. Returns where to continue.
     pub(super) fn letters(&mut self, start: usize, end: usize) -> usize {
         let run = &self.text[start..end];
+        if names::is_son_or_daughter(run)
+            && let Some(to) = self.name_before(start, end)
+        {
+            return to;
+        }
         if let Some(patronymic) = names::patronymic(run)
             && let Some(to) = self.full_name(start, end, patronymic)
         {
@@ -39,9 +44,14 @@ impl TextScanner<'_> {
         let word = |word: Word| &self.text[word.start..word.end];
         let capitalised = names::is_capitalised(&self.text[start..end]);
         // In a sentence, names begin with capitals. In an address or a search nothing does.
-        if capitalised != given.capitalised
-            || words::look_up(word(given)).is_some() && !names::is_given(word(given))
-        {
+        let says_who = |word: &str| {
+            use WordClass::*;
+            let is_sure = capitalised && patronymic == Patronymic::Sure;
+            words::look_up(word).is_some_and(|known| {
+                !is_sure || matches!(known.class, Person | Account | Record | Public | Name | NameHead)
+            })
+        };
+        if capitalised != given.capitalised || says_who(word(given)) && !names::is_given(word(given)) {
             return None;
         }
         let is_name = |candidate: Word| {
@@ -69,6 +79,22 @@ impl TextScanner<'_> {
         }
         self.replace(name_start, name_end, ":name");
         Some(name_end)
+    }
+
+    /// Replaces the names before the word for a son or daughter: `Мамедов Эльчин Рафик оглы`.
+    fn name_before(&mut self, start: usize, end: usize) -> Option<usize> {
+        let [Some(father), Some(given)] = self.words else { return None };
+        if !(father.capitalised && given.capitalised && given.start >= self.copied)
+            || !self.text[father.end..start].eq(" ")
+        {
+            return None;
+        }
+        let before = self.text[self.copied..given.start].trim_end_matches(' ');
+        let surname = before.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+        let is_surname = names::is_capitalised(surname) && words::look_up(surname).is_none();
+        let from = if is_surname { self.copied + before.len() - surname.len() } else { given.start };
+        self.replace(from, end, ":name");
+        Some(end)
     }
 
     /// Replaces a common given name and a surname beside it, which nothing announces: `Завьялова Эльвира`.
@@ -122,7 +148,7 @@ impl TextScanner<'_> {
         let word = &rest[..length];
         let fits = length > 0
             && names::is_capitalised(word) == capitalised
-            && words::look_up(word).is_none()
+            && (words::look_up(word).is_none() || (capitalised && names::is_sure_surname(word)))
             && (names::is_surname(word)
                 || capitalised
                 || rest.len() == length

@@ -23,6 +23,7 @@ impl TextScanner<'_> {
         if class == WordClass::Birth
             && matches!(value, Cow::Borrowed(_))
             && let Some(end) = dates::birth_end(self.text, start)
+            && self.bytes.get(end) != Some(&b'%')
         {
             self.replace(start, end, ":number");
             return Some(end);
@@ -54,7 +55,8 @@ impl TextScanner<'_> {
             (Name | NameHead | Person, Link::Assigned) if self.depth == 0 => {
                 self.name_end(start).or_else(|| self.bytes[start].is_ascii().then_some(end))
             }
-            (Account | Login | Mail, Link::Near) => None,
+            (Account | Mail, Link::Near) => None,
+            (Login, Link::Near) => Some(start + self.text[start..end].find(' ').unwrap_or(end - start)),
             (Secret | Token, Link::Near) => {
                 self.bytes[start..end].iter().any(u8::is_ascii_digit).then_some(end)
             }
@@ -81,10 +83,12 @@ impl TextScanner<'_> {
                 break;
             }
             end = Some(from + length);
-            if self.bytes.get(from + length) != Some(&b' ') {
-                break;
-            }
-            from += length + 1;
+            let blank = match self.bytes[from + length..] {
+                [b' ' | b'+', ..] => 1,
+                [b'%', b'2', b'0', ..] => 3,
+                _ => break,
+            };
+            from += length + blank;
         }
         end
     }
@@ -130,8 +134,11 @@ impl TextScanner<'_> {
             "vite",
             "fs",
         ];
-        if self.bytes[start] != b'@' || end - start < 4 || !self.bytes[..start].ends_with(b"/") {
+        if self.bytes[start] != b'@' || end - start < 4 {
             return None;
+        }
+        if !self.bytes[..start].ends_with(b"/") {
+            return self.mention(start, end);
         }
         let name = &self.text[start + 1..end];
         let is_plain = name
@@ -147,6 +154,71 @@ impl TextScanner<'_> {
         }
         self.replace(start + 1, end, ":name");
         Some(end)
+    }
+
+    /// A user name behind `@` in a text: `Message from @ivan`, but not `@media (…)`.
+    fn mention(&mut self, start: usize, end: usize) -> Option<usize> {
+        const OTHERS: [&str; 16] = [
+            "media",
+            "import",
+            "keyframes",
+            "charset",
+            "supports",
+            "font-face",
+            "namespace",
+            "click",
+            "submit",
+            "everyone",
+            "param",
+            "returns",
+            "deprecated",
+            "override",
+            "http",
+            "https",
+        ];
+        let name = self.text[start + 1..end].trim_end_matches('.');
+        let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+        let goes_on = matches!(self.bytes.get(end), Some(b'/' | b'('));
+        let begins = name.starts_with(char::is_alphabetic) && !self.bytes[..start].ends_with(b")");
+        if goes_on
+            || !begins
+            || !name.chars().all(is_plain)
+            || OTHERS.contains(&name)
+            || words::look_up(name).is_some()
+        {
+            return None;
+        }
+        let end = start + 1 + name.len();
+        self.replace(start + 1, end, ":name");
+        Some(end)
+    }
+
+    /// The directory of a user: `/home/ivan/app.js`, `C:\\Users\\ivan`, `/~ivan`. Returns where the name ends.
+    pub(super) fn home_directory(&mut self, start: usize, end: usize) -> Option<usize> {
+        const LEAST: usize = 3;
+        let name = match &self.bytes[start..end] {
+            [b'~', _, ..] if self.bytes[..start].ends_with(b"/") => start + 1,
+            b"Users" | b"home" => end + 1,
+            _ => return None,
+        };
+        let is_end = |c: char| matches!(c, '/' | '\\' | ' ' | '"' | '\'' | ')' | ':' | '\n' | '?');
+        let rest = self.text.get(name..)?;
+        let length = rest.find(is_end).unwrap_or(rest.len());
+        if name > end {
+            // A path of a file rather than of a page: from the root on, with the extension of a file.
+            let [.., before, b'/' | b'\\'] = self.bytes[..start] else { return None };
+            let is_root = matches!(before, b' ' | b'(' | b'"' | b'\'' | b'/' | b':' | b'\n');
+            let is_below = matches!(self.bytes[end..], [b'/' | b'\\', ..]);
+            let file = &rest[..rest.find([' ', ')', '"', '\n']).unwrap_or(rest.len())];
+            if !is_root || !is_below || !file[length.min(file.len())..].contains('.') {
+                return None;
+            }
+        }
+        if length < LEAST || rest.starts_with(':') {
+            return None;
+        }
+        self.replace(name, name + length, ":name");
+        Some(name + length)
     }
 
     /// Whether `/@scope/name` is a package: no page of a person follows, and the scope has no sign of a user name.

@@ -35,6 +35,15 @@ pub(in crate::privacy::scrub) fn ean13(digits: &[u8]) -> bool {
     digits.len() == 13 && weighted(digits, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]).is_multiple_of(10)
 }
 
+/// Books of ten digits (ISBN-10), of which the last may be an X.
+pub(in crate::privacy::scrub) fn isbn10(book: &[u8]) -> bool {
+    let value = |digit: &u8| if *digit == b'X' { 10 } else { value(digit) };
+    book.len() == 10
+        && book[..9].iter().all(u8::is_ascii_digit)
+        && (book[9] == b'X' || book[9].is_ascii_digit())
+        && book.iter().rev().zip(1..).map(|(digit, weight)| value(digit) * weight).sum::<u32>() % 11 == 0
+}
+
 /// Bank accounts (IBAN): country, check digits, account, in letters and digits without spaces.
 pub(in crate::privacy::scrub) fn iban(account: &[u8]) -> bool {
     let Some((country, rest)) = account.split_at_checked(4) else { return false };

@@ -57,6 +57,11 @@ pub(in crate::privacy::scrub) fn is_recent(date: &[u8]) -> bool {
     date.len() == 8 && (2000..=2035).contains(&number(&date[..4]))
 }
 
+/// Whether a number is the time at which a file was built, in seconds or milliseconds from 2015 to 2035.
+pub(in crate::privacy::scrub) fn is_timestamp(digits: &[u8]) -> bool {
+    matches!(digits.len(), 10 | 13) && (142..=205).contains(&number(&digits[..3]))
+}
+
 /// Whether four digits are a year of which pages speak.
 pub(in crate::privacy::scrub) fn is_year(digits: &[u8]) -> bool {
     digits.len() == 4 && (1900..=2035).contains(&number(digits))
@@ -71,8 +76,11 @@ pub(in crate::privacy::scrub) fn birth_end(text: &str, at: usize) -> Option<usiz
         let rest = &text[from..];
         let length = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
         let part = &rest[..length];
-        if !part.is_empty() && part.len() <= 8 && part.bytes().all(|byte| byte.is_ascii_digit()) {
-            digits += part.len();
+        // `1985年3月12日` has no signs between its parts.
+        let is_numbers = part.chars().all(|c| c.is_ascii_digit() || matches!(c, '年' | '月' | '日'));
+        let count = part.bytes().filter(u8::is_ascii_digit).count();
+        if is_numbers && (1..=8).contains(&count) {
+            digits += count;
         } else if !(is_month(part) || (digits > 0 && matches!(part, "г" | "года" | "г\u{2e}"))) {
             break;
         }

@@ -58,7 +58,7 @@ pub(in crate::privacy::scrub) fn user_info(authority: &[u8]) -> Option<usize> {
 }
 
 /// The text with every character as itself that JSON, HTML or `escape()` writes by its number: `\u0040`, `&#64;`, `%u0040`. Borrowed when
-/// there is none, also of wide signs such as `＠`.
+/// there is none, also of wide forms such as `＠`.
 pub(in crate::privacy::scrub) fn without_disguise(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let begins = |at: &usize| {
@@ -88,17 +88,26 @@ pub(in crate::privacy::scrub) fn without_disguise(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Where the signs `＠` and `﹫` stand.
+/// Where the sign `﹫` and the wide forms of ASCII stand: `＠`, `＋７`.
 fn wide_signs(bytes: &[u8]) -> impl Iterator<Item = usize> {
-    memchr::memchr_iter(0xef, bytes)
-        .filter(|at| matches!(bytes[*at..], [0xef, 0xbc, 0xa0, ..] | [0xef, 0xb9, 0xab, ..]))
+    memchr::memchr_iter(0xef, bytes).filter(|at| {
+        matches!(
+            bytes[*at..],
+            [0xef, 0xbc, 0x81..=0xbf, ..] | [0xef, 0xbd, 0x80..=0x9e, ..] | [0xef, 0xb9, 0xab, ..]
+        )
+    })
 }
 
 /// The character that a disguise at the beginning stands for, and the length of the disguise.
 fn disguised(text: &str) -> Option<(char, usize)> {
-    const AT: [&str; 4] = ["&commat;", "&COMMAT;", "＠", "﹫"];
+    /// What lies between a character and its wide form.
+    const WIDE: u32 = 0xfee0;
+    const AT: [&str; 3] = ["&commat;", "&COMMAT;", "﹫"];
     if let Some(sign) = AT.iter().find(|sign| text.starts_with(**sign)) {
         return Some(('@', sign.len()));
+    }
+    if let Some(wide @ '！'..='～') = text.chars().next() {
+        return char::from_u32(u32::from(wide) - WIDE).map(|plain| (plain, wide.len_utf8()));
     }
     let (digits, radix, end, before) =
         if let Some(rest) = text.strip_prefix("\\u").or_else(|| text.strip_prefix("%u")) {

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use foldhash::fast::FixedState;
 
+use super::super::words::without_mark;
+
 /// Letters of the longest name that is looked at.
 const MAX_NAME: usize = 30;
 
@@ -25,6 +27,11 @@ pub(in crate::privacy::scrub) enum Patronymic {
 /// Whether a word is a Russian patronymic, in any case and spelling: Ивановна, Ильича, petrovich.
 pub(in crate::privacy::scrub) fn patronymic(word: &str) -> Option<Patronymic> {
     if word.is_ascii() { latin_patronymic(word) } else { cyrillic_patronymic(word) }
+}
+
+/// Whether a word stands behind the name of the father in Turkic names.
+pub(in crate::privacy::scrub) fn is_son_or_daughter(word: &str) -> bool {
+    matches!(word, "оглы" | "оғлы" | "кызы" | "қызы" | "гызы" | "ұлы" | "oglu" | "ogly" | "kyzy" | "qizi")
 }
 
 fn latin_patronymic(word: &str) -> Option<Patronymic> {
@@ -48,10 +55,15 @@ fn latin_patronymic(word: &str) -> Option<Patronymic> {
 
 fn cyrillic_patronymic(word: &str) -> Option<Patronymic> {
     const MASCULINE: [&str; 8] = ["ович", "евич", "ильич", "кузьмич", "никитич", "саввич", "фомич", "лукич"];
-    const FEMININE: [&str; 4] = ["овн", "евн", "иничн", "тичн"];
+    const FEMININE: [&str; 6] = ["овн", "евн", "иничн", "тичн", "івн", "ївн"];
+    const TURKIC: [&str; 6] = ["оглы", "оғлы", "улы", "ұлы", "кызы", "қызы"];
     let bytes = word.as_bytes();
     if !(10..=2 * MAX_NAME).contains(&bytes.len()) {
         return None;
+    }
+    // `Сериккызы`: a daughter of Serik.
+    if word.ends_with('ы') && word.len() >= 14 && TURKIC.iter().any(|ending| word.ends_with(ending)) {
+        return Some(Patronymic::Unsure);
     }
     // `ич`, `вн` or `чн` is among the last four letters of each of them, and of few other words.
     let is_near_end = |letters: &[u8]| {
@@ -78,7 +90,7 @@ fn cyrillic_patronymic(word: &str) -> Option<Patronymic> {
     }
     let stem = ["ой", "а", "ы", "е", "у"].iter().find_map(|ending| lower.strip_suffix(ending))?;
     let end = FEMININE.iter().find(|end| stem.ends_with(**end) && stem.len() > end.len() + 2)?;
-    let is_sure = lower.ends_with('а') && *end != "тичн" && !is_short_adjective(&lower);
+    let is_sure = lower.ends_with('а') && !matches!(*end, "тичн" | "івн") && !is_short_adjective(&lower);
     Some(if is_sure { Patronymic::Sure } else { Patronymic::Unsure })
 }
 
@@ -148,7 +160,8 @@ pub(in crate::privacy::scrub) fn is_surname(word: &str) -> bool {
 
 /// Whether a word is a common given name.
 pub(in crate::privacy::scrub) fn is_given(word: &str) -> bool {
-    word.len() <= 2 * MAX_NAME && GIVEN.contains(&*word.to_lowercase().replace('ё', "е"))
+    let lower = || word.to_lowercase().chars().map(without_mark).collect::<String>();
+    word.len() <= 2 * MAX_NAME && GIVEN.contains(&*lower())
 }
 
 /// Whether a word is a common given name and no other word.

@@ -16,6 +16,7 @@ pub(in crate::privacy::scrub) fn address_end(bytes: &[u8], at: usize) -> Option<
         {
             Some(end)
         }
+        b'.' if group == 4 => dotted_mac_end(bytes, at),
         b':' if group <= 4 => ipv6_end(bytes, at),
         _ => None,
     }
@@ -40,6 +41,19 @@ fn ipv6_end(bytes: &[u8], at: usize) -> Option<usize> {
     // A port may follow without brackets, so the longest beginning counts.
     (groups == 8 || text.contains("::")).then_some(())?;
     text.parse::<Ipv6Addr>().ok().map(|_| at + text.len())
+}
+
+/// The address of a network card as switches write it: `001a.2b3c.4d5e`. With digits alone it is something else.
+fn dotted_mac_end(bytes: &[u8], at: usize) -> Option<usize> {
+    const MAC: usize = 14;
+    let mac = bytes.get(at..at + MAC)?;
+    let is_mac = mac
+        .iter()
+        .enumerate()
+        .all(|(at, byte)| if at % 5 == 4 { *byte == b'.' } else { byte.is_ascii_hexdigit() });
+    let is_mixed = mac.iter().any(u8::is_ascii_digit) && mac.iter().any(u8::is_ascii_alphabetic);
+    let ends = bytes.get(at + MAC).is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'.');
+    (is_mac && is_mixed && ends).then_some(at + MAC)
 }
 
 fn mac_end(bytes: &[u8], at: usize) -> Option<usize> {

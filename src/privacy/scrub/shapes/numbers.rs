@@ -51,6 +51,44 @@ fn parts(text: &str) -> Option<(&str, &str)> {
     is_number.then_some((whole, places))
 }
 
+/// Digits at the beginning.
+pub(in crate::privacy::scrub) fn count(bytes: &[u8]) -> usize {
+    bytes.iter().take(MAX_DIGITS).take_while(|byte| byte.is_ascii_digit()).count()
+}
+
+/// Whether a number is one that people and programs choose: `1000000`, `5242880`, `4294967295`.
+pub(in crate::privacy::scrub) fn is_round(digits: &[u8]) -> bool {
+    /// Ids hardly end in so many zero bits.
+    const BINARY: u64 = 1 << 16;
+    const SIGNIFICANT: usize = 2;
+    const LEAST: usize = 6;
+    let zeros = digits.iter().rev().take_while(|digit| **digit == b'0').count();
+    let value = value(digits);
+    digits.len() >= LEAST && digits.len() - zeros <= SIGNIFICANT
+        || (value >= BINARY && matches!((value + 1) % BINARY, 0 | 1))
+}
+
+/// Where a range of two numbers ends, the lower one first: both in round hundreds, or any where the text speaks of a measure.
+pub(in crate::privacy::scrub) fn range_end(bytes: &[u8], at: usize, measure: bool) -> Option<usize> {
+    const LENGTHS: std::ops::RangeInclusive<usize> = 4..=10;
+    let first = &bytes[at..at + count(&bytes[at..])];
+    let from = at + first.len() + 1;
+    let second = bytes.get(from..).filter(|_| bytes[from - 1] == b'-')?;
+    let second = &second[..count(second)];
+    let end = from + second.len();
+    let is_round = first.ends_with(b"00") && second.ends_with(b"00");
+    let is_range = LENGTHS.contains(&first.len())
+        && LENGTHS.contains(&second.len())
+        && value(first) < value(second)
+        && (measure || is_round);
+    (is_range && bytes.get(end).is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'-'))
+        .then_some(end)
+}
+
+fn value(digits: &[u8]) -> u64 {
+    digits.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0'))
+}
+
 /// What the text before a number says about it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::privacy::scrub) struct NumberRules {
@@ -230,6 +268,11 @@ impl NumberShape {
         is_number.then_some(":number")
     }
 
+    /// Whether the first group is an area code with the national prefix, as in `030 / 123 456 78`.
+    fn has_area_code(&self) -> bool {
+        self.groups == 1 && self.lengths[0] >= 3 && self.value[0] == b'0'
+    }
+
     fn single_digits(&self) -> usize {
         self.lengths[..self.groups].iter().skip(1).filter(|length| **length == 1).count()
     }
@@ -290,7 +333,7 @@ fn separators(bytes: &[u8], shape: &NumberShape) -> (usize, bool) {
             [b'.', b'.', ..] => break,
             [b' ' | b'-' | b'.', ..] => 1,
             [b'_', ..] if prefixed => 1,
-            [b'/', ..] if shape.plus => 1,
+            [b'/', ..] if shape.plus || shape.has_area_code() => 1,
             [0xc2, 0xa0, ..] => 2,
             [0xe2, 0x80, 0x87..=0x95 | 0xaf, ..] => 3,
             _ => break,

@@ -8,6 +8,8 @@ pub(in crate::privacy::scrub) fn pair_end(bytes: &[u8], at: usize) -> Option<usi
     if decimals < FINE || whole > 180 {
         return None;
     }
+    // `55.7512° N, 37.6184° E`
+    let first = hemisphere_end(bytes, first);
     let between = bytes[first..]
         .iter()
         .take(3)
@@ -15,7 +17,32 @@ pub(in crate::privacy::scrub) fn pair_end(bytes: &[u8], at: usize) -> Option<usi
         .count();
     let second = first + between + usize::from(matches!(bytes.get(first + between), Some(b'-' | b'+')));
     let (end, whole, decimals) = coordinate(bytes, second).filter(|_| between > 0)?;
-    (decimals >= FINE && whole <= 180).then_some(end)
+    (decimals >= FINE && whole <= 180).then(|| hemisphere_end(bytes, end))
+}
+
+/// Where the sign for degrees and the letter of a half of the earth end that may follow a coordinate.
+fn hemisphere_end(bytes: &[u8], at: usize) -> usize {
+    let mut end = at;
+    if bytes[end..].starts_with("°".as_bytes()) {
+        end += "°".len();
+    }
+    let letter = end + usize::from(bytes.get(end) == Some(&b' '));
+    let is_letter = matches!(bytes.get(letter), Some(b'N' | b'S' | b'E' | b'W'))
+        && bytes.get(letter + 1).is_none_or(|byte| !byte.is_ascii_alphanumeric());
+    if is_letter { letter + 1 } else { end }
+}
+
+/// Where a coordinate in degrees and minutes ends: `55°45'20.9"N`.
+pub(in crate::privacy::scrub) fn degrees_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let digits = |at: usize| bytes[at..].iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
+    let minutes = at + digits(at) + "°".len();
+    let rest = bytes.get(minutes - "°".len()..)?;
+    if !rest.starts_with("°".as_bytes()) || digits(minutes) == 0 {
+        return None;
+    }
+    let is_part = |byte: &&u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'\'' | b'"' | 0x80..);
+    let end = minutes + bytes[minutes..].iter().take(24).take_while(is_part).count();
+    Some(hemisphere_end(bytes, end))
 }
 
 /// Where a single fine coordinate ends, behind a word that announces it.
@@ -40,14 +67,18 @@ fn coordinate(bytes: &[u8], at: usize) -> Option<(usize, u32, usize)> {
         .then_some((end, degrees, decimals))
 }
 
-/// Where a Russian number plate in Cyrillic capitals ends: `А123ВС77`, also with spaces.
+/// Where a Russian number plate ends: `А123ВС77`, in Cyrillic letters also with spaces.
 pub(in crate::privacy::scrub) fn plate_end(text: &str, at: usize) -> Option<usize> {
-    const LETTERS: &str = "АВЕКМНОРСТУХ";
-    let mut rest = text[at..].char_indices().filter(|(_, c)| *c != ' ' && *c != '\u{a0}').peekable();
+    const CYRILLIC: &str = "АВЕКМНОРСТУХавекмнорстух";
+    const LATIN: &str = "ABEKMHOPCTYX";
+    let is_latin = text.as_bytes()[at].is_ascii();
+    let letters = if is_latin { LATIN } else { CYRILLIC };
+    let mut rest =
+        text[at..].char_indices().filter(|(_, c)| is_latin || !matches!(c, ' ' | '\u{a0}')).peekable();
     for kind in b"ldddll" {
         let (_, c) = rest.next()?;
         let fits = match kind {
-            b'l' => LETTERS.contains(c),
+            b'l' => letters.contains(c),
             _ => c.is_ascii_digit(),
         };
         if !fits {

@@ -1,4 +1,5 @@
-//! What single words say about the value behind them: the table `words.tsv`, in Russian (also in Latin letters) and English.
+//! What single words say about the value behind them: the table `words.tsv`, in Russian (also in Latin letters), English and the words of
+//! forms in other languages.
 //!
 //! The table knows classes of words only. What they mean together is up to [`label`](super::label).
 
@@ -206,7 +207,7 @@ pub(super) fn look_up_pair(word: &str) -> Lookup {
     in_lower_case(word, look_up).unwrap_or(Lookup::Unknown)
 }
 
-/// Calls `look_up` with the word in lower case and with `е` for `ё`; `None` when it is too long for the table.
+/// Calls `look_up` with the word in lower case and without marks on its letters; `None` when it is too long for the table.
 fn in_lower_case<T>(word: &str, look_up: impl FnOnce(&[u8]) -> T) -> Option<T> {
     if word.len() > MAX_WORD {
         return None;
@@ -220,16 +221,38 @@ fn in_lower_case<T>(word: &str, look_up: impl FnOnce(&[u8]) -> T) -> Option<T> {
     let mut length = 0;
     for letter in word.chars() {
         let letter = match letter {
-            'ё' | 'Ё' => 'е',
             'а'..='я' | 'a'..='z' => letter,
-            // Simple mappings do for Cyrillic; the table has no other letters beyond ASCII.
-            letter => letter.to_lowercase().next().unwrap_or(letter),
+            // Simple mappings do for all scripts of the table.
+            letter => without_mark(letter.to_lowercase().next().unwrap_or(letter)),
         };
         let end = length + letter.len_utf8();
         letter.encode_utf8(lower.get_mut(length..end)?);
         length = end;
     }
     Some(look_up(&lower[..length]))
+}
+
+/// A small letter without its mark, so that `número` and `numero` are one word.
+pub(super) fn without_mark(letter: char) -> char {
+    match letter {
+        'ё' => 'е',
+        'à'..='å' | 'ā' | 'ă' | 'ą' => 'a',
+        'ç' | 'ć' | 'č' => 'c',
+        'ď' => 'd',
+        'è'..='ë' | 'ē' | 'ę' | 'ě' => 'e',
+        'ğ' => 'g',
+        'ì'..='ï' | 'ī' | 'ı' => 'i',
+        'ł' => 'l',
+        'ñ' | 'ń' | 'ň' => 'n',
+        'ò'..='ö' | 'ø' | 'ő' => 'o',
+        'ř' => 'r',
+        'ß' | 'ś' | 'š' | 'ş' | 'ș' => 's',
+        'ť' | 'ţ' | 'ț' => 't',
+        'ù'..='ü' | 'ū' | 'ů' | 'ű' => 'u',
+        'ý' | 'ÿ' => 'y',
+        'ź' | 'ż' | 'ž' => 'z',
+        letter => letter,
+    }
 }
 
 /// Finds a word in lower case, with the endings that the table allows.

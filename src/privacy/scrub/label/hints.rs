@@ -1,0 +1,27 @@
+//! What the last word before a value says beyond its class.
+
+use super::{Context, Link, Section};
+use crate::privacy::scrub::words::WordClass;
+
+impl Context {
+    /// Whether the words before a number or an earlier segment of its path are about a person.
+    pub(in crate::privacy::scrub) fn is_about_person(&self) -> bool {
+        self.names_person() || (self.path && self.section == Section::Personal)
+    }
+
+    /// Whether a date is a day of birth. `dr` is a doctor, and the Russian abbreviation of it.
+    pub(in crate::privacy::scrub) fn announces_birth(&self) -> bool {
+        self.class() == Some(WordClass::Birth) || (self.link == Link::Assigned && self.last.is("dr"))
+    }
+
+    /// Whether the page of a book follows.
+    pub(in crate::privacy::scrub) fn is_about_book(&self) -> bool {
+        let is_word = ["book", "books", "kniga", "knigi"].iter().any(|word| self.last.is(word));
+        is_word && self.is(WordClass::Content)
+    }
+
+    /// Whether the value is what scripts are loaded with, so that a browser fetches them anew: `app.js?v=1764254415`.
+    pub(in crate::privacy::scrub) fn is_cache_buster(&self) -> bool {
+        self.link == Link::Assigned && ["v", "t", "ts", "ver"].iter().any(|name| self.last.is(name))
+    }
+}
