@@ -125,11 +125,17 @@ impl<'a> TextScanner<'a> {
         let is_placeholder = match byte {
             b'>' => !is_letter(next),
             b']' => !matches!(next, b'=' | b'[' | b']'),
-            b'[' => self.bytes[..at].ends_with(b" "),
+            b'[' => self.bytes[..at].ends_with(b" ") && !self.bytes[..at].ends_with(b": "),
             _ => false,
         };
         if is_placeholder {
             self.context.reset();
+        }
+        // `users: [48812, 48813]`
+        let begins_number = |bytes: &[u8]| bytes.trim_ascii_start().first().is_some_and(u8::is_ascii_digit);
+        if byte == b'[' || (byte == b',' && begins_number(&self.bytes[at + 1..self.bytes.len().min(at + 3)]))
+        {
+            self.context.list();
         }
         if byte.is_ascii() {
             self.context.separator(byte);
