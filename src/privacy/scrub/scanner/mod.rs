@@ -132,9 +132,7 @@ impl<'a> TextScanner<'a> {
             self.context.reset();
         }
         // `users: [48812, 48813]`
-        let begins_number = |bytes: &[u8]| bytes.trim_ascii_start().first().is_some_and(u8::is_ascii_digit);
-        if byte == b'[' || (byte == b',' && begins_number(&self.bytes[at + 1..self.bytes.len().min(at + 3)]))
-        {
+        if byte == b'[' {
             self.context.list();
         }
         if byte.is_ascii() {
