@@ -73,6 +73,11 @@ impl TextScanner<'_> {
         if is_register || (is_colour && self.context.class() == Some(WordClass::Content)) {
             return Some(after);
         }
+        // `/refund/14-days`
+        if digits.len() <= 2 && self.bytes[after..].starts_with(b"-") && self.context.is_path() {
+            let counts = self.bytes.get(after + 1).is_some_and(|byte| !byte.is_ascii_digit());
+            return counts.then_some(after);
+        }
         // `1000000-5000000`, `Payload of 5242880`
         let is_range = self.bytes.get(after) == Some(&b'-');
         if (is_range || (6..=10).contains(&digits.len()))
