@@ -86,8 +86,10 @@ fn names_someone(class: WordClass, context: &Context, value: &str) -> bool {
             is_user_name(value, context.is_short_account())
         }
         // In a sentence, a plain word goes on with it.
-        (Login, Link::Near) => {
-            value.contains(|c: char| c == '_' || c.is_ascii_digit()) && is_user_name(value, false)
+        (Login | Account, Link::Near) => {
+            let (line, digit) = (value.contains('_'), value.contains(|c: char| c.is_ascii_digit()));
+            let has_sign = if class == Login { line || digit } else { line && digit };
+            has_sign && is_user_name(value, false)
         }
         (Login | Account, Link::Prose) => is_user_name(value, false),
         _ => false,
@@ -176,6 +178,11 @@ fn is_person(value: &str) -> bool {
             && word.chars().all(|c| c.is_alphabetic() || c == '-')
             && words::look_up(word).is_none()
     };
+    let is_small = |word: &&str| word.chars().all(char::is_lowercase);
+    if (2..=3).contains(&words.len()) && words.iter().all(is_small) {
+        return words.iter().any(|word| names::is_only_given(word))
+            && words.iter().any(|word| names::is_sure_surname(word));
+    }
     if !(1..=4).contains(&words.len()) || !words.iter().all(plain) {
         return false;
     }

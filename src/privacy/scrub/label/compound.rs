@@ -64,6 +64,7 @@ pub(super) struct ShortWord {
 }
 
 impl ShortWord {
+    const SHORT: usize = 4;
     const MOST: usize = 6;
 
     pub(super) fn set(&mut self, word: &str) {
@@ -82,7 +83,8 @@ impl ShortWord {
     pub(super) fn joined(&self, word: &str) -> Option<KnownWord> {
         let mut both = [0; 24];
         let (first, second) = both.split_at_mut(usize::from(self.length));
-        if first.is_empty() || !word.is_ascii() {
+        // Longer words are joined by names of fields alone: `screen_name`.
+        if first.is_empty() || !word.is_ascii() || (first.len() > Self::SHORT && word != "name") {
             return None;
         }
         first.copy_from_slice(&self.bytes[..first.len()]);

@@ -9,9 +9,17 @@ impl Context {
         self.names_person() || (self.path && self.section == Section::Personal)
     }
 
-    /// Whether a date is a day of birth. `dr` is a doctor, and the Russian abbreviation of it.
-    pub(in crate::privacy::scrub) fn announces_birth(&self) -> bool {
-        self.class() == Some(WordClass::Birth) || (self.link == Link::Assigned && self.last.is("dr"))
+    /// Whether a date is a day of birth. `dr` is a doctor, and the Russian abbreviation of it. Behind other words, only a date that no page
+    /// of today has is one: `birthday sale until 01.12.2026`.
+    pub(in crate::privacy::scrub) fn announces_birth(&self, date: &str) -> bool {
+        const PAGES: u32 = 2020;
+        let is_past = || {
+            let mut numbers = date.split(|c: char| !c.is_ascii_digit());
+            numbers.any(|number| number.len() == 4 && number.parse::<u32>().is_ok_and(|year| year < PAGES))
+        };
+        self.class() == Some(WordClass::Birth)
+            || (self.link == Link::Assigned && self.last.is("dr"))
+            || (self.birth && is_past())
     }
 
     /// Whether the page of a book follows.
@@ -23,5 +31,16 @@ impl Context {
     /// Whether the value is what scripts are loaded with, so that a browser fetches them anew: `app.js?v=1764254415`.
     pub(in crate::privacy::scrub) fn is_cache_buster(&self) -> bool {
         self.link == Link::Assigned && ["v", "t", "ts", "ver"].iter().any(|name| self.last.is(name))
+    }
+
+    /// Notes that a list of values begins: behind the word for people, of their ids rather than of counts.
+    pub(in crate::privacy::scrub) fn list(&mut self) {
+        if self.is_person() && matches!(self.link, Link::Assigned | Link::Prose | Link::Joined | Link::Near) {
+            self.list = true;
+            if self.plural && !self.marked {
+                self.plural = false;
+                self.link = Link::Near;
+            }
+        }
     }
 }

@@ -67,6 +67,10 @@ pub(super) struct Context {
     series: bool,
     /// Whether the text is within a path.
     path: bool,
+    /// Whether the sentence speaks of a day of birth.
+    birth: bool,
+    /// Whether the text is within a list of values.
+    list: bool,
     section: Section,
     /// Whether a word of this segment is about a person, and how many words it has.
     personal: bool,
@@ -257,6 +261,7 @@ impl Context {
         self.marked = adds && label == before && (self.marked || class == WordClass::Transparent);
         // `код подтверждения`
         self.marked |= before == Label::Id && matches!(class, WordClass::Token | WordClass::Secret);
+        self.birth |= class == WordClass::Birth;
         self.personal |= matches!(class, WordClass::Person | WordClass::Account | WordClass::Record);
         self.words = self.words.saturating_add(1);
         if !adds || label != before {
@@ -277,7 +282,9 @@ impl Context {
             return;
         }
         self.series = false;
-        if word.chars().count() == 1 && self.is_person() && !self.used {
+        // `/clients/ab-48812`
+        let most = if self.link == Link::Path { 2 } else { 1 };
+        if word.chars().count() <= most && self.is_person() && !self.used {
             return;
         }
         self.code = false;
@@ -290,6 +297,8 @@ impl Context {
                 || (!self.path && (self.is(WordClass::Content) || self.is(WordClass::Goods))))
         {
             // `utm_` and `campaign_` before any word, and `product_click`.
+        } else if self.link == Link::Path && self.is(WordClass::Token) && !self.used {
+            // `/share/trip/x7Kp2mQz`
         } else {
             self.label = Label::Plain;
         }
@@ -327,9 +336,10 @@ impl Context {
                 self.public = false;
                 self.section = Section::Unknown;
             }
+            b',' if self.list && self.is_person() => self.used = false,
             b',' | b'!' | b'{' | b'}' | b')' => self.reset(),
             b'#' => self.mark(),
-            b']' => {}
+            b']' => self.list = false,
             _ => self.space(),
         }
     }

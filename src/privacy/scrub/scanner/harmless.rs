@@ -73,14 +73,23 @@ impl TextScanner<'_> {
         if is_register || (is_colour && self.context.class() == Some(WordClass::Content)) {
             return Some(after);
         }
-        if digits.len() <= 10 && !self.context.is_about_person() && !self.context.is_series() {
-            // `1000000-5000000`, `Payload of 5242880`
+        // `/refund/14-days`
+        if digits.len() <= 2 && self.bytes[after..].starts_with(b"-") && self.context.is_path() {
+            let counts = self.bytes.get(after + 1).is_some_and(|byte| !byte.is_ascii_digit());
+            return counts.then_some(after);
+        }
+        // `1000000-5000000`, `Payload of 5242880`
+        let is_range = self.bytes.get(after) == Some(&b'-');
+        if (is_range || (6..=10).contains(&digits.len()))
+            && !self.context.is_about_person()
+            && !self.context.is_series()
+        {
             let range = numbers::range_end(self.bytes, at, self.context.is(WordClass::Measure));
-            if range.is_some() || numbers::is_round(digits) {
+            if range.is_some() || (digits.len() <= 10 && numbers::is_chosen(digits)) {
                 return range.or(Some(after));
             }
         }
-        if self.context.is_cache_buster() && dates::is_timestamp(digits) {
+        if dates::is_timestamp(digits) && self.context.is_cache_buster() {
             return Some(after);
         }
         // The number of a car's part: `04465-33471`.

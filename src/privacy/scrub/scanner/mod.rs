@@ -125,11 +125,15 @@ impl<'a> TextScanner<'a> {
         let is_placeholder = match byte {
             b'>' => !is_letter(next),
             b']' => !matches!(next, b'=' | b'[' | b']'),
-            b'[' => self.bytes[..at].ends_with(b" "),
+            b'[' => self.bytes[..at].ends_with(b" ") && !self.bytes[..at].ends_with(b": "),
             _ => false,
         };
         if is_placeholder {
             self.context.reset();
+        }
+        // `users: [48812, 48813]`
+        if byte == b'[' {
+            self.context.list();
         }
         if byte.is_ascii() {
             self.context.separator(byte);

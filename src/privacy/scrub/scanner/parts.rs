@@ -127,7 +127,12 @@ impl TextScanner<'_> {
             self.replace(start, end, ":number");
             return;
         }
-        if self.context.is_about_book() && check_digits::isbn10(part) {
+        // `/customers/cus_9s6XKzkNRiz8i3`
+        if self.context.is_person() && !self.context.is_used() && !is_asset && tokens::is_mixed_id(part) {
+            self.replace(start, end, ":token");
+            return;
+        }
+        if part.len() == 10 && self.context.is_about_book() && check_digits::isbn10(part) {
             self.context.value();
             return;
         }
@@ -177,7 +182,11 @@ impl TextScanner<'_> {
         self.forget_words();
         let digits = self.bytes[at..end].iter().take_while(|byte| byte.is_ascii_digit()).count();
         let after = at + digits;
-        let place = places::pair_end(self.bytes, at).or_else(|| places::degrees_end(self.bytes, at));
+        let place = match self.bytes.get(after) {
+            Some(b'.') => places::pair_end(self.bytes, at),
+            Some(0xc2) => places::degrees_end(self.bytes, at),
+            _ => None,
+        };
         if let Some(to) = place {
             self.replace(at, to, ":number");
             return to;
@@ -193,7 +202,7 @@ impl TextScanner<'_> {
         }
         let date = dates::date_end(self.bytes, at).unwrap_or(after);
         // `dob_1985-03-12`
-        let is_birth = date > after && self.context.announces_birth();
+        let is_birth = date > after && self.context.announces_birth(&self.text[at..date]);
         if is_birth || (digits <= 4 && dates::says_birth(&self.text[date..])) {
             self.replace(at, date, ":number");
             return date;
@@ -341,7 +350,7 @@ fn is_booking_code(part: &[u8]) -> bool {
 /// Whether capitals and digits are mixed as in the number of a passport: `C01X00T47`.
 fn is_document(part: &[u8]) -> bool {
     const LENGTHS: std::ops::RangeInclusive<usize> = 6..=20;
-    const LEAST_DIGITS: usize = 4;
+    const LEAST_DIGITS: usize = 3;
     LENGTHS.contains(&part.len())
         && part.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
         && part.iter().filter(|byte| byte.is_ascii_digit()).count() >= LEAST_DIGITS

@@ -84,9 +84,8 @@ impl TextScanner<'_> {
     /// Replaces the names before the word for a son or daughter: `Мамедов Эльчин Рафик оглы`.
     fn name_before(&mut self, start: usize, end: usize) -> Option<usize> {
         let [Some(father), Some(given)] = self.words else { return None };
-        if !(father.capitalised && given.capitalised && given.start >= self.copied)
-            || !self.text[father.end..start].eq(" ")
-        {
+        let are_names = father.capitalised && given.capitalised && given.start >= self.copied;
+        if !are_names || &self.text[father.end..start] != " " {
             return None;
         }
         let before = self.text[self.copied..given.start].trim_end_matches(' ');

@@ -55,8 +55,10 @@ impl TextScanner<'_> {
             (Name | NameHead | Person, Link::Assigned) if self.depth == 0 => {
                 self.name_end(start).or_else(|| self.bytes[start].is_ascii().then_some(end))
             }
-            (Account | Mail, Link::Near) => None,
-            (Login, Link::Near) => Some(start + self.text[start..end].find(' ').unwrap_or(end - start)),
+            (Mail, Link::Near) => None,
+            (Login | Account, Link::Near) => {
+                Some(start + self.text[start..end].find(' ').unwrap_or(end - start))
+            }
             (Secret | Token, Link::Near) => {
                 self.bytes[start..end].iter().any(u8::is_ascii_digit).then_some(end)
             }

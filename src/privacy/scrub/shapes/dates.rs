@@ -2,11 +2,10 @@
 
 use super::super::words;
 
-/// Letters of a month's shortest name and its beginnings, in the languages of the sites.
-const MONTHS: [&str; 27] = [
-    "янв", "фев", "мар", "апр", "мая", "май", "июн", "июл", "авг", "сен", "окт", "ноя", "дек", "jan", "feb",
-    "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "sept", "yanv",
-];
+/// Beginnings of the names of months: Russian and English, German, French, Spanish, Italian, Polish, Turkish, Ukrainian.
+const MONTHS: &str = "янв фев мар апр мая май июн июл авг сен окт ноя дек jan feb mar apr may jun jul aug sep oct nov dec yanv \
+    mai okt dez jän mär fév avr aoû déc ene abr ago dic gen mag giu lug set ott sty lut kwi maj cze lip sie wrz paź lis gru \
+    oca şub nis haz tem ağu eyl eki kas ara січ лют бер кві тра чер лип сер вер жов лис гру";
 
 /// Where the date ends that begins at `at` with a digit: `2026-11-22`, `22.11.2026`, `20261122`, `2026/11`.
 pub(in crate::privacy::scrub) fn date_end(bytes: &[u8], at: usize) -> Option<usize> {
@@ -70,7 +69,7 @@ pub(in crate::privacy::scrub) fn is_year(digits: &[u8]) -> bool {
 /// Where a day of birth ends that begins at `at`, in digits and names of months: `12 марта 1980 г.`, `March 3, 1980`.
 pub(in crate::privacy::scrub) fn birth_end(text: &str, at: usize) -> Option<usize> {
     /// Day, month and year, and the words `г.` or `года`.
-    const MOST_PARTS: usize = 4;
+    const MOST_PARTS: usize = 5;
     let (mut end, mut from, mut digits, mut parts) = (at, at, 0, 0);
     while parts < MOST_PARTS {
         let rest = &text[from..];
@@ -81,7 +80,8 @@ pub(in crate::privacy::scrub) fn birth_end(text: &str, at: usize) -> Option<usiz
         let count = part.bytes().filter(u8::is_ascii_digit).count();
         if is_numbers && (1..=8).contains(&count) {
             digits += count;
-        } else if !(is_month(part) || (digits > 0 && matches!(part, "г" | "года" | "г\u{2e}"))) {
+        } else if !(is_month(part) || (digits > 0 && matches!(part, "г" | "года" | "г\u{2e}" | "de" | "of")))
+        {
             break;
         }
         parts += 1;
@@ -105,7 +105,9 @@ pub(in crate::privacy::scrub) fn says_birth(rest: &str) -> bool {
 
 fn is_month(word: &str) -> bool {
     let lower = word.to_lowercase();
-    word.len() <= 20 && words::look_up(word).is_none() && MONTHS.iter().any(|month| lower.starts_with(month))
+    word.len() <= 20
+        && words::look_up(word).is_none()
+        && MONTHS.split_whitespace().any(|month| lower.starts_with(month))
 }
 
 fn digits(bytes: &[u8]) -> usize {

@@ -63,7 +63,8 @@ fn cyrillic_patronymic(word: &str) -> Option<Patronymic> {
     }
     // `Сериккызы`: a daughter of Serik.
     if word.ends_with('ы') && word.len() >= 14 && TURKIC.iter().any(|ending| word.ends_with(ending)) {
-        return Some(Patronymic::Unsure);
+        let is_kazakh = word.contains(['ұ', 'қ', 'ғ']);
+        return Some(if is_kazakh { Patronymic::Sure } else { Patronymic::Unsure });
     }
     // `ич`, `вн` or `чн` is among the last four letters of each of them, and of few other words.
     let is_near_end = |letters: &[u8]| {

@@ -56,8 +56,8 @@ pub(in crate::privacy::scrub) fn count(bytes: &[u8]) -> usize {
     bytes.iter().take(MAX_DIGITS).take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-/// Whether a number is one that people and programs choose: `1000000`, `5242880`, `4294967295`.
-pub(in crate::privacy::scrub) fn is_round(digits: &[u8]) -> bool {
+/// Whether a number of six and more digits is one that people and programs choose: `1000000`, `5242880`, `4294967295`.
+pub(in crate::privacy::scrub) fn is_chosen(digits: &[u8]) -> bool {
     /// Ids hardly end in so many zero bits.
     const BINARY: u64 = 1 << 16;
     const SIGNIFICANT: usize = 2;

@@ -208,6 +208,14 @@ pub(in crate::privacy::scrub) fn is_opaque(value: &[u8]) -> bool {
         || (digits >= 2 && letters >= 2 && !value.contains(&b'-') && digits * 3 >= letters)
 }
 
+/// Whether small letters, capitals and digits are mixed in what stands where somebody's id stands.
+pub(in crate::privacy::scrub) fn is_mixed_id(part: &[u8]) -> bool {
+    [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit]
+        .iter()
+        .all(|is_kind| part.iter().any(is_kind))
+        && is_opaque(part)
+}
+
 /// Whether letters and digits are mixed like random ones.
 fn is_random(run: &[u8]) -> bool {
     let has_digits =
