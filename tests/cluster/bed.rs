@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use footfall::config::StoreConfig;
+use footfall::config::{ClusterConfig, Quorum, StoreConfig};
 use footfall::secret::Secret;
 use footfall::store::Client;
 use footfall::store::days::DayCloser;
@@ -135,7 +135,7 @@ impl ClusterBed {
             database: "footfall".to_owned(),
             user: "default".to_owned(),
             password: Secret::default(),
-            cluster: Some(CLUSTER.to_owned()),
+            cluster: Some(ClusterConfig { name: CLUSTER.to_owned(), quorum: Quorum::Auto }),
         })
     }
 
@@ -269,7 +269,7 @@ impl Closer {
 }
 
 /// The lines of `[store]`.
-fn store_settings(urls: &[String]) -> String {
+pub fn store_settings(urls: &[String]) -> String {
     format!("url = {urls:?}\nuser = \"default\"\ncluster = \"{CLUSTER}\"\ncluster_experimental = true")
 }
 

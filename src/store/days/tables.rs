@@ -2,9 +2,8 @@
 
 use clickhouse::query::Query;
 
-use super::shards::MAX_LAG_S;
 use crate::store::cluster::TopologyError;
-use crate::store::{Client, schema, sql};
+use crate::store::{Client, MAX_LAG_S, schema, sql};
 
 /// The next round tries again.
 #[derive(Debug, thiserror::Error)]
