@@ -51,16 +51,16 @@ impl ClusterBed {
         nodes.start();
         let noise_key = root.join("noise.key");
         let settings =
-            |store: &str| format!("timezone = \"UTC\"\nnoise_key = {noise_key:?}\n{store}{SETTINGS}{SITES}");
+            format!("timezone = \"UTC\"\n{SETTINGS}[published]\nnoise_key = {noise_key:?}\n{SITES}");
         let collectors = (0..3).map(|first| {
             let store = nodes.nodes[first].store;
             let address = store_settings(&nodes.urls(first));
-            Collector::with_store(store, &address, &settings(""))
+            Collector::with_store(store, &address, &settings)
         });
         let collectors: Vec<_> = collectors.collect();
         let mut single_store = StoreProcess::new(&root.join("single"));
         single_store.start();
-        let single = Collector::shipping_to(single_store.store, &settings(""));
+        let single = Collector::shipping_to(single_store.store, &settings);
         let (loads, closers, rounds) = (Vec::new(), Vec::new(), Arc::default());
         Self { nodes, collectors, single, _single_store: single_store, loads, closers, rounds }
     }
@@ -301,7 +301,7 @@ const IDS: &str = "SELECT page_load, seq FROM events WHERE site = 'clinic' FORMA
 /// What a replica has of each closed day, and whether its events are those that the day was closed with. Days before today: others change meanwhile.
 const STATE: &str = "SELECT day, recorded.events, stored.events, stored.hash, visits.hash, daily.hash, \
     if(recorded.events = stored.events AND visits.events > 0 AND daily.events > 0, 'complete', 'incomplete') \
-    FROM (SELECT day, argMax(events, generation) AS events, max(generation) AS generation FROM days_local WHERE day < today() GROUP BY day) AS recorded \
+    FROM (SELECT day, argMax(d.events, d.generation) AS events, max(d.generation) AS generation FROM days_local AS d WHERE day < today() GROUP BY day) AS recorded \
     LEFT JOIN (SELECT toDate(time, 'UTC') AS day, count() AS events, sum(cityHash64(page_load, seq)) AS hash FROM events_local GROUP BY day) AS stored USING (day) \
     LEFT JOIN (SELECT day, generation, sum(events) AS events, sum(cityHash64(* EXCEPT (generation, is_open))) AS hash FROM visits_stored_local GROUP BY day, generation) \
     AS visits USING (day, generation) \

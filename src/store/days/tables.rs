@@ -3,7 +3,7 @@
 use clickhouse::query::Query;
 
 use crate::store::cluster::TopologyError;
-use crate::store::{Client, MAX_LAG_S, schema, sql};
+use crate::store::{Client, schema, sql};
 
 /// The next round tries again.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +114,6 @@ const CLUSTER_SETTINGS: &[(&str, &str)] = &[
     ("parallel_distributed_insert_select", "0"),
     ("skip_unavailable_shards", "0"),
     ("fallback_to_stale_replicas_for_distributed_queries", "0"),
-    ("max_replica_delay_for_distributed_queries", MAX_LAG_S),
 ];
 
 /// A Unix time in seconds as a `DateTime('UTC')`.
