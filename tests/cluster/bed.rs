@@ -269,7 +269,7 @@ impl Closer {
 }
 
 /// The lines of `[store]`.
-fn store_settings(urls: &[String]) -> String {
+pub fn store_settings(urls: &[String]) -> String {
     format!("url = {urls:?}\nuser = \"default\"\ncluster = \"{CLUSTER}\"\ncluster_experimental = true")
 }
 

@@ -20,6 +20,7 @@
 mod bed;
 #[path = "../it/common/mod.rs"]
 mod common;
+mod doubt;
 mod faults;
 #[path = "../load/mod.rs"]
 mod load;

@@ -39,8 +39,10 @@ pub(super) fn wanted<'a>(
     let Some(newest) = parsed.into_iter().max_by_key(Sharding::growths) else {
         return Ok(Sharding::new(shards));
     };
+    // A shard of which no node can get its tables is not counted on.
+    let is_complete = topology.shards.iter().all(|shard| shard.up().next().is_some());
     match newest.shards() {
-        before if before == shards => Ok(newest),
+        before if before == shards || (before < shards && !is_complete) => Ok(newest),
         before if before < shards => newest.grown(shards, now, zone).map_err(|_| SchemaError::Zone),
         before => Err(SchemaError::FewerShards { before, now: shards }),
     }
