@@ -13,7 +13,7 @@ use crate::error_chain::error_chain;
 use crate::store::Client;
 use crate::store::cluster::{Node, Shard};
 
-/// Nobody reads from a replica that lags longer than `MAX_LAG_S`. This is a little more, for clocks that count whole seconds.
+/// Nobody reads from a replica that lags longer than `MAX_LAG_S` of the client. This is a little more, for clocks that count whole seconds.
 const MAX_LAG: Duration = Duration::from_secs(12);
 /// How long a replica may take to fetch what it lacks before another one is pinned.
 const SYNC_TIMEOUT: Duration = Duration::from_secs(20);

@@ -3,7 +3,7 @@
 use clickhouse::query::Query;
 
 use crate::store::cluster::TopologyError;
-use crate::store::{Client, MAX_LAG_S, schema, sql};
+use crate::store::{Client, schema, sql};
 
 /// The next round tries again.
 #[derive(Debug, thiserror::Error)]
