@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,8 @@ pub struct ClusterBed {
     pub collectors: Vec<Collector>,
     single: Collector,
     _single_store: StoreProcess,
+    /// What the single store answers to each report.
+    answers: Mutex<Vec<(Vec<String>, String)>>,
     loads: Vec<Running>,
     closers: Vec<Closer>,
     rounds: Arc<AtomicU64>,
@@ -61,8 +63,8 @@ impl ClusterBed {
         let mut single_store = StoreProcess::new(&root.join("single"));
         single_store.start();
         let single = Collector::shipping_to(single_store.store, &settings);
-        let (loads, closers, rounds) = (Vec::new(), Vec::new(), Arc::default());
-        Self { nodes, collectors, single, _single_store: single_store, loads, closers, rounds }
+        let (answers, loads, closers, rounds) = (Mutex::default(), Vec::new(), Vec::new(), Arc::default());
+        Self { nodes, collectors, single, _single_store: single_store, answers, loads, closers, rounds }
     }
 
     /// Starts `footfall migrate` of all collectors at the same moment.
@@ -105,7 +107,7 @@ impl ClusterBed {
         }
     }
 
-    pub fn start_load(&mut self, root: &Path) {
+    pub fn start_load(&mut self, root: &Path, rate: u32) {
         for (number, collector) in self.collectors.iter_mut().enumerate() {
             if !collector.is_running() {
                 collector.start();
@@ -116,7 +118,7 @@ impl ClusterBed {
                 events: 2,
                 site: "clinic".to_owned(),
                 seed: number as u64,
-                rate: Some(20),
+                rate: Some(rate),
                 longest_pause: Duration::from_secs(2),
             };
             let ledger =
@@ -182,24 +184,22 @@ impl ClusterBed {
         Ok(())
     }
 
-    /// Whether each report of a site's closed days is that of the single store, whichever node is asked.
+    /// Whether each report of a site's closed days is that of the single store. The collectors are asked in turn, and each asks another node.
     pub fn compare_reports(&self, site: &str) -> Result<(), String> {
-        let list = self.single.command(&["report"]);
-        let list = String::from_utf8_lossy(&list.stdout).into_owned();
-        let is_name = |line: &&str| line.starts_with(|letter: char| letter.is_ascii_lowercase());
-        let names = list.lines().skip(2).filter(is_name).filter_map(|line| line.split_whitespace().next());
-        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-        let (from, to) = ((today - 4.days()).to_string(), (today - 1.days()).to_string());
-        for (number, name) in names.filter(|name| *name != "realtime").enumerate() {
-            let collector = &self.collectors[number % self.collectors.len()];
-            for more in [&["--k", "1"][..], &["--k", "1", "--bots"]] {
-                let arguments =
-                    ["report", name, "--site", site, "--from", &from, "--to", &to, "--format", "json"];
-                let arguments: Vec<_> = arguments.iter().copied().chain(more.iter().copied()).collect();
-                let [one, many] = [&self.single, collector].map(|collector| rows(collector, &arguments));
-                if one != many {
-                    return Err(format!("{arguments:?}: one store: {one}; the cluster: {many}"));
-                }
+        let mut answers = self.answers.lock().expect("no thread panicked");
+        if answers.is_empty() {
+            *answers = questions(&self.single, site)
+                .into_iter()
+                .map(|question| {
+                    let answer = rows(&self.single, &question);
+                    (question, answer)
+                })
+                .collect();
+        }
+        for (number, (question, expected)) in answers.iter().enumerate() {
+            let found = rows(&self.collectors[number % self.collectors.len()], question);
+            if found != *expected {
+                return Err(format!("{question:?}: one store: {expected}; the cluster: {found}"));
             }
         }
         Ok(())
@@ -268,6 +268,23 @@ impl Closer {
     }
 }
 
+/// The arguments of each report of a site's closed days.
+fn questions(collector: &Collector, site: &str) -> Vec<Vec<String>> {
+    let list = collector.command(&["report"]);
+    let list = String::from_utf8_lossy(&list.stdout).into_owned();
+    let is_name = |line: &&str| line.starts_with(|letter: char| letter.is_ascii_lowercase());
+    let names = list.lines().skip(2).filter(is_name).filter_map(|line| line.split_whitespace().next());
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let (from, to) = ((today - 4.days()).to_string(), (today - 1.days()).to_string());
+    let of = |name: &str, more: &[&str]| -> Vec<String> {
+        let arguments =
+            ["report", name, "--site", site, "--from", &from, "--to", &to, "--format", "json", "--k", "1"];
+        arguments.iter().chain(more).map(|argument| (*argument).to_owned()).collect()
+    };
+    let names = names.filter(|name| *name != "realtime");
+    names.flat_map(|name| [of(name, &[]), of(name, &["--bots"])]).collect()
+}
+
 /// The lines of `[store]`.
 pub fn store_settings(urls: &[String]) -> String {
     format!("url = {urls:?}\nuser = \"default\"\ncluster = \"{CLUSTER}\"\ncluster_experimental = true")
@@ -283,8 +300,9 @@ fn succeed(collector: &Collector, arguments: &[&str]) -> Result<(), String> {
 }
 
 /// The rows of a report's answer, or what went wrong.
-fn rows(collector: &Collector, arguments: &[&str]) -> String {
-    let output = collector.command(arguments);
+fn rows(collector: &Collector, arguments: &[String]) -> String {
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let output = collector.command(&arguments);
     let answer: Option<serde_json::Value> = serde_json::from_slice(&output.stdout).ok();
     let rows = answer.as_ref().and_then(|answer| answer.get("rows")).map(ToString::to_string);
     rows.unwrap_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())

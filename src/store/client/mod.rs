@@ -19,7 +19,7 @@ use crate::store::embedded::{ANALYST, COLLECTOR, Passwords, PasswordsError, REPO
 const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A replica that lags by more seconds is read only when the others of its shard lag, too. Closing of days waits for as long.
-pub(crate) const MAX_LAG_S: u32 = 10;
+pub(crate) const MAX_LAG_S: &str = "10";
 /// ClickHouse's code when all replicas of a shard lag by more.
 pub(crate) const ALL_REPLICAS_ARE_STALE: u32 = 369;
 
@@ -68,7 +68,10 @@ fn base_client(addresses: &Arc<Addresses>, is_cluster: bool) -> clickhouse::Clie
     let compression = if is_near { Compression::None } else { Compression::Lz4 };
     let client = clickhouse::Client::with_http_client(http).with_compression(compression);
     if is_cluster {
-        client.with_setting("max_replica_delay_for_distributed_queries", MAX_LAG_S.to_string())
+        client
+            .with_setting("max_replica_delay_for_distributed_queries", MAX_LAG_S)
+            // Otherwise the node confirms before the shards have the rows.
+            .with_setting("distributed_foreground_insert", "1")
     } else {
         client
     }
@@ -228,16 +231,10 @@ impl Client {
     /// An insert into `table` of bytes in `format`. `token` is the deduplication token: ClickHouse ignores a second insert with it.
     pub fn insert(&self, table: &str, columns: &str, format: RowFormat, token: &str) -> InsertFormatted {
         let sql = format!("INSERT INTO {table} ({columns}) FORMAT {}", format.name());
-        let insert = self
-            .at_current_address()
+        self.at_current_address()
             .with_database(&self.database)
             .insert_formatted_with(sql)
-            .with_setting("insert_deduplication_token", token);
-        match self.cluster {
-            // Without it the node confirms before the shards have the rows.
-            Some(_) => insert.with_setting("distributed_foreground_insert", "1"),
-            None => insert,
-        }
+            .with_setting("insert_deduplication_token", token)
     }
 }
 

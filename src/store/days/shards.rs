@@ -10,11 +10,11 @@ use tracing::warn;
 
 use super::tables::{CloseDayError, Tables};
 use crate::error_chain::error_chain;
+use crate::store::Client;
 use crate::store::cluster::{Node, Shard};
-use crate::store::{Client, MAX_LAG_S};
 
-/// Nobody reads from a replica that lags longer. Its clock counts whole seconds.
-const MAX_LAG: Duration = Duration::from_secs(MAX_LAG_S as u64 + 2);
+/// Nobody reads from a replica that lags longer than `MAX_LAG_S` of the client. This is a little more, for clocks that count whole seconds.
+const MAX_LAG: Duration = Duration::from_secs(12);
 /// How long a replica may take to fetch what it lacks before another one is pinned.
 const SYNC_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often a replica is asked whether its changes are done.

@@ -109,8 +109,6 @@ const CLUSTER_SETTINGS: &[(&str, &str)] = &[
     ("lightweight_deletes_sync", "1"),
     // The rows of a day may be the same as those of an earlier computation, or as rows that were deleted since.
     ("insert_deduplicate", "0"),
-    // Rows of published figures go to all shards.
-    ("distributed_foreground_insert", "1"),
     ("parallel_distributed_insert_select", "0"),
     ("skip_unavailable_shards", "0"),
     ("fallback_to_stale_replicas_for_distributed_queries", "0"),
