@@ -91,6 +91,8 @@ GRANT SELECT ON system.macros TO footfall_collector;
 -- cluster:
 GRANT SELECT ON system.replicas TO footfall_collector;
 -- cluster:
+GRANT SELECT ON system.mutations TO footfall_collector;
+-- cluster:
 GRANT SYSTEM SYNC REPLICA ON footfall.* TO footfall_collector;
 -- cluster:
 GRANT SYSTEM DROP REPLICA ON *.* TO footfall_collector;

@@ -8,8 +8,11 @@ use clap::Subcommand;
 use crate::app::{self, CheckedFor, Exit, ExitError};
 use crate::command::arguments::CommonArguments;
 use crate::command::exemption::{self, Exemption};
-use crate::config::{Config, Site, StoreConfig};
+use crate::config::{Config, Quorum, Site, StoreConfig};
 use crate::enrich::lists;
+use crate::error_chain::error_chain;
+use crate::store::Client;
+use crate::store::cluster::Shard;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConfigArguments {
@@ -48,11 +51,40 @@ fn check(exempt: Option<Exemption>, common: &CommonArguments) -> Result<(), Exit
     for (_, remark) in remarks.lines() {
         writeln!(out, "  note     {remark}")?;
     }
+    for note in cluster_notes(&config)? {
+        writeln!(out, "  note     {note}")?;
+    }
     summary(&config, &mut out)?;
     match exempt {
         Some(Exemption::Cnil) => exemption::print(&config, &mut out),
         None => Ok(()),
     }
+}
+
+/// What is wrong with the nodes of the cluster, as far as it can be asked now.
+fn cluster_notes(config: &Config) -> std::io::Result<Vec<String>> {
+    let client = Client::new(&config.store);
+    if client.cluster().is_none() {
+        return Ok(Vec::new());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(match runtime.block_on(client.topology()) {
+        Ok(topology) => {
+            let mut notes: Vec<_> = topology.down().map(|node| node.name.clone()).collect();
+            if let Quorum::Replicas(quorum) = client.quorum_setting() {
+                let is_small = |shard: &&Shard| (shard.replicas.len() as u64) < quorum;
+                notes.extend(topology.shards.iter().filter(is_small).map(|shard| {
+                    let replicas = shard.replicas.len();
+                    format!(
+                        "shard {} takes no insert: it has {replicas} replicas, and store.quorum is {quorum}",
+                        shard.number
+                    )
+                }));
+            }
+            notes
+        }
+        Err(error) => vec![error_chain(&error)],
+    })
 }
 
 fn summary(config: &Config, out: &mut impl Write) -> std::io::Result<()> {

@@ -20,6 +20,7 @@
 mod bed;
 #[path = "../it/common/mod.rs"]
 mod common;
+mod doubt;
 mod faults;
 #[path = "../load/mod.rs"]
 mod load;
@@ -40,6 +41,9 @@ struct ClusterArguments {
     /// Inject only the faults whose names have one of these words.
     #[arg(long)]
     only: Vec<String>,
+    /// Beacons a second to each collector.
+    #[arg(long, default_value_t = 20)]
+    rate: u32,
     /// Keep the directory of the nodes and collectors.
     #[arg(long)]
     keep: bool,
@@ -61,7 +65,7 @@ fn main() -> ExitCode {
         arguments.only.is_empty() || arguments.only.iter().any(|word| fault.name.contains(&**word))
     };
     let faults: Vec<_> = FAULTS.iter().filter(is_wanted).collect();
-    match run(commands, directory.path(), &faults) {
+    match run(commands, directory.path(), &faults, arguments.rate) {
         Ok(acknowledged) => {
             println!("{acknowledged} events acknowledged, each stored once: 0 lost, 0 doubled");
             println!("cluster: success=true: {} faults passed", faults.len());
@@ -74,14 +78,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(commands: Commands, root: &std::path::Path, faults: &[&ClusterFault]) -> Result<usize, String> {
+fn run(
+    commands: Commands,
+    root: &std::path::Path,
+    faults: &[&ClusterFault],
+    rate: u32,
+) -> Result<usize, String> {
     let mut bed = ClusterBed::start(commands, root);
     bed.migrate_all_at_once()?;
     bed.fill()?;
     bed.compare_replicas()?;
     bed.compare_reports("demo")?;
     println!("three collectors migrated at once, and every report is that of a single store");
-    bed.start_load(root);
+    bed.start_load(root, rate);
     bed.check("the start of the load")?;
     for fault in faults {
         let began = Instant::now();
