@@ -21,6 +21,7 @@ mod bed;
 #[path = "../it/common/mod.rs"]
 mod common;
 mod faults;
+mod fleet;
 #[path = "../load/mod.rs"]
 mod load;
 mod nodes;
@@ -81,6 +82,8 @@ fn run(commands: Commands, root: &std::path::Path, faults: &[&ClusterFault]) -> 
     bed.compare_replicas()?;
     bed.compare_reports("demo")?;
     println!("three collectors migrated at once, and every report is that of a single store");
+    fleet::agree(&bed)?;
+    println!("eight members of a fleet agree on the number of each day, with a replica that lags");
     bed.start_load(root);
     bed.check("the start of the load")?;
     for fault in faults {
