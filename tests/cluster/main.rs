@@ -22,6 +22,7 @@ mod bed;
 mod common;
 mod doubt;
 mod faults;
+mod fleet;
 #[path = "../load/mod.rs"]
 mod load;
 mod nodes;
@@ -90,6 +91,8 @@ fn run(
     bed.compare_replicas()?;
     bed.compare_reports("demo")?;
     println!("three collectors migrated at once, and every report is that of a single store");
+    fleet::agree(&bed)?;
+    println!("eight members of a fleet agree on the number of each day, with a replica that lags");
     bed.start_load(root, rate);
     bed.check("the start of the load")?;
     for fault in faults {

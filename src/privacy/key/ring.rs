@@ -184,6 +184,7 @@ impl KeyRing {
             let lock = self.place.file.lock();
             report(lock.and_then(|lock| self.place.file.read_filters(&lock, self.clock.uptime())));
         }
+        report(wipe_expired_request(&self.place.file, self.clock.now()).map_err(fleet_error));
         let now = self.clock.now();
         let (due, changed) = {
             let current = self.current.load();
@@ -319,7 +320,6 @@ impl KeyRing {
     /// When they cannot be written.
     pub fn note_randomness(&self, found: &KnownRandomness) -> Result<(), KeyError> {
         let lock = self.place.file.lock()?;
-        wipe_expired_request(&self.place.file, self.clock.now()).map_err(fleet_error)?;
         // What the file has counts: another key may have been imported in the meantime.
         let stored = self.place.read(&lock)?.and_then(|(key, _)| Some((key.fleet()?, key.since)));
         stack::wipe::<STACK_BYTES>();

@@ -249,6 +249,11 @@ fn a_sealed_state_is_opened_once_in_its_time_by_the_member_that_asked() {
     set(&clock, "2026-11-22T09:10:00Z");
     assert!(matches!(three.member().import(&sealed, false), Err(FleetError::NoRequest)), "too late");
     assert!(!three.path().join("request").exists(), "an expired request is wiped");
+    three.member().request().unwrap();
+    let ring = three.ring();
+    set(&clock, "2026-11-22T09:20:00Z");
+    assert_eq!(ring.turn_if_due(), None);
+    assert!(!three.path().join("request").exists(), "also by a collector that runs");
     let request = three.member().request().unwrap();
     let sealed = one.member().export(&request).unwrap().text;
     three.member().import(&sealed, false).unwrap();
