@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 pub(super) use names::{named, of_nothing};
-pub(super) use notes::note;
+pub(super) use notes::{note, notes};
 pub(super) use reasons::{reading_reason, reason, report_reason};
 
 use crate::report::catalogue::ReportColumn;
