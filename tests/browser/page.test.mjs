@@ -63,6 +63,22 @@ for (const { name, launch } of browsers)
 
     test("an analyst walks by keyboard alone", () => walkByKeyboard(driver, reports.origin, `keys-${name}`));
 
+    test("keys beside the letters work on a Russian keyboard", async () => {
+      const press = (key, code) => driver.run((key, code) => void document.body.dispatchEvent(new KeyboardEvent("keydown", { key, code, bubbles: true, cancelable: true })), key, code);
+      const day = async () => Date.parse(new URL(await driver.url()).searchParams.get("from")) / 86_400_000;
+      await driver.open(`${reports.origin}/sites/${SITE}?from=yesterday&lang=ru`);
+      await press("х", "BracketLeft");
+      await until(async () => Number.isInteger(await day()), "the day before");
+      const before = await day();
+      await press("ъ", "BracketRight");
+      await until(async () => (await day()) === before + 1, "the day after");
+      await driver.open(`${reports.origin}/sites/${SITE}/reports/timeseries?from=7d&by=hour&lang=ru`);
+      await press("ю", "Period");
+      await until(async () => (await driver.url()).includes("page=2"), "the second page");
+      await press("б", "Comma");
+      await until(async () => !(await driver.url()).includes("page="), "the first page is back");
+    });
+
     test("back and bookmarks work", async () => {
       const site = `${reports.origin}/sites/${SITE}?lang=en`;
       await driver.open(site);

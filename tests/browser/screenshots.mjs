@@ -11,10 +11,10 @@ const PHONE = [390, 844];
 
 /** Name, path, size, theme, language. */
 const PICTURES = [
-  ["site-light-en", `/sites/${SITE}`, DESKTOP, "light", "en"],
-  ["site-dark-ru", `/sites/${SITE}`, DESKTOP, "dark", "ru"],
-  ["site-phone-light-ru", `/sites/${SITE}`, PHONE, "light", "ru"],
-  ["site-phone-dark-en", `/sites/${SITE}`, PHONE, "dark", "en"],
+  ["site-light-en", `/sites/${SITE}?from=7d`, DESKTOP, "light", "en"],
+  ["site-dark-ru", `/sites/${SITE}?from=7d`, DESKTOP, "dark", "ru"],
+  ["site-phone-light-ru", `/sites/${SITE}?from=7d`, PHONE, "light", "ru"],
+  ["site-phone-dark-en", `/sites/${SITE}?from=7d`, PHONE, "dark", "en"],
   ["sites-light-en", "/", DESKTOP, "light", "en"],
   ["detail-light-ru", `/sites/${SITE}/reports/pages`, DESKTOP, "light", "ru"],
   ["diagnostics-dark-en", `/sites/${SITE}/diagnostics`, DESKTOP, "dark", "en"],
@@ -33,8 +33,9 @@ try {
   for (const [name, path, [width, height], theme, lang] of PICTURES) {
     await driver.setView(width, height);
     await driver.setTheme(theme);
-    const address = path === "shared" ? `${shared}sites/${SITE}` : path;
-    await driver.open(`${reports.origin}${address}?lang=${lang}`);
+    const address = new URL(path === "shared" ? `${shared}sites/${SITE}?from=7d` : path, reports.origin);
+    address.searchParams.set("lang", lang);
+    await driver.open(address.href);
     await sleep(300);
     const picture = await driver.screenshot();
     await writeFile(new URL(`${name}.png`, folder), picture);

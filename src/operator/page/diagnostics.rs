@@ -15,7 +15,7 @@ use super::layout::{self, Controls, PageFrame, PageLink};
 use super::rows::{self, Cell, Heading};
 use super::{format, words};
 use crate::report::catalogue;
-use crate::report::{Note, RawReportRequest, ReportAnswer};
+use crate::report::{RawReportRequest, ReportAnswer};
 use crate::transport::Body;
 
 /// Rows of each report. The others are one click away.
@@ -108,6 +108,7 @@ pub(super) async fn render(context: &ViewContext) -> Result<Response<Body>, View
     let all = |name: &str| {
         PageLink::new(context.say("All", "Все"), &context.address.to_view(View::Report(name.to_owned())))
     };
+    let shown = answers.iter().filter(|answer| !answer.rows.is_empty());
     let page = DiagnosticsPage {
         frame: PageFrame::new(
             context,
@@ -123,7 +124,7 @@ pub(super) async fn render(context: &ViewContext) -> Result<Response<Body>, View
         all_errors: all(ERRORS),
         below: tables.collect(),
         collector: collector(context, dropped),
-        notes: notes(context, &answers),
+        notes: words::notes(shown.flat_map(|answer| &answer.notes), context.language),
     };
     Ok(layout::page(StatusCode::OK, &page))
 }
@@ -214,18 +215,4 @@ fn empty(context: &ViewContext, answer: &ReportAnswer) -> String {
         Some(note) => words::note(note, context.language),
         None => context.say("Nothing in this period.", "За этот период ничего нет.").to_owned(),
     }
-}
-
-/// What the reader must know of all answers, each once.
-fn notes(context: &ViewContext, answers: &[ReportAnswer]) -> Vec<String> {
-    let mut notes: Vec<String> = Vec::new();
-    for answer in answers.iter().filter(|answer| !answer.rows.is_empty()) {
-        for note in answer.notes.iter().filter(|note| !matches!(note, Note::MoreRows { .. })) {
-            let note = words::note(note, context.language);
-            if !notes.contains(&note) {
-                notes.push(note);
-            }
-        }
-    }
-    notes
 }

@@ -10,6 +10,7 @@ use super::words;
 use crate::operator::reading::ReadingError;
 use crate::report::ReportError;
 use crate::transport::Body;
+use crate::transport::negotiation::Language;
 
 /// Why there is no page.
 #[derive(Debug)]
@@ -41,6 +42,16 @@ impl ViewError {
             Self::OtherRole(_) => StatusCode::FORBIDDEN,
             Self::Reading(error) => error.status(),
         }
+    }
+}
+
+/// Why there is no page, in the reader's language.
+fn reason(error: &ViewError, language: Language) -> String {
+    match error {
+        ViewError::Address(error) => words::address_reason(error, language),
+        ViewError::NoSite(site) => language.of([format!("No site {site:?}"), format!("Сайта «{site}» нет")]),
+        ViewError::OtherRole(what) => words::capitalised(what),
+        ViewError::Reading(error) => words::reading_reason(error, language),
     }
 }
 
@@ -107,6 +118,6 @@ pub(super) fn render(context: &ViewContext, error: &ViewError) -> Response<Body>
         context.say("To all sites", "Ко всем сайтам")
     };
     let frame = PageFrame::new(context, title);
-    let what = words::reason(error, context.language);
+    let what = reason(error, context.language);
     layout::page(status, &ErrorPage { frame, what, advice, back: PageLink::new(label, &to) })
 }

@@ -14,8 +14,8 @@ use self::figures::Figure;
 use self::series::{ComparedSeries, Series};
 use super::context::ViewContext;
 use super::error::ViewError;
-use super::format;
 use super::layout::{self, Controls, PageFrame};
+use super::{format, words};
 use crate::operator::reading;
 use crate::report::{Note, RawReportRequest, ReportAnswer, ReportError, catalogue};
 use crate::transport::Body;
@@ -81,7 +81,7 @@ pub(super) async fn render(context: &ViewContext) -> Result<Response<Body>, View
 
 /// What the reader must know of the headline figures: their age, and why they are not compared.
 fn status(context: &ViewContext, overview: &ReportAnswer, first_day: Option<Date>) -> Vec<String> {
-    let mut status = rest::notes(context, std::slice::from_ref(overview));
+    let mut status = words::notes(overview.notes.iter(), context.language);
     let other = figures::compared_period(context, overview.request.period);
     if let Some((_, first)) = other.zip(first_day).filter(|(other, first)| other.from() < *first) {
         let first = format::date(first, context.language);

@@ -92,7 +92,7 @@ async fn send_rest(
     }
     let notes = NotesPart {
         language: context.language,
-        notes: notes(context, &answers),
+        notes: words::notes(answers.iter().flat_map(|answer| &answer.notes), context.language),
         with_bots: with_bots(context, &answers),
         failure,
     };
@@ -118,20 +118,6 @@ async fn filled(
     let cards = planned.into_iter().map(fill).collect();
     answers.extend(read);
     Ok(cards)
-}
-
-/// What the reader must know of all answers, each once.
-pub(super) fn notes(context: &ViewContext, answers: &[ReportAnswer]) -> Vec<String> {
-    let mut notes: Vec<String> = Vec::new();
-    // Each card has more rows than it shows, and links to them.
-    let is_told = |note: &&Note| !matches!(note, Note::MoreRows { .. });
-    for note in answers.iter().flat_map(|answer| &answer.notes).filter(is_told) {
-        let note = words::note(note, context.language);
-        if !notes.contains(&note) {
-            notes.push(note);
-        }
-    }
-    notes
 }
 
 /// A link that counts bots, if the answers say that some are left out.

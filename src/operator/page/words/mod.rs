@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 pub(super) use names::{named, of_nothing};
-pub(super) use notes::note;
-pub(super) use reasons::{reading_reason, reason, report_reason};
+pub(super) use notes::{note, notes};
+pub(super) use reasons::{address_reason, reading_reason, report_reason};
 
 use crate::report::catalogue::ReportColumn;
 use crate::transport::negotiation::Language;
@@ -40,7 +40,7 @@ pub(super) fn heading(column: &ReportColumn, language: Language) -> String {
     capitalised(&heading)
 }
 
-fn capitalised(text: &str) -> String {
+pub(super) fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     let Some(first) = letters.next() else { return String::new() };
     first.to_uppercase().chain(letters).collect()

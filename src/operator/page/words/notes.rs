@@ -11,6 +11,30 @@ pub(in crate::operator::page) fn note(note: &Note, language: Language) -> String
     })
 }
 
+/// The notes of several answers, each once, with the age of the oldest figures of today. That there are more rows is said by a link to
+/// them.
+pub(in crate::operator::page) fn notes<'a>(
+    notes: impl Iterator<Item = &'a Note>,
+    language: Language,
+) -> Vec<String> {
+    let mut different: Vec<Note> = Vec::new();
+    for note in notes {
+        let same = different.iter_mut().find(|known| match (&**known, note) {
+            (Note::TodayIsOld { .. }, Note::TodayIsOld { .. }) => true,
+            (known, note) => known == note,
+        });
+        match (same, note) {
+            (_, Note::MoreRows { .. }) => {}
+            (Some(Note::TodayIsOld { seconds }), Note::TodayIsOld { seconds: other }) => {
+                *seconds = (*seconds).max(*other);
+            }
+            (Some(_), _) => {}
+            (None, note) => different.push(note.clone()),
+        }
+    }
+    different.iter().map(|known| self::note(known, language)).collect()
+}
+
 fn in_russian(note: &Note) -> String {
     match note {
         Note::MoreRows { limit } => format!("показаны первые строки: {limit}; всего их больше"),
@@ -79,6 +103,19 @@ mod tests {
             assert_eq!(note(&of_answer, Language::Russian), russian);
         }
         assert_eq!(note(&Note::EmptyStore, Language::English), "The store holds no events yet");
+    }
+
+    #[test]
+    fn notes_of_several_answers_stand_there_once_with_the_oldest_figures_of_today() {
+        let of_answers = [
+            Note::TodayIsOld { seconds: 1 },
+            Note::Published,
+            Note::MoreRows { limit: 9 },
+            Note::TodayIsOld { seconds: 8 },
+            Note::Published,
+        ];
+        let shown = notes(of_answers.iter(), Language::English);
+        assert_eq!((shown.len(), &*shown[0]), (2, "The figures of today are 8 s old"));
     }
 
     #[test]

@@ -1,25 +1,18 @@
 //! Why there is no page or no report, in the reader's language.
 
 use crate::operator::page::address::{LONGEST_VALUE, ViewAddressError};
-use crate::operator::page::error::ViewError;
 use crate::operator::reading::ReadingError;
 use crate::report::{
     Comparison, FilterError, GoalError, MAX_FILTERS, MAX_ROWS, NotPublished, Period, PeriodError, ReportError,
 };
 use crate::transport::negotiation::Language;
 
-/// Why there is no page.
-pub(in crate::operator::page) fn reason(error: &ViewError, language: Language) -> String {
-    let text = match error {
-        ViewError::Address(error) => match language {
-            Language::English => error.to_string(),
-            Language::Russian => of_address(error),
-        },
-        ViewError::NoSite(site) => language.of([format!("no site {site:?}"), format!("сайта «{site}» нет")]),
-        ViewError::OtherRole(what) => (*what).to_owned(),
-        ViewError::Reading(error) => return reading_reason(error, language),
-    };
-    super::capitalised(&text)
+/// Why an address leads to no page.
+pub(in crate::operator::page) fn address_reason(error: &ViewAddressError, language: Language) -> String {
+    super::capitalised(&match language {
+        Language::English => error.to_string(),
+        Language::Russian => of_address(error),
+    })
 }
 
 /// Why nothing was read.
