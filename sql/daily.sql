@@ -105,7 +105,7 @@ SELECT
     dimension = 'hour' AS counts,
     0 AS visits,
     0 AS bounces,
-    hour_views AS views,
+    if(dimension = 'hour', hour_views, 0) AS views,
     pair.2 AS events,
     0 AS duration_s,
     0 AS engaged_ms,
