@@ -102,10 +102,10 @@ SELECT
     '' AS detail,
     visitor,
     is_bot,
-    true AS counts,
+    dimension = 'hour' AS counts,
     0 AS visits,
     0 AS bounces,
-    hour_views AS views,
+    if(dimension = 'hour', hour_views, 0) AS views,
     pair.2 AS events,
     0 AS duration_s,
     0 AS engaged_ms,
@@ -128,21 +128,21 @@ FROM
 ARRAY JOIN [('hour', all_events), ('hour_event', own_events)] AS pair
 WHERE dimension IN ({hour_dimensions}) AND events > 0;
 
--- A row for each page load that left a page, in each dimension of scroll depth. A load may show several pages one after the other, and leave each
--- several times: its deepest point counts. `scroll_depth` adds up per cent.
+-- A row for each page load that left a page, and one for each page in the other dimensions of scroll depth, which have no visitors. A load may show
+-- several pages one after the other, and leave each several times: its deepest point counts. `scroll_depth` adds up per cent.
 SELECT
     site,
     day,
-    pair.1 AS dimension,
+    cell.1 AS dimension,
     toString(path) AS value,
     toString(host) AS detail,
-    visitor,
+    cell.2 AS visitor,
     is_bot,
-    true AS counts,
+    dimension = 'scroll' AS counts,
     0 AS visits,
     0 AS bounces,
     0 AS views,
-    pair.2 AS events,
+    cell.3 AS events,
     0 AS duration_s,
     0 AS engaged_ms,
     latest AS expires
@@ -150,27 +150,39 @@ FROM
 (
     SELECT
         site,
-        toDate(time, {timezone:String}) AS day,
+        day,
         path,
         host,
-        visitor,
-        page_load,
-        bot != '' AS is_bot,
-        max(scroll_depth) AS deepest,
-        max(event.expires) AS latest
-    FROM events AS event
-    WHERE kind = 'leave'
-    GROUP BY site, day, path, host, visitor, page_load, is_bot
+        is_bot,
+        max(load_expires) AS latest,
+        arrayConcat(
+            arrayMap(visitor -> ('scroll', visitor, toUInt64(1)), groupArray(visitor)),
+            [
+                ('scroll_depth', toUInt64(0), sum(deepest)),
+                ('scroll_25', 0, countIf(deepest >= 25)),
+                ('scroll_50', 0, countIf(deepest >= 50)),
+                ('scroll_75', 0, countIf(deepest >= 75)),
+                ('scroll_100', 0, countIf(deepest >= 100))
+            ]) AS cells
+    FROM
+    (
+        SELECT
+            site,
+            toDate(time, {timezone:String}) AS day,
+            path,
+            host,
+            visitor,
+            page_load,
+            bot != '' AS is_bot,
+            max(scroll_depth) AS deepest,
+            max(event.expires) AS load_expires
+        FROM events AS event
+        WHERE kind = 'leave'
+        GROUP BY site, day, path, host, visitor, page_load, is_bot
+    )
+    GROUP BY site, day, path, host, is_bot
 )
-ARRAY JOIN
-    [
-        ('scroll', 1),
-        ('scroll_depth', deepest),
-        ('scroll_25', toUInt8(deepest >= 25)),
-        ('scroll_50', toUInt8(deepest >= 50)),
-        ('scroll_75', toUInt8(deepest >= 75)),
-        ('scroll_100', toUInt8(deepest >= 100))
-    ] AS pair
+ARRAY JOIN cells AS cell
 WHERE dimension IN ({scroll_dimensions}) AND events > 0;
 
 -- The figures of people, and what bots add to them: a visitor who counts among people does not count again.

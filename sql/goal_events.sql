@@ -8,14 +8,22 @@ SELECT
     visit.start AS visit_start,
     visit.value AS row_value,
     visit.detail AS row_detail,
-    event.time AS time,
     event.page_load AS page_load,
-    event.seq AS seq,
+    event.moment AS moment,
     event.is_left AS is_left,
     event.met AS met
 FROM
 (
-    SELECT visitor, bot != '' AS is_bot, time, page_load, seq, kind = 'leave' AS is_left, {met} AS met
+    SELECT
+        visitor,
+        bot != '' AS is_bot,
+        time,
+        page_load,
+        kind = 'leave' AS is_left,
+        -- Time, page load and number of the event, by which events are ordered.
+        bitShiftLeft(toUInt128(toUnixTimestamp(events.time)), 96) + bitShiftLeft(toUInt128(page_load), 32) + seq
+            AS moment,
+        {met} AS met
     FROM {all_events} AS events
     WHERE site = {site:String}
         AND toDate(events.time) BETWEEN {from:Date} - 1 AND {to:Date} + 1

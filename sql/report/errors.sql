@@ -42,7 +42,6 @@ SELECT
     argMaxIf(error_stack, (events.time, error_stack), error_stack != '') AS stack
 FROM events
 WHERE site = {site:String}
-    AND toDate(events.time) BETWEEN {from:Date} - 1 AND {to:Date} + 1
     AND events.time >= toDateTime({from:Date}, {timezone:String})
     AND events.time < toDateTime({to:Date} + 1, {timezone:String})
     AND kind = 'error'

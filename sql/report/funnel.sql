@@ -59,11 +59,13 @@ FROM
                         visitor,
                         row_value,
                         step.row_detail AS detail_of_value,
+                        -- The first of many events that can be the first step is the step, so only the others are gathered.
+                        minIf(moment, bitTest(met, 0)) AS first,
                         -- From one event to the next, the number of steps that were taken so far.
-                        arrayFold(
-                            (taken, moment) -> toUInt8(taken + bitTest(moment.4, taken)),
-                            arraySort(groupArray((time, page_load, seq, met))),
-                            toUInt8(0)) AS taken
+                        if(first = 0, 0, arrayFold(
+                            (taken, later) -> toUInt8(taken + bitTest(later.2, taken)),
+                            arraySort(arrayFilter(later -> later.1 > first, groupArrayIf((moment, met), met > 1))),
+                            toUInt8(1))) AS taken
                     FROM
                     (
 {goal_events}

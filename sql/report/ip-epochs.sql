@@ -35,7 +35,6 @@ FROM
         arrayExists(pause -> pause > 1800, arrayDifference(seconds)) AS came_back
     FROM events
     WHERE site = {site:String}
-        AND toDate(events.time) BETWEEN {from:Date} - 1 AND {to:Date} + 1
         AND events.time >= toDateTime({from:Date}, {timezone:String})
         AND events.time < toDateTime({to:Date} + 1, {timezone:String})
     GROUP BY events.epoch, address

@@ -40,7 +40,6 @@ FROM
         FROM events
         ARRAY JOIN CAST(props, 'Array(Tuple(String, String))') AS prop
         WHERE site = {site:String}
-            AND toDate(events.time) BETWEEN {from:Date} - 1 AND {to:Date} + 1
             AND events.time >= toDateTime({from:Date}, {timezone:String})
             AND events.time < toDateTime({to:Date} + 1, {timezone:String})
             AND kind = 'event'

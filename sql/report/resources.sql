@@ -27,7 +27,6 @@ SELECT
     most_frequent(sumMap([toString(path)], [1])) AS pages
 FROM events
 WHERE site = {site:String}
-    AND toDate(events.time) BETWEEN {from:Date} - 1 AND {to:Date} + 1
     AND events.time >= toDateTime({from:Date}, {timezone:String})
     AND events.time < toDateTime({to:Date} + 1, {timezone:String})
     AND kind = 'resource'

@@ -72,7 +72,6 @@ FROM
             ], 'Array(Tuple(String, UInt64, Array(Float64), Nullable(UInt64), Nullable(Float64), Nullable(Float64)))') AS measures
         FROM events
         WHERE site = {site:String}
-            AND toDate(events.time) BETWEEN {from:Date} - 1 AND {to:Date} + 1
             AND events.time >= toDateTime({from:Date}, {timezone:String})
             AND events.time < toDateTime({to:Date} + 1, {timezone:String})
             AND kind = 'vitals'

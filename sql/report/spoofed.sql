@@ -51,7 +51,6 @@ FROM
         formatDateTime(maxIf(events.time, spoofed), '%Y-%m-%d %H:%i:%S', {timezone:String}) AS last_seen
     FROM events
     WHERE site = {site:String}
-        AND toDate(events.time) BETWEEN {from:Date} - 1 AND {to:Date} + 1
         AND events.time >= toDateTime({from:Date}, {timezone:String})
         AND events.time < toDateTime({to:Date} + 1, {timezone:String})
     GROUP BY network, events.asn

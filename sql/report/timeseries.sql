@@ -80,7 +80,6 @@ FROM
         FROM events
         WHERE hourly
             AND site = {site:String}
-            AND toDate(events.time) BETWEEN {from:Date} - 1 AND {to:Date} + 1
             AND events.time >= toDateTime({from:Date}, {timezone:String})
             AND events.time < toDateTime({to:Date} + 1, {timezone:String})
             AND (bot = '' OR {bots:Bool})
