@@ -135,7 +135,11 @@ fn pseudonyms(c: &mut Criterion) {
         b.iter(|| {
             // A full-period generator draws addresses from the whole table, so that few records are in a cache.
             number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            with.epoch().expect("there is a key").identify(Peer::new(IpAddr::V4(number.into())), &site, black_box(USER_AGENT))
+            with.epoch().expect("there is a key").identify(
+                Peer::new(IpAddr::V4(number.into())),
+                &site,
+                black_box(USER_AGENT),
+            )
         });
     });
 }

@@ -68,7 +68,7 @@ pub enum Note {
     NoFunnels,
     /// All replicas of a shard of the cluster lag by more than so many seconds.
     ReplicasLag {
-        seconds: u32,
+        seconds: &'static str,
     },
 }
 
