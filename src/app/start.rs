@@ -126,7 +126,7 @@ async fn accept(
         PublicHandler::new(public, &config.sites, collector.clone(), erasure_by_visitors(&subjects));
     let server = Server::start_on(sockets.listen, options, handler)?;
     let addresses =
-        Addresses { beacons: server.address(), admin: admin.address(), reports: reports.address() };
+        BoundAddresses { beacons: server.address(), admin: admin.address(), reports: reports.address() };
     // A start script may read no more than the first lines. That must not end the collector.
     if let Err(error) = announce(&config, &addresses, &server, log_format) {
         tracing::warn!(%error, "printing the tag for the pages failed");
@@ -293,7 +293,7 @@ fn serve_reports(
 }
 
 /// The listeners, with the ports that the system chose for port 0.
-struct Addresses {
+struct BoundAddresses {
     beacons: SocketAddr,
     admin: SocketAddr,
     reports: SocketAddr,
@@ -302,7 +302,7 @@ struct Addresses {
 /// Logs the addresses and, in a log for people, prints the tag to put into pages.
 fn announce(
     config: &Config,
-    addresses: &Addresses,
+    addresses: &BoundAddresses,
     server: &Server<PublicHandler<Collector>>,
     log_format: LogFormat,
 ) -> std::io::Result<()> {

@@ -147,7 +147,7 @@ fn a_member_that_slept_computes_the_days_that_it_has_numbers_for_and_has_no_key_
             share(&[&first], 1);
         }
         let second = two.ring();
-        assert_eq!(second.turn_if_due().is_some(), true, "the key of its last day is wiped at once");
+        assert!(second.turn_if_due().is_some(), "the key of its last day is wiped at once");
         assert_eq!(second.status().origin != KeyOrigin::Missing, has_key, "{slept}");
         assert_eq!(id(&first) == id(&second), has_key);
         assert_eq!(two.path().join("key").exists(), has_key);
