@@ -15,16 +15,21 @@ pub enum TopologyError {
         "shard {shard} has the weight {weight} in `remote_servers`: events are divided by shards of weight 1"
     )]
     Weight { shard: u32, weight: u32 },
-    /// Two nodes: their URLs, and their macros `shard` and `replica`.
     #[error("the macros of two nodes disagree with `remote_servers`: {}", macros(.0))]
-    Macros(Box<([String; 2], [(String, String); 2])>),
+    Macros(Box<[NodeMacros; 2]>),
 }
 
-fn macros((urls, macros): &([String; 2], [(String, String); 2])) -> String {
-    let node = |at: usize| format!("{} has shard {:?}, replica {:?}", urls[at], macros[at].0, macros[at].1);
-    format!(
-        "{}, and {}. Replicas of one shard have the same `shard` and different `replica`",
-        node(0),
-        node(1)
-    )
+/// What a node says of itself.
+#[derive(Debug)]
+pub struct NodeMacros {
+    pub(super) url: String,
+    pub(super) shard: String,
+    pub(super) replica: String,
+}
+
+fn macros(nodes: &[NodeMacros; 2]) -> String {
+    let [one, other] = nodes
+        .each_ref()
+        .map(|NodeMacros { url, shard, replica }| format!("{url} has shard {shard:?}, replica {replica:?}"));
+    format!("{one}, and {other}. Replicas of one shard have the same `shard` and different `replica`")
 }

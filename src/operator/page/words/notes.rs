@@ -82,7 +82,7 @@ fn in_russian(note: &Note) -> String {
         Note::NoGoals => "у сайта нет целей; добавьте [[site.goal]] в настройки".to_owned(),
         Note::NoFunnels => "у сайта нет воронок; добавьте [[site.funnel]] в настройки".to_owned(),
         Note::ReplicasLag { seconds } => {
-            format!("все реплики одного из шардов отстают более чем на {seconds} с: самых новых событий может не быть")
+            format!("все реплики одного из шардов отстают больше чем на {seconds} с: самое новое может не попасть в показатели")
         }
     }
 }
