@@ -7,7 +7,7 @@ VENV := $(CACHE)/venv
 PROMTOOL := $(or $(shell command -v promtool 2>/dev/null),$(CACHE)/promtool/promtool)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: run deb test fuzz bench chaos script lists map suites help fmt lint unit alerts script-test browser-test doc deny screenshots deps-node deps-clients deps-python deps-browser deps-chaos deps-promtool deps-debian deps-nginx deps-shells chaos-test engine geo clean
+.PHONY: run deb test fuzz bench chaos cluster script lists map suites help fmt lint unit alerts script-test browser-test doc deny screenshots deps-node deps-clients deps-python deps-browser deps-chaos deps-promtool deps-debian deps-nginx deps-shells chaos-test engine geo clean
 
 help:
 	@echo "make run     start a demonstration: a collector, a store with a month of invented visitors, a clinic's site"
@@ -15,6 +15,7 @@ help:
 	@echo "make deb     build the Debian package in target"
 	@echo "make bench   measure speed and memory; write benches/RESULTS.md"
 	@echo "make chaos   inject a thousand kills and other faults under load; write benches/RESULTS.md"
+	@echo "make cluster run a ClickHouse cluster with faults under load; needs the program clickhouse"
 	@echo "make fuzz    fuzz every parser of untrusted input, FUZZ_SECONDS (60) for each target"
 	@echo "make script  rebuild the statistics script after a change to script/src"
 	@echo "make screenshots  take pictures of the page of reports, into docs/screenshots"
@@ -39,7 +40,7 @@ fmt:
 	$(CARGO) fmt --all --check
 
 lint:
-	$(CARGO) clippy --locked --workspace --all-targets --test chaos -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets --test chaos --test cluster -- -D warnings
 
 # Licences, sources and banned crates. Advisories need a download: `cargo deny check advisories`.
 deny:
@@ -184,6 +185,10 @@ bench: engine geo
 
 chaos: engine deps-chaos
 	$(CARGO) test --release --locked --test chaos -- --kills 1000 --rate 800 --outage 60 --write
+
+# Two shards of two replicas and Keeper. tests/cluster/nodes.rs says how to start them from something else than `clickhouse`.
+cluster: engine
+	$(CARGO) test --release --locked --test cluster
 
 clean:
 	$(CARGO) clean

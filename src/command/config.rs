@@ -10,6 +10,8 @@ use crate::command::arguments::CommonArguments;
 use crate::command::exemption::{self, Exemption};
 use crate::config::{Config, Site, StoreConfig};
 use crate::enrich::lists;
+use crate::error_chain::error_chain;
+use crate::store::Client;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConfigArguments {
@@ -48,11 +50,27 @@ fn check(exempt: Option<Exemption>, common: &CommonArguments) -> Result<(), Exit
     for (_, remark) in remarks.lines() {
         writeln!(out, "  note     {remark}")?;
     }
+    for note in cluster_notes(&config)? {
+        writeln!(out, "  note     {note}")?;
+    }
     summary(&config, &mut out)?;
     match exempt {
         Some(Exemption::Cnil) => exemption::print(&config, &mut out),
         None => Ok(()),
     }
+}
+
+/// What is wrong with the nodes of the cluster, as far as it can be asked now.
+fn cluster_notes(config: &Config) -> std::io::Result<Vec<String>> {
+    let client = Client::new(&config.store);
+    if client.cluster().is_none() {
+        return Ok(Vec::new());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(match runtime.block_on(client.topology()) {
+        Ok(topology) => topology.down().map(|node| node.name.clone()).collect(),
+        Err(error) => vec![error_chain(&error)],
+    })
 }
 
 fn summary(config: &Config, out: &mut impl Write) -> std::io::Result<()> {

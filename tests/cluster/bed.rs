@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use footfall::config::StoreConfig;
+use footfall::config::{ClusterConfig, Quorum, StoreConfig};
 use footfall::secret::Secret;
 use footfall::store::Client;
 use footfall::store::days::DayCloser;
@@ -33,6 +33,8 @@ pub struct ClusterBed {
     pub collectors: Vec<Collector>,
     single: Collector,
     _single_store: StoreProcess,
+    /// What the single store answers to each report.
+    answers: Mutex<Vec<(Vec<String>, String)>>,
     loads: Vec<Running>,
     closers: Vec<Closer>,
     rounds: Arc<AtomicU64>,
@@ -51,18 +53,18 @@ impl ClusterBed {
         nodes.start();
         let noise_key = root.join("noise.key");
         let settings =
-            |store: &str| format!("timezone = \"UTC\"\nnoise_key = {noise_key:?}\n{store}{SETTINGS}{SITES}");
+            format!("timezone = \"UTC\"\n{SETTINGS}[published]\nnoise_key = {noise_key:?}\n{SITES}");
         let collectors = (0..3).map(|first| {
             let store = nodes.nodes[first].store;
             let address = store_settings(&nodes.urls(first));
-            Collector::with_store(store, &address, &settings(""))
+            Collector::with_store(store, &address, &settings)
         });
         let collectors: Vec<_> = collectors.collect();
         let mut single_store = StoreProcess::new(&root.join("single"));
         single_store.start();
-        let single = Collector::shipping_to(single_store.store, &settings(""));
-        let (loads, closers, rounds) = (Vec::new(), Vec::new(), Arc::default());
-        Self { nodes, collectors, single, _single_store: single_store, loads, closers, rounds }
+        let single = Collector::shipping_to(single_store.store, &settings);
+        let (answers, loads, closers, rounds) = (Mutex::default(), Vec::new(), Vec::new(), Arc::default());
+        Self { nodes, collectors, single, _single_store: single_store, answers, loads, closers, rounds }
     }
 
     /// Starts `footfall migrate` of all collectors at the same moment.
@@ -105,7 +107,7 @@ impl ClusterBed {
         }
     }
 
-    pub fn start_load(&mut self, root: &Path) {
+    pub fn start_load(&mut self, root: &Path, rate: u32) {
         for (number, collector) in self.collectors.iter_mut().enumerate() {
             if !collector.is_running() {
                 collector.start();
@@ -116,7 +118,7 @@ impl ClusterBed {
                 events: 2,
                 site: "clinic".to_owned(),
                 seed: number as u64,
-                rate: Some(20),
+                rate: Some(rate),
                 longest_pause: Duration::from_secs(2),
             };
             let ledger =
@@ -135,7 +137,7 @@ impl ClusterBed {
             database: "footfall".to_owned(),
             user: "default".to_owned(),
             password: Secret::default(),
-            cluster: Some(CLUSTER.to_owned()),
+            cluster: Some(ClusterConfig { name: CLUSTER.to_owned(), quorum: Quorum::Auto }),
         })
     }
 
@@ -182,24 +184,22 @@ impl ClusterBed {
         Ok(())
     }
 
-    /// Whether each report of a site's closed days is that of the single store, whichever node is asked.
+    /// Whether each report of a site's closed days is that of the single store. The collectors are asked in turn, and each asks another node.
     pub fn compare_reports(&self, site: &str) -> Result<(), String> {
-        let list = self.single.command(&["report"]);
-        let list = String::from_utf8_lossy(&list.stdout).into_owned();
-        let is_name = |line: &&str| line.starts_with(|letter: char| letter.is_ascii_lowercase());
-        let names = list.lines().skip(2).filter(is_name).filter_map(|line| line.split_whitespace().next());
-        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-        let (from, to) = ((today - 4.days()).to_string(), (today - 1.days()).to_string());
-        for (number, name) in names.filter(|name| *name != "realtime").enumerate() {
-            let collector = &self.collectors[number % self.collectors.len()];
-            for more in [&["--k", "1"][..], &["--k", "1", "--bots"]] {
-                let arguments =
-                    ["report", name, "--site", site, "--from", &from, "--to", &to, "--format", "json"];
-                let arguments: Vec<_> = arguments.iter().copied().chain(more.iter().copied()).collect();
-                let [one, many] = [&self.single, collector].map(|collector| rows(collector, &arguments));
-                if one != many {
-                    return Err(format!("{arguments:?}: one store: {one}; the cluster: {many}"));
-                }
+        let mut answers = self.answers.lock().expect("no thread panicked");
+        if answers.is_empty() {
+            *answers = questions(&self.single, site)
+                .into_iter()
+                .map(|question| {
+                    let answer = rows(&self.single, &question);
+                    (question, answer)
+                })
+                .collect();
+        }
+        for (number, (question, expected)) in answers.iter().enumerate() {
+            let found = rows(&self.collectors[number % self.collectors.len()], question);
+            if found != *expected {
+                return Err(format!("{question:?}: one store: {expected}; the cluster: {found}"));
             }
         }
         Ok(())
@@ -268,8 +268,25 @@ impl Closer {
     }
 }
 
+/// The arguments of each report of a site's closed days.
+fn questions(collector: &Collector, site: &str) -> Vec<Vec<String>> {
+    let list = collector.command(&["report"]);
+    let list = String::from_utf8_lossy(&list.stdout).into_owned();
+    let is_name = |line: &&str| line.starts_with(|letter: char| letter.is_ascii_lowercase());
+    let names = list.lines().skip(2).filter(is_name).filter_map(|line| line.split_whitespace().next());
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let (from, to) = ((today - 4.days()).to_string(), (today - 1.days()).to_string());
+    let of = |name: &str, more: &[&str]| -> Vec<String> {
+        let arguments =
+            ["report", name, "--site", site, "--from", &from, "--to", &to, "--format", "json", "--k", "1"];
+        arguments.iter().chain(more).map(|argument| (*argument).to_owned()).collect()
+    };
+    let names = names.filter(|name| *name != "realtime");
+    names.flat_map(|name| [of(name, &[]), of(name, &["--bots"])]).collect()
+}
+
 /// The lines of `[store]`.
-fn store_settings(urls: &[String]) -> String {
+pub fn store_settings(urls: &[String]) -> String {
     format!("url = {urls:?}\nuser = \"default\"\ncluster = \"{CLUSTER}\"\ncluster_experimental = true")
 }
 
@@ -283,8 +300,9 @@ fn succeed(collector: &Collector, arguments: &[&str]) -> Result<(), String> {
 }
 
 /// The rows of a report's answer, or what went wrong.
-fn rows(collector: &Collector, arguments: &[&str]) -> String {
-    let output = collector.command(arguments);
+fn rows(collector: &Collector, arguments: &[String]) -> String {
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let output = collector.command(&arguments);
     let answer: Option<serde_json::Value> = serde_json::from_slice(&output.stdout).ok();
     let rows = answer.as_ref().and_then(|answer| answer.get("rows")).map(ToString::to_string);
     rows.unwrap_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())
@@ -301,7 +319,7 @@ const IDS: &str = "SELECT page_load, seq FROM events WHERE site = 'clinic' FORMA
 /// What a replica has of each closed day, and whether its events are those that the day was closed with. Days before today: others change meanwhile.
 const STATE: &str = "SELECT day, recorded.events, stored.events, stored.hash, visits.hash, daily.hash, \
     if(recorded.events = stored.events AND visits.events > 0 AND daily.events > 0, 'complete', 'incomplete') \
-    FROM (SELECT day, argMax(events, generation) AS events, max(generation) AS generation FROM days_local WHERE day < today() GROUP BY day) AS recorded \
+    FROM (SELECT day, argMax(d.events, d.generation) AS events, max(d.generation) AS generation FROM days_local AS d WHERE day < today() GROUP BY day) AS recorded \
     LEFT JOIN (SELECT toDate(time, 'UTC') AS day, count() AS events, sum(cityHash64(page_load, seq)) AS hash FROM events_local GROUP BY day) AS stored USING (day) \
     LEFT JOIN (SELECT day, generation, sum(events) AS events, sum(cityHash64(* EXCEPT (generation, is_open))) AS hash FROM visits_stored_local GROUP BY day, generation) \
     AS visits USING (day, generation) \

@@ -21,6 +21,11 @@ pub const FAULTS: &[ClusterFault] = &[
         inject: doubled_while_a_replica_lags,
     },
     ClusterFault { name: "a replica that does not fetch", inject: a_replica_lags },
+    ClusterFault {
+        name: "a segment in doubt while a replica lags and tokens are forgotten",
+        inject: crate::doubt::a_segment_is_asked_for_on_a_replica_that_lags,
+    },
+    ClusterFault { name: "a shard whose only live replica lags", inject: crate::doubt::reports_name_a_lag },
     ClusterFault { name: "kill -9 of each node", inject: kill_each },
     ClusterFault { name: "a node that is down while collectors start", inject: start_without_a_node },
     ClusterFault { name: "Keeper away for a minute", inject: keeper_away },
@@ -91,11 +96,36 @@ fn replace_node(bed: &mut ClusterBed) -> Result<(), String> {
     Ok(())
 }
 
+/// The new shard gets events of days that begin later, and none of the days before.
 fn add_shard(bed: &mut ClusterBed) -> Result<(), String> {
     bed.nodes.add_shard(2);
     bed.nodes.nodes.iter_mut().for_each(crate::nodes::ClusterNode::start);
     bed.name_all_nodes();
-    bed.wait("`footfall migrate` makes the tables of the new shard", || bed.migrate(0))
+    bed.wait("`footfall migrate` makes the tables of the new shard", || bed.migrate(0))?;
+    for (days, is_used) in [(1, false), (2, false), (4, true), (30, true)] {
+        // Two nodes take the same insert: each divides it alike.
+        for node in [0, bed.nodes.nodes.len() - 1] {
+            let insert = format!(
+                "INSERT INTO events (site, visitor, time, expires) SELECT 'later', number, now() + INTERVAL {days} DAY, '2100-01-01' \
+                 FROM numbers(60) SETTINGS distributed_foreground_insert = 1, insert_deduplication_token = 'later {days}'"
+            );
+            query(bed, node, &insert)?;
+        }
+        let later = format!("site = 'later' AND toDate(time) = toDate(now() + INTERVAL {days} DAY)");
+        let rows: Vec<_> = bed.nodes.nodes.iter().filter(|node| node.replica == 1).collect();
+        let rows = rows
+            .into_iter()
+            .map(|node| node.store.number(&format!("SELECT count() FROM events_local WHERE {later}")));
+        let rows: Vec<u64> = rows.collect();
+        if rows.iter().sum::<u64>() != 60 || (rows[2] > 0) != is_used {
+            return Err(format!("shards have {rows:?} of 60 events in {days} days"));
+        }
+    }
+    for node in bed.nodes.nodes.iter().filter(|node| node.replica == 1) {
+        let delete = "DELETE FROM events_local WHERE site = 'later' SETTINGS lightweight_deletes_sync = 1";
+        node.store.query(delete).map_err(|error| format!("{}: {error}", node.name()))?;
+    }
+    Ok(())
 }
 
 fn fetches(bed: &ClusterBed, node: usize, verb: &str) -> Result<(), String> {

@@ -20,6 +20,7 @@
 mod bed;
 #[path = "../it/common/mod.rs"]
 mod common;
+mod doubt;
 mod faults;
 mod fleet;
 #[path = "../load/mod.rs"]
@@ -41,6 +42,9 @@ struct ClusterArguments {
     /// Inject only the faults whose names have one of these words.
     #[arg(long)]
     only: Vec<String>,
+    /// Beacons a second to each collector.
+    #[arg(long, default_value_t = 20)]
+    rate: u32,
     /// Keep the directory of the nodes and collectors.
     #[arg(long)]
     keep: bool,
@@ -62,7 +66,7 @@ fn main() -> ExitCode {
         arguments.only.is_empty() || arguments.only.iter().any(|word| fault.name.contains(&**word))
     };
     let faults: Vec<_> = FAULTS.iter().filter(is_wanted).collect();
-    match run(commands, directory.path(), &faults) {
+    match run(commands, directory.path(), &faults, arguments.rate) {
         Ok(acknowledged) => {
             println!("{acknowledged} events acknowledged, each stored once: 0 lost, 0 doubled");
             println!("cluster: success=true: {} faults passed", faults.len());
@@ -75,7 +79,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(commands: Commands, root: &std::path::Path, faults: &[&ClusterFault]) -> Result<usize, String> {
+fn run(
+    commands: Commands,
+    root: &std::path::Path,
+    faults: &[&ClusterFault],
+    rate: u32,
+) -> Result<usize, String> {
     let mut bed = ClusterBed::start(commands, root);
     bed.migrate_all_at_once()?;
     bed.fill()?;
@@ -85,6 +94,7 @@ fn run(commands: Commands, root: &std::path::Path, faults: &[&ClusterFault]) -> 
     fleet::agree(&bed)?;
     println!("eight members of a fleet agree on the number of each day, with a replica that lags");
     bed.start_load(root);
+    bed.start_load(root, rate);
     bed.check("the start of the load")?;
     for fault in faults {
         let began = Instant::now();

@@ -29,6 +29,12 @@ pub struct Options {
     pub memory: u64,
     /// Settings of MergeTree tables, such as `("fsync_after_insert", "1")`.
     pub merge_tree: Vec<(String, String)>,
+    /// Macros of the server, which statements read with `getMacro`, by name.
+    pub macros: Vec<(String, String)>,
+    /// Other elements of the server's configuration as XML, such as `<remote_servers>`; none that this crate writes itself.
+    pub more_configuration: String,
+    /// TCP ports to which the engine may connect. A confined engine can connect to no others.
+    pub connect_ports: Vec<u16>,
     /// What ClickHouse logs to standard error: `none`, `fatal`, `error`, `warning`, `information`, `debug` or `trace`. From
     /// `error` on a log contains the text of statements.
     pub log_level: String,
@@ -163,6 +169,9 @@ impl Options {
             confinement: Confinement::Required,
             memory: 0,
             merge_tree: Vec::new(),
+            macros: Vec::new(),
+            more_configuration: String::new(),
+            connect_ports: Vec::new(),
             log_level: "none".to_owned(),
             lock_timeout: Duration::ZERO,
             start_timeout: START_TIMEOUT,

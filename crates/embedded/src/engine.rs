@@ -53,6 +53,7 @@ pub(crate) struct Task {
     pub(crate) config: String,
     pub(crate) users: String,
     pub(crate) log_level: String,
+    pub(crate) connect_ports: Vec<u16>,
     pub(crate) confinement_required: bool,
     pub(crate) lock_timeout: Duration,
 }
@@ -173,7 +174,7 @@ fn arguments(task: &Task, engine: &Path, config: &OwnedFd) -> Vec<String> {
 }
 
 fn confine(task: &Task, reports: &mut Reports) -> Result<(), String> {
-    let enforced = sandbox::confine(&task.data, &task.library)
+    let enforced = sandbox::confine(&task.data, &task.library, &task.connect_ports)
         .map_err(|error| with_causes("cannot confine the engine's process", &error))?;
     if enforced == Enforced::Not && task.confinement_required {
         return Err("this kernel does not confine processes (Landlock), and that is required".to_owned());

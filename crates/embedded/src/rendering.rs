@@ -29,13 +29,15 @@ impl Options {
         let name = escape(&self.display_name);
         let merge_tree: String =
             self.merge_tree.iter().map(|(name, value)| element(name, &escape(value))).collect();
+        let macros: String = self.macros.iter().map(|(name, value)| element(name, &escape(value))).collect();
+        let more = &self.more_configuration;
         let backups = escape(&self.data.join(BACKUPS).display().to_string());
         let handlers = handlers(self.access.users.iter().any(|user| user.password_sha256.is_none()));
         format!(
             r"<clickhouse>
   <users_config>{users}</users_config>
   <display_name>{name}</display_name>
-  <macros><instance>{instance}</instance></macros>
+  <macros><instance>{instance}</instance>{macros}</macros>
   <listen_host>{host}</listen_host>
   <http_port>{http}</http_port>{native}
   <max_connections>{MAX_CONNECTIONS}</max_connections>
@@ -66,7 +68,7 @@ impl Options {
     <table_engines_require_grant>true</table_engines_require_grant>
     <enable_read_write_grants>true</enable_read_write_grants>
   </access_control_improvements>
-{handlers}  <merge_tree>{merge_tree}</merge_tree>
+{handlers}  <merge_tree>{merge_tree}</merge_tree>{more}
 </clickhouse>
 "
         )

@@ -63,15 +63,16 @@ pub fn is_available() -> bool {
     false
 }
 
-/// Confines this thread and the threads that it starts later. Call it while the process has one thread.
+/// Confines this thread and the threads that it starts later. Call it while the process has one thread. It may connect to `ports` of TCP.
 ///
 /// # Errors
 /// When the kernel knows Landlock and refuses, or when `data` or `library` does not exist.
 #[cfg(target_os = "linux")]
-pub fn confine(data: &Path, library: &Path) -> Result<Enforced, SandboxError> {
+pub fn confine(data: &Path, library: &Path, ports: &[u16]) -> Result<Enforced, SandboxError> {
     use landlock::{
-        ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset,
-        RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus, Scope, path_beneath_rules,
+        ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, NetPort, PathBeneath, PathFd,
+        Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
+        path_beneath_rules,
     };
     // The newest version that these rules are written for; an older kernel enforces what it knows of them.
     let abi = ABI::V6;
@@ -86,13 +87,16 @@ pub fn confine(data: &Path, library: &Path) -> Result<Enforced, SandboxError> {
     let status = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(abi))?
-        // No connection is allowed. Listening is another right, which is not restricted.
+        // No other connection is allowed. Listening is another right, which is not restricted.
         .handle_access(AccessNet::ConnectTcp)?
         .scope(Scope::from_all(abi))?
         .create()?
         .add_rule(PathBeneath::new(PathFd::new(data)?, own))?
         .add_rule(PathBeneath::new(PathFd::new(library)?, AccessFs::ReadFile))?
         .add_rules(path_beneath_rules(SYSTEM, AccessFs::ReadFile | AccessFs::ReadDir))?
+        .add_rules(
+            ports.iter().map(|port| Ok::<_, RulesetError>(NetPort::new(*port, AccessNet::ConnectTcp))),
+        )?
         .add_rules(path_beneath_rules(["/dev/null"], AccessFs::ReadFile | AccessFs::WriteFile))?
         .restrict_self()?;
     Ok(match status.ruleset {
@@ -107,6 +111,6 @@ pub fn confine(data: &Path, library: &Path) -> Result<Enforced, SandboxError> {
 /// # Errors
 /// Never.
 #[cfg(not(target_os = "linux"))]
-pub fn confine(_data: &Path, _library: &Path) -> Result<Enforced, SandboxError> {
+pub fn confine(_data: &Path, _library: &Path, _ports: &[u16]) -> Result<Enforced, SandboxError> {
     Ok(Enforced::Not)
 }

@@ -261,6 +261,7 @@ impl Supervisor {
             config: options.config_xml(USERS, &instance),
             users: options.users_xml(&password),
             log_level: options.log_level.clone(),
+            connect_ports: options.connect_ports.clone(),
             confinement_required: options.confinement == Confinement::Required,
             lock_timeout: options.lock_timeout,
         };

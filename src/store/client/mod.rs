@@ -18,8 +18,8 @@ use crate::store::embedded::{ANALYST, COLLECTOR, Passwords, PasswordsError, REPO
 /// Idle time after which a connection is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A replica that lags by more seconds is read only when the others of its shard lag, too.
-pub(crate) const MAX_LAG_S: u32 = 10;
+/// A replica that lags by more seconds is read only when the others of its shard lag, too. Closing of days waits for as long.
+pub(crate) const MAX_LAG_S: &str = "10";
 /// ClickHouse's code when all replicas of a shard lag by more.
 pub(crate) const ALL_REPLICAS_ARE_STALE: u32 = 369;
 
@@ -68,7 +68,10 @@ fn base_client(addresses: &Arc<Addresses>, is_cluster: bool) -> clickhouse::Clie
     let compression = if is_near { Compression::None } else { Compression::Lz4 };
     let client = clickhouse::Client::with_http_client(http).with_compression(compression);
     if is_cluster {
-        client.with_setting("max_replica_delay_for_distributed_queries", MAX_LAG_S.to_string())
+        client
+            .with_setting("max_replica_delay_for_distributed_queries", MAX_LAG_S)
+            // Otherwise the node confirms before the shards have the rows.
+            .with_setting("distributed_foreground_insert", "1")
     } else {
         client
     }
@@ -228,16 +231,10 @@ impl Client {
     /// An insert into `table` of bytes in `format`. `token` is the deduplication token: ClickHouse ignores a second insert with it.
     pub fn insert(&self, table: &str, columns: &str, format: RowFormat, token: &str) -> InsertFormatted {
         let sql = format!("INSERT INTO {table} ({columns}) FORMAT {}", format.name());
-        let insert = self
-            .at_current_address()
+        self.at_current_address()
             .with_database(&self.database)
             .insert_formatted_with(sql)
-            .with_setting("insert_deduplication_token", token);
-        match self.cluster {
-            // Without it the node confirms before the shards have the rows.
-            Some(_) => insert.with_setting("distributed_foreground_insert", "1"),
-            None => insert,
-        }
+            .with_setting("insert_deduplication_token", token)
     }
 }
 
@@ -272,5 +269,64 @@ fn is_loopback(url: &str) -> bool {
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         Some(url::Host::Domain(name)) => name == "localhost",
         None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::config::StoreConfig;
+
+    /// The address of a server that answers each statement with `answer`, and one at which nothing listens.
+    fn addresses(answer: &'static str) -> [String; 2] {
+        let listeners = [(); 2].map(|()| TcpListener::bind(("127.0.0.1", 0)).unwrap());
+        let urls = listeners.each_ref().map(|listener| format!("http://{}", listener.local_addr().unwrap()));
+        let [listener, _] = listeners;
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        });
+        urls
+    }
+
+    fn client(urls: Vec<String>) -> Client {
+        let (database, user, password) = ("footfall".to_owned(), "default".to_owned(), Secret::default());
+        Client::new(&StoreConfig::Server { urls, database, user, password, cluster: None })
+    }
+
+    const DONE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+    #[tokio::test]
+    async fn statements_go_to_the_next_address_when_nothing_listens_at_one() {
+        let [up, down] = addresses(DONE);
+        let client = client(vec![down.clone(), up.clone()]);
+        assert_eq!(client.url(), down);
+        client.query("SELECT 1").execute().await.expect("the second address answers");
+        // The one that worked last is tried first.
+        assert_eq!(client.url(), up);
+        assert_eq!(client.reader().url(), up);
+    }
+
+    #[tokio::test]
+    async fn a_client_of_one_node_asks_no_other() {
+        let [up, down] = addresses(DONE);
+        let client = client(vec![up.clone(), down.clone()]);
+        client.pinned(&down).query("SELECT 1").execute().await.expect_err("nothing listens there");
+        client.pinned(&up).query("SELECT 1").execute().await.expect("it answers");
+    }
+
+    #[tokio::test]
+    async fn an_error_of_the_store_is_told_by_its_number() {
+        let answer = "HTTP/1.1 500 Internal Server Error\r\nX-ClickHouse-Exception-Code: 369\r\nContent-Length: 30\r\n\
+                      Connection: close\r\n\r\nCode: 369. DB::Exception: stale";
+        let [up, _] = addresses(answer);
+        let error = client(vec![up]).query("SELECT 1").execute().await.unwrap_err();
+        assert_eq!(error_code(&error), Some(ALL_REPLICAS_ARE_STALE));
     }
 }

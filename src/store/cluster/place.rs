@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::topology::TopologyError;
+use super::error::TopologyError;
 
 /// One entry of `remote_servers`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,9 +13,7 @@ use crate::error_chain::error_chain;
 use crate::store::Client;
 use crate::store::cluster::{Node, Shard};
 
-/// Nobody reads from a replica that lags longer, in seconds: readers set it, too.
-pub(in crate::store) const MAX_LAG_S: &str = "10";
-/// The same, and a little more for clocks that count whole seconds.
+/// Nobody reads from a replica that lags longer than `MAX_LAG_S` of the client. This is a little more, for clocks that count whole seconds.
 const MAX_LAG: Duration = Duration::from_secs(12);
 /// How long a replica may take to fetch what it lacks before another one is pinned.
 const SYNC_TIMEOUT: Duration = Duration::from_secs(20);
@@ -32,7 +30,7 @@ const SHARDED: [&str; 7] = [
     "daily_published_stored",
 ];
 /// The tables that all nodes have.
-const EVERYWHERE: [&str; 2] = ["publications", "published_days"];
+const EVERYWHERE: [&str; 3] = ["settings", "publications", "published_days"];
 
 /// One replica of each shard.
 pub(in crate::store) struct PinnedShards {

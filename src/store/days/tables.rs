@@ -2,7 +2,6 @@
 
 use clickhouse::query::Query;
 
-use super::shards::MAX_LAG_S;
 use crate::store::cluster::TopologyError;
 use crate::store::{Client, schema, sql};
 
@@ -110,12 +109,9 @@ const CLUSTER_SETTINGS: &[(&str, &str)] = &[
     ("lightweight_deletes_sync", "1"),
     // The rows of a day may be the same as those of an earlier computation, or as rows that were deleted since.
     ("insert_deduplicate", "0"),
-    // Rows of published figures go to all shards.
-    ("distributed_foreground_insert", "1"),
     ("parallel_distributed_insert_select", "0"),
     ("skip_unavailable_shards", "0"),
     ("fallback_to_stale_replicas_for_distributed_queries", "0"),
-    ("max_replica_delay_for_distributed_queries", MAX_LAG_S),
 ];
 
 /// A Unix time in seconds as a `DateTime('UTC')`.

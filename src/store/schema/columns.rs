@@ -87,7 +87,8 @@ fn template(head: &str) -> String {
     let statements = files::all().flat_map(|file| sql::statements(file.text));
     let mut texts =
         statements.map(|statement| statement.text.trim_start_matches(SERVER_ONLY).trim_start().to_owned());
-    let found = texts.find(|text| text.strip_prefix(head).is_some_and(|rest| rest.starts_with(['{', ' ', '\n'])));
+    let found =
+        texts.find(|text| text.strip_prefix(head).is_some_and(|rest| rest.starts_with(['{', ' ', '\n'])));
     found.unwrap_or_else(|| panic!("no file of sql/schema has: {head}"))
 }
 

@@ -6,6 +6,7 @@ mod already_stored;
 #[cfg(test)]
 mod crash_tests;
 mod error;
+mod insert;
 mod shipper;
 mod table;
 

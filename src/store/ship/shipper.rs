@@ -25,41 +25,25 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::already_stored::{StoredEvents, already_stored, is_absent};
 use super::error::ShipError;
+use super::insert::{blocking, insert};
 use super::table;
 use crate::error_chain::error_chain;
-use crate::spool::{
-    BatchRows, InsertBatch, MAX_SEGMENT_ROWS, SealedSegment, SegmentId, Shipment, Spool, SpoolError, today,
-};
-use crate::store::{Client, RowFormat};
+use crate::spool::{BatchRows, SealedSegment, SegmentId, Shipment, Spool, SpoolError, today};
+use crate::store::Client;
 
-/// Most rows in a block. A segment must be one block, because ClickHouse stores a block whole or not at all.
-const BLOCK_ROWS: u64 = 1 << 20;
-const _: () = assert!(MAX_SEGMENT_ROWS <= BLOCK_ROWS, "a segment must fit one block");
-/// Most bytes of that block in the store's memory: far more than the largest segment.
-const BLOCK_BYTES: u64 = 16 << 30;
 /// The first pause after a failure; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause: it spares an overloaded store, and a store that recovered is still found soon.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// A connection that accepts no bytes for so long is closed.
-const SEND_TIMEOUT: Duration = Duration::from_secs(30);
-/// An insert without an answer for so long counts as failed. The store may still complete it; the token then marks the repetition.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a stopping collector goes on shipping. The rest waits for the next start.
 const DRAIN: Duration = Duration::from_secs(5);
-/// Most chunks that are read ahead of the connection.
-const READ_AHEAD: usize = 2;
-/// How long a segment waits for a replica that may have its events. A node that crashed is back by then, and the spool has room for as long.
+/// How long segments wait for a replica that may have their events. A node that crashed is back by then, and the spool has room for as long.
 const DOUBT: Duration = Duration::from_secs(5 * 60);
-/// How long the store waits for the other replicas of a quorum. Then it answers that the insert's status is unknown (code 319).
-const QUORUM_TIMEOUT: Duration = Duration::from_secs(60);
-const _: () = assert!(QUORUM_TIMEOUT.as_secs() < ANSWER_TIMEOUT.as_secs(), "the store answers first");
 /// How often the spool is checked for segments that an operator wants to retry, and for discarded ones.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// How often events in quarantine are checked for their retention on one day. Segments are quarantined at any time.
@@ -90,8 +74,8 @@ pub struct Shipper {
     failures: Option<(SegmentId, u32)>,
     /// How many segments were quarantined since a segment was last shipped unsplit.
     quarantined: u32,
-    /// The segment of which no replica can tell whether it is stored, and since when.
-    doubt: Option<(SegmentId, Instant)>,
+    /// Since when no replica of a shard can tell whether segments are stored.
+    doubt: Option<Instant>,
     /// Writes audit rows for discarded segments. At most one runs, so that each segment gets one row.
     auditing: Option<JoinHandle<()>>,
     /// The day in UTC on which events in quarantine were last checked for their retention, and when that is due again.
@@ -229,7 +213,7 @@ impl Shipper {
             true => already_stored(&self.client, &shipment).await?,
             false => StoredEvents { present: Vec::new(), is_certain: true },
         };
-        if !is_certain && !self.has_waited(sealed.id) {
+        if !self.is_out_of_doubt(is_certain) {
             return Err(ShipError::Lag { name: sealed.id.to_string() });
         }
         let token = if is_certain { table::token } else { table::second_token };
@@ -245,7 +229,7 @@ impl Shipper {
         for batch in shipment.batches() {
             if batch.rows != BatchRows::Events || stored == 0 || stored < present.len() {
                 let token = token(shipment.id(), batch.rows);
-                self.insert(&shipment, batch, present.clone(), &token, quorum).await?;
+                insert(&self.client, &shipment, batch, present.clone(), &token, quorum).await?;
             }
         }
         let spool = self.spool.clone();
@@ -264,91 +248,17 @@ impl Shipper {
         Ok(())
     }
 
-    /// Inserts a batch of a segment, except the events that are `present` in the store.
-    ///
-    /// The token stays the same. ClickHouse takes one insert of a token for each month. If the first insert is still under way,
-    /// whichever of the two comes second is ignored.
-    async fn insert(
-        &self,
-        shipment: &Arc<Shipment>,
-        batch: InsertBatch,
-        present: Arc<Vec<bool>>,
-        token: &str,
-        quorum: u64,
-    ) -> Result<(), ShipError> {
-        let block = match batch.rows {
-            BatchRows::Events => {
-                let (shipment, present) = (shipment.clone(), present.clone());
-                blocking(move || shipment.native_block(&present)).await?
-            }
-            BatchRows::Audit | BatchRows::Segment => None,
-        };
-        let format = if block.is_some() { RowFormat::Native } else { RowFormat::RowBinary };
-        let mut insert = self
-            .client
-            .insert(table::table(batch.rows), &batch.columns, format, token)
-            .with_timeouts(Some(SEND_TIMEOUT), Some(ANSWER_TIMEOUT));
-        for (name, value) in [
-            ("async_insert", "0".to_owned()),
-            ("insert_deduplicate", "1".to_owned()),
-            ("deduplicate_blocks_in_dependent_materialized_views", "1".to_owned()),
-            ("max_insert_block_size", BLOCK_ROWS.to_string()),
-            ("min_insert_block_size_rows", BLOCK_ROWS.to_string()),
-            ("min_insert_block_size_bytes", BLOCK_BYTES.to_string()),
-        ] {
-            insert = insert.with_setting(name, value);
-        }
-        if quorum > 0 {
-            insert = insert
-                .with_setting("insert_quorum", quorum.to_string())
-                .with_setting("insert_quorum_timeout", QUORUM_TIMEOUT.as_millis().to_string());
-        }
-        let (chunks, mut read) = mpsc::channel::<Bytes>(READ_AHEAD);
-        let reader = {
-            let (shipment, batch) = (shipment.clone(), batch.clone());
-            blocking(move || {
-                let send = |chunk| chunks.blocking_send(chunk).is_ok();
-                match block {
-                    Some(block) => {
-                        block.send(send);
-                        Ok(())
-                    }
-                    None => shipment.send_rows(&batch, &present, send),
-                }
-            })
-        };
-        let sender = async {
-            while let Some(chunk) = read.recv().await {
-                if let Err(error) = insert.send(chunk).await {
-                    // The reader stops when the channel is closed.
-                    read.close();
-                    return Err(error);
-                }
-            }
-            Ok(())
-        };
-        let (reader, sent) = tokio::join!(reader, sender);
-        // If the segment cannot be read here, the insert is dropped without its end, and the store discards it.
-        reader?;
-        let ended = match sent {
-            Ok(()) => insert.end().await,
-            Err(error) => Err(error),
-        };
-        ended.map_err(|source| ShipError::from_insert(shipment.id(), batch.rows, source))
-    }
-
     fn reset(&mut self) {
-        (self.pause, self.failures, self.doubt) = (FIRST_PAUSE, None, None);
+        (self.pause, self.failures) = (FIRST_PAUSE, None);
     }
 
-    /// Whether a segment has waited long enough for a replica that may have its events.
-    fn has_waited(&mut self, id: SegmentId) -> bool {
-        let since = match self.doubt {
-            Some((doubted, since)) if doubted == id => since,
-            _ => Instant::now(),
-        };
-        self.doubt = Some((id, since));
-        since.elapsed() >= DOUBT
+    /// Whether a segment can be sent: a replica knows which of its events are stored, or the segments have waited long enough for one that may.
+    fn is_out_of_doubt(&mut self, is_certain: bool) -> bool {
+        if is_certain {
+            self.doubt = None;
+            return true;
+        }
+        self.doubt.get_or_insert_with(Instant::now).elapsed() >= DOUBT
     }
 
     /// Decides what becomes of a segment that was not shipped: retry, split or quarantine. Waits before a retry.
@@ -462,13 +372,6 @@ impl Shipper {
         let shipment = blocking(move || Shipment::open(&spool, sealed)).await?;
         is_absent(&self.client, &shipment).await
     }
-}
-
-/// Runs blocking work outside the runtime's own threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work)
-        .await
-        .expect("the work does not panic, and the runtime outlives the shipper")
 }
 
 /// Between half of a pause and all of it, so that the collectors of a fleet do not retry at the same moment.

@@ -15,6 +15,8 @@ use super::{eventually, http, ports};
 /// A store must be ready within this time, also while other tests use the machine.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The cluster of [`StoreProcess::shards`].
+pub const CLUSTER: &str = "main";
 /// A user with all rights and no password.
 pub const ADMIN: &str = "admin";
 /// Name and password of a user with all rights.
@@ -136,12 +138,25 @@ fn users_of_shop(analyst: &User) -> [User; 3] {
     ]
 }
 
+fn remote_servers(natives: &[SocketAddr]) -> String {
+    let shard = |native: &SocketAddr| {
+        let (host, port) = (native.ip(), native.port());
+        format!(
+            "<shard><replica><host>{host}</host><port>{port}</port><user>{ADMIN}</user></replica></shard>"
+        )
+    };
+    let shards: String = natives.iter().map(shard).collect();
+    format!("<remote_servers><{CLUSTER}>{shards}</{CLUSTER}></remote_servers>")
+}
+
 /// An embedded store in a separate process. It has the users [`ADMIN`], [`ADMIN_WITH_PASSWORD`], [`READER`], [`VIEWER_OF_SHOP`] and
 /// [`ANALYST_OF_SHOP`] besides its own.
 pub struct StoreProcess {
     /// Sends queries as [`ADMIN`].
     pub store: StoreClient,
     native: Option<SocketAddr>,
+    /// Its number, and the native addresses of all shards of its cluster.
+    shard: Option<(usize, Vec<SocketAddr>)>,
     data: PathBuf,
     server: Option<Server>,
 }
@@ -150,7 +165,7 @@ impl StoreProcess {
     /// It does not run yet.
     pub fn new(data: &Path) -> Self {
         let store = StoreClient { listen: ports::free(), user: ADMIN, passwords: None };
-        Self { store, native: None, data: data.to_owned(), server: None }
+        Self { store, native: None, shard: None, data: data.to_owned(), server: None }
     }
 
     /// A store that also speaks the native protocol, and the address for that.
@@ -159,6 +174,18 @@ impl StoreProcess {
         let mut store = Self::new(data);
         store.native = Some(native);
         (store, native)
+    }
+
+    /// The shards of a cluster [`CLUSTER`] without replication.
+    pub fn shards(data: &Path, count: usize) -> Vec<Self> {
+        let natives: Vec<_> = (0..count).map(|_| ports::free()).collect();
+        let shard = |at: usize| {
+            let mut store = Self::new(&data.join(format!("shard{}", at + 1)));
+            store.native = Some(natives[at]);
+            store.shard = Some((at + 1, natives.clone()));
+            store
+        };
+        (0..count).map(shard).collect()
     }
 
     /// Starts it and waits until it answers queries.
@@ -181,6 +208,11 @@ impl StoreProcess {
         };
         let mut options = embedded::options(settings, None).expect("the engine is installed");
         options.program = Some(env!("CARGO_BIN_EXE_footfall").into());
+        if let Some((number, natives)) = &self.shard {
+            options.macros.push(("shard".to_owned(), number.to_string()));
+            options.more_configuration = remote_servers(natives);
+            options.connect_ports = natives.iter().map(SocketAddr::port).collect();
+        }
         let (name, password) = ADMIN_WITH_PASSWORD;
         for admin in [User::new(ADMIN), User::new(name).with_password(password)] {
             options.access.users.push(admin.grant("GRANT ALL ON *.*"));

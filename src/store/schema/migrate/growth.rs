@@ -3,17 +3,11 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::SchemaError;
+use super::error::SchemaError;
 use super::state::NodeState;
 use crate::store::Client;
 use crate::store::cluster::Topology;
 use crate::store::schema::sharding::Sharding;
-
-/// The sharding that the node has recorded.
-pub(super) async fn stored(client: &Client) -> clickhouse::error::Result<Option<String>> {
-    let sql = "SELECT argMax(value, changed) FROM settings WHERE name = 'sharding'";
-    Ok(Some(client.query(sql).fetch_one::<String>().await?).filter(|text| !text.is_empty()))
-}
 
 pub(super) async fn record(client: &Client, sharding: &Sharding) -> clickhouse::error::Result<()> {
     let sql = "INSERT INTO settings SELECT 'sharding', {sharding:String}, now64(3)";
@@ -39,8 +33,10 @@ pub(super) fn wanted<'a>(
     let Some(newest) = parsed.into_iter().max_by_key(Sharding::growths) else {
         return Ok(Sharding::new(shards));
     };
+    // A shard of which no node can get its tables is not counted on.
+    let is_complete = topology.shards.iter().all(|shard| shard.up().next().is_some());
     match newest.shards() {
-        before if before == shards => Ok(newest),
+        before if before == shards || (before < shards && !is_complete) => Ok(newest),
         before if before < shards => newest.grown(shards, now, zone).map_err(|_| SchemaError::Zone),
         before => Err(SchemaError::FewerShards { before, now: shards }),
     }

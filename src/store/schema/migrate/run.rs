@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use clickhouse::error::Error;
 
+use super::error::SchemaError;
 use super::growth;
+use super::survey::{Survey, checksum};
 use super::wanted::RepairStep;
-use super::{LostReplicas, Migrated, SchemaError, Survey, checksum};
 use crate::error_chain::error_chain;
 use crate::store::cluster::Node;
 use crate::store::schema::files::SchemaFile;
@@ -23,12 +24,33 @@ const SESSION_PAUSE: Duration = Duration::from_secs(2);
 /// ClickHouse's codes of errors.
 const REPLICA_ALREADY_EXISTS: u32 = 253;
 const TABLE_WAS_NOT_DROPPED: u32 = 305;
+const TABLE_IS_READ_ONLY: u32 = 242;
+const NOT_INITIALIZED: u32 = 667;
+
+/// Whether a node that lost its tables gets them again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LostReplicas {
+    Keep,
+    Replace,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Migrated {
+    /// The files that were applied now, in order.
+    pub now: Vec<&'static str>,
+    /// How many had been applied before.
+    pub before: usize,
+    /// What was done besides, by node.
+    pub repaired: Vec<String>,
+    /// Nodes that were not migrated, and why. Each shard has one that was.
+    pub left_out: Vec<String>,
+}
 
 pub(super) async fn run(survey: &Survey<'_>, lost: LostReplicas) -> Result<Migrated, SchemaError> {
     let before = survey.recorded().len();
     let mut migrated = Migrated { before, left_out: survey.left_out(), ..Migrated::default() };
     let is_new = before == 0;
-    let mut first = None;
+    let (mut first, mut lost_shard) = (None, None);
     for shard in &survey.topology.shards {
         let mut why: Vec<_> =
             shard.replicas.iter().filter(|node| !node.is_up).map(|node| node.name.clone()).collect();
@@ -53,22 +75,38 @@ pub(super) async fn run(survey: &Survey<'_>, lost: LostReplicas) -> Result<Migra
         if why.len() == shard.replicas.len() {
             // Of one server the error itself says enough.
             let shard = SchemaError::Shard { shard: shard.number, why };
-            return Err(error.filter(|_| survey.client.cluster().is_none()).unwrap_or(shard));
+            lost_shard = Some(error.filter(|_| survey.client.cluster().is_none()).unwrap_or(shard));
         }
     }
+    if let Some(error) = lost_shard {
+        return Err(error);
+    }
     // Whichever node records: these tables have the same rows everywhere.
-    record(survey, first.unwrap_or(survey.client), &mut migrated).await.map_err(SchemaError::Store)?;
+    record_when_ready(survey, first.unwrap_or(survey.client)).await?;
+    migrated.now.extend(survey.unrecorded().map(|file| file.name));
+    migrated.repaired.extend(survey.growth_line());
     Ok(migrated)
 }
 
-async fn record(survey: &Survey<'_>, client: &Client, migrated: &mut Migrated) -> Result<(), Error> {
+/// Records what was done, on a node that may still be starting after a crash.
+async fn record_when_ready(survey: &Survey<'_>, client: &Client) -> Result<(), SchemaError> {
+    let until = Instant::now() + SESSION_ENDS;
+    while let Err(error) = record(survey, client).await {
+        let is_starting = matches!(error_code(&error), Some(NOT_INITIALIZED | TABLE_IS_READ_ONLY));
+        if !is_starting || Instant::now() > until {
+            return Err(SchemaError::Store(error));
+        }
+        tokio::time::sleep(SESSION_PAUSE).await;
+    }
+    Ok(())
+}
+
+async fn record(survey: &Survey<'_>, client: &Client) -> Result<(), Error> {
     for file in survey.unrecorded() {
         record_file(client, &file).await?;
-        migrated.now.push(file.name);
     }
     if survey.is_sharding_new() {
         growth::record(client, &survey.sharding).await?;
-        migrated.repaired.extend(survey.growth_line());
     }
     set_zone(client, &survey.zone).await
 }

@@ -1,0 +1,145 @@
+//! Faults that leave a collector or a reader with replicas that lag.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::bed::{ClusterBed, store_settings};
+use crate::common::{Collector, beacon, eventually};
+
+const SITE: &str = "doubt";
+const EVENTS: u64 = 40;
+/// A segment is shipped, or is known to be stored, within this time, also while other tests use the machine.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A collector shipped a segment and crashed before it noted that. Since then the cluster has forgotten its tokens, and one replica of each shard does not
+/// fetch. The collector asks these first.
+pub fn a_segment_is_asked_for_on_a_replica_that_lags(bed: &mut ClusterBed) -> Result<(), String> {
+    let all = 0..bed.nodes.nodes.len();
+    let lagging: Vec<_> = all.clone().filter(|node| bed.nodes.nodes[*node].replica == 2).collect();
+    let mut collector = collector(bed, lagging[0]);
+    let spooled = spool_events(&mut collector);
+    // From here on: replicas that lag, and no tokens.
+    for node in all.clone() {
+        set_tokens(bed, node, 0)?;
+    }
+    for node in &lagging {
+        query(bed, *node, "SYSTEM STOP FETCHES events_local")?;
+    }
+    ship(&mut collector);
+    let stored = stored(bed)?;
+    copy(spooled.path(), &collector.data().join("spool"));
+    ship(&mut collector);
+    let again = self::stored(bed)?;
+    for node in &lagging {
+        query(bed, *node, "SYSTEM START FETCHES events_local")?;
+    }
+    for node in all {
+        set_tokens(bed, node, 100_000)?;
+    }
+    match (stored, again) {
+        (EVENTS, EVENTS) => Ok(()),
+        _ => Err(format!(
+            "{stored} rows of {EVENTS} events were stored, and {again} after they were asked for"
+        )),
+    }
+}
+
+/// The only replica that a shard has left lags. Reports are answered from it, and say so.
+pub fn reports_name_a_lag(bed: &mut ClusterBed) -> Result<(), String> {
+    query(bed, 1, "SYSTEM STOP FETCHES events_local")?;
+    bed.wait("the replica lags", || {
+        let delay = "SELECT absolute_delay FROM system.replicas WHERE table = 'events_local'";
+        match bed.nodes.nodes[1].store.number(delay) {
+            0..=12 => Err("it lags by 12 s at most".to_owned()),
+            _ => Ok(()),
+        }
+    })?;
+    bed.nodes.nodes[0].kill();
+    let named = bed.wait("a report names the lag", || {
+        let report = bed.collectors[0]
+            .command(&["report", "bots", "--site", "clinic", "--k", "1", "--format", "json"]);
+        let answer = String::from_utf8_lossy(&report.stdout).into_owned();
+        if answer.contains("all replicas of a shard are more than 10 s behind") {
+            Ok(())
+        } else {
+            Err(answer)
+        }
+    });
+    bed.nodes.nodes[0].start();
+    query(bed, 1, "SYSTEM START FETCHES events_local")?;
+    named
+}
+
+fn collector(bed: &ClusterBed, first: usize) -> Collector {
+    let sites = format!("[[site]]\nid = \"{SITE}\"\nhosts = [\"{SITE}.example\"]\n");
+    let settings = format!("timezone = \"UTC\"\n[spool]\nseal_after = \"1s\"\n{sites}");
+    Collector::with_store(bed.nodes.nodes[first].store, &store_settings(&bed.nodes.urls(first)), &settings)
+}
+
+/// A copy of the collector's spool with sealed segments that it has not shipped: no node is at the address that it is given.
+fn spool_events(collector: &mut Collector) -> tempfile::TempDir {
+    let file = collector.path("footfall.toml");
+    let settings = std::fs::read_to_string(&file).expect("there are settings");
+    let line = settings.lines().find(|line| line.starts_with("url = ")).expect("a line names the nodes");
+    std::fs::write(&file, settings.replace(line, "url = \"http://127.0.0.1:1\""))
+        .expect("settings can be written");
+    collector.start();
+    for page_load in 0..EVENTS {
+        let body = beacon::good_beacon(SITE, page_load, 0, "/");
+        let answer = collector.beacon(&body).expect("the collector answers");
+        assert!((200..300).contains(&answer.status), "{}", answer.text());
+    }
+    collector.kill();
+    std::fs::write(&file, settings).expect("settings can be written");
+    let spooled = tempfile::tempdir().expect("a temporary directory can be made");
+    copy(&collector.data().join("spool"), spooled.path());
+    spooled
+}
+
+/// Runs the collector until its spool is empty.
+fn ship(collector: &mut Collector) {
+    collector.start();
+    eventually("the spool is empty", TIMEOUT, || {
+        let metrics = collector.metrics();
+        let mut rows = metrics.lines().filter(|line| line.starts_with("footfall_spool_rows")).peekable();
+        rows.peek().is_some() && rows.all(|line| line.ends_with(" 0"))
+    });
+    collector.kill();
+}
+
+/// Rows on the replicas that do not lag.
+fn stored(bed: &ClusterBed) -> Result<u64, String> {
+    let sql = format!("SELECT count() FROM events_local WHERE site = '{SITE}'");
+    let nodes = bed.nodes.nodes.iter().filter(|node| node.replica == 1);
+    nodes.map(|node| node.store.query(&sql).map_err(|error| error.to_string())).try_fold(0, |sum, rows| {
+        let rows = String::from_utf8_lossy(&rows?).trim().to_owned();
+        rows.parse::<u64>().map(|rows| sum + rows).map_err(|_| rows)
+    })
+}
+
+fn query(bed: &ClusterBed, node: usize, sql: &str) -> Result<(), String> {
+    let node = &bed.nodes.nodes[node];
+    node.store.query(sql).map(|_| ()).map_err(|error| format!("{}: {error}", node.name()))
+}
+
+fn set_tokens(bed: &ClusterBed, node: usize, window: u32) -> Result<(), String> {
+    query(
+        bed,
+        node,
+        &format!("ALTER TABLE events_local MODIFY SETTING replicated_deduplication_window = {window}"),
+    )
+}
+
+fn copy(from: &Path, to: &Path) {
+    let _ = std::fs::remove_dir_all(to);
+    std::fs::create_dir_all(to).expect("a directory can be made");
+    for entry in std::fs::read_dir(from).expect("a directory can be read") {
+        let entry = entry.expect("a directory can be read");
+        let to = to.join(entry.file_name());
+        if entry.file_type().expect("a file has a type").is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).expect("a file can be copied");
+        }
+    }
+}
