@@ -3,7 +3,6 @@
 mod deploy;
 mod sizes;
 
-
 use std::time::Duration;
 
 use footfall::config::StoreConfig as Settings;
