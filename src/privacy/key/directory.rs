@@ -10,18 +10,10 @@ use super::error::KeyError;
 use super::file::KeyFile;
 use super::fleet::{FleetState, RandomnessFile};
 use super::format::{StoredKey, StoredSecret};
+use super::source::KeySource;
 use crate::privacy::epoch::EpochSchedule;
 use crate::privacy::mac::KEY_BYTES;
 use crate::secret::file_lock::FileLock;
-
-/// Where keys come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeySource {
-    /// Each one is random, and no other collector has it.
-    Own,
-    /// They are derived from the state of a fleet.
-    Fleet,
-}
 
 pub(super) struct KeyDirectory {
     pub(super) file: KeyFile,

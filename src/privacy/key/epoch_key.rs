@@ -8,11 +8,11 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
-use super::directory::KeySource;
 use super::error::KeyError;
 use super::fleet::{FleetId, FleetState};
 use super::format::{KeyBytes, StoredKey, StoredSecret};
 use super::page::LockedPage;
+use super::source::KeySource;
 use crate::privacy::epoch::EpochSchedule;
 use crate::privacy::mac::{KEY_BYTES, PseudonymHmac};
 use crate::secret::file_version::FileVersion;

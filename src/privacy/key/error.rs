@@ -35,7 +35,7 @@ pub enum KeyError {
     #[error("cannot get a memory page for the key")]
     Memory(#[source] io::Error),
     #[error("a file of the fleet cannot be kept in order")]
-    Fleet(#[source] Box<super::fleet::FleetError>),
+    Fleet(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]
     Directory(#[from] UnusableDirectory),
     #[error("cannot {action} {}", path.display())]

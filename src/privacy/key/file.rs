@@ -56,8 +56,8 @@ use zeroize::Zeroizing;
 
 use super::error::KeyError;
 use super::format::{
-    LONGEST_FILTERS, LONGEST_KEY, StoredFilterKey, StoredKey, decode, decode_filters, encode, encode_filters,
-    is_other_version,
+    LONGEST_FILTERS, LONGEST_KEY, MOST_FILTERS, StoredFilterKey, StoredKey, decode, decode_filters, encode,
+    encode_filters, is_other_version,
 };
 use crate::secret::directory;
 use crate::secret::file_lock::FileLock;
@@ -65,8 +65,6 @@ use crate::secret::file_version::FileVersion;
 
 /// How long a filter's key lives after the turn.
 pub(super) const FILTER_KEPT: SignedDuration = SignedDuration::from_hours(1);
-/// Turns in an hour are one, unless an operator or a clock that jumps makes more. Of more than these, the oldest is wiped early.
-pub(super) const MOST_FILTERS: usize = 8;
 
 /// Whether a filter's key that ends at `ends` must be wiped. One of before the machine's start may end far ahead.
 pub(super) fn is_over(ends: SignedDuration, uptime: SignedDuration) -> bool {

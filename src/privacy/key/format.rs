@@ -4,7 +4,6 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::file::MOST_FILTERS;
 use super::fleet::{FleetId, FleetState};
 use crate::privacy::mac::KEY_BYTES;
 
@@ -20,6 +19,8 @@ const _: () = assert!(LONGEST_KEY > LENGTH);
 const FILTER_FORMAT: &[u8; 18] = b"footfall filter 1\n";
 /// Bytes of one key of the filter's file.
 const FILTER_ENTRY: usize = 8 + KEY_BYTES;
+/// Turns in an hour are one, unless an operator or a clock that jumps makes more. Of more than these, the oldest is wiped early.
+pub(super) const MOST_FILTERS: usize = 8;
 pub(super) const LONGEST_FILTERS: usize = FILTER_FORMAT.len() + MOST_FILTERS * FILTER_ENTRY + CHECKSUM;
 
 /// A key between its file and its page. It is on the heap, because moves would leave copies on the stack.

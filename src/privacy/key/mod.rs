@@ -14,12 +14,13 @@ mod format;
 mod page;
 mod previous_filters;
 mod ring;
+mod source;
 #[cfg(test)]
 mod tests;
 
-pub use directory::KeySource;
 pub(in crate::privacy) use epoch_key::EpochKey;
 pub use epoch_key::{KeyFingerprint, KeyOrigin};
 pub use error::KeyError;
 pub(in crate::privacy) use previous_filters::FilterList;
 pub use ring::{FleetDays, KeyRing, KeyStatus, KeyTurn};
+pub use source::KeySource;

@@ -9,7 +9,8 @@ use arc_swap::{ArcSwap, Guard};
 use jiff::SignedDuration;
 
 use super::error::KeyError;
-use super::file::{MOST_FILTERS, is_over};
+use super::file::is_over;
+use super::format::MOST_FILTERS;
 use super::format::StoredFilterKey;
 use super::page::LockedPage;
 use crate::privacy::mac::PseudonymHmac;

@@ -15,13 +15,14 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 
-use super::directory::{KeyDirectory, KeySource};
+use super::directory::KeyDirectory;
 use super::epoch_key::{EpochKey, KeyFingerprint, KeyOrigin, seconds};
 use super::error::KeyError;
 use super::file::{FILTER_KEPT, KeyFile};
 use super::fleet::{DAYS_AHEAD, FleetError, FleetId, KnownRandomness, wipe_expired_request};
 use super::format::StoredFilterKey;
 use super::previous_filters::{FilterList, PreviousFilters};
+use super::source::KeySource;
 use crate::privacy::clock::Clock;
 use crate::privacy::epoch::EpochSchedule;
 use crate::secret::file_lock::FileLock;

@@ -1,5 +1,6 @@
 //! Why a collector cannot join or begin a fleet.
 
+use super::id::FleetId;
 use crate::privacy::key::error::KeyError;
 use crate::secret::private_file::PrivateFileError;
 
@@ -11,7 +12,7 @@ pub enum FleetError {
     )]
     NotAFleet,
     #[error("this collector has the key of fleet {0} already; add --replace to wipe it")]
-    HasKey(super::FleetId),
+    HasKey(FleetId),
     #[error(
         "this collector has no key of a fleet; run the command on a member that has one, or `footfall key init` for a new fleet"
     )]

@@ -32,6 +32,7 @@
 //! store, day after day. The store alone gives nothing.
 
 mod error;
+mod id;
 mod randomness;
 mod state;
 #[cfg(test)]
@@ -39,9 +40,9 @@ mod tests;
 mod transfer;
 
 pub use error::FleetError;
+pub use id::FleetId;
 pub(super) use randomness::RandomnessFile;
 pub use randomness::{DAYS_AHEAD, KnownRandomness, TurnRandomness, parse_randomness, randomness_text};
-pub use state::FleetId;
 pub(super) use state::FleetState;
 pub(super) use transfer::wipe_expired_request;
 pub use transfer::{FleetMember, FleetSummary, MemberRequest, SealedState};

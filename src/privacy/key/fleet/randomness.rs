@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::error::FleetError;
-use super::state::FleetId;
+use super::id::FleetId;
 use crate::privacy::key::error::KeyError;
 use crate::secret::private_file::{self, OthersMay};
 

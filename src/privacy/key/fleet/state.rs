@@ -1,43 +1,12 @@
 //! The state of a fleet on one day, and its steps.
 
-use std::fmt;
-
 use zeroize::Zeroizing;
 
+use super::id::FleetId;
 use super::randomness::{KnownRandomness, TurnRandomness};
 use crate::privacy::key::error::KeyError;
 use crate::privacy::key::format::KeyBytes;
 use crate::privacy::mac::{KEY_BYTES, PseudonymHmac, STATE_BYTES, prepare};
-
-/// The public name of a fleet: random, made with its first state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FleetId([u8; Self::BYTES]);
-
-impl FleetId {
-    pub(in crate::privacy::key) const BYTES: usize = 8;
-
-    pub(in crate::privacy::key) fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// Reads the hexadecimal digits of [`FleetId`]'s `Display`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let number = u64::from_str_radix(text, 16).ok().filter(|_| text.len() == 2 * Self::BYTES)?;
-        Some(Self(number.to_be_bytes()))
-    }
-}
-
-impl From<[u8; 8]> for FleetId {
-    fn from(bytes: [u8; 8]) -> Self {
-        Self(bytes)
-    }
-}
-
-impl fmt::Display for FleetId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", u64::from_be_bytes(self.0))
-    }
-}
 
 /// Wiped when it is dropped.
 pub(in crate::privacy::key) struct FleetState {
@@ -58,7 +27,7 @@ impl FleetState {
         getrandom::fill(&mut fleet).map_err(KeyError::Random)?;
         let mut secret = Box::new(Zeroizing::new([0; KEY_BYTES]));
         getrandom::fill(secret.as_mut_slice()).map_err(KeyError::Random)?;
-        Ok(Self::new(FleetId(fleet), day, secret))
+        Ok(Self::new(fleet.into(), day, secret))
     }
 
     pub(in crate::privacy::key) fn fleet(&self) -> FleetId {

@@ -24,15 +24,17 @@ use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
 use super::error::FleetError;
+use super::id::FleetId;
 use super::randomness::KnownRandomness;
-use super::state::{FleetId, FleetState};
+use super::state::FleetState;
 use crate::privacy::clock::Clock;
 use crate::privacy::epoch::EpochSchedule;
-use crate::privacy::key::directory::{KeyDirectory, KeySource};
+use crate::privacy::key::directory::KeyDirectory;
 use crate::privacy::key::epoch_key::{EpochKey, KeyFingerprint, seconds};
 use crate::privacy::key::error::KeyError;
 use crate::privacy::key::file::{KeyFile, wipe};
 use crate::privacy::key::format::{StoredKey, StoredSecret, decode, encode};
+use crate::privacy::key::source::KeySource;
 use crate::secret::private_file::{self, OthersMay};
 
 /// How long a sealed state can be opened: time enough for two commands.
