@@ -5,10 +5,12 @@
 //! does not use it; the tests compare both.
 
 use sha2::block_api::compress256;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Bytes of a key, and of a whole code.
 pub(super) const KEY_BYTES: usize = 32;
+/// A key between its file and its page. It is on the heap, because moves would leave copies on the stack.
+pub(in crate::privacy) type KeyBytes = Box<Zeroizing<[u8; KEY_BYTES]>>;
 pub(super) const STATE_BYTES: usize = 64;
 
 /// Bytes that SHA-256 compresses at once.

@@ -10,11 +10,11 @@ use zeroize::Zeroizing;
 
 use super::error::KeyError;
 use super::fleet::{FleetId, FleetState};
-use super::format::{KeyBytes, StoredKey, StoredSecret};
+use super::format::{StoredKey, StoredSecret};
 use super::page::LockedPage;
 use super::source::KeySource;
 use crate::privacy::epoch::EpochSchedule;
-use crate::privacy::mac::{KEY_BYTES, PseudonymHmac};
+use crate::privacy::mac::{KEY_BYTES, KeyBytes, PseudonymHmac};
 use crate::secret::file_version::FileVersion;
 
 /// Longest time by which a key may come from the future of the clock. No day is longer, and no key may outlive its day.

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::fleet::{FleetId, FleetState};
-use crate::privacy::mac::KEY_BYTES;
+use crate::privacy::mac::{KEY_BYTES, KeyBytes};
 
 const FORMAT: &[u8; 15] = b"footfall key 1\n";
 const FLEET_FORMAT: &[u8; 17] = b"footfall fleet 1\n";
@@ -22,9 +22,6 @@ const FILTER_ENTRY: usize = 8 + KEY_BYTES;
 /// Turns in an hour are one, unless an operator or a clock that jumps makes more. Of more than these, the oldest is wiped early.
 pub(super) const MOST_FILTERS: usize = 8;
 pub(super) const LONGEST_FILTERS: usize = FILTER_FORMAT.len() + MOST_FILTERS * FILTER_ENTRY + CHECKSUM;
-
-/// A key between its file and its page. It is on the heap, because moves would leave copies on the stack.
-pub(super) type KeyBytes = Box<Zeroizing<[u8; KEY_BYTES]>>;
 
 /// What the file of a key holds.
 pub(super) struct StoredKey {

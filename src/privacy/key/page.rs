@@ -5,8 +5,7 @@ use memmap2::MmapMut;
 use zeroize::Zeroize;
 
 use super::error::KeyError;
-use super::format::KeyBytes;
-use crate::privacy::mac::{STATE_BYTES, prepare};
+use crate::privacy::mac::{KeyBytes, STATE_BYTES, prepare};
 
 pub(super) struct LockedPage {
     memory: MmapMut,

@@ -5,8 +5,7 @@ use zeroize::Zeroizing;
 use super::id::FleetId;
 use super::randomness::{KnownRandomness, TurnRandomness};
 use crate::privacy::key::error::KeyError;
-use crate::privacy::key::format::KeyBytes;
-use crate::privacy::mac::{KEY_BYTES, PseudonymHmac, STATE_BYTES, prepare};
+use crate::privacy::mac::{KEY_BYTES, KeyBytes, PseudonymHmac, STATE_BYTES, prepare};
 
 /// Wiped when it is dropped.
 pub(in crate::privacy::key) struct FleetState {
