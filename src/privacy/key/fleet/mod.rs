@@ -24,7 +24,7 @@
 //! | a crash or an error in step 1 | the member inserts again under the same token |
 //! | a crash after step 1, before step 2 | the store has the number; the member reads it |
 //! | a replica lags in step 2 | the number is missing there; the member reads again some minutes later |
-//! | a crash in step 3 | the key's file has one of both states ([`file`](super::file)); the next start ends the step |
+//! | a crash in step 3 | the key's file has one of both states (`key/file.rs`); the next start ends the step |
 //! | a member is down over one to three midnights | its start computes the states of all days that have passed |
 //! | a member is down, or the store is away, for longer | step 4: the member needs the state of another member |
 //!
