@@ -8,10 +8,11 @@ use clap::Subcommand;
 use crate::app::{self, CheckedFor, Exit, ExitError};
 use crate::command::arguments::CommonArguments;
 use crate::command::exemption::{self, Exemption};
-use crate::config::{Config, Site, StoreConfig};
+use crate::config::{Config, Quorum, Site, StoreConfig};
 use crate::enrich::lists;
 use crate::error_chain::error_chain;
 use crate::store::Client;
+use crate::store::cluster::Shard;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConfigArguments {
@@ -68,7 +69,20 @@ fn cluster_notes(config: &Config) -> std::io::Result<Vec<String>> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(match runtime.block_on(client.topology()) {
-        Ok(topology) => topology.down().map(|node| node.name.clone()).collect(),
+        Ok(topology) => {
+            let mut notes: Vec<_> = topology.down().map(|node| node.name.clone()).collect();
+            if let Quorum::Replicas(quorum) = client.quorum_setting() {
+                let is_small = |shard: &&Shard| (shard.replicas.len() as u64) < quorum;
+                notes.extend(topology.shards.iter().filter(is_small).map(|shard| {
+                    let replicas = shard.replicas.len();
+                    format!(
+                        "shard {} takes no insert: it has {replicas} replicas, and store.quorum is {quorum}",
+                        shard.number
+                    )
+                }));
+            }
+            notes
+        }
         Err(error) => vec![error_chain(&error)],
     })
 }

@@ -19,14 +19,14 @@ const SHARDS: usize = 64;
 const _: () = assert!(SLOTS.is_multiple_of(SHARDS * BUCKET), "shards hold whole buckets");
 
 /// The ids of one shard, the newest first in each bucket.
-type Shard = Box<[[FilterId; BUCKET]]>;
+type FilterShard = Box<[[FilterId; BUCKET]]>;
 
 pub(super) struct DuplicateFilter {
     /// Each is locked for the events of one page load at a time.
     page_loads: Box<[Mutex<()>]>,
     /// Chooses the lock of a page load. It is random to this process, and nothing that it makes is stored.
     hasher: foldhash::quality::RandomState,
-    shards: Box<[Mutex<Shard>]>,
+    shards: Box<[Mutex<FilterShard>]>,
 }
 
 impl DuplicateFilter {

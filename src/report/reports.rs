@@ -331,7 +331,14 @@ impl Reports {
             return self.run_group(group, today, longest_wait).await;
         }
         let fresh = Self { client: self.client.without_lag(), ..self.clone() };
-        let mut answers = match fresh.run_group(group.clone(), today, longest_wait).await {
+        let url = fresh.client.url().to_owned();
+        let mut result = fresh.run_group(group.clone(), today, longest_wait).await;
+        if matches!(result, Err(ReportError::Store(clickhouse::error::Error::Network(_)))) {
+            // The node has died since the connection was made.
+            fresh.client.leave(&url);
+            result = fresh.run_group(group.clone(), today, longest_wait).await;
+        }
+        let mut answers = match result {
             Err(ReportError::Store(error)) if error_code(&error) == Some(ALL_REPLICAS_ARE_STALE) => {
                 self.run_group(group, today, longest_wait).await?
             }

@@ -177,7 +177,7 @@ impl Client {
         self.cluster.as_ref().map(|cluster| &*cluster.name)
     }
 
-    pub(super) fn quorum_setting(&self) -> Quorum {
+    pub(crate) fn quorum_setting(&self) -> Quorum {
         self.cluster.as_ref().map(|cluster| cluster.quorum).unwrap_or_default()
     }
 

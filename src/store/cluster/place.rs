@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::topology::TopologyError;
+use super::error::{NodeMacros, TopologyError};
 
 /// One entry of `remote_servers`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,10 +68,12 @@ pub(super) fn places(answers: &[Answer]) -> Result<BTreeMap<Place, &Answer>, Top
             let same_shard = one.shard_macro == other.shard_macro;
             let same_replica = same_shard && one.replica_macro == other.replica_macro;
             if same_shard != (a.0 == b.0) || same_replica {
-                let urls = [one, other].map(|answer| answer.url.clone());
-                let macros =
-                    [one, other].map(|answer| (answer.shard_macro.clone(), answer.replica_macro.clone()));
-                return Err(TopologyError::Macros(Box::new((urls, macros))));
+                let nodes = [one, other].map(|answer| NodeMacros {
+                    url: answer.url.clone(),
+                    shard: answer.shard_macro.clone(),
+                    replica: answer.replica_macro.clone(),
+                });
+                return Err(TopologyError::Macros(Box::new(nodes)));
             }
         }
     }

@@ -7,6 +7,10 @@ const PATTERNS: &[(&str, &str)] = &[
     ("there are more rows than these {}", "показаны первые строки: {0}; всего их больше"),
     ("the figures of today are {} s old", "показатели за сегодня посчитаны {0} с назад"),
     (
+        "all replicas of a shard are more than {} s behind: figures may lack what is newest",
+        "все реплики одного из шардов отстают больше чем на {0} с: самое новое может не попасть в показатели",
+    ),
+    (
         "today is not computed yet; a running collector computes it when its reports are requested",
         "сегодняшний день ещё не посчитан: работающий сборщик считает его, когда запрашивают отчёты",
     ),

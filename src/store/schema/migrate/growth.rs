@@ -3,17 +3,11 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::SchemaError;
+use super::error::SchemaError;
 use super::state::NodeState;
 use crate::store::Client;
 use crate::store::cluster::Topology;
 use crate::store::schema::sharding::Sharding;
-
-/// The sharding that the node has recorded.
-pub(super) async fn stored(client: &Client) -> clickhouse::error::Result<Option<String>> {
-    let sql = "SELECT argMax(value, changed) FROM settings WHERE name = 'sharding'";
-    Ok(Some(client.query(sql).fetch_one::<String>().await?).filter(|text| !text.is_empty()))
-}
 
 pub(super) async fn record(client: &Client, sharding: &Sharding) -> clickhouse::error::Result<()> {
     let sql = "INSERT INTO settings SELECT 'sharding', {sharding:String}, now64(3)";

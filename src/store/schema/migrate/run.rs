@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use clickhouse::error::Error;
 
+use super::error::SchemaError;
 use super::growth;
+use super::survey::{Survey, checksum};
 use super::wanted::RepairStep;
-use super::{LostReplicas, Migrated, SchemaError, Survey, checksum};
 use crate::error_chain::error_chain;
 use crate::store::cluster::Node;
 use crate::store::schema::files::SchemaFile;
@@ -25,6 +26,25 @@ const REPLICA_ALREADY_EXISTS: u32 = 253;
 const TABLE_WAS_NOT_DROPPED: u32 = 305;
 const TABLE_IS_READ_ONLY: u32 = 242;
 const NOT_INITIALIZED: u32 = 667;
+
+/// Whether a node that lost its tables gets them again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LostReplicas {
+    Keep,
+    Replace,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Migrated {
+    /// The files that were applied now, in order.
+    pub now: Vec<&'static str>,
+    /// How many had been applied before.
+    pub before: usize,
+    /// What was done besides, by node.
+    pub repaired: Vec<String>,
+    /// Nodes that were not migrated, and why. Each shard has one that was.
+    pub left_out: Vec<String>,
+}
 
 pub(super) async fn run(survey: &Survey<'_>, lost: LostReplicas) -> Result<Migrated, SchemaError> {
     let before = survey.recorded().len();

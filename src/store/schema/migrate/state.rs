@@ -50,7 +50,7 @@ impl NodeState {
             false => Vec::new(),
         };
         let sharding = match tables.contains_key("settings") {
-            true => super::growth::stored(client).await?,
+            true => sharding(client).await?,
             false => None,
         };
         Ok(Self { has_database: true, tables, recorded, sharding })
@@ -78,4 +78,10 @@ where
     T: clickhouse::RowOwned + clickhouse::RowRead,
 {
     client.query_server(sql).param("database", client.database()).fetch_all::<T>().await
+}
+
+/// The sharding that the node has recorded.
+async fn sharding(client: &Client) -> clickhouse::error::Result<Option<String>> {
+    let sql = "SELECT argMax(value, changed) FROM settings WHERE name = 'sharding'";
+    Ok(Some(client.query(sql).fetch_one::<String>().await?).filter(|text| !text.is_empty()))
 }
