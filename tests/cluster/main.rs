@@ -10,7 +10,7 @@
 //!
 //! - `footfall verify` finds nothing lost and nothing doubled;
 //! - each replica has every closed day: its events, visits and daily figures, the same as its siblings;
-//! - each report of the invented visitors' closed days is the same as that of the single store.
+//! - reports of the invented visitors' closed days are the same as those of the single store, whichever node is asked.
 //!
 //! At the end every acknowledged event must be stored exactly once. Nodes are started from the program `clickhouse`, or by commands from the environment
 //! (`nodes.rs`).
@@ -89,13 +89,13 @@ fn run(
     bed.migrate_all_at_once()?;
     bed.fill()?;
     bed.compare_replicas()?;
-    bed.compare_reports("demo")?;
+    bed.compare_reports("demo", 1)?;
     println!("three collectors migrated at once, and every report is that of a single store");
     fleet::agree(&bed)?;
     println!("eight members of a fleet agree on the number of each day, with a replica that lags");
     bed.start_load(root, rate);
-    bed.check("the start of the load")?;
     for fault in faults {
+        println!("{} …", fault.name);
         let began = Instant::now();
         (fault.inject)(&mut bed).map_err(|problem| format!("{}: {problem}", fault.name))?;
         let injected = began.elapsed();
