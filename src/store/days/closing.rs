@@ -128,7 +128,8 @@ impl DayCloser {
             compute::delete_replaced(&shards, false).await?;
             return Ok(closed);
         }
-        if !self.lease.take().await? {
+        let closer = Self { lease: self.lease.at(shards.any().client()), ..self.clone() };
+        if !closer.lease.take().await? {
             closed.is_elsewhere = true;
             return Ok(closed);
         }
@@ -136,7 +137,7 @@ impl DayCloser {
         let mut closing: JoinSet<Result<_, CloseDayError>> = JoinSet::new();
         loop {
             for due in due.by_ref().take(AT_ONCE - closing.len()) {
-                let (closer, shards) = (self.clone(), shards.clone());
+                let (closer, shards) = (closer.clone(), shards.clone());
                 closing.spawn(async move { Ok((due.day.date, closer.close(&shards, &due).await?)) });
             }
             let Some(done) = closing.join_next().await else { break };
@@ -144,7 +145,7 @@ impl DayCloser {
             let (day, duplicates) = done.expect("closing does not panic and is not aborted")?;
             closed.duplicates += duplicates;
             closed.days.push(day);
-            self.lease.renew().await?;
+            closer.lease.renew().await?;
         }
         closed.days.sort_unstable();
         for (shard, interval) in shards.shards.iter().zip(&recent) {
@@ -155,7 +156,7 @@ impl DayCloser {
             warn!(error = &error as &dyn std::error::Error, "merging daily figures failed");
         }
         compute::delete_replaced(&shards, false).await?;
-        self.lease.release().await?;
+        closer.lease.release().await?;
         Ok(closed)
     }
 

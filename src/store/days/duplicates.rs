@@ -6,7 +6,7 @@
 //! All duplicates of an event lie on one shard, and all steps read and change one replica of it (`shards.rs`).
 //!
 //! 1. Insert a row into `removed_events` for each duplicate that was shipped again. A row that is inserted twice counts once.
-//! 2. If the duplicates that should stay are identical, insert one more with a higher `copy_number`, which then stays.
+//! 2. If the duplicates that should stay are identical, insert one more with a higher `copy_number`, drawn at random, which then stays.
 //! 3. If another replica is up, wait until it has that row, too.
 //! 4. Ask this node of which events one row stays. The others wait for the next round.
 //! 5. Delete the others. The statement names each row that it deletes, so that every replica deletes the same.
@@ -42,6 +42,8 @@ const MAX_QUERY: &str = "33554432";
 const LONGEST_DELETE: usize = 512 << 10;
 /// Most bytes of a row's numbers in that text.
 const ROW_BYTES: usize = 64;
+/// By how much the `copy_number` of the row that stays grows at most. An event has identical rows a few times in its life.
+const LARGEST_STEP: u32 = 32;
 /// Why they are in `removed_events`.
 const REASON: &str = "duplicate";
 /// Rows among which duplicates are searched for at once. It bounds the memory of the query to some tens of MB.
@@ -232,10 +234,12 @@ async fn insert_another(
     let columns: Vec<_> = COLUMNS.iter().copied().chain(["collector", "segment"]).collect();
     let values: Vec<_> = columns.iter().map(|column| format!("copy.{column}")).collect();
     let columns = columns.join(", ");
+    // Two collectors that do this at once would insert identical rows again, and again.
+    let step = getrandom::u32().map_err(|_| CloseDayError::Random)? % LARGEST_STEP + 1;
     // Otherwise ClickHouse might ignore it as a repetition of a row that was inserted, and deleted, before.
     let insert = format!(
         "INSERT INTO {events} ({columns}, copy_number) SETTINGS insert_deduplicate = 0 \
-         SELECT {}, copy.copy_number + 1 FROM {events} AS copy WHERE {} \
+         SELECT {}, toUInt8(least(255, copy.copy_number + {step})) FROM {events} AS copy WHERE {} \
          ORDER BY copy.received, copy.collector, copy.segment, copy.copy_number DESC LIMIT 1 BY copy.site, copy.event_id",
         values.join(", "),
         interval.holds(identical.iter().copied()),

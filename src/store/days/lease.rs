@@ -29,6 +29,11 @@ impl Lease {
         Ok(Self { client, holder })
     }
 
+    /// The same lease, read and written at a node that is known to have what others wrote.
+    pub(super) fn at(&self, client: &Client) -> Self {
+        Self { client: client.clone(), holder: self.holder.clone() }
+    }
+
     /// Takes the lease unless another holds it, and returns whether it is held now.
     pub(super) async fn take(&self) -> Result<bool, CloseDayError> {
         if self.is_with_another().await? {

@@ -2,7 +2,7 @@
 //!
 //! All steps of a task read and change the tables of this node alone (`…_local`). So what one step finds is what the next one counts, computes or deletes,
 //! however far other replicas lag. Replication carries the changes to them. A replica is pinned if it can write, has every row that its shard had when it was
-//! asked, and has no change of its rows under way. One server is one shard of one replica, and nothing is asked.
+//! asked, and has no change of its rows under way. If a replica is down, and the others lack rows that it alone has, the one that lags least is pinned. One server is one shard of one replica, and nothing is asked.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::store::cluster::{Node, Shard};
 /// Nobody reads from a replica that lags longer than `MAX_LAG_S` of the client. This is a little more, for clocks that count whole seconds.
 const MAX_LAG: Duration = Duration::from_secs(12);
 /// How long a replica may take to fetch what it lacks before another one is pinned.
-const SYNC_TIMEOUT: Duration = Duration::from_secs(20);
+const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a replica is asked whether its changes are done.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 /// The sharded tables that the work on days reads.
@@ -102,18 +102,18 @@ impl PinnedShard {
         }
         // The first one in order, so that all collectors pin the same, unless it lags.
         candidates.sort_unstable();
-        for (_, at) in candidates {
-            let node = &replicas[at];
-            if is_replicated && let Err(reason) = catch_up(node, waits_for_changes).await {
-                reasons.push(format!("{}: {reason}", node.name));
-                continue;
-            }
-            let tables = Tables::new(node.client.clone());
-            let others = replicas.into_iter().enumerate().filter(|(other, _)| *other != at);
-            let others = others.map(|(_, node)| node).collect();
-            return Ok(Self { number, tables, others, is_replicated });
-        }
-        Err(CloseDayError::NoReplica { shard: number, reasons: reasons.join("; ") })
+        let candidates: Vec<_> = candidates.into_iter().map(|(_, at)| at).collect();
+        let chosen = match is_replicated {
+            true => choose(&replicas, &candidates, waits_for_changes, &mut reasons).await,
+            false => candidates.first().copied(),
+        };
+        let Some(at) = chosen else {
+            return Err(CloseDayError::NoReplica { shard: number, reasons: reasons.join("; ") });
+        };
+        let tables = Tables::new(replicas[at].client.clone());
+        let others = replicas.into_iter().enumerate().filter(|(other, _)| *other != at);
+        let others = others.map(|(_, node)| node).collect();
+        Ok(Self { number, tables, others, is_replicated })
     }
 
     /// A table that all nodes have, in a statement that changes its rows. Without replication the first shard has them.
@@ -165,12 +165,43 @@ async fn state(node: &Node, is_replicated: bool) -> Result<ReplicaState, String>
     within(SYNC_TIMEOUT, query.fetch_one::<ReplicaState>()).await
 }
 
+/// The first of the candidates that has all rows of its shard. If none has, and a replica is down, the first one: what they lack lies on that replica. When it
+/// is back, the numbers of events differ, and days are computed again.
+async fn choose(
+    replicas: &[Node],
+    candidates: &[usize],
+    waits_for_changes: bool,
+    reasons: &mut Vec<String>,
+) -> Option<usize> {
+    let with_own: &[_] = if candidates.len() < replicas.len() { &[RowsOfPinned::Own] } else { &[] };
+    for rows in [RowsOfPinned::All].iter().chain(with_own) {
+        for at in candidates {
+            match catch_up(&replicas[*at], waits_for_changes, *rows).await {
+                Ok(()) => return Some(*at),
+                Err(reason) => reasons.push(format!("{}: {reason}", replicas[*at].name)),
+            }
+        }
+    }
+    None
+}
+
+/// Which rows a replica must have to be pinned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RowsOfPinned {
+    /// All that its shard has.
+    All,
+    /// Those that it has.
+    Own,
+}
+
 /// Waits until a replica has what its shard has, and, if asked to, has done the changes of rows that it knows of.
-async fn catch_up(node: &Node, waits_for_changes: bool) -> Result<(), String> {
+async fn catch_up(node: &Node, waits_for_changes: bool, rows: RowsOfPinned) -> Result<(), String> {
     let local: Vec<_> = SHARDED.iter().map(|table| node.client.local(table)).collect();
     let tables: Vec<_> = local.iter().map(String::as_str).chain(EVERYWHERE).collect();
     let until = Instant::now() + SYNC_TIMEOUT;
-    sync(node, &tables, SYNC_TIMEOUT).await?;
+    if rows == RowsOfPinned::All {
+        sync(node, &tables, SYNC_TIMEOUT).await?;
+    }
     if !waits_for_changes {
         return Ok(());
     }
