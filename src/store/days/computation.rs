@@ -1,5 +1,7 @@
 //! What a computation of a day is given, and how a table names one.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::calendar::Day;
@@ -10,6 +12,9 @@ use crate::store::dates;
 pub(super) const EVENTS_AT_ONCE: u64 = 500_000;
 /// Days that were computed so long ago have no replaced generations any more.
 pub(super) const RECENT: &str = "INTERVAL 7 DAY";
+
+/// The generation of a day on each shard that has one, by the shard's number.
+pub(super) type Generations = BTreeMap<u32, u64>;
 
 /// What is computed: a day on some shards, and why.
 pub(super) struct Computation<'a> {

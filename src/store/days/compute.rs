@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
-use super::computation::{Computation, DayPart, EVENTS_AT_ONCE, RECENT, StoredGeneration};
+use super::computation::{Computation, DayPart, EVENTS_AT_ONCE, Generations, RECENT, StoredGeneration};
 use super::lease::Lease;
 use super::publish::{self, Publisher};
 use super::shards::PinnedShards;
@@ -43,8 +43,6 @@ const KEEP: SignedDuration = SignedDuration::from_secs(15);
 /// ClickHouse fixes the parts that a query reads before it looks up the generations in force. So the rows of a generation must be there for
 /// longer than a query is planned, before the generation is in force.
 const SETTLE: Duration = Duration::from_millis(500);
-/// The generation of each shard that has one, by its number.
-pub(super) type Generations = BTreeMap<u32, u64>;
 
 /// Computes a day and makes the result visible. Renews a lease meanwhile. Without a publisher nothing new is published.
 pub(super) async fn compute(

@@ -23,8 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::noise_key::{NoiseKey, NoiseKeyError};
 
-use super::computation::{Computation, RECENT, StoredGeneration};
-use super::compute::Generations;
+use super::computation::{Computation, Generations, RECENT, StoredGeneration};
 use super::lease::Lease;
 use super::tables::{CloseDayError, Tables, moment};
 use crate::store::schema::PublishedQueries;
