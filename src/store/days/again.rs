@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::closing::{DayCloser, DueDay};
-use super::computation::{Computation, DayPart};
+use super::computation::{Computation, ShardDay};
 use super::compute;
 use super::counts;
 use super::shards::{PinnedShard, PinnedShards};
@@ -60,7 +60,7 @@ impl DayCloser {
             let mut parts = Vec::new();
             for shard in &shards.shards {
                 let events = counts::of_day(&shard.tables, day).await?;
-                parts.push(DayPart { shard, events, removed: 0 });
+                parts.push(ShardDay { shard, events, removed: 0 });
             }
             let (zone, shards) = (&*self.zone, &shards);
             let computation = Computation { day, zone, is_open: true, began, shards, parts };

@@ -33,7 +33,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::calendar::{Calendar, Day, QUARTER};
-use super::computation::{Computation, DayPart};
+use super::computation::{Computation, ShardDay};
 use super::compute;
 use super::counts;
 use super::duplicates::{self, Interval};
@@ -223,9 +223,9 @@ impl DayCloser {
             let removed = duplicates::remove(shard, whole).await?;
             // Before the visits are computed: events that arrive in between change the number, and the day is due again.
             let events = counts::of_day(&shard.tables, day).await?;
-            parts.push(DayPart { shard, events, removed });
+            parts.push(ShardDay { shard, events, removed });
         }
-        let sum = |of: fn(&DayPart<'_>) -> u64| parts.iter().map(of).sum::<u64>();
+        let sum = |of: fn(&ShardDay<'_>) -> u64| parts.iter().map(of).sum::<u64>();
         let (events, removed) = (sum(|part| part.events), sum(|part| part.removed));
         let computation = Computation { day, zone: &self.zone, is_open: false, began, shards, parts };
         compute::compute(&computation, self.publisher.as_ref(), Some(&self.lease)).await?;

@@ -25,12 +25,12 @@ pub(super) struct Computation<'a> {
     pub(super) began: Timestamp,
     pub(super) shards: &'a PinnedShards,
     /// Those whose rows of the day are computed, in order.
-    pub(super) parts: Vec<DayPart<'a>>,
+    pub(super) parts: Vec<ShardDay<'a>>,
 }
 
 /// A day on one shard.
 #[derive(Clone, Copy)]
-pub(super) struct DayPart<'a> {
+pub(super) struct ShardDay<'a> {
     pub(super) shard: &'a PinnedShard,
     /// Its events of the day.
     pub(super) events: u64,

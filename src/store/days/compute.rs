@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
-use super::computation::{Computation, DayPart, EVENTS_AT_ONCE, Generations, RECENT, StoredGeneration};
+use super::computation::{Computation, EVENTS_AT_ONCE, Generations, RECENT, ShardDay, StoredGeneration};
 use super::lease::Lease;
 use super::publish::{self, Publisher};
 use super::shards::PinnedShards;
@@ -100,7 +100,7 @@ async fn insert(
 /// Inserts the rows of a generation: what one shard has of the day.
 async fn insert_exact(
     computation: &Computation<'_>,
-    part: &DayPart<'_>,
+    part: &ShardDay<'_>,
     generation: u64,
     lease: Option<&Lease>,
 ) -> Result<(), CloseDayError> {
@@ -211,11 +211,11 @@ async fn insert_daily(
 /// Step 7.
 async fn put_in_force(
     computation: &Computation<'_>,
-    part: &DayPart<'_>,
+    part: &ShardDay<'_>,
     generation: u64,
 ) -> Result<(), CloseDayError> {
     let Computation { day, zone, is_open, began, .. } = computation;
-    let DayPart { shard, events, removed } = part;
+    let ShardDay { shard, events, removed } = part;
     let sql = format!(
         "INSERT INTO {} (day, shard, starts, ends, timezone, generation, is_closed, events, removed, computed) \
          SELECT toDate({{day:UInt16}}), {{shard:UInt32}}, fromUnixTimestamp({{starts:Int64}}), fromUnixTimestamp({{ends:Int64}}), \

@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, watch};
 use tracing::warn;
 
 use super::calendar::{Calendar, Day};
-use super::computation::{Computation, DayPart};
+use super::computation::{Computation, ShardDay};
 use super::compute;
 use super::counts;
 use super::publish::Publisher;
@@ -154,11 +154,11 @@ impl OpenDays {
         let Shared { client, zone, publisher, .. } = &*self.shared;
         let shards = PinnedShards::pin_while_rows_change(client).await?;
         let began = Timestamp::now();
-        let mut due: BTreeMap<Date, (Day, Vec<DayPart<'_>>)> = BTreeMap::new();
+        let mut due: BTreeMap<Date, (Day, Vec<ShardDay<'_>>)> = BTreeMap::new();
         for shard in &shards.shards {
             for (day, events) in self.due(shard, now).await? {
                 let (_, parts) = due.entry(day.date).or_insert_with(|| (day, Vec::new()));
-                parts.push(DayPart { shard, events, removed: 0 });
+                parts.push(ShardDay { shard, events, removed: 0 });
             }
         }
         let mut computed = Vec::new();
