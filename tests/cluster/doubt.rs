@@ -71,7 +71,7 @@ pub fn reports_name_a_lag(bed: &mut ClusterBed) -> Result<(), String> {
 }
 
 fn collector(bed: &ClusterBed, first: usize) -> Collector {
-    let sites = format!("[[site]]\nid = \"{SITE}\"\nhosts = [\"{SITE}.example\"]\n");
+    let sites = format!("[[site]]\nid = \"{SITE}\"\nhosts = [\"clinic.example\"]\n");
     let settings = format!("timezone = \"UTC\"\n[spool]\nseal_after = \"1s\"\n{sites}");
     Collector::with_store(bed.nodes.nodes[first].store, &store_settings(&bed.nodes.urls(first)), &settings)
 }

@@ -310,7 +310,7 @@ fn a_confined_process_keeps_to_its_directory() {
 fn confined(directory: &Path) {
     let data = directory.join("data");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let enforced = sandbox::confine(&data, &library()).unwrap();
+    let enforced = sandbox::confine(&data, &library(), &[]).unwrap();
     if enforced == sandbox::Enforced::Not {
         return println!("this kernel has no Landlock: nothing is tested");
     }

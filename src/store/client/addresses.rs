@@ -1,7 +1,7 @@
 //! The addresses of a store, and the connector that tries them in order.
 //!
 //! Statements go to the address that worked last. When no connection to it can be made, the next one is tried. A statement that fails later is not sent
-//! again here: only its sender knows whether that would do harm. The sender calls [`Addresses::leave`], and its next attempt goes to another address.
+//! again here: only its sender knows whether that would do harm. The sender calls [`StoreAddresses::leave`], and its next attempt goes to another address.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Base URLs of one store, at least one.
 #[derive(Debug)]
-pub(super) struct Addresses {
+pub(super) struct StoreAddresses {
     urls: Vec<String>,
     /// Index of the one to which statements go.
     current: AtomicUsize,
 }
 
-impl Addresses {
+impl StoreAddresses {
     /// # Panics
     /// Without any URL. The configuration has at least one.
     pub(super) fn new(urls: Vec<String>) -> Self {
@@ -68,11 +68,11 @@ impl Addresses {
 #[derive(Clone)]
 pub(super) struct FailoverConnector {
     http: HttpConnector,
-    addresses: Arc<Addresses>,
+    addresses: Arc<StoreAddresses>,
 }
 
 impl FailoverConnector {
-    pub(super) fn new(addresses: Arc<Addresses>) -> Self {
+    pub(super) fn new(addresses: Arc<StoreAddresses>) -> Self {
         let mut http = HttpConnector::new();
         http.set_keepalive(Some(KEEP_ALIVE));
         if addresses.urls.len() > 1 {
@@ -113,8 +113,8 @@ impl Service<Uri> for FailoverConnector {
 mod tests {
     use super::*;
 
-    fn addresses() -> Addresses {
-        Addresses::new(["http://a:1", "http://b:2/path", "http://c:3"].map(str::to_owned).to_vec())
+    fn addresses() -> StoreAddresses {
+        StoreAddresses::new(["http://a:1", "http://b:2/path", "http://c:3"].map(str::to_owned).to_vec())
     }
 
     #[test]

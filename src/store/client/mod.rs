@@ -10,7 +10,7 @@ use clickhouse::insert_formatted::InsertFormatted;
 use clickhouse::query::{BytesCursor, Query};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use self::addresses::{Addresses, FailoverConnector};
+use self::addresses::{FailoverConnector, StoreAddresses};
 use crate::config::{self, ClusterConfig, Config, DATABASE, Quorum};
 use crate::secret::Secret;
 use crate::store::embedded::{ANALYST, COLLECTOR, Passwords, PasswordsError, REPORTS};
@@ -28,7 +28,7 @@ pub(crate) const ALL_REPLICAS_ARE_STALE: u32 = 369;
 pub struct Client {
     /// Without a URL.
     inner: clickhouse::Client,
-    addresses: Arc<Addresses>,
+    addresses: Arc<StoreAddresses>,
     login: Login,
     database: String,
     cluster: Option<ClusterConfig>,
@@ -57,7 +57,7 @@ impl Login {
 }
 
 /// A client that closes connections soon after their last statement. An engine that stops waits for open ones, up to 5 s.
-fn base_client(addresses: &Arc<Addresses>, is_cluster: bool) -> clickhouse::Client {
+fn base_client(addresses: &Arc<StoreAddresses>, is_cluster: bool) -> clickhouse::Client {
     let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
         .pool_idle_timeout(IDLE_TIMEOUT)
         // Without a timer, idle connections are only closed when the next statement is sent.
@@ -109,7 +109,7 @@ impl Client {
                 (urls.clone(), database.clone(), user.as_str(), password.clone(), cluster.clone())
             }
         };
-        let addresses = Arc::new(Addresses::new(urls));
+        let addresses = Arc::new(StoreAddresses::new(urls));
         let login = Login { user: user.to_owned(), password, is_readonly: false };
         let inner = login.apply(base_client(&addresses, cluster.is_some()));
         let reader =
@@ -149,7 +149,7 @@ impl Client {
 
     /// The same store, as the node at one of its addresses has it. No other address is tried.
     pub(super) fn pinned(&self, url: &str) -> Self {
-        let addresses = Arc::new(Addresses::new(vec![url.to_owned()]));
+        let addresses = Arc::new(StoreAddresses::new(vec![url.to_owned()]));
         let inner = self.login.apply(base_client(&addresses, self.cluster.is_some()));
         Self { inner, addresses, ..self.clone() }
     }
