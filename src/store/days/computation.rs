@@ -13,7 +13,7 @@ pub(super) const EVENTS_AT_ONCE: u64 = 500_000;
 /// Days that were computed so long ago have no replaced generations any more.
 pub(super) const RECENT: &str = "INTERVAL 7 DAY";
 
-/// The generation of each shard that has one, by its number.
+/// The generation of a day on each shard that has one, by the shard's number.
 pub(super) type Generations = BTreeMap<u32, u64>;
 
 /// What is computed: a day on some shards, and why.
