@@ -38,7 +38,7 @@ pub fn agree(bed: &ClusterBed) -> Result<(), String> {
         for member in members {
             member.await.map_err(|error| error.to_string())??;
         }
-        Ok(())
+        Ok::<_, String>(())
     });
     switch("START")?;
     published?;
