@@ -104,13 +104,15 @@ fn write_key(out: &mut String, collector: &Collector) {
     let key = keys.status();
     let present = u8::from(key.origin != KeyOrigin::Missing);
     gauge(out, "footfall_key_present", "0 when a member of a fleet has no key and answers 503.", present);
+    // A collector with a key of its own needs no store to turn it.
     let ahead = match (key.origin, keys.fleet_days()) {
-        (KeyOrigin::Missing, _) => "0".to_owned(),
-        (_, Some(days)) => days.ahead().to_string(),
-        (_, None) => "+Inf".to_owned(),
+        (KeyOrigin::Missing, _) => Some(0),
+        (_, days) => days.map(|days| days.ahead()),
     };
-    let help = "Midnights that the key can turn at without the store. A key that is no fleet's needs none.";
-    gauge(out, "footfall_key_days_ahead", help, ahead);
+    if let Some(ahead) = ahead {
+        let help = "Midnights that a member of a fleet can pass without the store.";
+        gauge(out, "footfall_key_days_ahead", help, ahead);
+    }
     gauge(out, "footfall_key_age_seconds", "Age of the key in force.", key.age.as_secs_f64());
     let help = "When the key's epoch began, Unix time.";
     gauge(out, "footfall_key_epoch_start_timestamp_seconds", help, key.epoch);
