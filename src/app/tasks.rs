@@ -30,9 +30,9 @@ const KEY_INTERVAL: Duration = Duration::from_secs(1);
 const PLACES_INTERVAL: Duration = Duration::from_secs(60);
 /// Pause before a failed migration is tried again.
 const MIGRATION_PAUSE: Duration = Duration::from_secs(10);
-/// A migration adds columns and rewrites no row. A store that needs longer will not answer.
 /// How often the nodes of a cluster are compared with the schema. A node that was away while the schema or the number of shards changed is repaired then.
 const REPAIR_EVERY: Duration = Duration::from_secs(10 * 60);
+/// A migration adds columns and rewrites no row. A store that needs longer will not answer.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The tasks that an orderly stop waits for.
@@ -269,7 +269,7 @@ async fn keep_migrated(config: &Config, client: &Client) {
 
 fn log_repairs(migrated: &Migrated) {
     for repair in &migrated.repaired {
-        tracing::info!(repair, "the cluster's tables are repaired");
+        tracing::info!(repair, "tables are repaired");
     }
     for node in &migrated.left_out {
         tracing::warn!(node, "a node of the cluster was left out of the migration");

@@ -276,7 +276,18 @@ fn read_store(value: Option<(RawValue, SettingLocation)>, problems: &mut ConfigP
     let database = section.read("database", identifier).unwrap_or_else(|| DATABASE.to_owned());
     let user = section.read("user", text).unwrap_or_else(|| "default".to_owned());
     let password = section.read("password_file", secret_file).unwrap_or_default();
+    let urls_at = section.location("url");
     let cluster = read_cluster(&mut section);
+    if urls.as_ref().is_some_and(|urls| urls.len() > 1)
+        && cluster.is_none()
+        && !section.problems.is_refused("store.cluster")
+    {
+        section.note_read(
+            urls_at,
+            "url",
+            "has several addresses, which need store.cluster: each event would lie on any of them",
+        );
+    }
     section.finish();
     match urls {
         Some(urls) => StoreConfig::Server { urls, database, user, password, cluster },
@@ -333,7 +344,7 @@ fn read_cluster(section: &mut ConfigSection<'_>) -> Option<ClusterConfig> {
     if !experimental {
         section.problems.note(
             &location?,
-            "store.cluster is refused: a collector that ships to a cluster loses events today. Take it out and \
+            "store.cluster is refused: not all faults of a cluster have passed a whole run. Take it out and \
              ship to one server, or set store.cluster_experimental = true to try it with events that may be lost",
         );
     }

@@ -184,7 +184,7 @@ pub enum StoreConfig {
     },
 }
 
-/// A cluster of ClickHouse servers. Experimental: a cluster loses events today.
+/// A cluster of ClickHouse servers. Experimental: not all faults of a cluster have passed a whole run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterConfig {
     /// Its name in `remote_servers`.

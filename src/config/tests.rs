@@ -58,7 +58,7 @@ fn the_example_of_the_readme_s_kind_is_read_whole() {
 #[test]
 fn a_cluster_is_refused_unless_its_loss_of_events_is_accepted() {
     let text = "[store]\nurl = \"http://clickhouse:8123\"\ncluster = \"main\"\n";
-    let refusal = "store.cluster is refused: a collector that ships to a cluster loses events today";
+    let refusal = "store.cluster is refused: not all faults of a cluster have passed a whole run";
     for (more, environment) in [
         ("", &[][..]),
         ("cluster_experimental = false\n", &[]),
@@ -402,8 +402,12 @@ fn the_store_may_have_several_addresses_each_once() {
     };
     let both = ["http://a:8123", "http://b:8123"];
     let list = "[store]\nurl = [\"http://a:8123/\", \"http://b:8123\"]\n";
-    assert_eq!(urls(list, &[]).unwrap(), both);
-    assert_eq!(urls("", &[("FOOTFALL_STORE_URL", "http://a:8123, http://b:8123")]).unwrap(), both);
+    let cluster = "cluster = \"main\"\ncluster_experimental = true\n";
+    assert_eq!(urls(&format!("{list}{cluster}"), &[]).unwrap(), both);
+    let of_environment = [("FOOTFALL_STORE_URL", "http://a:8123, http://b:8123")];
+    assert_eq!(urls(&format!("[store]\n{cluster}"), &of_environment).unwrap(), both);
+    let error = urls(list, &[]).unwrap_err();
+    assert!(error.contains("line 2: store.url has several addresses, which need store.cluster"), "{error}");
     let error = urls("[store]\nurl = []\n", &[]).unwrap_err();
     assert!(error.contains("line 2: store.url must have at least one URL"), "{error}");
     let error = urls("[store]\nurl = [\"http://a:1\", \"http://a:1\"]\n", &[]).unwrap_err();

@@ -68,8 +68,9 @@ fn each_metric_of_an_alert_is_exported_though_the_store_has_never_answered() {
     std::fs::write(file("cert.pem"), certified.cert.pem()).unwrap();
     std::fs::write(file("key.pem"), certified.signing_key.serialize_pem()).unwrap();
     std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/geo/asn.mmdb"), file("places.mmdb")).unwrap();
+    // A member of a fleet has the metrics of its key.
     let settings = format!(
-        "geo = [{:?}]\n[tls]\ncertificate = {:?}\nkey = {:?}\n",
+        "key_fleet = true\ngeo = [{:?}]\n[tls]\ncertificate = {:?}\nkey = {:?}\n",
         file("places.mmdb"),
         file("cert.pem"),
         file("key.pem")

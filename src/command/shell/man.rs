@@ -38,6 +38,9 @@ The configuration is wrong; every problem is listed.
 .TP
 \fB5\fR
 The spool's disk failed. No acknowledged event is lost.
+.TP
+\fB6\fR
+\fBfootfall migrate\fR left out nodes of a cluster that do not answer.
 .SH SIGNALS
 .TP
 \fBSIGTERM\fR, \fBSIGINT\fR

@@ -58,7 +58,9 @@ impl KeyDirectory {
                 // The same for all members, whenever their clocks come to the turn.
                 let epoch = seconds(self.schedule.last_turn(now));
                 let today = self.schedule.day(now);
-                match state.and_then(|state| state.advanced(today, &self.randomness.read())) {
+                // A file that cannot be read now may be readable at the next attempt; the state would be gone for good.
+                let known = self.randomness.read().map_err(|error| KeyError::Fleet(error.into()))?;
+                match state.and_then(|state| state.advanced(today, &known)) {
                     Some(state) => (epoch, StoredSecret::Fleet(state)),
                     None => {
                         self.file.destroy(lock)?;

@@ -311,7 +311,14 @@ impl KeyRing {
             let current = self.current.load();
             (current.fleet()?, current.since)
         };
-        let known = self.place.randomness.read().of_fleet(fleet);
+        let known = self.place.randomness.read().unwrap_or_else(|error| {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the random numbers of coming days cannot be read"
+            );
+            KnownRandomness::default()
+        });
+        let known = known.of_fleet(fleet);
         Some(FleetDays { fleet, today: self.place.schedule.day(since), known })
     }
 
@@ -325,7 +332,7 @@ impl KeyRing {
         let stored = self.place.read(&lock)?.and_then(|(key, _)| Some((key.fleet()?, key.since)));
         stack::wipe::<STACK_BYTES>();
         let Some((fleet, since)) = stored.filter(|(fleet, _)| found.is_of(*fleet)) else { return Ok(()) };
-        let before = self.place.randomness.read().of_fleet(fleet);
+        let before = self.place.randomness.read().map_err(fleet_error)?.of_fleet(fleet);
         let mut known = before.clone();
         known.merge(found, self.place.schedule.day(since));
         if known == before {

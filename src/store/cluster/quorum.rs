@@ -1,8 +1,12 @@
 //! How many replicas of a shard must have an insert before it counts as confirmed.
 
+use std::time::Duration;
+
 use crate::config::Quorum;
 use crate::store::Client;
 
+/// A node that has not answered after it counts as down.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// With fewer replicas a majority is all of them, and one dead node would stop every insert.
 const LEAST_REPLICAS: u64 = 3;
 
@@ -18,8 +22,9 @@ impl Client {
             (Some(cluster), Quorum::Auto) => {
                 let sql = "SELECT toUInt64(min(replicas)) FROM (SELECT count() AS replicas FROM system.clusters \
                            WHERE cluster = {cluster:String} GROUP BY shard_num)";
-                let replicas = self.query_server(sql).param("cluster", cluster).fetch_one::<u64>().await?;
-                Ok(majority(replicas))
+                let query = self.query_server(sql).param("cluster", cluster);
+                let replicas = tokio::time::timeout(ANSWER_TIMEOUT, query.fetch_one::<u64>()).await;
+                Ok(majority(replicas.unwrap_or(Err(clickhouse::error::Error::TimedOut))?))
             }
         }
     }

@@ -52,8 +52,9 @@ pub(super) async fn compute(
 ) -> Result<(), CloseDayError> {
     let mut generations = in_force(computation).await?;
     let was_computed = computation.parts.iter().any(|part| generations.contains_key(&part.shard.number));
+    // Above those of all shards: the highest is that of the publication, and no two publications may have the same.
+    let latest = generations.values().copied().max().unwrap_or(0);
     for part in &computation.parts {
-        let latest = generations.get(&part.shard.number).copied().unwrap_or(0);
         generations.insert(part.shard.number, new_generation(computation, latest)?);
     }
     let published = insert(computation, &generations, publisher, lease).await;

@@ -173,21 +173,18 @@ impl SubjectStore {
         if table == "blocked_events" {
             unbook(tables, scope).await?;
         }
+        let of = format!("FROM {local} WHERE {condition} AND {booked}");
         match scope {
+            // One statement a month. On a cluster each replica would run the subquery by itself, on the rows that it has then.
+            _ if tables.client().cluster().is_none() => {
+                delete(tables, table, &found, &format!("{condition} AND {booked}")).await?;
+            }
             SubjectScope::Site { .. } => {
-                let segments =
-                    format!("SELECT DISTINCT collector, segment FROM {local} WHERE {condition} AND {booked}");
-                let segments = tables.client().query(&segments).fetch_all::<(u64, u64)>().await?;
-                for segments in segments.chunks(AT_ONCE) {
-                    let named =
-                        segments.iter().map(|(collector, segment)| format!("({collector},{segment})"));
-                    let named = named.collect::<Vec<_>>().join(",");
-                    let condition = format!("{condition} AND (collector, segment) IN ({named})");
-                    delete(tables, table, &found, &condition).await?;
-                }
+                let segments = format!("SELECT DISTINCT collector, segment {of}");
+                delete_segments(tables, table, &found, &condition.to_string(), &segments).await?;
             }
             _ => {
-                let rows = format!("SELECT DISTINCT {ROW} FROM {local} WHERE {condition} AND {booked}");
+                let rows = format!("SELECT DISTINCT {ROW} {of}");
                 delete_rows(tables, table, &found, &condition, &rows).await?;
             }
         }
@@ -282,6 +279,24 @@ async fn unbook(tables: &Tables, scope: &SubjectScope) -> Result<(), CloseDayErr
             named.collect::<Vec<_>>().join(",")
         );
         tables.run_long(&delete, &[], MAX_STATEMENT).await?;
+    }
+    Ok(())
+}
+
+/// Deletes the rows of the segments that a query selects.
+async fn delete_segments(
+    tables: &Tables,
+    table: &str,
+    found: &SubjectDays,
+    condition: &str,
+    segments: &str,
+) -> Result<(), CloseDayError> {
+    let segments = tables.client().query(segments).fetch_all::<(u64, u64)>().await?;
+    for segments in segments.chunks(AT_ONCE) {
+        let named = segments.iter().map(|(collector, segment)| format!("({collector},{segment})"));
+        let named = named.collect::<Vec<_>>().join(",");
+        let condition = format!("{condition} AND (collector, segment) IN ({named})");
+        delete(tables, table, found, &condition).await?;
     }
     Ok(())
 }

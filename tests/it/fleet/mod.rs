@@ -116,7 +116,8 @@ fn members_refuse_beacons_without_a_key_and_make_the_same_pseudonyms_with_it() {
     eventually("three midnights need no store", PATIENCE, || {
         (0..2).all(|member| fleet.status(member, "midnights_without_store") == 3)
     });
-    assert_eq!(number("SELECT count() = uniqExact(day) AND count() = 3 FROM fleet_randomness"), Some(1));
+    let rows = store.rows("SELECT day, left(number, 8) FROM fleet_randomness ORDER BY ALL");
+    assert_eq!(rows.len(), 3, "{rows:?}");
     let noted = |member: usize| std::fs::read(fleet.members[member].path("key").join("randomness")).unwrap();
     assert_eq!(noted(0), noted(1));
 

@@ -145,16 +145,13 @@ impl RandomnessFile {
         Self(directory.join("randomness"))
     }
 
-    /// Nothing when there is no file, or a damaged one: the store has the numbers.
-    pub(in crate::privacy::key) fn read(&self) -> KnownRandomness {
-        match private_file::read(&self.0, OthersMay::Read, LONGEST) {
-            Ok(Some(text)) => KnownRandomness::parse(&text).unwrap_or_default(),
-            Ok(None) => KnownRandomness::default(),
-            Err(error) => {
-                tracing::warn!(%error, "the random numbers of coming days cannot be read; the store has them");
-                KnownRandomness::default()
-            }
-        }
+    /// Nothing when there is no file, or a damaged one.
+    ///
+    /// # Errors
+    /// When the file cannot be read. It may be readable the next time.
+    pub(in crate::privacy::key) fn read(&self) -> Result<KnownRandomness, FleetError> {
+        let text = private_file::read(&self.0, OthersMay::Read, LONGEST)?;
+        Ok(text.and_then(|text| KnownRandomness::parse(&text)).unwrap_or_default())
     }
 
     pub(in crate::privacy::key) fn write(&self, known: &KnownRandomness) -> Result<(), FleetError> {

@@ -35,7 +35,7 @@ use crate::privacy::key::error::KeyError;
 use crate::privacy::key::file::{KeyFile, wipe};
 use crate::privacy::key::format::{StoredKey, StoredSecret, decode, encode};
 use crate::privacy::key::source::KeySource;
-use crate::secret::private_file::{self, OthersMay};
+use crate::secret::private_file::{self, OthersMay, PrivateFileError};
 
 /// How long a sealed state can be opened: time enough for two commands.
 const LIFETIME: SignedDuration = SignedDuration::from_mins(10);
@@ -153,7 +153,8 @@ impl FleetMember {
         let encoded = encode(&stored);
         plain.extend_from_slice(&(encoded.len() as u32).to_le_bytes());
         plain.extend_from_slice(&encoded);
-        plain.extend_from_slice(self.place.randomness.read().to_text().as_bytes());
+        let known = self.place.randomness.read()?.of_fleet(state.fleet());
+        plain.extend_from_slice(known.to_text().as_bytes());
         let public =
             MemberKey::<X25519HkdfSha256>::from_bytes(&request.0).map_err(|_| FleetError::NotARequest)?;
         let (encapsulated, sealed) = single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
@@ -248,16 +249,23 @@ fn request_path(file: &KeyFile) -> PathBuf {
     file.directory().join("request")
 }
 
-/// Wipes a request that is too old or damaged, if there is one.
+/// Wipes a request that is too old or damaged, or that others may read, if there is one.
 pub(in crate::privacy::key) fn wipe_expired_request(
     file: &KeyFile,
     now: Timestamp,
 ) -> Result<(), FleetError> {
     let path = request_path(file);
-    let Some(text) = private_file::read(&path, OthersMay::Nothing, LONGEST_REQUEST)? else { return Ok(()) };
+    let text = match private_file::read(&path, OthersMay::Nothing, LONGEST_REQUEST) {
+        Ok(Some(text)) => text,
+        Ok(None) => return Ok(()),
+        Err(PrivateFileError::Exposed { .. } | PrivateFileError::TooLong { .. }) => return Ok(wipe(&path)?),
+        Err(error) => return Err(error.into()),
+    };
     let mut lines = text.lines();
     let expires = (lines.next() == Some(REQUEST_HEADER)).then(|| lines.next()?.parse::<i64>().ok()).flatten();
-    if expires.is_none_or(|expires| now.as_second() >= expires) {
+    // A clock that was set back must not make it last longer.
+    let latest = (now + LIFETIME).as_second();
+    if expires.is_none_or(|expires| now.as_second() >= expires || expires > latest) {
         wipe(&path)?;
     }
     Ok(())

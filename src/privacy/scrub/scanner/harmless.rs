@@ -74,7 +74,12 @@ impl TextScanner<'_> {
             return Some(after);
         }
         // `/refund/14-days`
-        if digits.len() <= 2 && self.bytes[after..].starts_with(b"-") && self.context.is_path() {
+        if digits.len() <= 2
+            && self.bytes[after..].starts_with(b"-")
+            && self.context.is_path()
+            && !self.context.is(WordClass::Person)
+            && !self.context.is(WordClass::Account)
+        {
             let counts = self.bytes.get(after + 1).is_some_and(|byte| !byte.is_ascii_digit());
             return counts.then_some(after);
         }

@@ -91,7 +91,8 @@ impl TextScanner<'_> {
             self.replace(at, to, ":number");
             return to;
         }
-        if (!part[0].is_ascii() || digits >= 5)
+        let is_code = is_asset || self.context.is(WordClass::Goods) || self.context.is(WordClass::Content);
+        if (!part[0].is_ascii() || (digits >= 5 && !is_code))
             && let Some(to) = places::plate_end(self.text, at)
         {
             self.replace(at, to, ":number");

@@ -160,7 +160,7 @@ impl TextScanner<'_> {
 
     /// A user name behind `@` in a text: `Message from @ivan`, but not `@media (…)`.
     fn mention(&mut self, start: usize, end: usize) -> Option<usize> {
-        const OTHERS: [&str; 16] = [
+        const OTHERS: [&str; 25] = [
             "media",
             "import",
             "keyframes",
@@ -175,6 +175,15 @@ impl TextScanner<'_> {
             "returns",
             "deprecated",
             "override",
+            "context",
+            "type",
+            "layer",
+            "container",
+            "property",
+            "page",
+            "Component",
+            "Injectable",
+            "NgModule",
             "http",
             "https",
         ];
@@ -198,6 +207,7 @@ impl TextScanner<'_> {
     /// The directory of a user: `/home/ivan/app.js`, `C:\\Users\\ivan`, `/~ivan`. Returns where the name ends.
     pub(super) fn home_directory(&mut self, start: usize, end: usize) -> Option<usize> {
         const LEAST: usize = 3;
+        const LONGEST: usize = 256;
         let name = match &self.bytes[start..end] {
             [b'~', _, ..] if self.bytes[..start].ends_with(b"/") => start + 1,
             b"Users" | b"home" => end + 1,
@@ -205,19 +215,21 @@ impl TextScanner<'_> {
         };
         let is_end = |c: char| matches!(c, '/' | '\\' | ' ' | '"' | '\'' | ')' | ':' | '\n' | '?');
         let rest = self.text.get(name..)?;
-        let length = rest.find(is_end).unwrap_or(rest.len());
+        // Each search is bounded, because a text may have many such directories.
+        let near = rest.floor_char_boundary(LONGEST);
+        let length = rest[..near].find(is_end).unwrap_or(near);
+        if length < LEAST || rest.starts_with(':') {
+            return None;
+        }
         if name > end {
             // A path of a file rather than of a page: from the root on, with the extension of a file.
             let [.., before, b'/' | b'\\'] = self.bytes[..start] else { return None };
             let is_root = matches!(before, b' ' | b'(' | b'"' | b'\'' | b'/' | b':' | b'\n');
             let is_below = matches!(self.bytes[end..], [b'/' | b'\\', ..]);
-            let file = &rest[..rest.find([' ', ')', '"', '\n']).unwrap_or(rest.len())];
+            let file = &rest[..rest[..near].find([' ', ')', '"', '\n']).unwrap_or(near)];
             if !is_root || !is_below || !file[length.min(file.len())..].contains('.') {
                 return None;
             }
-        }
-        if length < LEAST || rest.starts_with(':') {
-            return None;
         }
         self.replace(name, name + length, ":name");
         Some(name + length)

@@ -40,8 +40,15 @@ pub(in crate::privacy::scrub) fn degrees_end(bytes: &[u8], at: usize) -> Option<
     if !rest.starts_with("°".as_bytes()) || digits(minutes) == 0 {
         return None;
     }
-    let is_part = |byte: &&u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'\'' | b'"' | 0x80..);
-    let end = minutes + bytes[minutes..].iter().take(24).take_while(is_part).count();
+    let mut end = minutes;
+    while end < minutes + 24 {
+        end += match &bytes[end..] {
+            [b'0'..=b'9' | b'.' | b'\'' | b'"', ..] => 1,
+            // The signs of minutes and seconds: ’ ” ′ ″
+            [0xE2, 0x80, 0x99 | 0x9D | 0xB2 | 0xB3, ..] => 3,
+            _ => break,
+        };
+    }
     Some(hemisphere_end(bytes, end))
 }
 
