@@ -410,9 +410,11 @@ fn the_store_may_have_several_addresses_each_once() {
     assert!(error.contains("line 2: store.url has several addresses, which need store.cluster"), "{error}");
     let error = urls("[store]\nurl = []\n", &[]).unwrap_err();
     assert!(error.contains("line 2: store.url must have at least one URL"), "{error}");
-    let error = urls("[store]\nurl = [\"http://a:1\", \"http://a:1\"]\n", &[]).unwrap_err();
+    let error =
+        urls(&format!("[store]\nurl = [\"http://a:1\", \"http://a:1\"]\n{cluster}"), &[]).unwrap_err();
     assert!(error.contains("store.url has \"http://a:1\" twice"), "{error}");
-    let error = urls("[store]\nurl = [\"http://a:1\",\n\"https://b:1\"]\n", &[]).unwrap_err();
+    let error =
+        urls(&format!("[store]\nurl = [\"http://a:1\",\n\"https://b:1\"]\n{cluster}"), &[]).unwrap_err();
     assert!(error.contains("line 3: store.url must be http://"), "{error}");
 }
 

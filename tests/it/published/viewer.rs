@@ -68,7 +68,7 @@ async fn what_a_viewer_may_not_ask_is_refused_with_the_reason() {
     for (path, reason) in [
         ("realtime?site=clinic", "single events or the last minutes"),
         ("props?", "single events or the last minutes"),
-        ("hours?", "single events or the last minutes"),
+        ("hours?", "days are the shortest time"),
         ("scroll?", "single events or the last minutes"),
         ("goals?", "single events or the last minutes"),
         ("goals?goal=Booking&by=channel&", "single events or the last minutes"),
