@@ -268,6 +268,11 @@ impl Collector {
         process::memory(self.pid()).expect("the collector runs")
     }
 
+    /// Resident memory without pages of files, in bytes.
+    pub fn own_memory(&self) -> u64 {
+        process::own_memory(self.pid()).expect("the collector runs")
+    }
+
     /// Waits until the store holds at least `count` rows of events. Fails if it gets none for `timeout`.
     #[track_caller]
     pub fn wait_for_events(&self, count: u64, timeout: Duration) {

@@ -22,6 +22,11 @@ pub fn memory(pid: u32) -> Option<u64> {
     status(pid, "VmRSS:")
 }
 
+/// Resident memory without pages of files, in bytes.
+pub fn own_memory(pid: u32) -> Option<u64> {
+    status(pid, "RssAnon:")
+}
+
 /// The highest resident memory so far without pages of files, in bytes. Pages of the program are 14 MB in a release build and 35 MB in one
 /// without optimisation.
 pub fn peak_memory(pid: u32) -> Option<u64> {
