@@ -20,6 +20,7 @@ help:
 	@echo "make script  rebuild the statistics script after a change to script/src"
 	@echo "make screenshots  take pictures of the page of reports, into docs/screenshots"
 	@echo "make lists   update the built-in lists of bots and data centres"
+	@echo "make map     rebuild the map of the page of reports from Natural Earth"
 	@echo "make suites  fetch the user agents that measure browser detection"
 
 # --- run -------------------------------------------------------------------------------------------------------------
