@@ -63,7 +63,7 @@ export async function walkByMouse(driver, origin, name) {
   await driver.click('.controls a[href*="compare=weekdays"]');
   await seen.compared();
   await driver.click('#places .tabs a[href*="tab=countries"]');
-  await until(() => has(driver, "#places .ranking tbody a"), "countries are links");
+  await until(async () => !(await has(driver, "#page[aria-busy]")) && (await has(driver, "#places .tabs [aria-current][href*=\"tab=countries\"]")), "the countries are there");
   await driver.click("#places .ranking tbody tr:first-child a");
   await seen.filtered();
   await driver.click("#pages a.more");
@@ -106,7 +106,7 @@ export async function walkByKeyboard(driver, origin, name) {
   await seen.compared();
   await tabTo(driver, '#places .tabs a[href*="tab=countries"]');
   await driver.type(KEYS.enter);
-  await until(() => has(driver, "#places .ranking tbody a"), "countries are links");
+  await until(async () => !(await has(driver, "#page[aria-busy]")) && (await has(driver, "#places .tabs [aria-current][href*=\"tab=countries\"]")), "the countries are there");
   await tabTo(driver, "#places .ranking tbody a");
   await driver.type(`${KEYS.down}${KEYS.up}`);
   await driver.type(KEYS.enter);
