@@ -272,11 +272,11 @@ fn read_store(value: Option<(RawValue, SettingLocation)>, problems: &mut ConfigP
     let native = section.read("native", address);
     check_store_listeners(&mut section, (listen, listen_at), (native, native_at));
     let unconfined = section.read("unconfined", flag).unwrap_or(false);
+    let urls_at = section.location("url");
     let urls = read_store_urls(&mut section);
     let database = section.read("database", identifier).unwrap_or_else(|| DATABASE.to_owned());
     let user = section.read("user", text).unwrap_or_else(|| "default".to_owned());
     let password = section.read("password_file", secret_file).unwrap_or_default();
-    let urls_at = section.location("url");
     let cluster = read_cluster(&mut section);
     if urls.as_ref().is_some_and(|urls| urls.len() > 1)
         && cluster.is_none()
