@@ -2,7 +2,8 @@
 //!
 //! A random 256-bit key is in force from one turn to the next: one civil day of the configured zone. A turn
 //! makes a new key and wipes the old one from memory and from its file, so that pseudonyms before and after it cannot be
-//! linked. This module refuses to keep an old key, to write a key to a disk unless configured, and to let an epoch go back.
+//! linked. This module refuses to keep an old key, to write a key to a disk unless configured, and to let an epoch go back,
+//! unless the key of another fleet is imported.
 //! On a machine with swap, put the key directory on a file system that is never swapped, or encrypt the swap.
 
 mod directory;
