@@ -122,7 +122,7 @@ pub(super) enum ViewAddressError {
     TooLong(String),
 }
 
-/// The begin of a name that a client made up.
+/// The beginning of a name that a client made up.
 fn shown(name: &str) -> String {
     name[..name.floor_char_boundary(40)].to_owned()
 }
