@@ -43,6 +43,7 @@ use fastrand::Rng;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use common::good_beacon;
+use common::process::COLLECTOR_MEMORY_MAX;
 use load::{Ledger, Plan, Running};
 use test_bed::{Condition, FaultKind, TestBed};
 
@@ -52,8 +53,6 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 const VERIFY_EVERY: u32 = 8;
 /// The longest pause before a failed beacon is repeated. By then the collector may have shipped it, or been killed again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
-/// The bound of the collector's memory under full load, in bytes. Source: the design's table of sizes, less the pages of the program.
-const MEMORY_MAX: u64 = 136 << 20;
 
 /// Runs a collector and its store under faults and checks that no event is lost or stored twice.
 #[derive(Debug, Parser)]
@@ -90,7 +89,8 @@ fn main() -> ExitCode {
     if let Err(problem) = &result {
         println!("{problem}");
     }
-    let passed = result.is_ok() && bed.results.is_exactly_once() && bed.results.memory <= MEMORY_MAX;
+    let passed =
+        result.is_ok() && bed.results.is_exactly_once() && bed.results.memory <= COLLECTOR_MEMORY_MAX;
     if passed && arguments.write {
         let text = format!(
             "## Faults\n\n{}.\n`cargo test --release --test chaos -- --kills {} --rate {} --events {} --outage {} --seed {seed} --write`:\n\n{}",
@@ -258,7 +258,7 @@ fn check_store(bed: &mut TestBed, mut ledger: Ledger, rng: &mut Rng) -> Result<(
     if let Some(output) = &bed.results.discrepancy {
         return Err(format!("footfall verify: {output}"));
     }
-    if bed.results.memory > MEMORY_MAX {
+    if bed.results.memory > COLLECTOR_MEMORY_MAX {
         return Err(format!("the collector used {} MiB of memory", bed.results.memory >> 20));
     }
     if !difference.is_none() {

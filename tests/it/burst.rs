@@ -16,7 +16,7 @@ use crate::common::pseudonyms::event_identity;
 use crate::common::{
     Collector, StoreProcess, allowed, eventually, eventually_while_progressing, good_beacon, seed,
 };
-use crate::faults::{CATCH_UP, MEMORY_MAX, settle, settle_with};
+use crate::faults::{CATCH_UP, settle, settle_with};
 use crate::load::{Ledger, Outcome, Plan, RETRY_PAUSE, Running};
 
 /// The burst continues for at least this time after the spool is full.
@@ -113,7 +113,7 @@ fn a_burst_beyond_the_spool_s_limit_loses_nothing_and_stays_within_memory() {
         peak >> 20
     );
     assert_eq!((outcome.broken, outcome.refused.keys().copied().collect()), (0, vec![503]), "{outcome:?}");
-    assert!(peak < MEMORY_MAX, "the collector used {} MiB", peak >> 20);
+    assert!(peak < process::COLLECTOR_MEMORY_MAX, "the collector used {} MiB", peak >> 20);
     settle(&collector, ledger, &mut rng);
 }
 

@@ -18,8 +18,6 @@ use crate::load::{Ledger, Plan, RETRY_PAUSE, Running};
 pub(crate) const CATCH_UP: Duration = Duration::from_secs(180);
 /// Segments are sealed often, so that kills meet every stage of a segment's life.
 const SEAL_OFTEN: &str = "[spool]\nseal_after = \"300ms\"\n";
-/// Memory under full load by the design's table of sizes, less the pages of the program.
-pub(crate) const MEMORY_MAX: u64 = 136 << 20;
 
 /// A load of `events` events a beacon, `rate` beacons a second.
 fn plan(collector: &Collector, seed: u64, events: u32, rate: u32) -> Plan {
@@ -137,7 +135,7 @@ fn the_store_is_gone_for_a_minute_and_beacons_go_on_being_taken_in_bounded_memor
     let (outcome, ledger) = load.stop();
     println!("{} beacons in {:?}, memory at most {} MiB", outcome.taken, outcome.elapsed, most >> 20);
     assert_eq!((outcome.broken, outcome.refused.len()), (0, 0), "beacons were refused: {outcome:?}");
-    assert!(most < MEMORY_MAX, "the collector took {} MiB", most >> 20);
+    assert!(most < process::COLLECTOR_MEMORY_MAX, "the collector took {} MiB", most >> 20);
     settle(&collector, ledger, &mut rng);
 }
 

@@ -26,8 +26,6 @@ use crate::common::{Collector, HttpConnection, StoreClient, eventually, good_bea
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Source address of the client that sends valid beacons.
 const CLIENT_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-/// The collector must use less memory than this, in bytes. An idle debug build uses about 30 MB.
-const MAX_MEMORY: u64 = 256 << 20;
 /// An attack that is shorter is repeated.
 const SHORTEST_ATTACK: Duration = Duration::from_secs(1);
 /// After an attack, this many more descriptors may be open: those of the valid client, of shipping and of scraping.
@@ -97,7 +95,7 @@ impl TestTarget {
             peak >> 20
         );
         assert!(stats.answered > 0, "{name}: no valid beacon was answered");
-        assert!(peak < MAX_MEMORY, "{name}: {peak} bytes of memory");
+        assert!(peak < process::COLLECTOR_MEMORY_MAX, "{name}: {peak} bytes of memory");
         eventually("descriptors are released", TIMEOUT, || {
             descriptors(pid) <= self.descriptors + SPARE_DESCRIPTORS
         });
