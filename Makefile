@@ -61,7 +61,7 @@ geo:
 	$(CARGO) run --locked -q -- geo install --dir geo
 
 unit: engine geo deps-python deps-clients deps-debian deps-nginx deps-promtool deps-shells
-	TEST_PYTHON=$(VENV)/bin/python $(CARGO) test --locked --workspace
+	TEST_PYTHON=$(VENV)/bin/python tests/alone.sh $(CARGO) test --locked --workspace
 
 # The short form of `make chaos`.
 chaos-test: engine deps-chaos
