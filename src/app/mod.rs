@@ -6,12 +6,10 @@
 pub(crate) mod audit;
 mod check;
 mod exit;
-mod fleet;
 mod health;
 mod log;
 mod metrics;
 mod open_files;
-mod retention;
 mod running;
 mod script_tag;
 mod service;

@@ -3,14 +3,17 @@
 //! The start does not wait for any of them. Once the store answers, its tables are created or migrated; then segments are
 //! shipped and days are closed. At the end they stop in the reverse order, the embedded store last.
 
+mod fleet;
+mod retention;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
+use crate::app::audit;
 use crate::app::store_watch::{StoreState, StoreWatch};
-use crate::app::{audit, fleet, retention};
 use crate::config::{self, Config};
 use crate::ingest::Collector;
 use crate::spool::Spool;
