@@ -220,7 +220,7 @@ fn list(principal: &Principal) -> Value {
             "by": by,
             "parameters": parameters,
             "columns": columns,
-            "credit": report.credit(),
+            "credit": report.credit(None),
         })
     };
     let readable = catalogue::all().iter().filter(|report| readable(report, principal));

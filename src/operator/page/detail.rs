@@ -140,7 +140,7 @@ pub(super) async fn render(context: &ViewContext, name: &str) -> Result<Response
         ),
         back: PageLink::new(context.say("Back to the site", "Назад к сайту"), &address.to_view(back)),
         notes: answer.notes.iter().map(|note| words::note(note, language)).collect(),
-        credit: report.credit(),
+        credit: answer.request.credit(),
     };
     Ok(layout::page(StatusCode::OK, &page))
 }

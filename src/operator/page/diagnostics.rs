@@ -142,7 +142,7 @@ fn table(context: &ViewContext, answer: &ReportAnswer) -> ReportTable {
             context.say("All", "Все"),
             &context.address.to_view(View::Report(report.name.to_owned())),
         ),
-        credit: report.credit(),
+        credit: answer.request.credit(),
     }
 }
 

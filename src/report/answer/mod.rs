@@ -88,7 +88,7 @@ impl ReportAnswer {
                 json!({"as_of": computed.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), "age_s": age(computed).as_secs()})
             }),
             "notes": self.notes.iter().map(Note::to_string).collect::<Vec<_>>(),
-            "credit": report.credit(),
+            "credit": self.request.credit(),
         })
     }
 

@@ -77,6 +77,9 @@ pub struct ReportParameter {
 /// The credit that the licence of DB-IP's data (CC BY 4.0) requires wherever the data is shown.
 pub const CREDIT: &str = "Places by DB-IP (https://db-ip.com), CC BY 4.0";
 
+/// The dimensions that come from DB-IP's data.
+const PLACES: [&str; 4] = ["country", "region", "city", "network"];
+
 impl Purpose {
     pub const ALL: [Self; 2] = [Self::Audience, Self::Diagnostics];
 
@@ -125,7 +128,9 @@ impl Report {
         self.parameters.iter().any(|known| known.name == parameter)
     }
 
-    pub fn credit(&self) -> Option<&'static str> {
-        self.places.then_some(CREDIT)
+    /// What must be shown beside its answers, if they are broken down as `by` says.
+    pub fn credit(&self, by: Option<&str>) -> Option<&'static str> {
+        let is_place = by.is_none_or(|by| PLACES.contains(&by));
+        (self.places && is_place).then_some(CREDIT)
     }
 }

@@ -55,6 +55,11 @@ pub struct ReportRequest {
 }
 
 impl ReportRequest {
+    /// The source of places, if the report shows any.
+    pub fn credit(&self) -> Option<&'static str> {
+        self.report.credit(self.by)
+    }
+
     /// The days that the period is compared with, if the report compares.
     pub fn compared_period(&self) -> Option<Period> {
         self.comparison.map(|comparison| self.period.compared(comparison))

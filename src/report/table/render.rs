@@ -40,7 +40,7 @@ pub fn render(answer: &ReportAnswer, width: u16) -> String {
     for note in &answer.notes {
         out.push_str(&wrap(&format!("note: {note}"), width));
     }
-    if let Some(credit) = answer.request.report.credit() {
+    if let Some(credit) = answer.request.credit() {
         out.push_str(&wrap(credit, width));
     }
     out

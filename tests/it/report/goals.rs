@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Site;
 use super::data::{self, Rows, ad, person, view, what};
+use super::page::page;
 
 /// On the 24th: `bookers` visitors from Google who read a page and book, and `readers` from VK who only read it.
 fn visitors(bookers: u64, readers: u64) -> Vec<u8> {
@@ -39,6 +40,23 @@ async fn a_goal_of_few_visitors_is_folded_and_a_step_of_few_has_no_row() {
     same(&site.rows("funnel", &[]).await, &json!([["1", "Home", "", "", 10, 100.0, null]]));
     // Those from Google alone are few, and so is what they are folded into.
     same(&site.rows("funnel", &["by=source"]).await, &json!([["1", "Home", "VK", "", 6, 100.0, null]]));
+}
+
+#[tokio::test]
+async fn the_page_names_the_first_step_of_a_funnel_without_a_row_and_credits_places_where_it_shows_them() {
+    let mut site = Site::with(&visitors(4, 6)).await;
+    site.reports = site.reports.clone().with_k(5);
+    let period = "from=2026-10-24&to=2026-10-24&lang=en";
+    let shown = page(&site, &format!("/sites/clinic?{period}")).await;
+    let funnel = shown.split_once("id=\"funnel-0\"").unwrap().1;
+    assert!(funnel.contains("1. Home") && funnel.contains("No row for “2. Booking”"), "{funnel}");
+    assert!(!funnel.contains("DB-IP"), "{funnel}");
+    assert!(shown.contains("DB-IP"), "the map credits its source");
+    for (by, is_credited) in [("source", false), ("country", true)] {
+        let detail =
+            page(&site, &format!("/sites/clinic/reports/funnel?funnel=Booking&by={by}&{period}")).await;
+        assert_eq!(detail.contains("DB-IP"), is_credited, "{by}: {detail}");
+    }
 }
 
 #[tokio::test]

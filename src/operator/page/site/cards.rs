@@ -12,6 +12,7 @@ use crate::operator::page::words;
 use crate::operator::reading;
 use crate::report::catalogue;
 use crate::report::{Note, RawReportRequest, ReportAnswer, ReportError};
+use crate::transport::negotiation::Language;
 
 const GOALS: &str = "goals";
 /// The tab of each card of a funnel.
@@ -134,6 +135,7 @@ pub(super) struct CardTable {
     pub(super) counted: Heading,
     pub(super) share: Option<Heading>,
     pub(super) rows: Vec<CardRow>,
+    pub(super) remark: Option<String>,
 }
 
 pub(super) struct CardRow {
@@ -235,7 +237,7 @@ impl PlannedCard {
             tabs: if tabs.len() > 1 { tabs.iter().map(tab).collect() } else { Vec::new() },
             body,
             more: has_rows.then(|| PageLink::new(context.say("All", "Все"), &detail)),
-            credit: report.credit(),
+            credit: report.credit(report.by.first().copied()),
         }
     }
 }
@@ -281,7 +283,26 @@ fn table(context: &ViewContext, answer: &ReportAnswer, most: usize) -> CardTable
         counted: Heading::new(counted.1, language),
         share: share.map(|(_, column)| Heading::new(column, language)),
         rows: rows::folded_last(answer).into_iter().take(most).map(row).collect(),
+        remark: missing_steps(context, answer),
     }
+}
+
+/// Says from which step on a funnel has no rows.
+fn missing_steps(context: &ViewContext, answer: &ReportAnswer) -> Option<String> {
+    let step = answer.request.funnel.as_ref()?.steps.get(answer.rows.len())?;
+    let (number, name) = (answer.rows.len() + 1, &step.name);
+    Some(match context.language {
+        Language::English => {
+            format!(
+                "No row for “{number}. {name}” and what follows: on each day too few visitors took it, or none."
+            )
+        }
+        Language::Russian => {
+            format!(
+                "Строки «{number}. {name}» и следующих нет: в каждый из дней этот шаг прошли слишком мало посетителей или никто."
+            )
+        }
+    })
 }
 
 fn map(context: &ViewContext, answer: &ReportAnswer) -> Svg {
