@@ -41,6 +41,7 @@ struct SharePage<'a> {
     links: Vec<ShownLink>,
     lifetimes: [i64; 4],
     problem: &'a str,
+    diagnostics: bool,
     sign_out: bool,
 }
 
@@ -59,6 +60,10 @@ impl SharePage<'_> {
 
     fn lang(&self) -> &'static str {
         self.language.code()
+    }
+
+    fn other_lang(&self) -> &'static str {
+        self.language.of(["ru", "en"])
     }
 }
 
@@ -130,6 +135,7 @@ impl ReportsEntry {
             links: links.collect(),
             lifetimes: LIFETIMES,
             problem,
+            diagnostics: principal.may(Permission::ReadDiagnostics),
             sign_out: matches!(principal, Principal::Token(_)),
         };
         let html = shown.render().expect("writing to a string does not fail");
