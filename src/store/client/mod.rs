@@ -3,12 +3,13 @@
 mod addresses;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clickhouse::Compression;
 use clickhouse::insert_formatted::InsertFormatted;
 use clickhouse::query::{BytesCursor, Query};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use parking_lot::Mutex;
 
 use self::addresses::{FailoverConnector, StoreAddresses};
 use crate::config::{self, ClusterConfig, Config, DATABASE, Quorum};
@@ -32,6 +33,8 @@ pub struct Client {
     login: Login,
     database: String,
     cluster: Option<ClusterConfig>,
+    /// How many replicas must confirm an insert, as the store answered last, and when.
+    pub(super) known_quorum: Arc<Mutex<Option<(Instant, u64)>>>,
     /// The user that reads from the embedded store, and its password; absent when the store is a server.
     reader: Option<(&'static str, Secret)>,
 }
@@ -114,7 +117,7 @@ impl Client {
         let inner = login.apply(base_client(&addresses, cluster.is_some()));
         let reader =
             matches!(store, config::StoreConfig::Embedded { .. }).then(|| (REPORTS, Secret::default()));
-        Self { inner, addresses, login, database, cluster, reader }
+        Self { inner, addresses, login, database, cluster, known_quorum: Arc::default(), reader }
     }
 
     /// The password of a server is a setting and stays.
