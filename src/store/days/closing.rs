@@ -3,7 +3,8 @@
 //! A day is due some minutes after its end, and again when the number of its events differs from the recorded one. On a cluster each shard has its own
 //! events, numbers and records, so a day may be due on some shards alone.
 //!
-//! 1. Pin a replica of each shard (`shards.rs`). All steps of the round read and change these.
+//! 1. Pin a replica of each shard (`shards.rs`). All steps of the round read and change these. Stop if a newer version of Footfall has migrated the tables:
+//!    a collector that is not upgraded yet goes on shipping, and leaves days to the others. Each computation asks again.
 //! 2. Find the days that are due by the numbers of events of each shard.
 //! 3. Take the lease.
 //! 4. For each day: on each shard that is due remove duplicates (`duplicates.rs`), count the events that are left, and compute the day from them
@@ -30,7 +31,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::calendar::{Calendar, Day, QUARTER};
 use super::computation::{Computation, ShardDay};
@@ -41,7 +42,7 @@ use super::lease::Lease;
 use super::publish::Publisher;
 use super::shards::{PinnedShard, PinnedShards};
 use super::tables::CloseDayError;
-use crate::store::{Client, dates};
+use crate::store::{Client, dates, schema};
 
 /// How often days that are due are searched for.
 const EVERY: Duration = Duration::from_secs(60);
@@ -92,16 +93,12 @@ impl DayCloser {
     /// Closes days that are due, now and once a minute, until `shutdown`. A round that fails is logged and repeated.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
+        let mut is_older = false;
         loop {
             let round = async {
                 let closed = tokio::time::timeout(LONGEST_ROUND, self.close_due(Timestamp::now())).await;
-                match closed.unwrap_or(Err(CloseDayError::Store(clickhouse::error::Error::TimedOut))) {
-                    Ok(closed) => closed.log(),
-                    Err(error) => warn!(
-                        error = &error as &dyn std::error::Error,
-                        "closing of days failed; retrying in a minute"
-                    ),
-                }
+                let closed = closed.unwrap_or(Err(CloseDayError::Store(clickhouse::error::Error::TimedOut)));
+                log(closed, &mut is_older);
                 tokio::time::sleep(EVERY).await;
             };
             tokio::select! {
@@ -119,6 +116,7 @@ impl DayCloser {
         let now = now.as_second();
         let mut closed = Closed::default();
         let shards = Arc::new(PinnedShards::pin(&self.client).await?);
+        schema::check_version(shards.any().client()).await?;
         let (due, recent) = self.find(&shards, now).await?;
         let mut has_duplicates = false;
         for (shard, interval) in shards.shards.iter().zip(&recent) {
@@ -240,10 +238,23 @@ pub(super) struct DueDay {
     pub(super) rows: BTreeMap<usize, u64>,
 }
 
-impl Closed {
-    fn log(&self) {
-        if self.duplicates > 0 {
-            warn!(events = self.duplicates, "duplicate events removed");
+/// `is_older`: whether the last round found that a newer version has migrated the tables, which is said once.
+fn log(closed: Result<Closed, CloseDayError>, is_older: &mut bool) {
+    let was_older = std::mem::replace(is_older, matches!(closed, Err(CloseDayError::OtherVersion(_))));
+    match closed {
+        Ok(Closed { duplicates: 0, .. }) => {}
+        Ok(Closed { duplicates, .. }) => warn!(events = duplicates, "duplicate events removed"),
+        Err(CloseDayError::OtherVersion(_)) if was_older => {}
+        Err(error @ CloseDayError::OtherVersion(_)) => {
+            let error: &dyn std::error::Error = &error;
+            error!(
+                error,
+                "this collector closes no day until it is upgraded; it goes on accepting and shipping"
+            );
+        }
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            warn!(error, "closing of days failed; retrying in a minute");
         }
     }
 }

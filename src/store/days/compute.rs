@@ -44,12 +44,13 @@ const KEEP: SignedDuration = SignedDuration::from_secs(15);
 /// longer than a query is planned, before the generation is in force.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// Computes a day and makes the result visible. Renews a lease meanwhile. Without a publisher nothing new is published.
+/// Computes a day and makes the result visible, unless a newer version of Footfall has migrated the tables. Renews a lease meanwhile. Without a publisher nothing new is published.
 pub(super) async fn compute(
     computation: &Computation<'_>,
     publisher: Option<&Publisher>,
     lease: Option<&Lease>,
 ) -> Result<(), CloseDayError> {
+    schema::check_version(computation.shards.any().client()).await?;
     let mut generations = in_force(computation).await?;
     let was_computed = computation.parts.iter().any(|part| generations.contains_key(&part.shard.number));
     // Above those of all shards: the highest is that of the publication, and no two publications may have the same.

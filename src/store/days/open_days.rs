@@ -57,6 +57,8 @@ struct Latest {
     attempt: Option<(Instant, Duration)>,
     /// When the last successful computation began, by both clocks.
     computed: Option<(Instant, Timestamp)>,
+    /// Whether the last computation failed because a newer version has migrated the tables, which is said once.
+    is_older: bool,
 }
 
 /// What `days` records of a day.
@@ -109,7 +111,7 @@ impl OpenDays {
     /// or `None` if no computation has succeeded yet.
     pub async fn refresh(&self) -> Option<Timestamp> {
         let mut latest = self.shared.latest.subscribe();
-        let Latest { attempt, computed } = *latest.borrow_and_update();
+        let Latest { attempt, computed, .. } = *latest.borrow_and_update();
         let is_due = |(began, took): (Instant, Duration)| began.elapsed() >= REFRESH_AFTER.max(2 * took);
         if attempt.is_none_or(is_due) {
             self.start();
@@ -130,11 +132,16 @@ impl OpenDays {
             let (began, time) = (Instant::now(), Timestamp::now());
             let computation = tokio::time::timeout(LONGEST_COMPUTATION, open_days.compute(time)).await;
             let result = computation.unwrap_or(Err(CloseDayError::Store(clickhouse::error::Error::TimedOut)));
-            if let Err(error) = &result {
+            let is_older = matches!(result, Err(CloseDayError::OtherVersion(_)));
+            let was_older = open_days.shared.latest.borrow().is_older;
+            if let Err(error) = &result
+                && !(is_older && was_older)
+            {
                 let error: &dyn std::error::Error = error;
                 warn!(error, "computing open days failed; a later report tries again");
             }
             open_days.shared.latest.send_modify(|latest| {
+                latest.is_older = is_older;
                 latest.attempt = Some((began, began.elapsed()));
                 if result.is_ok() {
                     latest.computed = Some((began, time));

@@ -30,7 +30,7 @@ const SHARDED: [&str; 7] = [
     "daily_published_stored",
 ];
 /// The tables that all nodes have.
-const EVERYWHERE: [&str; 3] = ["settings", "publications", "published_days"];
+const EVERYWHERE: [&str; 4] = ["migrations", "settings", "publications", "published_days"];
 
 /// One replica of each shard.
 pub(in crate::store) struct PinnedShards {
