@@ -61,8 +61,16 @@ impl RetentionStore {
     /// When the store refuses or cannot be reached. So in all functions here.
     pub async fn delete_before(&self, site: &str, until: i64) -> Result<(u64, i64), CloseDayError> {
         let until = until.div_euclid(HOUR) * HOUR;
-        let setting = format!("retention of {site}");
         let pinned = PinnedShards::pin(self.tables.client()).await?;
+        pinned.while_they_answer(Self::delete_before_on(&pinned, site, until)).await
+    }
+
+    async fn delete_before_on(
+        pinned: &PinnedShards,
+        site: &str,
+        until: i64,
+    ) -> Result<(u64, i64), CloseDayError> {
+        let setting = format!("retention of {site}");
         let store = Self { tables: pinned.any().clone() };
         let pass = store.number(&setting).await?;
         let (mut events, mut found, mut has_grown) = (0, false, false);

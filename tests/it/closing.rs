@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 use footfall::event::{EventRow, UnixDay, UnixSeconds};
 use footfall::spool::{Durability, EventEntry, EventRecord};
@@ -95,6 +96,29 @@ fn a_collector_whose_tables_a_newer_version_has_migrated_goes_on_shipping_and_co
         result.unwrap();
     }
     assert!(store.store.number("SELECT count() FROM days WHERE is_closed") > 0);
+}
+
+#[test]
+fn a_node_that_is_suspended_is_named_and_given_up_and_the_day_is_closed_when_it_answers_again() {
+    let (_directory, store) = store();
+    let mut shipping = Shipping::to(store.store.listen);
+    let now = Timestamp::now();
+    let today = now.to_zoned(TimeZone::UTC).start_of_day().unwrap();
+    fill(&mut shipping, today.checked_sub(3.days()).unwrap().timestamp().as_millisecond());
+    let client = client(store.store.listen);
+    let impatient = client.clone().with_longest_silence(Duration::from_secs(1));
+    store.freeze();
+    // Nobody asks one server whether it is up before, so the first statement meets the suspended process.
+    let error = close_with(&shipping, impatient.clone(), now).unwrap_err().to_string();
+    let open_days = OpenDays::new(impatient, TimeZone::UTC).unwrap();
+    let error_of_open_day = shipping.runtime.block_on(open_days.compute(now)).unwrap_err().to_string();
+    store.thaw();
+    for error in [error, error_of_open_day] {
+        let named = format!("the server at http://{} has not answered for", store.store.listen);
+        assert!(error.contains(&named), "{error}");
+    }
+    assert_eq!(close_with(&shipping, client, now).unwrap().days.len(), 1);
+    assert_eq!(store.store.number("SELECT sum(events) FROM visits"), EVENTS);
 }
 
 /// Ships the events of a day: page loads 1 to 4 with two events each. Page load 1 is at midnight. Some events of 3 and 4 are shipped

@@ -48,6 +48,15 @@ impl DayCloser {
     /// When the store refuses or cannot be reached, and when another collector has been closing days for too long.
     pub(crate) async fn compute_again(&self, dates: &BTreeSet<Date>) -> Result<(), CloseDayError> {
         let shards = PinnedShards::pin(&self.client).await?;
+        shards.while_they_answer(self.compute_again_on(&shards, dates)).await
+    }
+
+    async fn compute_again_on(
+        &self,
+        shards: &PinnedShards,
+        dates: &BTreeSet<Date>,
+    ) -> Result<(), CloseDayError> {
+        let closer = Self { lease: self.lease.at(shards.any().client()), ..self.clone() };
         let mut known = BTreeSet::new();
         for shard in &shards.shards {
             known.extend(recorded_days(shard).await?);
@@ -62,20 +71,20 @@ impl DayCloser {
                 let events = counts::of_day(&shard.tables, day).await?;
                 parts.push(ShardDay { shard, events, removed: 0 });
             }
-            let (zone, shards) = (&*self.zone, &shards);
+            let zone = &*self.zone;
             let computation = Computation { day, zone, is_open: true, began, shards, parts };
             compute::compute(&computation, self.publisher.as_ref(), None).await?;
         }
         if !closed.is_empty() {
-            self.wait_for_lease().await?;
+            closer.wait_for_lease().await?;
             for day in closed {
                 let mut rows = BTreeMap::new();
                 for (at, shard) in shards.shards.iter().enumerate() {
                     rows.insert(at, counts::of_day(&shard.tables, &day).await?);
                 }
-                self.close(&shards, &DueDay { day, rows }).await?;
+                closer.close(shards, &DueDay { day, rows }).await?;
             }
-            self.lease.release().await?;
+            closer.lease.release().await?;
         }
         Ok(())
     }

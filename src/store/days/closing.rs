@@ -17,7 +17,7 @@
 //! | 4, for some days | the others are still due |
 //! | 5 | nothing is left to do |
 //!
-//! When the pinned replica is lost in between, the round fails, and the next one pins another. Several collectors may run this. One at a time holds the
+//! When the pinned replica is lost in between, or stops to answer, the round fails, and the next one pins another. Several collectors may run this. One at a time holds the
 //! lease; two that hold it at once do no harm: what they delete and what stays is the same for both, and both computations are complete.
 //!
 //! A shard without any replica that can be pinned stops the closing of all days, because nobody can read its part of them.
@@ -113,17 +113,20 @@ impl DayCloser {
     /// # Errors
     /// When the store refuses or cannot be reached. Days that are closed stay closed.
     pub async fn close_due(&self, now: Timestamp) -> Result<Closed, CloseDayError> {
-        let now = now.as_second();
-        let mut closed = Closed::default();
         let shards = Arc::new(PinnedShards::pin(&self.client).await?);
+        shards.while_they_answer(self.close_due_on(&shards, now.as_second())).await
+    }
+
+    async fn close_due_on(&self, shards: &Arc<PinnedShards>, now: i64) -> Result<Closed, CloseDayError> {
+        let mut closed = Closed::default();
         schema::check_version(shards.any().client()).await?;
-        let (due, recent) = self.find(&shards, now).await?;
+        let (due, recent) = self.find(shards, now).await?;
         let mut has_duplicates = false;
         for (shard, interval) in shards.shards.iter().zip(&recent) {
             has_duplicates |= due.is_empty() && duplicates::any(&shard.tables, *interval).await?;
         }
         if due.is_empty() && !has_duplicates {
-            compute::delete_replaced(&shards, false).await?;
+            compute::delete_replaced(shards, false).await?;
             return Ok(closed);
         }
         let closer = Self { lease: self.lease.at(shards.any().client()), ..self.clone() };
@@ -149,11 +152,11 @@ impl DayCloser {
         for (shard, interval) in shards.shards.iter().zip(&recent) {
             closed.duplicates += duplicates::remove(shard, *interval).await?;
         }
-        if let Err(error) = compute::merge_daily(&shards, &closed.days).await {
+        if let Err(error) = compute::merge_daily(shards, &closed.days).await {
             // Reports are right without it, only slower.
             warn!(error = &error as &dyn std::error::Error, "merging daily figures failed");
         }
-        compute::delete_replaced(&shards, false).await?;
+        compute::delete_replaced(shards, false).await?;
         closer.lease.release().await?;
         Ok(closed)
     }

@@ -158,8 +158,12 @@ impl OpenDays {
     /// # Errors
     /// When the store refuses or cannot be reached.
     pub async fn compute(&self, now: Timestamp) -> Result<Vec<Date>, CloseDayError> {
-        let Shared { client, zone, publisher, .. } = &*self.shared;
-        let shards = PinnedShards::pin_while_rows_change(client).await?;
+        let shards = PinnedShards::pin_while_rows_change(&self.shared.client).await?;
+        shards.while_they_answer(self.compute_on(&shards, now)).await
+    }
+
+    async fn compute_on(&self, shards: &PinnedShards, now: Timestamp) -> Result<Vec<Date>, CloseDayError> {
+        let Shared { zone, publisher, .. } = &*self.shared;
         let began = Timestamp::now();
         let mut due: BTreeMap<Date, (Day, Vec<ShardDay<'_>>)> = BTreeMap::new();
         for shard in &shards.shards {
@@ -170,13 +174,13 @@ impl OpenDays {
         }
         let mut computed = Vec::new();
         for (date, (day, parts)) in due {
-            let (day, shards) = (&day, &shards);
+            let day = &day;
             let computation = Computation { day, zone, is_open: true, began, shards, parts };
             compute::compute(&computation, publisher.as_ref(), None).await?;
             computed.push(date);
         }
         if !computed.is_empty() {
-            compute::delete_replaced(&shards, true).await?;
+            compute::delete_replaced(shards, true).await?;
         }
         Ok(computed)
     }

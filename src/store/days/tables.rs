@@ -1,5 +1,7 @@
 //! The statements that computing and closing of days run on their tables.
 
+use std::time::Duration;
+
 use clickhouse::query::Query;
 
 use crate::store::cluster::TopologyError;
@@ -25,6 +27,9 @@ pub enum CloseDayError {
     /// A shard has no replica that answers, can write and has all rows of its shard.
     #[error("shard {shard} has no replica on which days can be computed: {reasons}")]
     NoReplica { shard: u32, reasons: String },
+    /// A pinned replica has stopped to answer, and keeps its connections open.
+    #[error("{node} has not answered for {} s; the next attempt uses another replica if there is one", .silence.as_secs())]
+    Silent { node: String, silence: Duration },
     /// No random number for a generation or for this process's lease.
     #[error("the operating system gives no random numbers")]
     Random,
