@@ -121,6 +121,51 @@ fn a_node_that_is_suspended_is_named_and_given_up_and_the_day_is_closed_when_it_
     assert_eq!(store.store.number("SELECT sum(events) FROM visits"), EVENTS);
 }
 
+#[test]
+fn a_closed_day_whose_visits_or_figures_are_lost_is_computed_again() {
+    let (_directory, store) = store();
+    let mut shipping = Shipping::to(store.store.listen);
+    let now = Timestamp::now();
+    let midnight = now.to_zoned(TimeZone::UTC).start_of_day().unwrap().checked_sub(3.days()).unwrap();
+    fill(&mut shipping, midnight.timestamp().as_millisecond());
+    let closer = || DayCloser::new(client(store.store.listen), TimeZone::UTC).unwrap();
+    let close = |closer: &DayCloser| shipping.runtime.block_on(closer.close_due(now)).unwrap().days;
+    let running = closer();
+    assert_eq!(close(&running), [midnight.date()]);
+    assert!(close(&running).is_empty());
+    // As on a replica whose sibling was lost before it had these rows fetched.
+    for table in ["visits_stored", "daily_stored"] {
+        let lost = format!("ALTER TABLE {table} DROP PARTITION ({}, 0)", midnight.strftime("%Y%m"));
+        store.store.query(&lost).unwrap();
+        assert!(close(&running).is_empty(), "the same replica is asked once an hour");
+        assert_eq!(close(&closer()), [midnight.date()], "another collector finds it at once: {table}");
+        assert_eq!(store.store.number("SELECT sum(events) FROM visits"), EVENTS);
+        let daily = "SELECT sum(events) FROM daily WHERE dimension = 'total'";
+        assert_eq!(store.store.number(daily), EVENTS);
+    }
+    assert!(close(&closer()).is_empty());
+}
+
+#[test]
+fn an_open_day_whose_visits_are_lost_is_computed_again() {
+    let (_directory, store) = store();
+    let mut shipping = Shipping::to(store.store.listen);
+    shipping.append(1);
+    shipping.wait_until_shipped();
+    let open_days = OpenDays::new(client(store.store.listen), TimeZone::UTC).unwrap();
+    let now = Timestamp::now();
+    let compute = || shipping.runtime.block_on(open_days.compute(now)).unwrap().len();
+    assert_eq!((compute(), compute()), (1, 0));
+    let events = "SELECT sum(events) FROM visits";
+    let before = store.store.number(events);
+    let generation = store.store.number("SELECT max(generation) FROM days");
+    let month = store.store.number("SELECT toYYYYMM(max(day)) FROM days");
+    store.store.query(&format!("ALTER TABLE visits_stored DROP PARTITION ({month}, {generation})")).unwrap();
+    assert_eq!(store.store.number(events), 0);
+    assert_eq!((compute(), compute()), (1, 0));
+    assert_eq!(store.store.number(events), before);
+}
+
 /// Ships the events of a day: page loads 1 to 4 with two events each. Page load 1 is at midnight. Some events of 3 and 4 are shipped
 /// again, an hour later.
 fn fill(shipping: &mut Shipping, midnight: i64) {

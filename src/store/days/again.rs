@@ -31,8 +31,8 @@ pub async fn make_due(client: &Client, days: &[u16]) -> Result<(), CloseDayError
         let recorded = shard.tables.local("days");
         // No computed day has 0 events, so an open day differs, too.
         let sql = format!(
-            "INSERT INTO {recorded} (day, shard, starts, ends, timezone, generation, is_closed, events, removed, computed) \
-             SELECT day, shard, starts, ends, timezone, generation, false, 0, removed, computed FROM {recorded} FINAL \
+            "INSERT INTO {recorded} (day, shard, starts, ends, timezone, generation, is_closed, events, removed, visits, figures, computed) \
+             SELECT day, shard, starts, ends, timezone, generation, false, 0, removed, visits, figures, computed FROM {recorded} FINAL \
              WHERE toUInt16(day) IN {{days:Array(UInt16)}}"
         );
         let query = shard.tables.client().query(&sql).param("days", days);
@@ -56,7 +56,7 @@ impl DayCloser {
         shards: &PinnedShards,
         dates: &BTreeSet<Date>,
     ) -> Result<(), CloseDayError> {
-        let closer = Self { lease: self.lease.at(shards.any().client()), ..self.clone() };
+        let closer = self.at(shards);
         let mut known = BTreeSet::new();
         for shard in &shards.shards {
             known.extend(recorded_days(shard).await?);

@@ -16,7 +16,7 @@ use tracing::warn;
 use super::calendar::{Calendar, Day};
 use super::computation::{Computation, ShardDay};
 use super::compute;
-use super::counts;
+use super::counts::{self, DayKind};
 use super::publish::Publisher;
 use super::shards::{PinnedShard, PinnedShards};
 use super::tables::CloseDayError;
@@ -190,6 +190,7 @@ impl OpenDays {
         let Shared { calendar, zone, .. } = &*self.shared;
         let oldest = now.as_second() - i64::try_from(OLDEST.as_secs()).unwrap_or(0);
         let recorded = self.recorded(shard, now).await?;
+        let incomplete = counts::incomplete(&shard.tables, DayKind::Open, self.first_recorded(now)).await?;
         let counts = counts::by_quarter(&shard.tables, oldest).await?;
         let with_events = counts.keys().filter_map(|quarter| calendar.day_at(*quarter));
         // All events of a day may have been erased.
@@ -201,11 +202,18 @@ impl OpenDays {
             recorded.get(&day.date).is_some_and(|known| {
                 // A day that has not ended was closed by a clock that was ahead.
                 let is_closed = known.is_closed && day.closes() <= now.as_second();
-                let is_same = (known.starts, known.ends, known.events) == (day.starts, day.ends, events);
+                let is_same = (known.starts, known.ends, known.events) == (day.starts, day.ends, events)
+                    && !incomplete.contains(&day.date);
                 known.timezone == *zone && (is_closed || is_same)
             })
         };
         Ok(days.filter(|(day, events)| !is_up_to_date(day, *events)).collect())
+    }
+
+    /// The first day whose record is read, as ClickHouse's `Date` counts days.
+    fn first_recorded(&self, now: Timestamp) -> u16 {
+        let today = now.to_zoned(self.shared.calendar.zone.clone()).date();
+        dates::day_number(today.saturating_sub(4.days())).unwrap_or_default()
     }
 
     /// The days of the last days that were computed.
@@ -214,9 +222,7 @@ impl OpenDays {
         shard: &PinnedShard,
         now: Timestamp,
     ) -> Result<BTreeMap<Date, RecordedDay>, CloseDayError> {
-        let calendar = &self.shared.calendar;
-        let today = now.to_zoned(calendar.zone.clone()).date();
-        let since = dates::day_number(today.saturating_sub(4.days())).unwrap_or_default();
+        let since = self.first_recorded(now);
         let sql = format!(
             "SELECT toUInt16(day) AS day, toInt64(toUnixTimestamp(recorded.starts)) AS starts, \
              toInt64(toUnixTimestamp(recorded.ends)) AS ends, toString(timezone) AS timezone, is_closed, events \

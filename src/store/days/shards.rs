@@ -77,6 +77,11 @@ impl PinnedShards {
         Ok(Self { shards })
     }
 
+    /// The names of the pinned replicas.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.shards.iter().map(|shard| shard.name.clone()).collect()
+    }
+
     /// The tables of a node that reads all shards.
     pub(in crate::store) fn any(&self) -> &Tables {
         &self.shards[0].tables
