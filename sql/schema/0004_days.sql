@@ -41,6 +41,10 @@ CREATE TABLE IF NOT EXISTS {database}.days{local}
     events UInt64,
     -- Events that had duplicates, which were removed when the day was closed.
     removed UInt64,
+    -- Rows of the generation in `visits_stored` and in `daily_stored` then. If there are fewer within their retention now, a node was lost before
+    -- another one had them, and the day must be computed again.
+    visits UInt64 DEFAULT 0,
+    figures UInt64 DEFAULT 0,
     -- When the computation began, by the collector's clock: the figures have all events that were stored before.
     computed DateTime64(3, 'UTC')
 )

@@ -3,7 +3,7 @@
 //! A site with a retention in hours loses its events hour by hour. Each pass has a number, which is in `settings`. On a cluster each shard does steps 2 and 3
 //! with its own events, on one replica (`days/shards.rs`); events and their bookings lie on one shard:
 //!
-//! 1. Read the number of the pass.
+//! 1. Pin a replica of each shard, and read the number of the pass on one of them: another node may lack the number that the last pass wrote.
 //! 2. Book the events that were received before the hour in `removed_events`: one row for each segment, hour of receipt and month of events, named
 //!    by the pass too. A row with fewer events than there are now is replaced.
 //! 3. Count again, and delete, by their numbers, from `events` and `blocked_events` the groups that have as many events as are booked, and the booking of those that
@@ -61,10 +61,20 @@ impl RetentionStore {
     /// When the store refuses or cannot be reached. So in all functions here.
     pub async fn delete_before(&self, site: &str, until: i64) -> Result<(u64, i64), CloseDayError> {
         let until = until.div_euclid(HOUR) * HOUR;
+        let pinned = PinnedShards::pin(self.tables.client()).await?;
+        pinned.while_they_answer(Self::delete_before_on(&pinned, site, until)).await
+    }
+
+    async fn delete_before_on(
+        pinned: &PinnedShards,
+        site: &str,
+        until: i64,
+    ) -> Result<(u64, i64), CloseDayError> {
         let setting = format!("retention of {site}");
-        let pass = self.number(&setting).await?;
+        let store = Self { tables: pinned.any().clone() };
+        let pass = store.number(&setting).await?;
         let (mut events, mut found, mut has_grown) = (0, false, false);
-        for shard in &PinnedShards::pin(self.tables.client()).await?.shards {
+        for shard in &pinned.shards {
             for table in ["events", "blocked_events"] {
                 let (tables, expired) = (&shard.tables, Expired::new(table, site, until, pass));
                 if expired.count(tables).await? == 0 {
@@ -79,7 +89,7 @@ impl RetentionStore {
             }
         }
         if found && !has_grown {
-            self.set(&setting, jiff::Timestamp::now().as_millisecond()).await?;
+            store.set(&setting, jiff::Timestamp::now().as_millisecond()).await?;
         }
         Ok((events, until))
     }

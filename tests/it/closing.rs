@@ -3,17 +3,16 @@
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
-use footfall::config::StoreConfig as Settings;
 use footfall::event::{EventRow, UnixDay, UnixSeconds};
-use footfall::secret::Secret;
 use footfall::spool::{Durability, EventEntry, EventRecord};
 use footfall::store::Client;
-use footfall::store::days::DayCloser;
+use footfall::store::days::{CloseDayError, Closed, DayCloser, OpenDays};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use crate::ship::{Shipping, copy, store};
+use crate::ship::{Shipping, client, copy, store};
 
 /// Events of a day, each once.
 const EVENTS: u64 = 8;
@@ -69,6 +68,104 @@ fn a_closing_that_is_interrupted_after_any_step_and_repeated_keeps_each_event_an
     }
 }
 
+#[test]
+fn a_collector_whose_tables_a_newer_version_has_migrated_goes_on_shipping_and_computes_no_day() {
+    let (_directory, store) = store();
+    let mut shipping = Shipping::to(store.store.listen);
+    let now = Timestamp::now();
+    let today = now.to_zoned(TimeZone::UTC).start_of_day().unwrap();
+    let over = today.checked_sub(3.days()).unwrap();
+    store.store.query("INSERT INTO migrations SELECT '9999_later', 'feed', now64(3)").unwrap();
+    fill(&mut shipping, over.timestamp().as_millisecond());
+    shipping.append(1);
+    shipping.wait_until_shipped();
+    let client = client(store.store.listen);
+    let computed = |shipping: &Shipping| {
+        let open_days = OpenDays::new(client.clone(), TimeZone::UTC).unwrap();
+        let open = shipping.runtime.block_on(open_days.compute(now)).map(|_| ());
+        [close_with(shipping, client.clone(), now).map(|_| ()), open]
+    };
+    for error in computed(&shipping).map(Result::unwrap_err) {
+        let error = error.to_string();
+        assert!(error.contains("newer version of Footfall: 9999_later.sql"), "{error}");
+    }
+    assert_eq!(store.store.number("SELECT count() FROM days"), 0);
+
+    store.store.query("DELETE FROM migrations WHERE name = '9999_later'").unwrap();
+    for result in computed(&shipping) {
+        result.unwrap();
+    }
+    assert!(store.store.number("SELECT count() FROM days WHERE is_closed") > 0);
+}
+
+#[test]
+fn a_node_that_is_suspended_is_named_and_given_up_and_the_day_is_closed_when_it_answers_again() {
+    let (_directory, store) = store();
+    let mut shipping = Shipping::to(store.store.listen);
+    let now = Timestamp::now();
+    let today = now.to_zoned(TimeZone::UTC).start_of_day().unwrap();
+    fill(&mut shipping, today.checked_sub(3.days()).unwrap().timestamp().as_millisecond());
+    let client = client(store.store.listen);
+    let impatient = client.clone().with_longest_silence(Duration::from_secs(1));
+    store.freeze();
+    // Nobody asks one server whether it is up before, so the first statement meets the suspended process.
+    let error = close_with(&shipping, impatient.clone(), now).unwrap_err().to_string();
+    let open_days = OpenDays::new(impatient, TimeZone::UTC).unwrap();
+    let error_of_open_day = shipping.runtime.block_on(open_days.compute(now)).unwrap_err().to_string();
+    store.thaw();
+    for error in [error, error_of_open_day] {
+        let named = format!("the server at http://{} has not answered for", store.store.listen);
+        assert!(error.contains(&named), "{error}");
+    }
+    assert_eq!(close_with(&shipping, client, now).unwrap().days.len(), 1);
+    assert_eq!(store.store.number("SELECT sum(events) FROM visits"), EVENTS);
+}
+
+#[test]
+fn a_closed_day_whose_visits_or_figures_are_lost_is_computed_again() {
+    let (_directory, store) = store();
+    let mut shipping = Shipping::to(store.store.listen);
+    let now = Timestamp::now();
+    let midnight = now.to_zoned(TimeZone::UTC).start_of_day().unwrap().checked_sub(3.days()).unwrap();
+    fill(&mut shipping, midnight.timestamp().as_millisecond());
+    let closer = || DayCloser::new(client(store.store.listen), TimeZone::UTC).unwrap();
+    let close = |closer: &DayCloser| shipping.runtime.block_on(closer.close_due(now)).unwrap().days;
+    let running = closer();
+    assert_eq!(close(&running), [midnight.date()]);
+    assert!(close(&running).is_empty());
+    // As on a replica whose sibling was lost before it had these rows fetched.
+    for table in ["visits_stored", "daily_stored"] {
+        let lost = format!("ALTER TABLE {table} DROP PARTITION ({}, 0)", midnight.strftime("%Y%m"));
+        store.store.query(&lost).unwrap();
+        assert!(close(&running).is_empty(), "the same replica is asked once an hour");
+        assert_eq!(close(&closer()), [midnight.date()], "another collector finds it at once: {table}");
+        assert_eq!(store.store.number("SELECT sum(events) FROM visits"), EVENTS);
+        let daily = "SELECT sum(events) FROM daily WHERE dimension = 'total'";
+        assert_eq!(store.store.number(daily), EVENTS);
+    }
+    assert!(close(&closer()).is_empty());
+}
+
+#[test]
+fn an_open_day_whose_visits_are_lost_is_computed_again() {
+    let (_directory, store) = store();
+    let mut shipping = Shipping::to(store.store.listen);
+    shipping.append(1);
+    shipping.wait_until_shipped();
+    let open_days = OpenDays::new(client(store.store.listen), TimeZone::UTC).unwrap();
+    let now = Timestamp::now();
+    let compute = || shipping.runtime.block_on(open_days.compute(now)).unwrap().len();
+    assert_eq!((compute(), compute()), (1, 0));
+    let events = "SELECT sum(events) FROM visits";
+    let before = store.store.number(events);
+    let generation = store.store.number("SELECT max(generation) FROM days");
+    let month = store.store.number("SELECT toYYYYMM(max(day)) FROM days");
+    store.store.query(&format!("ALTER TABLE visits_stored DROP PARTITION ({month}, {generation})")).unwrap();
+    assert_eq!(store.store.number(events), 0);
+    assert_eq!((compute(), compute()), (1, 0));
+    assert_eq!(store.store.number(events), before);
+}
+
 /// Ships the events of a day: page loads 1 to 4 with two events each. Page load 1 is at midnight. Some events of 3 and 4 are shipped
 /// again, an hour later.
 fn fill(shipping: &mut Shipping, midnight: i64) {
@@ -119,15 +216,12 @@ fn duplicate_in_store(store: &crate::common::StoreProcess, which: &str, day: &st
 
 /// Closes the due days through the store at an address. Returns whether that was interrupted.
 fn close(shipping: &Shipping, listen: SocketAddr, now: Timestamp) -> bool {
-    let client = Client::new(&Settings::Server {
-        urls: vec![format!("http://{listen}")],
-        database: "footfall".into(),
-        user: "admin".into(),
-        password: Secret::new(String::new()),
-        cluster: None,
-    });
+    close_with(shipping, client(listen), now).is_err()
+}
+
+fn close_with(shipping: &Shipping, client: Client, now: Timestamp) -> Result<Closed, CloseDayError> {
     let closer = DayCloser::new(client, TimeZone::UTC).unwrap();
-    shipping.runtime.block_on(closer.close_due(now)).is_err()
+    shipping.runtime.block_on(closer.close_due(now))
 }
 
 /// A proxy before the store. It lets some answers through, then no further answer and no request, as if the closing process were killed

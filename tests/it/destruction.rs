@@ -3,12 +3,17 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use footfall::config::StoreConfig;
+use footfall::config::{ClusterConfig, Quorum, StoreConfig};
+use footfall::privacy::SubjectScope;
+use footfall::secret::Secret;
 use footfall::store::retention::RetentionStore;
+use footfall::store::subject::SubjectStore;
 use footfall::store::{Client, schema};
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::closing::Proxy;
+use crate::common::store::CLUSTER;
 use crate::common::{Collector, StoreProcess, eventually, good_beacon};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -133,6 +138,41 @@ async fn events_that_arrive_while_a_pass_deletes_or_after_it_was_interrupted_are
             return;
         }
     }
+}
+
+/// Two collectors. One has shipped events of the site in each of its segments, the other one in every third.
+#[tokio::test]
+async fn a_whole_site_is_erased_from_every_shard_of_a_cluster_and_each_event_is_booked() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut shards = StoreProcess::shards(directory.path(), 2);
+    shards.iter_mut().for_each(StoreProcess::start);
+    let client = Client::new(&StoreConfig::Server {
+        urls: shards.iter().map(|shard| format!("http://{}", shard.store.listen)).collect(),
+        database: "footfall".to_owned(),
+        user: "admin".to_owned(),
+        password: Secret::default(),
+        cluster: Some(ClusterConfig { name: CLUSTER.to_owned(), quorum: Quorum::Auto }),
+    });
+    schema::migrate(&client, &TimeZone::UTC).await.unwrap();
+    for (site, events) in [("clinic", 3_000), ("school", 10)] {
+        // Of this month and of one before.
+        let insert = format!(
+            "INSERT INTO events (site, visitor, page_load, seq, time, received, expires, collector, segment) \
+             SELECT '{site}', cityHash64(number), number, 0, now() - INTERVAL 40 * (number % 2) DAY, now(), '2100-01-01', \
+             1 + number % 2, if(number % 2 = 0, intDiv(number, 2), 3 * number) FROM numbers({events})"
+        );
+        client.query(&insert).execute().await.unwrap();
+    }
+    let store = SubjectStore::new(client, TimeZone::UTC, None).unwrap();
+    let site = SubjectScope::Site { site: "clinic".to_owned() };
+    assert_eq!(store.erase(&site, "request").await.unwrap().events, 3_000);
+    let any = shards[0].store;
+    assert_eq!(any.rows("SELECT site, count() FROM events GROUP BY site"), ["school\t10"]);
+    let booked = "SELECT site, reason, sum(events) FROM removed_events GROUP BY site, reason";
+    assert_eq!(any.rows(booked), ["clinic\terased\t3000"]);
+    // As after a crash at the end.
+    assert_eq!(store.erase(&site, "request").await.unwrap().events, 0);
+    assert_eq!(any.rows(booked), ["clinic\terased\t3000"]);
 }
 
 #[test]

@@ -112,6 +112,10 @@ fn write_key(out: &mut String, collector: &Collector) {
     if let Some(ahead) = ahead {
         let help = "Midnights that a member of a fleet can pass without the store.";
         gauge(out, "footfall_key_days_ahead", help, ahead);
+        if let Some(number) = key.fingerprint.number() {
+            let help = "Fingerprint of the key of a member of a fleet, as a number. It is the same on all members.";
+            gauge(out, "footfall_key_fingerprint", help, number);
+        }
     }
     gauge(out, "footfall_key_age_seconds", "Age of the key in force.", key.age.as_secs_f64());
     let help = "When the key's epoch began, Unix time.";

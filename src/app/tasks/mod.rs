@@ -256,6 +256,8 @@ async fn keep_migrated(config: &Config, client: &Client) {
         }
         match tokio::time::timeout(MIGRATION_TIMEOUT, schema::migrate(client, &config.timezone)).await {
             Ok(Ok(migrated)) => log_repairs(&migrated),
+            // A newer collector repairs them. The closing of days says it, once.
+            Ok(Err(SchemaError::NewerVersion { .. })) => {}
             Ok(Err(error)) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(

@@ -160,6 +160,11 @@ impl KeyFingerprint {
     pub fn is_none(self) -> bool {
         self.0.is_none()
     }
+
+    /// The same as a number; `None` without a key.
+    pub fn number(self) -> Option<u32> {
+        self.0
+    }
 }
 
 impl fmt::Display for KeyFingerprint {

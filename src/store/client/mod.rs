@@ -3,12 +3,13 @@
 mod addresses;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clickhouse::Compression;
 use clickhouse::insert_formatted::InsertFormatted;
 use clickhouse::query::{BytesCursor, Query};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use parking_lot::Mutex;
 
 use self::addresses::{FailoverConnector, StoreAddresses};
 use crate::config::{self, ClusterConfig, Config, DATABASE, Quorum};
@@ -17,6 +18,9 @@ use crate::store::embedded::{ANALYST, COLLECTOR, Passwords, PasswordsError, REPO
 
 /// Idle time after which a connection is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A node on which a statement runs, and which has not answered another one for so long, is given up.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
 /// A replica that lags by more seconds is read only when the others of its shard lag, too. Closing of days waits for as long.
 pub(crate) const MAX_LAG_S: &str = "10";
@@ -32,6 +36,9 @@ pub struct Client {
     login: Login,
     database: String,
     cluster: Option<ClusterConfig>,
+    longest_silence: Duration,
+    /// How many replicas must confirm an insert, as the store answered last, and when.
+    pub(super) known_quorum: Arc<Mutex<Option<(Instant, u64)>>>,
     /// The user that reads from the embedded store, and its password; absent when the store is a server.
     reader: Option<(&'static str, Secret)>,
 }
@@ -114,7 +121,17 @@ impl Client {
         let inner = login.apply(base_client(&addresses, cluster.is_some()));
         let reader =
             matches!(store, config::StoreConfig::Embedded { .. }).then(|| (REPORTS, Secret::default()));
-        Self { inner, addresses, login, database, cluster, reader }
+        let known_quorum = Arc::default();
+        Self {
+            inner,
+            addresses,
+            login,
+            database,
+            cluster,
+            longest_silence: LONGEST_SILENCE,
+            known_quorum,
+            reader,
+        }
     }
 
     /// The password of a server is a setting and stays.
@@ -127,6 +144,16 @@ impl Client {
             return Self { login: Login { password, ..self.login }, ..self }.logged_in();
         }
         self
+    }
+
+    /// The same store, whose nodes the work on days gives up sooner or later than after a minute without an answer.
+    #[must_use]
+    pub fn with_longest_silence(self, longest_silence: Duration) -> Self {
+        Self { longest_silence, ..self }
+    }
+
+    pub(crate) fn longest_silence(&self) -> Duration {
+        self.longest_silence
     }
 
     /// The same store, read-only: the store refuses every statement that would change something.

@@ -31,8 +31,8 @@ pub async fn make_due(client: &Client, days: &[u16]) -> Result<(), CloseDayError
         let recorded = shard.tables.local("days");
         // No computed day has 0 events, so an open day differs, too.
         let sql = format!(
-            "INSERT INTO {recorded} (day, shard, starts, ends, timezone, generation, is_closed, events, removed, computed) \
-             SELECT day, shard, starts, ends, timezone, generation, false, 0, removed, computed FROM {recorded} FINAL \
+            "INSERT INTO {recorded} (day, shard, starts, ends, timezone, generation, is_closed, events, removed, visits, figures, computed) \
+             SELECT day, shard, starts, ends, timezone, generation, false, 0, removed, visits, figures, computed FROM {recorded} FINAL \
              WHERE toUInt16(day) IN {{days:Array(UInt16)}}"
         );
         let query = shard.tables.client().query(&sql).param("days", days);
@@ -48,6 +48,15 @@ impl DayCloser {
     /// When the store refuses or cannot be reached, and when another collector has been closing days for too long.
     pub(crate) async fn compute_again(&self, dates: &BTreeSet<Date>) -> Result<(), CloseDayError> {
         let shards = PinnedShards::pin(&self.client).await?;
+        shards.while_they_answer(self.compute_again_on(&shards, dates)).await
+    }
+
+    async fn compute_again_on(
+        &self,
+        shards: &PinnedShards,
+        dates: &BTreeSet<Date>,
+    ) -> Result<(), CloseDayError> {
+        let closer = self.at(shards);
         let mut known = BTreeSet::new();
         for shard in &shards.shards {
             known.extend(recorded_days(shard).await?);
@@ -62,20 +71,20 @@ impl DayCloser {
                 let events = counts::of_day(&shard.tables, day).await?;
                 parts.push(ShardDay { shard, events, removed: 0 });
             }
-            let (zone, shards) = (&*self.zone, &shards);
+            let zone = &*self.zone;
             let computation = Computation { day, zone, is_open: true, began, shards, parts };
             compute::compute(&computation, self.publisher.as_ref(), None).await?;
         }
         if !closed.is_empty() {
-            self.wait_for_lease().await?;
+            closer.wait_for_lease().await?;
             for day in closed {
                 let mut rows = BTreeMap::new();
                 for (at, shard) in shards.shards.iter().enumerate() {
                     rows.insert(at, counts::of_day(&shard.tables, &day).await?);
                 }
-                self.close(&shards, &DueDay { day, rows }).await?;
+                closer.close(shards, &DueDay { day, rows }).await?;
             }
-            self.lease.release().await?;
+            closer.lease.release().await?;
         }
         Ok(())
     }

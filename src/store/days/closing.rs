@@ -3,7 +3,8 @@
 //! A day is due some minutes after its end, and again when the number of its events differs from the recorded one. On a cluster each shard has its own
 //! events, numbers and records, so a day may be due on some shards alone.
 //!
-//! 1. Pin a replica of each shard (`shards.rs`). All steps of the round read and change these.
+//! 1. Pin a replica of each shard (`shards.rs`). All steps of the round read and change these. Stop if a newer version of Footfall has migrated the tables:
+//!    a collector that is not upgraded yet goes on shipping, and leaves days to the others. Each computation asks again.
 //! 2. Find the days that are due by the numbers of events of each shard.
 //! 3. Take the lease.
 //! 4. For each day: on each shard that is due remove duplicates (`duplicates.rs`), count the events that are left, and compute the day from them
@@ -16,37 +17,42 @@
 //! | 4, for some days | the others are still due |
 //! | 5 | nothing is left to do |
 //!
-//! When the pinned replica is lost in between, the round fails, and the next one pins another. Several collectors may run this. One at a time holds the
+//! When the pinned replica is lost in between, or stops to answer, the round fails, and the next one pins another. Several collectors may run this. One at a time holds the
 //! lease; two that hold it at once do no harm: what they delete and what stays is the same for both, and both computations are complete.
+//!
+//! A day whose rows are not all there is due, too (`counts.rs`). They are counted when another replica is pinned than in the last round, and once an hour.
 //!
 //! A shard without any replica that can be pinned stops the closing of all days, because nobody can read its part of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::calendar::{Calendar, Day, QUARTER};
 use super::computation::{Computation, ShardDay};
 use super::compute;
-use super::counts;
+use super::counts::{self, DayKind};
 use super::duplicates::{self, Interval};
 use super::lease::Lease;
 use super::publish::Publisher;
 use super::shards::{PinnedShard, PinnedShards};
 use super::tables::CloseDayError;
-use crate::store::{Client, dates};
+use crate::store::{Client, dates, schema};
 
 /// How often days that are due are searched for.
 const EVERY: Duration = Duration::from_secs(60);
 /// A longer round waits for a store that will not answer. The largest day took far less.
 const LONGEST_ROUND: Duration = Duration::from_secs(6 * 3600);
+/// How often the rows of closed days are counted. It reads two columns of all of them.
+const COUNT_EVERY: Duration = Duration::from_secs(3600);
 /// How far back duplicates are searched for in each round, in seconds.
 const RECENT: i64 = 15 * 60;
 
@@ -72,6 +78,8 @@ pub struct DayCloser {
     pub(super) zone: String,
     pub(super) lease: Lease,
     pub(super) publisher: Option<Publisher>,
+    /// The replicas on which all closed days had all their rows, and when. Clones share it.
+    complete: Arc<Mutex<Option<(Vec<String>, Instant)>>>,
 }
 
 impl DayCloser {
@@ -80,7 +88,8 @@ impl DayCloser {
     pub fn new(client: Client, zone: TimeZone) -> Result<Self, CloseDayError> {
         let name = zone.iana_name().ok_or(CloseDayError::Zone)?.to_owned();
         let lease = Lease::new(client.clone())?;
-        Ok(Self { lease, client, calendar: Calendar { zone }, zone: name, publisher: None })
+        let complete = Arc::default();
+        Ok(Self { lease, client, calendar: Calendar { zone }, zone: name, publisher: None, complete })
     }
 
     /// The same, which also publishes what viewers may read of a day.
@@ -92,16 +101,12 @@ impl DayCloser {
     /// Closes days that are due, now and once a minute, until `shutdown`. A round that fails is logged and repeated.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
+        let mut is_older = false;
         loop {
             let round = async {
                 let closed = tokio::time::timeout(LONGEST_ROUND, self.close_due(Timestamp::now())).await;
-                match closed.unwrap_or(Err(CloseDayError::Store(clickhouse::error::Error::TimedOut))) {
-                    Ok(closed) => closed.log(),
-                    Err(error) => warn!(
-                        error = &error as &dyn std::error::Error,
-                        "closing of days failed; retrying in a minute"
-                    ),
-                }
+                let closed = closed.unwrap_or(Err(CloseDayError::Store(clickhouse::error::Error::TimedOut)));
+                log(closed, &mut is_older);
                 tokio::time::sleep(EVERY).await;
             };
             tokio::select! {
@@ -116,19 +121,31 @@ impl DayCloser {
     /// # Errors
     /// When the store refuses or cannot be reached. Days that are closed stay closed.
     pub async fn close_due(&self, now: Timestamp) -> Result<Closed, CloseDayError> {
-        let now = now.as_second();
-        let mut closed = Closed::default();
         let shards = Arc::new(PinnedShards::pin(&self.client).await?);
-        let (due, recent) = self.find(&shards, now).await?;
+        shards.while_they_answer(self.close_due_on(&shards, now.as_second())).await
+    }
+
+    async fn close_due_on(&self, shards: &Arc<PinnedShards>, now: i64) -> Result<Closed, CloseDayError> {
+        let mut closed = Closed::default();
+        schema::check_version(shards.any().client()).await?;
+        let (names, began) = (shards.names(), Instant::now());
+        let counts_rows = match &*self.complete.lock() {
+            Some((complete, since)) => *complete != names || since.elapsed() >= COUNT_EVERY,
+            None => true,
+        };
+        let (due, recent) = self.find(shards, now, counts_rows).await?;
         let mut has_duplicates = false;
         for (shard, interval) in shards.shards.iter().zip(&recent) {
             has_duplicates |= due.is_empty() && duplicates::any(&shard.tables, *interval).await?;
         }
         if due.is_empty() && !has_duplicates {
-            compute::delete_replaced(&shards, false).await?;
+            if counts_rows {
+                *self.complete.lock() = Some((names, began));
+            }
+            compute::delete_replaced(shards, false).await?;
             return Ok(closed);
         }
-        let closer = Self { lease: self.lease.at(shards.any().client()), ..self.clone() };
+        let closer = self.at(shards);
         if !closer.lease.take().await? {
             closed.is_elsewhere = true;
             return Ok(closed);
@@ -151,13 +168,18 @@ impl DayCloser {
         for (shard, interval) in shards.shards.iter().zip(&recent) {
             closed.duplicates += duplicates::remove(shard, *interval).await?;
         }
-        if let Err(error) = compute::merge_daily(&shards, &closed.days).await {
+        if let Err(error) = compute::merge_daily(shards, &closed.days).await {
             // Reports are right without it, only slower.
             warn!(error = &error as &dyn std::error::Error, "merging daily figures failed");
         }
-        compute::delete_replaced(&shards, false).await?;
+        compute::delete_replaced(shards, false).await?;
         closer.lease.release().await?;
         Ok(closed)
+    }
+
+    /// The same, whose lease is read and written at a pinned replica.
+    pub(super) fn at(&self, shards: &PinnedShards) -> Self {
+        Self { lease: self.lease.at(shards.any().client()), ..self.clone() }
     }
 
     /// The days to close at `now`, and in which times each shard is searched for recent duplicates.
@@ -165,12 +187,20 @@ impl DayCloser {
         &self,
         shards: &PinnedShards,
         now: i64,
+        counts_rows: bool,
     ) -> Result<(BTreeMap<Date, DueDay>, Vec<Interval>), CloseDayError> {
         let (mut due, mut recent) = (BTreeMap::new(), Vec::new());
         let since = now - RECENT;
         for (at, shard) in shards.shards.iter().enumerate() {
             let counts = counts::by_quarter(&shard.tables, i64::MIN).await?;
-            for day in self.due(shard, &counts, now).await? {
+            let incomplete = match counts_rows {
+                true => counts::incomplete(&shard.tables, DayKind::Closed, 0).await?,
+                false => BTreeSet::new(),
+            };
+            for day in &incomplete {
+                warn!(%day, shard = shard.number, "a day lacks visits or figures that it had; computing it again");
+            }
+            for day in self.due(shard, &counts, &incomplete, now).await? {
                 let rows = counts::sum(&counts, day.starts, day.ends);
                 let due = due.entry(day.date).or_insert_with(|| DueDay { day, rows: BTreeMap::new() });
                 due.rows.insert(at, rows);
@@ -186,6 +216,7 @@ impl DayCloser {
         &self,
         shard: &PinnedShard,
         counts: &BTreeMap<i64, u64>,
+        incomplete: &BTreeSet<Date>,
         now: i64,
     ) -> Result<Vec<Day>, CloseDayError> {
         let sql = format!(
@@ -207,8 +238,9 @@ impl DayCloser {
         let days: BTreeMap<_, _> = with_events.chain(known).map(|day| (day.date, day)).collect();
         let is_due = |day: &Day| {
             let events = counts::sum(counts, day.starts, day.ends);
-            day.closes() <= now
-                && recorded.get(&day.date).copied().flatten() != Some((day.starts, day.ends, events))
+            let recorded = recorded.get(&day.date).copied().flatten();
+            let is_due = recorded != Some((day.starts, day.ends, events)) || incomplete.contains(&day.date);
+            day.closes() <= now && is_due
         };
         Ok(days.into_values().filter(is_due).collect())
     }
@@ -240,10 +272,23 @@ pub(super) struct DueDay {
     pub(super) rows: BTreeMap<usize, u64>,
 }
 
-impl Closed {
-    fn log(&self) {
-        if self.duplicates > 0 {
-            warn!(events = self.duplicates, "duplicate events removed");
+/// `is_older`: whether the last round found that a newer version has migrated the tables, which is said once.
+fn log(closed: Result<Closed, CloseDayError>, is_older: &mut bool) {
+    let was_older = std::mem::replace(is_older, matches!(closed, Err(CloseDayError::OtherVersion(_))));
+    match closed {
+        Ok(Closed { duplicates: 0, .. }) => {}
+        Ok(Closed { duplicates, .. }) => warn!(events = duplicates, "duplicate events removed"),
+        Err(CloseDayError::OtherVersion(_)) if was_older => {}
+        Err(error @ CloseDayError::OtherVersion(_)) => {
+            let error: &dyn std::error::Error = &error;
+            error!(
+                error,
+                "this collector closes no day until it is upgraded; it goes on accepting and shipping"
+            );
+        }
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            warn!(error, "closing of days failed; retrying in a minute");
         }
     }
 }

@@ -9,7 +9,8 @@
 //! 4. Insert what viewers may read of the day into `daily_published_stored` (`publish/mod.rs`), and wait as in step 3.
 //! 5. If the day was computed before, wait until no query is planned any more that does not see these rows.
 //! 6. Put in force what is published.
-//! 7. On each shard that is due: insert its row of the day into `days`. This makes its visits and figures visible together.
+//! 7. On each shard that is due: insert its row of the day into `days`, with the numbers of its rows of steps 1 and 2. This makes its visits and figures
+//!    visible together.
 //!
 //! | crash after step | recovery |
 //! |---|---|
@@ -17,6 +18,7 @@
 //! | 6 | the day is due again on the same shards; its publication stays (`publish/mod.rs`) |
 //! | 7, on some shards | the others are due again; until then their figures are those of the generation before |
 //! | 7 | nothing is left to do |
+//! | 7, and the node is lost for good while others have its row of `days` alone | the numbers of rows differ: the day is due again (`counts.rs`) |
 //!
 //! Events are counted before step 1, on the node that computes them. Events that arrive later change the number, and the shard is due again.
 //!
@@ -44,12 +46,13 @@ const KEEP: SignedDuration = SignedDuration::from_secs(15);
 /// longer than a query is planned, before the generation is in force.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// Computes a day and makes the result visible. Renews a lease meanwhile. Without a publisher nothing new is published.
+/// Computes a day and makes the result visible, unless a newer version of Footfall has migrated the tables. Renews a lease meanwhile. Without a publisher nothing new is published.
 pub(super) async fn compute(
     computation: &Computation<'_>,
     publisher: Option<&Publisher>,
     lease: Option<&Lease>,
 ) -> Result<(), CloseDayError> {
+    schema::check_version(computation.shards.any().client()).await?;
     let mut generations = in_force(computation).await?;
     let was_computed = computation.parts.iter().any(|part| generations.contains_key(&part.shard.number));
     // Above those of all shards: the highest is that of the publication, and no two publications may have the same.
@@ -217,12 +220,19 @@ async fn put_in_force(
 ) -> Result<(), CloseDayError> {
     let Computation { day, zone, is_open, began, .. } = computation;
     let ShardDay { shard, events, removed } = part;
+    let rows_of = |table| {
+        let condition =
+            "day = toDate({day:UInt16}) AND generation = {generation:UInt64} AND expires >= today()";
+        format!("(SELECT count() FROM {} WHERE {condition})", shard.tables.local(table))
+    };
     let sql = format!(
-        "INSERT INTO {} (day, shard, starts, ends, timezone, generation, is_closed, events, removed, computed) \
+        "INSERT INTO {} (day, shard, starts, ends, timezone, generation, is_closed, events, removed, visits, figures, computed) \
          SELECT toDate({{day:UInt16}}), {{shard:UInt32}}, fromUnixTimestamp({{starts:Int64}}), fromUnixTimestamp({{ends:Int64}}), \
          {{zone:String}}, {{generation:UInt64}}, NOT {{is_open:Bool}}, {{events:UInt64}}, {{removed:UInt64}}, \
-         fromUnixTimestamp64Milli({{began:Int64}})",
+         {}, {}, fromUnixTimestamp64Milli({{began:Int64}})",
         shard.tables.local("days"),
+        rows_of("visits_stored"),
+        rows_of("daily_stored"),
     );
     let query = shard
         .tables

@@ -10,6 +10,8 @@ use crate::store::Client;
 const DURATION: u32 = 120;
 /// How long a node may take to fetch what other nodes wrote. After it the lease may be held twice, which does no harm.
 const SYNC_TIMEOUT: Duration = Duration::from_secs(5);
+/// A statement about the lease reads or writes one row. A node that needs longer does not answer any more.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often the lease is renewed: it would end after two minutes.
 const RENEW_EVERY: Duration = Duration::from_secs(30);
 /// How often, and how long each time, to wait for a collector that is closing days.
@@ -53,7 +55,7 @@ impl Lease {
                    WHERE name = 'day_closer') \
                    WHERE holder NOT IN ('', {holder:String}) AND since > now64(3) - toIntervalSecond({duration:UInt32})";
         let query = self.client.query(sql).param("holder", &self.holder).param("duration", DURATION);
-        Ok(query.fetch_one::<u64>().await? > 0)
+        Ok(self.within(query.fetch_one::<u64>()).await? > 0)
     }
 
     pub(super) async fn renew(&self) -> Result<(), CloseDayError> {
@@ -66,7 +68,20 @@ impl Lease {
 
     async fn write(&self, holder: &str) -> Result<(), CloseDayError> {
         let sql = "INSERT INTO settings SELECT 'day_closer', {holder:String}, now64(3)";
-        Ok(self.client.query(sql).param("holder", holder).execute().await?)
+        self.within(self.client.query(sql).param("holder", holder).execute()).await
+    }
+
+    /// The answer. After a node was silent, the next statement goes to another one.
+    async fn within<T>(
+        &self,
+        answer: impl Future<Output = clickhouse::error::Result<T>>,
+    ) -> Result<T, CloseDayError> {
+        let url = self.client.url().to_owned();
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, answer).await;
+        Ok(answer.unwrap_or_else(|_| {
+            self.client.leave(&url);
+            Err(clickhouse::error::Error::TimedOut)
+        })?)
     }
 }
 

@@ -16,7 +16,7 @@ use tracing::warn;
 use super::calendar::{Calendar, Day};
 use super::computation::{Computation, ShardDay};
 use super::compute;
-use super::counts;
+use super::counts::{self, DayKind};
 use super::publish::Publisher;
 use super::shards::{PinnedShard, PinnedShards};
 use super::tables::CloseDayError;
@@ -57,6 +57,8 @@ struct Latest {
     attempt: Option<(Instant, Duration)>,
     /// When the last successful computation began, by both clocks.
     computed: Option<(Instant, Timestamp)>,
+    /// Whether the last computation failed because a newer version has migrated the tables, which is said once.
+    is_older: bool,
 }
 
 /// What `days` records of a day.
@@ -109,7 +111,7 @@ impl OpenDays {
     /// or `None` if no computation has succeeded yet.
     pub async fn refresh(&self) -> Option<Timestamp> {
         let mut latest = self.shared.latest.subscribe();
-        let Latest { attempt, computed } = *latest.borrow_and_update();
+        let Latest { attempt, computed, .. } = *latest.borrow_and_update();
         let is_due = |(began, took): (Instant, Duration)| began.elapsed() >= REFRESH_AFTER.max(2 * took);
         if attempt.is_none_or(is_due) {
             self.start();
@@ -130,11 +132,16 @@ impl OpenDays {
             let (began, time) = (Instant::now(), Timestamp::now());
             let computation = tokio::time::timeout(LONGEST_COMPUTATION, open_days.compute(time)).await;
             let result = computation.unwrap_or(Err(CloseDayError::Store(clickhouse::error::Error::TimedOut)));
-            if let Err(error) = &result {
+            let is_older = matches!(result, Err(CloseDayError::OtherVersion(_)));
+            let was_older = open_days.shared.latest.borrow().is_older;
+            if let Err(error) = &result
+                && !(is_older && was_older)
+            {
                 let error: &dyn std::error::Error = error;
                 warn!(error, "computing open days failed; a later report tries again");
             }
             open_days.shared.latest.send_modify(|latest| {
+                latest.is_older = is_older;
                 latest.attempt = Some((began, began.elapsed()));
                 if result.is_ok() {
                     latest.computed = Some((began, time));
@@ -151,8 +158,12 @@ impl OpenDays {
     /// # Errors
     /// When the store refuses or cannot be reached.
     pub async fn compute(&self, now: Timestamp) -> Result<Vec<Date>, CloseDayError> {
-        let Shared { client, zone, publisher, .. } = &*self.shared;
-        let shards = PinnedShards::pin_while_rows_change(client).await?;
+        let shards = PinnedShards::pin_while_rows_change(&self.shared.client).await?;
+        shards.while_they_answer(self.compute_on(&shards, now)).await
+    }
+
+    async fn compute_on(&self, shards: &PinnedShards, now: Timestamp) -> Result<Vec<Date>, CloseDayError> {
+        let Shared { zone, publisher, .. } = &*self.shared;
         let began = Timestamp::now();
         let mut due: BTreeMap<Date, (Day, Vec<ShardDay<'_>>)> = BTreeMap::new();
         for shard in &shards.shards {
@@ -163,13 +174,13 @@ impl OpenDays {
         }
         let mut computed = Vec::new();
         for (date, (day, parts)) in due {
-            let (day, shards) = (&day, &shards);
+            let day = &day;
             let computation = Computation { day, zone, is_open: true, began, shards, parts };
             compute::compute(&computation, publisher.as_ref(), None).await?;
             computed.push(date);
         }
         if !computed.is_empty() {
-            compute::delete_replaced(&shards, true).await?;
+            compute::delete_replaced(shards, true).await?;
         }
         Ok(computed)
     }
@@ -179,6 +190,7 @@ impl OpenDays {
         let Shared { calendar, zone, .. } = &*self.shared;
         let oldest = now.as_second() - i64::try_from(OLDEST.as_secs()).unwrap_or(0);
         let recorded = self.recorded(shard, now).await?;
+        let incomplete = counts::incomplete(&shard.tables, DayKind::Open, self.first_recorded(now)).await?;
         let counts = counts::by_quarter(&shard.tables, oldest).await?;
         let with_events = counts.keys().filter_map(|quarter| calendar.day_at(*quarter));
         // All events of a day may have been erased.
@@ -190,11 +202,18 @@ impl OpenDays {
             recorded.get(&day.date).is_some_and(|known| {
                 // A day that has not ended was closed by a clock that was ahead.
                 let is_closed = known.is_closed && day.closes() <= now.as_second();
-                let is_same = (known.starts, known.ends, known.events) == (day.starts, day.ends, events);
+                let is_same = (known.starts, known.ends, known.events) == (day.starts, day.ends, events)
+                    && !incomplete.contains(&day.date);
                 known.timezone == *zone && (is_closed || is_same)
             })
         };
         Ok(days.filter(|(day, events)| !is_up_to_date(day, *events)).collect())
+    }
+
+    /// The first day whose record is read, as ClickHouse's `Date` counts days.
+    fn first_recorded(&self, now: Timestamp) -> u16 {
+        let today = now.to_zoned(self.shared.calendar.zone.clone()).date();
+        dates::day_number(today.saturating_sub(4.days())).unwrap_or_default()
     }
 
     /// The days of the last days that were computed.
@@ -203,9 +222,7 @@ impl OpenDays {
         shard: &PinnedShard,
         now: Timestamp,
     ) -> Result<BTreeMap<Date, RecordedDay>, CloseDayError> {
-        let calendar = &self.shared.calendar;
-        let today = now.to_zoned(calendar.zone.clone()).date();
-        let since = dates::day_number(today.saturating_sub(4.days())).unwrap_or_default();
+        let since = self.first_recorded(now);
         let sql = format!(
             "SELECT toUInt16(day) AS day, toInt64(toUnixTimestamp(recorded.starts)) AS starts, \
              toInt64(toUnixTimestamp(recorded.ends)) AS ends, toString(timezone) AS timezone, is_closed, events \

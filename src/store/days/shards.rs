@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use clickhouse::error::Error;
+use tokio::task::JoinSet;
 use tracing::warn;
 
 use super::tables::{CloseDayError, Tables};
@@ -19,6 +21,8 @@ const MAX_LAG: Duration = Duration::from_secs(12);
 const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a replica is asked whether its changes are done.
 const ASK_EVERY: Duration = Duration::from_millis(100);
+/// How often a pinned replica is asked for a sign of life in the time that it may be silent.
+const SIGNS: u32 = 3;
 /// The sharded tables that the work on days reads.
 const SHARDED: [&str; 7] = [
     "events",
@@ -30,7 +34,7 @@ const SHARDED: [&str; 7] = [
     "daily_published_stored",
 ];
 /// The tables that all nodes have.
-const EVERYWHERE: [&str; 3] = ["settings", "publications", "published_days"];
+const EVERYWHERE: [&str; 4] = ["migrations", "settings", "publications", "published_days"];
 
 /// One replica of each shard.
 pub(in crate::store) struct PinnedShards {
@@ -41,6 +45,8 @@ pub(in crate::store) struct PinnedShards {
 /// A shard, and the replica of it on which a task is done.
 pub(in crate::store) struct PinnedShard {
     pub(in crate::store) number: u32,
+    /// Of the pinned replica, for messages.
+    name: String,
     /// Those of the pinned replica.
     pub(in crate::store) tables: Tables,
     others: Vec<Node>,
@@ -71,9 +77,30 @@ impl PinnedShards {
         Ok(Self { shards })
     }
 
+    /// The names of the pinned replicas.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.shards.iter().map(|shard| shard.name.clone()).collect()
+    }
+
     /// The tables of a node that reads all shards.
     pub(in crate::store) fn any(&self) -> &Tables {
         &self.shards[0].tables
+    }
+
+    /// Runs `work` on the pinned replicas, and gives it up when one of them stops to answer: a suspended process, or a machine without a network, keeps
+    /// connections open. What was begun is left as by a crash. A statement may take as long as it likes while its node answers others.
+    pub(in crate::store) async fn while_they_answer<T, E: From<CloseDayError>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let mut silences = JoinSet::new();
+        for shard in &self.shards {
+            silences.spawn(silence(shard.name.clone(), shard.tables.client().clone()));
+        }
+        tokio::select! {
+            done = work => done,
+            Some(silent) = silences.join_next() => Err(silent.expect("asking does not panic and is not aborted").into()),
+        }
     }
 
     /// Waits until readers see the rows that were inserted into sharded tables at `inserted`: until every replica has them, or lags so far
@@ -110,10 +137,10 @@ impl PinnedShard {
         let Some(at) = chosen else {
             return Err(CloseDayError::NoReplica { shard: number, reasons: reasons.join("; ") });
         };
-        let tables = Tables::new(replicas[at].client.clone());
+        let (name, tables) = (replicas[at].name.clone(), Tables::new(replicas[at].client.clone()));
         let others = replicas.into_iter().enumerate().filter(|(other, _)| *other != at);
         let others = others.map(|(_, node)| node).collect();
-        Ok(Self { number, tables, others, is_replicated })
+        Ok(Self { number, name, tables, others, is_replicated })
     }
 
     /// A table that all nodes have, in a statement that changes its rows. Without replication the first shard has them.
@@ -150,6 +177,21 @@ impl PinnedShard {
         }
         has_all
     }
+}
+
+/// Returns when a node has been silent for too long.
+async fn silence(node: String, client: Client) -> CloseDayError {
+    let longest = client.longest_silence();
+    let mut answered = Instant::now();
+    while answered.elapsed() < longest {
+        tokio::time::sleep(longest / SIGNS).await;
+        match tokio::time::timeout(longest, client.query_server("SELECT 1").execute()).await {
+            // A node that refuses, because it has too much to do, is alive.
+            Ok(Ok(()) | Err(Error::BadResponse(_))) => answered = Instant::now(),
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
+    CloseDayError::Silent { node, silence: answered.elapsed() }
 }
 
 /// Whether a replica cannot write, and its delay in seconds.

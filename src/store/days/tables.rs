@@ -1,8 +1,11 @@
 //! The statements that computing and closing of days run on their tables.
 
+use std::time::Duration;
+
 use clickhouse::query::Query;
 
 use crate::store::cluster::TopologyError;
+use crate::store::schema::SchemaError;
 use crate::store::{Client, schema, sql};
 
 /// The next round tries again.
@@ -18,12 +21,27 @@ pub enum CloseDayError {
     /// The nodes of the cluster could not be told apart.
     #[error(transparent)]
     Topology(#[from] TopologyError),
+    /// Another version of Footfall has migrated the tables since this program started.
+    #[error(transparent)]
+    OtherVersion(SchemaError),
     /// A shard has no replica that answers, can write and has all rows of its shard.
     #[error("shard {shard} has no replica on which days can be computed: {reasons}")]
     NoReplica { shard: u32, reasons: String },
+    /// A pinned replica has stopped to answer, and keeps its connections open.
+    #[error("{node} has not answered for {} s; the next attempt uses another replica if there is one", .silence.as_secs())]
+    Silent { node: String, silence: Duration },
     /// No random number for a generation or for this process's lease.
     #[error("the operating system gives no random numbers")]
     Random,
+}
+
+impl From<SchemaError> for CloseDayError {
+    fn from(error: SchemaError) -> Self {
+        match error {
+            SchemaError::Store(error) => Self::Store(error),
+            other => Self::OtherVersion(other),
+        }
+    }
 }
 
 /// The tables that days change, on one node: of a cluster, one that was pinned (`shards.rs`).

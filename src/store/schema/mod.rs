@@ -16,6 +16,7 @@ pub(crate) use columns::{columns, daily_queries, daily_query, view, whole_daily_
 #[cfg(test)]
 pub(crate) use dimensions::dimensions_of_visits;
 pub(crate) use dimensions::{Dimension, EVENT_FILTERS, VISIT_FILTERS, dimension, is_published};
+pub(crate) use migrate::check_version;
 pub use migrate::{Migrated, SchemaError, migrate, plan, print, repair};
 pub(crate) use published::PublishedQueries;
 pub use render::{ClusterTarget, Statement, render};

@@ -40,7 +40,7 @@ use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use super::condition::RowCondition;
-use super::{SubjectChange, SubjectDays, SubjectStore};
+use super::{SubjectChange, SubjectDays, SubjectStore, segments};
 use crate::event::COLUMNS;
 use crate::privacy::SubjectScope;
 use crate::store::days::{CloseDayError, PinnedShard, Tables};
@@ -181,7 +181,7 @@ impl SubjectStore {
             }
             SubjectScope::Site { .. } => {
                 let segments = format!("SELECT DISTINCT collector, segment {of}");
-                delete_segments(tables, table, &found, &condition.to_string(), &segments).await?;
+                delete_segments(tables, table, &found, &condition, &segments).await?;
             }
             _ => {
                 let rows = format!("SELECT DISTINCT {ROW} {of}");
@@ -283,7 +283,7 @@ async fn unbook(tables: &Tables, scope: &SubjectScope) -> Result<(), CloseDayErr
     Ok(())
 }
 
-/// Deletes the rows of the segments that a query selects.
+/// Deletes the rows of the segments that a query selects, which ends with a condition.
 async fn delete_segments(
     tables: &Tables,
     table: &str,
@@ -291,12 +291,12 @@ async fn delete_segments(
     condition: &str,
     segments: &str,
 ) -> Result<(), CloseDayError> {
-    let segments = tables.client().query(segments).fetch_all::<(u64, u64)>().await?;
-    for segments in segments.chunks(AT_ONCE) {
-        let named = segments.iter().map(|(collector, segment)| format!("({collector},{segment})"));
-        let named = named.collect::<Vec<_>>().join(",");
-        let condition = format!("{condition} AND (collector, segment) IN ({named})");
-        delete(tables, table, found, &condition).await?;
+    for month in &found.months {
+        let of_month = format!("{segments} AND toYYYYMM(time) = {month} ORDER BY collector, segment");
+        let of_month = tables.client().query(&of_month).fetch_all::<(u64, u64)>().await?;
+        for named in segments::conditions(&of_month) {
+            delete_of_month(tables, table, *month, &format!("{condition} AND {named}")).await?;
+        }
     }
     Ok(())
 }
@@ -327,12 +327,20 @@ async fn delete(
     found: &SubjectDays,
     condition: &str,
 ) -> Result<(), CloseDayError> {
-    let local = tables.local(table);
     for month in &found.months {
-        let delete = format!("DELETE FROM {local} IN PARTITION {month} WHERE {condition}");
-        tables.run_long(&delete, &[], MAX_STATEMENT).await?;
+        delete_of_month(tables, table, *month, condition).await?;
     }
     Ok(())
+}
+
+async fn delete_of_month(
+    tables: &Tables,
+    table: &str,
+    month: u32,
+    condition: &str,
+) -> Result<(), CloseDayError> {
+    let delete = format!("DELETE FROM {} IN PARTITION {month} WHERE {condition}", tables.local(table));
+    tables.run_long(&delete, &[], MAX_STATEMENT).await
 }
 
 async fn number(tables: &Tables, sql: &str) -> Result<u64, CloseDayError> {

@@ -5,6 +5,7 @@
 mod change;
 mod condition;
 mod read;
+mod segments;
 
 use std::collections::BTreeSet;
 

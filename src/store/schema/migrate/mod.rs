@@ -67,6 +67,15 @@ pub async fn plan(client: &Client, zone: &TimeZone) -> Result<(Vec<String>, Vec<
     Ok((lines, survey.left_out()))
 }
 
+/// Refuses a database that another version of Footfall has migrated since this program did: what it computes would not be what the other one reads.
+///
+/// # Errors
+/// Then, and when the store does not answer.
+pub(crate) async fn check_version(client: &Client) -> Result<(), SchemaError> {
+    let recorded = state::recorded(client).await.map_err(SchemaError::Store)?;
+    survey::check(&survey::by_name(recorded), client.database())
+}
+
 /// The statements that each node needs, for a store of as many shards.
 ///
 /// # Errors

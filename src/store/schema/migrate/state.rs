@@ -41,12 +41,7 @@ impl NodeState {
             }
         }
         let recorded = match tables.contains_key("migrations") {
-            true => {
-                client
-                    .query("SELECT DISTINCT name, checksum FROM migrations ORDER BY name, checksum")
-                    .fetch_all()
-                    .await?
-            }
+            true => recorded(client).await?,
             false => Vec::new(),
         };
         let sharding = match tables.contains_key("settings") {
@@ -55,6 +50,12 @@ impl NodeState {
         };
         Ok(Self { has_database: true, tables, recorded, sharding })
     }
+}
+
+/// Names and checksums of the files that are applied to a database that has its tables.
+pub(super) async fn recorded(client: &Client) -> clickhouse::error::Result<Vec<(String, String)>> {
+    let sql = "SELECT DISTINCT name, checksum FROM migrations ORDER BY name, checksum";
+    client.query(sql).fetch_all().await
 }
 
 async fn tables(client: &Client) -> clickhouse::error::Result<BTreeMap<String, StoredTable>> {

@@ -65,11 +65,7 @@ impl<'a> Survey<'a> {
 
     /// Names and checksums of the files that any node has recorded.
     pub(super) fn recorded(&self) -> BTreeMap<String, BTreeSet<String>> {
-        let mut recorded = BTreeMap::<String, BTreeSet<String>>::new();
-        for (name, checksum) in self.nodes.iter().flat_map(|(_, state)| &state.recorded) {
-            recorded.entry(name.clone()).or_default().insert(checksum.clone());
-        }
-        recorded
+        by_name(self.nodes.iter().flat_map(|(_, state)| &state.recorded).cloned())
     }
 
     pub(super) fn unrecorded(&self) -> impl Iterator<Item = SchemaFile> + use<> {
@@ -105,6 +101,17 @@ impl<'a> Survey<'a> {
         let from = self.sharding.last_growth().filter(|_| self.is_sharding_new())?;
         Some(format!("use {} shards for events from {from} on", self.sharding.shards()))
     }
+}
+
+/// The checksums of each file.
+pub(super) fn by_name(
+    recorded: impl IntoIterator<Item = (String, String)>,
+) -> BTreeMap<String, BTreeSet<String>> {
+    let mut by_name = BTreeMap::<String, BTreeSet<String>>::new();
+    for (name, checksum) in recorded {
+        by_name.entry(name).or_default().insert(checksum);
+    }
+    by_name
 }
 
 /// Refuses a database whose applied files are not those of this program.
