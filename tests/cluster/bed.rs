@@ -118,6 +118,8 @@ impl ClusterBed {
             collector.terminate();
             collector.start();
         }
+        self.stop_closers();
+        self.start_closers();
     }
 
     pub fn start_load(&mut self, root: &Path, rate: u32) {
@@ -138,9 +140,30 @@ impl ClusterBed {
                 Ledger::kept_in(&root.join(format!("ledger{number}"))).expect("a ledger can be kept");
             self.loads.push(Running::start(plan, ledger));
         }
+        self.start_closers();
+    }
+
+    fn start_closers(&mut self) {
         for first in 0..2 {
             self.closers.push(Closer::start(self.client(first), self.rounds.clone()));
         }
+    }
+
+    /// Waits until the round of each is over.
+    fn stop_closers(&mut self) {
+        for closer in self.closers.drain(..) {
+            closer.stop.store(true, Ordering::Relaxed);
+            closer.thread.join().expect("a closer does not panic");
+        }
+    }
+
+    /// Waits until a round of closing that begins now has ended.
+    pub fn wait_for_closing(&self, when: &str) -> Result<(), String> {
+        let rounds = self.rounds();
+        self.wait(&format!("days are closed {when}"), || {
+            // Two closers: a round of each may be under way.
+            if self.rounds() >= rounds + 3 { Ok(()) } else { Err("no round of closing ended".to_owned()) }
+        })
     }
 
     /// A client of the cluster whose statements go to one node before the others.
@@ -156,11 +179,7 @@ impl ClusterBed {
 
     /// Waits until everything is in order again, and checks it while the load goes on.
     pub fn check(&self, after: &str) -> Result<(), String> {
-        let rounds = self.rounds();
-        self.wait(&format!("days are closed again after {after}"), || {
-            let done = self.rounds() >= rounds + 2;
-            if done { Ok(()) } else { Err("no round of closing ended".to_owned()) }
-        })?;
+        self.wait_for_closing(&format!("again after {after}"))?;
         self.wait(&format!("`footfall verify` finds nothing after {after}"), || {
             self.collectors.iter().try_for_each(|collector| succeed(collector, &["verify"]))
         })?;
@@ -234,15 +253,8 @@ impl ClusterBed {
             let stored = String::from_utf8_lossy(&stored).trim().to_owned();
             if stored == expected.to_string() { Ok(()) } else { Err(format!("{stored} of {expected}")) }
         })?;
-        let rounds = self.rounds();
-        self.wait("days are closed with the last events", || {
-            let done = self.rounds() >= rounds + 3;
-            if done { Ok(()) } else { Err("no round of closing ended".to_owned()) }
-        })?;
-        for closer in self.closers.drain(..) {
-            closer.stop.store(true, Ordering::Relaxed);
-            closer.thread.join().map_err(|_| "a closer panicked")?;
-        }
+        self.wait_for_closing("with the last events")?;
+        self.stop_closers();
         let stored: Vec<u64> =
             store.query(IDS).map_err(|error| error.to_string())?.as_chunks().0.iter().map(event_id).collect();
         for (ledger, key) in ledgers.iter().zip(&keys) {
