@@ -70,7 +70,8 @@ fn cluster_notes(config: &Config) -> std::io::Result<Vec<String>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(match runtime.block_on(client.topology()) {
         Ok(topology) => {
-            let mut notes: Vec<_> = topology.down().map(|node| node.name.clone()).collect();
+            let down = topology.down().map(|node| node.name.clone());
+            let mut notes: Vec<_> = down.chain(topology.unnamed.iter().cloned()).collect();
             if let Quorum::Replicas(quorum) = client.quorum_setting() {
                 let is_small = |shard: &&Shard| (shard.replicas.len() as u64) < quorum;
                 notes.extend(topology.shards.iter().filter(is_small).map(|shard| {

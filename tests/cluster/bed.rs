@@ -38,9 +38,19 @@ pub struct ClusterBed {
     /// What the single store answers to each report.
     answers: Mutex<Vec<(Vec<String>, String)>>,
     comparisons: AtomicUsize,
+    /// Reports of the cluster that were those of the single store.
+    compared: AtomicUsize,
     loads: Vec<Running>,
     closers: Vec<Closer>,
-    rounds: Arc<AtomicU64>,
+    closings: Arc<Closings>,
+}
+
+/// What the closers did so far.
+#[derive(Default)]
+struct Closings {
+    rounds: AtomicU64,
+    days: AtomicUsize,
+    duplicates: AtomicU64,
 }
 
 /// A thread that closes days without a pause, as a collector whose clock is two days ahead.
@@ -66,7 +76,7 @@ impl ClusterBed {
         let mut single_store = StoreProcess::new(&root.join("single"));
         single_store.start();
         let single = Collector::shipping_to(single_store.store, &settings);
-        let (answers, loads, closers, rounds) = (Mutex::default(), Vec::new(), Vec::new(), Arc::default());
+        let (answers, loads, closers, closings) = (Mutex::default(), Vec::new(), Vec::new(), Arc::default());
         Self {
             nodes,
             collectors,
@@ -74,9 +84,10 @@ impl ClusterBed {
             _single_store: single_store,
             answers,
             comparisons: AtomicUsize::new(0),
+            compared: AtomicUsize::new(0),
             loads,
             closers,
-            rounds,
+            closings,
         }
     }
 
@@ -96,7 +107,7 @@ impl ClusterBed {
 
     /// Rounds of closing that ended so far.
     pub fn rounds(&self) -> u64 {
-        self.rounds.load(Ordering::Relaxed)
+        self.closings.rounds.load(Ordering::Relaxed)
     }
 
     /// Fills both stores with the same visitors, and closes their days.
@@ -118,6 +129,8 @@ impl ClusterBed {
             collector.terminate();
             collector.start();
         }
+        self.stop_closers();
+        self.start_closers();
     }
 
     pub fn start_load(&mut self, root: &Path, rate: u32) {
@@ -138,9 +151,30 @@ impl ClusterBed {
                 Ledger::kept_in(&root.join(format!("ledger{number}"))).expect("a ledger can be kept");
             self.loads.push(Running::start(plan, ledger));
         }
+        self.start_closers();
+    }
+
+    fn start_closers(&mut self) {
         for first in 0..2 {
-            self.closers.push(Closer::start(self.client(first), self.rounds.clone()));
+            self.closers.push(Closer::start(self.client(first), self.closings.clone()));
         }
+    }
+
+    /// Waits until the round of each is over.
+    fn stop_closers(&mut self) {
+        for closer in self.closers.drain(..) {
+            closer.stop.store(true, Ordering::Relaxed);
+            closer.thread.join().expect("a closer does not panic");
+        }
+    }
+
+    /// Waits until a round of closing that begins now has ended.
+    pub fn wait_for_closing(&self, when: &str) -> Result<(), String> {
+        let rounds = self.rounds();
+        self.wait(&format!("days are closed {when}"), || {
+            // Two closers: a round of each may be under way.
+            if self.rounds() >= rounds + 3 { Ok(()) } else { Err("no round of closing ended".to_owned()) }
+        })
     }
 
     /// A client of the cluster whose statements go to one node before the others.
@@ -156,11 +190,7 @@ impl ClusterBed {
 
     /// Waits until everything is in order again, and checks it while the load goes on.
     pub fn check(&self, after: &str) -> Result<(), String> {
-        let rounds = self.rounds();
-        self.wait(&format!("days are closed again after {after}"), || {
-            let done = self.rounds() >= rounds + 2;
-            if done { Ok(()) } else { Err("no round of closing ended".to_owned()) }
-        })?;
+        self.wait_for_closing(&format!("again after {after}"))?;
         self.wait(&format!("`footfall verify` finds nothing after {after}"), || {
             self.collectors.iter().try_for_each(|collector| succeed(collector, &["verify"]))
         })?;
@@ -218,6 +248,7 @@ impl ClusterBed {
             if found != *expected {
                 return Err(format!("{question:?}: one store: {expected}; the cluster: {found}"));
             }
+            self.compared.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -234,15 +265,8 @@ impl ClusterBed {
             let stored = String::from_utf8_lossy(&stored).trim().to_owned();
             if stored == expected.to_string() { Ok(()) } else { Err(format!("{stored} of {expected}")) }
         })?;
-        let rounds = self.rounds();
-        self.wait("days are closed with the last events", || {
-            let done = self.rounds() >= rounds + 3;
-            if done { Ok(()) } else { Err("no round of closing ended".to_owned()) }
-        })?;
-        for closer in self.closers.drain(..) {
-            closer.stop.store(true, Ordering::Relaxed);
-            closer.thread.join().map_err(|_| "a closer panicked")?;
-        }
+        self.wait_for_closing("with the last events")?;
+        self.stop_closers();
         let stored: Vec<u64> =
             store.query(IDS).map_err(|error| error.to_string())?.as_chunks().0.iter().map(event_id).collect();
         for (ledger, key) in ledgers.iter().zip(&keys) {
@@ -258,12 +282,26 @@ impl ClusterBed {
         }
         self.wait("replicas are alike at the end", || self.compare_replicas())?;
         self.compare_reports("demo", 1)?;
+        self.print_what_was_checked();
         Ok(expected)
+    }
+
+    fn print_what_was_checked(&self) {
+        let Closings { rounds, days, duplicates } = &*self.closings;
+        let (rounds, duplicates) = (rounds.load(Ordering::Relaxed), duplicates.load(Ordering::Relaxed));
+        let (days, compared) = (days.load(Ordering::Relaxed), self.compared.load(Ordering::Relaxed));
+        let complete: usize = self.nodes.nodes.iter().map(|node| node.store.rows(STATE).len()).sum();
+        println!(
+            "{rounds} rounds closed days {days} times and removed the doubled rows of {duplicates} events"
+        );
+        println!(
+            "{complete} closed days of replicas are complete and alike; {compared} reports were those of the single store"
+        );
     }
 }
 
 impl Closer {
-    fn start(client: Client, rounds: Arc<AtomicU64>) -> Self {
+    fn start(client: Client, closings: Arc<Closings>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
         let thread = std::thread::spawn(move || {
@@ -273,8 +311,11 @@ impl Closer {
             while !told.load(Ordering::Relaxed) {
                 let ahead = Timestamp::now() + 48.hours();
                 match runtime.block_on(closer.close_due(ahead)) {
-                    Ok(closed) if !closed.is_elsewhere => _ = rounds.fetch_add(1, Ordering::Relaxed),
-                    Ok(_) => {}
+                    Ok(closed) => {
+                        closings.rounds.fetch_add(u64::from(!closed.is_elsewhere), Ordering::Relaxed);
+                        closings.days.fetch_add(closed.days.len(), Ordering::Relaxed);
+                        closings.duplicates.fetch_add(closed.duplicates, Ordering::Relaxed);
+                    }
                     Err(error) => {
                         eprintln!("closing failed: {error}: {:?}", std::error::Error::source(&error))
                     }

@@ -40,8 +40,7 @@ fn doubled_while_a_replica_lags(bed: &mut ClusterBed) -> Result<(), String> {
         let double = "INSERT INTO events_local SELECT * FROM events_local \
                       WHERE site = 'demo' AND toDate(time) < today() AND page_load % 5 = 0 SETTINGS insert_deduplicate = 0";
         query(bed, writer, double)?;
-        let rounds = bed.rounds();
-        bed.wait("a round of closing", || if bed.rounds() > rounds { Ok(()) } else { Err(String::new()) })?;
+        bed.wait_for_closing("while a replica lags")?;
         fetches(bed, lagging, "START")?;
     }
     Ok(())
@@ -72,8 +71,7 @@ fn start_without_a_node(bed: &mut ClusterBed) -> Result<(), String> {
             collector.kill();
             collector.start();
         }
-        let rounds = bed.rounds();
-        bed.wait("a round of closing", || if bed.rounds() > rounds { Ok(()) } else { Err(String::new()) })?;
+        bed.wait_for_closing("without a node")?;
         bed.nodes.nodes[node].start();
     }
     Ok(())
@@ -96,12 +94,16 @@ fn replace_node(bed: &mut ClusterBed) -> Result<(), String> {
     Ok(())
 }
 
-/// The new shard gets events of days that begin later, and none of the days before.
+/// The steps of `docs/cluster-confirmation.md`; days are closed after each. The new shard gets events of days that begin later, and none of the days before.
 fn add_shard(bed: &mut ClusterBed) -> Result<(), String> {
     bed.nodes.add_shard(2);
     bed.nodes.nodes.iter_mut().for_each(crate::nodes::ClusterNode::start);
+    bed.wait_for_closing("while no other node knows of the new shard")?;
     bed.name_all_nodes();
     bed.wait("`footfall migrate` makes the tables of the new shard", || bed.migrate(0))?;
+    bed.wait_for_closing("while the new shard has tables and the other nodes do not name it")?;
+    bed.nodes.name_all_nodes();
+    bed.wait_for_closing("when every node names the new shard")?;
     for (days, is_used) in [(1, false), (2, false), (4, true), (30, true)] {
         // Two nodes take the same insert: each divides it alike.
         for node in [0, bed.nodes.nodes.len() - 1] {

@@ -183,17 +183,26 @@ impl ClusterNodes {
         let nodes = Self { nodes, commands, root: root.to_owned(), keeper, keeper_port };
         std::fs::write(directory.join("keeper.xml"), nodes.keeper_xml(&directory))
             .expect("a file can be written");
-        nodes.configure();
+        nodes.configure(&nodes.nodes);
         nodes
     }
 
-    /// Adds a shard to every node's configuration. ClickHouse reads it again by itself. The new nodes do not run yet.
+    /// Adds a shard. Its nodes know all nodes and do not run yet. The others do not know of it.
     pub fn add_shard(&mut self, replicas: u32) {
-        let shard = self.shards().last().copied().unwrap_or(0) + 1;
+        let (shard, before) = (self.shards().last().copied().unwrap_or(0) + 1, self.nodes.len());
         for replica in 1..=replicas {
             self.nodes.push(ClusterNode::new(&self.commands, &self.root, shard, replica));
         }
-        self.configure();
+        self.configure(&self.nodes[before..]);
+    }
+
+    /// Names all nodes in the configuration of each, and starts one after the other again.
+    pub fn name_all_nodes(&mut self) {
+        self.configure(&self.nodes);
+        for node in &mut self.nodes {
+            node.kill();
+            node.start();
+        }
     }
 
     pub fn shards(&self) -> Vec<u32> {
@@ -225,8 +234,8 @@ impl ClusterNodes {
         (0..count).map(|at| self.nodes[(first + at) % count].url()).collect()
     }
 
-    fn configure(&self) {
-        for node in &self.nodes {
+    fn configure(&self, nodes: &[ClusterNode]) {
+        for node in nodes {
             for (file, text) in [("config.xml", self.node_xml(node)), ("users.xml", USERS.to_owned())] {
                 // Put in place at once: a running node may be reading it.
                 let (new, place) = (node.directory().join("new"), node.directory().join(file));

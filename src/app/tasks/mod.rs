@@ -279,6 +279,9 @@ fn log_repairs(migrated: &Migrated) {
     for node in &migrated.left_out {
         tracing::warn!(node, "a node of the cluster was left out of the migration");
     }
+    for unnamed in &migrated.unnamed {
+        tracing::warn!(unnamed, "the nodes of the cluster name different nodes");
+    }
 }
 
 /// Resolves when the value turns true.

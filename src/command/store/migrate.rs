@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: MigrateArguments, common: &CommonArguments) -> Resu
 fn lines(migrated: &Migrated, database: &str) -> Vec<String> {
     let mut lines: Vec<_> =
         migrated.now.iter().map(|file| format!("applied sql/schema/{file}.sql")).collect();
-    lines.extend(migrated.repaired.iter().cloned());
+    lines.extend(migrated.repaired.iter().chain(&migrated.unnamed).cloned());
     lines.push(format!(
         "database {database}: {} applied now, {} before",
         migrated.now.len(),

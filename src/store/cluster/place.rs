@@ -2,7 +2,7 @@
 //!
 //! `remote_servers` says to which nodes statements go, macros say which rows a node has. If the two disagree, rows of one shard would be copied to another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{NodeMacros, TopologyError};
 
@@ -80,6 +80,22 @@ pub(super) fn places(answers: &[Answer]) -> Result<BTreeMap<Place, &Answer>, Top
     Ok(places)
 }
 
+/// The nodes whose `remote_servers` lack nodes that others name, and what each lacks. While a cluster grows, that is so for a time.
+pub(super) fn unnamed(answers: &[Answer]) -> Vec<String> {
+    let named = |answer: &Answer| {
+        answer.members.iter().map(|member| (member.shard, member.replica)).collect::<BTreeSet<Place>>()
+    };
+    let all: BTreeSet<Place> = answers.iter().flat_map(named).collect();
+    let lacking = |answer: &Answer| {
+        let named = named(answer);
+        let name = |(shard, replica): &Place| format!("shard {shard} replica {replica}");
+        let lacking = all.difference(&named).map(name).collect::<Vec<_>>().join(", ");
+        let text = format!("the node at {} does not name {lacking} in its `remote_servers`", answer.url);
+        (!lacking.is_empty()).then_some(text)
+    };
+    answers.iter().filter_map(lacking).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,5 +155,15 @@ mod tests {
         heavy.members[2].weight = 3;
         let error = found(&[heavy]).unwrap_err();
         assert!(error.contains("shard 2 has the weight 3"), "{error}");
+    }
+
+    #[test]
+    fn a_node_that_does_not_name_a_new_shard_is_named() {
+        let mut old = answer(1, "a", "x");
+        old.members.retain(|member| member.shard == 1);
+        let found = unnamed(&[old, answer(3, "b", "x")]);
+        let expected = "the node at http://host1 does not name shard 2 replica 1, shard 2 replica 2 in its `remote_servers`";
+        assert_eq!(found, [expected]);
+        assert!(unnamed(&[answer(1, "a", "x"), answer(3, "b", "x")]).is_empty());
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Topology {
     pub(crate) shards: Vec<Shard>,
     /// Whether a node has the macro `replica`, so that tables are replicated. One server is not.
     pub(crate) is_replicated: bool,
+    /// What the `remote_servers` of some nodes lack and those of others have.
+    pub(crate) unnamed: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -72,6 +74,7 @@ impl Client {
             return Ok(Topology {
                 shards: vec![Shard { number: 1, replicas: vec![node] }],
                 is_replicated: false,
+                unnamed: Vec::new(),
             });
         };
         let answers = answers(self, cluster).await?;
@@ -83,7 +86,7 @@ impl Client {
             shards.entry(member.shard).or_default().push(node);
         }
         let shards = shards.into_iter().map(|(number, replicas)| Shard { number, replicas }).collect();
-        Ok(Topology { shards, is_replicated })
+        Ok(Topology { shards, is_replicated, unnamed: place::unnamed(&answers) })
     }
 }
 

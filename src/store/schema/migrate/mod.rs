@@ -64,6 +64,7 @@ pub async fn plan(client: &Client, zone: &TimeZone) -> Result<(Vec<String>, Vec<
     }
     lines.extend(survey.unrecorded().map(|file| format!("record sql/schema/{}.sql", file.name)));
     lines.extend(survey.growth_line());
+    lines.extend(survey.topology.unnamed.iter().cloned());
     Ok((lines, survey.left_out()))
 }
 

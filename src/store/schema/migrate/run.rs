@@ -44,11 +44,14 @@ pub struct Migrated {
     pub repaired: Vec<String>,
     /// Nodes that were not migrated, and why. Each shard has one that was.
     pub left_out: Vec<String>,
+    /// What the `remote_servers` of some nodes lack. Before a new shard is used, all must name it.
+    pub unnamed: Vec<String>,
 }
 
 pub(super) async fn run(survey: &Survey<'_>, lost: LostReplicas) -> Result<Migrated, SchemaError> {
     let before = survey.recorded().len();
-    let mut migrated = Migrated { before, left_out: survey.left_out(), ..Migrated::default() };
+    let unnamed = survey.topology.unnamed.clone();
+    let mut migrated = Migrated { before, left_out: survey.left_out(), unnamed, ..Migrated::default() };
     let is_new = before == 0;
     let (mut first, mut lost_shard) = (None, None);
     for shard in &survey.topology.shards {
