@@ -74,6 +74,7 @@ fn names_someone(class: WordClass, context: &Context, value: &str) -> bool {
         (Name, Link::Assigned) => has_letters && !is_status(value) && is_name_like(value),
         (Name, Link::Prose) => is_name_like(value) && !value.split(' ').any(is_abbreviation),
         (Name, Link::Near) => value.split(' ').any(is_name),
+        (NameHead, Link::Assigned) if is_pair_of_names(value) => true,
         (NameHead | Person, Link::Assigned | Link::Prose) => is_person(value),
         (Person, Link::Path) => is_person_in_slug(value, false),
         (Record, Link::Path) => is_person_in_slug(value, true),
@@ -88,12 +89,25 @@ fn names_someone(class: WordClass, context: &Context, value: &str) -> bool {
         // In a sentence, a plain word goes on with it.
         (Login | Account, Link::Near) => {
             let (line, digit) = (value.contains('_'), value.contains(|c: char| c.is_ascii_digit()));
-            let has_sign = if class == Login { line || digit } else { line && digit };
+            let line_of_initial = names::ends_with_initial(value);
+            let has_sign = if class == Login { line || digit } else { line && digit || line_of_initial };
             has_sign && is_user_name(value, false)
         }
         (Login | Account, Link::Prose) => is_user_name(value, false),
         _ => false,
     }
+}
+
+/// Whether a value is two words with capitals that no page has, as behind `name=` hardly anything but a name is.
+fn is_pair_of_names(value: &str) -> bool {
+    const LEAST: usize = 4;
+    let is_name = |word: &str| {
+        word.len() >= LEAST
+            && names::is_capitalised(word)
+            && word.chars().skip(1).all(char::is_lowercase)
+            && words::look_up(word).is_none()
+    };
+    value.split_once([' ', '+']).is_some_and(|(first, second)| is_name(first) && is_name(second))
 }
 
 /// Whether a word in a sentence is a password rather than a word about it: it has digits or signs.
@@ -156,9 +170,9 @@ fn parts(value: &str) -> impl Iterator<Item = &str> {
 
 /// A value without the extension of a file.
 fn stem(value: &str) -> &str {
-    const EXTENSIONS: [&str; 15] = [
+    const EXTENSIONS: [&str; 18] = [
         ".md", ".txt", ".html", ".htm", ".php", ".aspx", ".asp", ".jsp", ".json", ".xml", ".svg", ".png",
-        ".jpg", ".webp", ".pdf",
+        ".jpg", ".webp", ".pdf", ".keys", ".gpg", ".atom",
     ];
     EXTENSIONS.iter().find_map(|extension| value.strip_suffix(extension)).unwrap_or(value)
 }
@@ -176,7 +190,7 @@ fn is_person(value: &str) -> bool {
     let plain = |word: &&str| {
         names::is_capitalised(word)
             && word.chars().all(|c| c.is_alphabetic() || c == '-')
-            && words::look_up(word).is_none()
+            && (words::look_up(word).is_none() || word.chars().nth(1).is_none())
     };
     let is_small = |word: &&str| word.chars().all(char::is_lowercase);
     if (2..=3).contains(&words.len()) && words.iter().all(is_small) {
@@ -252,6 +266,7 @@ fn is_user_name(value: &str, any: bool) -> bool {
     let has_sign =
         has_sign || stem(value).bytes().any(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'_'));
     any || has_sign
+        || names::begins_with_initial(stem(value))
         || parts(value).any(|part| names::is_given(part) || names::is_surname(part))
         || tokens::is_opaque(value.as_bytes())
 }

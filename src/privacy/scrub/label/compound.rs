@@ -11,7 +11,7 @@ pub(super) fn combine(before: Label, class: WordClass, link: Link) -> Label {
             (Label::Id | Label::Plain, Transparent) => before,
             (_, Transparent) => Label::Id,
             (Label::Unnamed, Connective) => Label::Plain,
-            (_, Connective) => before,
+            (_, Connective | Title | Greeting) => before,
             (_, Page) => Label::Plain,
             // `host name`, `file_name`: of something that is no person.
             (Label::Plain, NameHead) if link == Link::Joined => Label::Word(Neutral),
@@ -20,6 +20,7 @@ pub(super) fn combine(before: Label, class: WordClass, link: Link) -> Label {
     };
     let kept = match (first, class) {
         (_, Transparent) => true,
+        (Agent, Connective) => true,
         (_, Connective) => link != Link::Path,
         // What is said of a person: `phone of the patient`, `имя пациента`.
         (

@@ -1,6 +1,6 @@
 //! What the last word before a value says beyond its class.
 
-use super::{Context, Link, Section};
+use super::{Context, Label, Link, Section};
 use crate::privacy::scrub::words::WordClass;
 
 impl Context {
@@ -20,6 +20,21 @@ impl Context {
         self.class() == Some(WordClass::Birth)
             || (self.link == Link::Assigned && self.last.is("dr"))
             || (self.birth && is_past())
+    }
+
+    /// Whether the id of somebody follows, if the label means people. A name's part does only with a word for ids: `child_id`.
+    pub(super) fn announces_id(&self) -> bool {
+        let is_named = self.label == Label::Word(WordClass::Agent) || self.marked;
+        match self.link {
+            Link::Path => is_named && self.section != Section::Content,
+            Link::Assigned => is_named && (self.marked || !self.plural),
+            _ => false,
+        }
+    }
+
+    /// Whether a segment of a path that says nothing else stands before the value.
+    pub(in crate::privacy::scrub) fn follows_unknown_segment(&self) -> bool {
+        self.path && self.link == Link::Path && self.label == Label::Plain && self.section == Section::Unknown
     }
 
     /// Whether the page of a book follows.

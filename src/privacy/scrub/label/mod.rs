@@ -16,6 +16,8 @@ use super::words::{self, KnownWord, Lookup, WordClass};
 
 /// Digits from which a number stands for a person where nothing else is said: shorter ones are years, prices and pages.
 const UNNAMED: usize = 6;
+/// The same behind a word that may mean people.
+const AGENT: usize = 5;
 /// Digits from which even the id of an article could be a person's: all numbers that authorities give are longer than 7 digits.
 const CONTENT: usize = 8;
 /// The same for ids of goods, of which large shops have hundreds of millions.
@@ -85,6 +87,13 @@ impl Context {
         for_each_word(name, |word| {
             context.word(word);
         });
+        if context.label == Label::Plain {
+            for_each_word(name, |word| {
+                if let Some(class) = words::class_by_ending(word) {
+                    context.label = Label::Word(class);
+                }
+            });
+        }
         context.link = if context.label == Label::Unnamed { Link::None } else { Link::Assigned };
         context
     }
@@ -336,7 +345,12 @@ impl Context {
                 self.public = false;
                 self.section = Section::Unknown;
             }
-            b',' if self.list && self.is_person() => self.used = false,
+            b',' if self.list && self.is_person() => {
+                self.used = false;
+                if self.marked {
+                    self.link = Link::Assigned;
+                }
+            }
             b',' | b'!' | b'{' | b'}' | b')' => self.reset(),
             b'#' => self.mark(),
             b']' => self.list = false,
@@ -398,6 +412,7 @@ impl Context {
         }
         match class {
             Person | Account => self.least_personal(1),
+            Agent | NamePart if self.announces_id() => AGENT,
             Record if self.section == Section::Personal && self.link == Link::Path => 1,
             // `visit_number = 2` counts.
             Record => self.least_personal(3).max(2),
@@ -423,6 +438,7 @@ impl Context {
     fn least_unclassified(&self) -> usize {
         let in_text = !self.path || self.section == Section::Personal;
         match self.label {
+            Label::Plain | Label::Word(_) if self.path && in_text => AGENT,
             Label::Plain | Label::Word(_) if !in_text && !self.code => CONTENT,
             _ => UNNAMED,
         }

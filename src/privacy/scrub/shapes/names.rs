@@ -224,6 +224,48 @@ pub(in crate::privacy::scrub) fn is_profession(word: &str) -> bool {
     is_near && word.len() > 7 && ENDINGS.iter().any(|ending| word.ends_with(ending))
 }
 
+/// Whether a user name is an initial and a surname: `kschmidt`. No word begins with such two consonants.
+pub(in crate::privacy::scrub) fn begins_with_initial(name: &str) -> bool {
+    const LEAST: usize = 5;
+    let is_consonant =
+        |byte: u8| byte.is_ascii_lowercase() && !matches!(byte, b'a' | b'e' | b'i' | b'o' | b'u' | b'y');
+    let &[first, second, ref rest @ ..] = name.as_bytes() else { return false };
+    let begins_words = matches!(
+        (first, second),
+        (b'b' | b'c' | b'f' | b'g' | b'k' | b'p' | b's' | b'v', b'l' | b'r' | b'n' | b'h')
+            | (
+                b's',
+                b'c' | b'k' | b'm' | b'p' | b'q' | b't' | b'w' | b'b' | b'd' | b'v' | b'f' | b'g' | b'j'
+            )
+            | (b't' | b'd' | b'w', b'r' | b'h' | b'w')
+            | (b'v', b'v' | b'z' | b's' | b'k' | b'd' | b'm' | b't')
+            | (b'z', b'd' | b'n' | b'l' | b'v' | b'h' | b'w' | b'r')
+            | (b'm', b'n' | b'l' | b'g')
+            | (b'p', b'f' | b's' | b't')
+            | (b'k', b'v' | b't' | b'w')
+            | (b'd', b'v' | b'n' | b'l' | b'j')
+            | (b't', b's' | b'v')
+            | (b'x' | b'q', _)
+            | (b'g', b'd' | b'v')
+            | (b'c', b'z' | b't')
+    );
+    name.len() >= LEAST
+        && name.bytes().all(|byte| byte.is_ascii_lowercase())
+        && is_consonant(first)
+        && is_consonant(second)
+        && !begins_words
+        && rest.iter().skip(usize::from(name.len() > LEAST)).any(|byte| !is_consonant(*byte))
+}
+
+/// Whether a user name is a name and an initial: `sidorov_k`.
+pub(in crate::privacy::scrub) fn ends_with_initial(name: &str) -> bool {
+    const LEAST: usize = 4;
+    let Some((name, initial)) = name.rsplit_once('_') else { return false };
+    name.len() >= LEAST
+        && name.bytes().all(|byte| byte.is_ascii_lowercase())
+        && matches!(initial.as_bytes(), [b'a'..=b'z'])
+}
+
 /// Whether a word begins with a capital.
 pub(in crate::privacy::scrub) fn is_capitalised(word: &str) -> bool {
     word.chars().next().is_some_and(char::is_uppercase)
