@@ -71,11 +71,11 @@ fn names_someone(class: WordClass, context: &Context, value: &str) -> bool {
     let has_letters = value.chars().filter(|c| c.is_alphabetic()).nth(1).is_some();
     match (class, context.link) {
         (Name, Link::Path) => has_letters && !is_page(value) && !is_abbreviation(value),
-        (Name, Link::Assigned) => has_letters && !is_status(value) && is_name_like(value),
+        (Name, Link::Assigned) => has_letters && !is_status_of_name(value) && is_name_like(value),
         (Name, Link::Prose) => is_name_like(value) && !value.split(' ').any(is_abbreviation),
         (Name, Link::Near) => value.split(' ').any(is_name),
-        (NameHead, Link::Assigned) if is_pair_of_names(value) => true,
         (NameHead | Person, Link::Assigned | Link::Prose) => is_person(value),
+        (Record, Link::Prose) => value.contains(' ') && is_person(value),
         (Person, Link::Path) => is_person_in_slug(value, false),
         (Record, Link::Path) => is_person_in_slug(value, true),
         // `handle = Handle::new(…)` is code.
@@ -91,23 +91,12 @@ fn names_someone(class: WordClass, context: &Context, value: &str) -> bool {
             let (line, digit) = (value.contains('_'), value.contains(|c: char| c.is_ascii_digit()));
             let line_of_initial = names::ends_with_initial(value);
             let has_sign = if class == Login { line || digit } else { line && digit || line_of_initial };
+            let has_sign = has_sign || names::begins_with_initial(value);
             has_sign && is_user_name(value, false)
         }
         (Login | Account, Link::Prose) => is_user_name(value, false),
         _ => false,
     }
-}
-
-/// Whether a value is two words with capitals that no page has, as behind `name=` hardly anything but a name is.
-fn is_pair_of_names(value: &str) -> bool {
-    const LEAST: usize = 4;
-    let is_name = |word: &str| {
-        word.len() >= LEAST
-            && names::is_capitalised(word)
-            && word.chars().skip(1).all(char::is_lowercase)
-            && words::look_up(word).is_none()
-    };
-    value.split_once([' ', '+']).is_some_and(|(first, second)| is_name(first) && is_name(second))
 }
 
 /// Whether a word in a sentence is a password rather than a word about it: it has digits or signs.
@@ -146,6 +135,21 @@ fn is_status(value: &str) -> bool {
     match words::look_up(value) {
         Some(known) => !matches!(known.class, WordClass::Street),
         None => value.bytes().all(|byte| byte.is_ascii_digit()) && value.len() < 3,
+    }
+}
+
+/// The same of a name: with a capital, many words are surnames, such as `Brandt` or `Price`.
+fn is_status_of_name(value: &str) -> bool {
+    use WordClass::*;
+    let is_about_fields = |known: words::KnownWord| {
+        matches!(
+            known.class,
+            Page | Neutral | Transparent | Connective | Name | NameHead | NamePart | Measure
+        )
+    };
+    match words::look_up(value) {
+        Some(known) if names::is_capitalised(value) => is_about_fields(known),
+        _ => is_status(value),
     }
 }
 
@@ -190,7 +194,7 @@ fn is_person(value: &str) -> bool {
     let plain = |word: &&str| {
         names::is_capitalised(word)
             && word.chars().all(|c| c.is_alphabetic() || c == '-')
-            && (words::look_up(word).is_none() || word.chars().nth(1).is_none())
+            && (words::look_up(word).is_none() || word.chars().nth(1).is_none() || names::is_feminine(word))
     };
     let is_small = |word: &&str| word.chars().all(char::is_lowercase);
     if (2..=3).contains(&words.len()) && words.iter().all(is_small) {

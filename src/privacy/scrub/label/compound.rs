@@ -27,6 +27,7 @@ pub(super) fn combine(before: Label, class: WordClass, link: Link) -> Label {
             Name | Phone | Mail | Birth | Document | Address | Login | Secret | Position,
             Person | Account | Public | NamePart,
         ) => link != Link::Path,
+        (Name, NameHead) => true,
         (Birth, Date | Measure | Time) => link != Link::Path,
         (Campaign, class) => link != Link::Path && class != Name,
         (Mail | Device | Neutral, Address) => true,

@@ -73,6 +73,8 @@ pub(super) struct Context {
     birth: bool,
     /// Whether the text is within a list of values.
     list: bool,
+    /// What an object of JSON is, in whose braces the text is: `"patient":{"id":48812}`.
+    outer: Label,
     section: Section,
     /// Whether a word of this segment is about a person, and how many words it has.
     personal: bool,
@@ -258,6 +260,11 @@ impl Context {
         } else {
             self.label
         };
+        let before = if before == Label::Unnamed && self.outer != Label::Unnamed {
+            self.of_object(class)
+        } else {
+            before
+        };
         match class {
             WordClass::Public => self.public = true,
             WordClass::Person | WordClass::Account | WordClass::Name | WordClass::Login => {
@@ -341,9 +348,8 @@ impl Context {
             b'"' | b'\'' if self.link == Link::Assigned => self.path = false,
             b'&' | b'?' => self.reset(),
             b'\n' | b'|' | b';' => {
-                self.reset();
-                self.public = false;
-                self.section = Section::Unknown;
+                let campaign = self.campaign;
+                *self = Self { campaign, ..Self::default() };
             }
             b',' if self.list && self.is_person() => {
                 self.used = false;
@@ -351,9 +357,13 @@ impl Context {
                     self.link = Link::Assigned;
                 }
             }
-            b',' | b'!' | b'{' | b'}' | b')' => self.reset(),
+            b'{' | b'}' => self.brace(byte),
+            b',' | b'!' | b')' => self.reset(),
             b'#' => self.mark(),
-            b']' => self.list = false,
+            b']' => {
+                self.list = false;
+                self.outer = Label::Unnamed;
+            }
             _ => self.space(),
         }
     }
@@ -376,8 +386,8 @@ impl Context {
 
     /// Begins anew, as after the end of a sentence.
     pub(super) fn reset(&mut self) {
-        let Self { campaign, public, section, .. } = *self;
-        *self = Self { campaign, public, section, ..Self::default() };
+        let Self { campaign, public, section, list, outer, .. } = *self;
+        *self = Self { campaign, public, section, list, outer, ..Self::default() };
     }
 
     /// Goes on in a segment of a path.
@@ -439,6 +449,9 @@ impl Context {
         let in_text = !self.path || self.section == Section::Personal;
         match self.label {
             Label::Plain | Label::Word(_) if self.path && in_text => AGENT,
+            // `Student does not exist. id=48812`
+            Label::Plain if self.personal && self.marked && self.link == Link::Assigned => AGENT,
+            Label::Id if self.personal && self.link == Link::Assigned => AGENT,
             Label::Plain | Label::Word(_) if !in_text && !self.code => CONTENT,
             _ => UNNAMED,
         }

@@ -35,8 +35,20 @@ impl TextScanner<'_> {
 
 /// Whether a word behind a title is a name. `Dear Customer` is none, and `Herr Bürger` is one, although the table has the word.
 fn is_name_behind(title: WordClass, word: &str, goes_on: bool) -> bool {
-    const ROLES: [&str; 8] =
-        ["President", "Doktor", "Professor", "Sir", "Madam", "Speaker", "Chairman", "Judge"];
+    const ROLES: [&str; 12] = [
+        "President",
+        "Doktor",
+        "Professor",
+        "Sir",
+        "Madam",
+        "Speaker",
+        "Chairman",
+        "Judge",
+        "Damen",
+        "Herren",
+        "Ladies",
+        "Kollegen",
+    ];
     let is_spelt = names::is_capitalised(word) && word.chars().skip(1).any(char::is_lowercase);
     let known = words::look_up(word);
     match known {

@@ -211,6 +211,12 @@ pub(in crate::privacy::scrub) fn is_sure_surname(word: &str) -> bool {
     lower.chars().count() >= 6 && ENDINGS.iter().any(|ending| lower.ends_with(ending))
 }
 
+/// Whether a word ends as Russian surnames of women do, and no form of another noun: `Логинова`.
+pub(in crate::privacy::scrub) fn is_feminine(word: &str) -> bool {
+    const LEAST: usize = 12;
+    is_capitalised(word) && word.len() >= LEAST && (word.ends_with("ова") || word.ends_with("ева"))
+}
+
 /// Whether a word names a medical profession: `kardiolog`, `oncologist`, `неврологи`.
 pub(in crate::privacy::scrub) fn is_profession(word: &str) -> bool {
     const ENDINGS: [&str; 9] =
@@ -240,7 +246,7 @@ pub(in crate::privacy::scrub) fn begins_with_initial(name: &str) -> bool {
             | (b't' | b'd' | b'w', b'r' | b'h' | b'w')
             | (b'v', b'v' | b'z' | b's' | b'k' | b'd' | b'm' | b't')
             | (b'z', b'd' | b'n' | b'l' | b'v' | b'h' | b'w' | b'r')
-            | (b'm', b'n' | b'l' | b'g')
+            | (b'm', b'n' | b'l')
             | (b'p', b'f' | b's' | b't')
             | (b'k', b'v' | b't' | b'w')
             | (b'd', b'v' | b'n' | b'l' | b'j')
@@ -249,6 +255,7 @@ pub(in crate::privacy::scrub) fn begins_with_initial(name: &str) -> bool {
             | (b'g', b'd' | b'v')
             | (b'c', b'z' | b't')
     );
+    let begins_words = begins_words && !name.starts_with("tsch");
     name.len() >= LEAST
         && name.bytes().all(|byte| byte.is_ascii_lowercase())
         && is_consonant(first)

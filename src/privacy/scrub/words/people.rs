@@ -26,6 +26,9 @@ pub(in crate::privacy::scrub) fn class_by_ending(word: &str) -> Option<WordClass
     if is_german_record(&lower) {
         return Some(WordClass::Record);
     }
+    if is_compound(&lower) {
+        return Some(WordClass::Agent);
+    }
     let is_person = if lower.is_ascii() { is_latin_person(&lower) } else { is_russian_person(&lower) };
     is_person.then_some(WordClass::Agent)
 }
@@ -80,6 +83,15 @@ fn is_russian_person(lower: &str) -> bool {
                 .strip_suffix(case)
                 .is_some_and(|stem| !case.is_empty() && is_person(&format!("{stem}{single}")))
         })
+}
+
+/// Whether a word for people of the table ends a longer one: `subtenant`, `Neukunden`.
+fn is_compound(lower: &str) -> bool {
+    const LEAST: usize = 5;
+    (2..lower.len().saturating_sub(LEAST - 1)).any(|at| {
+        let end = lower.get(at..).and_then(super::look_up);
+        end.is_some_and(|known| matches!(known.class, WordClass::Person | WordClass::Account))
+    }) && !is_thing_with_beginning(lower)
 }
 
 /// Whether a German word is a compound for something that belongs to one person: `Kreditantrag`.
