@@ -71,10 +71,11 @@ fn names_someone(class: WordClass, context: &Context, value: &str) -> bool {
     let has_letters = value.chars().filter(|c| c.is_alphabetic()).nth(1).is_some();
     match (class, context.link) {
         (Name, Link::Path) => has_letters && !is_page(value) && !is_abbreviation(value),
-        (Name, Link::Assigned) => has_letters && !is_status(value) && is_name_like(value),
+        (Name, Link::Assigned) => has_letters && !is_status_of_name(value) && is_name_like(value),
         (Name, Link::Prose) => is_name_like(value) && !value.split(' ').any(is_abbreviation),
         (Name, Link::Near) => value.split(' ').any(is_name),
         (NameHead | Person, Link::Assigned | Link::Prose) => is_person(value),
+        (Record, Link::Prose) => value.contains(' ') && is_person(value),
         (Person, Link::Path) => is_person_in_slug(value, false),
         (Record, Link::Path) => is_person_in_slug(value, true),
         // `handle = Handle::new(…)` is code.
@@ -88,7 +89,9 @@ fn names_someone(class: WordClass, context: &Context, value: &str) -> bool {
         // In a sentence, a plain word goes on with it.
         (Login | Account, Link::Near) => {
             let (line, digit) = (value.contains('_'), value.contains(|c: char| c.is_ascii_digit()));
-            let has_sign = if class == Login { line || digit } else { line && digit };
+            let line_of_initial = names::ends_with_initial(value);
+            let has_sign = if class == Login { line || digit } else { line && digit || line_of_initial };
+            let has_sign = has_sign || names::begins_with_initial(value);
             has_sign && is_user_name(value, false)
         }
         (Login | Account, Link::Prose) => is_user_name(value, false),
@@ -135,6 +138,21 @@ fn is_status(value: &str) -> bool {
     }
 }
 
+/// The same of a name: with a capital, many words are surnames, such as `Brandt` or `Price`.
+fn is_status_of_name(value: &str) -> bool {
+    use WordClass::*;
+    let is_about_fields = |known: words::KnownWord| {
+        matches!(
+            known.class,
+            Page | Neutral | Transparent | Connective | Name | NameHead | NamePart | Measure
+        )
+    };
+    match words::look_up(value) {
+        Some(known) if names::is_capitalised(value) => is_about_fields(known),
+        _ => is_status(value),
+    }
+}
+
 /// Whether all words of a value are ones that stand on pages: `sign_in`, `delivery-addresses`.
 fn is_page(value: &str) -> bool {
     let mut parts = parts(value).peekable();
@@ -156,9 +174,9 @@ fn parts(value: &str) -> impl Iterator<Item = &str> {
 
 /// A value without the extension of a file.
 fn stem(value: &str) -> &str {
-    const EXTENSIONS: [&str; 15] = [
+    const EXTENSIONS: [&str; 18] = [
         ".md", ".txt", ".html", ".htm", ".php", ".aspx", ".asp", ".jsp", ".json", ".xml", ".svg", ".png",
-        ".jpg", ".webp", ".pdf",
+        ".jpg", ".webp", ".pdf", ".keys", ".gpg", ".atom",
     ];
     EXTENSIONS.iter().find_map(|extension| value.strip_suffix(extension)).unwrap_or(value)
 }
@@ -176,7 +194,7 @@ fn is_person(value: &str) -> bool {
     let plain = |word: &&str| {
         names::is_capitalised(word)
             && word.chars().all(|c| c.is_alphabetic() || c == '-')
-            && words::look_up(word).is_none()
+            && (words::look_up(word).is_none() || word.chars().nth(1).is_none() || names::is_feminine(word))
     };
     let is_small = |word: &&str| word.chars().all(char::is_lowercase);
     if (2..=3).contains(&words.len()) && words.iter().all(is_small) {
@@ -252,6 +270,7 @@ fn is_user_name(value: &str, any: bool) -> bool {
     let has_sign =
         has_sign || stem(value).bytes().any(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'_'));
     any || has_sign
+        || names::begins_with_initial(stem(value))
         || parts(value).any(|part| names::is_given(part) || names::is_surname(part))
         || tokens::is_opaque(value.as_bytes())
 }

@@ -11,7 +11,7 @@ pub(super) fn combine(before: Label, class: WordClass, link: Link) -> Label {
             (Label::Id | Label::Plain, Transparent) => before,
             (_, Transparent) => Label::Id,
             (Label::Unnamed, Connective) => Label::Plain,
-            (_, Connective) => before,
+            (_, Connective | Title | Greeting) => before,
             (_, Page) => Label::Plain,
             // `host name`, `file_name`: of something that is no person.
             (Label::Plain, NameHead) if link == Link::Joined => Label::Word(Neutral),
@@ -20,12 +20,14 @@ pub(super) fn combine(before: Label, class: WordClass, link: Link) -> Label {
     };
     let kept = match (first, class) {
         (_, Transparent) => true,
+        (Agent, Connective) => true,
         (_, Connective) => link != Link::Path,
         // What is said of a person: `phone of the patient`, `имя пациента`.
         (
             Name | Phone | Mail | Birth | Document | Address | Login | Secret | Position,
             Person | Account | Public | NamePart,
         ) => link != Link::Path,
+        (Name, NameHead) => true,
         (Birth, Date | Measure | Time) => link != Link::Path,
         (Campaign, class) => link != Link::Path && class != Name,
         (Mail | Device | Neutral, Address) => true,

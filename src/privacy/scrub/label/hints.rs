@@ -1,6 +1,6 @@
 //! What the last word before a value says beyond its class.
 
-use super::{Context, Link, Section};
+use super::{Context, Label, Link, Section};
 use crate::privacy::scrub::words::WordClass;
 
 impl Context {
@@ -22,6 +22,43 @@ impl Context {
             || (self.birth && is_past())
     }
 
+    /// Whether the id of somebody follows, if the label means people. A name's part does only with a word for ids: `child_id`.
+    pub(super) fn announces_id(&self) -> bool {
+        let is_named = self.label == Label::Word(WordClass::Agent) || self.marked;
+        match self.link {
+            Link::Path => is_named && self.section != Section::Content,
+            Link::Assigned => is_named && (self.marked || !self.plural),
+            _ => false,
+        }
+    }
+
+    /// Whether a segment of a path that says nothing else stands before the value.
+    pub(in crate::privacy::scrub) fn follows_unknown_segment(&self) -> bool {
+        self.path && self.link == Link::Path && self.label == Label::Plain && self.section == Section::Unknown
+    }
+
+    /// Reads a brace: the object behind a name is what the name says, and in a list all of its objects are.
+    pub(super) fn brace(&mut self, byte: u8) {
+        let is_named = matches!(self.label, Label::Word(_)) && !self.used;
+        if byte == b'{' && is_named && matches!(self.link, Link::Assigned | Link::Near) {
+            self.outer = self.label;
+        } else if byte == b'}' && !self.list {
+            self.outer = Label::Unnamed;
+        }
+        self.reset();
+    }
+
+    /// What a key in an object says together with the name of the object: its id, or its name.
+    pub(super) fn of_object(&self, class: WordClass) -> Label {
+        use WordClass::*;
+        match (self.outer, class) {
+            // A document has other numbers than its id.
+            (Label::Word(outer), Transparent) if outer.is_personal() || self.last.is("id") => self.outer,
+            (Label::Word(Person | Account | Name | NameHead), NameHead | NamePart) => Label::Word(Name),
+            _ => Label::Unnamed,
+        }
+    }
+
     /// Whether the page of a book follows.
     pub(in crate::privacy::scrub) fn is_about_book(&self) -> bool {
         let is_word = ["book", "books", "kniga", "knigi"].iter().any(|word| self.last.is(word));
@@ -35,6 +72,9 @@ impl Context {
 
     /// Notes that a list of values begins: behind the word for people, of their ids rather than of counts.
     pub(in crate::privacy::scrub) fn list(&mut self) {
+        if matches!(self.label, Label::Word(_)) && matches!(self.link, Link::Assigned) && !self.is_person() {
+            self.list = true;
+        }
         if self.is_person() && matches!(self.link, Link::Assigned | Link::Prose | Link::Joined | Link::Near) {
             self.list = true;
             if self.plural && !self.marked {

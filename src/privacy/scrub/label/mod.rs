@@ -16,6 +16,8 @@ use super::words::{self, KnownWord, Lookup, WordClass};
 
 /// Digits from which a number stands for a person where nothing else is said: shorter ones are years, prices and pages.
 const UNNAMED: usize = 6;
+/// The same behind a word that may mean people.
+const AGENT: usize = 5;
 /// Digits from which even the id of an article could be a person's: all numbers that authorities give are longer than 7 digits.
 const CONTENT: usize = 8;
 /// The same for ids of goods, of which large shops have hundreds of millions.
@@ -71,6 +73,8 @@ pub(super) struct Context {
     birth: bool,
     /// Whether the text is within a list of values.
     list: bool,
+    /// What an object of JSON is, in whose braces the text is: `"patient":{"id":48812}`.
+    outer: Label,
     section: Section,
     /// Whether a word of this segment is about a person, and how many words it has.
     personal: bool,
@@ -85,6 +89,13 @@ impl Context {
         for_each_word(name, |word| {
             context.word(word);
         });
+        if context.label == Label::Plain {
+            for_each_word(name, |word| {
+                if let Some(class) = words::class_by_ending(word) {
+                    context.label = Label::Word(class);
+                }
+            });
+        }
         context.link = if context.label == Label::Unnamed { Link::None } else { Link::Assigned };
         context
     }
@@ -249,6 +260,11 @@ impl Context {
         } else {
             self.label
         };
+        let before = if before == Label::Unnamed && self.outer != Label::Unnamed {
+            self.of_object(class)
+        } else {
+            before
+        };
         match class {
             WordClass::Public => self.public = true,
             WordClass::Person | WordClass::Account | WordClass::Name | WordClass::Login => {
@@ -332,14 +348,22 @@ impl Context {
             b'"' | b'\'' if self.link == Link::Assigned => self.path = false,
             b'&' | b'?' => self.reset(),
             b'\n' | b'|' | b';' => {
-                self.reset();
-                self.public = false;
-                self.section = Section::Unknown;
+                let campaign = self.campaign;
+                *self = Self { campaign, ..Self::default() };
             }
-            b',' if self.list && self.is_person() => self.used = false,
-            b',' | b'!' | b'{' | b'}' | b')' => self.reset(),
+            b',' if self.list && self.is_person() => {
+                self.used = false;
+                if self.marked {
+                    self.link = Link::Assigned;
+                }
+            }
+            b'{' | b'}' => self.brace(byte),
+            b',' | b'!' | b')' => self.reset(),
             b'#' => self.mark(),
-            b']' => self.list = false,
+            b']' => {
+                self.list = false;
+                self.outer = Label::Unnamed;
+            }
             _ => self.space(),
         }
     }
@@ -362,8 +386,8 @@ impl Context {
 
     /// Begins anew, as after the end of a sentence.
     pub(super) fn reset(&mut self) {
-        let Self { campaign, public, section, .. } = *self;
-        *self = Self { campaign, public, section, ..Self::default() };
+        let Self { campaign, public, section, list, outer, .. } = *self;
+        *self = Self { campaign, public, section, list, outer, ..Self::default() };
     }
 
     /// Goes on in a segment of a path.
@@ -398,6 +422,7 @@ impl Context {
         }
         match class {
             Person | Account => self.least_personal(1),
+            Agent | NamePart if self.announces_id() => AGENT,
             Record if self.section == Section::Personal && self.link == Link::Path => 1,
             // `visit_number = 2` counts.
             Record => self.least_personal(3).max(2),
@@ -423,6 +448,10 @@ impl Context {
     fn least_unclassified(&self) -> usize {
         let in_text = !self.path || self.section == Section::Personal;
         match self.label {
+            Label::Plain | Label::Word(_) if self.path && in_text => AGENT,
+            // `Student does not exist. id=48812`
+            Label::Plain if self.personal && self.marked && self.link == Link::Assigned => AGENT,
+            Label::Id if self.personal && self.link == Link::Assigned => AGENT,
             Label::Plain | Label::Word(_) if !in_text && !self.code => CONTENT,
             _ => UNNAMED,
         }

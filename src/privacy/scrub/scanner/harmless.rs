@@ -105,7 +105,9 @@ impl TextScanner<'_> {
             return Some(after + 6);
         }
         let is_commit = digits.len() <= 12 && self.context.is(WordClass::Commit);
-        let has_unit = (6..11).contains(&digits.len()) && numbers::has_unit(&self.text[after..]);
+        let least = if self.context.link == Link::Near { 3 } else { 6 };
+        let has_unit = (6..11).contains(&digits.len()) && numbers::has_unit(&self.text[after..])
+            || (least..8).contains(&digits.len()) && numbers::has_currency(&self.text[after..]);
         (is_commit || has_unit).then_some(after)
     }
 

@@ -8,6 +8,7 @@ mod encoding;
 mod harmless;
 mod parts;
 mod people;
+mod titles;
 mod values;
 
 use std::borrow::Cow;
@@ -124,12 +125,16 @@ impl<'a> TextScanner<'a> {
         // `<name> of`, `[name] of`, `NAME [VALUE]`: placeholders of a text, other than `<name>Ivan` and `user[name]=`.
         let is_placeholder = match byte {
             b'>' => !is_letter(next),
-            b']' => !matches!(next, b'=' | b'[' | b']'),
+            b']' => !matches!(next, b'=' | b'[' | b']') && !self.is_class_before(at),
             b'[' => self.bytes[..at].ends_with(b" ") && !self.bytes[..at].ends_with(b": "),
             _ => false,
         };
         if is_placeholder {
             self.context.reset();
+        }
+        // `Key (user_id)=(48812)`, `[App\\Models\\Customer] 48812`
+        if matches!((byte, next), (b')', b'=')) || (byte == b']' && self.is_class_before(at)) {
+            return 1;
         }
         // `users: [48812, 48813]`
         if byte == b'[' {
@@ -158,6 +163,13 @@ impl<'a> TextScanner<'a> {
                 separator_length(rest).max(1)
             }
         }
+    }
+
+    /// Whether the bracket at `at` ends the name of a class with its namespaces, of which an object follows.
+    fn is_class_before(&self, at: usize) -> bool {
+        const LONGEST: usize = 60;
+        let mut name = self.bytes[..at].iter().rev().take(LONGEST).take_while(|byte| **byte != b'[');
+        name.any(|byte| *byte == b'\\') && self.bytes.get(at + 1) == Some(&b' ')
     }
 
     /// Scrubs a chunk and returns where to continue: a phone number may reach beyond it.

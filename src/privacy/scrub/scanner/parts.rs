@@ -5,7 +5,7 @@ use crate::privacy::scrub::camel::camel_ends;
 use crate::privacy::scrub::label::{CampaignText, Label, Link};
 use crate::privacy::scrub::shapes::numbers::{self, NumberRules};
 use crate::privacy::scrub::shapes::{check_digits, dates, network, places, tokens};
-use crate::privacy::scrub::words::WordClass;
+use crate::privacy::scrub::words::{self, WordClass};
 
 impl TextScanner<'_> {
     /// Scrubs `start..end` of a chunk, without `@` and `%`. Returns where to continue.
@@ -201,6 +201,7 @@ impl TextScanner<'_> {
         if let Some(to) = self.flat(at, after) {
             return to;
         }
+        self.note_people(at, digits);
         let date = dates::date_end(self.bytes, at).unwrap_or(after);
         // `dob_1985-03-12`
         let is_birth = date > after && self.context.announces_birth(&self.text[at..date]);
@@ -226,6 +227,23 @@ impl TextScanner<'_> {
         }
         self.context.value();
         after
+    }
+
+    /// Tells the context what the segment before an id of a path means by its ending: `/petitioners/551207`.
+    fn note_people(&mut self, at: usize, digits: usize) {
+        const LEAST: usize = 5;
+        const LONGEST: usize = 64;
+        if digits < LEAST || !self.context.follows_unknown_segment() || at == 0 {
+            return;
+        }
+        let least = self.text.floor_char_boundary(at.saturating_sub(LONGEST));
+        let segment = self.text[least..at - 1].rsplit('/').next().unwrap_or_default();
+        // The words of a slug may be any.
+        if segment.chars().all(char::is_alphabetic)
+            && let Some(class) = words::class_by_ending(segment)
+        {
+            self.context.label = Label::Word(class);
+        }
     }
 
     /// Replaces a phone or grouped number that starts at `at`. Returns where it ends.

@@ -26,6 +26,11 @@ impl TextScanner<'_> {
             return to;
         }
         let class = self.words_of(start, end);
+        if let Some(class) = class.filter(|class| class.is_title())
+            && let Some(to) = self.name_behind_title(class, end)
+        {
+            return to;
+        }
         if class == Some(WordClass::Street)
             && self.street.is_none_or(|street| start - street > MAX_ADDRESS / 2)
         {

@@ -51,7 +51,9 @@ impl TextScanner<'_> {
         let end = self.text.floor_char_boundary(start + length);
         match (class, link) {
             // In a text that goes on, only what is spelt as a name is one.
-            (Name | NameHead | Person, Link::Near | Link::Prose) => self.name_end(start),
+            (Name | NameHead | Person, Link::Near | Link::Prose) | (Record, Link::Prose) => {
+                self.name_end(start)
+            }
             (Name | NameHead | Person, Link::Assigned) if self.depth == 0 => {
                 self.name_end(start).or_else(|| self.bytes[start].is_ascii().then_some(end))
             }
@@ -81,7 +83,8 @@ impl TextScanner<'_> {
             let length =
                 word.find(|c: char| !(c.is_alphabetic() || matches!(c, '-' | '.'))).unwrap_or(word.len());
             let word = &word[..length];
-            if !names::is_capitalised(word) || words::look_up(word.trim_end_matches('.')).is_some() {
+            let is_known = words::look_up(word.trim_end_matches('.')).is_some();
+            if !names::is_capitalised(word) || (is_known && !names::is_feminine(word)) {
                 break;
             }
             end = Some(from + length);

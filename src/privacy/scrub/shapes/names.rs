@@ -211,6 +211,12 @@ pub(in crate::privacy::scrub) fn is_sure_surname(word: &str) -> bool {
     lower.chars().count() >= 6 && ENDINGS.iter().any(|ending| lower.ends_with(ending))
 }
 
+/// Whether a word ends as Russian surnames of women do, and no form of another noun: `Логинова`.
+pub(in crate::privacy::scrub) fn is_feminine(word: &str) -> bool {
+    const LEAST: usize = 12;
+    is_capitalised(word) && word.len() >= LEAST && (word.ends_with("ова") || word.ends_with("ева"))
+}
+
 /// Whether a word names a medical profession: `kardiolog`, `oncologist`, `неврологи`.
 pub(in crate::privacy::scrub) fn is_profession(word: &str) -> bool {
     const ENDINGS: [&str; 9] =
@@ -222,6 +228,49 @@ pub(in crate::privacy::scrub) fn is_profession(word: &str) -> bool {
         [b'l', b'o'] | [b'o', b'g'] | [b'a', b't'] | [b'i', b's'] | [b's', b't']
     ) || !word.is_ascii();
     is_near && word.len() > 7 && ENDINGS.iter().any(|ending| word.ends_with(ending))
+}
+
+/// Whether a user name is an initial and a surname: `kschmidt`. No word begins with such two consonants.
+pub(in crate::privacy::scrub) fn begins_with_initial(name: &str) -> bool {
+    const LEAST: usize = 5;
+    let is_consonant =
+        |byte: u8| byte.is_ascii_lowercase() && !matches!(byte, b'a' | b'e' | b'i' | b'o' | b'u' | b'y');
+    let &[first, second, ref rest @ ..] = name.as_bytes() else { return false };
+    let begins_words = matches!(
+        (first, second),
+        (b'b' | b'c' | b'f' | b'g' | b'k' | b'p' | b's' | b'v', b'l' | b'r' | b'n' | b'h')
+            | (
+                b's',
+                b'c' | b'k' | b'm' | b'p' | b'q' | b't' | b'w' | b'b' | b'd' | b'v' | b'f' | b'g' | b'j'
+            )
+            | (b't' | b'd' | b'w', b'r' | b'h' | b'w')
+            | (b'v', b'v' | b'z' | b's' | b'k' | b'd' | b'm' | b't')
+            | (b'z', b'd' | b'n' | b'l' | b'v' | b'h' | b'w' | b'r')
+            | (b'm', b'n' | b'l')
+            | (b'p', b'f' | b's' | b't')
+            | (b'k', b'v' | b't' | b'w')
+            | (b'd', b'v' | b'n' | b'l' | b'j')
+            | (b't', b's' | b'v')
+            | (b'x' | b'q', _)
+            | (b'g', b'd' | b'v')
+            | (b'c', b'z' | b't')
+    );
+    let begins_words = begins_words && !name.starts_with("tsch");
+    name.len() >= LEAST
+        && name.bytes().all(|byte| byte.is_ascii_lowercase())
+        && is_consonant(first)
+        && is_consonant(second)
+        && !begins_words
+        && rest.iter().skip(usize::from(name.len() > LEAST)).any(|byte| !is_consonant(*byte))
+}
+
+/// Whether a user name is a name and an initial: `sidorov_k`.
+pub(in crate::privacy::scrub) fn ends_with_initial(name: &str) -> bool {
+    const LEAST: usize = 4;
+    let Some((name, initial)) = name.rsplit_once('_') else { return false };
+    name.len() >= LEAST
+        && name.bytes().all(|byte| byte.is_ascii_lowercase())
+        && matches!(initial.as_bytes(), [b'a'..=b'z'])
 }
 
 /// Whether a word begins with a capital.

@@ -193,6 +193,9 @@ pub(in crate::privacy::scrub) fn is_opaque(value: &[u8]) -> bool {
     }
     let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
     let letters = value.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    if is_numbered_word(value, letters) {
+        return false;
+    }
     let is_slug = value.iter().any(|byte| is_joint(*byte))
         && value.iter().all(|byte| byte.is_ascii_lowercase() || is_joint(*byte));
     if is_camel_case(value) && noise(value) < ANNOUNCED_NOISE {
@@ -206,6 +209,18 @@ pub(in crate::privacy::scrub) fn is_opaque(value: &[u8]) -> bool {
     noise_of_one_word(value) >= if is_lower { ANNOUNCED_LETTERS_NOISE } else { ANNOUNCED_NOISE }
         || (digits > 0 && letters > 0 && value.iter().all(u8::is_ascii_hexdigit))
         || (digits >= 2 && letters >= 2 && !value.contains(&b'-') && digits * 3 >= letters)
+}
+
+/// Whether a value is a word joined to a year or to a short number: `summer2026`, `BLACKFRIDAY50`.
+fn is_numbered_word(value: &[u8], letters: usize) -> bool {
+    const LEAST: usize = 5;
+    const MOST_NOISE: u32 = 6;
+    let (word, number) = value.split_at(letters);
+    let is_one_case =
+        word.iter().skip(1).all(u8::is_ascii_lowercase) || word.iter().all(u8::is_ascii_uppercase);
+    let is_number = number.iter().all(u8::is_ascii_digit)
+        && (matches!(number, [b'2', b'0', b'0'..=b'4', _]) || matches!(number.len(), 1 | 2));
+    letters >= LEAST && is_one_case && is_number && noise(word) < MOST_NOISE
 }
 
 /// Whether small letters, capitals and digits are mixed in what stands where somebody's id stands.

@@ -3,12 +3,16 @@
 //!
 //! The table knows classes of words only. What they mean together is up to [`label`](super::label).
 
+mod people;
+
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use foldhash::fast::FixedState;
 
 use crate::event::names;
+
+pub(super) use people::class_by_ending;
 
 /// Longest word of the table in bytes; longer ones are not looked up.
 const MAX_WORD: usize = 40;
@@ -23,6 +27,8 @@ names! {
         Person => "person",
         /// The same, and people choose the id themselves: user names.
         Account => "account",
+        /// A word that may be one for people: longer ids behind it are theirs.
+        Agent => "agent",
         /// What belongs to one person and has a number: an order, an appointment, a medical card.
         Record => "record",
         /// A number that an authority gave to a person.
@@ -74,6 +80,10 @@ names! {
         Campaign => "campaign",
         /// Turns what stands before it into something that is no person's: `user_agent`, `card_type`.
         Neutral => "neutral",
+        /// A title, behind which a surname stands.
+        Title => "title",
+        /// Begins a letter, and somebody's name or role stands behind it.
+        Greeting => "greeting",
         /// Adds nothing: `patient_id` is about a patient.
         Transparent => "transparent",
         Connective => "connective",
@@ -105,6 +115,13 @@ impl WordClass {
                 | Device
                 | Click
         )
+    }
+}
+
+impl WordClass {
+    /// Whether a person's name may stand behind such a word, with a capital.
+    pub(in crate::privacy::scrub) fn is_title(self) -> bool {
+        matches!(self, Self::Title | Self::Greeting)
     }
 }
 
