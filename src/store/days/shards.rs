@@ -89,17 +89,17 @@ impl PinnedShards {
 
     /// Runs `work` on the pinned replicas, and gives it up when one of them stops to answer: a suspended process, or a machine without a network, keeps
     /// connections open. What was begun is left as by a crash. A statement may take as long as it likes while its node answers others.
-    pub(in crate::store) async fn while_they_answer<T, E: From<CloseDayError>>(
+    pub(in crate::store) async fn while_they_answer<T>(
         &self,
-        work: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
+        work: impl Future<Output = Result<T, CloseDayError>>,
+    ) -> Result<T, CloseDayError> {
         let mut silences = JoinSet::new();
         for shard in &self.shards {
             silences.spawn(silence(shard.name.clone(), shard.tables.client().clone()));
         }
         tokio::select! {
             done = work => done,
-            Some(silent) = silences.join_next() => Err(silent.expect("asking does not panic and is not aborted").into()),
+            Some(silent) = silences.join_next() => Err(silent.expect("asking does not panic and is not aborted")),
         }
     }
 

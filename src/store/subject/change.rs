@@ -43,7 +43,7 @@ use super::condition::RowCondition;
 use super::{SubjectChange, SubjectDays, SubjectStore, segments};
 use crate::event::COLUMNS;
 use crate::privacy::SubjectScope;
-use crate::store::days::{CloseDayError, PinnedShard, Tables};
+use crate::store::days::{CloseDayError, PinnedShard, PinnedShards, Tables};
 use crate::store::sql;
 
 /// What tells a row of `events` from all others.
@@ -67,20 +67,33 @@ impl SubjectStore {
     /// # Errors
     /// When the store refuses or cannot be reached. So in all functions here.
     pub async fn days_of(&self, scope: &SubjectScope) -> Result<BTreeSet<Date>, CloseDayError> {
-        let mut days = BTreeSet::new();
-        for shard in self.pin().await?.shards {
-            for table in ["events", "blocked_events"] {
-                days.extend(self.days(&shard.tables, table, scope).await?.days);
+        let pinned = self.pin().await?;
+        let ask = async {
+            let mut days = BTreeSet::new();
+            for shard in &pinned.shards {
+                for table in ["events", "blocked_events"] {
+                    days.extend(self.days(&shard.tables, table, scope).await?.days);
+                }
             }
-        }
-        Ok(days)
+            Ok(days)
+        };
+        pinned.while_they_answer(ask).await
     }
 
     /// Steps 1 to 3 of blocking.
     pub async fn block(&self, scope: &SubjectScope) -> Result<SubjectChange, CloseDayError> {
+        let pinned = self.pin().await?;
+        pinned.while_they_answer(self.block_on(&pinned, scope)).await
+    }
+
+    async fn block_on(
+        &self,
+        pinned: &PinnedShards,
+        scope: &SubjectScope,
+    ) -> Result<SubjectChange, CloseDayError> {
         let condition = RowCondition(scope).to_string();
         let mut change = SubjectChange::default();
-        for shard in &self.pin().await?.shards {
+        for shard in &pinned.shards {
             let tables = &shard.tables;
             let (events, blocked) = (tables.local("events"), tables.local("blocked_events"));
             let found = self.days(tables, "events", scope).await?;
@@ -101,9 +114,18 @@ impl SubjectStore {
 
     /// Steps 1 to 3 of unblocking.
     pub async fn unblock(&self, scope: &SubjectScope) -> Result<SubjectChange, CloseDayError> {
+        let pinned = self.pin().await?;
+        pinned.while_they_answer(self.unblock_on(&pinned, scope)).await
+    }
+
+    async fn unblock_on(
+        &self,
+        pinned: &PinnedShards,
+        scope: &SubjectScope,
+    ) -> Result<SubjectChange, CloseDayError> {
         let condition = RowCondition(scope).to_string();
         let mut change = SubjectChange::default();
-        for shard in &self.pin().await?.shards {
+        for shard in &pinned.shards {
             let tables = &shard.tables;
             let (events, blocked) = (tables.local("events"), tables.local("blocked_events"));
             let found = self.days(tables, "blocked_events", scope).await?;
@@ -127,12 +149,17 @@ impl SubjectStore {
 
     /// Steps 1 to 4 of erasing. `request` is the id of the request.
     pub async fn erase(&self, scope: &SubjectScope, request: &str) -> Result<SubjectChange, CloseDayError> {
-        let mut change = SubjectChange::default();
-        for shard in &self.pin().await?.shards {
-            for table in ["events", "blocked_events"] {
-                self.erase_events(shard, table, scope, request, &mut change).await?;
+        let pinned = self.pin().await?;
+        let erase = async {
+            let mut change = SubjectChange::default();
+            for shard in &pinned.shards {
+                for table in ["events", "blocked_events"] {
+                    self.erase_events(shard, table, scope, request, &mut change).await?;
+                }
             }
-        }
+            Ok(change)
+        };
+        let change = pinned.while_they_answer(erase).await?;
         self.erase_figures(scope).await?;
         Ok(change)
     }
@@ -197,18 +224,21 @@ impl SubjectStore {
         let Some(condition) = RowCondition(scope).of_visits() else { return Ok(()) };
         let of_site = matches!(scope, SubjectScope::Site { .. });
         let sharded = if of_site { &FIGURES[..] } else { &FIGURES[..1] };
-        let shards = self.pin().await?;
-        for (at, shard) in shards.shards.iter().enumerate() {
-            let tables = &shard.tables;
-            let everywhere = FIGURES_EVERYWHERE.iter().filter(|_| of_site && at == 0);
-            let everywhere = everywhere.map(|table| shard.everywhere(table));
-            for table in sharded.iter().map(|table| tables.local(table)).chain(everywhere) {
-                if number(tables, &format!("SELECT count() FROM {table} WHERE {condition}")).await? > 0 {
-                    tables.run(&format!("DELETE FROM {table} WHERE {condition}"), &[]).await?;
+        let pinned = self.pin().await?;
+        let erase = async {
+            for (at, shard) in pinned.shards.iter().enumerate() {
+                let tables = &shard.tables;
+                let everywhere = FIGURES_EVERYWHERE.iter().filter(|_| of_site && at == 0);
+                let everywhere = everywhere.map(|table| shard.everywhere(table));
+                for table in sharded.iter().map(|table| tables.local(table)).chain(everywhere) {
+                    if number(tables, &format!("SELECT count() FROM {table} WHERE {condition}")).await? > 0 {
+                        tables.run(&format!("DELETE FROM {table} WHERE {condition}"), &[]).await?;
+                    }
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        };
+        pinned.while_they_answer(erase).await
     }
 
     /// The last step of each change.
