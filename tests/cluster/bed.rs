@@ -34,7 +34,7 @@ pub struct ClusterBed {
     pub nodes: ClusterNodes,
     pub collectors: Vec<Collector>,
     single: Collector,
-    _single_store: StoreProcess,
+    single_store: StoreProcess,
     /// What the single store answers to each report.
     answers: Mutex<Vec<(Vec<String>, String)>>,
     comparisons: AtomicUsize,
@@ -81,7 +81,7 @@ impl ClusterBed {
             nodes,
             collectors,
             single,
-            _single_store: single_store,
+            single_store,
             answers,
             comparisons: AtomicUsize::new(0),
             compared: AtomicUsize::new(0),
@@ -185,6 +185,20 @@ impl ClusterBed {
             user: "default".to_owned(),
             password: Secret::default(),
             cluster: Some(ClusterConfig { name: CLUSTER.to_owned(), quorum: Quorum::Auto }),
+        })
+    }
+
+    pub fn single_store(&self) -> &StoreProcess {
+        &self.single_store
+    }
+
+    pub fn client_of_single_store(&self) -> Client {
+        Client::new(&StoreConfig::Server {
+            urls: vec![format!("http://{}", self.single_store.store.listen)],
+            database: "footfall".to_owned(),
+            user: "admin".to_owned(),
+            password: Secret::default(),
+            cluster: None,
         })
     }
 

@@ -26,7 +26,9 @@ mod fleet;
 #[path = "../load/mod.rs"]
 mod load;
 mod nodes;
+mod throughput;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -45,6 +47,9 @@ struct ClusterArguments {
     /// Beacons a second to each collector.
     #[arg(long, default_value_t = 20)]
     rate: u32,
+    /// Inject no faults, and compare speed and CPU with the single store.
+    #[arg(long)]
+    throughput: bool,
     /// Keep the directory of the nodes and collectors.
     #[arg(long)]
     keep: bool,
@@ -66,12 +71,12 @@ fn main() -> ExitCode {
         arguments.only.is_empty() || arguments.only.iter().any(|word| fault.name.contains(&**word))
     };
     let faults: Vec<_> = FAULTS.iter().filter(is_wanted).collect();
-    match run(commands, directory.path(), &faults, arguments.rate) {
-        Ok(acknowledged) => {
-            println!("{acknowledged} events acknowledged, each stored once: 0 lost, 0 doubled");
-            println!("cluster: success=true: {} faults passed", faults.len());
-            ExitCode::SUCCESS
-        }
+    let done = prepare(commands, directory.path()).and_then(|mut bed| match arguments.throughput {
+        true => throughput::measure(&bed),
+        false => inject(&mut bed, directory.path(), &faults, arguments.rate),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             println!("cluster: success=false: {problem}");
             ExitCode::FAILURE
@@ -79,13 +84,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(
-    commands: Commands,
-    root: &std::path::Path,
-    faults: &[&ClusterFault],
-    rate: u32,
-) -> Result<usize, String> {
-    let mut bed = ClusterBed::start(commands, root);
+/// A cluster whose closed days are those of the single store.
+fn prepare(commands: Commands, root: &Path) -> Result<ClusterBed, String> {
+    let bed = ClusterBed::start(commands, root);
     bed.migrate_all_at_once()?;
     bed.fill()?;
     bed.compare_replicas()?;
@@ -93,11 +94,15 @@ fn run(
     println!("three collectors migrated at once, and every report is that of a single store");
     fleet::agree(&bed)?;
     println!("eight members of a fleet agree on the number of each day, with a replica that lags");
+    Ok(bed)
+}
+
+fn inject(bed: &mut ClusterBed, root: &Path, faults: &[&ClusterFault], rate: u32) -> Result<(), String> {
     bed.start_load(root, rate);
     for fault in faults {
         println!("{} …", fault.name);
         let began = Instant::now();
-        (fault.inject)(&mut bed).map_err(|problem| format!("{}: {problem}", fault.name))?;
+        (fault.inject)(bed).map_err(|problem| format!("{}: {problem}", fault.name))?;
         let injected = began.elapsed();
         bed.check(fault.name)?;
         println!(
@@ -107,5 +112,8 @@ fn run(
             (began.elapsed() - injected).as_secs()
         );
     }
-    bed.finish()
+    let acknowledged = bed.finish()?;
+    println!("{acknowledged} events acknowledged, each stored once: 0 lost, 0 doubled");
+    println!("cluster: success=true: {} faults passed", faults.len());
+    Ok(())
 }

@@ -119,6 +119,10 @@ impl ClusterNode {
         format!("shard {} replica {}", self.shard, self.replica)
     }
 
+    pub fn pid(&self) -> u32 {
+        self.process.child.as_ref().expect("the node runs").id()
+    }
+
     pub fn is_running(&self) -> bool {
         self.process.child.is_some()
     }
