@@ -18,23 +18,25 @@
 --   share     %         share of the visitors of the first step
 --   lost      %         share of the visitors of the step before who did not take this one
 SELECT
+    {funnel_column}
     toString(number) AS step,
-    {step_names}[number] AS name,
+    {step_names}[funnel][number] AS name,
     row_group AS group,
     row_detail AS detail,
     row_visitors AS visitors,
-    round(100 * visitors / max(row_visitors) OVER (PARTITION BY row_group, row_detail), 2) AS share,
+    round(100 * visitors / max(row_visitors) OVER (PARTITION BY funnel, row_group, row_detail), 2) AS share,
     round(
         100 * (1 - visitors / nullIf(lagInFrame(row_visitors) OVER (
-            PARTITION BY row_group, row_detail ORDER BY number ROWS BETWEEN 1 PRECEDING AND CURRENT ROW), 0)),
+            PARTITION BY funnel, row_group, row_detail ORDER BY number ROWS BETWEEN 1 PRECEDING AND CURRENT ROW), 0)),
         2) AS lost
 FROM
 (
-    SELECT number, row_group, row_detail, sum(day_visitors) AS row_visitors
+    SELECT funnel, number, row_group, row_detail, sum(day_visitors) AS row_visitors
     FROM
     (
         SELECT
             day,
+            funnel,
             number,
             if(few, '(other)', row_value) AS row_group,
             if(few, '', detail_of_value) AS row_detail,
@@ -43,15 +45,16 @@ FROM
         (
             SELECT
                 day,
+                funnel,
                 number,
                 row_value,
                 detail_of_value,
                 uniqExactState(visitor) AS people,
-                max(if(number = 1, uniqExact(visitor), 0)) OVER (PARTITION BY row_value, detail_of_value) < {k:UInt32}
-                    AS few
+                max(if(number = 1, uniqExact(visitor), 0))
+                    OVER (PARTITION BY funnel, row_value, detail_of_value) < {k:UInt32} AS few
             FROM
             (
-                SELECT day, visitor, row_value, detail_of_value, arrayJoin(range(1, taken + 1)) AS number
+                SELECT day, visitor, row_value, detail_of_value, funnel, arrayJoin(range(1, taken + 1)) AS number
                 FROM
                 (
                     SELECT
@@ -59,12 +62,18 @@ FROM
                         visitor,
                         row_value,
                         step.row_detail AS detail_of_value,
-                        -- The first of many events that can be the first step is the step, so only the others are gathered.
-                        minIf(moment, bitTest(met, 0)) AS first,
+                        -- The first of many events that can be the first step is the step, so only events that can be others are gathered.
+                        arraySort(groupArrayIf((moment, met), bitAnd(met, bitNot({first_steps})) != 0)) AS happened,
+                        arrayJoin([{funnels}]) AS one_funnel,
+                        one_funnel.1 AS funnel,
+                        one_funnel.2 AS place,
+                        one_funnel.3 AS length,
+                        one_funnel.4 AS first,
                         -- From one event to the next, the number of steps that were taken so far.
                         if(first = 0, 0, arrayFold(
-                            (taken, later) -> toUInt8(taken + bitTest(later.2, taken)),
-                            arraySort(arrayFilter(later -> later.1 > first, groupArrayIf((moment, met), met > 1))),
+                            (taken, later) -> toUInt8(
+                                taken + (later.1 > first AND taken < length AND bitTest(later.2, place + taken))),
+                            happened,
                             toUInt8(1))) AS taken
                     FROM
                     (
@@ -73,12 +82,12 @@ FROM
                     GROUP BY day, visitor, is_bot, visit_start, row_value, detail_of_value
                 )
             )
-            GROUP BY day, number, row_value, detail_of_value
+            GROUP BY day, funnel, number, row_value, detail_of_value
         )
-        GROUP BY day, number, row_group, row_detail
+        GROUP BY day, funnel, number, row_group, row_detail
     )
-    GROUP BY number, row_group, row_detail
+    GROUP BY funnel, number, row_group, row_detail
     HAVING max(day_visitors) >= {k:UInt32}
 )
-ORDER BY max(row_visitors) OVER (PARTITION BY row_group, row_detail) DESC, group, detail, number
-LIMIT {limit:UInt32}
+ORDER BY funnel, max(row_visitors) OVER (PARTITION BY funnel, row_group, row_detail) DESC, group, detail, number
+LIMIT {limit:UInt32} BY funnel

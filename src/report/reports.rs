@@ -364,13 +364,16 @@ impl Reports {
         let began = Instant::now();
         let (bytes, mut cost) = group.query(&self.context()).run(&self.client).await?;
         cost.elapsed = began.elapsed();
-        let (mut answers, mut hints) = (Vec::new(), None);
-        // The requests of a group differ in the report alone.
-        let published = match self.is_protected {
-            true => Some(protected::published_days(&group.requests[0].1, &self.client).await?),
-            false => None,
-        };
+        // Most requests of a group are of one period.
+        let mut answers = Vec::new();
+        let mut hints: Option<(Period, Vec<Note>)> = None;
+        let mut of_days: Option<(Period, (u64, bool))> = None;
         for (rows, (place, request)) in group.rows(&bytes)?.into_iter().zip(group.requests) {
+            if self.is_protected && of_days.is_none_or(|(period, _)| period != request.period) {
+                let days = protected::published_days(&request, &self.client).await?;
+                of_days = Some((request.period, days));
+            }
+            let published = of_days.map(|(_, days)| days);
             let timezone = self.zone_name.clone();
             let is_published = published.is_some();
             let notes = Vec::new();
@@ -384,10 +387,14 @@ impl Reports {
             answer.notes.extend(goals::note_of_missing(&answer.request));
             self.note_folded(&mut answer);
             if Hints::are_wanted(&answer) {
-                if hints.is_none() {
-                    hints = Some(self.hints().notes(&answer.request).await?);
-                }
-                answer.notes.extend(hints.clone().unwrap_or_default());
+                let period = answer.request.period;
+                let known = hints.take().filter(|(known, _)| *known == period);
+                let known = match known {
+                    Some((_, notes)) => notes,
+                    None => self.hints().notes(&answer.request).await?,
+                };
+                answer.notes.extend(known.iter().cloned());
+                hints = Some((period, known));
             }
             self.suppress(&mut answer);
             self.note_today(&mut answer, today);

@@ -97,6 +97,11 @@ impl ReportColumn {
     pub fn is_text(&self) -> bool {
         matches!(self.unit, "text" | "time" | "id")
     }
+
+    /// Whether the column holds times or days.
+    pub(in crate::report) fn is_time(&self) -> bool {
+        self.unit == "time"
+    }
 }
 
 impl Report {

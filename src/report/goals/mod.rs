@@ -2,8 +2,12 @@
 //!
 //! | in the query | becomes |
 //! |---|---|
-//! | `{goal_names}`, `{step_names}` | the names of the goals, of the funnel's steps: an array |
-//! | `{met}` | a number whose bit n, from 0, says whether an event meets goal n, or can be step n of the funnel |
+//! | `{goal_names}` | the names of the goals: an array |
+//! | `{step_names}` | the names of each funnel's steps: an array of arrays |
+//! | `{met}` | a number whose bit n, from 0, says whether an event meets goal n, or can be step n of all funnels' steps |
+//! | `{funnels}` | of each funnel: its number from 1, the bit of its first step, its number of steps, and the first moment of that step |
+//! | `{first_steps}` | the bits of the first steps |
+//! | `{funnel_column}` | the column `funnel`, if the query is of several funnels |
 //! | `{value}`, `{detail}` | a visit's value in the dimension of the parameter `by`, as in `daily` |
 //! | `{all_events}` | the table of events. Filters keep visits; all events of a visit that is kept count |
 //!
@@ -21,6 +25,8 @@ use crate::store::schema;
 
 /// The value of `by` that breaks nothing down.
 const WHOLE_SITE: &str = "site";
+/// Most steps of the funnels of one query: bits of a number, of which the one behind the last step is read, too.
+const MOST_STEPS: usize = 63;
 
 /// Parameters of a query, each with its value.
 type BoundParameters = Vec<(String, String)>;
@@ -64,27 +70,57 @@ pub(super) fn note_of_missing(request: &ReportRequest) -> Option<Note> {
     }
 }
 
-/// The query with the words in braces replaced, and the values of the parameters that they brought.
-pub(super) fn fill(sql: &str, request: &ReportRequest, client: &Client) -> (String, BoundParameters) {
+/// The query of requests that differ in nothing but their funnel, with the words in braces replaced, and the values of the parameters that they
+/// brought.
+pub(super) fn fill(sql: &str, requests: &[&ReportRequest], client: &Client) -> (String, BoundParameters) {
     let mut parameters = BoundParameters::new();
     if !sql.contains(BY_DIMENSION) {
         return (sql.to_owned(), parameters);
     }
-    let by = request.by.filter(|by| *by != WHOLE_SITE).and_then(schema::dimension);
+    let by = requests[0].by.filter(|by| *by != WHOLE_SITE).and_then(schema::dimension);
     let (value, detail) = by.and_then(|dimension| dimension.of_a_visit()).unwrap_or(("''", "''"));
     let sql = sql.replace(BY_DIMENSION, value).replace("{detail}", detail);
-    let mut sql = sql.replace("{all_events}", &format!("{}.events", client.database()));
-    let (names, goals) = match &request.funnel {
-        _ if sql.contains(GOALS) => (GOALS, &request.goals[..]),
-        Some(funnel) => (STEPS, &funnel.steps[..]),
-        None => (STEPS, &[][..]),
-    };
-    sql = sql.replace("{met}", &bits(goals, &mut parameters));
-    let all = goals.iter().map(|goal| bind(&mut parameters, &goal.name, "String"));
+    let sql = sql.replace("{all_events}", &format!("{}.events", client.database()));
+    if sql.contains(GOALS) {
+        let goals = &requests[0].goals;
+        let sql = sql.replace("{met}", &bits(goals, &mut parameters));
+        let sql = sql.replace(GOALS, &names(goals, &mut parameters));
+        return (sql, parameters);
+    }
+    let funnels: Vec<&[Goal]> = requests.iter().map(|request| steps(request)).collect();
+    let sql = sql.replace("{met}", &bits(&funnels.concat(), &mut parameters));
+    let all: Vec<String> = funnels.iter().map(|steps| names(steps, &mut parameters)).collect();
+    (fill_funnels(&sql, &funnels).replace(STEPS, &format!("[{}]", all.join(", "))), parameters)
+}
+
+/// The steps of the funnel that a request names; none if the site has no funnel.
+fn steps(request: &ReportRequest) -> &[Goal] {
+    request.funnel.as_ref().map_or(&[], |funnel| &funnel.steps)
+}
+
+/// Whether one query can answer requests for these funnels, whose steps are bits of one number.
+pub(super) fn fit_together<'a>(requests: impl Iterator<Item = &'a ReportRequest>) -> bool {
+    requests.map(|request| steps(request).len()).sum::<usize>() <= MOST_STEPS
+}
+
+fn fill_funnels(sql: &str, funnels: &[&[Goal]]) -> String {
+    let (mut tuples, mut first_steps, mut place) = (Vec::new(), 0_u64, 0);
+    for (number, steps) in (1..).zip(funnels) {
+        let length = steps.len();
+        tuples.push(format!("({number}, {place}, {length}, minIf(moment, bitTest(met, {place})))"));
+        first_steps |= 1 << place;
+        place += length;
+    }
+    let column = if funnels.len() > 1 { "funnel," } else { "" };
+    let sql = sql.replace("{funnels}", &tuples.join(", ")).replace("{funnel_column}", column);
+    sql.replace("{first_steps}", &format!("toUInt64({first_steps})"))
+}
+
+/// The array of the names of goals.
+fn names(goals: &[Goal], parameters: &mut BoundParameters) -> String {
+    let names: Vec<String> = goals.iter().map(|goal| bind(parameters, &goal.name, "String")).collect();
     // An array also without elements, which alone have no type.
-    let all = format!("CAST([{}], 'Array(String)')", all.collect::<Vec<_>>().join(", "));
-    sql = sql.replace(names, &all);
-    (sql, parameters)
+    format!("CAST([{}], 'Array(String)')", names.join(", "))
 }
 
 /// The number whose bits say which of the goals an event meets. A site has at most 50.

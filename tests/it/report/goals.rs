@@ -116,6 +116,62 @@ async fn the_steps_of_a_funnel_are_taken_in_their_order_within_one_visit() {
 }
 
 #[tokio::test]
+async fn reports_that_are_asked_for_together_have_the_answers_of_each_alone() {
+    use footfall::config::{Funnel, Sites};
+    let mut site = Site::small().await;
+    let base = data::settings();
+    let own = (**base.get(data::SITE).unwrap()).clone();
+    let funnel = |name: &str, steps: &[usize]| Funnel {
+        name: name.to_owned(),
+        steps: steps.iter().map(|place| own.goals[*place].clone()).collect(),
+    };
+    let mut funnels = own.funnels.clone();
+    funnels.extend([
+        funnel("Prices first", &[1, 0]),
+        funnel("Never taken", &[2, 3, 1, 0]),
+        funnel("Prices twice", &[1, 1]),
+    ]);
+    site.reports =
+        site.reports.clone().with_goals_of(&Sites::new([footfall::config::Site { funnels, ..own.clone() }]));
+    let days = ["from=2026-10-24", "to=2026-10-26", "by=day"];
+    let days_before = ["from=2026-10-21", "to=2026-10-23", "by=day"];
+    let asked: [(&str, &[&str]); 15] = [
+        ("pages", &["limit=3"]),
+        ("timeseries", &days_before),
+        ("funnel", &["funnel=Booking"]),
+        ("pages", &["limit=1"]),
+        ("timeseries", &days),
+        ("countries", &["limit=300"]),
+        ("funnel", &["funnel=Never taken"]),
+        ("browsers", &["limit=2"]),
+        ("funnel", &["funnel=Prices first"]),
+        ("funnel", &["funnel=Booking", "by=channel"]),
+        ("funnel", &["funnel=Prices first", "by=channel"]),
+        ("funnel", &["funnel=Prices twice"]),
+        ("timeseries", &["from=2026-10-27", "to=2026-10-28", "by=day", "limit=1"]),
+        ("pages", &["from=2026-10-25"]),
+        ("goals", &[]),
+    ];
+    let mut with_rows = 0;
+    for (k, filter) in
+        [(1, None), (2, None), (1, Some("filter=country=RU")), (1, Some("filter=name=booking"))]
+    {
+        let reports = site.reports.clone().with_k(k);
+        let requests = asked.map(|(name, options)| {
+            let options: Vec<&str> = options.iter().copied().chain(filter).collect();
+            reports.parse(&super::ask(name, &options)).unwrap()
+        });
+        let together = reports.run_all(requests.to_vec()).await.unwrap();
+        for (request, found) in requests.into_iter().zip(together) {
+            let alone = reports.run(request).await.unwrap();
+            assert_eq!(found.json(), alone.json(), "{k} {filter:?}");
+            with_rows += usize::from(!found.rows.is_empty());
+        }
+    }
+    assert!(with_rows > 30, "{with_rows}");
+}
+
+#[tokio::test]
 async fn a_site_without_goals_is_told_how_to_have_some() {
     let mut site = Site::with(&visitors(1, 0)).await;
     site.reports = site.reports.clone().with_goals_of(&footfall::config::Sites::default());
