@@ -100,7 +100,7 @@ fn plain(url: &str) -> Option<AddressParts<'_>> {
         }
     };
     // The standard strips control characters and blanks from the end of a fragment; the parts before it do not change.
-    let (whole, fragment) = match rest.bytes().position(|byte| byte == b'#') {
+    let (whole, fragment) = match memchr(b'#', rest.as_bytes()) {
         Some(at) => (&rest[..at], &rest[at + 1..]),
         None => (rest, ""),
     };
@@ -144,7 +144,7 @@ fn without_session(path: &str) -> Option<String> {
     // Most paths have neither. A percent sign alone says nothing: paths in other scripts consist of them.
     let has_parameters =
         memchr(b';', bytes).is_some() || memchr_iter(b'%', bytes).any(|at| is_semicolon(&bytes[at..]));
-    if !has_parameters && !bytes.windows(2).any(|pair| pair == b"/(") {
+    if !has_parameters && !memchr_iter(b'(', bytes).any(|at| bytes[..at].ends_with(b"/")) {
         return None;
     }
     let segments =
@@ -235,8 +235,9 @@ fn is_settled_query(byte: u8) -> bool {
 
 /// Whether a segment is `.` or `..`, in plain or percent-encoded dots.
 fn has_dot_segment(path: &str) -> bool {
-    let mut segments = path.as_bytes().split(|byte| *byte == b'/');
-    if !segments.any(|segment| matches!(segment.first(), Some(b'.' | b'%'))) {
+    let bytes = path.as_bytes();
+    let begins = |at: usize| matches!(bytes.get(at + 1), Some(b'.' | b'%'));
+    if !memchr_iter(b'/', bytes).any(begins) {
         return false;
     }
     path.split('/').any(|segment| {

@@ -142,10 +142,7 @@ fn is_status(value: &str) -> bool {
 fn is_status_of_name(value: &str) -> bool {
     use WordClass::*;
     let is_about_fields = |known: words::KnownWord| {
-        matches!(
-            known.class,
-            Page | Neutral | Transparent | Connective | Name | NameHead | NamePart | Measure
-        )
+        matches!(known.class, Page | Neutral | Transparent | Connective | Name | NameHead | NamePart)
     };
     match words::look_up(value) {
         Some(known) if names::is_capitalised(value) => is_about_fields(known),

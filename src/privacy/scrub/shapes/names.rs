@@ -238,7 +238,9 @@ pub(in crate::privacy::scrub) fn begins_with_initial(name: &str) -> bool {
     let &[first, second, ref rest @ ..] = name.as_bytes() else { return false };
     let begins_words = matches!(
         (first, second),
-        (b'b' | b'c' | b'f' | b'g' | b'k' | b'p' | b's' | b'v', b'l' | b'r' | b'n' | b'h')
+        (b'b' | b'c' | b'f' | b'g' | b'k' | b'p' | b's' | b'v', b'l' | b'r')
+            | (b'g' | b'k' | b's', b'n')
+            | (b'c' | b'g' | b'k' | b'p' | b's', b'h')
             | (
                 b's',
                 b'c' | b'k' | b'm' | b'p' | b'q' | b't' | b'w' | b'b' | b'd' | b'v' | b'f' | b'g' | b'j'

@@ -218,9 +218,12 @@ fn is_numbered_word(value: &[u8], letters: usize) -> bool {
     let (word, number) = value.split_at(letters);
     let is_one_case =
         word.iter().skip(1).all(u8::is_ascii_lowercase) || word.iter().all(u8::is_ascii_uppercase);
-    let is_number = number.iter().all(u8::is_ascii_digit)
-        && (matches!(number, [b'2', b'0', b'0'..=b'4', _]) || matches!(number.len(), 1 | 2));
-    letters >= LEAST && is_one_case && is_number && noise(word) < MOST_NOISE
+    let most_noise = match number {
+        [b'2', b'0', b'0'..=b'4', b'0'..=b'9'] => ANNOUNCED_NOISE,
+        [b'0'..=b'9'] | [b'0'..=b'9', b'0'..=b'9'] => MOST_NOISE,
+        _ => return false,
+    };
+    letters >= LEAST && is_one_case && noise(word) < most_noise
 }
 
 /// Whether small letters, capitals and digits are mixed in what stands where somebody's id stands.

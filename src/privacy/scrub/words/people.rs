@@ -26,19 +26,16 @@ pub(in crate::privacy::scrub) fn class_by_ending(word: &str) -> Option<WordClass
     if is_german_record(&lower) {
         return Some(WordClass::Record);
     }
-    if is_compound(&lower) {
-        return Some(WordClass::Agent);
-    }
     let is_person = if lower.is_ascii() { is_latin_person(&lower) } else { is_russian_person(&lower) };
-    is_person.then_some(WordClass::Agent)
+    (is_person || is_compound(&lower)).then_some(WordClass::Agent)
 }
 
 fn is_latin_person(lower: &str) -> bool {
-    const ENDINGS: [&str; 3] = ["er", "ee", "ant"];
+    const ENDINGS: [&str; 5] = ["er", "ee", "ant", "or", "eur"];
     const RUSSIAN: [&str; 3] = ["tel", "shchik", "schik"];
     const GERMAN: [&str; 4] = ["nehmer", "inhaber", "empfaenger", "pflichtige"];
     let single = lower.strip_suffix('s').unwrap_or(lower);
-    if THINGS.contains(single) {
+    if THINGS.contains(single) || single.ends_with("ator") || single.ends_with("ateur") {
         return false;
     }
     if ENDINGS.iter().chain(&GERMAN).any(|ending| single.ends_with(ending)) {
