@@ -42,6 +42,10 @@ export class WebDriver {
   /** Opens an address and waits for its load event. */
   open = (url) => this.#send("POST", "/url", { url });
 
+  /** In Chromium: runs a function in each document that is opened from now on, before its own scripts. */
+  beforeScripts = (work) =>
+    this.#send("POST", "/goog/cdp/execute", { cmd: "Page.addScriptToEvaluateOnNewDocument", params: { source: `(${work})()` } });
+
   /** Calls a function in the page, and returns what it returns or what its promise resolves to. */
   async run(work, ...args) {
     const script = `const done = arguments[arguments.length - 1], args = [].slice.call(arguments, 0, -1);
