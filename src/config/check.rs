@@ -344,7 +344,7 @@ fn read_cluster(section: &mut ConfigSection<'_>) -> Option<ClusterConfig> {
     if !experimental {
         section.problems.note(
             &location?,
-            "store.cluster is refused: not all faults of a cluster have passed a whole run. Take it out and \
+            "store.cluster is refused: the faults of a cluster have passed one whole run only. Take it out and \
              ship to one server, or set store.cluster_experimental = true to try it with events that may be lost",
         );
     }

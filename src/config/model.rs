@@ -184,7 +184,7 @@ pub enum StoreConfig {
     },
 }
 
-/// A cluster of ClickHouse servers. Experimental: not all faults of a cluster have passed a whole run.
+/// A cluster of ClickHouse servers. Experimental: its faults have passed one whole run only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterConfig {
     /// Its name in `remote_servers`.

@@ -58,7 +58,7 @@ fn the_example_of_the_readme_s_kind_is_read_whole() {
 #[test]
 fn a_cluster_is_refused_unless_its_loss_of_events_is_accepted() {
     let text = "[store]\nurl = \"http://clickhouse:8123\"\ncluster = \"main\"\n";
-    let refusal = "store.cluster is refused: not all faults of a cluster have passed a whole run";
+    let refusal = "store.cluster is refused: the faults of a cluster have passed one whole run only";
     for (more, environment) in [
         ("", &[][..]),
         ("cluster_experimental = false\n", &[]),
