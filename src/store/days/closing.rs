@@ -78,8 +78,15 @@ pub struct DayCloser {
     pub(super) zone: String,
     pub(super) lease: Lease,
     pub(super) publisher: Option<Publisher>,
-    /// The replicas on which all closed days had all their rows, and when. Clones share it.
-    complete: Arc<Mutex<Option<(Vec<String>, Instant)>>>,
+    /// Clones share it.
+    complete: Arc<Mutex<Option<CompleteDays>>>,
+}
+
+/// All closed days had all their rows.
+struct CompleteDays {
+    /// Names of the pinned replicas.
+    replicas: Vec<String>,
+    counted: Instant,
 }
 
 impl DayCloser {
@@ -128,9 +135,9 @@ impl DayCloser {
     async fn close_due_on(&self, shards: &Arc<PinnedShards>, now: i64) -> Result<Closed, CloseDayError> {
         let mut closed = Closed::default();
         schema::check_version(shards.any().client()).await?;
-        let (names, began) = (shards.names(), Instant::now());
+        let complete = CompleteDays { replicas: shards.names(), counted: Instant::now() };
         let counts_rows = match &*self.complete.lock() {
-            Some((complete, since)) => *complete != names || since.elapsed() >= COUNT_EVERY,
+            Some(last) => last.replicas != complete.replicas || last.counted.elapsed() >= COUNT_EVERY,
             None => true,
         };
         let (due, recent) = self.find(shards, now, counts_rows).await?;
@@ -140,7 +147,7 @@ impl DayCloser {
         }
         if due.is_empty() && !has_duplicates {
             if counts_rows {
-                *self.complete.lock() = Some((names, began));
+                *self.complete.lock() = Some(complete);
             }
             compute::delete_replaced(shards, false).await?;
             return Ok(closed);
