@@ -113,7 +113,8 @@ fn write_key(out: &mut String, collector: &Collector) {
         let help = "Midnights that a member of a fleet can pass without the store.";
         gauge(out, "footfall_key_days_ahead", help, ahead);
         if let Some(number) = key.fingerprint.number() {
-            let help = "Fingerprint of the key of a member of a fleet, as a number. It is the same on all members.";
+            let help =
+                "Fingerprint of the key of a member of a fleet, as a number. It is the same on all members.";
             gauge(out, "footfall_key_fingerprint", help, number);
         }
     }
