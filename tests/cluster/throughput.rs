@@ -112,7 +112,7 @@ fn block(single: &StoreClient, columns: &str, segment: usize) -> Result<Vec<u8>,
     let values = values.collect::<Vec<_>>().join(", ");
     let sql = format!(
         "WITH demo AS (SELECT {columns} FROM events WHERE site = 'demo' LIMIT 1000) \
-         SELECT {values} FROM demo CROSS JOIN numbers({}) ORDER BY page_load LIMIT {ROWS} FORMAT Native",
+         SELECT {values} FROM demo CROSS JOIN numbers({}) AS copies ORDER BY page_load LIMIT {ROWS} FORMAT Native",
         ROWS.div_ceil(100),
     );
     single.query(&sql).map_err(|error| error.to_string())
