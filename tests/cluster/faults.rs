@@ -20,6 +20,10 @@ pub const FAULTS: &[ClusterFault] = &[
         name: "doubled rows on a replica whose sibling does not fetch",
         inject: doubled_while_a_replica_lags,
     },
+    ClusterFault {
+        name: "late events on a replica whose sibling does not fetch",
+        inject: late_events_while_a_replica_lags,
+    },
     ClusterFault { name: "a replica that does not fetch", inject: a_replica_lags },
     ClusterFault {
         name: "a segment in doubt while a replica lags and tokens are forgotten",
@@ -49,6 +53,37 @@ fn doubled_while_a_replica_lags(bed: &mut ClusterBed) -> Result<(), String> {
         query(bed, writer, double)?;
         bed.wait_for_closing("while a replica lags")?;
         fetches(bed, lagging, "START")?;
+    }
+    Ok(())
+}
+
+/// A closed day gets events that one replica of the shard lacks while the day is closed again. Nobody comes on this day later, so visits that are missing then
+/// would be missing for good.
+fn late_events_while_a_replica_lags(bed: &mut ClusterBed) -> Result<(), String> {
+    const VISITORS: u64 = 40;
+    for (writer, lagging) in [(0, 1), (3, 2)] {
+        fetches(bed, lagging, "STOP")?;
+        let insert = format!(
+            "INSERT INTO events_local (site, kind, visitor, page_load, time, expires) SELECT 'late', 'view', number, number,              toStartOfDay(now()) - INTERVAL 60 HOUR, '2100-01-01' FROM numbers({VISITORS})"
+        );
+        query(bed, writer, &insert)?;
+        bed.wait_for_closing("while a replica lacks late events")?;
+        fetches(bed, lagging, "START")?;
+        for node in [writer, lagging] {
+            bed.wait("the closed day has the visits of late events", || {
+                let visits = "SELECT count() FROM visits_stored_local WHERE site = 'late' \
+                              AND generation IN (SELECT max(generation) FROM days_local GROUP BY day, shard)";
+                match bed.nodes.nodes[node].store.number(visits) {
+                    VISITORS => Ok(()),
+                    visits => Err(format!("{visits} visits on {}", bed.nodes.nodes[node].name())),
+                }
+            })?;
+        }
+        query(
+            bed,
+            writer,
+            "DELETE FROM events_local WHERE site = 'late' SETTINGS lightweight_deletes_sync = 2",
+        )?;
     }
     Ok(())
 }
