@@ -95,9 +95,8 @@ fn summary(config: &Config, out: &mut impl Write) -> std::io::Result<()> {
             format!("embedded, on {listen}{native}")
         }
         StoreConfig::Server { urls, database, cluster, .. } => {
-            let cluster = cluster
-                .as_ref()
-                .map_or_else(String::new, |cluster| format!(", cluster {} (experimental)", cluster.name));
+            let cluster =
+                cluster.as_ref().map_or_else(String::new, |cluster| format!(", cluster {}", cluster.name));
             format!("{}, database {database}{cluster}", urls.join(", "))
         }
     };
@@ -141,13 +140,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_summary_warns_that_a_cluster_is_experimental() {
-        let text =
-            "[store]\nurl = \"http://clickhouse:8123\"\ncluster = \"main\"\ncluster_experimental = true\n";
+    fn the_summary_names_the_cluster() {
+        let text = "[store]\nurl = \"http://clickhouse:8123\"\ncluster = \"main\"\n";
         let config = Config::check("footfall.toml", text, &[]).unwrap();
         let mut out = Vec::new();
         summary(&config, &mut out).unwrap();
         let out = String::from_utf8(out).unwrap();
-        assert!(out.contains("database footfall, cluster main (experimental)\n"), "{out}");
+        assert!(out.contains("database footfall, cluster main\n"), "{out}");
     }
 }

@@ -329,10 +329,7 @@ fn check_store_listeners(
     }
 }
 
-/// The cluster's name. It is refused unless the operator accepts that events may be lost.
 fn read_cluster(section: &mut ConfigSection<'_>) -> Option<ClusterConfig> {
-    let location = section.location("cluster");
-    let experimental = section.read("cluster_experimental", flag).unwrap_or(false);
     let quorum_at = section.location("quorum");
     let quorum = section.read("quorum", quorum);
     let Some(name) = section.read("cluster", identifier) else {
@@ -341,13 +338,6 @@ fn read_cluster(section: &mut ConfigSection<'_>) -> Option<ClusterConfig> {
         }
         return None;
     };
-    if !experimental {
-        section.problems.note(
-            &location?,
-            "store.cluster is refused: the faults of a cluster have passed one whole run only. Take it out and \
-             ship to one server, or set store.cluster_experimental = true to try it with events that may be lost",
-        );
-    }
     Some(ClusterConfig { name, quorum: quorum.unwrap_or_default() })
 }
 

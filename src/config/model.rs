@@ -184,7 +184,7 @@ pub enum StoreConfig {
     },
 }
 
-/// A cluster of ClickHouse servers. Experimental: its faults have passed one whole run only.
+/// A cluster of ClickHouse servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterConfig {
     /// Its name in `remote_servers`.

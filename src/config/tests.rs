@@ -30,7 +30,6 @@ fn the_example_of_the_readme_s_kind_is_read_whole() {
         [store]
         url = "http://clickhouse:8123/"
         cluster = "main"
-        cluster_experimental = true
         [[site]]
         id = "clinic"
         hosts = ["Clinic.example", "*.clinic.example"]
@@ -53,36 +52,6 @@ fn the_example_of_the_readme_s_kind_is_read_whole() {
         (urls.as_slice(), cluster.map(|cluster| cluster.name).as_deref()),
         (&["http://clickhouse:8123".to_owned()][..], Some("main"))
     );
-}
-
-#[test]
-fn a_cluster_is_refused_unless_its_loss_of_events_is_accepted() {
-    let text = "[store]\nurl = \"http://clickhouse:8123\"\ncluster = \"main\"\n";
-    let refusal = "store.cluster is refused: the faults of a cluster have passed one whole run only";
-    for (more, environment) in [
-        ("", &[][..]),
-        ("cluster_experimental = false\n", &[]),
-        ("", &[("FOOTFALL_STORE_CLUSTER_EXPERIMENTAL", "false")]),
-    ] {
-        let error = check(&format!("{text}{more}"), environment).unwrap_err();
-        assert!(error.contains(&format!("line 3: {refusal}")), "{error}");
-        assert!(error.contains("set store.cluster_experimental = true"), "{error}");
-    }
-    let error =
-        check("store = \"http://clickhouse:8123\"", &[("FOOTFALL_STORE_CLUSTER", "main")]).unwrap_err();
-    assert!(error.contains(&format!("FOOTFALL_STORE_CLUSTER: {refusal}")), "{error}");
-
-    let error = check(&format!("{text}cluster_experimental = 7\n"), &[]).unwrap_err();
-    assert!(error.contains("line 4: store.cluster_experimental must be true or false"), "{error}");
-    for (more, environment) in
-        [("cluster_experimental = true\n", &[][..]), ("", &[("FOOTFALL_STORE_CLUSTER_EXPERIMENTAL", "true")])]
-    {
-        let StoreConfig::Server { cluster, .. } = check(&format!("{text}{more}"), environment).unwrap().store
-        else {
-            panic!("not a server")
-        };
-        assert_eq!(cluster.map(|cluster| cluster.name).as_deref(), Some("main"));
-    }
 }
 
 #[test]
@@ -402,7 +371,7 @@ fn the_store_may_have_several_addresses_each_once() {
     };
     let both = ["http://a:8123", "http://b:8123"];
     let list = "[store]\nurl = [\"http://a:8123/\", \"http://b:8123\"]\n";
-    let cluster = "cluster = \"main\"\ncluster_experimental = true\n";
+    let cluster = "cluster = \"main\"\n";
     assert_eq!(urls(&format!("{list}{cluster}"), &[]).unwrap(), both);
     let of_environment = [("FOOTFALL_STORE_URL", "http://a:8123, http://b:8123")];
     assert_eq!(urls(&format!("[store]\n{cluster}"), &of_environment).unwrap(), both);
@@ -420,7 +389,7 @@ fn the_store_may_have_several_addresses_each_once() {
 
 #[test]
 fn a_quorum_is_a_number_of_replicas_of_a_cluster() {
-    let text = "[store]\nurl = \"http://a:1\"\ncluster = \"main\"\ncluster_experimental = true\n";
+    let text = "[store]\nurl = \"http://a:1\"\ncluster = \"main\"\n";
     let quorum = |line: &str| match check(&format!("{text}{line}"), &[])?.store {
         StoreConfig::Server { cluster, .. } => Ok::<_, String>(cluster.unwrap().quorum),
         StoreConfig::Embedded { .. } => panic!("not a server"),

@@ -360,7 +360,7 @@ fn questions(collector: &Collector, site: &str) -> Vec<Vec<String>> {
 
 /// The lines of `[store]`.
 pub fn store_settings(urls: &[String]) -> String {
-    format!("url = {urls:?}\nuser = \"default\"\ncluster = \"{CLUSTER}\"\ncluster_experimental = true")
+    format!("url = {urls:?}\nuser = \"default\"\ncluster = \"{CLUSTER}\"")
 }
 
 fn succeed(collector: &Collector, arguments: &[&str]) -> Result<(), String> {
