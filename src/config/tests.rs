@@ -399,7 +399,7 @@ fn a_quorum_is_a_number_of_replicas_of_a_cluster() {
     assert_eq!(quorum("quorum = 2\n").unwrap(), Quorum::Replicas(2));
     for line in ["quorum = 0\n", "quorum = \"all\"\n"] {
         let error = quorum(line).unwrap_err();
-        assert!(error.contains("line 5: store.quorum must be \"auto\" or a number of replicas"), "{error}");
+        assert!(error.contains("line 4: store.quorum must be \"auto\" or a number of replicas"), "{error}");
     }
     let error = check("[store]\nurl = \"http://a:1\"\nquorum = 2\n", &[]).unwrap_err();
     assert!(error.contains("line 3: store.quorum needs store.cluster"), "{error}");

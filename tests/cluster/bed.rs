@@ -14,7 +14,7 @@ use footfall::store::days::DayCloser;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use crate::common::{Collector, StoreProcess};
+use crate::common::{Collector, EpochKeys, StoreProcess};
 use crate::load::{Ledger, Plan, Running};
 use crate::nodes::{CLUSTER, ClusterNodes, Commands};
 
@@ -41,6 +41,8 @@ pub struct ClusterBed {
     /// Reports of the cluster that were those of the single store.
     compared: AtomicUsize,
     loads: Vec<Running>,
+    /// The keys that each collector has had since the load began: a run may go on over midnight.
+    keys: Vec<EpochKeys>,
     closers: Vec<Closer>,
     closings: Arc<Closings>,
 }
@@ -86,6 +88,7 @@ impl ClusterBed {
             comparisons: AtomicUsize::new(0),
             compared: AtomicUsize::new(0),
             loads,
+            keys: Vec::new(),
             closers,
             closings,
         }
@@ -150,6 +153,7 @@ impl ClusterBed {
             let ledger =
                 Ledger::kept_in(&root.join(format!("ledger{number}"))).expect("a ledger can be kept");
             self.loads.push(Running::start(plan, ledger));
+            self.keys.push(collector.key());
         }
         self.start_closers();
     }
@@ -203,7 +207,8 @@ impl ClusterBed {
     }
 
     /// Waits until everything is in order again, and checks it while the load goes on.
-    pub fn check(&self, after: &str) -> Result<(), String> {
+    pub fn check(&mut self, after: &str) -> Result<(), String> {
+        self.note_keys();
         self.wait_for_closing(&format!("again after {after}"))?;
         self.wait(&format!("`footfall verify` finds nothing after {after}"), || {
             self.collectors.iter().try_for_each(|collector| succeed(collector, &["verify"]))
@@ -211,6 +216,12 @@ impl ClusterBed {
         self.wait(&format!("replicas are alike after {after}"), || self.compare_replicas())?;
         self.compare_reports("demo", REPORTS_PART)
             .map_err(|difference| format!("after {after}: {difference}"))
+    }
+
+    fn note_keys(&mut self) {
+        for (keys, collector) in self.keys.iter_mut().zip(&self.collectors) {
+            keys.add(&collector.path("key"));
+        }
     }
 
     /// Repeats `done` until it succeeds.
@@ -270,7 +281,7 @@ impl ClusterBed {
     /// Ends the load and closers, and compares the cluster with the ledgers. Returns the number of acknowledged events.
     pub fn finish(&mut self) -> Result<usize, String> {
         let ledgers: Vec<_> = self.loads.drain(..).map(|load| load.stop().1).collect();
-        let keys: Vec<_> = self.collectors.iter().map(Collector::key).collect();
+        self.note_keys();
         let store = self.nodes.nodes[0].store;
         let expected: usize = ledgers.iter().map(Ledger::len).sum();
         self.wait("all acknowledged events are stored", || {
@@ -283,7 +294,7 @@ impl ClusterBed {
         self.stop_closers();
         let stored: Vec<u64> =
             store.query(IDS).map_err(|error| error.to_string())?.as_chunks().0.iter().map(event_id).collect();
-        for (ledger, key) in ledgers.iter().zip(&keys) {
+        for (ledger, key) in ledgers.iter().zip(&self.keys) {
             let ids = |page_load, number| key.event_ids("clinic", page_load, number);
             let difference = ledger.compare(stored.iter().copied(), ids);
             if !difference.missing.is_empty() || !difference.twice.is_empty() {
