@@ -235,6 +235,17 @@ impl Recurrence {
     }
 }
 
+/// How many values recur. Numbers that follow one another count once: the events of a page load are numbered from a random number on, so that two page loads
+/// that meet by chance have several numbers in common.
+fn coincidences<'a>(values: impl Iterator<Item = &'a String>) -> usize {
+    let values: HashSet<&str> = values.map(String::as_str).collect();
+    let follows = |value: &str| {
+        let before = value.parse().ok().and_then(|number: u64| number.checked_sub(1));
+        before.is_some_and(|before| values.contains(before.to_string().as_str()))
+    };
+    values.iter().filter(|value| !follows(value)).count()
+}
+
 /// Columns that identify visitors in both groups, and whether their values recur.
 pub fn recurrences(first: &Group, second: &Group) -> Vec<Recurrence> {
     let columns = first.columns().into_iter().filter(|column| {
@@ -254,7 +265,7 @@ pub fn recurrences(first: &Group, second: &Group) -> Vec<Recurrence> {
         Recurrence {
             column: column.clone(),
             values: (one.len(), other.len()),
-            recurring: one.intersection(&other).count(),
+            recurring: coincidences(one.intersection(&other)),
             expected: span.map_or(0.0, |span| one.len() as f64 * other.len() as f64 / span),
         }
     };
