@@ -145,7 +145,8 @@ export function failures(browser) {
       assert.ok(numbers.size < 40, [...numbers.keys()].join(" "));
       assert.ok(numbers.get("paint.startTime") > 0, JSON.stringify(vitals));
       const { navigation, event } = measured;
-      assert.ok(navigation.responseStart > 0 && navigation.loadEventEnd > navigation.responseStart, JSON.stringify(navigation));
+      // WebKitGTK rounds to whole milliseconds, and loopback may answer within one.
+      assert.ok(navigation.responseStart >= 0 && navigation.loadEventEnd > navigation.responseStart, JSON.stringify(navigation));
       assert.ok("domainLookupStart" in navigation && "connectEnd" in navigation && "secureConnectionStart" in navigation);
       if (measured["largest-contentful-paint"]) assert.ok(measured["largest-contentful-paint"].startTime >= numbers.get("paint.startTime"));
       if (event) assert.ok(event.interactionId && event.duration >= 48 && event.duration < 1_000, `inp ${event.duration}`);
