@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::bed::{ClusterBed, store_settings};
 use crate::common::{Collector, beacon, eventually};
+use crate::nodes::ClusterNode;
 
 const SITE: &str = "doubt";
 const EVENTS: u64 = 40;
@@ -107,11 +108,15 @@ fn ship(collector: &mut Collector) {
     collector.kill();
 }
 
-/// Rows on the replicas that do not lag.
+/// Rows on the replicas that do not lag, once these have fetched what the others took.
 fn stored(bed: &ClusterBed) -> Result<u64, String> {
     let sql = format!("SELECT count() FROM events_local WHERE site = '{SITE}'");
-    let nodes = bed.nodes.nodes.iter().filter(|node| node.replica == 1);
-    nodes.map(|node| node.store.query(&sql).map_err(|error| error.to_string())).try_fold(0, |sum, rows| {
+    let nodes = bed.nodes.nodes.iter().enumerate().filter(|(_, node)| node.replica == 1);
+    let count = |(number, node): (usize, &ClusterNode)| {
+        query(bed, number, "SYSTEM SYNC REPLICA events_local LIGHTWEIGHT")?;
+        node.store.query(&sql).map_err(|error| error.to_string())
+    };
+    nodes.map(count).try_fold(0, |sum, rows| {
         let rows = String::from_utf8_lossy(&rows?).trim().to_owned();
         rows.parse::<u64>().map(|rows| sum + rows).map_err(|_| rows)
     })
