@@ -3,9 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use footfall::config::{ClusterConfig, Quorum, StoreConfig};
+use footfall::config::StoreConfig;
 use footfall::privacy::SubjectScope;
-use footfall::secret::Secret;
 use footfall::store::retention::RetentionStore;
 use footfall::store::subject::SubjectStore;
 use footfall::store::{Client, schema};
@@ -13,7 +12,6 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::closing::Proxy;
-use crate::common::store::CLUSTER;
 use crate::common::{Collector, StoreProcess, eventually, good_beacon};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -146,13 +144,7 @@ async fn a_whole_site_is_erased_from_every_shard_of_a_cluster_and_each_event_is_
     let directory = tempfile::tempdir().unwrap();
     let mut shards = StoreProcess::shards(directory.path(), 2);
     shards.iter_mut().for_each(StoreProcess::start);
-    let client = Client::new(&StoreConfig::Server {
-        urls: shards.iter().map(|shard| format!("http://{}", shard.store.listen)).collect(),
-        database: "footfall".to_owned(),
-        user: "admin".to_owned(),
-        password: Secret::default(),
-        cluster: Some(ClusterConfig { name: CLUSTER.to_owned(), quorum: Quorum::Auto }),
-    });
+    let client = StoreProcess::client_of(&shards);
     schema::migrate(&client, &TimeZone::UTC).await.unwrap();
     for (site, events) in [("clinic", 3_000), ("school", 10)] {
         // Of this month and of one before.

@@ -414,3 +414,19 @@ fn a_query_of_any_length_is_kept_within_bounds() {
         assert!(address(&url, &keep()).unwrap().query.len() <= 1_024);
     }
 }
+
+#[test]
+fn any_character_may_stand_between_a_segment_and_an_id() {
+    for between in (' '..='\u{3000}').chain(['\u{1f600}', '\u{10ffff}']) {
+        for (before, after) in [
+            ("/petitioners/", ""),
+            ("/petitioners", "/"),
+            ("Key (user_id)", "="),
+            ("Herr ", "Bürger "),
+            ("[App\\Models\\X", "] "),
+        ] {
+            let given = format!("{before}{between}{after}551207");
+            text(&given, 1_000);
+        }
+    }
+}

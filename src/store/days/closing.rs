@@ -17,7 +17,7 @@
 //! | 4, for some days | the others are still due |
 //! | 5 | nothing is left to do |
 //!
-//! When the pinned replica is lost in between, or stops to answer, the round fails, and the next one pins another. Several collectors may run this. One at a time holds the
+//! When the pinned replica is lost in between, or stops answering, the round fails, and the next one pins another. Several collectors may run this. One at a time holds the
 //! lease; two that hold it at once do no harm: what they delete and what stays is the same for both, and both computations are complete.
 //!
 //! A day whose rows are not all there is due, too (`counts.rs`). They are counted when another replica is pinned than in the last round, and once an hour.

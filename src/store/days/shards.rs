@@ -87,7 +87,7 @@ impl PinnedShards {
         &self.shards[0].tables
     }
 
-    /// Runs `work` on the pinned replicas, and gives it up when one of them stops to answer: a suspended process, or a machine without a network, keeps
+    /// Runs `work` on the pinned replicas, and gives it up when one of them stops answering: a suspended process, or a machine without a network, keeps
     /// connections open. What was begun is left as by a crash. A statement may take as long as it likes while its node answers others.
     pub(in crate::store) async fn while_they_answer<T>(
         &self,

@@ -27,7 +27,7 @@ pub enum CloseDayError {
     /// A shard has no replica that answers, can write and has all rows of its shard.
     #[error("shard {shard} has no replica on which days can be computed: {reasons}")]
     NoReplica { shard: u32, reasons: String },
-    /// A pinned replica has stopped to answer, and keeps its connections open.
+    /// A pinned replica has stopped answering, and keeps its connections open.
     #[error("{node} has not answered for {} s; the next attempt uses another replica if there is one", .silence.as_secs())]
     Silent { node: String, silence: Duration },
     /// No random number for a generation or for this process's lease.

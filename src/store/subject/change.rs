@@ -313,7 +313,7 @@ async fn unbook(tables: &Tables, scope: &SubjectScope) -> Result<(), CloseDayErr
     Ok(())
 }
 
-/// Deletes the rows of the segments that a query selects, which ends with a condition.
+/// Deletes the rows of the segments that the query `segments` selects, month by month. The query ends with a condition, to which the month is added.
 async fn delete_segments(
     tables: &Tables,
     table: &str,

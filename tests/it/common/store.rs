@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clickhouse_embedded::{RowFilter, Server, User};
+use footfall::config::{ClusterConfig, Quorum, StoreConfig};
+use footfall::secret::Secret;
+use footfall::store::Client;
 use footfall::store::embedded::{self, ANALYST, COLLECTOR, EmbeddedSettings};
 
 use super::process::{Signal, signal};
@@ -174,6 +177,17 @@ impl StoreProcess {
         let mut store = Self::new(data);
         store.native = Some(native);
         (store, native)
+    }
+
+    /// A client of the cluster of these [shards](Self::shards).
+    pub fn client_of(shards: &[Self]) -> Client {
+        Client::new(&StoreConfig::Server {
+            urls: shards.iter().map(|shard| format!("http://{}", shard.store.listen)).collect(),
+            database: "footfall".to_owned(),
+            user: ADMIN.to_owned(),
+            password: Secret::default(),
+            cluster: Some(ClusterConfig { name: CLUSTER.to_owned(), quorum: Quorum::Auto }),
+        })
     }
 
     /// The shards of a cluster [`CLUSTER`] without replication.

@@ -233,11 +233,13 @@ impl TextScanner<'_> {
     fn note_people(&mut self, at: usize, digits: usize) {
         const LEAST: usize = 5;
         const LONGEST: usize = 64;
-        if digits < LEAST || !self.context.follows_unknown_segment() || at == 0 {
+        if digits < LEAST || !self.context.follows_unknown_segment() {
             return;
         }
         let least = self.text.floor_char_boundary(at.saturating_sub(LONGEST));
-        let segment = self.text[least..at - 1].rsplit('/').next().unwrap_or_default();
+        let mut before = self.text[least..at].chars();
+        before.next_back();
+        let segment = before.as_str().rsplit('/').next().unwrap_or_default();
         // The words of a slug may be any.
         if segment.chars().all(char::is_alphabetic)
             && let Some(class) = words::class_by_ending(segment)

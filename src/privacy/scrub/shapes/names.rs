@@ -233,30 +233,28 @@ pub(in crate::privacy::scrub) fn is_profession(word: &str) -> bool {
 /// Whether a user name is an initial and a surname: `kschmidt`. No word begins with such two consonants.
 pub(in crate::privacy::scrub) fn begins_with_initial(name: &str) -> bool {
     const LEAST: usize = 5;
+    /// Consonants at the beginning of a word, and those that may follow them.
+    const BEGINNINGS: [(u8, &[u8]); 15] = [
+        (b'b', b"lr"),
+        (b'c', b"hlrtz"),
+        (b'd', b"hjlnrvw"),
+        (b'f', b"lr"),
+        (b'g', b"dhlnrv"),
+        (b'k', b"hlnrtvw"),
+        (b'm', b"ln"),
+        (b'p', b"fhlrst"),
+        (b'q', b"bcdfghjklmnpqrstvwxz"),
+        (b's', b"bcdfghjklmnpqrtvw"),
+        (b't', b"hrsvw"),
+        (b'v', b"dklmrstvz"),
+        (b'w', b"hrw"),
+        (b'x', b"bcdfghjklmnpqrstvwxz"),
+        (b'z', b"dhlnrvw"),
+    ];
     let is_consonant =
         |byte: u8| byte.is_ascii_lowercase() && !matches!(byte, b'a' | b'e' | b'i' | b'o' | b'u' | b'y');
     let &[first, second, ref rest @ ..] = name.as_bytes() else { return false };
-    let begins_words = matches!(
-        (first, second),
-        (b'b' | b'c' | b'f' | b'g' | b'k' | b'p' | b's' | b'v', b'l' | b'r')
-            | (b'g' | b'k' | b's', b'n')
-            | (b'c' | b'g' | b'k' | b'p' | b's', b'h')
-            | (
-                b's',
-                b'c' | b'k' | b'm' | b'p' | b'q' | b't' | b'w' | b'b' | b'd' | b'v' | b'f' | b'g' | b'j'
-            )
-            | (b't' | b'd' | b'w', b'r' | b'h' | b'w')
-            | (b'v', b'v' | b'z' | b's' | b'k' | b'd' | b'm' | b't')
-            | (b'z', b'd' | b'n' | b'l' | b'v' | b'h' | b'w' | b'r')
-            | (b'm', b'n' | b'l')
-            | (b'p', b'f' | b's' | b't')
-            | (b'k', b'v' | b't' | b'w')
-            | (b'd', b'v' | b'n' | b'l' | b'j')
-            | (b't', b's' | b'v')
-            | (b'x' | b'q', _)
-            | (b'g', b'd' | b'v')
-            | (b'c', b'z' | b't')
-    );
+    let begins_words = BEGINNINGS.iter().any(|(one, others)| *one == first && others.contains(&second));
     let begins_words = begins_words && !name.starts_with("tsch");
     name.len() >= LEAST
         && name.bytes().all(|byte| byte.is_ascii_lowercase())

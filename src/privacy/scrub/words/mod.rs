@@ -116,9 +116,7 @@ impl WordClass {
                 | Click
         )
     }
-}
 
-impl WordClass {
     /// Whether a person's name may stand behind such a word, with a capital.
     pub(in crate::privacy::scrub) fn is_title(self) -> bool {
         matches!(self, Self::Title | Self::Greeting)

@@ -18,7 +18,7 @@ mod visit;
 use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
-use footfall::config::{ClusterConfig, Quorum, StoreConfig};
+use footfall::config::StoreConfig;
 use footfall::event::{COLUMNS, EventKind};
 use footfall::report::{Comparison, RawReportRequest, ReportAnswer, Reports, catalogue};
 use footfall::secret::Secret;
@@ -31,7 +31,6 @@ use answer::Expected;
 use ledger::{Ledger, Question, Zone};
 
 use crate::common::StoreProcess;
-use crate::common::store::CLUSTER;
 
 /// Zones, and the first of the four days of their ledgers. Clocks change on the second or the third day, except in zones without summer time.
 const ZONES: [(&str, Date); 8] = [
@@ -78,13 +77,7 @@ async fn the_model_agrees_with_every_report_on_two_shards() {
     let seed = from_environment("MODEL_SEED", 1);
     let (zone, first) = ZONES[0];
     let ledger = random::ledger(seed, format!("site-{seed}"), zone, first);
-    let client = Client::new(&StoreConfig::Server {
-        urls: shards.iter().map(|shard| format!("http://{}", shard.store.listen)).collect(),
-        database: "footfall".to_owned(),
-        user: "admin".to_owned(),
-        password: Secret::default(),
-        cluster: Some(ClusterConfig { name: CLUSTER.to_owned(), quorum: Quorum::Auto }),
-    });
+    let client = StoreProcess::client_of(&shards);
     check_zone(&client, Zone::named(zone), &[ledger], &mut findings).await;
     let wrong: Vec<&str> = findings.wrong.values().map(String::as_str).collect();
     assert!(wrong.is_empty(), "{} reports are wrong\n\n{}", wrong.len(), wrong.join("\n\n"));
