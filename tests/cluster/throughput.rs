@@ -6,7 +6,7 @@ use footfall::event::COLUMNS;
 use footfall::store::{Client, RowFormat};
 
 use crate::bed::ClusterBed;
-use crate::common::StoreClient;
+use crate::common::{StoreClient, process};
 
 const SEGMENTS: usize = 8;
 const ROWS: u64 = 50_000;
@@ -14,15 +14,13 @@ const ROWS: u64 = 50_000;
 const SENDERS: [usize; 2] = [1, 3];
 /// Passes for each number of senders. The stores take turns, because other programs may use the machine.
 const PASSES: usize = 2;
-/// Clock ticks a second in `/proc`: Linux shows the same number on every machine.
-const TICKS: f64 = 100.0;
 
 struct MeasuredStore {
     client: Client,
     /// One of each server, with its process.
     servers: Vec<(StoreClient, u32)>,
     took: Duration,
-    cpu: f64,
+    cpu: Duration,
 }
 
 /// Sends the same segments to both stores and prints the ratios.
@@ -59,7 +57,7 @@ pub fn measure(bed: &ClusterBed) -> Result<(), String> {
 
 impl MeasuredStore {
     fn new(client: Client, servers: Vec<(StoreClient, u32)>) -> Self {
-        Self { client, servers, took: Duration::ZERO, cpu: 0.0 }
+        Self { client, servers, took: Duration::ZERO, cpu: Duration::ZERO }
     }
 
     /// Waits until no server merges or fetches.
@@ -72,9 +70,12 @@ impl MeasuredStore {
         })
     }
 
-    /// Seconds of CPU that the servers took since their start.
-    fn cpu_now(&self) -> Result<f64, String> {
-        self.servers.iter().map(|(_, pid)| cpu(*pid).ok_or_else(|| format!("no process {pid}"))).sum()
+    /// CPU time that the servers took since their start.
+    fn cpu_now(&self) -> Result<Duration, String> {
+        self.servers
+            .iter()
+            .map(|(_, pid)| process::cpu(*pid).ok_or_else(|| format!("no process {pid}")))
+            .sum()
     }
 
     fn rows_per_second(&self) -> f64 {
@@ -96,9 +97,9 @@ fn print(senders: usize, [single, cluster]: &[MeasuredStore; 2]) {
     let millions = rows() / 1e6;
     println!(
         "{senders} senders: CPU a million rows: {:.1} s of the single store, {:.1} s of all nodes: {:.2} times as much",
-        single.cpu / millions,
-        cluster.cpu / millions,
-        cluster.cpu / single.cpu,
+        single.cpu.as_secs_f64() / millions,
+        cluster.cpu.as_secs_f64() / millions,
+        cluster.cpu.div_duration_f64(single.cpu),
     );
 }
 
@@ -149,12 +150,4 @@ async fn send(
         sent.map_err(|error| error.to_string())?.map_err(|error| format!("{error:?}"))?;
     }
     Ok(())
-}
-
-/// User and system time of a process with all its threads, in seconds.
-fn cpu(pid: u32) -> Option<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, fields) = stat.rsplit_once(')')?;
-    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
-    Some(ticks.collect::<Result<Vec<_>, _>>().ok()?.iter().sum::<f64>() / TICKS)
 }
