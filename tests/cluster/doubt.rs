@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::bed::{ClusterBed, store_settings};
+use crate::bed::{ClusterBed, NOWHERE, set_urls, store_settings};
 use crate::common::{Collector, beacon, eventually};
 use crate::nodes::ClusterNode;
 
@@ -18,7 +18,7 @@ pub fn a_segment_is_asked_for_on_a_replica_that_lags(bed: &mut ClusterBed) -> Re
     let all = 0..bed.nodes.nodes.len();
     let lagging: Vec<_> = all.clone().filter(|node| bed.nodes.nodes[*node].replica == 2).collect();
     let mut collector = collector(bed, lagging[0]);
-    let spooled = spool_events(&mut collector);
+    let spooled = spool_events(&mut collector, &bed.nodes.urls(lagging[0]));
     // From here on: replicas that lag, and no tokens.
     for node in all.clone() {
         set_tokens(bed, node, 0)?;
@@ -78,12 +78,8 @@ fn collector(bed: &ClusterBed, first: usize) -> Collector {
 }
 
 /// A copy of the collector's spool with sealed segments that it has not shipped: no node is at the address that it is given.
-fn spool_events(collector: &mut Collector) -> tempfile::TempDir {
-    let file = collector.path("footfall.toml");
-    let settings = std::fs::read_to_string(&file).expect("there are settings");
-    let line = settings.lines().find(|line| line.starts_with("url = ")).expect("a line names the nodes");
-    std::fs::write(&file, settings.replace(line, "url = \"http://127.0.0.1:1\""))
-        .expect("settings can be written");
+fn spool_events(collector: &mut Collector, urls: &[String]) -> tempfile::TempDir {
+    set_urls(collector, &[NOWHERE.to_owned()]);
     collector.start();
     for page_load in 0..EVENTS {
         let body = beacon::good_beacon(SITE, page_load, 0, "/");
@@ -91,7 +87,7 @@ fn spool_events(collector: &mut Collector) -> tempfile::TempDir {
         assert!((200..300).contains(&answer.status), "{}", answer.text());
     }
     collector.kill();
-    std::fs::write(&file, settings).expect("settings can be written");
+    set_urls(collector, urls);
     let spooled = tempfile::tempdir().expect("a temporary directory can be made");
     copy(&collector.data().join("spool"), spooled.path());
     spooled
@@ -100,12 +96,14 @@ fn spool_events(collector: &mut Collector) -> tempfile::TempDir {
 /// Runs the collector until its spool is empty.
 fn ship(collector: &mut Collector) {
     collector.start();
-    eventually("the spool is empty", TIMEOUT, || {
-        let metrics = collector.metrics();
-        let mut rows = metrics.lines().filter(|line| line.starts_with("footfall_spool_rows")).peekable();
-        rows.peek().is_some() && rows.all(|line| line.ends_with(" 0"))
-    });
+    eventually("the spool is empty", TIMEOUT, || spool_rows(collector) == Some(0));
     collector.kill();
+}
+
+/// The number of events in the spool of a collector that runs.
+pub fn spool_rows(collector: &Collector) -> Option<u64> {
+    let metrics = collector.metrics();
+    metrics.lines().find_map(|line| line.strip_prefix("footfall_spool_rows ")?.parse().ok())
 }
 
 /// Rows on the replicas that do not lag, once these have fetched what the others took.
@@ -127,7 +125,7 @@ fn query(bed: &ClusterBed, node: usize, sql: &str) -> Result<(), String> {
     node.store.query(sql).map(|_| ()).map_err(|error| format!("{}: {error}", node.name()))
 }
 
-fn set_tokens(bed: &ClusterBed, node: usize, window: u32) -> Result<(), String> {
+pub fn set_tokens(bed: &ClusterBed, node: usize, window: u32) -> Result<(), String> {
     query(
         bed,
         node,
