@@ -31,6 +31,8 @@ const SITES: &str = "[[site]]\nid = \"clinic\"\nhosts = [\"clinic.example\"]\n[[
 pub const NOWHERE: &str = "http://127.0.0.1:1";
 /// One in so many reports is compared after each fault; all are, before the first and after the last.
 const REPORTS_PART: usize = 7;
+/// The exit code of `footfall migrate` when nodes were left out.
+const LEFT_OUT: i32 = 6;
 /// The pause between two rounds of a closer.
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -121,6 +123,15 @@ impl ClusterBed {
 
     pub fn migrate(&self, collector: usize) -> Result<(), String> {
         succeed(&self.collectors[collector], &["migrate"])
+    }
+
+    /// `footfall migrate` does its work while a node is down, and names that node.
+    pub fn migrate_without_a_node(&self) -> Result<(), String> {
+        let output = self.collectors[0].command(&["migrate"]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let is_done =
+            output.status.code() == Some(LEFT_OUT) && text.contains("it answers at no address of store.url");
+        if is_done { Ok(()) } else { Err(format!("{}: {text}", output.status)) }
     }
 
     /// Rounds of closing that ended so far.

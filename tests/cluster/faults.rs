@@ -115,6 +115,7 @@ fn start_without_a_node(bed: &mut ClusterBed) -> Result<(), String> {
             collector.start();
         }
         bed.wait_for_closing("without a node")?;
+        bed.wait("`footfall migrate` leaves the node out", || bed.migrate_without_a_node())?;
         bed.nodes.nodes[node].start();
     }
     Ok(())
