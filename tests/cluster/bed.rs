@@ -180,14 +180,14 @@ impl ClusterBed {
         self.start_closers();
     }
 
-    fn start_closers(&mut self) {
+    pub fn start_closers(&mut self) {
         for first in 0..2 {
             self.closers.push(Closer::start(self.client(first), self.closings.clone()));
         }
     }
 
     /// Waits until the round of each is over.
-    fn stop_closers(&mut self) {
+    pub fn stop_closers(&mut self) {
         for closer in self.closers.drain(..) {
             closer.stop.store(true, Ordering::Relaxed);
             closer.thread.join().expect("a closer does not panic");

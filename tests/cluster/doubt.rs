@@ -1,42 +1,38 @@
 //! Faults that leave a collector or a reader with replicas that lag.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::bed::{ClusterBed, NOWHERE, set_urls, store_settings, succeed};
 use crate::common::{Collector, beacon, eventually};
-use crate::nodes::ClusterNode;
 
 const SITE: &str = "doubt";
 const EVENTS: u64 = 40;
+/// Tables into which a segment is inserted.
+const WITH_TOKENS: [&str; 3] = ["events", "segments", "audit"];
 /// A segment is shipped, or is known to be stored, within this time, also while other tests use the machine.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A collector shipped a segment and crashed before it noted that. Since then the cluster has forgotten its tokens, and one replica of each shard does not
-/// fetch. The collector asks these first.
+/// fetch. The collector asks these first. The segment's account and its rows of the audit are sent a second time.
 pub fn a_segment_is_asked_for_on_a_replica_that_lags(bed: &mut ClusterBed) -> Result<(), String> {
-    let all = 0..bed.nodes.nodes.len();
-    let lagging: Vec<_> = all.clone().filter(|node| bed.nodes.nodes[*node].replica == 2).collect();
+    let lagging: Vec<_> =
+        (0..bed.nodes.nodes.len()).filter(|node| bed.nodes.nodes[*node].replica == 2).collect();
     let mut collector = collector(bed, lagging[0]);
     let spooled = spool_events(&mut collector, &bed.nodes.urls(lagging[0]));
-    // From here on: replicas that lag, and no tokens.
-    for node in all.clone() {
-        set_tokens(bed, node, 0)?;
-    }
     for node in &lagging {
         query(bed, *node, "SYSTEM STOP FETCHES events_local")?;
     }
     ship(&mut collector);
     let stored = stored(bed)?;
+    forget_tokens(bed)?;
     copy(spooled.path(), &collector.data().join("spool"));
     ship(&mut collector);
     let again = self::stored(bed)?;
     for node in &lagging {
         query(bed, *node, "SYSTEM START FETCHES events_local")?;
-    }
-    for node in all {
-        set_tokens(bed, node, 100_000)?;
     }
     if (stored, again) != (EVENTS, EVENTS) {
         return Err(format!(
@@ -127,14 +123,10 @@ pub fn spool_rows(collector: &Collector) -> Option<u64> {
 /// Rows on the replicas that do not lag, once these have fetched what the others took.
 fn stored(bed: &ClusterBed) -> Result<u64, String> {
     let sql = format!("SELECT count() FROM events_local WHERE site = '{SITE}'");
-    let nodes = bed.nodes.nodes.iter().enumerate().filter(|(_, node)| node.replica == 1);
-    let count = |(number, node): (usize, &ClusterNode)| {
-        query(bed, number, "SYSTEM SYNC REPLICA events_local LIGHTWEIGHT")?;
-        node.store.query(&sql).map_err(|error| error.to_string())
-    };
-    nodes.map(count).try_fold(0, |sum, rows| {
-        let rows = String::from_utf8_lossy(&rows?).trim().to_owned();
-        rows.parse::<u64>().map(|rows| sum + rows).map_err(|_| rows)
+    let mut nodes = bed.nodes.nodes.iter().enumerate().filter(|(_, node)| node.replica == 1);
+    nodes.try_fold(0, |sum, (node, _)| {
+        query(bed, node, "SYSTEM SYNC REPLICA events_local LIGHTWEIGHT")?;
+        Ok(sum + number(bed, node, &sql)?)
     })
 }
 
@@ -143,13 +135,59 @@ fn query(bed: &ClusterBed, node: usize, sql: &str) -> Result<(), String> {
     node.store.query(sql).map(|_| ()).map_err(|error| format!("{}: {error}", node.name()))
 }
 
-/// How many tokens of inserts a node remembers.
-pub fn set_tokens(bed: &ClusterBed, node: usize, window: u32) -> Result<(), String> {
-    ["events", "segments", "audit"].iter().try_for_each(|table| {
+/// Lets each shard forget the tokens of earlier inserts, and shows that an insert under an old token is stored again. The load goes on, so the token that is
+/// left is one of its own.
+pub fn forget_tokens(bed: &ClusterBed) -> Result<(), String> {
+    let nodes: Vec<_> =
+        (0..bed.nodes.nodes.len()).filter(|node| bed.nodes.nodes[*node].replica == 1).collect();
+    let attempts = Cell::new(0);
+    let mark = |node: usize| {
+        attempts.set(attempts.get() + 1);
+        let insert = format!(
+            "INSERT INTO events_local (site, kind, page_load, time, expires) SELECT 'token', 'view', {}, now(), '2100-01-01' \
+             SETTINGS insert_deduplicate = 1, insert_deduplication_token = 'token'",
+            attempts.get()
+        );
+        query(bed, node, &insert)
+    };
+    for node in &nodes {
+        mark(*node)?;
+        remember(bed, *node, 1)?;
+        // A replica that starts looks for tokens to forget soon.
+        for table in WITH_TOKENS {
+            query(bed, *node, &format!("SYSTEM RESTART REPLICA {table}_local"))?;
+        }
+    }
+    let forgotten = bed.wait("tokens are forgotten", || {
+        nodes.iter().try_for_each(|node| {
+            mark(*node)?;
+            match number(bed, *node, "SELECT count() FROM events_local WHERE site = 'token'")? {
+                0 | 1 => Err("an old token is known".to_owned()),
+                _ => Ok(()),
+            }
+        })
+    });
+    for node in nodes {
+        remember(bed, node, 100_000)?;
+        let delete = "DELETE FROM events_local WHERE site = 'token' SETTINGS lightweight_deletes_sync = 1";
+        query(bed, node, delete)?;
+    }
+    forgotten
+}
+
+/// How many tokens a replica leaves when it looks for old ones.
+fn remember(bed: &ClusterBed, node: usize, tokens: u32) -> Result<(), String> {
+    WITH_TOKENS.iter().try_for_each(|table| {
         let set =
-            format!("ALTER TABLE {table}_local MODIFY SETTING replicated_deduplication_window = {window}");
+            format!("ALTER TABLE {table}_local MODIFY SETTING replicated_deduplication_window = {tokens}");
         query(bed, node, &set)
     })
+}
+
+fn number(bed: &ClusterBed, node: usize, sql: &str) -> Result<u64, String> {
+    let answer = bed.nodes.nodes[node].store.query(sql).map_err(|error| error.to_string())?;
+    let answer = String::from_utf8_lossy(&answer).trim().to_owned();
+    answer.parse().map_err(|_| answer)
 }
 
 fn copy(from: &Path, to: &Path) {
