@@ -144,15 +144,10 @@ impl AwayCollector {
         clock::remove_leftovers(pid);
     }
 
-    /// `footfall config check` names the nodes that the collector has no addresses of. Then it gets them.
-    fn check_addresses(&self, bed: &ClusterBed) -> Result<(), String> {
-        let old: Vec<_> = bed
-            .nodes
-            .nodes
-            .iter()
-            .filter(|node| node.shard != new_shard(bed))
-            .map(ClusterNode::url)
-            .collect();
+    /// Without the new addresses, what the last run left waits, and `footfall config check` names the nodes. Then it gets the addresses.
+    fn check_addresses(&mut self, bed: &ClusterBed) -> Result<(), String> {
+        let is_old = |node: &&ClusterNode| node.shard != new_shard(bed);
+        let old: Vec<_> = bed.nodes.nodes.iter().filter(is_old).map(ClusterNode::url).collect();
         for (urls, is_complete) in [(old, false), (bed.nodes.urls(0), true)] {
             set_urls(&self.collector, &urls);
             let output = self.collector.command(&["config", "check"]);
@@ -161,8 +156,20 @@ impl AwayCollector {
             {
                 return Err(format!("`footfall config check` with {urls:?}: {text}"));
             }
+            if !is_complete {
+                self.collector.spawn();
+                let waits = format!("no replica of shard {} answers", new_shard(bed));
+                eventually("segments wait for the new shard", TIMEOUT, || {
+                    self.collector.log().contains(&waits)
+                });
+                self.keys.add(&self.collector.path("key"));
+                self.kill();
+            }
         }
-        Ok(())
+        match stored(bed) {
+            0 => Ok(()),
+            events => Err(format!("{events} events were stored without asking the new shard")),
+        }
     }
 
     /// The events of a segment were stored at the moment of a kill, and the collector had not noted it.
