@@ -15,7 +15,7 @@ help:
 	@echo "make deb     build the Debian package in target"
 	@echo "make bench   measure speed and memory; write benches/RESULTS.md"
 	@echo "make chaos   inject a thousand kills and other faults under load; write benches/RESULTS.md"
-	@echo "make cluster run a ClickHouse cluster with faults under load; needs the program clickhouse"
+	@echo "make cluster run a ClickHouse cluster with faults under load; needs the program clickhouse and libfaketime"
 	@echo "make fuzz    fuzz every parser of untrusted input, FUZZ_SECONDS (60) for each target"
 	@echo "make script  rebuild the statistics script after a change to script/src"
 	@echo "make screenshots  take pictures of the page of reports, into docs/screenshots"
@@ -107,7 +107,7 @@ deps-browser: $(CACHE)/geckodriver/bin/geckodriver
 $(CACHE)/geckodriver/bin/geckodriver:
 	$(CARGO) install --debug --locked --version 0.37.1 --root $(CACHE)/geckodriver geckodriver
 
-# libfaketime, for faults of the clock. Without it, or without the right to mount, the run skips these faults and says so.
+# libfaketime, for faults of the clock. `make chaos` without it, or without the right to mount, skips these faults and says so. `make cluster` needs it.
 deps-chaos:
 	@[ -n "$$(find /usr/lib -name libfaketimeMT.so.1 2>/dev/null)" ] || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends libfaketime; }
 
@@ -188,7 +188,7 @@ chaos: engine deps-chaos
 	$(CARGO) test --release --locked --test chaos -- --kills 1000 --rate 800 --outage 60 --write
 
 # Two shards of two replicas and Keeper. tests/cluster/nodes.rs says how to start them from something else than `clickhouse`.
-cluster: engine
+cluster: engine deps-chaos
 	$(CARGO) test --release --locked --test cluster
 
 clean:

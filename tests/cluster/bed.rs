@@ -14,6 +14,7 @@ use footfall::store::days::DayCloser;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
+use crate::clock::AdjustableClock;
 use crate::common::{Collector, EpochKeys, StoreProcess};
 use crate::load::{Ledger, Plan, Running};
 use crate::nodes::{CLUSTER, ClusterNodes, Commands};
@@ -24,15 +25,24 @@ const TIMEOUT: Duration = Duration::from_secs(240);
 const SETTINGS: &str = "[spool]\nseal_after = \"1s\"\n";
 /// Invented visitors whose days are closed before the first fault, and closed again now and then.
 const DEMO: [&str; 5] = ["demo", "--visitors", "120", "--days", "5"];
-const SITES: &str = "[[site]]\nid = \"clinic\"\nhosts = [\"clinic.example\"]\n[[site]]\nid = \"demo\"\nhosts = [\"demo.example\"]\n";
+const SITES: &str = "[[site]]\nid = \"clinic\"\nhosts = [\"clinic.example\"]\n[[site]]\nid = \"demo\"\nhosts = [\"demo.example\"]\n\
+                     [[site]]\nid = \"away\"\nhosts = [\"clinic.example\"]\n";
+/// No node is at this address.
+pub const NOWHERE: &str = "http://127.0.0.1:1";
 /// One in so many reports is compared after each fault; all are, before the first and after the last.
 const REPORTS_PART: usize = 7;
+/// The exit code of `footfall migrate` when nodes were left out.
+const LEFT_OUT: i32 = 6;
 /// The pause between two rounds of a closer.
 const PAUSE: Duration = Duration::from_millis(300);
 
 pub struct ClusterBed {
     pub nodes: ClusterNodes,
     pub collectors: Vec<Collector>,
+    /// For collectors that are given it.
+    pub clock: AdjustableClock,
+    /// Of all collectors, without their store.
+    settings: String,
     single: Collector,
     single_store: StoreProcess,
     /// What the single store answers to each report.
@@ -63,7 +73,7 @@ struct Closer {
 
 impl ClusterBed {
     /// Starts the cluster, and three collectors that migrate it at once.
-    pub fn start(commands: Commands, root: &Path) -> Self {
+    pub fn start(commands: Commands, clock: AdjustableClock, root: &Path) -> Self {
         let mut nodes = ClusterNodes::new(commands, root);
         nodes.start();
         let noise_key = root.join("noise.key");
@@ -82,6 +92,8 @@ impl ClusterBed {
         Self {
             nodes,
             collectors,
+            clock,
+            settings,
             single,
             single_store,
             answers,
@@ -92,6 +104,11 @@ impl ClusterBed {
             closers,
             closings,
         }
+    }
+
+    /// A collector of the cluster that is not among the others and does not run yet.
+    pub fn another_collector(&self) -> Collector {
+        Collector::with_store(self.nodes.nodes[0].store, &store_settings(&self.nodes.urls(0)), &self.settings)
     }
 
     /// Starts `footfall migrate` of all collectors at the same moment.
@@ -106,6 +123,15 @@ impl ClusterBed {
 
     pub fn migrate(&self, collector: usize) -> Result<(), String> {
         succeed(&self.collectors[collector], &["migrate"])
+    }
+
+    /// `footfall migrate` does its work while a node is down, and names that node.
+    pub fn migrate_without_a_node(&self) -> Result<(), String> {
+        let output = self.collectors[0].command(&["migrate"]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let is_done =
+            output.status.code() == Some(LEFT_OUT) && text.contains("it answers at no address of store.url");
+        if is_done { Ok(()) } else { Err(format!("{}: {text}", output.status)) }
     }
 
     /// Rounds of closing that ended so far.
@@ -124,11 +150,7 @@ impl ClusterBed {
     /// Names the nodes that were added in the settings of the collectors, and starts these again.
     pub fn name_all_nodes(&mut self) {
         for (first, collector) in self.collectors.iter_mut().enumerate() {
-            let file = collector.path("footfall.toml");
-            let text = std::fs::read_to_string(&file).expect("there are settings");
-            let line = text.lines().find(|line| line.starts_with("url = ")).expect("a line names the nodes");
-            let text = text.replace(line, &format!("url = {:?}", self.nodes.urls(first)));
-            std::fs::write(&file, text).expect("settings can be written");
+            set_urls(collector, &self.nodes.urls(first));
             collector.terminate();
             collector.start();
         }
@@ -158,14 +180,14 @@ impl ClusterBed {
         self.start_closers();
     }
 
-    fn start_closers(&mut self) {
+    pub fn start_closers(&mut self) {
         for first in 0..2 {
             self.closers.push(Closer::start(self.client(first), self.closings.clone()));
         }
     }
 
     /// Waits until the round of each is over.
-    fn stop_closers(&mut self) {
+    pub fn stop_closers(&mut self) {
         for closer in self.closers.drain(..) {
             closer.stop.store(true, Ordering::Relaxed);
             closer.thread.join().expect("a closer does not panic");
@@ -236,11 +258,16 @@ impl ClusterBed {
         Ok(())
     }
 
-    /// Whether all replicas of a shard have the same closed days, events and figures in force, and these are of all events.
+    /// Compares the closed days before today. Events of others change meanwhile.
     pub fn compare_replicas(&self) -> Result<(), String> {
+        self.compare_days(DAYS_BEFORE).map(drop)
+    }
+
+    /// Whether all replicas of a shard have the same closed days, events and figures in force, and these are of all events. Returns the days of each shard.
+    pub fn compare_days(&self, days: &str) -> Result<BTreeMap<u32, Vec<String>>, String> {
         let mut shards: BTreeMap<u32, (String, Vec<String>)> = BTreeMap::new();
         for node in &self.nodes.nodes {
-            let rows = node.store.query(STATE).map_err(|error| format!("{}: {error}", node.name()))?;
+            let rows = node.store.query(&state(days)).map_err(|error| format!("{}: {error}", node.name()))?;
             let rows: Vec<_> = String::from_utf8_lossy(&rows).lines().map(str::to_owned).collect();
             if let Some(row) = rows.iter().find(|row| row.ends_with("\tincomplete")) {
                 return Err(format!("{}: {row}", node.name()));
@@ -250,7 +277,7 @@ impl ClusterBed {
                 return Err(format!("{name}: {first:?}; {}: {rows:?}", node.name()));
             }
         }
-        Ok(())
+        Ok(shards.into_iter().map(|(shard, (_, rows))| (shard, rows)).collect())
     }
 
     /// Whether reports of a site's closed days are those of the single store: every `one_of`th of them, beginning with another one each time. The
@@ -278,6 +305,13 @@ impl ClusterBed {
         Ok(())
     }
 
+    /// The id of every stored row of a site's events.
+    pub fn stored_ids(&self, site: &str) -> Result<Vec<u64>, String> {
+        let sql = format!("SELECT page_load, seq FROM events WHERE site = '{site}' FORMAT RowBinary");
+        let rows = self.nodes.nodes[0].store.query(&sql).map_err(|error| error.to_string())?;
+        Ok(rows.as_chunks().0.iter().map(event_id).collect())
+    }
+
     /// Ends the load and closers, and compares the cluster with the ledgers. Returns the number of acknowledged events.
     pub fn finish(&mut self) -> Result<usize, String> {
         let ledgers: Vec<_> = self.loads.drain(..).map(|load| load.stop().1).collect();
@@ -292,8 +326,7 @@ impl ClusterBed {
         })?;
         self.wait_for_closing("with the last events")?;
         self.stop_closers();
-        let stored: Vec<u64> =
-            store.query(IDS).map_err(|error| error.to_string())?.as_chunks().0.iter().map(event_id).collect();
+        let stored = self.stored_ids("clinic")?;
         for (ledger, key) in ledgers.iter().zip(&self.keys) {
             let ids = |page_load, number| key.event_ids("clinic", page_load, number);
             let difference = ledger.compare(stored.iter().copied(), ids);
@@ -315,7 +348,8 @@ impl ClusterBed {
         let Closings { rounds, days, duplicates } = &*self.closings;
         let (rounds, duplicates) = (rounds.load(Ordering::Relaxed), duplicates.load(Ordering::Relaxed));
         let (days, compared) = (days.load(Ordering::Relaxed), self.compared.load(Ordering::Relaxed));
-        let complete: usize = self.nodes.nodes.iter().map(|node| node.store.rows(STATE).len()).sum();
+        let complete: usize =
+            self.nodes.nodes.iter().map(|node| node.store.rows(&state(DAYS_BEFORE)).len()).sum();
         println!(
             "{rounds} rounds closed days {days} times and removed the doubled rows of {duplicates} events"
         );
@@ -374,7 +408,16 @@ pub fn store_settings(urls: &[String]) -> String {
     format!("url = {urls:?}\nuser = \"default\"\ncluster = \"{CLUSTER}\"")
 }
 
-fn succeed(collector: &Collector, arguments: &[&str]) -> Result<(), String> {
+/// Gives a collector other addresses for its next start.
+pub fn set_urls(collector: &Collector, urls: &[String]) {
+    let file = collector.path("footfall.toml");
+    let text = std::fs::read_to_string(&file).expect("there are settings");
+    let line = text.lines().find(|line| line.starts_with("url = ")).expect("a line names the nodes");
+    let text = text.replace(line, &format!("url = {urls:?}"));
+    std::fs::write(&file, text).expect("settings can be written");
+}
+
+pub fn succeed(collector: &Collector, arguments: &[&str]) -> Result<(), String> {
     let output = collector.command(arguments);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if output.status.success() {
@@ -398,14 +441,19 @@ fn event_id(bytes: &[u8; 12]) -> u64 {
     crate::common::pseudonyms::event_identity(u64::from_le_bytes(*page_load), seq)
 }
 
-const IDS: &str = "SELECT page_load, seq FROM events WHERE site = 'clinic' FORMAT RowBinary";
+/// Days whose events do not change any more.
+const DAYS_BEFORE: &str = "day < today()";
 
-/// What a replica has of each closed day, and whether its events are those that the day was closed with. Days before today: others change meanwhile.
-const STATE: &str = "SELECT day, recorded.events, stored.events, stored.hash, visits.hash, daily.hash, \
-    if(recorded.events = stored.events AND visits.events > 0 AND daily.events > 0, 'complete', 'incomplete') \
-    FROM (SELECT day, argMax(d.events, d.generation) AS events, max(d.generation) AS generation FROM days_local AS d WHERE day < today() GROUP BY day) AS recorded \
-    LEFT JOIN (SELECT toDate(time, 'UTC') AS day, count() AS events, sum(cityHash64(page_load, seq)) AS hash FROM events_local GROUP BY day) AS stored USING (day) \
-    LEFT JOIN (SELECT day, generation, sum(events) AS events, sum(cityHash64(* EXCEPT (generation, is_open))) AS hash FROM visits_stored_local GROUP BY day, generation) \
-    AS visits USING (day, generation) \
-    LEFT JOIN (SELECT day, generation, sum(events) AS events, sum(cityHash64(* EXCEPT (generation, is_open))) AS hash FROM daily_stored_local GROUP BY day, generation) \
-    AS daily USING (day, generation) ORDER BY day FORMAT TSV";
+/// What a replica has of each closed day, and whether its events are those that the day was closed with.
+fn state(days: &str) -> String {
+    format!(
+        "SELECT day, recorded.events, stored.events, stored.hash, visits.hash, daily.hash, \
+        if(recorded.events = stored.events AND visits.events > 0 AND daily.events > 0, 'complete', 'incomplete') \
+        FROM (SELECT day, argMax(d.events, d.generation) AS events, max(d.generation) AS generation FROM days_local AS d WHERE {days} GROUP BY day) AS recorded \
+        LEFT JOIN (SELECT toDate(time, 'UTC') AS day, count() AS events, sum(cityHash64(page_load, seq)) AS hash FROM events_local GROUP BY day) AS stored USING (day) \
+        LEFT JOIN (SELECT day, generation, sum(events) AS events, sum(cityHash64(* EXCEPT (generation, is_open))) AS hash FROM visits_stored_local GROUP BY day, generation) \
+        AS visits USING (day, generation) \
+        LEFT JOIN (SELECT day, generation, sum(events) AS events, sum(cityHash64(* EXCEPT (generation, is_open))) AS hash FROM daily_stored_local GROUP BY day, generation) \
+        AS daily USING (day, generation) ORDER BY day FORMAT TSV"
+    )
+}

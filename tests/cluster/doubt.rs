@@ -1,48 +1,57 @@
 //! Faults that leave a collector or a reader with replicas that lag.
 
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::bed::{ClusterBed, store_settings};
+use crate::bed::{ClusterBed, NOWHERE, set_urls, store_settings, succeed};
 use crate::common::{Collector, beacon, eventually};
-use crate::nodes::ClusterNode;
 
 const SITE: &str = "doubt";
 const EVENTS: u64 = 40;
+/// Tables into which a segment is inserted.
+const WITH_TOKENS: [&str; 3] = ["events", "segments", "audit"];
 /// A segment is shipped, or is known to be stored, within this time, also while other tests use the machine.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A collector shipped a segment and crashed before it noted that. Since then the cluster has forgotten its tokens, and one replica of each shard does not
-/// fetch. The collector asks these first.
+/// fetch. The collector asks these first. The segment's account and its rows of the audit are sent a second time.
 pub fn a_segment_is_asked_for_on_a_replica_that_lags(bed: &mut ClusterBed) -> Result<(), String> {
-    let all = 0..bed.nodes.nodes.len();
-    let lagging: Vec<_> = all.clone().filter(|node| bed.nodes.nodes[*node].replica == 2).collect();
+    let lagging: Vec<_> =
+        (0..bed.nodes.nodes.len()).filter(|node| bed.nodes.nodes[*node].replica == 2).collect();
     let mut collector = collector(bed, lagging[0]);
-    let spooled = spool_events(&mut collector);
-    // From here on: replicas that lag, and no tokens.
-    for node in all.clone() {
-        set_tokens(bed, node, 0)?;
-    }
+    let spooled = spool_events(&mut collector, &bed.nodes.urls(lagging[0]));
     for node in &lagging {
         query(bed, *node, "SYSTEM STOP FETCHES events_local")?;
     }
     ship(&mut collector);
     let stored = stored(bed)?;
+    forget_tokens(bed)?;
     copy(spooled.path(), &collector.data().join("spool"));
     ship(&mut collector);
     let again = self::stored(bed)?;
     for node in &lagging {
         query(bed, *node, "SYSTEM START FETCHES events_local")?;
     }
-    for node in all {
-        set_tokens(bed, node, 100_000)?;
-    }
-    match (stored, again) {
-        (EVENTS, EVENTS) => Ok(()),
-        _ => Err(format!(
+    if (stored, again) != (EVENTS, EVENTS) {
+        return Err(format!(
             "{stored} rows of {EVENTS} events were stored, and {again} after they were asked for"
-        )),
+        ));
     }
+    bed.wait("what was sent twice counts once", || check_accounts(&collector))
+}
+
+/// Rows of `segments` and `audit` that were inserted twice count once: `footfall verify` finds nothing, and each destroyed key has one act.
+pub fn check_accounts(collector: &Collector) -> Result<(), String> {
+    for arguments in [&["verify", "--to", "2100-01-01"][..], &["audit", "verify"]] {
+        succeed(collector, arguments)?;
+    }
+    let acts = collector.command(&["audit", "acts", "--to", "2100-01-01"]);
+    let acts = String::from_utf8_lossy(&acts.stdout).into_owned();
+    let destroyed: Vec<_> = acts.lines().filter(|line| line.contains("key of pseudonyms")).collect();
+    let different: BTreeSet<_> = destroyed.iter().collect();
+    if !different.is_empty() && different.len() == destroyed.len() { Ok(()) } else { Err(acts) }
 }
 
 /// The only replica that a shard has left lags. Reports are answered from it, and say so.
@@ -78,20 +87,21 @@ fn collector(bed: &ClusterBed, first: usize) -> Collector {
 }
 
 /// A copy of the collector's spool with sealed segments that it has not shipped: no node is at the address that it is given.
-fn spool_events(collector: &mut Collector) -> tempfile::TempDir {
-    let file = collector.path("footfall.toml");
-    let settings = std::fs::read_to_string(&file).expect("there are settings");
-    let line = settings.lines().find(|line| line.starts_with("url = ")).expect("a line names the nodes");
-    std::fs::write(&file, settings.replace(line, "url = \"http://127.0.0.1:1\""))
-        .expect("settings can be written");
+fn spool_events(collector: &mut Collector, urls: &[String]) -> tempfile::TempDir {
+    set_urls(collector, &[NOWHERE.to_owned()]);
     collector.start();
     for page_load in 0..EVENTS {
+        if page_load + 1 == EVENTS {
+            // The audit gets a row of it, which is on the disk before the last event is acknowledged.
+            succeed(collector, &["key", "rotate"]).expect("a key can be rotated");
+            eventually("the key turns", TIMEOUT, || collector.log().contains("key rotated"));
+        }
         let body = beacon::good_beacon(SITE, page_load, 0, "/");
         let answer = collector.beacon(&body).expect("the collector answers");
         assert!((200..300).contains(&answer.status), "{}", answer.text());
     }
     collector.kill();
-    std::fs::write(&file, settings).expect("settings can be written");
+    set_urls(collector, urls);
     let spooled = tempfile::tempdir().expect("a temporary directory can be made");
     copy(&collector.data().join("spool"), spooled.path());
     spooled
@@ -100,25 +110,23 @@ fn spool_events(collector: &mut Collector) -> tempfile::TempDir {
 /// Runs the collector until its spool is empty.
 fn ship(collector: &mut Collector) {
     collector.start();
-    eventually("the spool is empty", TIMEOUT, || {
-        let metrics = collector.metrics();
-        let mut rows = metrics.lines().filter(|line| line.starts_with("footfall_spool_rows")).peekable();
-        rows.peek().is_some() && rows.all(|line| line.ends_with(" 0"))
-    });
+    eventually("the spool is empty", TIMEOUT, || spool_rows(collector) == Some(0));
     collector.kill();
+}
+
+/// The number of events in the spool of a collector that runs.
+pub fn spool_rows(collector: &Collector) -> Option<u64> {
+    let metrics = collector.metrics();
+    metrics.lines().find_map(|line| line.strip_prefix("footfall_spool_rows ")?.parse().ok())
 }
 
 /// Rows on the replicas that do not lag, once these have fetched what the others took.
 fn stored(bed: &ClusterBed) -> Result<u64, String> {
     let sql = format!("SELECT count() FROM events_local WHERE site = '{SITE}'");
-    let nodes = bed.nodes.nodes.iter().enumerate().filter(|(_, node)| node.replica == 1);
-    let count = |(number, node): (usize, &ClusterNode)| {
-        query(bed, number, "SYSTEM SYNC REPLICA events_local LIGHTWEIGHT")?;
-        node.store.query(&sql).map_err(|error| error.to_string())
-    };
-    nodes.map(count).try_fold(0, |sum, rows| {
-        let rows = String::from_utf8_lossy(&rows?).trim().to_owned();
-        rows.parse::<u64>().map(|rows| sum + rows).map_err(|_| rows)
+    let mut nodes = bed.nodes.nodes.iter().enumerate().filter(|(_, node)| node.replica == 1);
+    nodes.try_fold(0, |sum, (node, _)| {
+        query(bed, node, "SYSTEM SYNC REPLICA events_local LIGHTWEIGHT")?;
+        Ok(sum + number(bed, node, &sql)?)
     })
 }
 
@@ -127,12 +135,65 @@ fn query(bed: &ClusterBed, node: usize, sql: &str) -> Result<(), String> {
     node.store.query(sql).map(|_| ()).map_err(|error| format!("{}: {error}", node.name()))
 }
 
-fn set_tokens(bed: &ClusterBed, node: usize, window: u32) -> Result<(), String> {
-    query(
-        bed,
-        node,
-        &format!("ALTER TABLE events_local MODIFY SETTING replicated_deduplication_window = {window}"),
-    )
+/// Lets each shard forget the tokens of earlier inserts, and shows that an insert under an old token is stored again.
+pub fn forget_tokens(bed: &ClusterBed) -> Result<(), String> {
+    let nodes: Vec<_> =
+        (0..bed.nodes.nodes.len()).filter(|node| bed.nodes.nodes[*node].replica == 1).collect();
+    let attempts = Cell::new(0);
+    // The token that is left is another one than the first.
+    let mark = |node: usize| {
+        attempts.set(attempts.get() + 1);
+        let attempt = attempts.get();
+        [("first", "first".to_owned()), ("other", attempt.to_string())].iter().try_for_each(|(name, token)| {
+            let insert = format!(
+                "INSERT INTO events_local (site, kind, name, page_load, time, expires) SELECT 'token', 'view', '{name}', {attempt}, now(), '2100-01-01' \
+                 SETTINGS insert_deduplicate = 1, insert_deduplication_token = 'token {token}'"
+            );
+            query(bed, node, &insert)
+        })
+    };
+    for node in &nodes {
+        mark(*node)?;
+        remember(bed, *node, 1)?;
+        // A replica that starts looks for tokens to forget soon.
+        for table in WITH_TOKENS {
+            query(bed, *node, &format!("SYSTEM RESTART REPLICA {table}_local"))?;
+        }
+    }
+    let forgotten = bed.wait("tokens are forgotten", || {
+        nodes.iter().try_for_each(|node| {
+            mark(*node)?;
+            match number(
+                bed,
+                *node,
+                "SELECT count() FROM events_local WHERE site = 'token' AND name = 'first'",
+            )? {
+                0 | 1 => Err("an old token is known".to_owned()),
+                _ => Ok(()),
+            }
+        })
+    });
+    for node in nodes {
+        remember(bed, node, 100_000)?;
+        let delete = "DELETE FROM events_local WHERE site = 'token' SETTINGS lightweight_deletes_sync = 1";
+        query(bed, node, delete)?;
+    }
+    forgotten
+}
+
+/// How many tokens a replica leaves when it looks for old ones.
+fn remember(bed: &ClusterBed, node: usize, tokens: u32) -> Result<(), String> {
+    WITH_TOKENS.iter().try_for_each(|table| {
+        let set =
+            format!("ALTER TABLE {table}_local MODIFY SETTING replicated_deduplication_window = {tokens}");
+        query(bed, node, &set)
+    })
+}
+
+fn number(bed: &ClusterBed, node: usize, sql: &str) -> Result<u64, String> {
+    let answer = bed.nodes.nodes[node].store.query(sql).map_err(|error| error.to_string())?;
+    let answer = String::from_utf8_lossy(&answer).trim().to_owned();
+    answer.parse().map_err(|_| answer)
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::away::AwayCollector;
 use crate::bed::ClusterBed;
 
 /// How long a fault lasts, if it lasts.
@@ -34,7 +35,7 @@ pub const FAULTS: &[ClusterFault] = &[
     ClusterFault { name: "a node that is down while collectors start", inject: start_without_a_node },
     ClusterFault { name: "Keeper away for a minute", inject: keeper_away },
     ClusterFault { name: "a node lost with its disk and replaced", inject: replace_node },
-    ClusterFault { name: "a new shard", inject: add_shard },
+    ClusterFault { name: "a new shard, while a collector is away for days", inject: add_shard },
 ];
 
 /// The store makes copies of events on one replica while the other does not fetch them: what closing does must be the same on both. Some of these events have
@@ -114,6 +115,7 @@ fn start_without_a_node(bed: &mut ClusterBed) -> Result<(), String> {
             collector.start();
         }
         bed.wait_for_closing("without a node")?;
+        bed.wait("`footfall migrate` leaves the node out", || bed.migrate_without_a_node())?;
         bed.nodes.nodes[node].start();
     }
     Ok(())
@@ -138,6 +140,7 @@ fn replace_node(bed: &mut ClusterBed) -> Result<(), String> {
 
 /// The steps of `docs/cluster-confirmation.md`; days are closed after each. The new shard gets events of days that begin later, and none of the days before.
 fn add_shard(bed: &mut ClusterBed) -> Result<(), String> {
+    let away = AwayCollector::collect(bed)?;
     bed.nodes.add_shard(2);
     bed.nodes.nodes.iter_mut().for_each(crate::nodes::ClusterNode::start);
     bed.wait_for_closing("while no other node knows of the new shard")?;
@@ -169,7 +172,7 @@ fn add_shard(bed: &mut ClusterBed) -> Result<(), String> {
         let delete = "DELETE FROM events_local WHERE site = 'later' SETTINGS lightweight_deletes_sync = 1";
         node.store.query(delete).map_err(|error| format!("{}: {error}", node.name()))?;
     }
-    Ok(())
+    away.return_to(bed)
 }
 
 fn fetches(bed: &ClusterBed, node: usize, verb: &str) -> Result<(), String> {

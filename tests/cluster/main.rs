@@ -13,11 +13,14 @@
 //! - reports of the invented visitors' closed days are the same as those of the single store, whichever node is asked.
 //!
 //! At the end every acknowledged event must be stored exactly once. Nodes are started from the program `clickhouse`, or by commands from the environment
-//! (`nodes.rs`).
+//! (`nodes.rs`). The clock of one collector is moved by Debian's `libfaketime`.
 
 #![allow(missing_docs, unreachable_pub, clippy::print_stderr)]
 
+mod away;
 mod bed;
+#[path = "../chaos/clock.rs"]
+mod clock;
 #[path = "../it/common/mod.rs"]
 mod common;
 mod doubt;
@@ -35,6 +38,7 @@ use std::time::Instant;
 use clap::Parser;
 
 use bed::ClusterBed;
+use clock::AdjustableClock;
 use faults::{ClusterFault, FAULTS};
 use nodes::Commands;
 
@@ -66,12 +70,18 @@ fn main() -> ExitCode {
     };
     let mut directory = tempfile::tempdir().expect("a temporary directory can be made");
     directory.disable_cleanup(arguments.keep);
+    let Some(clock) = AdjustableClock::new(directory.path()) else {
+        println!(
+            "cluster: success=false: libfaketime is not installed, which moves the clock of a collector; on Debian: `apt-get install libfaketime`"
+        );
+        return ExitCode::FAILURE;
+    };
     println!("nodes lie in {}", directory.path().display());
     let is_wanted = |fault: &&ClusterFault| {
         arguments.only.is_empty() || arguments.only.iter().any(|word| fault.name.contains(&**word))
     };
     let faults: Vec<_> = FAULTS.iter().filter(is_wanted).collect();
-    let done = prepare(commands, directory.path()).and_then(|mut bed| match arguments.throughput {
+    let done = prepare(commands, clock, directory.path()).and_then(|mut bed| match arguments.throughput {
         true => throughput::measure(&bed),
         false => inject(&mut bed, directory.path(), &faults, arguments.rate),
     });
@@ -85,8 +95,8 @@ fn main() -> ExitCode {
 }
 
 /// A cluster whose closed days are those of the single store.
-fn prepare(commands: Commands, root: &Path) -> Result<ClusterBed, String> {
-    let bed = ClusterBed::start(commands, root);
+fn prepare(commands: Commands, clock: AdjustableClock, root: &Path) -> Result<ClusterBed, String> {
+    let bed = ClusterBed::start(commands, clock, root);
     bed.migrate_all_at_once()?;
     bed.fill()?;
     bed.compare_replicas()?;

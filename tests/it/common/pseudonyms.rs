@@ -29,6 +29,11 @@ impl EpochKeys {
         }
     }
 
+    /// How many different keys are known.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// The identity of an event in each of the epochs.
     pub fn event_ids(&self, site: &str, page_load: u64, number: u32) -> Vec<u64> {
         let identity = |key| {

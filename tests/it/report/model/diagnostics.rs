@@ -88,7 +88,7 @@ pub fn errors(ledger: &Ledger, kept: &Kept<'_>) -> Expected {
             Cell::OneOf(events.iter().map(source).collect()),
             first_seen(ledger, &events),
             top(&events, |event| event.path),
-            Cell::Top(counts(events.iter().map(browser))),
+            Cell::Top(counts(events.iter().map(browser).filter(|text| !text.is_empty()))),
             top(&events, |event| event.release),
             release(releases.iter().min()),
             release(releases.iter().max()),

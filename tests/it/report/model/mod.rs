@@ -87,6 +87,46 @@ async fn the_model_agrees_with_every_report_on_two_shards() {
     }
 }
 
+/// More different values than a store keeps that counts the most frequent ones approximately, and with a tie among the first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_most_frequent_of_many_values_are_those_of_one_server_on_two_shards() {
+    const COUNTRIES: u64 = 60;
+    let events_of = |country: u64| 20 + country * 7 % 13;
+    let directory = tempfile::tempdir().unwrap();
+    let mut process = StoreProcess::new(&directory.path().join("store"));
+    process.start();
+    let mut shards = StoreProcess::shards(directory.path(), 2);
+    shards.iter_mut().for_each(StoreProcess::start);
+    let mut expected: Vec<u64> = (0..COUNTRIES).collect();
+    // The sort keeps the order of letters.
+    expected.sort_by_key(|country| std::cmp::Reverse(events_of(*country)));
+    let letter = |number: u64| char::from(b'A' + u8::try_from(number).unwrap());
+    let name = |country: &u64| format!("{}{}", letter(country / 26), letter(country % 26));
+    let expected = expected[..3].iter().map(name).collect::<Vec<_>>().join(", ");
+    let zone = Zone::named("UTC");
+    for client in [client(&process, "footfall"), StoreProcess::client_of(&shards)] {
+        schema::migrate(&client, &zone.0).await.unwrap();
+        let insert = format!(
+            "INSERT INTO events (site, kind, visitor, page_load, time, expires, network, country) \
+             SELECT 'many', 'view', rowNumberInAllBlocks() + 1, visitor, toDateTime('2026-02-27 12:00:00', 'UTC'), '2100-01-01', 'net', \
+             concat(char(65 + intDiv(country, 26)), char(65 + country % 26)) \
+             FROM (SELECT country, arrayJoin(range(20 + country * 7 % 13)) FROM (SELECT arrayJoin(range({COUNTRIES})) AS country))"
+        );
+        client.query(&insert).execute().await.unwrap();
+        let reports = Reports::new(client.reader(), zone.0.clone(), &["many"]).unwrap().with_k(1);
+        let raw = RawReportRequest {
+            report: "ip-networks".to_owned(),
+            site: Some("many".to_owned()),
+            from: Some("2026-02-27".to_owned()),
+            to: Some("2026-02-27".to_owned()),
+            ..RawReportRequest::default()
+        };
+        let answers = reports.run_all(vec![reports.parse(&raw).unwrap()]).await.unwrap();
+        let countries = answers[0].rows[0].last().unwrap();
+        assert_eq!(countries.as_str(), Some(expected.as_str()), "{:?}", client.cluster());
+    }
+}
+
 #[derive(Debug, Default)]
 struct Findings {
     answers: usize,
