@@ -1,6 +1,8 @@
 //! The cluster with its collectors, the single store that it is compared with, and what is checked after each fault.
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::iter::successors;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -367,6 +369,7 @@ impl Closer {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             let closer = DayCloser::new(client, TimeZone::UTC).expect("UTC has a name");
+            let mut printed = String::new();
             while !told.load(Ordering::Relaxed) {
                 let ahead = Timestamp::now() + 48.hours();
                 match runtime.block_on(closer.close_due(ahead)) {
@@ -375,8 +378,13 @@ impl Closer {
                         closings.days.fetch_add(closed.days.len(), Ordering::Relaxed);
                         closings.duplicates.fetch_add(closed.duplicates, Ordering::Relaxed);
                     }
+                    // A fault lasts for many rounds.
                     Err(error) => {
-                        eprintln!("closing failed: {error}: {:?}", std::error::Error::source(&error))
+                        let problem = with_causes(&error);
+                        if problem != printed {
+                            eprintln!("closing failed: {problem}");
+                            printed = problem;
+                        }
                     }
                 }
                 std::thread::sleep(PAUSE);
@@ -384,6 +392,11 @@ impl Closer {
         });
         Self { stop, thread }
     }
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    let causes = successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The arguments of each report of a site's closed days.
