@@ -82,7 +82,7 @@ impl AwayCollector {
             check_days(bed, self.first_day, growth)
         })?;
         check_places(bed, growth)?;
-        bed.wait("what was sent twice counts once", || doubt::check_accounts(&self.collector))?;
+        bed.wait("what was sent twice counts once", || doubt::check_accounts(bed, &self.collector))?;
         println!("a collector that was away for days had {} events, each stored once", ledger.len());
         self.kill();
         bed.start_closers();

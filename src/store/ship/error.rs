@@ -14,6 +14,9 @@ const MAX_ANSWER_CHARS: usize = 300;
 /// can repair it.
 const CONTENT_CODES: &[u32] = &[6, 26, 27, 32, 33, 38, 41, 69, 72, 117, 128, 131, 349, 469, 691];
 
+/// A node of a cluster says so when it lost the connection to another one, with the codes of rows that end too soon (32, 33). The rows are not to blame.
+const LOST_CONNECTION: &str = "while receiving packet from";
+
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ShipError {
     /// The store failed, or could not be reached.
@@ -54,9 +57,11 @@ impl From<ShipmentError> for ShipError {
 impl ShipError {
     /// The error of a failed insert: [`ShipError::Rejected`] if the store blames the rows.
     pub(super) fn from_insert(segment: SegmentId, rows: BatchRows, error: Error) -> Self {
+        let blames_rows = error_code(&error).is_some_and(|code| CONTENT_CODES.contains(&code));
         match &error {
+            // Only what stands before quotations: visitors do not write that.
             Error::BadResponse(answer)
-                if error_code(&error).is_some_and(|code| CONTENT_CODES.contains(&code)) =>
+                if blames_rows && !without_quotes(answer).contains(LOST_CONNECTION) =>
             {
                 Self::Rejected { rows, answer: without_quotes(answer) }
             }
@@ -127,6 +132,15 @@ mod tests {
                 false,
             ),
             ("Code: 319. DB::Exception: Unknown quorum status. (UNKNOWN_STATUS_OF_INSERT)", false),
+            (
+                "Code: 32. DB::Exception: Attempt to read after eof: while receiving packet from ch-2:9000, local address: ch-1:51116: \
+                 Insertion status:\nWrote 1 blocks (ATTEMPT_TO_READ_AFTER_EOF)",
+                false,
+            ),
+            (
+                "Code: 33. DB::Exception: Cannot read all data in '/while receiving packet from'. (CANNOT_READ_ALL_DATA)",
+                true,
+            ),
             ("502 Bad Gateway", false),
         ] {
             let error = ShipError::from_insert(segment, BatchRows::Events, Error::BadResponse(answer.into()));

@@ -108,7 +108,7 @@ async fn the_most_frequent_of_many_values_are_those_of_one_server_on_two_shards(
         schema::migrate(&client, &zone.0).await.unwrap();
         let insert = format!(
             "INSERT INTO events (site, kind, visitor, page_load, time, expires, network, country) \
-             SELECT 'many', 'view', rowNumberInAllBlocks() + 1, visitor, toDateTime('2026-02-27 12:00:00', 'UTC'), '2100-01-01', 'net', \
+             SELECT 'many', 'view', rowNumberInAllBlocks() + 1 AS number, number, toDateTime('2026-02-27 12:00:00', 'UTC'), '2100-01-01', 'net', \
              concat(char(65 + intDiv(country, 26)), char(65 + country % 26)) \
              FROM (SELECT country, arrayJoin(range(20 + country * 7 % 13)) FROM (SELECT arrayJoin(range({COUNTRIES})) AS country))"
         );
