@@ -52,6 +52,7 @@ mod service;
 mod share;
 mod ship;
 mod sign_in;
+mod silence;
 mod spool;
 mod subjects;
 mod terminal;
