@@ -26,6 +26,7 @@ mod encoding;
 mod explain;
 mod faults;
 mod fleet;
+mod growth;
 mod history;
 mod hostile;
 mod key;
