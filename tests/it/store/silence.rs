@@ -138,5 +138,5 @@ async fn a_shard_that_is_suspended_while_history_changes_is_named_and_the_change
 }
 
 fn client(store: &StoreProcess) -> Client {
-    crate::ship::client(store.store.listen)
+    crate::store::ship::client(store.store.listen)
 }

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use crate::common::with_causes;
-use crate::ship::{Shipping, client, copy, store};
+use crate::store::ship::{Shipping, client, copy, store};
 
 /// Events of a day, each once.
 const EVENTS: u64 = 8;
