@@ -30,7 +30,7 @@ pub async fn fill(client: &Client, settings: &BenchSettings) {
     let zone = TimeZone::get(ZONE).expect("a known zone");
     schema::migrate(client, &zone).await.expect("the schema can be applied");
     let today = Zoned::now().with_time_zone(zone.clone()).date();
-    let days: Vec<FilledDay> = (0..DAYS).rev().map(|ago| day(today, ago, settings)).collect();
+    let days: Vec<FilledDay> = (0..settings.days).rev().map(|ago| day(today, ago, settings)).collect();
 
     let columns = format!("{}, collector, segment", COLUMNS.join(", "));
     let insert = format!("INSERT INTO events ({columns}) SELECT {columns} FROM ({GENERATE})");
@@ -69,6 +69,9 @@ pub async fn fill(client: &Client, settings: &BenchSettings) {
         results::ms(open),
     );
 
+    if settings.days < DAYS {
+        return;
+    }
     let began = Instant::now();
     plausible::fill(client, &days, settings).await;
     println!("Plausible's tables filled in {:.0} s.", began.elapsed().as_secs_f64());
@@ -78,7 +81,7 @@ pub async fn fill(client: &Client, settings: &BenchSettings) {
 fn day(today: Date, ago: i64, settings: &BenchSettings) -> FilledDay {
     let date = today.checked_sub(ago.days()).expect("a date");
     let weekday = usize::from(date.weekday().to_monday_zero_offset().unsigned_abs());
-    let mean = settings.rows as f64 / DAYS as f64 / EVENTS_A_VISITOR;
+    let mean = settings.rows as f64 / settings.days as f64 / EVENTS_A_VISITOR;
     FilledDay { date, visitors: (mean * WEEK[weekday] / 100.0) as u64 }
 }
 

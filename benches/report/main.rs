@@ -13,10 +13,13 @@
 //! - `BENCH_ROWS` (3000000): approximate number of events;
 //! - `BENCH_STORE`: a directory that keeps the store, so that the next run need not fill it again;
 //! - `BENCH_QUESTIONS` (9): different questions for each report;
-//! - `BENCH_SEED` (1): of events and questions.
+//! - `BENCH_SEED` (1): of events and questions;
+//! - `BENCH_DAYS`: fill so many days, at least 2, measure what computing and closing of days take, and ask no question. The days before, up to 30, are
+//!   copies of visits and figures.
 
 #![allow(missing_docs, unreachable_pub)]
 
+mod days;
 mod fill;
 mod http;
 mod measure;
@@ -42,7 +45,10 @@ pub const ZONE: &str = "Europe/Moscow";
 pub const SITES: u32 = 20;
 
 pub struct BenchSettings {
+    /// Of all days that are filled.
     pub rows: u64,
+    /// How many are filled.
+    pub days: i64,
     pub questions: usize,
     pub seed: u64,
 }
@@ -58,6 +64,7 @@ fn main() {
     };
     let settings = BenchSettings {
         rows: number("BENCH_ROWS", 3_000_000),
+        days: number("BENCH_DAYS", DAYS.unsigned_abs()).cast_signed(),
         questions: usize::try_from(number("BENCH_QUESTIONS", 9)).expect("a small number"),
         seed: number("BENCH_SEED", 1),
     };
@@ -77,6 +84,11 @@ async fn run(settings: &BenchSettings, data: &std::path::Path, directory: &std::
             let began = Instant::now();
             fill::fill(&client, settings).await;
             println!("From the first event to rest: {:.0} s.\n", began.elapsed().as_secs_f64());
+        }
+        if settings.days < DAYS {
+            days::measure(&client, &store, settings.days).await;
+            results::print_machine();
+            return;
         }
         sizes::print(&reader).await;
     }

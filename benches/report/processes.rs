@@ -34,6 +34,11 @@ impl Store {
         store.process.wait_until_listening(listen);
         store
     }
+
+    /// CPU time of the store so far.
+    pub fn cpu(&self) -> Duration {
+        self.process.cpu()
+    }
 }
 
 impl Collector {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::app::metrics::file_age;
-use crate::app::store_watch::StoreState;
+use crate::app::tasks::Tasks;
 use crate::config::Config;
 use crate::enrich::lists;
 use crate::ingest::Collector;
@@ -16,15 +16,16 @@ use crate::spool::Spool;
 const NO_KEY: &str =
     "no key of the fleet; run `footfall key import --request` here, or `footfall key init` for a new fleet";
 
-/// The checks of `/readyz`. Beacons are accepted without place files and without the store, so these two are not required.
+/// The checks of `/readyz`. Beacons are accepted without place files and without the store, so these and the closing of days are not required.
 pub(crate) fn checks(
     config: &Arc<Config>,
     collector: &Arc<Collector>,
     spool: &Arc<Spool>,
-    store: StoreState,
+    tasks: &Tasks,
     draining: Arc<AtomicBool>,
 ) -> Vec<ReadinessCheck> {
     let (config, collector, spool) = (config.clone(), collector.clone(), spool.clone());
+    let (store, closing) = (tasks.store_state(), tasks.closing_state());
     let serving = move || match draining.load(Ordering::Relaxed) {
         true => Err("draining".to_owned()),
         false => Ok("accepting beacons".to_owned()),
@@ -46,6 +47,7 @@ pub(crate) fn checks(
         check("key", true, key),
         check("spool", true, move || check_spool(&spool)),
         check("store", false, move || store.lock().clone()),
+        check("days", false, move || closing.lock().clone()),
         check("places", false, move || check_places(&config)),
     ]
 }

@@ -176,7 +176,7 @@ async fn start(
     let draining = Arc::new(AtomicBool::new(false));
     let publisher = tasks::open_publisher(&config);
     let tasks = Tasks::start(&config, &client, &collector, &subjects, &spool, publisher.clone(), embedded);
-    let checks = health::checks(&config, &collector, &spool, tasks.store_state(), draining.clone());
+    let checks = health::checks(&config, &collector, &spool, &tasks, draining.clone());
     let samples = metrics::samples(metrics::Sources {
         config: config.clone(),
         collector: collector.clone(),

@@ -11,8 +11,8 @@ use crate::command::exemption::{self, Exemption};
 use crate::config::{Config, Quorum, Site, StoreConfig};
 use crate::enrich::lists;
 use crate::error_chain::error_chain;
-use crate::store::Client;
 use crate::store::cluster::Shard;
+use crate::store::{Client, schema};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConfigArguments {
@@ -68,10 +68,13 @@ fn cluster_notes(config: &Config) -> std::io::Result<Vec<String>> {
         return Ok(Vec::new());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let plan = runtime.block_on(schema::plan(&client, &config.timezone));
     Ok(match runtime.block_on(client.topology()) {
         Ok(topology) => {
+            let wrong = plan.err().map(|error| error_chain(&error));
             let down = topology.down().map(|node| node.name.clone());
-            let mut notes: Vec<_> = down.chain(topology.unnamed.iter().cloned()).collect();
+            let mut notes: Vec<_> =
+                wrong.into_iter().chain(down).chain(topology.unnamed.iter().cloned()).collect();
             if let Quorum::Replicas(quorum) = client.quorum_setting() {
                 let is_small = |shard: &&Shard| (shard.replicas.len() as u64) < quorum;
                 notes.extend(topology.shards.iter().filter(is_small).map(|shard| {

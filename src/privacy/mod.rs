@@ -18,8 +18,6 @@ mod place;
 mod reference;
 pub mod scrub;
 mod subject;
-#[cfg(test)]
-mod tests;
 
 pub use clock::{Clock, SystemClock};
 pub use core_dump::forbid_core_dumps;

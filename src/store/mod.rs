@@ -21,4 +21,4 @@ pub(crate) mod sql;
 pub mod subject;
 
 pub(crate) use client::{ALL_REPLICAS_ARE_STALE, MAX_LAG_S, error_code};
-pub use client::{Client, RowFormat};
+pub use client::{Client, RowFormat, SilentNode};

@@ -7,14 +7,16 @@ mod fleet;
 mod retention;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::app::audit;
 use crate::app::store_watch::{StoreState, StoreWatch};
 use crate::config::{self, Config};
+use crate::error_chain::error_chain;
 use crate::ingest::Collector;
 use crate::spool::Spool;
 use crate::store::days::{DayCloser, NoiseKey, Publisher};
@@ -45,6 +47,7 @@ pub(crate) struct Tasks {
     store_watch: JoinHandle<()>,
     embedded: Option<EmbeddedStore>,
     store: StoreState,
+    closing: StoreState,
 }
 
 impl Tasks {
@@ -69,14 +72,14 @@ impl Tasks {
         }
         tokio::spawn(reload_places(collector.clone()));
         let store_watch = tokio::spawn(store_watch.run(client.clone()));
-        let days = close_days(
-            config.clone(),
-            client.clone(),
-            publisher.clone(),
-            first_contact,
-            migrated_sender,
-            stopped.clone(),
-        );
+        let closing = StoreState::new(Mutex::new(Ok("waiting for the store".to_owned())));
+        let tables = PrepareTables {
+            config: config.clone(),
+            client: client.clone(),
+            attempted: migrated_sender,
+            closing: closing.clone(),
+        };
+        let days = close_days(tables, publisher.clone(), first_contact, stopped.clone());
         let shipper = Shipper::new(spool.clone(), client.clone()).woken_by(reconnected);
         let given = give_store(subjects.clone(), config.clone(), client.clone(), publisher, migrated.clone());
         tokio::spawn(given);
@@ -85,11 +88,16 @@ impl Tasks {
         let requests = subjects.clone().run(raised(stopped.clone()));
         let tasks =
             vec![tokio::spawn(requests), tokio::spawn(days), tokio::spawn(ship(shipper, migrated, stopped))];
-        Self { stop, tasks, store_watch, embedded, store }
+        Self { stop, tasks, store_watch, embedded, store, closing }
     }
 
     pub(crate) fn store_state(&self) -> StoreState {
         self.store.clone()
+    }
+
+    /// Whether this collector closes days, or why it does not.
+    pub(crate) fn closing_state(&self) -> StoreState {
+        self.closing.clone()
     }
 
     /// Stops the tasks, then the embedded store. Close the spool before.
@@ -189,29 +197,26 @@ async fn ship(shipper: Shipper, migrated: watch::Receiver<bool>, stopped: watch:
 
 /// Migrates the tables once the store answers, and then closes days.
 async fn close_days(
-    config: Arc<Config>,
-    client: Client,
+    tables: PrepareTables,
     publisher: Option<Publisher>,
     first_contact: Arc<Notify>,
-    migrated: watch::Sender<bool>,
     stopped: watch::Receiver<bool>,
 ) {
     let prepared = async {
         first_contact.notified().await;
-        while !migrate(&config, &client, &migrated).await {
-            tokio::time::sleep(MIGRATION_PAUSE).await;
-        }
+        tables.prepare().await;
     };
     tokio::select! {
         () = prepared => {}
         () = raised(stopped.clone()) => return,
     }
+    let PrepareTables { config, client, .. } = &tables;
     match DayCloser::new(client.clone(), config.timezone.clone()) {
         Ok(closer) => {
             let closing = closer.with_publisher(publisher).run(raised(stopped));
             tokio::select! {
                 () = closing => {}
-                () = keep_migrated(&config, &client) => {}
+                () = keep_migrated(config, client) => {}
             }
         }
         Err(error) => {
@@ -221,29 +226,59 @@ async fn close_days(
     }
 }
 
-/// Returns whether it succeeded.
-async fn migrate(config: &Config, client: &Client, attempted: &watch::Sender<bool>) -> bool {
-    let result = tokio::time::timeout(MIGRATION_TIMEOUT, schema::migrate(client, &config.timezone)).await;
-    // Even after a failure the tables may exist already.
-    attempted.send_replace(true);
-    match result.unwrap_or(Err(SchemaError::Store(clickhouse::error::Error::TimedOut))) {
-        Ok(applied) => {
-            tracing::info!(
-                applied = applied.now.len(),
-                before = applied.before,
-                "the store's tables are ready"
-            );
-            log_repairs(&applied);
-            true
+/// The first migration of the store's tables.
+struct PrepareTables {
+    config: Arc<Config>,
+    client: Client,
+    /// Raised after the first attempt.
+    attempted: watch::Sender<bool>,
+    closing: StoreState,
+}
+
+impl PrepareTables {
+    /// Tries until it succeeds.
+    async fn prepare(&self) {
+        let mut reminder = FailureReminder::default();
+        while let Err(error) = self.migrate().await {
+            let error = error_chain(&error);
+            if reminder.is_due(&error, Instant::now()) {
+                tracing::error!(
+                    error,
+                    "migrating the store's tables failed; no day is closed until it succeeds; trying again every {MIGRATION_PAUSE:?}"
+                );
+            }
+            *self.closing.lock() = Err(format!("no day is closed: {error}"));
+            tokio::time::sleep(MIGRATION_PAUSE).await;
         }
-        Err(error) => {
-            let error: &dyn std::error::Error = &error;
-            tracing::error!(
-                error,
-                "migrating the store's tables failed; trying again in {MIGRATION_PAUSE:?}"
-            );
-            false
+        *self.closing.lock() = Ok("days are closed".to_owned());
+    }
+
+    async fn migrate(&self) -> Result<(), SchemaError> {
+        let migration = schema::migrate(&self.client, &self.config.timezone);
+        let result = tokio::time::timeout(MIGRATION_TIMEOUT, migration).await;
+        // Even after a failure the tables may exist already.
+        self.attempted.send_replace(true);
+        let applied = result.unwrap_or(Err(SchemaError::Store(clickhouse::error::Error::TimedOut)))?;
+        tracing::info!(applied = applied.now.len(), before = applied.before, "the store's tables are ready");
+        log_repairs(&applied);
+        Ok(())
+    }
+}
+
+/// When a failure that lasts is logged: when it is another one than before, and every ten minutes.
+#[derive(Default)]
+struct FailureReminder {
+    said: Option<(String, Instant)>,
+}
+
+impl FailureReminder {
+    fn is_due(&mut self, error: &str, now: Instant) -> bool {
+        let is_said = |(said, when): &(String, Instant)| said == error && now < *when + REPAIR_EVERY;
+        let is_due = !self.said.as_ref().is_some_and(is_said);
+        if is_due {
+            self.said = Some((error.to_owned(), now));
         }
+        is_due
     }
 }
 
@@ -327,7 +362,6 @@ async fn reload_places(collector: Arc<Collector>) {
 mod tests {
     use std::path::Path;
     use std::sync::atomic::{AtomicI64, Ordering};
-    use std::time::Instant;
 
     use jiff::{SignedDuration, Timestamp};
 
@@ -361,6 +395,16 @@ mod tests {
         let files = disk.lengths(Path::new("/spool"));
         let contents: Vec<u8> = files.keys().flat_map(|file| disk.contents(file).unwrap()).collect();
         memchr::memmem::find_iter(&contents, text).count()
+    }
+
+    #[test]
+    fn a_failure_that_lasts_is_said_once_and_then_every_ten_minutes() {
+        let (mut reminder, began) = (FailureReminder::default(), Instant::now());
+        let mut is_due =
+            |error, minute: u64| reminder.is_due(error, began + Duration::from_secs(60 * minute));
+        let due = [("a", 0), ("a", 1), ("a", 9), ("a", 10), ("a", 19), ("b", 19), ("b", 20), ("a", 21)];
+        let due = due.map(|(error, minute)| is_due(error, minute));
+        assert_eq!(due, [true, false, false, true, false, true, false, true]);
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 //! Statements go to the address that worked last. When no connection to it can be made, the next one is tried. A statement that fails later is not sent
 //! again here: only its sender knows whether that would do harm. The sender calls [`StoreAddresses::leave`], and its next attempt goes to another address.
 
+use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,6 +13,8 @@ use std::time::Duration;
 use hyper::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use tower_service::Service;
+
+use super::silence::WatchedIo;
 
 /// Idle time after which the system asks whether the other end is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -42,6 +45,16 @@ impl StoreAddresses {
         &self.urls[self.index()]
     }
 
+    /// The one that is asked for.
+    pub(super) fn url_of(&self, uri: &Uri) -> Option<&str> {
+        self.position(uri).map(|index| &*self.urls[index])
+    }
+
+    fn position(&self, uri: &Uri) -> Option<usize> {
+        let is_asked = |url: &String| url.parse::<Uri>().is_ok_and(|url| url.authority() == uri.authority());
+        self.urls.iter().position(is_asked)
+    }
+
     fn index(&self) -> usize {
         self.current.load(Ordering::Relaxed)
     }
@@ -58,8 +71,7 @@ impl StoreAddresses {
 
     /// The indices in the order in which they are tried for a connection to `uri`: its own first.
     fn order(&self, uri: &Uri) -> impl Iterator<Item = usize> + use<> {
-        let is_asked = |url: &String| url.parse::<Uri>().is_ok_and(|url| url.authority() == uri.authority());
-        let (first, count) = (self.urls.iter().position(is_asked).unwrap_or(0), self.urls.len());
+        let (first, count) = (self.position(uri).unwrap_or(0), self.urls.len());
         (0..count).map(move |step| (first + step) % count)
     }
 }
@@ -69,42 +81,42 @@ impl StoreAddresses {
 pub(super) struct FailoverConnector {
     http: HttpConnector,
     addresses: Arc<StoreAddresses>,
+    longest_silence: Duration,
 }
 
 impl FailoverConnector {
-    pub(super) fn new(addresses: Arc<StoreAddresses>) -> Self {
+    pub(super) fn new(addresses: Arc<StoreAddresses>, longest_silence: Duration) -> Self {
         let mut http = HttpConnector::new();
         http.set_keepalive(Some(KEEP_ALIVE));
-        if addresses.urls.len() > 1 {
-            http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        }
-        Self { http, addresses }
+        let has_others = addresses.urls.len() > 1;
+        http.set_connect_timeout(Some(if has_others { CONNECT_TIMEOUT } else { longest_silence }));
+        Self { http, addresses, longest_silence }
     }
 }
 
 impl Service<Uri> for FailoverConnector {
-    type Response = <HttpConnector as Service<Uri>>::Response;
-    type Error = <HttpConnector as Service<Uri>>::Error;
+    type Response = WatchedIo;
+    type Error = Box<dyn Error + Send + Sync>;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.http.poll_ready(context)
+        self.http.poll_ready(context).map_err(Into::into)
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let Self { mut http, addresses } = self.clone();
+        let Self { mut http, addresses, longest_silence } = self.clone();
         Box::pin(async move {
-            let mut result = http.call(uri.clone()).await;
+            let (mut connected_to, mut result) = (uri.clone(), http.call(uri.clone()).await);
             for index in addresses.order(&uri).skip(1) {
                 let Err(error) = &result else { break };
                 let Ok(other) = addresses.urls[index].parse::<Uri>() else { continue };
-                tracing::debug!(%uri, %other, error = error as &dyn std::error::Error, "no connection to the store; trying the next address");
-                result = http.call(other).await;
+                tracing::debug!(%uri, %other, error = error as &dyn Error, "no connection to the store; trying the next address");
+                (connected_to, result) = (other.clone(), http.call(other).await);
                 if result.is_ok() {
                     addresses.current.store(index, Ordering::Relaxed);
                 }
             }
-            result
+            Ok(WatchedIo::new(result?, &connected_to, addresses, longest_silence)?)
         })
     }
 }

@@ -1,6 +1,7 @@
 //! One client for the embedded store, a server and a cluster.
 
 mod addresses;
+mod silence;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use parking_lot::Mutex;
 
 use self::addresses::{FailoverConnector, StoreAddresses};
+pub use self::silence::SilentNode;
 use crate::config::{self, ClusterConfig, Config, DATABASE, Quorum};
 use crate::secret::Secret;
 use crate::store::embedded::{ANALYST, COLLECTOR, Passwords, PasswordsError, REPORTS};
@@ -19,7 +21,7 @@ use crate::store::embedded::{ANALYST, COLLECTOR, Passwords, PasswordsError, REPO
 /// Idle time after which a connection is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A node on which a statement runs, and which has not answered another one for so long, is given up.
+/// A node that owes an answer, and that shows no sign of life for so long, is given up.
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
 /// A replica that lags by more seconds is read only when the others of its shard lag, too. Closing of days waits for as long.
@@ -64,12 +66,16 @@ impl Login {
 }
 
 /// A client that closes connections soon after their last statement. An engine that stops waits for open ones, up to 5 s.
-fn base_client(addresses: &Arc<StoreAddresses>, is_cluster: bool) -> clickhouse::Client {
+fn base_client(
+    addresses: &Arc<StoreAddresses>,
+    is_cluster: bool,
+    longest_silence: Duration,
+) -> clickhouse::Client {
     let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
         .pool_idle_timeout(IDLE_TIMEOUT)
         // Without a timer, idle connections are only closed when the next statement is sent.
         .pool_timer(TokioTimer::new())
-        .build(FailoverConnector::new(addresses.clone()));
+        .build(FailoverConnector::new(addresses.clone(), longest_silence));
     // Within one machine compression costs more than the bytes it saves.
     let is_near = addresses.urls().iter().all(|url| is_loopback(url));
     let compression = if is_near { Compression::None } else { Compression::Lz4 };
@@ -118,7 +124,7 @@ impl Client {
         };
         let addresses = Arc::new(StoreAddresses::new(urls));
         let login = Login { user: user.to_owned(), password, is_readonly: false };
-        let inner = login.apply(base_client(&addresses, cluster.is_some()));
+        let inner = login.apply(base_client(&addresses, cluster.is_some(), LONGEST_SILENCE));
         let reader =
             matches!(store, config::StoreConfig::Embedded { .. }).then(|| (REPORTS, Secret::default()));
         let known_quorum = Arc::default();
@@ -146,14 +152,19 @@ impl Client {
         self
     }
 
-    /// The same store, whose nodes the work on days gives up sooner or later than after a minute without an answer.
+    /// The same store, whose nodes are given up sooner or later than after a minute without a sign of life.
     #[must_use]
     pub fn with_longest_silence(self, longest_silence: Duration) -> Self {
-        Self { longest_silence, ..self }
+        let inner = self.login.apply(base_client(&self.addresses, self.cluster.is_some(), longest_silence));
+        Self { inner, longest_silence, ..self }
     }
 
-    pub(crate) fn longest_silence(&self) -> Duration {
-        self.longest_silence
+    /// Returns when the node to which statements go has shown no sign of life for too long. `node` names it. It is for work in which other nodes wait for this
+    /// one: a statement that waits for it fails by itself.
+    pub(super) async fn silence(&self, node: String) -> SilentNode {
+        let uri = self.url().parse::<hyper::Uri>().unwrap_or_default();
+        let authority = format!("{}:{}", uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(80));
+        SilentNode::find(node, authority, self.longest_silence).await
     }
 
     /// The same store, read-only: the store refuses every statement that would change something.
@@ -177,7 +188,7 @@ impl Client {
     /// The same store, as the node at one of its addresses has it. No other address is tried.
     pub(super) fn pinned(&self, url: &str) -> Self {
         let addresses = Arc::new(StoreAddresses::new(vec![url.to_owned()]));
-        let inner = self.login.apply(base_client(&addresses, self.cluster.is_some()));
+        let inner = self.login.apply(base_client(&addresses, self.cluster.is_some(), self.longest_silence));
         Self { inner, addresses, ..self.clone() }
     }
 

@@ -6,7 +6,6 @@
 
 use std::time::{Duration, Instant};
 
-use clickhouse::error::Error;
 use tokio::task::JoinSet;
 use tracing::warn;
 
@@ -21,8 +20,6 @@ const MAX_LAG: Duration = Duration::from_secs(12);
 const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a replica is asked whether its changes are done.
 const ASK_EVERY: Duration = Duration::from_millis(100);
-/// How often a pinned replica is asked for a sign of life in the time that it may be silent.
-const SIGNS: u32 = 3;
 /// The sharded tables that the work on days reads.
 const SHARDED: [&str; 7] = [
     "events",
@@ -87,19 +84,22 @@ impl PinnedShards {
         &self.shards[0].tables
     }
 
-    /// Runs `work` on the pinned replicas, and gives it up when one of them stops answering: a suspended process, or a machine without a network, keeps
-    /// connections open. What was begun is left as by a crash. A statement may take as long as it likes while its node answers others.
+    /// Runs `work` on the pinned replicas, and gives it up when one of them stops answering, also while another one waits for it. What was begun is left as
+    /// by a crash.
     pub(in crate::store) async fn while_they_answer<T>(
         &self,
         work: impl Future<Output = Result<T, CloseDayError>>,
     ) -> Result<T, CloseDayError> {
         let mut silences = JoinSet::new();
         for shard in &self.shards {
-            silences.spawn(silence(shard.name.clone(), shard.tables.client().clone()));
+            let (client, name) = (shard.tables.client().clone(), shard.name.clone());
+            silences.spawn(async move { client.silence(name).await });
         }
         tokio::select! {
             done = work => done,
-            Some(silent) = silences.join_next() => Err(silent.expect("asking does not panic and is not aborted")),
+            Some(silent) = silences.join_next() => {
+                Err(CloseDayError::Silent(silent.expect("asking does not panic and is not aborted")))
+            }
         }
     }
 
@@ -177,21 +177,6 @@ impl PinnedShard {
         }
         has_all
     }
-}
-
-/// Returns when a node has been silent for too long.
-async fn silence(node: String, client: Client) -> CloseDayError {
-    let longest = client.longest_silence();
-    let mut answered = Instant::now();
-    while answered.elapsed() < longest {
-        tokio::time::sleep(longest / SIGNS).await;
-        let sign = tokio::time::timeout(longest, client.query_server("SELECT 1").execute()).await;
-        // A node that refuses, because it has too much to do, is alive.
-        if matches!(sign, Ok(Ok(()) | Err(Error::BadResponse(_)))) {
-            answered = Instant::now();
-        }
-    }
-    CloseDayError::Silent { node, silence: answered.elapsed() }
 }
 
 /// Whether a replica cannot write, and its delay in seconds.

@@ -1,12 +1,10 @@
 //! The statements that computing and closing of days run on their tables.
 
-use std::time::Duration;
-
 use clickhouse::query::Query;
 
 use crate::store::cluster::TopologyError;
 use crate::store::schema::SchemaError;
-use crate::store::{Client, schema, sql};
+use crate::store::{Client, SilentNode, schema, sql};
 
 /// The next round tries again.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +26,8 @@ pub enum CloseDayError {
     #[error("shard {shard} has no replica on which days can be computed: {reasons}")]
     NoReplica { shard: u32, reasons: String },
     /// A pinned replica has stopped answering, and keeps its connections open.
-    #[error("{node} has not answered for {} s; the next attempt uses another replica if there is one", .silence.as_secs())]
-    Silent { node: String, silence: Duration },
+    #[error(transparent)]
+    Silent(SilentNode),
     /// No random number for a generation or for this process's lease.
     #[error("the operating system gives no random numbers")]
     Random,

@@ -2,6 +2,8 @@
 
 mod forgery;
 mod pages;
+mod share;
+mod sign_in;
 mod store;
 mod tokens;
 

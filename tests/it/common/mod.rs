@@ -20,6 +20,7 @@ pub use http::{HttpConnection, HttpResponse};
 pub use pseudonyms::EpochKeys;
 pub use store::{StoreClient, StoreProcess};
 
+use std::error::Error;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -80,6 +81,17 @@ pub fn eventually_while_progressing<T: PartialEq + Debug>(
         assert!(changed.elapsed() < timeout, "no progress for {timeout:?} from {last:?}: {what}");
         std::thread::sleep(LONGEST_PAUSE);
     }
+}
+
+/// An error and its causes, as the program prints them.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// The name of a time zone where it is between noon and 1 p.m. now. No day ends and no key rotates during the test.

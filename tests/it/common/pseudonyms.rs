@@ -1,4 +1,4 @@
-//! Pseudonyms as `src/privacy/identity.rs` describes them, by another implementation of HMAC. With the key of a running collector they
+//! Pseudonyms as `src/privacy/identity/mod.rs` describes them, by another implementation of HMAC. With the key of a running collector they
 //! tell which stored event is which beacon's.
 
 use std::path::Path;

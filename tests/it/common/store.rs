@@ -158,7 +158,7 @@ pub struct StoreProcess {
     /// Sends queries as [`ADMIN`].
     pub store: StoreClient,
     native: Option<SocketAddr>,
-    /// Its number, and the native addresses of all shards of its cluster.
+    /// Its number, and the native addresses of the shards of its cluster that it names.
     shard: Option<(usize, Vec<SocketAddr>)>,
     data: PathBuf,
     server: Option<Server>,
@@ -192,11 +192,17 @@ impl StoreProcess {
 
     /// The shards of a cluster [`CLUSTER`] without replication.
     pub fn shards(data: &Path, count: usize) -> Vec<Self> {
+        Self::grown_shards(data, count, count)
+    }
+
+    /// The same, of which the first `old` do not name the others, as while a cluster grows.
+    pub fn grown_shards(data: &Path, old: usize, count: usize) -> Vec<Self> {
         let natives: Vec<_> = (0..count).map(|_| ports::free()).collect();
         let shard = |at: usize| {
             let mut store = Self::new(&data.join(format!("shard{}", at + 1)));
             store.native = Some(natives[at]);
-            store.shard = Some((at + 1, natives.clone()));
+            let named = if at < old { &natives[..old] } else { &natives };
+            store.shard = Some((at + 1, named.to_vec()));
             store
         };
         (0..count).map(shard).collect()

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::debian::{Container, SHARED};
 use super::endpoints::Endpoints;
 use crate::common::{SetOnDrop, allowed, eventually};
-use crate::unit_file::install_commands;
+use crate::deploy::unit_file::install_commands;
 
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy");
 const FOOTFALL: &str = env!("CARGO_BIN_EXE_footfall");

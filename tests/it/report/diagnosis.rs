@@ -331,7 +331,8 @@ async fn the_figures_of_a_diagnosis_are_those_of_the_events() {
     ]);
     assert_eq!(json!(rows), expected);
 
-    let html = super::page::page(&site, "/sites/clinic/diagnostics?from=2026-10-24&to=2026-10-26").await;
+    let html =
+        super::pages::page::page(&site, "/sites/clinic/diagnostics?from=2026-10-24&to=2026-10-26").await;
     let html = html.replace("&#38;", "&");
     for link in [
         "/sites/clinic/reports/errors?from=2026-10-24&to=2026-10-26\">all",

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Site;
 use super::data::{self, Rows, ad, person, view, what};
-use super::page::page;
+use super::pages::page::page;
 
 /// On the 24th: `bookers` visitors from Google who read a page and book, and `readers` from VK who only read it.
 fn visitors(bookers: u64, readers: u64) -> Vec<u8> {

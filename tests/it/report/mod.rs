@@ -1,6 +1,5 @@
 //! Reports over the real engine: every figure worked out by hand, on open days, on closed ones and under filters alike.
 
-mod api;
 mod bots;
 mod data;
 mod diagnosis;
@@ -10,7 +9,7 @@ mod goals;
 mod meaning;
 mod model;
 mod open_days;
-mod page;
+mod pages;
 mod printed;
 mod tables;
 

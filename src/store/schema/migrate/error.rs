@@ -32,10 +32,12 @@ pub enum SchemaError {
     Columns { node: String, table: String, difference: String },
     #[error("the row `sharding` of the table `settings` is {0:?}, which says nothing")]
     Sharding(String),
+    /// `lacking`: the shards that are not known, with their addresses.
     #[error(
-        "the cluster had {before} shards and has {now} now: a shard that has rows cannot be taken away. Name all of them in `remote_servers`"
+        "the cluster has {before} shards, and {now} of them are known here: add the addresses of {lacking} to `store.url`, and name their nodes in \
+         `remote_servers`. A shard that has rows cannot be taken away"
     )]
-    FewerShards { before: u32, now: u32 },
+    FewerShards { before: u32, now: u32, lacking: String },
     #[error("`timezone` must be an IANA name such as Europe/Berlin, because ClickHouse must know it")]
     Zone,
 }

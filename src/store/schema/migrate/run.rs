@@ -109,7 +109,7 @@ async fn record(survey: &Survey<'_>, client: &Client) -> Result<(), Error> {
         record_file(client, &file).await?;
     }
     if survey.is_sharding_new() {
-        growth::record(client, &survey.sharding).await?;
+        growth::record(client, &survey.sharding, &survey.topology).await?;
     }
     set_zone(client, &survey.zone).await
 }

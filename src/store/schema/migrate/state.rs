@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use crate::store::cluster::Node;
 use crate::store::{Client, sql};
 
+/// Begins the name of the setting that has the addresses of a shard; its number follows.
+pub(super) const ADDRESSES: &str = "addresses of shard ";
+
 /// A node without the database has nothing.
 #[derive(Debug, Default)]
 pub(super) struct NodeState {
@@ -15,6 +18,8 @@ pub(super) struct NodeState {
     pub(super) recorded: Vec<(String, String)>,
     /// As it is stored; `None` when it is not.
     pub(super) sharding: Option<String>,
+    /// The addresses of each shard's nodes, as the collector had them that recorded the sharding.
+    pub(super) addresses: BTreeMap<u32, String>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -44,11 +49,15 @@ impl NodeState {
             true => recorded(client).await?,
             false => Vec::new(),
         };
-        let sharding = match tables.contains_key("settings") {
-            true => sharding(client).await?,
-            false => None,
+        let mut settings = match tables.contains_key("settings") {
+            true => settings(client).await?,
+            false => BTreeMap::new(),
         };
-        Ok(Self { has_database: true, tables, recorded, sharding })
+        let sharding = settings.remove("sharding").filter(|text| !text.is_empty());
+        let shard = |name: &str| name.strip_prefix(ADDRESSES)?.parse::<u32>().ok();
+        let addresses =
+            settings.into_iter().filter_map(|(name, value)| Some((shard(&name)?, value))).collect();
+        Ok(Self { has_database: true, tables, recorded, sharding, addresses })
     }
 }
 
@@ -81,8 +90,10 @@ where
     client.query_server(sql).param("database", client.database()).fetch_all::<T>().await
 }
 
-/// The sharding that the node has recorded.
-async fn sharding(client: &Client) -> clickhouse::error::Result<Option<String>> {
-    let sql = "SELECT argMax(value, changed) FROM settings WHERE name = 'sharding'";
-    Ok(Some(client.query(sql).fetch_one::<String>().await?).filter(|text| !text.is_empty()))
+/// The settings about shards that the node has recorded.
+async fn settings(client: &Client) -> clickhouse::error::Result<BTreeMap<String, String>> {
+    let sql = "SELECT toString(name) AS setting, argMax(value, changed) FROM settings \
+               WHERE name = 'sharding' OR startsWith(name, {addresses:String}) GROUP BY setting";
+    let rows = client.query(sql).param("addresses", ADDRESSES).fetch_all::<(String, String)>().await?;
+    Ok(rows.into_iter().collect())
 }

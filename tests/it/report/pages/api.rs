@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use hyper::{Method, Request, Response};
 use serde_json::{Value, json};
 
-use super::Site;
+use crate::report::Site;
 
 async fn get(site: &Site, uri: &str) -> (u16, String, Response<()>) {
     ask(site, Method::GET, uri).await

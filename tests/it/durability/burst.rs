@@ -16,7 +16,7 @@ use crate::common::pseudonyms::event_identity;
 use crate::common::{
     Collector, StoreProcess, allowed, eventually, eventually_while_progressing, good_beacon, seed,
 };
-use crate::faults::{CATCH_UP, settle, settle_with};
+use crate::durability::faults::{CATCH_UP, settle, settle_with};
 use crate::load::{Ledger, Outcome, Plan, RETRY_PAUSE, Running};
 
 /// The burst continues for at least this time after the spool is full.

@@ -8,8 +8,8 @@ use hyper::Request;
 use hyper::header::HeaderMap;
 use serde_json::Value;
 
-use super::Site;
-use super::data::{Rows, person, what};
+use crate::report::Site;
+use crate::report::data::{Rows, person, what};
 
 const PERIOD: &str = "from=2026-10-24&to=2026-10-26";
 
@@ -21,7 +21,7 @@ async fn get(site: &Site, uri: &str, language: &str) -> (u16, String, HeaderMap)
     (head.status.as_u16(), String::from_utf8(body.to_vec()).unwrap(), head.headers)
 }
 
-pub(super) async fn page(site: &Site, uri: &str) -> String {
+pub async fn page(site: &Site, uri: &str) -> String {
     let (status, body, _) = get(site, uri, "en").await;
     assert_eq!(status, 200, "{uri}: {body}");
     body

@@ -12,8 +12,8 @@ use footfall::store::{Client, RowFormat, history, schema};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::closing::Proxy;
 use crate::common::{Collector, StoreProcess, page_load_id};
+use crate::store::closing::Proxy;
 
 const TEMPLATES: [&str; 5] =
     ["/patients/faq", "/patients/:id/visits/:visit", "/patients/:id", "/файлы+(1)/:name", "/a.b/:id"];

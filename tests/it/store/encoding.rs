@@ -13,7 +13,7 @@ use footfall::store::ship::Shipper;
 use footfall::store::{Client, RowFormat};
 
 use crate::common::StoreClient;
-use crate::ship::{client, store};
+use crate::store::ship::{client, store};
 
 /// Enough for numbers of four bytes in the dictionary of a column.
 const MANY: u64 = 70_000;

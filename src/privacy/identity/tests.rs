@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
-use super::*;
 use crate::config::{CookieRule, DropBots, NamePatterns, Retention, Site};
+use crate::privacy::*;
 
 struct Noon;
 

@@ -9,7 +9,7 @@ use footfall::store::reconcile::{Discrepancy, Reconciliation};
 
 use crate::common::{Collector, StoreProcess, eventually, seed};
 use crate::load::{Ledger, Plan, Running};
-use crate::ship::{Shipping, store};
+use crate::store::ship::{Shipping, store};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 

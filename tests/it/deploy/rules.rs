@@ -7,8 +7,8 @@ use std::path::Path;
 use crate::common::{Collector, StoreClient, good_beacon, ports};
 use crate::docs::anchors_of;
 
-const RULES: &str = include_str!("../../deploy/prometheus/rules.yml");
-const TESTS: &str = include_str!("../../deploy/prometheus/rules.test.yml");
+const RULES: &str = include_str!("../../../deploy/prometheus/rules.yml");
+const TESTS: &str = include_str!("../../../deploy/prometheus/rules.test.yml");
 /// Prometheus makes it itself for each target.
 const OF_PROMETHEUS: &str = "up";
 /// Only members of a fleet export it.

@@ -13,6 +13,9 @@
 //!
 //! So no pseudonym of one epoch or site recurs in another, and none is known to the browser. `seq` starts anew, at random.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 

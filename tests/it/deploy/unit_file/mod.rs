@@ -13,8 +13,8 @@ use crate::common::process::{Signal, signal};
 use crate::common::{Collector, eventually, good_beacon, http};
 
 const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/footfall.service");
-const RUN_CONFINED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/unit_file/run_confined.py");
-const GROUPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/unit_file/syscall_groups.txt");
+const RUN_CONFINED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/deploy/unit_file/run_confined.py");
+const GROUPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/deploy/unit_file/syscall_groups.txt");
 const FOOTFALL: &str = env!("CARGO_BIN_EXE_footfall");
 /// How long an event may take into the store on a machine that is busy with other tests.
 const STORED: Duration = Duration::from_secs(90);

@@ -12,7 +12,8 @@ use footfall::store::days::{CloseDayError, Closed, DayCloser, OpenDays};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use crate::ship::{Shipping, client, copy, store};
+use crate::common::with_causes;
+use crate::store::ship::{Shipping, client, copy, store};
 
 /// Events of a day, each once.
 const EVENTS: u64 = 8;
@@ -109,12 +110,12 @@ fn a_node_that_is_suspended_is_named_and_given_up_and_the_day_is_closed_when_it_
     let impatient = client.clone().with_longest_silence(Duration::from_secs(1));
     store.freeze();
     // Nobody asks one server whether it is up before, so the first statement meets the suspended process.
-    let error = close_with(&shipping, impatient.clone(), now).unwrap_err().to_string();
+    let error = close_with(&shipping, impatient.clone(), now).unwrap_err();
     let open_days = OpenDays::new(impatient, TimeZone::UTC).unwrap();
-    let error_of_open_day = shipping.runtime.block_on(open_days.compute(now)).unwrap_err().to_string();
+    let error_of_open_day = shipping.runtime.block_on(open_days.compute(now)).unwrap_err();
     store.thaw();
-    for error in [error, error_of_open_day] {
-        let named = format!("the server at http://{} has not answered for", store.store.listen);
+    for error in [error, error_of_open_day].map(|error| with_causes(&error)) {
+        let named = format!("http://{} has not answered for", store.store.listen);
         assert!(error.contains(&named), "{error}");
     }
     assert_eq!(close_with(&shipping, client, now).unwrap().days.len(), 1);

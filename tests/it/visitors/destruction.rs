@@ -11,8 +11,8 @@ use footfall::store::{Client, schema};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use crate::closing::Proxy;
 use crate::common::{Collector, StoreProcess, eventually, good_beacon};
+use crate::store::closing::Proxy;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const SITES: &str = "[spool]\nseal_after = \"1s\"\n[[site]]\nid = \"clinic\"\nhosts = [\"clinic.example\"]\nretention = \"2h\"\n\

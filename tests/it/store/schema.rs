@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
-use super::common::StoreProcess;
+use crate::common::StoreProcess;
 
 /// A store with tables, of an operator in Berlin.
 struct Berlin {

@@ -1,0 +1,5 @@
+//! The files of `deploy/` that run beside a collector.
+
+mod dashboards;
+mod rules;
+pub mod unit_file;

@@ -1,0 +1,6 @@
+//! What visitors see and ask for, and what is left of them.
+
+mod destruction;
+mod memory;
+mod subjects;
+mod visitor_page;
