@@ -296,7 +296,7 @@ fn nothing_new_of_a_visitor_who_erased_is_stored_until_the_key_turns_also_over_a
         assert_eq!(visitor.ask(&collector, &code).status, 202);
     }
     let refused = visitor.ask(&collector, &code);
-    assert!(refused.status == 503 && refused.text().contains("too often"), "{}", refused.text());
+    assert!(refused.status == 429 && refused.text().contains("too often"), "{}", refused.text());
     assert_eq!(requests(&collector).len(), 1);
     collector.kill();
     collector.start();

@@ -54,7 +54,7 @@ pub(super) struct ShownVisit {
     pub(super) code: ReferenceCode,
 }
 
-/// What became of a visitor's wish to have the rows of the day erased.
+/// The result of a visitor's request to erase the rows of the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErasureResult {
     Accepted,
@@ -62,17 +62,24 @@ pub enum ErasureResult {
     CodeMismatch,
     /// An operator has blocked the rows while something is checked.
     Blocked,
+    /// One address, or all visitors together, asked too often today.
     TooMany,
     Failed,
 }
 
 impl ErasureResult {
-    fn status(self) -> StatusCode {
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 5] =
+        [Self::Accepted, Self::CodeMismatch, Self::Blocked, Self::TooMany, Self::Failed];
+
+    /// 503 raises an alert, so a visitor who presses the button too often gets 429.
+    pub(super) fn status(self) -> StatusCode {
         match self {
             Self::Accepted => StatusCode::ACCEPTED,
             Self::CodeMismatch => StatusCode::FORBIDDEN,
             Self::Blocked => StatusCode::CONFLICT,
-            Self::TooMany | Self::Failed => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::Failed => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -165,7 +172,7 @@ struct Page<'a> {
     /// `site=…&`, or nothing.
     site_parameter: String,
     visit: Option<VisitTexts<'a>>,
-    /// What became of the visitor's wish.
+    /// The result of an erasure, in the page's language.
     erasure: Option<&'static str>,
 }
 
