@@ -339,8 +339,7 @@ fn announce(
     writeln!(out, "Reports are at {reports}, metrics at {metrics}/metrics.")
 }
 
-/// The address of an operator's listener for a browser on this machine. Beyond loopback it has the certificate of `listen`.
-/// The address of one of the operator's listeners, for a browser on this machine.
+/// The URL of an operator's listener for a browser on this machine. Beyond loopback the listener has the certificate of `listen`.
 pub(crate) fn operator_url(config: &Config, address: SocketAddr) -> String {
     let is_loopback = address.ip().to_canonical().is_loopback();
     let scheme = if config.tls.is_some() && !is_loopback { "https" } else { "http" };

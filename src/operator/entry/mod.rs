@@ -127,7 +127,7 @@ fn wrong_role(principal: &Principal, language: Language) -> Response<Body> {
         Principal::Token(holder) => holder.role.name(),
         Principal::Local | Principal::Share(_) | Principal::Anonymous => "none",
     };
-    let title = language.of(["This role reads no reports", "Эта роль не читает отчёты"]);
+    let title = language.pick(["This role reads no reports", "Эта роль не читает отчёты"]);
     let text = match language {
         Language::English => format!(
             "The role of your token is {role}. Roles analyst and viewer read the audience, role sre reads diagnostics. \

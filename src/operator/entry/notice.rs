@@ -81,7 +81,7 @@ impl<'a> Notice<'a> {
     }
 
     fn sign_out_label(&self) -> &'static str {
-        self.language.of(["Sign out", "Выйти"])
+        self.language.pick(["Sign out", "Выйти"])
     }
 }
 

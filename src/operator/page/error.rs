@@ -49,7 +49,9 @@ impl ViewError {
 fn reason(error: &ViewError, language: Language) -> String {
     match error {
         ViewError::Address(error) => words::address_reason(error, language),
-        ViewError::NoSite(site) => language.of([format!("No site {site:?}"), format!("Сайта «{site}» нет")]),
+        ViewError::NoSite(site) => {
+            language.pick([format!("No site {site:?}"), format!("Сайта «{site}» нет")])
+        }
         ViewError::OtherRole(what) => words::capitalised(what),
         ViewError::Reading(error) => words::reading_reason(error, language),
     }

@@ -1,4 +1,5 @@
-//! The visitor's page `/privacy`: what is stored of a visit, for how long, how to refuse, and a code by which visitors name their rows.
+//! The visitor's page `/privacy`: what is stored of a visit and for how long, how to refuse, and a code with which visitors name their
+//! rows.
 //!
 //! It runs no script, loads nothing and sets no cookie. It shows what would be stored of a visit, and no stored row: people who share the
 //! network and the browser of a visitor have the same pseudonym.
@@ -84,7 +85,7 @@ impl ErasureResult {
     }
 
     fn text(self, language: Language) -> &'static str {
-        language.of(match self {
+        language.pick(match self {
             Self::Accepted => [
                 "What was stored today from this browser is being erased. It leaves every report within minutes, and until midnight nothing new is stored. To keep it so tomorrow, press “Refuse” below.",
                 "Всё, что записано сегодня из этого браузера, удаляется. Через несколько минут этого не будет ни в одном отчёте, и до полуночи ничего нового не запишется. Чтобы так было и завтра, нажмите ниже «Отказаться».",
@@ -130,7 +131,7 @@ pub(super) fn respond(
     let page = Page {
         lang: language.code(),
         ru: language == Language::Russian,
-        title: language.of(["What is stored of your visit", "Что хранится о вашем посещении"]),
+        title: language.pick(["What is stored of your visit", "Что хранится о вашем посещении"]),
         style: STYLE,
         site_parameter,
         visit: visit.map(|visit| VisitTexts::new(visit, language)),
@@ -220,7 +221,7 @@ fn status(preview: &VisitPreview, language: Language) -> String {
         Some(OptOutSignal::Cookie) => "footfall_optout",
         None if preview.is_dropped => {
             return language
-                .of([
+                .pick([
                     "Your browser was recognised as a program, and this site does not count programs. Nothing of your visit is stored.",
                     "Ваш браузер распознан как программа-робот, а посещения таких программ этот сайт не учитывает. О вашем посещении ничего не хранится.",
                 ])
@@ -228,7 +229,7 @@ fn status(preview: &VisitPreview, language: Language) -> String {
         }
         None => {
             return language
-                .of([
+                .pick([
                     "Your visits to this site are counted as described here, as far as this page can tell. A cookie with your refusal may be visible to the site alone.",
                     "Насколько может судить эта страница, ваши посещения этого сайта учитываются так, как описано ниже. Но файл cookie с отказом иногда виден только самому сайту.",
                 ])

@@ -46,7 +46,7 @@ struct NotesPart {
 
 impl NotesPart {
     fn say(&self, english: &'static str, russian: &'static str) -> &'static str {
-        self.language.of([english, russian])
+        self.language.pick([english, russian])
     }
 }
 
