@@ -35,7 +35,7 @@ enum ReloadError {
     NoSites,
 }
 
-/// The signals that a collector obeys.
+/// The signals that a collector handles.
 pub(crate) struct Signals {
     hangup: Signal,
     terminate: Signal,
@@ -43,8 +43,8 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Collects them from now on. Before, `SIGHUP` would end the process: call it before the first listener is open.
-    pub(crate) fn catch() -> std::io::Result<Self> {
+    /// Installs the handlers. Call it before the first listener is open: until then, `SIGHUP` ends the process.
+    pub(crate) fn install() -> std::io::Result<Self> {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,

@@ -163,7 +163,7 @@ pub fn run() -> ExitCode {
         FootfallCommand::Man(arguments) => man::run(&arguments, Cli::command()),
     };
     match result {
-        // Whoever read the output has seen enough: `| head`.
+        // The reader of the output has closed it: `| head`.
         Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

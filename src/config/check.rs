@@ -98,7 +98,7 @@ pub(super) fn check(
 }
 
 /// The part of the data in which the key's directory lies, and its user. The spool locks a file that has the name of the key's lock. The
-/// engine may read all of its own directory, and would read the key to whoever may send it statements.
+/// engine may read all of its own directory. So anyone who may send it statements could read the key.
 fn key_inside_data(config: &Config) -> Option<(&'static str, PathBuf)> {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let key = absolute(&config.key);

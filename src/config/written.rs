@@ -79,7 +79,7 @@ impl WrittenSettings {
     }
 }
 
-/// A value without its locations: moving a setting to another line is no change.
+/// A value without its locations: moving a setting to another line does not count as a change.
 fn plain(value: &RawValue) -> String {
     match value {
         RawValue::List(items) => items.iter().map(|(item, _)| plain(item)).collect::<Vec<_>>().join("\u{1f}"),

@@ -228,7 +228,7 @@ impl BeaconPipeline {
         trace.step(PipelineStep::CookiesKept(&cookies));
         // Held until `finish` has appended the events.
         let blocked = self.privacy.blocked();
-        if blocked.have(&site.id, (identity.epoch, identity.visitor), &cookies) {
+        if blocked.contain(&site.id, (identity.epoch, identity.visitor), &cookies) {
             return finish(beacon, BeaconOutcome::Drop(site, DropReason::Blocked));
         }
         let context = PageContext {

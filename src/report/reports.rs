@@ -299,7 +299,7 @@ impl Reports {
         }
     }
 
-    /// Brings the figures of open days up to date if any of the reports shows them, and returns the time as of which they are.
+    /// Brings the figures of open days up to date if any of the reports shows them. Returns the time of their computation.
     async fn refresh_today(&self, requests: &[ReportRequest]) -> Option<Timestamp> {
         let now = Timestamp::now().to_zoned(self.zone.clone()).date();
         // Yesterday is open for some minutes.
@@ -471,7 +471,7 @@ impl Reports {
         }
     }
 
-    /// Says that figures are published ones, and of which days.
+    /// Notes that the figures are published ones, and the days that they cover.
     fn note_published(&self, answer: &mut ReportAnswer, published: u64, has_today: bool) {
         let now = Timestamp::now().to_zoned(self.zone.clone()).date();
         let ReportRequest { report, period, filters, .. } = &answer.request;

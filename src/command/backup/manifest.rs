@@ -1,4 +1,4 @@
-//! The list of what a backup holds, `footfall-backup.json`. It is written last: a directory without it is no backup.
+//! The list of what a backup holds, `footfall-backup.json`. It is written last: a directory without it is not a backup.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -319,7 +319,7 @@ fn assemble_events(beacon: &Beacon<'_>, outcome: BeaconOutcome<'_>) -> Result<As
                 assembled.dropped.extend(dropped.map(|reason| (reason, 1)));
                 let mut explained = event(sent.index, sent.detail.kind().name(), dropped);
                 if let Some(columns) = row {
-                    explained.changes = differences::of(sent.page.as_ref(), &sent.detail, &columns);
+                    explained.changes = differences::find(sent.page.as_ref(), &sent.detail, &columns);
                     explained.columns = columns;
                 }
                 assembled.events.push(explained);

@@ -15,7 +15,7 @@ use crate::transport::{AuthError, Body};
 
 pub(super) const PATH: &str = "/sign-in";
 pub(super) const OUT: &str = "/sign-out";
-/// Longest address to which sign-in leads, in bytes.
+/// Longest address that sign-in redirects to, in bytes.
 const MAX_NEXT: usize = 2048;
 
 impl ReportsEntry {
@@ -112,7 +112,7 @@ pub(super) fn form(
     response
 }
 
-/// The address if it is one of this listener, and the front page otherwise: sign-in must not lead to another site.
+/// Returns `next` if it is a path of this listener, and the front page otherwise: sign-in must not redirect to another site.
 fn local_path(next: &str) -> &str {
     let is_path = next.starts_with('/')
         && !next.starts_with("//")

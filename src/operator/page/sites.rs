@@ -15,7 +15,7 @@ use crate::operator::reading::ReadingError;
 use crate::report::{SUMMARY_DAYS, SiteSummary, WeekComparison};
 use crate::transport::Body;
 
-/// Fewer errors than these are no rise: one visitor with one odd browser makes some.
+/// Fewer errors than these do not count as a rise: one visitor with one odd browser makes some.
 const LEAST_ERRORS: u64 = 10;
 /// Errors are up if they are so many times those of a week ago.
 const RISE: u64 = 2;

@@ -43,7 +43,7 @@ pub struct Client {
     reader: Option<(&'static str, Secret)>,
 }
 
-/// As whom statements are sent, and whether they may change something.
+/// The user that statements are sent as, and whether they may change something.
 #[derive(Clone)]
 struct Login {
     user: String,
@@ -186,7 +186,7 @@ impl Client {
         self.addresses.urls()
     }
 
-    /// The one to which statements go now.
+    /// The address that statements go to now.
     pub(crate) fn url(&self) -> &str {
         self.addresses.current()
     }

@@ -63,7 +63,7 @@ pub(super) async fn already_stored(client: &Client, shipment: &Shipment) -> Resu
 async fn stored_on(client: &Client, shipment: &Shipment) -> Result<HashSet<EventId>, ShipError> {
     let number = |bytes: [u8; 8]| u64::from_le_bytes(bytes);
     let count: Vec<u64> = query(client, shipment, "count()", number).await?;
-    let id = |bytes: [u8; 12]| EventId::of_row(&bytes).unwrap_or_default();
+    let id = |bytes: [u8; 12]| EventId::from_row(&bytes).unwrap_or_default();
     match count.as_slice() {
         [] | [0] => Ok(HashSet::new()),
         _ => Ok(query(client, shipment, "DISTINCT page_load, seq", id).await?.into_iter().collect()),
