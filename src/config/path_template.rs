@@ -55,7 +55,8 @@ pub fn is_own(hosts: &[HostPattern], stored: &str) -> bool {
 }
 
 impl PathTemplate {
-    /// # Errors When the text is not a template. The error says what a template is.
+    /// # Errors
+    /// When the text is not a template. The error says what a template is.
     pub fn parse(text: &str) -> Result<Self, String> {
         let template = Self { text: text.to_owned() };
         let is_segment = |segment: TemplateSegment<'_>| match segment {

@@ -125,7 +125,8 @@ type PageResult<'a> = Result<ScrubbedPage<'a>, AssembleError>;
 
 /// Parses the pages of a beacon, in their order.
 ///
-/// # Errors When there are pages, but none on a host of the site. A foreign host is reported before an address that cannot be read.
+/// # Errors
+/// When there are pages, but none on a host of the site. A foreign host is reported before an address that cannot be read.
 fn scrubbed_pages<'a>(site: &Site, beacon: &'a Beacon<'_>) -> Result<Vec<PageResult<'a>>, AssembleError> {
     let mut pages = Vec::with_capacity(1);
     for event in &beacon.events {

@@ -125,7 +125,7 @@ pub(super) fn query(body: &str, request: &ReportRequest, client: &Client) -> (St
     let filter = request.filters.first().and_then(dimension_and_value);
     let (filter, value) = filter.unwrap_or_default();
     let days = FilteredTable::Visits.period(body.contains("{before:"));
-    // Today has totals alone, so no row can be a share of a day that is published.
+    // For today only totals are published. In other reports today would raise the totals that shares are computed from, and add no rows.
     let open = if request.report.is_totals { "" } else { "\n        AND NOT is_open" };
     let tables = format!(
         "WITH\n    {NO_ROWS},\n    daily AS (SELECT *, false AS bots FROM {}.daily_published\n        \

@@ -124,7 +124,8 @@ impl Subjects {
     /// All rows of the visitor of an export, and what their columns mean. The audit gets a row. The request stays, so that an answer that
     /// does not arrive can be asked for again after midnight; [`Self::close_export`] ends it.
     ///
-    /// # Errors When the request is not an open export, or the store does not answer.
+    /// # Errors
+    /// When the request is not an open export, or the store does not answer.
     pub async fn export(&self, id: &str) -> Result<Value, SubjectError> {
         let unknown = || SubjectError::UnknownRequest(id.to_owned());
         let request =

@@ -95,7 +95,8 @@ impl Subjects {
     /// Accepts a request. When this returns, it is on disk, and no new events of a visitor who is blocked or erased are stored. A repeated
     /// request returns the one that does the same already. It blocks for the disk.
     ///
-    /// # Errors When the ground or the operator is missing, the visitor to unblock is not blocked, another action than erasing names a
+    /// # Errors
+    /// When the ground or the operator is missing, the visitor to unblock is not blocked, another action than erasing names a
     /// whole site, too many requests are open, or the disk fails.
     pub fn accept(
         &self,
@@ -188,7 +189,8 @@ impl Subjects {
 
     /// Ends an export whose answer has arrived.
     ///
-    /// # Errors When the export does not exist, or the disk fails.
+    /// # Errors
+    /// When the export does not exist, or the disk fails.
     pub fn close_export(&self, id: &str) -> Result<SubjectRequest, SubjectError> {
         let is_export = self.get(id).is_some_and(|request| request.action == SubjectAction::Export);
         if !is_export {

@@ -33,7 +33,9 @@ pub(crate) struct RestoreArguments {
     from: PathBuf,
 }
 
-/// # Errors When the directory is not a complete backup, the data directory or the store is not empty, or the store refuses.
+/// # Errors
+
+/// When the directory is not a complete backup, the data directory or the store is not empty, or the store refuses.
 pub(crate) fn run(arguments: &RestoreArguments, common: &CommonArguments) -> Result<(), ExitError> {
     let config = common.load()?;
     let _log = app::init_warnings();

@@ -94,7 +94,8 @@ pub(super) enum ExplainFormat {
 impl ExplainArguments {
     /// The fields of a line that the options give.
     ///
-    /// # Errors Names the option that is not a pair.
+    /// # Errors
+    /// Names the option that is not a pair.
     pub(super) fn fields(&self) -> Result<Map<String, Value>, String> {
         let mut fields = Map::new();
         let texts = [

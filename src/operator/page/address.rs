@@ -130,7 +130,8 @@ fn shown(name: &str) -> String {
 impl ViewAddress {
     /// Parses the path below `base`, and the query. Unknown parameters are ignored: mail programs add some.
     ///
-    /// # Errors When no page has this address, or the value of a parameter is invalid.
+    /// # Errors
+    /// When no page has this address, or the value of a parameter is invalid.
     pub(super) fn parse(base: &str, path: &str, query: &str) -> Result<Self, ViewAddressError> {
         let no_page = || ViewAddressError::NoPage(path.to_owned());
         let below = path.strip_prefix(base).ok_or_else(no_page)?;

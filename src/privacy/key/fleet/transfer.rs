@@ -139,7 +139,8 @@ impl FleetMember {
 
     /// Seals the state for a request.
     ///
-    /// # Errors When today's state is missing.
+    /// # Errors
+    /// When today's state is missing.
     pub fn export(&self, request: &MemberRequest) -> Result<SealedState, FleetError> {
         let lock = self.place.file.lock()?;
         let read = self.place.file.read(&lock)?;
