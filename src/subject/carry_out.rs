@@ -38,6 +38,7 @@ use super::service::Subjects;
 use crate::error_chain::error_chain;
 use crate::privacy::SubjectScope;
 use crate::spool::SpoolPlace;
+use crate::store::redacted_chain;
 use crate::store::subject::SubjectStore;
 
 /// Pause before an attempt is repeated.
@@ -109,7 +110,7 @@ impl Subjects {
                 ),
                 Err(error) => {
                     is_left = true;
-                    let cause: String = error_chain(&error).chars().take(MAX_CAUSE_LEN).collect();
+                    let cause: String = redacted_chain(&error).chars().take(MAX_CAUSE_LEN).collect();
                     let is_known = request.waits_for.as_ref() == Some(&cause);
                     if !is_known {
                         warn!(
@@ -291,7 +292,7 @@ impl Subjects {
                 Err(error) => {
                     warn!(
                         request = request.id,
-                        error = error_chain(&error),
+                        error = redacted_chain(&error),
                         "searching for a blocked visitor failed; retrying"
                     );
                 }

@@ -53,6 +53,7 @@ mod share;
 mod ship;
 mod sign_in;
 mod spool;
+mod subject_errors;
 mod subjects;
 mod terminal;
 mod unit_file;

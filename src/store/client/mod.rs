@@ -1,6 +1,7 @@
 //! One client for the embedded store, a server and a cluster.
 
 mod addresses;
+mod redact;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use parking_lot::Mutex;
 
 use self::addresses::{FailoverConnector, StoreAddresses};
+pub(crate) use self::redact::{redact, redacted_chain, without_quotes};
 use crate::config::{self, ClusterConfig, Config, DATABASE, Quorum};
 use crate::secret::Secret;
 use crate::store::embedded::{ANALYST, COLLECTOR, Passwords, PasswordsError, REPORTS};

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use clickhouse::error::Error;
 
-use super::error::{ShipError, redact};
+use super::error::ShipError;
 use super::table::EVENTS;
 use crate::spool::{EventId, SegmentId, Shipment};
-use crate::store::{Client, sql};
+use crate::store::{Client, redact, sql};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// An event is at most so many days old when it is received.
