@@ -170,7 +170,7 @@ async fn take_over_rows(data: &Path, spool: &Arc<Spool>) -> Result<usize, Box<dy
         let (action, detail) = match serde_json::from_slice::<(String, Value)>(line) {
             Ok(row) => row,
             Err(error) => {
-                tracing::warn!(line_number, bytes, %error, "a line of {TAKEN} is no audit row; it is skipped");
+                tracing::warn!(line_number, bytes, %error, "a line of {TAKEN} is not an audit row; it is skipped");
                 continue;
             }
         };

@@ -1,6 +1,6 @@
 //! The collector while it runs: signals, reloading, draining.
 //!
-//! The first `SIGTERM` or `SIGINT` drains, a second one ends the process at once. `SIGHUP` reads the sites anew. A spool whose
+//! The first `SIGTERM` or `SIGINT` drains, a second one ends the process at once. `SIGHUP` reads the sites and the lists again. A spool whose
 //! disk failed ends the process with [`Exit::Spool`], so that its supervisor starts it again and recovery runs.
 
 use std::sync::Arc;

@@ -34,8 +34,8 @@ pub const DEFAULT_K: u32 = 5;
 const LEAST_K: u64 = 3;
 /// The query of published figures keeps so many contributions for each of them.
 const MAX_K: u64 = 100;
-/// Environment variables that are not settings.
-const NOT_SETTINGS: [&str; 3] = ["FOOTFALL_CONFIG", "FOOTFALL_LOG", "FOOTFALL_LIBCHDB"];
+/// Environment variables of the program that are not settings. Any other with the prefix is an error.
+const NOT_SETTINGS: [&str; 2] = ["FOOTFALL_CONFIG", "FOOTFALL_LIBCHDB"];
 /// Tables whose keys may be set as `FOOTFALL_TABLE_KEY`.
 const TABLES: [&str; 8] = ["store", "spool", "limits", "tls", "access", "lists", "page", "published"];
 

@@ -300,7 +300,7 @@ impl<'p> ConfigSection<'p> {
                 .map(|item| (RawValue::Text(item.to_owned()), location.clone()))
                 .collect(),
             other => {
-                self.note(&location, key, &format!("must be a list, not {}", other.kind()));
+                self.note(&location, key, &format!("must be a list or text, not {}", other.kind()));
                 return None;
             }
         };

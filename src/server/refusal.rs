@@ -55,7 +55,7 @@ impl RefusalReason {
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Malformed => {
-                "it is no beacon; `docs/wire.md` has the format, `footfall explain` names each fault"
+                "it is not a beacon; `docs/wire.md` has the format, `footfall explain` names each fault"
             }
             Self::HostHeader => "it has no `Host` header, or several; look at the proxy in front",
             Self::CutOff => "its body ended early; the client or a proxy closed the connection",

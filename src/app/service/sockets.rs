@@ -15,7 +15,7 @@ const REPORTS: &str = "reports";
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SocketError {
-    #[error("socket {name:?} of the service manager is no TCP socket")]
+    #[error("socket {name:?} of the service manager is not a TCP socket")]
     Kind { name: String, source: io::Error },
     #[error("socket {name:?} of the service manager does not listen: it needs `Accept=no`")]
     NotListening { name: String },

@@ -34,7 +34,6 @@ pub(crate) struct RestoreArguments {
 }
 
 /// # Errors
-
 /// When the directory is not a complete backup, the data directory or the store is not empty, or the store refuses.
 pub(crate) fn run(arguments: &RestoreArguments, common: &CommonArguments) -> Result<(), ExitError> {
     let config = common.load()?;

@@ -80,7 +80,7 @@ fn parameters(url: &str, kept: &str) -> Option<String> {
         parts.push(format!("not among the site's `query`, so dropped: {}", dropped.join(", ")));
     }
     if !clicks.is_empty() {
-        parts.push(format!("click id, of which the name is kept: {}", clicks.join(", ")));
+        parts.push(format!("click id, only its name is kept: {}", clicks.join(", ")));
     }
     (!parts.is_empty()).then(|| format!("parameters {}", parts.join("; ")))
 }

@@ -40,7 +40,6 @@ impl PagePattern {
     const MAX_BYTES: usize = 512;
 
     /// # Errors
-
     /// When the text is not a path. The error says what a path is.
     pub fn parse(text: &str) -> Result<Self, String> {
         let is_path = text.starts_with('/') && !text.contains(['?', '#']) && !text.contains(char::is_control);
