@@ -217,9 +217,8 @@ impl Controls {
         let chosen = address.from.as_deref().unwrap_or(DEFAULT_PERIOD);
         let preset = |(word, label, key): &(&'static str, [&'static str; 2], &'static str)| {
             let is_current = address.to.is_none() && chosen == *word;
-            PageLink::new(language.pick(*label), &address.with_period(word, None))
-                .current(is_current)
-                .key(key)
+            let link = PageLink::new(language.pick(*label), &address.with_period(word, None));
+            link.current(is_current).key(key)
         };
         let comparison = |kind: &ChosenComparison| {
             PageLink::new(
@@ -237,7 +236,7 @@ impl Controls {
         let pills = pills(context)?;
         let operators = if one { &OPERATORS[..1] } else { &OPERATORS[..] };
         let words_of =
-            |(written, words): &(&'static str, [&'static str; 2])| (*written, language.pick(*words));
+            |&(written, words): &(&'static str, [&'static str; 2])| (written, language.pick(words));
         let kept_of_filter =
             if one { without(&["filter", "page"], address) } else { without(&["page"], address) };
         Ok(Self {
