@@ -46,7 +46,7 @@ fn encode(
         site,
         policy: "2026-11-22",
         received: 1_795_000_000_000,
-        who,
+        identity: who,
         page_load: &epoch.page_load(site, beacon.page_load),
         browser: &browser,
         cookies: &[],

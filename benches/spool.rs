@@ -277,7 +277,7 @@ fn tear(files: &[File]) {
     last.set_len(length(last) - (64 << 10)).expect("it can be cut");
 }
 
-/// How long something takes, with the files out of the page cache or in it. What it returns is dropped outside the time.
+/// How long something takes, with the files out of the page cache or in it. The returned value is dropped outside the measured time.
 fn timed<T>(files: &[File], cold: bool, work: impl FnOnce() -> T) -> Duration {
     for file in files {
         // What is not on the disk yet is not dropped.

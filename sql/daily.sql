@@ -27,7 +27,7 @@ ARRAY JOIN
     ] AS pair
 WHERE value != '' OR detail != '' OR dimension NOT IN ('campaign', 'referrer', 'utm_source', 'utm_medium', 'utm_content', 'utm_term');
 
--- A row for each event in its dimension. Who only left a page has not viewed it, and does not count as its visitor.
+-- A row for each event in its dimension. A visitor who only left a page has not viewed it, and does not count as its visitor.
 SELECT
     site,
     toDate(time, {timezone:String}) AS day,

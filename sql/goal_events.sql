@@ -20,7 +20,7 @@ FROM
         time,
         page_load,
         kind = 'leave' AS is_left,
-        -- Time, page load and number of the event, by which events are ordered.
+        -- Time, page load and number of the event; events are ordered by them.
         bitShiftLeft(toUInt128(toUnixTimestamp(events.time)), 96) + bitShiftLeft(toUInt128(page_load), 32) + seq
             AS moment,
         {met} AS met

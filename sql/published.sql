@@ -34,8 +34,8 @@ WHERE visitors >= {k} + sipHash64Keyed({key}, label, 0) % {k}
         WHERE dimension = 'total' AND visitors >= {k} + sipHash64Keyed({key}, sipHash64Keyed({key}, site, 'total', '', ''), 0) % {k}
     );
 
--- Cells of one value. What is not published by itself goes into `(other)`. A value of visits by which viewers may filter has its own figures as
--- totals, too.
+-- Cells of one value. What is not published by itself goes into `(other)`. A value of visits that viewers may filter by has its own figures
+-- as totals, too.
 SELECT
     site,
     if(
@@ -72,8 +72,8 @@ FROM
 GROUP BY site, dimension, value, detail
 HAVING visitors >= {k} + sipHash64Keyed({key}, label, 0) % {k};
 
--- Each visit with the labels of its values by which viewers may filter, in the order of the dimensions. A value that is not published by itself is
--- `(other)`. 0 stands for no campaign, and for a value that is published but too small for a filter.
+-- Each visit with the labels of its values that viewers may filter by, in the order of the dimensions. A value that is not published by
+-- itself is `(other)`. 0 stands for no campaign, and for a value that is published but too small for a filter.
 SELECT
     *,
     arrayMap(

@@ -32,7 +32,7 @@ fn directory() -> Option<PathBuf> {
     Some(cache.join("footfall/suites"))
 }
 
-/// Sorted by name. Empty if there is no directory.
+/// Sorted by name. Empty if the directory is missing.
 pub(crate) fn read_all() -> Vec<Suite> {
     let Some(entries) = directory().and_then(|directory| std::fs::read_dir(directory).ok()) else {
         return Vec::new();

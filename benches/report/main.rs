@@ -4,7 +4,7 @@
 //! cargo bench --bench report
 //! ```
 //!
-//! The events are made by SQL from a seed (`generate.sql`): 30 days, of which the last is open, and sites of different size. Then
+//! The events are made by SQL from a seed (`generate.sql`): 30 days, the last one open, and sites of different size. Then
 //! `footfall serve` answers over its reports' listener. Each question has a random site and period. It is asked twice in a row: "first"
 //! is its first time, "again" the second.
 //!

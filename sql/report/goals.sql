@@ -48,7 +48,7 @@ FROM
             sum(some_all) AS day_all
         FROM
         (
-            -- Who came, once for each goal.
+            -- The visitors, once for each goal.
             SELECT
                 arrayJoin(arrayEnumerate({goal_names})) AS number,
                 day,
@@ -67,7 +67,7 @@ FROM
                 GROUP BY day, row_value, row_detail
             )
             UNION ALL
-            -- Who met a goal. A page load is left once, however often it says so.
+            -- The visitors who met a goal. A page load is left once, however often it says so.
             SELECT
                 number,
                 day,

@@ -44,7 +44,7 @@ const WAITING: &str = "audit.waiting";
 const TAKEN: &str = "audit.taken";
 const LOCK: &str = "audit.lock";
 
-/// The action and the detail of a change of keys.
+/// The action and the detail of the audit row for a turn of the key.
 pub(crate) fn turn_row(turn: &KeyTurn) -> (&'static str, Value) {
     let (ended, began) = (turn.ended.to_string(), turn.began.to_string());
     match turn.ended.is_none() {
@@ -53,7 +53,7 @@ pub(crate) fn turn_row(turn: &KeyTurn) -> (&'static str, Value) {
     }
 }
 
-/// A failure is logged.
+/// Appends a row to the audit. It does not wait, and a failure is logged.
 pub(crate) fn record(spool: &Spool, action: &'static str, detail: &Value) {
     let appended = spool.append_audit(action, &detail.to_string());
     tokio::spawn(async move {
@@ -170,7 +170,7 @@ async fn take_over_rows(data: &Path, spool: &Arc<Spool>) -> Result<usize, Box<dy
         let (action, detail) = match serde_json::from_slice::<(String, Value)>(line) {
             Ok(row) => row,
             Err(error) => {
-                tracing::warn!(line_number, bytes, %error, "a line of {TAKEN} is no audit row; it is skipped");
+                tracing::warn!(line_number, bytes, %error, "a line of {TAKEN} is not an audit row; it is skipped");
                 continue;
             }
         };

@@ -9,7 +9,7 @@ pub enum Exit {
     Failed = 1,
     /// The arguments are wrong.
     Usage = 2,
-    /// The configuration is wrong, or what it names cannot be used.
+    /// The configuration is wrong, or it names something that cannot be used.
     Configuration = 3,
     /// `verify` found that events are missing or stored twice.
     Discrepancy = 4,

@@ -26,14 +26,14 @@ pub enum LogFormat {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogLevel {
-    /// What failed.
+    /// Failures.
     Error,
-    /// Errors, and what may become one.
+    /// Errors, and problems that may become errors.
     Warn,
-    /// Warnings, and what happened.
+    /// Warnings, and normal operation.
     #[default]
     Info,
-    /// All of it, with details.
+    /// Everything, with details.
     Debug,
 }
 

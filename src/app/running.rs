@@ -1,6 +1,6 @@
 //! The collector while it runs: signals, reloading, draining.
 //!
-//! The first `SIGTERM` or `SIGINT` drains, a second one ends the process at once. `SIGHUP` reads the sites anew. A spool whose
+//! The first `SIGTERM` or `SIGINT` drains, a second one ends the process at once. `SIGHUP` reads the sites and the lists again. A spool whose
 //! disk failed ends the process with [`Exit::Spool`], so that its supervisor starts it again and recovery runs.
 
 use std::sync::Arc;
@@ -35,7 +35,7 @@ enum ReloadError {
     NoSites,
 }
 
-/// The signals that a collector obeys.
+/// The signals that a collector handles.
 pub(crate) struct Signals {
     hangup: Signal,
     terminate: Signal,
@@ -43,8 +43,8 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Collects them from now on. Before, `SIGHUP` would end the process: call it before the first listener is open.
-    pub(crate) fn catch() -> std::io::Result<Self> {
+    /// Installs the handlers. Call it before the first listener is open: until then, `SIGHUP` ends the process.
+    pub(crate) fn install() -> std::io::Result<Self> {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,

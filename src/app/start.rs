@@ -51,7 +51,7 @@ pub(crate) fn serve(
     companion: impl AsyncFnOnce() -> Result<(), ExitError>,
 ) -> Result<(), ExitError> {
     // Before any thread starts.
-    let sockets = PassedSockets::take().map_err(|error| ExitError::new(Exit::Configuration, error))?;
+    let sockets = PassedSockets::receive().map_err(|error| ExitError::new(Exit::Configuration, error))?;
     let wrong = |error| ExitError::new(Exit::Configuration, error);
     let mut checked = read().map_err(wrong)?;
     let in_use = check(&mut checked, CheckedFor::ThisProcess, &sockets.settings());
@@ -75,7 +75,7 @@ pub(crate) fn serve(
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let signals = Signals::catch()?;
+        let signals = Signals::install()?;
         let running = start(config, written, sockets, log_format).await?;
         running.run_until_stopped(signals, read, companion()).await
     })
@@ -92,7 +92,7 @@ fn log_problems(problems: &ConfigProblems) {
 }
 
 /// A collector that accepts beacons, and nothing else yet.
-struct Accepting {
+struct AcceptingCollector {
     config: Config,
     recorder: PrometheusHandle,
     collector: Arc<Collector>,
@@ -108,7 +108,7 @@ async fn accept(
     config: Config,
     sockets: PassedSockets,
     log_format: LogFormat,
-) -> Result<Accepting, ExitError> {
+) -> Result<AcceptingCollector, ExitError> {
     let recorder = metrics::install_recorder()?;
     let source = if config.key_fleet { KeySource::Fleet } else { KeySource::Own };
     let zone = config.timezone.clone();
@@ -131,7 +131,7 @@ async fn accept(
     if let Err(error) = announce(&config, &addresses, &server, log_format) {
         tracing::warn!(%error, "printing the tag for the pages failed");
     }
-    Ok(Accepting { config, recorder, collector, subjects, spool, server, verifier, admin, reports })
+    Ok(AcceptingCollector { config, recorder, collector, subjects, spool, server, verifier, admin, reports })
 }
 
 /// What the visitor's page does with the rows of the day.
@@ -166,7 +166,7 @@ async fn start(
     sockets: PassedSockets,
     log_format: LogFormat,
 ) -> Result<Running, ExitError> {
-    let Accepting { config, recorder, collector, subjects, spool, server, verifier, admin, reports } =
+    let AcceptingCollector { config, recorder, collector, subjects, spool, server, verifier, admin, reports } =
         accept(config, sockets, log_format).await?;
     let config = Arc::new(config);
     let embedded = tasks::start_embedded_store(&config);
@@ -177,7 +177,7 @@ async fn start(
     let publisher = tasks::open_publisher(&config);
     let tasks = Tasks::start(&config, &client, &collector, &subjects, &spool, publisher.clone(), embedded);
     let checks = health::checks(&config, &collector, &spool, &tasks, draining.clone());
-    let samples = metrics::samples(metrics::Sources {
+    let samples = metrics::samples(metrics::SampleSources {
         config: config.clone(),
         collector: collector.clone(),
         spool: spool.clone(),
@@ -339,8 +339,7 @@ fn announce(
     writeln!(out, "Reports are at {reports}, metrics at {metrics}/metrics.")
 }
 
-/// The address of an operator's listener for a browser on this machine. Beyond loopback it has the certificate of `listen`.
-/// The address of one of the operator's listeners, for a browser on this machine.
+/// The URL of an operator's listener for a browser on this machine. Beyond loopback the listener has the certificate of `listen`.
 pub(crate) fn operator_url(config: &Config, address: SocketAddr) -> String {
     let is_loopback = address.ip().to_canonical().is_loopback();
     let scheme = if config.tls.is_some() && !is_loopback { "https" } else { "http" };

@@ -14,7 +14,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 const INTERVAL_UNREACHABLE: Duration = Duration::from_secs(1);
 /// How often it is asked before its first answer: the embedded store starts within a second.
 const INTERVAL_STARTING: Duration = Duration::from_millis(200);
-/// A store that does not tell its version for so long counts as unreachable.
+/// A store that does not return its version within this time counts as unreachable.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The store's version, or why it did not answer the last time.
@@ -42,7 +42,7 @@ impl StoreWatch {
         let mut was_reachable = None;
         let mut ever_reachable = false;
         loop {
-            let answer = ask(&client).await;
+            let answer = check_store(&client).await;
             let reachable = answer.is_ok();
             if was_reachable != Some(reachable) {
                 match &answer {
@@ -75,10 +75,11 @@ impl StoreWatch {
     }
 }
 
-/// Asks the address to which statements go now. If it does not answer, or cannot write, they go to the next one from now on.
-async fn ask(client: &Client) -> Result<String, String> {
+/// Checks the store at its current address. If the store does not answer there, or cannot write, statements go to the next address from now
+/// on.
+async fn check_store(client: &Client) -> Result<String, String> {
     let url = client.url().to_owned();
-    let answer = ask_version(client).await;
+    let answer = read_version(client).await;
     if answer.is_err() || is_readonly(client).await {
         client.leave(&url);
     }
@@ -95,7 +96,7 @@ async fn is_readonly(client: &Client) -> bool {
     matches!(tokio::time::timeout(TIMEOUT, tables).await, Ok(Ok(1..)))
 }
 
-async fn ask_version(client: &Client) -> Result<String, String> {
+async fn read_version(client: &Client) -> Result<String, String> {
     let version = client.query_server("SELECT version()").fetch_one::<String>();
     match tokio::time::timeout(TIMEOUT, version).await {
         Ok(Ok(version)) => Ok(format!("ClickHouse {version}")),

@@ -1,7 +1,7 @@
 //! The tokens and the share links while the collector runs: each change of their files is logged and written to the audit.
 //!
 //! Beacons come first. Whatever is wrong with the files, the collector starts; only what needs a token or a link is refused. A link is
-//! named by its name and its site. Its token is nowhere.
+//! named by its name and its site, and its token is never written.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -224,7 +224,7 @@ impl<'a> WireEvent<'a> {
         page(self.page_url.take(), std::mem::take(&mut self.referrer))
     }
 
-    /// The page that an event names of which no more can be read.
+    /// The page that an unreadable event names.
     pub(super) fn page_of(members: &Members<'a>) -> Option<PageAddress<'a>> {
         let lost = &mut Vec::new();
         page(members.optional(&["u"], lost), members.optional(&["r"], lost)).ok().flatten()

@@ -110,7 +110,7 @@ fn not_json(json: &str, error: &serde_json::Error) -> MalformedBeacon {
     let is_data = |error: &serde_json::Error| error.classify() == serde_json::error::Category::Data;
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let path = match serde_path_to_error::deserialize::<_, WireBeacon<'_>>(&mut deserializer) {
-        // A field of a wrong type before the place that is no JSON is not what keeps the body from being read.
+        // The body is not JSON, so a field of a wrong type before the syntax error is not the cause.
         Err(found) if !is_data(found.inner()) => known_path(found.path()),
         _ => "body".to_owned(),
     };

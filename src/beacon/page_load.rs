@@ -49,7 +49,7 @@ pub struct Beacon<'a> {
     pub names_page: bool,
     /// At most [`MAX_EVENTS`] events, in the order of their index; the first has a page address. None if all were left out.
     pub events: Vec<BeaconEvent<'a>>,
-    /// Events that the page did not send, because the visitor withdrew the consent. Then there are no others.
+    /// Events that the page did not send, because the visitor withdrew the consent. Then no other events are kept.
     pub withheld: u32,
     /// What of the beacon was not kept.
     pub left_out: Vec<LeftOut>,

@@ -59,7 +59,7 @@ pub(crate) fn print(config: &Config, out: &mut impl Write) -> Result<(), ExitErr
     if broken == 0 {
         writeln!(
             out,
-            "No setting breaks a condition. Those marked \"yours\" are for you to keep; this is no legal advice."
+            "No setting breaks a condition. Those marked \"yours\" are for you to keep; this is not legal advice."
         )?;
         return Ok(());
     }

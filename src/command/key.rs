@@ -205,7 +205,7 @@ fn export(config: &Config, request: &str, out: &mut impl Write) -> Result<(), Ex
     let sealed = member(config)?.export(&request)?;
     let mut detail = fleet_detail(&sealed.summary);
     detail["request"] = request.to_string().into();
-    // Whoever gets the text can be found out: the row is on disk before the text is printed.
+    // The audit must show who got the text, so its row is on disk before the text is printed.
     audit::keep_for_collector(&config.data, audit::FLEET_KEY_EXPORTED, detail)?;
     writeln!(out, "{}", sealed.text)?;
     Ok(())

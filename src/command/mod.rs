@@ -59,11 +59,11 @@ enum FootfallCommand {
     Embedded(store::EmbeddedArguments),
     /// Show what the collector would do with a beacon, step by step, without storing it.
     Explain(Box<explain::ExplainArguments>),
-    /// Fetch place files.
+    /// Fetch the files that map IP addresses to places.
     Geo(geo::GeoArguments),
     /// Show the key of pseudonyms, or replace it before its time.
     Key(key::KeyArguments),
-    /// Start a demonstration: a collector, its store and a clinic's site. Or fill the store with invented visitors.
+    /// Start a demonstration: a collector, its store and a clinic's site; or fill the store with invented visitors.
     Demo(demo::DemoArguments),
     /// Create or update the store's tables.
     Migrate(store::MigrateArguments),
@@ -77,7 +77,7 @@ enum FootfallCommand {
     Scrub(scrub::ScrubArguments),
     /// Show the spool, and requeue or discard quarantined segments.
     Spool(spool::SpoolArguments),
-    /// Find, block, erase or export what is linked to a visitor who asks for it.
+    /// Find, block, erase or export the data of one visitor.
     Subject(Box<subject::SubjectArguments>),
     /// Make, list and revoke links that show one site's published figures.
     Share(share::ShareArguments),
@@ -163,7 +163,7 @@ pub fn run() -> ExitCode {
         FootfallCommand::Man(arguments) => man::run(&arguments, Cli::command()),
     };
     match result {
-        // Whoever read the output has seen enough: `| head`.
+        // The reader of the output has closed it: `| head`.
         Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -89,7 +89,7 @@ pub(crate) fn run(arguments: ReportArguments, common: &CommonArguments) -> Resul
         .map_err(|error| ExitError::new(Exit::Configuration, error))?
         .with_goals_of(&config.sites)
         .with_k(arguments.k);
-    // Whoever may not write to the store reads what was last computed. The computation would end with this process.
+    // A user who may not write to the store reads the figures that were computed last. The computation would end with this process.
     let writer = Client::writing(&config).ok();
     let open_days = writer.and_then(|client| OpenDays::new(client, config.timezone.clone()).ok());
     let open_days = open_days.map(|open_days| open_days.with_longest_wait(LONGEST_WAIT));

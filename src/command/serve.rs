@@ -8,7 +8,7 @@ pub(super) struct ServeArguments {
     /// The format of the log, which goes to standard error.
     #[arg(long, value_enum, default_value_t)]
     log: LogFormat,
-    /// The least important messages that are logged.
+    /// The level of the messages that are logged: this one and the more important ones.
     #[arg(long, value_enum, default_value_t)]
     log_level: LogLevel,
 }

@@ -159,7 +159,7 @@ fn requeue_all(directory: &Path, names: &[SegmentId], out: &mut impl Write) -> R
     }
 }
 
-/// Asks on a terminal. Without one the answer is no.
+/// Asks on a terminal. Without a terminal the answer is no.
 fn confirmed(name: SegmentId, out: &mut impl Write) -> std::io::Result<bool> {
     let input = std::io::stdin();
     if !input.is_terminal() {

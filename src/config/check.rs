@@ -34,8 +34,8 @@ pub const DEFAULT_K: u32 = 5;
 const LEAST_K: u64 = 3;
 /// The query of published figures keeps so many contributions for each of them.
 const MAX_K: u64 = 100;
-/// Environment variables that are not settings.
-const NOT_SETTINGS: [&str; 3] = ["FOOTFALL_CONFIG", "FOOTFALL_LOG", "FOOTFALL_LIBCHDB"];
+/// Environment variables of the program that are not settings. Any other with the prefix is an error.
+const NOT_SETTINGS: [&str; 2] = ["FOOTFALL_CONFIG", "FOOTFALL_LIBCHDB"];
 /// Tables whose keys may be set as `FOOTFALL_TABLE_KEY`.
 const TABLES: [&str; 8] = ["store", "spool", "limits", "tls", "access", "lists", "page", "published"];
 
@@ -98,7 +98,7 @@ pub(super) fn check(
 }
 
 /// The part of the data in which the key's directory lies, and its user. The spool locks a file that has the name of the key's lock. The
-/// engine may read all of its own directory, and would read the key to whoever may send it statements.
+/// engine may read all of its own directory. So anyone who may send it statements could read the key.
 fn key_inside_data(config: &Config) -> Option<(&'static str, PathBuf)> {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let key = absolute(&config.key);

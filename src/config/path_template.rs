@@ -56,7 +56,7 @@ pub fn is_own(hosts: &[HostPattern], stored: &str) -> bool {
 
 impl PathTemplate {
     /// # Errors
-    /// When it is no template, with what one is.
+    /// When the text is not a template. The error says what a template is.
     pub fn parse(text: &str) -> Result<Self, String> {
         let template = Self { text: text.to_owned() };
         let is_segment = |segment: TemplateSegment<'_>| match segment {

@@ -27,7 +27,7 @@ struct Problem {
     what: String,
 }
 
-/// Letters by which a misspelt key may differ from the one that is suggested.
+/// Most edits between a misspelt key and the key that is suggested.
 const MAX_TYPOS: usize = 2;
 
 /// Settings that stand above the first table of a file, for the hint at one that stands below.
@@ -171,7 +171,7 @@ impl RawValue {
         }
     }
 
-    /// What it is, for an error that expected something else.
+    /// The type of the value, for an error that expected another type.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "text",
@@ -300,7 +300,7 @@ impl<'p> ConfigSection<'p> {
                 .map(|item| (RawValue::Text(item.to_owned()), location.clone()))
                 .collect(),
             other => {
-                self.note(&location, key, &format!("must be a list, not {}", other.kind()));
+                self.note(&location, key, &format!("must be a list or text, not {}", other.kind()));
                 return None;
             }
         };

@@ -250,7 +250,7 @@ fn a_reload_tells_which_settings_it_does_not_apply() {
     let changed = |text: &str| before.changed_for_restart(&written(text));
     let none = Vec::<String>::new();
     let moved = format!(
-        "\npolicy = \"2\"\ngeo = [\n\"a\", \"b\"]\nlisten = \"127.0.0.1:1\"\n{site}retention = \"1d\"\n[limits]\nrate = 7\n"
+        "\npolicy = \"2\"\ngeo = [\n\"a\", \"b\"]\nlisten = \"127.0.0.1:1\"\n{site}retention = \"1d\"\n[limits]\nrate = 7\n[lists]\nisbot = \"bots.txt\"\n"
     );
     assert_eq!(changed(&moved), none);
     let text = format!(
@@ -349,7 +349,7 @@ fn a_goal_or_a_funnel_that_makes_no_sense_is_refused_with_its_line() {
         ),
         (
             &format!("{goal}[[site.funnel]]\nname = \"F\"\nsteps = [\"A\", \"B\"]"),
-            "line 9: site.funnel.steps names \"B\", which is no goal",
+            "line 9: site.funnel.steps names \"B\", which is not a goal",
         ),
         (
             &format!("{goal}[[site.funnel]]\nname = \"F\"\nsteps = [\"A\", {{ name = \"B\" }}]"),

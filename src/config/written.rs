@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::raw::{RawValue, SettingLocation};
 
 /// Tables and keys whose changes a reload applies.
-const RELOADED: [&str; 2] = ["site", "policy"];
+const RELOADED: [&str; 3] = ["site", "policy", "lists"];
 
 /// Each setting of the file and the environment by its key: `listen`, `store.url`, and `geo[1]` for the second one of a list.
 #[derive(Clone, Default)]
@@ -79,7 +79,7 @@ impl WrittenSettings {
     }
 }
 
-/// A value without its locations: moving a setting to another line is no change.
+/// A value without its locations: moving a setting to another line does not count as a change.
 fn plain(value: &RawValue) -> String {
     match value {
         RawValue::List(items) => items.iter().map(|(item, _)| plain(item)).collect::<Vec<_>>().join("\u{1f}"),

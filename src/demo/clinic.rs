@@ -29,7 +29,7 @@ const YANDEX: &[&str] = &["25", "25", "25", "24"];
 const WINDOWS: &[&str] = &["10", "10", "11"];
 const ANDROIDS: &[&str] = &["15", "14", "14", "13", "12", "11", "10"];
 
-/// Texts of which one is drawn. A text that occurs twice is drawn twice as often.
+/// Texts; one of them is drawn. A text that occurs twice is drawn twice as often.
 type Texts = &'static [&'static str];
 
 const fn browser(
@@ -329,7 +329,7 @@ pub(crate) const ARTICLES: &[&str] = &[
     "how-often-to-see-a-dentist",
 ];
 
-/// Missing pages to which other sites still link.
+/// Missing pages that other sites still link to.
 pub(crate) const GONE: &[&str] =
     &["/price.php", "/old/doctors.html", "/actions/autumn", "/wp-login.php", "/doctor/ivanova"];
 

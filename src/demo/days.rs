@@ -1,4 +1,4 @@
-//! Which parts of which days a store has, so that a demonstration that runs again adds only what is missing.
+//! The parts of days that a store has. A demonstration that runs again adds only the missing ones.
 //!
 //! Each batch of rows stands for a segment. The number of the segment says what the batch holds:
 //!

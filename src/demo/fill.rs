@@ -65,7 +65,7 @@ pub(crate) struct Filled {
     pub(crate) stored: u64,
 }
 
-/// Migrates the tables of the configured store, inserts what it lacks of the visitors and closes the days. An embedded store that does not
+/// Migrates the tables of the configured store, inserts the visitors that it lacks, and closes the days. An embedded store that does not
 /// run is started for as long as this takes.
 ///
 /// # Errors

@@ -49,7 +49,7 @@ impl<'a> ReferrerOrigin<'a> {
     }
 }
 
-/// Whether an app is in the table, so that its id is no secret.
+/// Whether an app is in the table. The id of such an app is public.
 pub fn is_known_app(id: &str) -> bool {
     by_app(id).is_some()
 }

@@ -12,7 +12,7 @@ pub(super) struct SpamHosts(HashSet<&'static str, foldhash::fast::RandomState>);
 
 impl SpamHosts {
     /// # Errors
-    /// The number of a line that is no host in lower case, and what is wrong with it.
+    /// The number of a line that is not a host in lower case, and what is wrong with it.
     pub(super) fn new(entries: &[(usize, &'static str)]) -> Result<Self, (usize, String)> {
         let is_host = |host: &str| {
             let of_host = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_');

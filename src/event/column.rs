@@ -2,7 +2,7 @@
 
 use super::date::{UnixDay, UnixSeconds};
 use super::native::{Dictionary, FixedWidth, NativeColumn, Nullable, Pairs, TextColumn};
-use super::row_binary::{put_length, put_text, take, take_length, take_text};
+use super::row_binary::{put_length, put_text, read_length, read_text, take};
 
 /// Names and values of a `Map(LowCardinality(String), String)`.
 pub type TextPairs<'a> = &'a [(&'a str, &'a str)];
@@ -177,7 +177,7 @@ impl ColumnValue for TextPairs<'_> {
     }
 
     fn read(bytes: &mut &[u8]) -> Option<serde_json::Value> {
-        let pairs = take_length(bytes)?;
+        let pairs = read_length(bytes)?;
         let mut object = serde_json::Map::new();
         for _ in 0..pairs {
             let name = text(bytes)?;
@@ -263,5 +263,5 @@ impl<T: ColumnValue> ColumnValue for Option<T> {
 
 /// A text for people: replacement characters stand for bytes that are not UTF-8.
 fn text(bytes: &mut &[u8]) -> Option<String> {
-    take_text(bytes).map(|text| String::from_utf8_lossy(text).into_owned())
+    read_text(bytes).map(|text| String::from_utf8_lossy(text).into_owned())
 }

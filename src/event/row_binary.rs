@@ -23,7 +23,7 @@ pub(crate) fn take<'a, const N: usize>(bytes: &mut &'a [u8]) -> Option<&'a [u8; 
 }
 
 /// Removes a length from the front; `None` when it is incomplete or longer than five groups of seven bits.
-pub(crate) fn take_length(bytes: &mut &[u8]) -> Option<usize> {
+pub(crate) fn read_length(bytes: &mut &[u8]) -> Option<usize> {
     let mut length = 0;
     for group in 0..5 {
         let [byte] = *take(bytes)?;
@@ -36,16 +36,16 @@ pub(crate) fn take_length(bytes: &mut &[u8]) -> Option<usize> {
 }
 
 /// Removes a text from the front; `None` when it is incomplete. ClickHouse does not require UTF-8.
-pub(crate) fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = take_length(bytes)?;
+pub(crate) fn read_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = read_length(bytes)?;
     let (text, rest) = bytes.split_at_checked(length)?;
     *bytes = rest;
     Some(text)
 }
 
-/// Removes a text from the front, like [`take_text`], and returns it with its length before it.
+/// Removes a text from the front, like [`read_text`], and returns it with its length before it.
 #[inline]
-pub(crate) fn take_encoded_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub(crate) fn read_encoded_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let all = *bytes;
     // Most texts have a length of one byte.
     if let Some(length @ ..0x80) = all.first() {
@@ -53,7 +53,7 @@ pub(crate) fn take_encoded_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
         *bytes = rest;
         return Some(text);
     }
-    take_text(bytes)?;
+    read_text(bytes)?;
     Some(&all[..all.len() - bytes.len()])
 }
 
@@ -67,7 +67,7 @@ mod tests {
             let mut out = Vec::new();
             put_length(number, &mut out);
             assert_eq!(out, bytes);
-            assert_eq!(take_length(&mut &*out), Some(number));
+            assert_eq!(read_length(&mut &*out), Some(number));
         }
     }
 }

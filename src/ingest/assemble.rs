@@ -23,14 +23,14 @@ pub struct PageContext<'a> {
     /// When the beacon was received, Unix ms.
     pub received: i64,
     /// Pseudonyms and place.
-    pub who: &'a VisitorIdentity,
+    pub identity: &'a VisitorIdentity,
     pub page_load: &'a PageLoadIdentity,
     pub browser: &'a BrowserInfo,
     /// Allow-listed cookies.
     pub cookies: &'a [(&'a str, &'a str)],
 }
 
-/// Why a beacon, or an event of it, is on no page of the site.
+/// Why a beacon, or one of its events, does not belong to a page of the site.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AssembleError {
     /// An address cannot be parsed.
@@ -40,15 +40,15 @@ pub enum AssembleError {
     ForeignHost,
 }
 
-/// Events without a row, because their page is none of the site.
+/// Events without a row, because their page is not one of the site's.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Unplaced {
+pub struct DroppedEvents {
     /// Their places in the beacon's list.
     pub events: Vec<(u32, DropReason)>,
     pub left_out: Vec<LeftOut>,
 }
 
-impl Unplaced {
+impl DroppedEvents {
     fn add(&mut self, error: &AssembleError, index: u32) {
         let fault = match error {
             AssembleError::Malformed(fault) => {
@@ -74,10 +74,10 @@ pub fn rows(
     beacon: &Beacon<'_>,
     mut wanted: impl FnMut(u32, BotCategory) -> bool,
     mut emit: impl FnMut(u32, &EventRow<'_>),
-) -> Result<Unplaced, AssembleError> {
-    let mut unplaced = Unplaced::default();
+) -> Result<DroppedEvents, AssembleError> {
+    let mut dropped = DroppedEvents::default();
     let scrubbed = scrubbed_pages(context.site, beacon)?;
-    let mut pages = scrubbed.iter().map(|page| page.as_ref().map(|page| shared(context, beacon, page)));
+    let mut pages = scrubbed.iter().map(|page| page.as_ref().map(|page| page_columns(context, beacon, page)));
     let mut page = Ok(EventRow::default());
     for event in &beacon.events {
         if event.page.is_some() {
@@ -86,7 +86,7 @@ pub fn rows(
         let page = match &page {
             Ok(page) => page,
             Err(error) => {
-                unplaced.add(error, event.index);
+                dropped.add(error, event.index);
                 continue;
             }
         };
@@ -94,26 +94,26 @@ pub fn rows(
         if wanted(number, page.bot_category) {
             let row = EventRow {
                 seq: context.page_load.seq(number),
-                time: access_time(context.received, context.who, event.age_ms),
+                time: access_time(context.received, context.identity, event.age_ms),
                 kind: event.detail.kind(),
                 ..page.clone()
             };
-            fill(context.site, row, &event.detail, &mut |row| emit(number, row));
+            emit_event(context.site, row, &event.detail, &mut |row| emit(number, row));
         }
     }
-    Ok(unplaced)
+    Ok(dropped)
 }
 
 /// When an event happened. The pseudonyms of an epoch belong to its day alone: an event from before its beginning counts from there, and
 /// one that comes before the key has turned counts to its last second.
-fn access_time(received: i64, who: &VisitorIdentity, age_ms: u32) -> UnixSeconds {
+fn access_time(received: i64, identity: &VisitorIdentity, age_ms: u32) -> UnixSeconds {
     const DAY: u32 = 24 * 60 * 60;
     let received_at = UnixSeconds::from_millis(received).0;
     // After a jump of the clock over days, or while a key cannot turn, an event must not seem to be days old.
-    let is_overdue = received_at >= who.epoch_ends.saturating_add(DAY);
-    let last = if is_overdue { received_at } else { received_at.min(who.epoch_ends.saturating_sub(1)) };
+    let is_overdue = received_at >= identity.epoch_ends.saturating_add(DAY);
+    let last = if is_overdue { received_at } else { received_at.min(identity.epoch_ends.saturating_sub(1)) };
     let time = UnixSeconds::from_millis(received - i64::from(age_ms)).0;
-    UnixSeconds(time.max(who.epoch).min(last))
+    UnixSeconds(time.max(identity.epoch).min(last))
 }
 
 /// The first number of a version: the others tell visitors apart, and reports do not need them.
@@ -126,7 +126,7 @@ type PageResult<'a> = Result<ScrubbedPage<'a>, AssembleError>;
 /// Parses the pages of a beacon, in their order.
 ///
 /// # Errors
-/// When there are pages and none is of the site. A foreign one tells more than one that cannot be read.
+/// When there are pages, but none on a host of the site. A foreign host is reported before an address that cannot be read.
 fn scrubbed_pages<'a>(site: &Site, beacon: &'a Beacon<'_>) -> Result<Vec<PageResult<'a>>, AssembleError> {
     let mut pages = Vec::with_capacity(1);
     for event in &beacon.events {
@@ -237,20 +237,20 @@ fn without_www(host: &str) -> &str {
     host.strip_prefix("www.").unwrap_or(host)
 }
 
-/// The columns that do not depend on the kind of event.
-fn shared<'a>(
+/// The columns that all events of a page share.
+fn page_columns<'a>(
     context: &PageContext<'a>,
     beacon: &'a Beacon<'_>,
     visited: &'a ScrubbedPage<'_>,
 ) -> EventRow<'a> {
-    let PageContext { site, who, browser, .. } = context;
-    let place: &GeoPlace = &who.place;
+    let PageContext { site, identity, browser, .. } = context;
+    let place: &GeoPlace = &identity.place;
     let page = &visited.page;
     let referrer = &visited.referrer;
     let source = enrich::traffic_source(referrer.origin(), &page.host, &page.campaign, page.click_id);
     // A source without a name of its own is the referrer.
     let is_referrer = source.name == without_www(referrer.host());
-    let (bot, bot_category) = bot(&browser.bot, browser.bot_category, referrer.host());
+    let (bot, bot_category) = page_bot(&browser.bot, browser.bot_category, referrer.host());
     EventRow {
         page_load: context.page_load.pseudonym,
         received: UnixSeconds::from_millis(context.received),
@@ -260,9 +260,9 @@ fn shared<'a>(
         path: &page.path,
         query: &page.query,
         release: &beacon.release,
-        visitor: who.visitor,
-        address: who.address,
-        epoch: who.epoch,
+        visitor: identity.visitor,
+        address: identity.address,
+        epoch: identity.epoch,
         policy: context.policy,
         referrer_host: referrer.shown(),
         referrer_path: referrer.path(),
@@ -292,7 +292,7 @@ fn shared<'a>(
         city: place.city(),
         asn: place.asn(),
         network: place.network(),
-        ip_version: who.ip_version,
+        ip_version: identity.ip_version,
         cookies_enabled: beacon.cookies_enabled,
         cookies: context.cookies,
         ..EventRow::default()
@@ -300,7 +300,11 @@ fn shared<'a>(
 }
 
 /// Name and category of a page's bot: those of the browser, or those of an invented visit with a spam referrer.
-pub(crate) fn bot<'a>(name: &'a str, category: BotCategory, referrer_host: &str) -> (&'a str, BotCategory) {
+pub(crate) fn page_bot<'a>(
+    name: &'a str,
+    category: BotCategory,
+    referrer_host: &str,
+) -> (&'a str, BotCategory) {
     if name.is_empty() && enrich::is_spam_referrer(referrer_host) {
         (REFERRER_SPAM, BotCategory::Other)
     } else {
@@ -308,7 +312,7 @@ pub(crate) fn bot<'a>(name: &'a str, category: BotCategory, referrer_host: &str)
     }
 }
 
-/// The last day on which a row may be kept that was received at `received`.
+/// The last day on which a row that was received at `received` (Unix ms) may be kept.
 fn expires(received: i64, retention: Retention) -> UnixDay {
     const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
     match retention {
@@ -326,8 +330,13 @@ fn expires(received: i64, retention: Retention) -> UnixDay {
 }
 
 /// Fills in the columns of the event's kind and calls `emit`. Scrubbed texts live as long as this call.
-fn fill(site: &Site, mut row: EventRow<'_>, what: &EventDetail<'_>, emit: &mut impl FnMut(&EventRow<'_>)) {
-    match what {
+fn emit_event(
+    site: &Site,
+    mut row: EventRow<'_>,
+    detail: &EventDetail<'_>,
+    emit: &mut impl FnMut(&EventRow<'_>),
+) {
+    match detail {
         EventDetail::View | EventDetail::Missing => emit(&row),
         EventDetail::Leave { engaged_ms, scroll_depth } => {
             row.engaged_ms = *engaged_ms;
@@ -426,7 +435,7 @@ mod tests {
 
     #[test]
     fn an_event_lies_within_the_day_of_its_pseudonyms() {
-        let who = VisitorIdentity {
+        let identity = VisitorIdentity {
             visitor: 1,
             address: 2,
             epoch: 1_000,
@@ -446,7 +455,7 @@ mod tests {
             // The clock was set back: no event lies in the future.
             (900_000, 5_000, 900),
         ] {
-            assert_eq!(access_time(received, &who, age), UnixSeconds(time), "received at {received} ms");
+            assert_eq!(access_time(received, &identity, age), UnixSeconds(time), "received at {received} ms");
         }
     }
 }

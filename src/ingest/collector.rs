@@ -1,4 +1,4 @@
-//! Stores what comes out of the pipeline: takes a beacon from its bytes to synced rows.
+//! Stores what comes out of the pipeline, from the bytes of a beacon to synced rows.
 //!
 //! All steps up to the spool run without waiting, in buffers that the thread reuses. Then the request waits for the disk.
 
@@ -83,7 +83,7 @@ impl Collector {
         self.pipeline.preview(visitor, headers, site)
     }
 
-    /// The codes by which visitors can name their rows.
+    /// The codes with which visitors name their rows.
     pub fn references(&self) -> &ReferenceCodes {
         &self.references
     }
@@ -152,21 +152,21 @@ impl Collector {
         let assembled = assemble::rows(context, beacon, wanted, emit).map_err(IngestError::from);
         let frame = EventRecord { site: &context.site.id, events, rows };
         let has_duplicates = dropped[DropReason::Duplicate as usize] > 0;
-        let appended = assembled.and_then(|unplaced| match (frame.events, has_duplicates) {
-            ([], false) => Ok((unplaced, None)),
+        let appended = assembled.and_then(|without_page| match (frame.events, has_duplicates) {
+            ([], false) => Ok((without_page, None)),
             // The first copy may not be synced yet, and a 2xx must wait for it.
-            ([], true) => Ok((unplaced, Some(self.spool.sync_point()))),
-            _ => Ok((unplaced, Some(self.spool.append(frame, Durability::Synced)?))),
+            ([], true) => Ok((without_page, Some(self.spool.sync_point()))),
+            _ => Ok((without_page, Some(self.spool.append(frame, Durability::Synced)?))),
         });
-        let (unplaced, ack) = appended.inspect_err(|_| {
+        let (without_page, ack) = appended.inspect_err(|_| {
             for event in &*events {
                 known.remove(event.filter_id);
             }
         })?;
         drop(known);
         let stored = u32::try_from(events.len()).expect("at most MAX_EVENTS");
-        let mut accepted = Accepted { stored, dropped, left_out: unplaced.left_out, site: None };
-        for (_, reason) in unplaced.events {
+        let mut accepted = Accepted { stored, dropped, left_out: without_page.left_out, site: None };
+        for (_, reason) in without_page.events {
             accepted.dropped[reason as usize] += 1;
         }
         Ok(self.finish(context.site, beacon, accepted, ack))
@@ -178,7 +178,7 @@ impl Collector {
         self.finish(site, beacon, accepted, None)
     }
 
-    /// Adds what the parser left out, and books the dropped events.
+    /// Adds what the parser left out, and counts the dropped events.
     fn finish(
         &self,
         site: &Site,

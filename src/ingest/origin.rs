@@ -10,7 +10,7 @@ use hyper::header::{ORIGIN, REFERER};
 use crate::config::{Site, WebAddress};
 use crate::ingest::outcome::IngestError;
 
-/// By which header the page that sends was told to be one of the site's.
+/// The header that names the sending page as one of the site's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendingPage {
     Origin,

@@ -1,4 +1,4 @@
-//! What a beacon is answered with: accepted, or why not, and who may send it.
+//! The outcome of a beacon, accepted or refused, and the senders of beacons.
 
 use std::sync::Arc;
 

@@ -45,7 +45,7 @@ pub enum BeaconOutcome<'a> {
     Assemble(&'a PageContext<'a>),
 }
 
-/// A step that was passed. Its texts may be personal: they are for whoever sent the beacon.
+/// A step that was passed. Its texts may be personal data: only the sender of the beacon may see them.
 pub enum PipelineStep<'a> {
     Parsed(&'a Beacon<'a>),
     SiteFound(&'a Site),
@@ -68,7 +68,7 @@ pub struct VisitPreview {
     pub origin: Option<String>,
     /// Version of the privacy policy in force.
     pub policy: String,
-    /// The signal by which this browser refuses.
+    /// The signal with which this browser refuses.
     pub opt_out: Option<OptOutSignal>,
     /// Whether nothing is kept, because the browser counts as a bot and the site drops such bots.
     pub is_dropped: bool,
@@ -77,7 +77,7 @@ pub struct VisitPreview {
 }
 
 impl VisitPreview {
-    /// Whose rows the visit's would be.
+    /// The visitor to whom the visit's rows would belong.
     pub fn subject(&self) -> Subject {
         let VisitorIdentity { epoch, visitor, .. } = self.identity;
         Subject { site: self.site.id.to_string(), epoch, visitor }
@@ -133,8 +133,8 @@ impl BeaconPipeline {
         &self.privacy
     }
 
-    /// What would be kept of a visit to a page of the site by whoever sends these headers. Without a named site it is the site whose page has the
-    /// link to this request, or the only one. `None` if there is no such site, or no key.
+    /// What would be kept of a visit by the browser that sends these headers. If no site is `named`, the site is that of the page with the
+    /// link to this request, or the only configured one. `None` without such a site, or without a key.
     pub fn preview(&self, visitor: Peer, headers: &HeaderMap, named: Option<&str>) -> Option<VisitPreview> {
         let settings = self.settings.load();
         let referring = origin::referring_page(headers);
@@ -220,22 +220,22 @@ impl BeaconPipeline {
             return finish(beacon, BeaconOutcome::Drop(site, DropReason::Bot));
         }
         let epoch = self.privacy.epoch().ok_or(IngestError::NoKey)?;
-        let who = epoch.identify(peer, site, user_agent);
-        trace.step(PipelineStep::VisitorIdentified(&who));
+        let identity = epoch.identify(peer, site, user_agent);
+        trace.step(PipelineStep::VisitorIdentified(&identity));
         let offered = beacon.cookies.iter().map(|(name, value)| (&**name, &**value));
         let cookies = epoch.cookies(site, offered);
         let cookies: Vec<(&str, &str)> = cookies.iter().map(|(name, value)| (*name, &**value)).collect();
         trace.step(PipelineStep::CookiesKept(&cookies));
         // Held until `finish` has appended the events.
         let blocked = self.privacy.blocked();
-        if blocked.have(&site.id, (who.epoch, who.visitor), &cookies) {
+        if blocked.contain(&site.id, (identity.epoch, identity.visitor), &cookies) {
             return finish(beacon, BeaconOutcome::Drop(site, DropReason::Blocked));
         }
         let context = PageContext {
             site,
             policy: &settings.policy,
             received: jiff::Timestamp::now().as_millisecond(),
-            who: &who,
+            identity: &identity,
             page_load: &epoch.page_load(site, beacon.page_load),
             browser: &browser,
             cookies: &cookies,

@@ -38,8 +38,8 @@ impl RecentRefusals {
         sites.entry(site.clone()).or_default().entry(reason).or_default().add(hour);
     }
 
-    /// Beacons of the site that were refused in the last 24 hours, the present one included, by reason; the most frequent first.
-    pub fn of_site(&self, site: &str, now: Instant) -> Vec<(&'static str, u64)> {
+    /// Refused beacons of the site by reason, the most frequent first: those of the present hour and the 23 before it.
+    pub fn by_reason(&self, site: &str, now: Instant) -> Vec<(&'static str, u64)> {
         let hour = self.hour(now);
         let sites = self.counts.lock();
         let reasons = sites.get(site).into_iter().flatten();
@@ -91,14 +91,14 @@ mod tests {
         refusals.count(&site, "malformed", at(0));
         refusals.count(&site, "foreign_origin", at(1));
         refusals.count(&site, "foreign_origin", at(23));
-        assert_eq!(refusals.of_site("clinic", at(23)), [("foreign_origin", 2), ("malformed", 1)]);
-        assert_eq!(refusals.of_site("clinic", at(24)), [("foreign_origin", 2)]);
-        assert_eq!(refusals.of_site("clinic", at(46)), [("foreign_origin", 1)]);
-        assert_eq!(refusals.of_site("clinic", at(47)), []);
+        assert_eq!(refusals.by_reason("clinic", at(23)), [("foreign_origin", 2), ("malformed", 1)]);
+        assert_eq!(refusals.by_reason("clinic", at(24)), [("foreign_origin", 2)]);
+        assert_eq!(refusals.by_reason("clinic", at(46)), [("foreign_origin", 1)]);
+        assert_eq!(refusals.by_reason("clinic", at(47)), []);
         refusals.count(&site, "foreign_origin", at(48));
         refusals.count(&site, "malformed", at(100));
-        assert_eq!(refusals.of_site("clinic", at(48)), [("foreign_origin", 1), ("malformed", 1)]);
-        assert_eq!(refusals.of_site("clinic", at(100)), [("malformed", 1)]);
-        assert_eq!(refusals.of_site("other", at(0)), []);
+        assert_eq!(refusals.by_reason("clinic", at(48)), [("foreign_origin", 1), ("malformed", 1)]);
+        assert_eq!(refusals.by_reason("clinic", at(100)), [("malformed", 1)]);
+        assert_eq!(refusals.by_reason("other", at(0)), []);
     }
 }

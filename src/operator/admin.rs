@@ -48,7 +48,7 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// `samples` writes those that the recorder does not hold.
+    /// `samples` writes the metrics that the recorder does not hold.
     pub fn new(
         recorder: PrometheusHandle,
         samples: SampleWriter,

@@ -78,6 +78,7 @@ impl Auth {
             None => Err(AuthError::NoToken),
         }
     }
+
     /// # Errors
     /// [`AuthError::CrossSite`] when a page of another site caused the request.
     pub(super) fn check_same_origin<B>(&self, request: &Request<B>) -> Result<(), AuthError> {

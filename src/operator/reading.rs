@@ -1,4 +1,5 @@
-//! What a principal may read of the reports, for the API and the page: which reports, from exact or from published figures, of which sites.
+//! What a principal may read of the reports, for the API and the page: which reports of which sites, and whether from exact or published
+//! figures.
 //!
 //! Each reading of exact figures is recorded in the audit.
 

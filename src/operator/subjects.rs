@@ -114,9 +114,9 @@ async fn answer(
         (&Method::GET, []) => {
             let mut shown = subjects.list();
             shown.retain(|request| principal.may_see(&request.site));
-            ok(json!({ "requests": shown.iter().map(|request| request.shown()).collect::<Vec<_>>() }))
+            ok(json!({ "requests": shown.iter().map(|request| request.to_json()).collect::<Vec<_>>() }))
         }
-        (&Method::GET, [id]) => ok(visible(subjects, id, principal)?.shown()),
+        (&Method::GET, [id]) => ok(visible(subjects, id, principal)?.to_json()),
         (&Method::POST, ["find"]) => {
             let body = read(request, principal).await?;
             check_site(subjects, &body.subject, principal)?;
@@ -133,7 +133,7 @@ async fn answer(
         }
         (&Method::POST, [id, "close"]) => {
             visible(subjects, id, principal)?;
-            ok(subjects.close_export(id)?.shown())
+            ok(subjects.close_export(id)?.to_json())
         }
         _ => Err(refusal(StatusCode::NOT_FOUND, "no such path; GET /subjects lists the requests")),
     }
@@ -161,7 +161,7 @@ async fn accept(
     let accepting = subjects.clone();
     let accepted = tokio::task::spawn_blocking(move || accepting.accept(action, scope, ground)).await;
     let request = accepted.expect("accepting does not panic and is not aborted")?;
-    Ok((StatusCode::ACCEPTED, request.shown()))
+    Ok((StatusCode::ACCEPTED, request.to_json()))
 }
 
 /// A token that is restricted to sites must not learn of others.

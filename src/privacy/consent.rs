@@ -20,7 +20,7 @@ pub enum OptOutSignal {
     Cookie,
 }
 
-/// The first signal by which the visitor opted out.
+/// The first signal of a request with which the visitor opted out.
 pub fn opt_out_signal(headers: &HeaderMap) -> Option<OptOutSignal> {
     if is_one(headers, &SEC_GPC) {
         Some(OptOutSignal::GlobalPrivacyControl)

@@ -1,7 +1,7 @@
 //! Reference codes: random names under which a visitor can tell an operator which stored rows are theirs.
 //!
-//! A code stands for one visitor on one site, until the epoch ends. It lies in this memory alone. It is derived from nothing, so whoever holds
-//! the key cannot compute it, and the visitor's pseudonym cannot be computed from it.
+//! A code stands for one visitor on one site, until the epoch ends. It lies in this memory alone. It is random. So the key does not give
+//! the code, and the code does not give the visitor's pseudonym.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;

@@ -64,7 +64,7 @@ struct BlockedOnSite {
 
 impl BlockedScopes {
     /// Whether nothing may be stored of a visitor (epoch and pseudonym) with these cookies, as they would be stored.
-    pub fn have(&self, site: &str, visitor: (u32, u64), cookies: &[(&str, &str)]) -> bool {
+    pub fn contain(&self, site: &str, visitor: (u32, u64), cookies: &[(&str, &str)]) -> bool {
         let Some(blocked) = self.by_site.get(site) else { return false };
         let has_cookie = || {
             let mut known = blocked.cookies.iter();
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_scope_has_its_rows_and_blocks_their_visitors_alone() {
         let blocked: BlockedScopes = scopes().iter().collect();
-        // Site, epoch, visitor, value of cookie `ab`, and by which scope it is meant.
+        // Site, epoch, visitor, value of cookie `ab`, and the scope that names them.
         let rows = [
             ("clinic", 5, u64::MAX - 1, "A", Some(0)),
             ("clinic", 6, u64::MAX - 1, "A", None),
@@ -142,7 +142,7 @@ mod tests {
             let row = serde_json::json!({ "site": site, "epoch": epoch, "visitor": visitor, "cookies": { "ab": ab } });
             let found = scopes().iter().position(|scope| scope.has_row(&row));
             assert_eq!(found, expected, "{row}");
-            assert_eq!(blocked.have(site, (epoch, visitor), &[("ab", ab)]), expected.is_some(), "{row}");
+            assert_eq!(blocked.contain(site, (epoch, visitor), &[("ab", ab)]), expected.is_some(), "{row}");
         }
     }
 

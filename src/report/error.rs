@@ -1,4 +1,4 @@
-//! Why there is no report.
+//! Errors of reports.
 
 use super::filter::FilterError;
 use super::request::limits::{MAX_CONCURRENT, MAX_FILTERS, MAX_ROWS};

@@ -58,7 +58,7 @@ pub enum Note {
         filter: String,
         meant: String,
     },
-    /// What it means that this report has no rows, as the file of the report says.
+    /// The meaning of a report without rows, as the file of the report states it.
     NothingFound(&'static str),
     /// Bots viewed pages and are not counted. Under filters their number is not told.
     BotsLeftOut {

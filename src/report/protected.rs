@@ -20,7 +20,7 @@ use super::request::ReportRequest;
 use crate::store::Client;
 use crate::store::schema::{self, EVENT_FILTERS, VISIT_FILTERS};
 
-/// Columns by which viewers may filter, and the dimensions of `daily_published` that they stand for.
+/// Columns that viewers may filter by, and the dimensions of `daily_published` that they stand for.
 const FILTER_COLUMNS: [(&str, &str); 8] = [
     ("path", "page"),
     ("name", "event"),
@@ -45,7 +45,7 @@ pub(crate) fn is_published(report: &Report) -> bool {
         && report.dimensions.iter().all(|dimension| schema::is_published(dimension.name))
 }
 
-/// The columns by which viewers may filter.
+/// The columns that viewers may filter by.
 pub(crate) fn filter_columns() -> impl Iterator<Item = &'static str> {
     FILTER_COLUMNS.iter().map(|(column, _)| *column)
 }
@@ -125,7 +125,7 @@ pub(super) fn query(body: &str, request: &ReportRequest, client: &Client) -> (St
     let filter = request.filters.first().and_then(dimension_and_value);
     let (filter, value) = filter.unwrap_or_default();
     let days = FilteredTable::Visits.period(body.contains("{before:"));
-    // Of today there are totals alone, of which no row can be a share.
+    // For today only totals are published. In other reports today would raise the totals that shares are computed from, and add no rows.
     let open = if request.report.is_totals { "" } else { "\n        AND NOT is_open" };
     let tables = format!(
         "WITH\n    {NO_ROWS},\n    daily AS (SELECT *, false AS bots FROM {}.daily_published\n        \

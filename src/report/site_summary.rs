@@ -38,7 +38,7 @@ pub(crate) struct SiteSummary {
     pub(crate) errors: Option<WeekComparison>,
 }
 
-/// Times to which the summaries belong.
+/// The days and times that the summaries cover.
 struct SummaryDays {
     today: Date,
     from: Date,
@@ -130,7 +130,7 @@ impl Reports {
 }
 
 impl Reports {
-    /// The first day of a site of which there are figures for the reader, under no filter; `None` if there is none.
+    /// The first day with figures of a site for the reader, under no filter; `None` if there is none.
     ///
     /// # Errors
     /// When the store cannot be reached or refuses.
@@ -146,7 +146,7 @@ impl Reports {
 }
 
 impl SiteSummary {
-    /// A site of which the store tells nothing now.
+    /// A site without figures, because the store does not answer.
     pub(crate) fn unknown(site: &str) -> Self {
         let (site, visitors) = (site.to_owned(), WeekComparison::default());
         Self { site, days: Vec::new(), visitors, day: None, errors: None }

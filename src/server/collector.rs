@@ -16,10 +16,10 @@ pub trait BeaconCollector: Send + Sync + 'static {
         input: &WireInput<'_>,
     ) -> impl Future<Output = Result<Accepted, RefusedBeacon>> + Send;
 
-    /// What would be kept of a visit to the site; `None` if there is no such site.
+    /// What would be kept of a visit to the site; `None` if the site or the key is missing.
     fn preview(&self, visitor: Peer, headers: &HeaderMap, site: Option<&str>) -> Option<VisitPreview>;
 
-    /// The code by which the visitor can name the rows of this epoch.
+    /// The code with which the visitor can name the rows of this epoch.
     fn reference(&self, subject: &Subject) -> ReferenceCode;
 }
 

@@ -1,4 +1,4 @@
-//! Which pages may read the responses to their beacons: those on the hosts of the sites.
+//! CORS: pages on the hosts of the sites may read the responses to their beacons.
 //!
 //! The script needs the status to know that it must try again. It sends no credentials, so none are allowed. The beacon's body names the site, so `Origin` is looked up
 //! among the hosts of all sites: one hash look-up for each label of the host, for any number of sites.

@@ -58,19 +58,19 @@ impl PublicOptions {
     }
 }
 
-/// Presses of the button on the visitor's page, from one address at once. A network of many people has one address.
+/// Requests for erasure from one address at once. Many people may share an address.
 const MAX_ERASURES: u32 = 20;
-/// Time between more of them. Otherwise one address could use up the erasures of a day, under many user agents.
+/// Time until one address may send one more. Otherwise one address could use up the erasures of a day, under many user agents.
 const ERASURE_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Answers the requests of browsers and senders.
 pub struct PublicHandler<C> {
     collector: Arc<C>,
     script: Script,
-    by_address: RateLimiter,
-    by_sender: RateLimiter,
-    /// Presses of the button on the visitor's page.
-    by_eraser: RateLimiter,
+    address_limiter: RateLimiter,
+    sender_limiter: RateLimiter,
+    /// Limits requests for erasure on the visitor's page.
+    erasure_limiter: RateLimiter,
     tokens: TokenAuthenticator,
     origins: ArcSwap<Origins>,
     body_permits: BodyPermits,
@@ -80,7 +80,8 @@ pub struct PublicHandler<C> {
     erase: Arc<EraseVisitor>,
 }
 
-/// Erases the rows of a visitor who asks for it. When it is accepted, the request is on disk; the rows go soon after. It blocks for the disk.
+/// Accepts a visitor's request to erase the rows of the day. An accepted request is on disk; the rows are erased within minutes. It blocks
+/// for the disk.
 pub type EraseVisitor = Box<dyn Fn(Subject) -> ErasureResult + Send + Sync>;
 
 impl<C: BeaconCollector> Handler for PublicHandler<C> {
@@ -101,18 +102,18 @@ impl<C: BeaconCollector> Handler for PublicHandler<C> {
         if request.version() <= Version::HTTP_11 && request.headers().contains_key(TRANSFER_ENCODING) {
             return (route, self.refuse_early(route, Rejection::NoLength));
         }
-        let head = request.method() == Method::HEAD;
-        let readable = head || request.method() == Method::GET;
+        let is_head = request.method() == Method::HEAD;
+        let is_read = is_head || request.method() == Method::GET;
         let response = match (route, route.format()) {
             (_, Some(format)) => self.format_route(format, request, connection).await,
-            (Route::Script, _) if readable => self.script.response(request.headers(), path != "/s.js"),
+            (Route::Script, _) if is_read => self.script.response(request.headers(), path != "/s.js"),
             (Route::VisitorPage, _) => self.visitor_page(request, connection).await,
             (Route::Script, _) => response::method_not_allowed("GET, HEAD"),
             _ if path != "/" => response::not_found(),
-            _ if readable => response::with_body(StatusCode::OK, &response::TEXT, WELCOME),
+            _ if is_read => response::with_body(StatusCode::OK, &response::TEXT, WELCOME),
             _ => response::method_not_allowed("GET, HEAD"),
         };
-        let mut response = if head { response::without_body(response) } else { response };
+        let mut response = if is_head { response::without_body(response) } else { response };
         if connection.is_tls() && route.format().is_none() {
             response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, same_origin::HSTS);
         }
@@ -131,9 +132,9 @@ impl<C: BeaconCollector> PublicHandler<C> {
         Arc::new(Self {
             collector,
             script: Script::new(),
-            by_address: RateLimiter::new(limits.rate, limits.burst),
-            by_sender: RateLimiter::new(limits.sender_rate, limits.sender_burst),
-            by_eraser: RateLimiter::every(ERASURE_INTERVAL, MAX_ERASURES),
+            address_limiter: RateLimiter::new(limits.rate, limits.burst),
+            sender_limiter: RateLimiter::new(limits.sender_rate, limits.sender_burst),
+            erasure_limiter: RateLimiter::every(ERASURE_INTERVAL, MAX_ERASURES),
             tokens: TokenAuthenticator::new(verifier),
             origins: ArcSwap::from_pointee(Origins::new(sites)),
             body_permits: BodyPermits::default(),
@@ -164,7 +165,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
         rejection.response()
     }
 
-    /// The same before it is known whether the request is a beacon.
+    /// Refuses a request before it is known to be a beacon. It counts only on the route of a wire format.
     fn refuse_early(&self, route: Route, rejection: Rejection) -> Response<Body> {
         if route.format().is_some() { self.refuse(rejection) } else { rejection.response() }
     }
@@ -251,7 +252,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
         Ok(response)
     }
 
-    /// The visitor's page, and what visitors ask for on it.
+    /// The visitor's page, and the erasures that visitors request on it.
     async fn visitor_page(
         &self,
         request: Request<Incoming>,
@@ -266,7 +267,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
             Ok(peer) => peer,
             Err(rejection) => return rejection.response(),
         };
-        let is_allowed = !is_form || self.by_eraser.acquire(&peer, Instant::now()).is_ok();
+        let is_allowed = !is_form || self.erasure_limiter.acquire(&peer, Instant::now()).is_ok();
         let query = PageQuery::parse(head.uri.query().unwrap_or_default());
         let visit = self.collector.preview(peer, &head.headers, query.site.as_deref()).map(|preview| {
             let code = self.collector.reference(&preview.subject());
@@ -320,7 +321,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
         holder: &'a TokenHolder,
         now: Instant,
     ) -> Result<Sender<'a>, Rejection> {
-        self.by_sender.acquire_named(&holder.name, now).map_err(Rejection::TooManyFromSender)?;
+        self.sender_limiter.acquire_named(&holder.name, now).map_err(Rejection::TooManyFromSender)?;
         let address = match headers.get(&X_FOOTFALL_ADDRESS) {
             Some(_) => single_address(headers, &X_FOOTFALL_ADDRESS),
             // A proxy writes the sender's own address there.
@@ -344,7 +345,7 @@ impl<C: BeaconCollector> PublicHandler<C> {
             _ => {}
         }
         let peer = Peer::new(connection.client_address(headers));
-        self.by_address.acquire(&peer, now).map_err(Rejection::TooManyFromAddress)?;
+        self.address_limiter.acquire(&peer, now).map_err(Rejection::TooManyFromAddress)?;
         Ok(peer)
     }
 }

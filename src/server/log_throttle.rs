@@ -1,4 +1,4 @@
-//! Log lines that strangers cause: at most one in an interval for each kind, with the number of those that were left out.
+//! Log lines that strangers cause: at most one of each kind in an interval, with the number of suppressed ones.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -24,7 +24,7 @@ impl<K: Eq + Hash> LogThrottle<K> {
         Self { interval, lines: Mutex::default() }
     }
 
-    /// Whether a line of this kind may be written now: the number of lines that were suppressed since the last one.
+    /// Returns `None` if a line of this kind must not be written now. Otherwise returns how many were suppressed since the last one.
     pub(super) fn admit(&self, key: K, now: Instant) -> Option<u64> {
         let mut lines = self.lines.lock();
         let Some(line) = lines.get_mut(&key) else {

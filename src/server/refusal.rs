@@ -16,9 +16,9 @@ use crate::server::log_throttle::LogThrottle;
 use crate::server::response::Rejection;
 use crate::transport::AuthError;
 
-/// Between two lines of one reason and site.
+/// Time between two lines of one reason and site.
 const LINE_INTERVAL: Duration = Duration::from_secs(60);
-/// Between two warnings of a proxy that is not trusted. It is a fault of the configuration, which lasts.
+/// Time between two warnings about a proxy. The fault lasts until the configuration is corrected.
 const PROXY_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 names! {
@@ -55,7 +55,7 @@ impl RefusalReason {
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Malformed => {
-                "it is no beacon; `docs/wire.md` has the format, `footfall explain` names each fault"
+                "it is not a beacon; `docs/wire.md` has the format, `footfall explain` names each fault"
             }
             Self::HostHeader => "it has no `Host` header, or several; look at the proxy in front",
             Self::CutOff => "its body ended early; the client or a proxy closed the connection",
@@ -113,11 +113,13 @@ impl RefusalReason {
     }
 
     /// Why a request is refused before its body of `body_len` bytes is read; `None`: it is not.
-    pub fn of_head(head: &Parts, content_types: &[&str], body_len: usize) -> Option<Self> {
-        check_head(head, content_types, body_len as u64).err().map(|rejection| Self::of(&rejection))
+    pub fn from_head(head: &Parts, content_types: &[&str], body_len: usize) -> Option<Self> {
+        check_head(head, content_types, body_len as u64)
+            .err()
+            .map(|rejection| Self::from_rejection(&rejection))
     }
 
-    pub(super) fn of(rejection: &Rejection) -> Self {
+    pub(super) fn from_rejection(rejection: &Rejection) -> Self {
         match rejection {
             Rejection::NoHost => Self::HostHeader,
             Rejection::CutOff => Self::CutOff,
@@ -153,7 +155,7 @@ impl From<&IngestError> for RefusalReason {
     }
 }
 
-/// What a line is about.
+/// The subject of a line; each has an interval of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum LineKind {
     Refused(RefusalReason, Option<Arc<str>>),
@@ -169,7 +171,7 @@ enum ProxyFault {
     Silent,
 }
 
-/// Counts refused beacons and writes about them.
+/// Counts refused beacons and logs them.
 pub(super) struct Refusals {
     by_reason: [Counter; RefusalReason::ALL.len()],
     recent: Arc<RecentRefusals>,
@@ -196,13 +198,13 @@ impl Refusals {
         }
     }
 
-    /// Those of the last hours.
+    /// Refused beacons of the last hours, by site and reason.
     pub(super) fn recent(&self) -> &Arc<RecentRefusals> {
         &self.recent
     }
 
     pub(super) fn count(&self, rejection: &Rejection) {
-        let reason = RefusalReason::of(rejection);
+        let reason = RefusalReason::from_rejection(rejection);
         self.by_reason[reason as usize].increment(1);
         let (site, fault) = match rejection {
             Rejection::Ingest(refused) => (refused.site.as_ref(), refused.cause.fault()),
@@ -225,7 +227,7 @@ impl Refusals {
         );
     }
 
-    /// Writes about what was left out of an accepted beacon. Metrics count it as dropped.
+    /// Logs what was left out of an accepted beacon. Metrics count it as dropped.
     pub(super) fn note_left_out(&self, accepted: &Accepted) {
         let Some(first) = accepted.left_out.first() else { return };
         let kind = LineKind::LeftOut(accepted.site.clone());
@@ -296,7 +298,7 @@ mod tests {
             ingest(IngestError::NoKey),
             ingest(IngestError::Unavailable),
         ] {
-            let reason = RefusalReason::of(&rejection);
+            let reason = RefusalReason::from_rejection(&rejection);
             assert_eq!(rejection.response().status(), reason.status(), "{}", reason.name());
         }
     }

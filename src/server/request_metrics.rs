@@ -12,8 +12,9 @@ use crate::event::DropReason;
 use crate::ingest::Accepted;
 use crate::server::route::Route;
 
-/// The statuses of all responses. Any other would be counted as the last, 500; there is none.
-const STATUSES: [u16; 15] = [204, 200, 304, 400, 401, 403, 404, 405, 408, 411, 413, 415, 429, 503, 500];
+/// The statuses of all responses, the most frequent first. A status that is missing here would count as the last one, 500.
+const STATUSES: [u16; 17] =
+    [204, 200, 202, 304, 400, 401, 403, 404, 405, 408, 409, 411, 413, 415, 429, 503, 500];
 
 pub(super) struct RequestMetrics {
     /// By the number of the route.
@@ -57,6 +58,7 @@ impl RequestMetrics {
 
     pub(super) fn count_response(&self, route: Route, status: StatusCode) {
         let status = status.as_u16();
+        debug_assert!(STATUSES.contains(&status), "status {status} has no series");
         let index = STATUSES.iter().position(|&known| known == status).unwrap_or(STATUSES.len() - 1);
         self.responses[route.index()][index].increment(1);
     }
@@ -83,6 +85,7 @@ mod tests {
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     use super::*;
+    use crate::server::visitor_page::ErasureResult;
 
     #[test]
     fn every_series_is_exported_from_the_start_and_counted() {
@@ -119,5 +122,18 @@ mod tests {
             "footfall_beacon_duration_seconds_bucket{le=\"0.0025\"} 2",
             "footfall_beacon_duration_seconds_bucket{le=\"+Inf\"} 3",
         ]);
+    }
+    #[test]
+    fn an_erasure_on_the_visitors_page_is_counted_by_its_own_status() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let metrics = metrics::with_local_recorder(&recorder, RequestMetrics::register);
+        for result in ErasureResult::ALL {
+            let status = result.status();
+            metrics.count_response(Route::VisitorPage, status);
+            let line =
+                format!("footfall_requests_total{{route=\"privacy\",status=\"{}\"}} 1", status.as_u16());
+            let text = recorder.handle().render();
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Which path belongs to which route, and the names of routes in metrics.
+//! The routes of the public side: their paths, and their names in metrics.
 
 use crate::beacon::{WIRE_FORMATS, WireFormat};
 

@@ -29,7 +29,7 @@ const MOST_PASSES: usize = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpoolSegment {
     pub id: SegmentId,
-    /// The segment that its events were first written to, by which the store knows them.
+    /// The segment that its events were first written to. The store knows them by its id.
     pub origin: SegmentId,
     /// Events that wait to be shipped, or are quarantined.
     pub events: u64,

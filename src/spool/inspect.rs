@@ -40,18 +40,18 @@ pub struct Inventory {
     /// The first segment from which on the store learns of every number.
     #[serde(skip)]
     pub first_segment: Option<SegmentId>,
-    /// Every segment of which there is any file here.
+    /// Every segment that has any file here.
     #[serde(skip)]
     known: Vec<SegmentId>,
 }
 
 impl Inventory {
-    /// The ids of all segments of which there is any file here: they wait, are quarantined or requeued, or were discarded.
+    /// The ids of all segments that have any file here: they wait, are quarantined or requeued, or were discarded.
     pub(crate) fn ids(&self) -> impl Iterator<Item = SegmentId> {
         self.known.iter().copied()
     }
 
-    /// The segments, as the store knows them, of which events wait here.
+    /// The segments with events that wait here, by the ids that the store knows.
     pub(crate) fn origins(&self) -> impl Iterator<Item = SegmentId> {
         self.segments.iter().filter_map(|segment| segment.origin)
     }
@@ -78,7 +78,7 @@ pub struct SegmentStatus {
 }
 
 impl SegmentStatus {
-    /// Whether nobody knows what it holds.
+    /// Whether its contents cannot be read.
     pub(crate) fn is_damaged(&self) -> bool {
         self.state == SegmentState::Damaged
     }

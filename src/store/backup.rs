@@ -128,7 +128,7 @@ pub async fn finish(client: &Client, waiting: &BTreeSet<SegmentId>) -> Result<St
     Ok(StoredRows { events, accounted })
 }
 
-/// Segments of which the store has events and no account.
+/// Segments that have events in the store and no account.
 async fn unaccounted(client: &Client) -> Result<BTreeSet<SegmentId>, StoreBackupError> {
     let sql = "SELECT DISTINCT collector, segment FROM events \
                WHERE (collector, segment) NOT IN (SELECT collector, segment FROM segments)";
@@ -136,7 +136,7 @@ async fn unaccounted(client: &Client) -> Result<BTreeSet<SegmentId>, StoreBackup
     Ok(found.into_iter().map(|(collector, number)| SegmentId { collector, number }).collect())
 }
 
-/// Those of the segments of which nothing is left to ship, because the store has their events.
+/// Returns the segments that need not be shipped, because the store has all of their events.
 ///
 /// - The account of a segment is inserted after its events, but a backup may have read `segments` later than `events`.
 /// - The copy of a segment may end earlier than the segment that was inserted. Then an account of the copy's events would be too small.

@@ -1,4 +1,4 @@
-//! What a period's events hold, for the report of an incident: sites, pseudonyms, the fields that have values, and the keys that lived.
+//! The events of a period, for the report of an incident: sites, pseudonyms, the fields that have values, and the keys that existed.
 
 use jiff::civil::Date;
 

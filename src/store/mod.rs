@@ -20,5 +20,7 @@ pub mod ship;
 pub(crate) mod sql;
 pub mod subject;
 
-pub(crate) use client::{ALL_REPLICAS_ARE_STALE, MAX_LAG_S, error_code};
+pub(crate) use client::{
+    ALL_REPLICAS_ARE_STALE, MAX_LAG_S, error_code, redact, redacted_chain, without_quotes,
+};
 pub use client::{Client, RowFormat, SilentNode};

@@ -38,23 +38,24 @@ use super::service::Subjects;
 use crate::error_chain::error_chain;
 use crate::privacy::SubjectScope;
 use crate::spool::SpoolPlace;
+use crate::store::redacted_chain;
 use crate::store::subject::SubjectStore;
 
 /// Pause before an attempt is repeated.
-const RETRY: Duration = Duration::from_secs(2);
+const RETRY_PAUSE: Duration = Duration::from_secs(2);
 /// How often visitors who are blocked are searched for.
-const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// How long one attempt waits until the spool is shipped; then other requests have their turn.
-const SHIPPING: Duration = Duration::from_secs(10);
+const SHIPPING_TIMEOUT: Duration = Duration::from_secs(10);
 /// A longer attempt waits for a store that will not answer. Closing a large day took far less.
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(30 * 60);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 const SHIPPING_PAUSE: Duration = Duration::from_millis(50);
 /// A computation of a day that began before rows were erased inserts its visits within this time, mostly.
-const COMPUTING: Duration = Duration::from_millis(500);
+const COMPUTATION_WAIT: Duration = Duration::from_millis(500);
 /// Attempts to find nothing, in one go.
-const SEARCHES: u32 = 5;
+const MAX_SEARCHES: u32 = 5;
 /// Letters of a cause that the file keeps.
-const MAX_CAUSE: usize = 1_000;
+const MAX_CAUSE_LEN: usize = 1_000;
 
 /// What a search found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -64,7 +65,7 @@ pub(super) struct SearchResult {
     pub(super) visits: u64,
     pub(super) waiting_events: u64,
     pub(super) quarantined_events: u64,
-    /// Files in quarantine of which not everything can be read.
+    /// Files in quarantine that cannot be read completely.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) unreadable_files: Vec<String>,
 }
@@ -80,9 +81,9 @@ impl Subjects {
                     return self.accepted.notified().await;
                 }
                 let is_left = self.carry_out_open().await;
-                let pause = if is_left { RETRY } else { SWEEP };
+                let pause = if is_left { RETRY_PAUSE } else { SWEEP_INTERVAL };
                 let _ = tokio::time::timeout(pause, self.accepted.notified()).await;
-                if swept.elapsed() >= SWEEP {
+                if swept.elapsed() >= SWEEP_INTERVAL {
                     swept = Instant::now();
                     self.sweep().await;
                 }
@@ -100,7 +101,7 @@ impl Subjects {
         // One after another from the list as it is then: another may have ended, or have come before, this one.
         while let Some(request) = self.next(&tried) {
             tried.insert(request.id.clone());
-            let attempt = tokio::time::timeout(LONGEST_ATTEMPT, self.carry_out(&request)).await;
+            let attempt = tokio::time::timeout(ATTEMPT_TIMEOUT, self.carry_out(&request)).await;
             match attempt.unwrap_or(Err(SubjectError::Store(Error::TimedOut.into()))) {
                 Ok(()) => info!(
                     request = request.id,
@@ -109,7 +110,7 @@ impl Subjects {
                 ),
                 Err(error) => {
                     is_left = true;
-                    let cause: String = error_chain(&error).chars().take(MAX_CAUSE).collect();
+                    let cause: String = redacted_chain(&error).chars().take(MAX_CAUSE_LEN).collect();
                     let is_known = request.waits_for.as_ref() == Some(&cause);
                     if !is_known {
                         warn!(
@@ -128,9 +129,9 @@ impl Subjects {
 
     async fn carry_out(&self, request: &SubjectRequest) -> Result<(), SubjectError> {
         let Some(scope) = &request.scope else { return self.finish(&request.id, Value::Null) };
-        let store = self.stored()?.clone();
+        let store = self.ready_store()?.clone();
         let mut changed = request.completed_events;
-        for _ in 0..SEARCHES {
+        for _ in 0..MAX_SEARCHES {
             self.wait_until_shipped(&request.id).await?;
             self.check_blocks(&store, request, scope).await?;
             if request.action == SubjectAction::Erase {
@@ -138,9 +139,9 @@ impl Subjects {
             }
             changed += self.change_rows(&store, request, scope, changed).await?;
             let found = self.search(&store, scope).await?;
-            if found.is_proof_of(request.action) {
+            if found.proves(request.action) {
                 let request = self.change(&request.id, |request| request.search = json!(found))?;
-                self.spool.append_audit(request.action.done(), &request.audited().to_string())?.await?;
+                self.spool.append_audit(request.action.done(), &request.audit_detail().to_string())?.await?;
                 self.blocked_since.lock().remove(&request.id);
                 return self.finish(&request.id, json!(found));
             }
@@ -177,7 +178,7 @@ impl Subjects {
         };
         let began = Instant::now();
         while !self.spool.has_shipped_until(moment)? {
-            if began.elapsed() >= SHIPPING {
+            if began.elapsed() >= SHIPPING_TIMEOUT {
                 return Err(SubjectError::NotShipped);
             }
             self.spool.seal_until(moment);
@@ -236,7 +237,7 @@ impl Subjects {
             store.compute_again(days).await?;
         }
         if action == SubjectAction::Erase {
-            tokio::time::sleep(COMPUTING).await;
+            tokio::time::sleep(COMPUTATION_WAIT).await;
             store.erase_figures(scope).await?;
         }
         Ok(())
@@ -271,12 +272,12 @@ impl Subjects {
         found.await
     }
 
-    /// Opens blocks again whose visitors have events in reports. Forgets what is no longer needed.
+    /// Opens blocks again whose visitors have events in reports. Forgets requests that are no longer needed.
     async fn sweep(&self) {
         if let Err(error) = self.forget_old() {
             warn!(error = error_chain(&error), "removing old requests of visitors failed; retrying");
         }
-        let Ok(store) = self.stored() else { return };
+        let Ok(store) = self.ready_store() else { return };
         let blocks = self.list().into_iter().filter(|request| request.action == SubjectAction::Block);
         for request in blocks {
             let Some(scope) = request.scope.filter(|_| request.state == RequestState::InForce) else {
@@ -291,7 +292,7 @@ impl Subjects {
                 Err(error) => {
                     warn!(
                         request = request.id,
-                        error = error_chain(&error),
+                        error = redacted_chain(&error),
                         "searching for a blocked visitor failed; retrying"
                     );
                 }
@@ -301,8 +302,8 @@ impl Subjects {
 }
 
 impl SearchResult {
-    /// Whether an action is complete by it.
-    fn is_proof_of(&self, action: SubjectAction) -> bool {
+    /// Whether the search proves that an action is complete.
+    fn proves(&self, action: SubjectAction) -> bool {
         let Self { events, blocked_events, visits, waiting_events, quarantined_events, .. } = self;
         match action {
             SubjectAction::Block => events + waiting_events == 0,
@@ -314,7 +315,7 @@ impl SearchResult {
     }
 }
 
-/// Runs what blocks for the disk.
+/// Runs work that blocks for the disk.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, crate::spool::SpoolError> + Send + 'static,
 ) -> Result<T, SubjectError> {

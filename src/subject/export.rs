@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::dictionary;
 use super::error::SubjectError;
 use super::look_up::{self, SubjectQuery};
-use super::request::{RequestState, SubjectRequest, now, scope_shown};
+use super::request::{RequestState, SubjectRequest, now, scope_json};
 use super::service::Subjects;
 use crate::error_chain::error_chain;
 use crate::privacy::{InvalidReferenceCode, SubjectScope};
@@ -61,7 +61,7 @@ impl Subjects {
         Err(SubjectError::KeyGone { day, destroyed })
     }
 
-    /// What there is of a visitor, by place and day. The audit gets a row.
+    /// Counts the rows of a visitor by place and day. The audit gets a row.
     ///
     /// # Errors
     /// As [`Self::resolve`]. A store that does not answer is part of the answer.
@@ -74,7 +74,7 @@ impl Subjects {
             self.list().into_iter().find(|known| known.blocks() && known.scope.as_ref() == Some(&scope));
         let mut answer = json!({
             "site": scope.site(),
-            "scope": scope_shown(&scope),
+            "scope": scope_json(&scope),
             "linkable_since": since.to_string(),
             "key": status.fingerprint.to_string(),
             "waiting_events": spooled.waiting_events,
@@ -94,7 +94,7 @@ impl Subjects {
         let events = [&answer["events"], &answer["blocked_events"]].map(|count| count.as_u64());
         let detail = json!({
             "site": scope.site(),
-            "by": query.way(),
+            "by": query.identified_by(),
             "operator": operator,
             "events": events.into_iter().flatten().sum::<u64>() + spooled.waiting_events + spooled.quarantined_events,
         });
@@ -103,7 +103,7 @@ impl Subjects {
     }
 
     async fn find_stored(&self, scope: &SubjectScope) -> Result<Value, SubjectError> {
-        let store = self.stored()?;
+        let store = self.ready_store()?;
         let rows = store.count(scope).await?;
         let mut found = json!({
             "events": rows.events,
@@ -125,13 +125,13 @@ impl Subjects {
     /// does not arrive can be asked for again after midnight; [`Self::close_export`] ends it.
     ///
     /// # Errors
-    /// When the request is no open export, and when the store does not answer.
+    /// When the request is not an open export, or the store does not answer.
     pub async fn export(&self, id: &str) -> Result<Value, SubjectError> {
         let unknown = || SubjectError::UnknownRequest(id.to_owned());
         let request =
             self.get(id).filter(|request| request.state == RequestState::Open).ok_or_else(unknown)?;
         let scope = request.scope.clone().ok_or_else(unknown)?;
-        let store = self.stored()?.clone();
+        let store = self.ready_store()?.clone();
         // First, because events pass from the spool into the store.
         let (mut waiting, quarantined, unreadable) = self.spooled_rows(&scope).await?;
         let events = store.rows("events", &scope).await?;
@@ -150,10 +150,10 @@ impl Subjects {
             request.events = (events.len() + blocked.len() + waiting.len() + quarantined.len()) as u64;
             request.search = counted.clone();
         })?;
-        self.spool.append_audit(request.action.done(), &request.audited().to_string())?.await?;
+        self.spool.append_audit(request.action.done(), &request.audit_detail().to_string())?.await?;
         Ok(json!({
             "exported": now(),
-            "about": about(&request),
+            "about": request_json(&request),
             "rows": counted,
             "earlier_days": EARLIER_DAYS,
             "destroyed_keys": store.destroyed_keys(None, KEYS).await?,
@@ -167,7 +167,7 @@ impl Subjects {
         }))
     }
 
-    /// Rows that wait, rows in quarantine, and files of which not everything can be read.
+    /// Rows that wait, rows in quarantine, and files that cannot be read completely.
     async fn spooled_rows(
         &self,
         scope: &SubjectScope,
@@ -190,9 +190,9 @@ impl Subjects {
     }
 }
 
-fn about(request: &SubjectRequest) -> Value {
-    let mut about = request.audited();
-    about["scope"] = request.scope.as_ref().map(scope_shown).unwrap_or_default();
+fn request_json(request: &SubjectRequest) -> Value {
+    let mut about = request.audit_detail();
+    about["scope"] = request.scope.as_ref().map(scope_json).unwrap_or_default();
     about
 }
 
@@ -205,7 +205,7 @@ fn quote_wide_numbers(row: &mut Value) {
     }
 }
 
-/// What tells an event apart.
+/// The key that identifies an event.
 fn identity(row: &Value) -> (String, u64) {
     (row["page_load"].as_str().unwrap_or_default().to_owned(), row["seq"].as_u64().unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! From what a visitor can tell (address and user agent, a cookie, a reference code) to the scope of a request.
+//! Finds the scope of a request from what a visitor knows: address and user agent, a cookie, or a reference code.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -35,8 +35,8 @@ pub struct SubjectQuery {
 }
 
 impl SubjectQuery {
-    /// How the visitor is named, for the audit.
-    pub(super) fn way(&self) -> &'static str {
+    /// The kind of identifier that names the visitor, for the audit.
+    pub(super) fn identified_by(&self) -> &'static str {
         match self {
             Self { request: Some(_), .. } => "request",
             Self { visitor: Some(_), .. } => "visitor",
@@ -47,7 +47,7 @@ impl SubjectQuery {
         }
     }
 
-    fn ways(&self) -> usize {
+    fn identifier_count(&self) -> usize {
         let given = [
             self.address.is_some() || self.user_agent.is_some(),
             self.cookie.is_some(),
@@ -61,7 +61,7 @@ impl SubjectQuery {
 
     pub(super) fn check(&self) -> Result<(), SubjectError> {
         let wrong = |what: &str| Err(SubjectError::Query(what.to_owned()));
-        if self.ways() != 1 {
+        if self.identifier_count() != 1 {
             return wrong(
                 "name the visitor in one way: address and user agent, cookie, reference, visitor or request",
             );
@@ -119,8 +119,8 @@ pub(super) fn scope(
         query.address.as_ref().zip(query.user_agent.as_ref()).expect("`check` was called");
     let address =
         address.trim().parse().map_err(|_| wrong("the address is neither an IPv4 nor an IPv6 address"))?;
-    let who = epoch()?.identify(Peer::new(address), site, user_agent.as_bytes());
-    Ok(SubjectScope::Visitor(Subject { site: id(), epoch: who.epoch, visitor: who.visitor }))
+    let identity = epoch()?.identify(Peer::new(address), site, user_agent.as_bytes());
+    Ok(SubjectScope::Visitor(Subject { site: id(), epoch: identity.epoch, visitor: identity.visitor }))
 }
 
 /// Whether a value is stored as it is. What replaces a number or an address is the same for many visitors.

@@ -24,7 +24,7 @@ names! {
 }
 
 impl SubjectAction {
-    /// What the audit says once it is done.
+    /// The action in the audit's row, once it is carried out.
     pub(super) fn done(self) -> &'static str {
         match self {
             Self::Block => "subject blocked",
@@ -143,7 +143,7 @@ impl SubjectRequest {
         matches!(&self.scope, Some(SubjectScope::Visitor(subject)) if subject.epoch == epoch)
     }
 
-    /// Ends it, and forgets whom it named.
+    /// Ends the request, and forgets the visitor that it named.
     pub(super) fn close(&mut self, now: String) {
         self.state = RequestState::Done;
         self.done.get_or_insert(now);
@@ -151,8 +151,8 @@ impl SubjectRequest {
         self.waits_for = None;
     }
 
-    /// For the operator. It names no pseudonym of a request that is done.
-    pub fn shown(&self) -> Value {
+    /// The request as the operator sees it. Once it is done, it names no pseudonym.
+    pub fn to_json(&self) -> Value {
         let mut shown = json!({
             "request": self.id,
             "action": self.action.name(),
@@ -171,7 +171,7 @@ impl SubjectRequest {
             ("number", self.ground.number.clone().map(Value::from)),
             ("waits_for", self.waits_for.clone().map(Value::from)),
             ("search", Some(self.search.clone()).filter(|search| !search.is_null())),
-            ("scope", self.scope.as_ref().map(scope_shown)),
+            ("scope", self.scope.as_ref().map(scope_json)),
         ];
         for (name, value) in optional {
             if let Some(value) = value {
@@ -182,8 +182,8 @@ impl SubjectRequest {
     }
 
     /// The row of the audit. It has no pseudonym.
-    pub(super) fn audited(&self) -> Value {
-        let mut detail = self.shown();
+    pub(super) fn audit_detail(&self) -> Value {
+        let mut detail = self.to_json();
         for name in ["scope", "waits_for", "state", "done"] {
             detail.as_object_mut().expect("an object").remove(name);
         }
@@ -197,7 +197,7 @@ pub(super) fn now() -> String {
 }
 
 /// A scope as JSON. A pseudonym is a text, because a reader of JSON may round numbers of 64 bits.
-pub(super) fn scope_shown(scope: &SubjectScope) -> Value {
+pub(super) fn scope_json(scope: &SubjectScope) -> Value {
     match scope {
         SubjectScope::Visitor(subject) => {
             json!({ "by": "visitor", "epoch": subject.epoch, "visitor": subject.visitor.to_string() })

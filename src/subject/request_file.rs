@@ -69,14 +69,14 @@ pub(super) struct LocalSecret(Zeroizing<String>);
 
 impl LocalSecret {
     /// Makes one and writes it to its file.
-    pub(super) fn make(data: &Path) -> Result<Self, RequestFileError> {
+    pub(super) fn create(data: &Path) -> Result<Self, RequestFileError> {
         let secret = random::token("fs_")?;
         private_file::lock(&data.join(SECRET))?.replace(&secret)?;
         Ok(Self(secret))
     }
 
     /// Digests are compared, so that the time tells nothing.
-    pub(super) fn is(&self, given: &[u8]) -> bool {
+    pub(super) fn matches(&self, given: &[u8]) -> bool {
         Sha256::digest(given) == Sha256::digest(self.0.as_bytes())
     }
 }

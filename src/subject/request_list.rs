@@ -1,4 +1,4 @@
-//! The requests that there are, and the rules by which they are accepted, ended and forgotten. It knows neither the file nor the store.
+//! The list of requests, with the rules for accepting, ending and forgetting them. It knows neither the file nor the store.
 //!
 //! Requests stand in the order in which they were accepted.
 
@@ -43,11 +43,11 @@ impl RequestList {
         found.ok_or_else(|| SubjectError::UnknownRequest(id.to_owned()))
     }
 
-    /// The request that already does what is asked. A later one of the same visitor would undo what it did.
+    /// The request that already does the same, unless a later request of the same visitor undoes it.
     ///
     /// # Errors
     /// When it must not be accepted.
-    pub(super) fn known(
+    pub(super) fn find_same(
         &self,
         action: SubjectAction,
         scope: &SubjectScope,
@@ -106,7 +106,7 @@ impl RequestList {
         });
     }
 
-    /// The next request to carry out, of those that were not tried. Those of operators come first: strangers can make many of the others.
+    /// The next request to carry out that was not tried. Those of operators come first: strangers can make many of the others.
     pub(super) fn next(&self, tried: &HashSet<String>) -> Option<&SubjectRequest> {
         let open = self.0.iter().enumerate().filter(|(_, request)| {
             request.is_open() && request.action != SubjectAction::Export && !tried.contains(&request.id)
@@ -173,7 +173,7 @@ mod tests {
 
     /// Accepts as the service does. Returns the id.
     fn accept(list: &mut RequestList, action: SubjectAction, scope: SubjectScope, from_page: bool) -> String {
-        if let Some(known) = list.known(action, &scope, from_page).unwrap() {
+        if let Some(known) = list.find_same(action, &scope, from_page).unwrap() {
             return known.id.clone();
         }
         let id = format!("{:08x}", list.as_slice().len());
@@ -271,7 +271,7 @@ mod tests {
     fn the_page_does_not_touch_what_an_operator_blocks() {
         let mut list = RequestList::default();
         let block = accept(&mut list, Block, visitor(1), false);
-        let from_page = |list: &RequestList| list.known(Erase, &visitor(1), true).map(|_| ());
+        let from_page = |list: &RequestList| list.find_same(Erase, &visitor(1), true).map(|_| ());
         assert!(matches!(from_page(&list), Err(SubjectError::Blocked)));
         finish(&mut list, &block);
         assert!(matches!(from_page(&list), Err(SubjectError::Blocked)));
@@ -317,7 +317,10 @@ mod tests {
         let mut list = RequestList::default();
         accept(&mut list, Erase, site(), false);
         for action in [Block, Unblock, Export] {
-            assert!(matches!(list.known(action, &site(), false), Err(SubjectError::Query(_))), "{action:?}");
+            assert!(
+                matches!(list.find_same(action, &site(), false), Err(SubjectError::Query(_))),
+                "{action:?}"
+            );
         }
     }
 }

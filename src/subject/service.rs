@@ -72,7 +72,7 @@ impl Subjects {
             store: OnceLock::new(),
             accepted: Notify::new(),
             blocked_since: Mutex::default(),
-            local_secret: LocalSecret::make(data)?,
+            local_secret: LocalSecret::create(data)?,
             file,
             requests: ArcSwap::from_pointee(requests),
             changing: Mutex::default(),
@@ -83,7 +83,7 @@ impl Subjects {
 
     /// Whether somebody who sends this may read the collector's data directory.
     pub fn is_local_secret(&self, given: &[u8]) -> bool {
-        self.local_secret.is(given)
+        self.local_secret.matches(given)
     }
 
     /// Gives it the store, whose tables exist.
@@ -92,12 +92,12 @@ impl Subjects {
         self.accepted.notify_one();
     }
 
-    /// Accepts a request. When this returns, it is on disk, and no new events of a visitor who is blocked or erased are stored. What is asked
-    /// again returns the request that does it already. It blocks for the disk.
+    /// Accepts a request. When this returns, it is on disk, and no new events of a visitor who is blocked or erased are stored. A repeated
+    /// request returns the one that does the same already. It blocks for the disk.
     ///
     /// # Errors
-    /// When the ground or the operator is missing, when a visitor who is not blocked is to be unblocked, when a whole site is to be anything
-    /// but erased, when there are too many, or when the disk fails.
+    /// When the ground or the operator is missing, the visitor to unblock is not blocked, another action than erasing names a
+    /// whole site, too many requests are open, or the disk fails.
     pub fn accept(
         &self,
         action: SubjectAction,
@@ -108,8 +108,8 @@ impl Subjects {
         self.accept_checked(action, scope, ground, false)
     }
 
-    /// Accepts the erasure of a visitor who asks for it on the visitor's page. It keeps the visitor blocked until the epoch ends. Anybody can
-    /// ask there, so few are accepted, and none of a visitor whom an operator blocks. It blocks for the disk.
+    /// Accepts an erasure that was requested on the visitor's page. It keeps the visitor blocked until the epoch ends. Anybody can send
+    /// such a request, so few are accepted, and none for a visitor whom an operator blocks. It blocks for the disk.
     ///
     /// # Errors
     /// When an operator blocks the visitor, when there are too many, or when the disk fails.
@@ -131,7 +131,7 @@ impl Subjects {
     ) -> Result<SubjectRequest, SubjectError> {
         let _changing = self.changing.lock();
         let mut changed = self.current();
-        if let Some(known) = changed.known(action, &scope, is_from_page)? {
+        if let Some(known) = changed.find_same(action, &scope, is_from_page)? {
             return Ok(known.clone());
         }
         if !changed.has_room(is_from_page) {
@@ -152,7 +152,7 @@ impl Subjects {
         self.requests.load().as_slice().to_vec()
     }
 
-    /// The next request to carry out, of those that were not tried.
+    /// The next request to carry out that was not tried.
     pub(super) fn next(&self, tried: &HashSet<String>) -> Option<SubjectRequest> {
         self.requests.load().next(tried).cloned()
     }
@@ -162,7 +162,7 @@ impl Subjects {
         self.requests.load().has_block_on(site)
     }
 
-    /// What is not carried out yet, for the metrics.
+    /// Counts requests that are not carried out yet, for the metrics.
     pub fn waiting(&self) -> WaitingRequests {
         let requests = self.requests.load();
         let requests = requests.as_slice();
@@ -190,7 +190,7 @@ impl Subjects {
     /// Ends an export whose answer has arrived.
     ///
     /// # Errors
-    /// When there is no such export, or the disk fails.
+    /// When the export does not exist, or the disk fails.
     pub fn close_export(&self, id: &str) -> Result<SubjectRequest, SubjectError> {
         let is_export = self.get(id).is_some_and(|request| request.action == SubjectAction::Export);
         if !is_export {
@@ -224,7 +224,7 @@ impl Subjects {
         self.replace(changed)
     }
 
-    /// Removes from the file what is no longer needed.
+    /// Removes requests that are no longer needed from the file.
     pub(super) fn forget_old(&self) -> Result<(), SubjectError> {
         let _changing = self.changing.lock();
         let changed = self.current();
@@ -234,7 +234,7 @@ impl Subjects {
         self.replace(changed)
     }
 
-    /// A copy to change, without what is no longer needed.
+    /// A copy to change, without requests that are no longer needed.
     fn current(&self) -> RequestList {
         let mut requests = RequestList::clone(&self.requests.load());
         requests.forget_old(self.epoch());
@@ -258,7 +258,7 @@ impl Subjects {
         self.collector.privacy().blocked_subjects().replace(scopes);
     }
 
-    pub(super) fn stored(&self) -> Result<&SubjectStore, SubjectError> {
+    pub(super) fn ready_store(&self) -> Result<&SubjectStore, SubjectError> {
         self.store.get().ok_or(SubjectError::NoStore)
     }
 }

@@ -19,7 +19,7 @@ use crate::transport::response::{self, Body};
 
 /// Invalid tokens from one address (an IPv6 /64) that are answered with 401 at once; then one each [`ATTEMPT_INTERVAL`].
 const MAX_ATTEMPTS: u32 = 10;
-/// Between two wrong tokens after [`MAX_ATTEMPTS`].
+/// Time between two wrong tokens after [`MAX_ATTEMPTS`].
 const ATTEMPT_INTERVAL: Duration = Duration::from_secs(6);
 
 pub struct TokenAuthenticator {

@@ -53,8 +53,8 @@ impl ConnectionMetrics {
         self.open.load(Relaxed)
     }
 
-    /// A worker calls this in its thread before its first connection. The first use of a histogram in a thread allocates memory whose unused
-    /// bytes keep what was on the stack, so it must not come after a visitor.
+    /// A worker calls this in its thread before its first connection. A thread's first use of a histogram allocates memory, whose unused
+    /// bytes keep what was on the stack. So it must not come after a visitor.
     pub(super) fn worker_started(&self, after: Duration) {
         self.worker_start.record(after);
     }

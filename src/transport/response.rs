@@ -18,23 +18,29 @@ use crate::transport::bounds::MAX_WAITING_BODIES;
 
 /// A body in one piece, or none; a boxed body would cost an allocation for each response. A stream of pieces is the exception.
 #[derive(Debug, Default)]
-pub struct Body(Option<Bytes>, Option<ResponseBodyPermit>, Option<mpsc::Receiver<Bytes>>);
+pub struct Body {
+    /// The piece, until it is sent.
+    bytes: Option<Bytes>,
+    /// Given back when the body is dropped.
+    permit: Option<ResponseBodyPermit>,
+    pieces: Option<mpsc::Receiver<Bytes>>,
+}
 
 impl Body {
-    pub const EMPTY: Self = Self(None, None, None);
+    pub const EMPTY: Self = Self { bytes: None, permit: None, pieces: None };
 
     pub fn new(bytes: impl Into<Bytes>) -> Self {
-        Self(Some(bytes.into()).filter(|bytes| !bytes.is_empty()), None, None)
+        Self { bytes: Some(bytes.into()).filter(|bytes| !bytes.is_empty()), ..Self::EMPTY }
     }
 
     /// Pieces as they come, until the sender is dropped. The channel closes when the client is gone.
     pub(crate) fn from_pieces(pieces: mpsc::Receiver<Bytes>) -> Self {
-        Self(None, None, Some(pieces))
+        Self { pieces: Some(pieces), ..Self::EMPTY }
     }
 
     /// The bytes, unless they were sent.
     pub fn bytes(&self) -> &[u8] {
-        self.0.as_deref().unwrap_or_default()
+        self.bytes.as_deref().unwrap_or_default()
     }
 }
 
@@ -54,12 +60,12 @@ impl Drop for ResponseBodyPermit {
 impl ResponseBodyPermits {
     /// Counts the body of a response until it is sent. When too many wait, it removes the body, and a success becomes 503.
     pub(super) fn acquire_for(&self, response: &mut Response<Body>) {
-        if response.body().0.is_none() {
+        if response.body().bytes.is_none() {
             return;
         }
         let permit = ResponseBodyPermit(self.0.clone());
         if self.0.fetch_add(1, Ordering::Relaxed) < MAX_WAITING_BODIES {
-            response.body_mut().1 = Some(permit);
+            response.body_mut().permit = Some(permit);
             return;
         }
         *response.body_mut() = Body::EMPTY;
@@ -79,21 +85,21 @@ impl hyper::body::Body for Body {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if let Some(pieces) = &mut self.2 {
+        if let Some(pieces) = &mut self.pieces {
             return pieces.poll_recv(context).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))));
         }
-        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_none() && self.2.is_none()
+        self.bytes.is_none() && self.pieces.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.2.is_some() {
+        if self.pieces.is_some() {
             return SizeHint::default();
         }
-        SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
+        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
     }
 }
 

@@ -25,13 +25,13 @@ use crate::transport::tls::Certificates;
 const MAX_CONNECTIONS: usize = 256;
 /// Open connections of one address: a proxy needs many, and no address may take all.
 const MAX_PER_ADDRESS: usize = MAX_CONNECTIONS / 4;
-/// For the first byte of a connection, the TLS handshake, and the headers of a request of HTTP/1.
+/// Timeout for the first byte of a connection, for the TLS handshake, and for the headers of an HTTP/1 request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Without a byte read or written. The longest report takes less.
+/// Timeout without a byte read or written. The longest report takes less.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 /// Longest life of a connection: a client that sends a byte now and then must not keep it for ever.
 const MAX_LIFE: Duration = Duration::from_secs(600);
-/// After `accept` failed.
+/// Pause after `accept` failed.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
 pub struct TaskListener {
@@ -104,7 +104,7 @@ where
     A: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    // hyper-util waits without a limit for the first bytes, by which it detects the protocol.
+    // hyper-util waits without a limit for the first bytes, from which it detects the protocol.
     let first = tokio::time::timeout(HEAD_TIMEOUT, stream.peek(&mut [0])).await;
     if !matches!(first, Ok(Ok(1))) {
         return;

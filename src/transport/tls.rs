@@ -59,7 +59,7 @@ struct CurrentCertificate(ArcSwap<LoadedCertificate>);
 
 struct LoadedCertificate {
     key: Arc<CertifiedKey>,
-    /// `None` when the certificate does not tell.
+    /// `None` if the certificate cannot be parsed.
     validity: Option<Range<Timestamp>>,
 }
 
@@ -126,7 +126,7 @@ impl Certificates {
         }
     }
 
-    /// Of the certificate in use; `None` when it does not tell.
+    /// The validity of the certificate in use; `None` if it cannot be parsed.
     pub fn validity(&self) -> Option<Range<Timestamp>> {
         self.current.0.load().validity.clone()
     }
@@ -185,7 +185,7 @@ fn validity(leaf: &CertificateDer<'_>) -> Option<Range<Timestamp>> {
     Some(time(validity.not_before.to_unix_duration())?..time(validity.not_after.to_unix_duration())?)
 }
 
-/// What is found in the files of a certificate and its key.
+/// The result of checking a certificate's file and its key's file.
 #[derive(Debug, Default)]
 pub struct TlsFindings {
     /// What keeps browsers from connecting, with whether it is about the key's file.

@@ -1,6 +1,6 @@
 //! A small disk for the spool that can be filled: ext4 in a file, or tmpfs if there are no loop devices.
 //!
-//! Both need the right to mount. Without it there is no such disk, and the results say so.
+//! Both need the right to mount. Without it the disk does not exist, and the results say so.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -35,7 +35,7 @@ pub fn imports(tree: &Tree) -> Vec<Import> {
         let mut paths = Paths { tree, module, found: &mut found };
         for item in &module.items {
             match item {
-                // Modules are in the tree themselves, and re-exports are no need of their module.
+                // Modules are in the tree themselves, and re-exports do not count as imports of their module.
                 Item::Mod(_) => {}
                 Item::Use(item) => paths.record_use(item),
                 Item::Impl(item) => paths.record_impl(item.clone()),

@@ -1,4 +1,4 @@
-//! Phone numbers as `phonenumber` writes them, the port of the library that Android uses: what it calls a number must not survive.
+//! Phone numbers as `phonenumber` writes them, the port of the library that Android uses: a text that it calls a number must not survive.
 
 use phonenumber::{Mode, country::Id};
 

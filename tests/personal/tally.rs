@@ -47,12 +47,12 @@ impl Tally {
         }
     }
 
-    /// Share of the positives of which nothing survives.
+    /// Share of the positives that are removed completely.
     pub fn found(&self) -> f64 {
         self.found
     }
 
-    /// Share of the negatives of which something does not stay.
+    /// Share of the negatives that are changed.
     pub fn mistaken(&self) -> f64 {
         self.mistaken
     }

@@ -33,7 +33,7 @@ pub struct Options {
     pub macros: Vec<(String, String)>,
     /// Other elements of the server's configuration as XML, such as `<remote_servers>`; none that this crate writes itself.
     pub more_configuration: String,
-    /// TCP ports to which the engine may connect. A confined engine can connect to no others.
+    /// TCP ports that the engine may connect to. A confined engine can connect to no others.
     pub connect_ports: Vec<u16>,
     /// What ClickHouse logs to standard error: `none`, `fatal`, `error`, `warning`, `information`, `debug` or `trace`. From
     /// `error` on a log contains the text of statements.

@@ -184,8 +184,8 @@ fn confine(task: &Task, reports: &mut Reports) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes the terminal this process's standard input and output; for a silent engine also its standard error, to which it prints
-/// errors that are not in its log.
+/// Makes the terminal this process's standard input and output; for a silent engine also its standard error: the engine prints errors there
+/// that are not in its log.
 fn use_terminal(replica: OwnedFd, silent: bool) -> io::Result<()> {
     rustix::stdio::dup2_stdin(&replica)?;
     rustix::stdio::dup2_stdout(&replica)?;

@@ -164,9 +164,8 @@ fn settings(profile: &Profile) -> String {
     format!("{}{}", values.collect::<String>(), element("constraints", &constraints.collect::<String>()))
 }
 
-/// The rules for HTTP requests. Requests of web pages are refused: every page can send requests to a loopback address. While a user
-/// has no password, a request must also be addressed to an IP address or `localhost`, because a page can point its own host name at
-/// this machine.
+/// The rules for HTTP requests. Requests of web pages are refused: every page can send requests to a loopback address. While a user has no
+/// password, a request must be addressed to an IP address or `localhost`: a page can point its own host name at this machine.
 fn handlers(host_must_be_local: bool) -> String {
     const REFUSED: &str = "<handler><type>static</type><status>403</status>\
          <response_content>requests of web pages are refused</response_content></handler>";

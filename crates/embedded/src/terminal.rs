@@ -1,8 +1,7 @@
 //! The pseudo terminal of the engine.
 //!
-//! The engine serves clients only from an interactive session, and it outlives broken connections only on a real terminal.
-//! So the engine's process opens a pseudo terminal, gives one end to the engine as standard input and output, and reads and
-//! types on the other end.
+//! The engine serves clients only from an interactive session, and it outlives broken connections only on a real terminal. So the engine's
+//! process opens a pseudo terminal. One end is the engine's standard input and output; the process reads and types on the other end.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

@@ -16,7 +16,7 @@ use crate::spool;
 use crate::store::embedded::{self, Passwords};
 use crate::transport::tls;
 
-/// A certificate that ends sooner is worth a remark: whoever renews it by a program has renewed it by then.
+/// A certificate that ends sooner gets a remark. Programs that renew certificates have renewed it by then.
 const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// `for_other_user`: root checks for a user whose directory of the key and whose engine it would not use itself.

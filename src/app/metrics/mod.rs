@@ -13,7 +13,7 @@ use crate::app::service::THREADS;
 use crate::report::{self, catalogue};
 use crate::transport::AUTH_FAILURE_REASONS;
 
-pub(crate) use samples::{Sources, file_age, samples};
+pub(crate) use samples::{SampleSources, file_age, samples};
 
 /// Upper bounds of the buckets of durations, in s: from a sync of a fast disk to an insert into a loaded store.
 const DURATION_BUCKETS: &[f64] =

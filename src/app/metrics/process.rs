@@ -1,7 +1,7 @@
 //! What Prometheus's client libraries export of a process, under their names.
 //!
-//! The process forbids core dumps, so the kernel hides most of its files below /proc from other processes of its user. Its own it may
-//! read.
+//! The process forbids core dumps, so the kernel hides most of its files below /proc from other processes of its user. The process itself
+//! may read them.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -16,7 +16,7 @@ use super::text::{counter, gauge};
 /// The directory of this process.
 const PROC: &str = "/proc/self";
 
-/// What `/proc/self/stat` tells.
+/// The fields of `/proc/self/stat` that are exported.
 #[derive(Debug, PartialEq, Eq)]
 struct ProcessStat {
     /// In user and system mode, in ticks.
@@ -62,7 +62,7 @@ fn seconds(ticks: u64) -> Duration {
     Duration::from_millis(ticks.saturating_mul(1_000) / clock_ticks_per_second())
 }
 
-/// Writes what the system tells of this process. What it does not tell is left out.
+/// Writes the metrics of this process. A value that the system does not report is left out.
 pub(super) fn write(out: &mut String) {
     if let Some(stat) = ProcessStat::read() {
         let help = "CPU time in user and system mode.";

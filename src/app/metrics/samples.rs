@@ -1,4 +1,4 @@
-//! Samples that are read at each scrape.
+//! Metrics that are read at each scrape.
 //!
 //! The recorder does not hold them: it would go on exporting the last value of a gauge that has none any more, as the age of files that
 //! were deleted.
@@ -21,9 +21,9 @@ use crate::store::embedded::StoreRestarts;
 use crate::subject::Subjects;
 use crate::transport::tls::Certificates;
 
-/// What the samples tell of.
+/// The parts of the collector that the samples are read from.
 #[derive(Clone)]
-pub(crate) struct Sources {
+pub(crate) struct SampleSources {
     pub(crate) config: Arc<Config>,
     pub(crate) collector: Arc<Collector>,
     pub(crate) spool: Arc<Spool>,
@@ -33,7 +33,7 @@ pub(crate) struct Sources {
     pub(crate) certificates: Option<Arc<Certificates>>,
 }
 
-pub(crate) fn samples(sources: Sources) -> SampleWriter {
+pub(crate) fn samples(sources: SampleSources) -> SampleWriter {
     Box::new(move |out| {
         write_spool(out, &sources.spool);
         write_store(out, &sources);
@@ -78,7 +78,7 @@ fn write_spool(out: &mut String, spool: &Spool) {
     gauge(out, "footfall_spool_oldest_age_seconds", help, oldest);
 }
 
-fn write_store(out: &mut String, sources: &Sources) {
+fn write_store(out: &mut String, sources: &SampleSources) {
     let reachable = u8::from(sources.store.lock().is_ok());
     gauge(
         out,
@@ -127,7 +127,7 @@ fn write_key(out: &mut String, collector: &Collector) {
     gauge(out, "footfall_key_locked", "1 when the key's memory cannot be swapped out.", locked);
 }
 
-fn write_files(out: &mut String, sources: &Sources) {
+fn write_files(out: &mut String, sources: &SampleSources) {
     let config = &sources.config;
     gauge(out, "footfall_sites", "Sites in the configuration.", sources.collector.site_count());
     let ages: Vec<Option<Duration>> = config.geo.iter().map(|file| file_age(file)).collect();
@@ -148,7 +148,7 @@ fn write_list_ages(out: &mut String) {
     }
 }
 
-/// Time since a file was modified; `None` when it cannot be found.
+/// Time since a file was modified; `None` if the file is missing.
 pub(crate) fn file_age(file: &Path) -> Option<Duration> {
     let modified = std::fs::metadata(file).ok()?.modified().ok()?;
     Some(modified.elapsed().unwrap_or_default())

@@ -1,4 +1,4 @@
-//! What a service manager and the process tell and give each other: readiness, reloads, the end, signs of life, sockets.
+//! The protocols between the process and its service manager: readiness, reloads, stopping, the watchdog, passed sockets.
 //!
 //! The protocols are systemd's (`sd_notify(3)`, `sd_listen_fds(3)`). Without a service manager nothing is sent.
 

@@ -15,7 +15,7 @@ const REPORTS: &str = "reports";
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SocketError {
-    #[error("socket {name:?} of the service manager is no TCP socket")]
+    #[error("socket {name:?} of the service manager is not a TCP socket")]
     Kind { name: String, source: io::Error },
     #[error("socket {name:?} of the service manager does not listen: it needs `Accept=no`")]
     NotListening { name: String },
@@ -34,11 +34,12 @@ pub(crate) struct PassedSockets {
 }
 
 impl PassedSockets {
-    /// Takes them, so that no process that is started later does. It changes the environment: call it while there is one thread.
+    /// Receives the passed sockets, and keeps child processes from using them. It changes the environment, so call it while there is one
+    /// thread.
     ///
     /// # Errors
     /// When a socket cannot be used, or two are for one purpose.
-    pub(crate) fn take() -> Result<Self, SocketError> {
+    pub(crate) fn receive() -> Result<Self, SocketError> {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let names: Vec<&str> = names.split(':').collect();
         let mut passed = ListenFd::from_env();
@@ -56,7 +57,7 @@ impl PassedSockets {
         Ok(sockets)
     }
 
-    /// The settings whose place a socket takes.
+    /// The settings that a passed socket replaces.
     pub(crate) fn settings(&self) -> Vec<&'static str> {
         let all = [("listen", &self.listen), ("admin", &self.admin), ("reports", &self.reports)];
         all.into_iter().filter(|(_, socket)| socket.is_some()).map(|(setting, _)| setting).collect()

@@ -41,7 +41,7 @@ async fn share_once(store: &FleetStore, collector: &Arc<Collector>, days: FleetD
             return PAUSE;
         }
     };
-    let is_complete = days.wanted().all(|day| found.of(days.fleet, day).is_some());
+    let is_complete = days.wanted().all(|day| found.get(days.fleet, day).is_some());
     let noting = collector.clone();
     let noted = tokio::task::spawn_blocking(move || noting.privacy().keys().note_randomness(&found)).await;
     if let Ok(Err(error)) = noted {
@@ -52,13 +52,13 @@ async fn share_once(store: &FleetStore, collector: &Arc<Collector>, days: FleetD
     if is_complete { INTERVAL } else { PAUSE }
 }
 
-/// What the store has of the wanted days, after those that it lacked were published.
+/// Publishes the numbers of wanted days that the store lacks. Returns the numbers that the store has then.
 async fn exchange(store: &FleetStore, days: &FleetDays) -> Result<KnownRandomness, FleetStoreError> {
     let found = store.randomness(days.fleet, days.wanted()).await?;
-    let missing: Vec<i32> = days.wanted().filter(|day| found.of(days.fleet, *day).is_none()).collect();
+    let missing: Vec<i32> = days.wanted().filter(|day| found.get(days.fleet, *day).is_none()).collect();
     for &day in &missing {
         // What this member has noted, others may have noted too.
-        let number = match days.known.of(days.fleet, day) {
+        let number = match days.known.get(days.fleet, day) {
             Some(number) => *number,
             None => KnownRandomness::draw_one()?,
         };

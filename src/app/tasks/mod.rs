@@ -80,12 +80,13 @@ impl Tasks {
             closing: closing.clone(),
         };
         let days = close_days(tables, publisher.clone(), first_contact, stopped.clone());
-        let shipper = Shipper::new(spool.clone(), client.clone()).woken_by(reconnected);
-        let given = give_store(subjects.clone(), config.clone(), client.clone(), publisher, migrated.clone());
-        tokio::spawn(given);
+        let shipper = Shipper::new(spool.clone(), client.clone()).with_wake_up(reconnected);
+        let giving =
+            give_store(subjects.clone(), config.clone(), client.clone(), publisher, migrated.clone());
+        tokio::spawn(giving);
         let retention = RetentionStore::new(client.clone());
         tokio::spawn(enforce_retention(retention, collector.clone(), spool.clone(), migrated.clone()));
-        let requests = subjects.clone().run(raised(stopped.clone()));
+        let requests = subjects.clone().run(wait_until_true(stopped.clone()));
         let tasks =
             vec![tokio::spawn(requests), tokio::spawn(days), tokio::spawn(ship(shipper, migrated, stopped))];
         Self { stop, tasks, store_watch, embedded, store, closing }
@@ -156,13 +157,13 @@ async fn enforce_retention(
     spool: Arc<Spool>,
     migrated: watch::Receiver<bool>,
 ) {
-    raised(migrated).await;
+    wait_until_true(migrated).await;
     retention::enforce(store, collector, spool).await;
 }
 
 /// The random numbers of coming days are in the store's tables.
 async fn share_randomness(client: Client, collector: Arc<Collector>, migrated: watch::Receiver<bool>) {
-    raised(migrated).await;
+    wait_until_true(migrated).await;
     fleet::share_randomness(FleetStore::new(client), collector).await;
 }
 
@@ -174,7 +175,7 @@ async fn give_store(
     publisher: Option<Publisher>,
     migrated: watch::Receiver<bool>,
 ) {
-    raised(migrated).await;
+    wait_until_true(migrated).await;
     match SubjectStore::new(client, config.timezone.clone(), publisher) {
         Ok(store) => subjects.set_store(store),
         Err(error) => {
@@ -188,11 +189,11 @@ async fn give_store(
 async fn ship(shipper: Shipper, migrated: watch::Receiver<bool>, stopped: watch::Receiver<bool>) {
     tokio::select! {
         biased;
-        () = raised(migrated) => {}
+        () = wait_until_true(migrated) => {}
         // The store never answered: sealed segments wait for the next start.
-        () = raised(stopped.clone()) => return,
+        () = wait_until_true(stopped.clone()) => return,
     }
-    shipper.run(raised(stopped)).await;
+    shipper.run(wait_until_true(stopped)).await;
 }
 
 /// Migrates the tables once the store answers, and then closes days.
@@ -208,12 +209,12 @@ async fn close_days(
     };
     tokio::select! {
         () = prepared => {}
-        () = raised(stopped.clone()) => return,
+        () = wait_until_true(stopped.clone()) => return,
     }
     let PrepareTables { config, client, .. } = &tables;
     match DayCloser::new(client.clone(), config.timezone.clone()) {
         Ok(closer) => {
-            let closing = closer.with_publisher(publisher).run(raised(stopped));
+            let closing = closer.with_publisher(publisher).run(wait_until_true(stopped));
             tokio::select! {
                 () = closing => {}
                 () = keep_migrated(config, client) => {}
@@ -319,10 +320,10 @@ fn log_repairs(migrated: &Migrated) {
     }
 }
 
-/// Resolves when the value turns true.
-async fn raised(mut flag: watch::Receiver<bool>) {
+/// Resolves when the value becomes true.
+async fn wait_until_true(mut flag: watch::Receiver<bool>) {
     // An error means that the sender is dropped: nothing is left to wait for.
-    let _ = flag.wait_for(|raised| *raised).await;
+    let _ = flag.wait_for(|value| *value).await;
 }
 
 /// Rotates the key when it is due, whatever the disk does, and appends each rotation to the audit.

@@ -1,4 +1,4 @@
-//! The list of what a backup holds, `footfall-backup.json`. It is written last: a directory without it is no backup.
+//! The list of what a backup holds, `footfall-backup.json`. It is written last: a directory without it is not a backup.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,7 +16,7 @@ const MAX_BYTES: u64 = 64 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ManifestError {
-    #[error("{} is no backup: it has no {FILE}, which is written when a backup is complete", .0.display())]
+    #[error("{} is not a backup: it has no {FILE}, which is written when a backup is complete", .0.display())]
     Missing(PathBuf),
     #[error("{}: cannot be read", path.display())]
     Unreadable { path: PathBuf, source: io::Error },

@@ -34,7 +34,7 @@ pub(crate) struct RestoreArguments {
 }
 
 /// # Errors
-/// When the directory is no whole backup, the data directory or the store is not empty, or the store refuses.
+/// When the directory is not a complete backup, the data directory or the store is not empty, or the store refuses.
 pub(crate) fn run(arguments: &RestoreArguments, common: &CommonArguments) -> Result<(), ExitError> {
     let config = common.load()?;
     let _log = app::init_warnings();
@@ -94,7 +94,7 @@ fn other_store(kind: &str, from: &Path) -> ExitError {
     .into()
 }
 
-/// Returns what the store has, and the segments of the spool of which nothing is left to ship.
+/// Returns the number of restored rows, and the spool segments whose events the store has already.
 async fn restore_tables(
     config: &Config,
     from: &Path,

@@ -1,4 +1,4 @@
-//! Commands by which an operator answers visitors and authorities: requests of visitors, the audit, acts of destruction, incidents.
+//! Commands with which an operator answers visitors and authorities: requests of visitors, the audit, acts of destruction, incidents.
 
 mod act;
 mod admin_client;

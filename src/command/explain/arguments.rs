@@ -95,7 +95,7 @@ impl ExplainArguments {
     /// The fields of a line that the options give.
     ///
     /// # Errors
-    /// Names the option that is no pair.
+    /// Names the option that is not a pair.
     pub(super) fn fields(&self) -> Result<Map<String, Value>, String> {
         let mut fields = Map::new();
         let texts = [

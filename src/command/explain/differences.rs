@@ -9,7 +9,7 @@ use crate::privacy::scrub::{CLICK_IDS, percent};
 const MAX_SHOWN: usize = 200;
 
 /// One line for each difference between an event and the columns of its row. `page` is the page that it names.
-pub(super) fn of(
+pub(super) fn find(
     page: Option<&PageAddress<'_>>,
     detail: &EventDetail<'_>,
     columns: &Map<String, Value>,
@@ -19,12 +19,12 @@ pub(super) fn of(
     if let Some(page) = page {
         let query = if column("query").is_empty() { String::new() } else { format!("?{}", column("query")) };
         let stored = format!("{}{}{query}", column("host"), column("path"));
-        changes.push(format!("page {} → {stored}", shown(&page.url)));
+        changes.push(format!("page {} → {stored}", abbreviated(&page.url)));
         changes.extend(parameters(&page.url, column("query")));
         if !page.referrer.is_empty() {
             let stored = format!("{}{}", column("referrer_host"), column("referrer_path"));
             let stored = if stored.is_empty() { "none" } else { &stored };
-            changes.push(format!("referrer {} → {stored}", shown(&page.referrer)));
+            changes.push(format!("referrer {} → {stored}", abbreviated(&page.referrer)));
         }
         let decided_by = match (column("utm_source"), column("click_id"), column("referrer_host")) {
             ("", "", "") => "there is no campaign, click id or referrer",
@@ -37,7 +37,7 @@ pub(super) fn of(
     }
     let mut compare = |what: &str, sent: &str, stored: &str| {
         if sent != stored {
-            changes.push(format!("{what} {} → {}", shown(sent), shown(stored)));
+            changes.push(format!("{what} {} → {}", abbreviated(sent), abbreviated(stored)));
         }
     };
     match detail {
@@ -80,12 +80,12 @@ fn parameters(url: &str, kept: &str) -> Option<String> {
         parts.push(format!("not among the site's `query`, so dropped: {}", dropped.join(", ")));
     }
     if !clicks.is_empty() {
-        parts.push(format!("click id, of which the name is kept: {}", clicks.join(", ")));
+        parts.push(format!("click id, only its name is kept: {}", clicks.join(", ")));
     }
     (!parts.is_empty()).then(|| format!("parameters {}", parts.join("; ")))
 }
 
-fn shown(text: &str) -> String {
+fn abbreviated(text: &str) -> String {
     let mut cut: String = text.chars().take(MAX_SHOWN).collect();
     if cut.len() < text.len() {
         cut.push('…');

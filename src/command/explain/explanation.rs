@@ -258,7 +258,7 @@ fn check_method(
         return Err(Some(RefusalReason::Length));
     }
     if let BeaconTransfer::Post { content_types } = format.transfer
-        && let Some(reason) = RefusalReason::of_head(&request.head(), content_types, request.body.len())
+        && let Some(reason) = RefusalReason::from_head(&request.head(), content_types, request.body.len())
     {
         return Err(Some(reason));
     }
@@ -306,20 +306,20 @@ fn assemble_events(beacon: &Beacon<'_>, outcome: BeaconOutcome<'_>) -> Result<As
                 rows.push((number, columns));
             };
             let wanted = |_, category: BotCategory| !context.site.drop_bots.drops(category);
-            let unplaced = assemble::rows(context, beacon, wanted, emit)?;
-            assembled.left_out.extend(unplaced.left_out.iter().map(name));
+            let dropped_events = assemble::rows(context, beacon, wanted, emit)?;
+            assembled.left_out.extend(dropped_events.left_out.iter().map(name));
             for sent in &beacon.events {
                 let number = beacon.first_seq + sent.index;
                 let row =
                     rows.iter_mut().find(|(of, _)| *of == number).map(|(_, columns)| std::mem::take(columns));
-                let unplaced = unplaced.events.iter().find(|(index, _)| *index == sent.index);
+                let found = dropped_events.events.iter().find(|(index, _)| *index == sent.index);
                 // On a page of the site, only a spammer's referrer is left.
-                let dropped = unplaced.map_or(DropReason::Bot, |(_, reason)| *reason);
+                let dropped = found.map_or(DropReason::Bot, |(_, reason)| *reason);
                 let dropped = if row.is_some() { None } else { Some(dropped) };
                 assembled.dropped.extend(dropped.map(|reason| (reason, 1)));
                 let mut explained = event(sent.index, sent.detail.kind().name(), dropped);
                 if let Some(columns) = row {
-                    explained.changes = differences::of(sent.page.as_ref(), &sent.detail, &columns);
+                    explained.changes = differences::find(sent.page.as_ref(), &sent.detail, &columns);
                     explained.columns = columns;
                 }
                 assembled.events.push(explained);
@@ -346,7 +346,7 @@ impl PipelineTrace for StepTrace {
                 self.0.rules = rules(&browser.rules);
                 ("browser", browser_text(browser))
             }
-            PipelineStep::VisitorIdentified(who) => ("place", place(&who.place)),
+            PipelineStep::VisitorIdentified(identity) => ("place", place(&identity.place)),
             PipelineStep::CookiesKept(cookies) => ("cookies", cookies_text(cookies)),
         };
         self.0.add(name, finding);

@@ -156,7 +156,7 @@ impl<W: Write> Session<'_, W> {
             Err(error) => return self.fail(&error),
         };
         let is_strict = format == ExplainFormat::Text;
-        let request = self.sites.of_line(&line, is_strict).and_then(|site| {
+        let request = self.sites.for_line(&line, is_strict).and_then(|site| {
             let request = line.into_request(&site)?;
             Ok((request, site))
         });
@@ -199,7 +199,7 @@ impl<W: Write> Session<'_, W> {
             let value = client.to_string().try_into().expect("an address is a valid header");
             request.headers.insert(&X_FORWARDED_FOR, value);
         } else {
-            // Whoever reads standard output alone gets the command.
+            // A program that reads standard output alone gets the command.
             let _ = writeln!(
                 std::io::stderr(),
                 "curl sends from its own address, not from {client}: only a proxy within `trusted_proxies` may name another"

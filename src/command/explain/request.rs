@@ -101,7 +101,7 @@ fn header(request: &mut SampleRequest, line: &[u8]) -> Result<(), String> {
     let (name, value) = line.split_at(colon.ok_or("a header has no colon")?);
     let value = value[1..].trim_ascii();
     match name {
-        b":method" => request.method = Method::from_bytes(value).map_err(|_| ":method is no method")?,
+        b":method" => request.method = Method::from_bytes(value).map_err(|_| ":method is not a method")?,
         b":path" => set_target(request, &String::from_utf8_lossy(value))?,
         b":authority" => add_header(&mut request.headers, b"host", value)?,
         b":scheme" => {}

@@ -61,7 +61,7 @@ impl ExplainSites {
     ///
     /// # Errors
     /// When there is no such site, or the page has no address.
-    pub(super) fn of_line(&self, line: &ExplainLine, is_strict: bool) -> Result<LineSite, String> {
+    pub(super) fn for_line(&self, line: &ExplainLine, is_strict: bool) -> Result<LineSite, String> {
         if let Some(id) = line.site().or(self.chosen.as_deref()) {
             return self.named(id).map(|site| line_site(site, true));
         }

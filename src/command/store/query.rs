@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: QueryArguments, common: &CommonArguments) -> Result
     let mut settings = Vec::new();
     let statements = sql::script(&text);
     if statements.is_empty() {
-        return Err(ExitError::new(Exit::Usage, "there is no query"));
+        return Err(ExitError::new(Exit::Usage, "the input has no query"));
     }
     let recorded: String = text.chars().take(RECORDED_LETTERS).collect();
     usage::record(&config, serde_json::json!({ "by": READER, "statement": recorded }));

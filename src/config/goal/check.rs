@@ -125,7 +125,7 @@ fn steps(
                 Some(goal) => steps.push(Some(goal.clone())),
                 None => {
                     let what = format!(
-                        "site.funnel.steps names {name:?}, which is no goal of the site; write [[site.goal]] with this name, or {{ name = …, page = … }}"
+                        "site.funnel.steps names {name:?}, which is not a goal of the site; write [[site.goal]] with this name, or {{ name = …, page = … }}"
                     );
                     problems.note(&location, what);
                     steps.push(None);

@@ -40,7 +40,7 @@ impl PagePattern {
     const MAX_BYTES: usize = 512;
 
     /// # Errors
-    /// When it is no path, with what one is.
+    /// When the text is not a path. The error says what a path is.
     pub fn parse(text: &str) -> Result<Self, String> {
         let is_path = text.starts_with('/') && !text.contains(['?', '#']) && !text.contains(char::is_control);
         if is_path && text.len() <= Self::MAX_BYTES {

@@ -245,7 +245,7 @@ impl Traffic {
         let referrer_host = if first { referral.referrer_host } else { clinic::HOST };
         let (source, channel) =
             if first { &self.sources.of_referrals[visit.referral] } else { &self.sources.internal };
-        let (bot, bot_category) = assemble::bot(visitor.bot, visitor.bot_category, referrer_host);
+        let (bot, bot_category) = assemble::page_bot(visitor.bot, visitor.bot_category, referrer_host);
         let received = UnixSeconds::from_millis(time + i64::from(rng.u32(1_040..1_900)));
         EventRow {
             page_load: rng.u64(..),

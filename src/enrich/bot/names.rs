@@ -41,7 +41,7 @@ impl BotNames {
                 return Err((line, "expected a text, a tab, a name, a tab and a category".to_owned()));
             }
             let category = BotCategory::from_name(category)
-                .ok_or_else(|| (line, format!("{category:?} is no category of bots")))?;
+                .ok_or_else(|| (line, format!("{category:?} is not a category of bots")))?;
             texts.push(text.to_ascii_lowercase());
             rows.push(BotNameRow { name, category, rank: u32::MAX });
         }

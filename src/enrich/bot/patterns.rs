@@ -74,7 +74,7 @@ impl BotPatterns {
                 continue;
             }
             let alone = regex(&[core.to_owned()])
-                .map_err(|error| (line, format!("{pattern:?} is no regular expression: {error}")))?;
+                .map_err(|error| (line, format!("{pattern:?} is not a regular expression: {error}")))?;
             if rule.is_guarded() {
                 guarded.push((alone, rule));
             } else if core.starts_with('^') {

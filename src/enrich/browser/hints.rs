@@ -1,4 +1,4 @@
-//! User-agent client hints, by which Chromium identifies itself: its user agent is the same for all versions and systems.
+//! User-agent client hints, with which Chromium identifies itself: its user agent is the same for all versions and systems.
 //!
 //! A brand replaces the user agent's name if it is more specific. If hints and user agent contradict each other, neither is
 //! used and the client is marked as spoofed.

@@ -17,7 +17,7 @@ pub(super) const fn has_touch_screen(touch_points: u8) -> bool {
     touch_points > 1
 }
 
-/// Who reads a user agent beside the tables.
+/// The parser that reads a user agent beside the tables.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum UserAgentParser {
     Woothee,

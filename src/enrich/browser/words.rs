@@ -15,7 +15,7 @@ use crate::enrich::table;
 const MAX_HITS: usize = 32;
 /// Distance in bytes between a word and its number, for the rule `near`.
 const NEAR: usize = 24;
-/// Bytes of a word by which rows for beginnings of words are found.
+/// The first bytes of a word, which find the rows for beginnings of words.
 const HEAD: usize = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ const MAX_BYTES: u64 = 8 << 20;
 pub enum ListError {
     #[error("{file}: cannot be read")]
     Unreadable { file: String, source: std::io::Error },
-    #[error("{file}: is over 8 MiB, so it is no list")]
+    #[error("{file}: is over 8 MiB, so it is not a list")]
     TooLarge { file: String },
     /// `line` counts from 1.
     #[error("{file}: line {line}: {problem}")]

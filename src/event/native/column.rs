@@ -1,11 +1,11 @@
 //! Gathers the values of one column, for each kind of column that a row has.
 
 use super::output::BlockOutput;
-use crate::event::row_binary::{take, take_encoded_text};
+use crate::event::row_binary::{read_encoded_text, take};
 
 /// The values of one column.
 pub(in crate::event) trait NativeColumn: Send {
-    /// Moves one value from the front of RowBinary to the end of the column. `None`: the bytes are no value of this column.
+    /// Moves one value from the front of RowBinary to the end of the column. `None`: the bytes are not a value of this column.
     fn push(&mut self, bytes: &mut &[u8]) -> Option<()>;
 
     /// Appends a number of default values.
@@ -51,7 +51,7 @@ pub(in crate::event) struct TextColumn(Vec<u8>);
 
 impl NativeColumn for TextColumn {
     fn push(&mut self, bytes: &mut &[u8]) -> Option<()> {
-        self.0.extend_from_slice(take_encoded_text(bytes)?);
+        self.0.extend_from_slice(read_encoded_text(bytes)?);
         Some(())
     }
 

@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 
 use super::column::NativeColumn;
 use super::output::BlockOutput;
-use crate::event::row_binary::take_encoded_text;
+use crate::event::row_binary::read_encoded_text;
 
 /// How ClickHouse serialises `LowCardinality`: a dictionary with each block.
 const VERSION: u64 = 1;
@@ -69,7 +69,7 @@ fn key<'a>(keys: &'a [u8], ends: &[usize], number: u32) -> &'a [u8] {
 
 impl NativeColumn for Dictionary {
     fn push(&mut self, bytes: &mut &[u8]) -> Option<()> {
-        let encoded = take_encoded_text(bytes)?;
+        let encoded = read_encoded_text(bytes)?;
         if encoded == EMPTY {
             self.rows.owed += 1;
         } else {

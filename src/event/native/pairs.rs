@@ -3,7 +3,7 @@
 use super::column::{NativeColumn, TextColumn};
 use super::dictionary::Dictionary;
 use super::output::BlockOutput;
-use crate::event::row_binary::take_length;
+use crate::event::row_binary::read_length;
 
 /// Pairs of a name, which repeats, and a text.
 pub(in crate::event) struct Pairs {
@@ -27,7 +27,7 @@ impl Pairs {
 
 impl NativeColumn for Pairs {
     fn push(&mut self, bytes: &mut &[u8]) -> Option<()> {
-        let pairs = take_length(bytes)?;
+        let pairs = read_length(bytes)?;
         for _ in 0..pairs {
             self.names.push(bytes)?;
             self.values.push(bytes)?;

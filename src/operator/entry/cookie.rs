@@ -1,7 +1,7 @@
 //! The cookies of the page: one of a session, one for each share link with a password.
 //!
-//! Scripts cannot read them, and requests of other sites' pages do not bring them. Over TLS they have a prefix by which the browser
-//! itself refuses those that another host of the domain has set (RFC 6265bis, section 4.1.3).
+//! Scripts cannot read them, and requests of other sites' pages do not bring them. Over TLS their names have a prefix. Browsers then refuse
+//! such a cookie if another host of the domain sets it (RFC 6265bis, section 4.1.3).
 
 use hyper::header::HeaderValue;
 

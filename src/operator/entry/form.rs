@@ -18,7 +18,7 @@ pub(super) struct Form(HashMap<String, String>);
 
 impl Form {
     /// # Errors
-    /// With the answer, when the body is no form or too long.
+    /// With the response, when the body is not a form or is too long.
     pub(super) async fn read(request: Request<Incoming>) -> Result<Self, Response<Body>> {
         let kind =
             request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();

@@ -7,7 +7,7 @@
 //! | with the cookie of a session | the holder of the token that opened it |
 //! | without any, where no token is needed | the operator |
 //!
-//! Whoever may not enter gets the form of sign-in if a browser shows it, and JSON otherwise.
+//! A request that is not admitted gets the sign-in form if it comes from a browser, and JSON otherwise.
 
 mod cookie;
 mod form;
@@ -106,7 +106,7 @@ fn reads_reports(principal: &Principal) -> bool {
         .any(|permission| principal.may(permission))
 }
 
-/// The form of sign-in for a browser that shows it, and JSON otherwise.
+/// The response to a request that is not admitted: the sign-in form for a browser, JSON otherwise.
 fn refuse<B>(error: AuthError, request: &Request<B>, language: Language) -> Response<Body> {
     let mut response = error.response();
     if accepts_html(request) && request.method() != Method::POST {
@@ -127,7 +127,7 @@ fn wrong_role(principal: &Principal, language: Language) -> Response<Body> {
         Principal::Token(holder) => holder.role.name(),
         Principal::Local | Principal::Share(_) | Principal::Anonymous => "none",
     };
-    let title = language.of(["This role reads no reports", "Эта роль не читает отчёты"]);
+    let title = language.pick(["This role reads no reports", "Эта роль не читает отчёты"]);
     let text = match language {
         Language::English => format!(
             "The role of your token is {role}. Roles analyst and viewer read the audience, role sre reads diagnostics. \

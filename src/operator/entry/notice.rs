@@ -65,7 +65,7 @@ impl<'a> Notice<'a> {
         Self { with_sign_out: true, ..self }
     }
 
-    /// Names nothing of the listener but this page: it is read by whoever has a link.
+    /// Names nothing of the listener but this page, because anyone with the link reads it.
     pub(super) fn shared(self) -> Self {
         Self { is_shared: true, ..self }
     }
@@ -81,7 +81,7 @@ impl<'a> Notice<'a> {
     }
 
     fn sign_out_label(&self) -> &'static str {
-        self.language.of(["Sign out", "Выйти"])
+        self.language.pick(["Sign out", "Выйти"])
     }
 }
 

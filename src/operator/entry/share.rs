@@ -89,7 +89,7 @@ impl ReportsEntry {
         let Some(hash) = link.password.clone() else { return see_other(&format!("{base}/")) };
         let now = Instant::now();
         if let Err(wait) = self.shares.permit_attempt(&Peer::new(browser.client), &link.id, now) {
-            let problem = browser.language.of([
+            let problem = browser.language.pick([
                 "Too many passwords were tried. Try again in a minute.",
                 "Слишком много попыток. Попробуйте через минуту.",
             ]);
@@ -102,7 +102,7 @@ impl ReportsEntry {
             Err(response) => return response,
         };
         if !self.shares.matches(hash, form.exact("password").to_owned()).await {
-            let problem = browser.language.of(["This password is wrong.", "Пароль неверен."]);
+            let problem = browser.language.pick(["This password is wrong.", "Пароль неверен."]);
             return password_form(StatusCode::UNAUTHORIZED, problem, base, browser.language);
         }
         let Ok(value) = self.sessions.open(SessionSubject::Share(link.id.clone())) else {
@@ -118,21 +118,21 @@ impl ReportsEntry {
 fn password_form(status: StatusCode, problem: &str, base: &str, language: Language) -> Response<Body> {
     let question = Question {
         action: format!("{base}{SHARE_PASSWORD}?lang={}", language.code()),
-        label: language.of(["Password", "Пароль"]),
+        label: language.pick(["Password", "Пароль"]),
         field: "password",
         autocomplete: "off",
-        submit: language.of(["Show the report", "Показать отчёт"]),
+        submit: language.pick(["Show the report", "Показать отчёт"]),
         kept: None,
         help: "",
     };
-    let title = language.of(["This report needs a password", "Отчёт закрыт паролем"]);
-    let text = language.of(["Ask whoever sent you the link.", "Спросите его у того, кто прислал ссылку."]);
+    let title = language.pick(["This report needs a password", "Отчёт закрыт паролем"]);
+    let text = language.pick(["Ask whoever sent you the link.", "Спросите его у того, кто прислал ссылку."]);
     Notice::new(language, title).shared().text(text).problem(problem).question(question).respond(status)
 }
 
 fn nothing_here(status: StatusCode, language: Language) -> Response<Body> {
-    let title = language.of(["This link shows nothing", "По этой ссылке ничего нет"]);
-    let text = language.of([
+    let title = language.pick(["This link shows nothing", "По этой ссылке ничего нет"]);
+    let text = language.pick([
         "It may have expired, been revoked, or been copied in part. Ask whoever sent it for a new one.",
         "Возможно, ссылка истекла, отозвана или скопирована не целиком. Попросите новую у того, кто её прислал.",
     ]);

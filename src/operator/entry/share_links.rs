@@ -55,7 +55,7 @@ struct ShownLink {
 
 impl SharePage<'_> {
     fn say(&self, english: &'static str, russian: &'static str) -> &'static str {
-        self.language.of([english, russian])
+        self.language.pick([english, russian])
     }
 
     fn lang(&self) -> &'static str {
@@ -63,7 +63,7 @@ impl SharePage<'_> {
     }
 
     fn other_lang(&self) -> &'static str {
-        self.language.of(["ru", "en"])
+        self.language.pick(["ru", "en"])
     }
 }
 
@@ -76,8 +76,8 @@ impl ReportsEntry {
         browser: &BrowserRequest,
     ) -> Response<Body> {
         if !principal.may(Permission::ReadAudience) || !principal.may_see(site) {
-            let title = browser.language.of(["Only analysts may share", "Ссылки создают аналитики"]);
-            let text = browser.language.of([
+            let title = browser.language.pick(["Only analysts may share", "Ссылки создают аналитики"]);
+            let text = browser.language.pick([
                 "Share links are made by the operator, and by role analyst for the sites of its token.",
                 "Ссылки создаёт оператор, а также роль analyst для сайтов своего токена.",
             ]);
@@ -203,7 +203,7 @@ fn failure(error: &ShareFileError, language: Language) -> (StatusCode, String) {
             (StatusCode::INTERNAL_SERVER_ERROR, what.to_owned())
         }
     };
-    (status, language.of([error_chain(error), russian]))
+    (status, language.pick([error_chain(error), russian]))
 }
 
 /// What comes before a link's path: scheme and host as the browser has them. The same-origin rules have checked the host.

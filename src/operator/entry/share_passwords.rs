@@ -44,7 +44,7 @@ impl SharePasswords {
         self.by_link.acquire_named(link, now)
     }
 
-    /// Counts a token that is that of no link. A valid one is accepted whatever was tried before: it cannot be guessed at any rate.
+    /// Counts a token that belongs to no link. A valid one is accepted whatever was tried before: it cannot be guessed at any rate.
     ///
     /// # Errors
     /// With the time to wait, when too many were tried.

@@ -15,7 +15,7 @@ use crate::transport::{AuthError, Body};
 
 pub(super) const PATH: &str = "/sign-in";
 pub(super) const OUT: &str = "/sign-out";
-/// Longest address to which sign-in leads, in bytes.
+/// Longest address that sign-in redirects to, in bytes.
 const MAX_NEXT: usize = 2048;
 
 impl ReportsEntry {
@@ -78,26 +78,28 @@ pub(super) fn form(
 ) -> Response<Body> {
     let problem = match error {
         None | Some(AuthError::NoToken) => "",
-        Some(AuthError::TooManyAttempts(_)) => language.of([
+        Some(AuthError::TooManyAttempts(_)) => language.pick([
             "Too many wrong tokens came from your address. Try again in a minute.",
             "С вашего адреса пришло слишком много неверных токенов. Попробуйте через минуту.",
         ]),
-        Some(_) => language
-            .of(["This token is unknown, revoked or expired.", "Этот токен неизвестен, отозван или истёк."]),
+        Some(_) => language.pick([
+            "This token is unknown, revoked or expired.",
+            "Этот токен неизвестен, отозван или истёк.",
+        ]),
     };
     let question = Question {
         action: format!("{PATH}?lang={}", language.code()),
-        label: language.of(["Token", "Токен"]),
+        label: language.pick(["Token", "Токен"]),
         field: "token",
         autocomplete: "current-password",
-        submit: language.of(["Sign in", "Войти"]),
+        submit: language.pick(["Sign in", "Войти"]),
         kept: Some(("next", local_path(next).to_owned())),
-        help: language.of([
+        help: language.pick([
             "The operator makes it with: footfall token add NAME --role analyst. You stay signed in for 12 hours.",
             "Его выдаёт оператор командой: footfall token add NAME --role analyst. Вход действует 12 часов.",
         ]),
     };
-    let title = language.of(["Sign in to the reports", "Вход в отчёты"]);
+    let title = language.pick(["Sign in to the reports", "Вход в отчёты"]);
     let mut response = Notice::new(language, title).problem(problem).question(question).respond(status);
     let headers = response.headers_mut();
     if status == StatusCode::UNAUTHORIZED {
@@ -110,7 +112,7 @@ pub(super) fn form(
     response
 }
 
-/// The address if it is one of this listener, and the front page otherwise: sign-in must not lead to another site.
+/// Returns `next` if it is a path of this listener, and the front page otherwise: sign-in must not redirect to another site.
 fn local_path(next: &str) -> &str {
     let is_path = next.starts_with('/')
         && !next.starts_with("//")

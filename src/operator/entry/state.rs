@@ -1,4 +1,4 @@
-//! What the entry knows, and what it finds out about a request.
+//! The state of the entry, and the facts about one request.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub struct ReportsEntry {
     pub(super) reports: Arc<Reports>,
 }
 
-/// What becomes of a request.
+/// The result of admission.
 pub(in crate::operator) enum Admission {
     Admitted(Request<Incoming>, Principal),
     Answered(Response<Body>),
@@ -39,7 +39,7 @@ impl From<Response<Body>> for Admission {
     }
 }
 
-/// What a browser's request says of itself.
+/// Facts about the browser that sent a request.
 pub(super) struct BrowserRequest {
     pub(super) language: Language,
     /// The address of the client, for limits on attempts.

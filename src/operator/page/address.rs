@@ -26,7 +26,7 @@ const SEGMENT: &AsciiSet = &CONTROLS
 /// The period that is shown when the address names none.
 pub(super) const DEFAULT_PERIOD: &str = "28d";
 
-/// What is shown.
+/// The page that an address shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) enum View {
     #[default]
@@ -57,7 +57,7 @@ pub(super) enum ChosenComparison {
 impl ChosenComparison {
     pub(super) const ALL: [Self; 4] = [Self::Previous, Self::Weekdays, Self::Year, Self::None];
 
-    /// What reports know it as.
+    /// The comparison of reports that it stands for.
     pub(super) const fn of_reports(self) -> Option<Comparison> {
         match self {
             Self::Previous => Some(Comparison::Previous),
@@ -111,7 +111,7 @@ pub(super) struct ViewAddress {
     pub(super) language: Option<String>,
 }
 
-/// An address that leads nowhere.
+/// An address that no page has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ViewAddressError {
     #[error("nothing is at {0}")]
@@ -122,7 +122,7 @@ pub(super) enum ViewAddressError {
     TooLong(String),
 }
 
-/// The beginning of a name that a client made up.
+/// The beginning of a name that a client sent.
 fn shown(name: &str) -> String {
     name[..name.floor_char_boundary(40)].to_owned()
 }
@@ -131,7 +131,7 @@ impl ViewAddress {
     /// Parses the path below `base`, and the query. Unknown parameters are ignored: mail programs add some.
     ///
     /// # Errors
-    /// When there is no such page, or a parameter has no meaning.
+    /// When no page has this address, or the value of a parameter is invalid.
     pub(super) fn parse(base: &str, path: &str, query: &str) -> Result<Self, ViewAddressError> {
         let no_page = || ViewAddressError::NoPage(path.to_owned());
         let below = path.strip_prefix(base).ok_or_else(no_page)?;

@@ -72,7 +72,7 @@ impl CollectorState {
 
     /// Beacons of the site that were refused in the last 24 hours, by reason.
     pub(super) fn refused(&self, site: &str, language: Language) -> Vec<ReasonCount> {
-        let counted = self.refusals.of_site(site, Instant::now());
+        let counted = self.refusals.by_reason(site, Instant::now());
         let in_words = |(name, count)| ReasonCount { reason: in_words(&REFUSED, name, language), count };
         counted.into_iter().map(in_words).collect()
     }
@@ -116,7 +116,10 @@ pub(super) fn dropped_words(reason: &str, language: Language) -> &'static str {
 
 fn in_words(known: &[ReasonWords], name: &str, language: Language) -> &'static str {
     let found = known.iter().find(|(reason, _)| *reason == name);
-    found.map_or_else(|| language.of(["another reason", "другая причина"]), |(_, words)| language.of(*words))
+    found.map_or_else(
+        || language.pick(["another reason", "другая причина"]),
+        |(_, words)| language.pick(*words),
+    )
 }
 
 #[cfg(test)]

@@ -127,6 +127,6 @@ impl ViewContext {
 
     /// One of two texts, by the language.
     pub(super) fn say<'t>(&self, english: &'t str, russian: &'t str) -> &'t str {
-        self.language.of([english, russian])
+        self.language.pick([english, russian])
     }
 }

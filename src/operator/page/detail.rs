@@ -173,7 +173,7 @@ fn steps(context: &ViewContext, answer: &ReportAnswer) -> Vec<PageLink> {
     offered.map(link).collect()
 }
 
-/// The place of the column by which the reader sorts, if the report has it.
+/// The index of the column that the reader sorts by, if the report has it.
 fn sorted_by<'a>(context: &'a ViewContext, report: &Report) -> Option<(usize, &'a Sort)> {
     let sort = context.address.sort.as_ref()?;
     let place = report.columns.iter().position(|column| column.name == sort.column)?;

@@ -183,11 +183,11 @@ fn collector(context: &ViewContext, dropped: Vec<(String, u64)>) -> CollectorSec
     let in_words = |Waiting { events, oldest }: Waiting| {
         let age = format::duration(oldest.as_secs_f64(), language);
         match context.principal.restricted_to() {
-            Some(_) => language.of([
+            Some(_) => language.pick([
                 format!("the oldest event waits for {age}"),
                 format!("самое старое событие ждёт {age}"),
             ]),
-            None => language.of([
+            None => language.pick([
                 format!("{} events of all sites, the oldest for {age}", number(events)),
                 format!("событий всех сайтов: {}, самое старое ждёт {age}", number(events)),
             ]),

@@ -1,4 +1,4 @@
-//! Why there is no page, and the page that says so.
+//! Errors of the page of reports, and the page that shows them.
 
 use askama::Template;
 use hyper::{Response, StatusCode};
@@ -12,7 +12,7 @@ use crate::report::ReportError;
 use crate::transport::Body;
 use crate::transport::negotiation::Language;
 
-/// Why there is no page.
+/// Why a page cannot be shown.
 #[derive(Debug)]
 pub(super) enum ViewError {
     Address(ViewAddressError),
@@ -45,11 +45,13 @@ impl ViewError {
     }
 }
 
-/// Why there is no page, in the reader's language.
+/// The message of the error, in the reader's language.
 fn reason(error: &ViewError, language: Language) -> String {
     match error {
         ViewError::Address(error) => words::address_reason(error, language),
-        ViewError::NoSite(site) => language.of([format!("No site {site:?}"), format!("Сайта «{site}» нет")]),
+        ViewError::NoSite(site) => {
+            language.pick([format!("No site {site:?}"), format!("Сайта «{site}» нет")])
+        }
         ViewError::OtherRole(what) => words::capitalised(what),
         ViewError::Reading(error) => words::reading_reason(error, language),
     }

@@ -14,7 +14,7 @@ const NO_BREAK: char = '\u{a0}';
 /// A number with its thousands apart, and with at most so many decimals.
 pub(super) fn number(number: f64, decimals: usize, language: Language) -> String {
     let text = fixed(number, decimals, language);
-    let point = language.of(['.', ',']);
+    let point = language.pick(['.', ',']);
     match text.rsplit_once(point) {
         // The last point is that of thousands if there are no decimals.
         Some((whole, fraction)) if decimals > 0 => {
@@ -27,7 +27,7 @@ pub(super) fn number(number: f64, decimals: usize, language: Language) -> String
 
 /// A number with its thousands apart, and with so many decimals, so that those of a column stand below each other.
 fn fixed(number: f64, decimals: usize, language: Language) -> String {
-    let (thousands, point) = language.of([(',', '.'), (NO_BREAK, ',')]);
+    let (thousands, point) = language.pick([(',', '.'), (NO_BREAK, ',')]);
     // The reports have two or three decimals. A half is rounded up, as people do; the formatter would round 31.25 and 8.35 down.
     let text = format!("{:.decimals$}", number.abs() + 1e-9);
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
@@ -52,7 +52,7 @@ fn fixed(number: f64, decimals: usize, language: Language) -> String {
 
 /// A share in per cent, with one decimal.
 pub(super) fn percent(share: f64, language: Language) -> String {
-    let space = language.of(["", "\u{a0}"]);
+    let space = language.pick(["", "\u{a0}"]);
     format!("{}{space}%", fixed(share, 1, language))
 }
 
@@ -64,14 +64,14 @@ pub(super) fn change(now: f64, before: f64, language: Language) -> Option<String
     let change = 100.0 * (now - before) / before;
     let sign = if change >= 0.05 { "+" } else { "" };
     let decimals = usize::from(change.abs() < 9.95);
-    let space = language.of(["", "\u{a0}"]);
+    let space = language.pick(["", "\u{a0}"]);
     Some(format!("{sign}{}{space}%", number(change, decimals, language)))
 }
 
 /// Seconds in words.
 pub(super) fn duration(seconds: f64, language: Language) -> String {
-    let [hours_unit, minutes_unit, seconds_unit] = language.of([["h", "m", "s"], ["ч", "мин", "с"]]);
-    let space = language.of(["", "\u{a0}"]);
+    let [hours_unit, minutes_unit, seconds_unit] = language.pick([["h", "m", "s"], ["ч", "мин", "с"]]);
+    let space = language.pick(["", "\u{a0}"]);
     // The reports know tenths; a negative duration is none.
     let whole = seconds.max(0.0).round() as u64;
     match whole {
@@ -95,7 +95,7 @@ pub(super) fn figure(figure: f64, unit: &str, language: Language) -> String {
     match unit {
         "%" => percent(figure, language),
         "s" => duration(figure, language),
-        "ms" => format!("{}{NO_BREAK}{}", number(figure, 0, language), language.of(["ms", "мс"])),
+        "ms" => format!("{}{NO_BREAK}{}", number(figure, 0, language), language.pick(["ms", "мс"])),
         "ratio" => fixed(figure, 2, language),
         "unit" => number(figure, 3, language),
         _ => number(figure, 1, language),
@@ -146,12 +146,12 @@ const WEEKDAYS: [[&str; 2]; 7] =
 
 /// The weekdays from Monday, short.
 pub(super) fn weekdays(language: Language) -> [&'static str; 7] {
-    WEEKDAYS.map(|names| language.of(names))
+    WEEKDAYS.map(|names| language.pick(names))
 }
 
 fn month(date: Date, language: Language) -> &'static str {
     // Months are from 1 to 12.
-    language.of(MONTHS[usize::try_from(date.month() - 1).unwrap_or_default()])
+    language.pick(MONTHS[usize::try_from(date.month() - 1).unwrap_or_default()])
 }
 
 /// `27 November`, `27 ноября`.
@@ -189,7 +189,7 @@ pub(super) fn day_of_week(date: Date, this_year: i16, language: Language) -> Str
 
 /// `27 November 2026`, `27 ноября 2026 г.`
 pub(super) fn date(date: Date, language: Language) -> String {
-    let year = language.of(["", "\u{a0}г."]);
+    let year = language.pick(["", "\u{a0}г."]);
     format!("{} {}{year}", day(date, language), date.year())
 }
 

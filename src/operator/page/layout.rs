@@ -67,7 +67,7 @@ impl PageFrame {
     pub(super) fn new(context: &ViewContext, title: impl Into<String>) -> Self {
         let ViewContext { address, language, access, .. } = context;
         let base = &address.base;
-        let other = language.of(["ru", "en"]);
+        let other = language.pick(["ru", "en"]);
         let to_other = address.with(|address| address.language = Some(other.to_owned()));
         let has_site = !address.site.is_empty();
         let view = |view: View, label: &'static str, key| {
@@ -115,13 +115,13 @@ impl PageFrame {
                     key: "",
                 }
             }),
-            other_language: PageLink::new(language.of(["Русский", "English"]), &to_other),
+            other_language: PageLink::new(language.pick(["Русский", "English"]), &to_other),
         }
     }
 
     /// One of two texts, by the language.
     pub(super) fn say<'t>(&self, english: &'t str, russian: &'t str) -> &'t str {
-        self.language.of([english, russian])
+        self.language.pick([english, russian])
     }
 
     pub(super) fn lang(&self) -> &'static str {
@@ -129,7 +129,7 @@ impl PageFrame {
     }
 
     pub(super) fn other_lang(&self) -> &'static str {
-        self.language.of(["ru", "en"])
+        self.language.pick(["ru", "en"])
     }
 }
 
@@ -206,7 +206,7 @@ const OPERATORS: [(&str, [&str; 2]); 8] = [
 
 fn operator_words(written: &str, language: Language) -> &'static str {
     let known = OPERATORS.iter().find(|(operator, _)| *operator == written);
-    known.map_or("", |(_, words)| language.of(*words))
+    known.map_or("", |(_, words)| language.pick(*words))
 }
 
 impl Controls {
@@ -217,7 +217,8 @@ impl Controls {
         let chosen = address.from.as_deref().unwrap_or(DEFAULT_PERIOD);
         let preset = |(word, label, key): &(&'static str, [&'static str; 2], &'static str)| {
             let is_current = address.to.is_none() && chosen == *word;
-            PageLink::new(language.of(*label), &address.with_period(word, None)).current(is_current).key(key)
+            let link = PageLink::new(language.pick(*label), &address.with_period(word, None));
+            link.current(is_current).key(key)
         };
         let comparison = |kind: &ChosenComparison| {
             PageLink::new(
@@ -234,7 +235,8 @@ impl Controls {
         let one = context.has_one_filter();
         let pills = pills(context)?;
         let operators = if one { &OPERATORS[..1] } else { &OPERATORS[..] };
-        let words_of = |(written, words): &(&'static str, [&'static str; 2])| (*written, language.of(*words));
+        let words_of =
+            |&(written, words): &(&'static str, [&'static str; 2])| (written, language.pick(words));
         let kept_of_filter =
             if one { without(&["filter", "page"], address) } else { without(&["page"], address) };
         Ok(Self {
@@ -281,7 +283,7 @@ fn filter_columns(choice: FilterChoice, language: Language) -> Vec<(&'static str
 }
 
 pub(super) fn comparison_words(comparison: ChosenComparison, language: Language) -> &'static str {
-    language.of(match comparison {
+    language.pick(match comparison {
         ChosenComparison::Previous => ["Previous period", "Предыдущий период"],
         ChosenComparison::Weekdays => ["Same weekdays before", "Те же дни недели раньше"],
         ChosenComparison::Year => ["A year ago", "Год назад"],

@@ -167,7 +167,7 @@ fn filters_of_cause(dimension: &str, value: &str, detail: &str) -> Vec<String> {
     }
 }
 
-/// The report of the cases of which a diagnosis tells.
+/// The report that lists the cases of a diagnosis.
 fn report_of_rise(context: &ViewContext) -> String {
     let by = context.address.by.as_deref().unwrap_or(ERRORS);
     let report = if by == ERRORS { ERRORS } else { "speed" };
@@ -234,7 +234,7 @@ pub(super) fn narrowed(context: &ViewContext, filters: Vec<String>) -> Option<St
     Some(to.href())
 }
 
-/// The column by which a report is counted: the one of its order.
+/// The column that counts a report's rows: the one of its order.
 pub(super) fn counted(report: &Report) -> Option<(usize, &ReportColumn)> {
     let preferred = ["impressions", "views", "events", "visitors"];
     let is_ordered_by_visitors = report.columns.iter().any(|column| column.name == "visits");

@@ -15,7 +15,7 @@ use crate::operator::reading::ReadingError;
 use crate::report::{SUMMARY_DAYS, SiteSummary, WeekComparison};
 use crate::transport::Body;
 
-/// Fewer errors than these are no rise: one visitor with one odd browser makes some.
+/// Fewer errors than these do not count as a rise: one visitor with one odd browser makes some.
 const LEAST_ERRORS: u64 = 10;
 /// Errors are up if they are so many times those of a week ago.
 const RISE: u64 = 2;
@@ -107,7 +107,7 @@ fn warning(context: &ViewContext) -> Option<String> {
     }
     let language = context.language;
     let age = format::duration(waiting.oldest.as_secs_f64(), language);
-    let behind = language.of([
+    let behind = language.pick([
         format!("The store is behind: events of the last {age} are on disk and not in these figures yet. Nothing is lost."),
         format!("Хранилище отстаёт: события за последние {age} записаны на диск, но ещё не вошли в показатели. Ничего не потеряно."),
     ]);
@@ -118,7 +118,7 @@ fn warning(context: &ViewContext) -> Option<String> {
     Some(
         behind
             + &language
-                .of([format!(" Events that wait: {events}."), format!(" Ожидают отправки: {events}.")]),
+                .pick([format!(" Events that wait: {events}."), format!(" Ожидают отправки: {events}.")]),
     )
 }
 
@@ -127,7 +127,7 @@ fn row(context: &ViewContext, summary: &SiteSummary) -> SiteRow {
     let WeekComparison { now, before } = summary.visitors;
     let number = |count: u64| format::number(count as f64, 0, language);
     let days: Vec<_> = summary.days.iter().map(|count| count.map(|count| count as f64)).collect();
-    let title = language.of([
+    let title = language.pick([
         format!("{}: visitors of the last {SUMMARY_DAYS} days", summary.site),
         format!("{}: посетители за {SUMMARY_DAYS} дней", summary.site),
     ]);
@@ -166,7 +166,7 @@ fn marks(context: &ViewContext, summary: &SiteSummary) -> Vec<PageLink> {
     let mut marks = Vec::new();
     if let Some(WeekComparison { now, before }) = summary.errors.filter(|errors| are_up(*errors)) {
         let before = before.unwrap_or(0);
-        let words = language.of([
+        let words = language.pick([
             format!("Errors are up: {} today, {} a week ago", number(now), number(before)),
             format!("Ошибок больше: сегодня {}, неделю назад {}", number(now), number(before)),
         ]);
@@ -175,7 +175,7 @@ fn marks(context: &ViewContext, summary: &SiteSummary) -> Vec<PageLink> {
     let refused = context.collector.as_ref().map(|collector| collector.refused(&summary.site, language));
     let refused: u64 = refused.iter().flatten().map(|refused| refused.count).sum();
     if refused >= LEAST_REFUSED {
-        let words = language.of([
+        let words = language.pick([
             format!("Beacons refused in the last 24 hours: {}", number(refused)),
             format!("Отклонено событий за 24 часа: {}", number(refused)),
         ]);

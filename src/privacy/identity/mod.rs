@@ -11,7 +11,7 @@
 //! numbers 4, little-endian. Each part is preceded by its length as a 32-bit little-endian number. A pseudonym is the first 8 bytes of
 //! the HMAC, big-endian.
 //!
-//! So no pseudonym of one epoch or site recurs in another, and none is known to the browser. `seq` starts anew, at random.
+//! So no pseudonym of one epoch or site recurs in another, and the browser knows none of them. `seq` starts anew, at random.
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use crate::privacy::epoch::EpochSchedule;
 use crate::privacy::mac::{KEY_BYTES, KeyBytes, PseudonymHmac};
 use crate::secret::file_version::FileVersion;
 
-/// Longest time by which a key may come from the future of the clock. No day is longer, and no key may outlive its day.
+/// How far a key's epoch may lie ahead of the clock. No day is longer, and no key may outlive its day.
 const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(25);
 
 pub(in crate::privacy) struct EpochKey {
@@ -39,7 +39,7 @@ pub enum KeyOrigin {
     Own,
     /// It was derived from the state of this fleet.
     Fleet(FleetId),
-    /// The collector has no state of its fleet. A random key stands in, of which nothing may be made.
+    /// The collector has no state of its fleet. A random key stands in for it, and must not be used.
     Missing,
 }
 
@@ -156,7 +156,7 @@ fn filter_key(page: &LockedPage) -> KeyBytes {
 pub struct KeyFingerprint(Option<u32>);
 
 impl KeyFingerprint {
-    /// Whether there is no key.
+    /// Whether the key is missing.
     pub fn is_none(self) -> bool {
         self.0.is_none()
     }

@@ -1,4 +1,4 @@
-//! The key's file, by which a restart keeps the key.
+//! The key's file, which keeps the key across restarts.
 //!
 //! ```text
 //! footfall key 1\n   15 bytes, the format
@@ -122,7 +122,7 @@ impl KeyFile {
         FileLock::acquire(&path).map_err(|source| KeyError::Io { action: "lock", path: path.clone(), source })
     }
 
-    /// The key in the file; `None` when there is no whole one. A damaged file is wiped and logged.
+    /// The key in the file; `None` without a complete file. A damaged file is wiped and logged.
     pub(super) fn read(&self, _lock: &FileLock) -> Result<Option<(StoredKey, FileVersion)>, KeyError> {
         match self.read_one(&self.path())? {
             KeyFileContent::Whole(stored, version) => {

@@ -159,7 +159,7 @@ impl KeyRing {
             return Ok(None);
         }
         report(place.file.keep_filter(&lock, filter_of(&key, clock), clock.uptime()));
-        // Without a state there is no next key.
+        // The next key needs a state.
         place.next(&lock, state, key.epoch, now)?;
         Ok(Some((key.epoch, key.fingerprint)))
     }
@@ -318,7 +318,7 @@ impl KeyRing {
             );
             KnownRandomness::default()
         });
-        let known = known.of_fleet(fleet);
+        let known = known.for_fleet(fleet);
         Some(FleetDays { fleet, today: self.place.schedule.day(since), known })
     }
 
@@ -332,7 +332,7 @@ impl KeyRing {
         let stored = self.place.read(&lock)?.and_then(|(key, _)| Some((key.fleet()?, key.since)));
         stack::wipe::<STACK_BYTES>();
         let Some((fleet, since)) = stored.filter(|(fleet, _)| found.is_of(*fleet)) else { return Ok(()) };
-        let before = self.place.randomness.read().map_err(fleet_error)?.of_fleet(fleet);
+        let before = self.place.randomness.read().map_err(fleet_error)?.for_fleet(fleet);
         let mut known = before.clone();
         known.merge(found, self.place.schedule.day(since));
         if known == before {

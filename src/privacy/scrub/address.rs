@@ -69,7 +69,7 @@ fn scrub<'a>(parts: AddressParts<'a>, keep: &NamePatterns) -> ScrubbedAddress<'a
     let readable = percent::path(parts.path);
     let mut query = query::read(parts.query, &readable, keep);
     query.add_from_fragment(parts.fragment, keep);
-    let context = Context::of_host(parts.host.as_bytes());
+    let context = Context::for_host(parts.host.as_bytes());
     let path = match (without_session(&readable), readable) {
         (None, Cow::Borrowed(path)) => fit(path, MAX_PATH, context),
         (None, Cow::Owned(path)) | (Some(path), _) => Cow::Owned(fit(&path, MAX_PATH, context).into_owned()),
@@ -137,7 +137,7 @@ pub(super) fn normalised<'a>(url: &str, keep: &NamePatterns) -> Result<ScrubbedA
     Ok(scrub(parts, keep).into_owned())
 }
 
-/// A path without the ids by which servers know a session, which would make a page of each visitor: path parameters such as
+/// A path without session ids of servers, which would make a page of each visitor: path parameters such as
 /// `;jsessionid=…`, and the segment of ASP.NET, `/(S(…))`. `None`: there are none.
 fn without_session(path: &str) -> Option<String> {
     let bytes = path.as_bytes();

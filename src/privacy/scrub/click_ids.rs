@@ -1,7 +1,7 @@
 //! Parameters that advertising systems add to addresses.
 
-/// Parameters by which advertising systems recognise a click. Their presence identifies the channel. Their values identify
-/// the visitor and are never kept.
+/// Parameters with which advertising systems recognise a click. Their presence identifies the channel. Their values identify the visitor
+/// and are never kept.
 pub const CLICK_IDS: &[&str] = &[
     "gclid",
     "gbraid",

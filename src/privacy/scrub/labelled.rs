@@ -253,7 +253,7 @@ fn is_user_name(value: &str, any: bool) -> bool {
     if !is_numbered && !has_surname && parts(value).any(|part| part.len() > 1 && is_known(part)) {
         return false;
     }
-    // A robot of a messenger is no person.
+    // A robot of a messenger is not a person.
     if value.to_ascii_lowercase().ends_with("bot") || parts(value).next().is_none() {
         return false;
     }

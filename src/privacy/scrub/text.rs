@@ -44,18 +44,18 @@ pub fn value<'a>(name: &str, value: &'a str, max_bytes: usize) -> Cow<'a, str> {
 
 /// The name of an advertisement or its place. Its numbers are those of campaigns and stay, unless they are shaped like a person's.
 pub fn advertisement(name: &str, max_bytes: usize) -> Cow<'_, str> {
-    fit(name, max_bytes, Context::of_campaign(CampaignText::Advertisement))
+    fit(name, max_bytes, Context::for_campaign(CampaignText::Advertisement))
 }
 
 /// What the name of a field says about its value.
 pub(super) fn context_of(name: &str) -> Context {
     if name.starts_with("utm_") {
-        return Context::of_campaign(CampaignText::Parameter);
+        return Context::for_campaign(CampaignText::Parameter);
     }
     if CLICK_IDS.contains(&name) {
-        return Context::of_class(WordClass::Click);
+        return Context::for_class(WordClass::Click);
     }
-    Context::of_field(name)
+    Context::for_field(name)
 }
 
 /// Scrubs until the text fits: without its end it may match other rules.

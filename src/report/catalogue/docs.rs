@@ -28,7 +28,7 @@ fn section(report: &Report) -> String {
     if let Some(example) = report.example {
         let _ = writeln!(out, "\nExample: `footfall report {} {example}`", report.name);
     }
-    out.push_str("\n| column | unit | what it tells |\n|---|---|---|\n");
+    out.push_str("\n| column | unit | meaning |\n|---|---|---|\n");
     for column in &report.columns {
         let _ = writeln!(out, "| `{}` | {} | {} |", column.name, column.unit, column.about);
     }

@@ -1,4 +1,4 @@
-//! Why a text is no filter.
+//! Why a text is not a valid filter.
 
 /// Longest filter in bytes: far more than a path and an operator.
 pub(super) const MAX_BYTES: usize = 4096;
@@ -22,7 +22,7 @@ pub enum FilterError {
     NoEntry(String),
     #[error("name one entry of {0}: {0}.NAME or {0}.\"NAME\"")]
     SeveralEntries(String),
-    /// An entry of a column that is no map.
+    /// An entry of a column that is not a map.
     #[error("column {0} has no entries: write {0}=VALUE")]
     PlainColumn(String),
     #[error("column {column} takes no operator {operator}")]

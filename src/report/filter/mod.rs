@@ -135,7 +135,7 @@ impl Filter {
         (column, operator, rest.strip_prefix(operator).unwrap_or_default())
     }
 
-    /// The values, of which any must match; as the column has them, or as they were written if it holds texts.
+    /// The values; one of them must match; as the column has them, or as they were written if it holds texts.
     pub(crate) fn values(&self) -> &[String] {
         &self.values
     }
@@ -145,7 +145,7 @@ impl Filter {
         COLUMNS.iter().map(|column| column.name.as_str())
     }
 
-    /// The names of the columns by which readers of diagnostics may filter.
+    /// The names of the columns that readers of diagnostics may filter by.
     pub(crate) fn columns_of_diagnostics() -> impl Iterator<Item = &'static str> {
         DIAGNOSTICS_COLUMNS.iter().copied()
     }

@@ -16,7 +16,7 @@ pub(in crate::report) fn stored_form<'a>(column: &str, value: &'a str) -> Cow<'a
     }
 }
 
-/// Names of sources are no hosts, and are left as they are.
+/// Names of sources are not hosts, and are left as they are.
 fn host(value: &str) -> Cow<'_, str> {
     if value.contains("xn--") { shown_host(value) } else { Cow::Borrowed(value) }
 }

@@ -59,7 +59,7 @@ impl Reports {
         }
     }
 
-    /// Says that figures are published ones, and of which days.
+    /// Notes that the figures are published ones, and the days that they cover.
     pub(super) fn note_published(&self, answer: &mut ReportAnswer, published: u64, has_today: bool) {
         let now = Timestamp::now().to_zoned(self.zone.clone()).date();
         let ReportRequest { report, period, filters, .. } = &answer.request;

@@ -75,7 +75,7 @@ impl Reports {
         }
     }
 
-    /// Brings the figures of open days up to date if any of the reports shows them, and returns the time as of which they are.
+    /// Brings the figures of open days up to date if any of the reports shows them. Returns the time of their computation.
     async fn refresh_today(&self, requests: &[ReportRequest]) -> Option<Timestamp> {
         let now = Timestamp::now().to_zoned(self.zone.clone()).date();
         // Yesterday is open for some minutes.

@@ -19,7 +19,7 @@ pub struct RawReportRequest {
     pub from: Option<String>,
     /// Last day: a date or a word.
     pub to: Option<String>,
-    /// Filters, all of which must hold.
+    /// Filters; all of them must hold.
     pub filters: Vec<String>,
     /// What to break the report down by, for reports that can.
     pub by: Option<String>,

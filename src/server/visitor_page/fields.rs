@@ -25,19 +25,19 @@ struct Group {
 /// The lines for a visit, in the order of the page.
 pub(super) fn fields(preview: &VisitPreview, language: Language) -> Vec<Field> {
     let field = |group: &Group| Field {
-        label: language.of(group.label),
+        label: language.pick(group.label),
         value: (group.value)(preview, language),
-        note: language.of(group.note),
+        note: language.pick(group.note),
     };
     GROUPS.iter().map(field).collect()
 }
 
 const UNKNOWN: [&str; 2] = ["unknown", "неизвестно"];
 
-/// The parts that are known, or `unknown`.
+/// Joins the parts that are not empty. Returns the word for unknown if all are.
 fn known<'a>(parts: impl IntoIterator<Item = &'a str>, separator: &str, language: Language) -> String {
     let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() { language.of(UNKNOWN).to_owned() } else { parts.join(separator) }
+    if parts.is_empty() { language.pick(UNKNOWN).to_owned() } else { parts.join(separator) }
 }
 
 fn nothing(_: &VisitPreview, _: Language) -> String {
@@ -53,7 +53,7 @@ const GROUPS: &[Group] = &[
         ],
         value: |preview, language| {
             let rest =
-                language.of(["not stored, only its version: IPv", "не хранится, только его версия: IPv"]);
+                language.pick(["not stored, only its version: IPv", "не хранится, только его версия: IPv"]);
             format!("{rest}{}", preview.identity.ip_version)
         },
         columns: &["visitor", "address", "epoch", "ip_version"],
@@ -95,7 +95,7 @@ const GROUPS: &[Group] = &[
             "Операционная система, номер её основной версии и вид устройства. Модель не хранится.",
         ],
         value: |preview, language| {
-            let device = language.of(match preview.browser.device {
+            let device = language.pick(match preview.browser.device {
                 DeviceClass::Desktop => ["computer", "компьютер"],
                 DeviceClass::Mobile => ["phone", "телефон"],
                 DeviceClass::Tablet => ["tablet", "планшет"],
@@ -202,7 +202,7 @@ const GROUPS: &[Group] = &[
             "Кто открыл страницу: человек или программа, например поисковый робот.",
         ],
         value: |preview, language| {
-            let person = language.of(["a person", "человек"]);
+            let person = language.pick(["a person", "человек"]);
             if preview.browser.bot.is_empty() { person.to_owned() } else { preview.browser.bot.to_string() }
         },
         columns: &["bot", "bot_category", "spoofed"],
@@ -222,10 +222,10 @@ const GROUPS: &[Group] = &[
 
 fn cookies(site: &Site, language: Language) -> String {
     if site.cookies.is_empty() {
-        return language.of(["none", "нет"]).to_owned();
+        return language.pick(["none", "нет"]).to_owned();
     }
     let name_of = |(name, rule): (&String, &CookieRule)| {
-        let rule = language.of(match rule {
+        let rule = language.pick(match rule {
             CookieRule::Presence => ["only whether it is there", "только наличие"],
             CookieRule::Hmac => {
                 ["as a number that is new each day", "в виде числа, которое меняется каждый день"]
@@ -248,7 +248,7 @@ fn last_day(site: &Site, language: Language) -> String {
 /// For how long rows of the site are kept.
 pub(super) fn retention(site: &Site, language: Language) -> String {
     let (number, english, russian) = match site.retention {
-        Retention::Unlimited => return language.of(["without limit", "без ограничения срока"]).to_owned(),
+        Retention::Unlimited => return language.pick(["without limit", "без ограничения срока"]).to_owned(),
         Retention::Hours(hours) => (hours, "hour", ["час", "часа", "часов"]),
         Retention::Days(days) => (days, "day", ["день", "дня", "дней"]),
     };

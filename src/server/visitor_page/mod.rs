@@ -1,4 +1,5 @@
-//! The visitor's page `/privacy`: what is stored of a visit, for how long, how to refuse, and a code by which visitors name their rows.
+//! The visitor's page `/privacy`: what is stored of a visit and for how long, how to refuse, and a code with which visitors name their
+//! rows.
 //!
 //! It runs no script, loads nothing and sets no cookie. It shows what would be stored of a visit, and no stored row: people who share the
 //! network and the browser of a visitor have the same pseudonym.
@@ -54,7 +55,7 @@ pub(super) struct ShownVisit {
     pub(super) code: ReferenceCode,
 }
 
-/// What became of a visitor's wish to have the rows of the day erased.
+/// The result of a visitor's request to erase the rows of the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErasureResult {
     Accepted,
@@ -62,22 +63,29 @@ pub enum ErasureResult {
     CodeMismatch,
     /// An operator has blocked the rows while something is checked.
     Blocked,
+    /// One address, or all visitors together, asked too often today.
     TooMany,
     Failed,
 }
 
 impl ErasureResult {
-    fn status(self) -> StatusCode {
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 5] =
+        [Self::Accepted, Self::CodeMismatch, Self::Blocked, Self::TooMany, Self::Failed];
+
+    /// 503 raises an alert, so a visitor who presses the button too often gets 429.
+    pub(super) fn status(self) -> StatusCode {
         match self {
             Self::Accepted => StatusCode::ACCEPTED,
             Self::CodeMismatch => StatusCode::FORBIDDEN,
             Self::Blocked => StatusCode::CONFLICT,
-            Self::TooMany | Self::Failed => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::Failed => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     fn text(self, language: Language) -> &'static str {
-        language.of(match self {
+        language.pick(match self {
             Self::Accepted => [
                 "What was stored today from this browser is being erased. It leaves every report within minutes, and until midnight nothing new is stored. To keep it so tomorrow, press “Refuse” below.",
                 "Всё, что записано сегодня из этого браузера, удаляется. Через несколько минут этого не будет ни в одном отчёте, и до полуночи ничего нового не запишется. Чтобы так было и завтра, нажмите ниже «Отказаться».",
@@ -123,7 +131,7 @@ pub(super) fn respond(
     let page = Page {
         lang: language.code(),
         ru: language == Language::Russian,
-        title: language.of(["What is stored of your visit", "Что хранится о вашем посещении"]),
+        title: language.pick(["What is stored of your visit", "Что хранится о вашем посещении"]),
         style: STYLE,
         site_parameter,
         visit: visit.map(|visit| VisitTexts::new(visit, language)),
@@ -165,7 +173,7 @@ struct Page<'a> {
     /// `site=…&`, or nothing.
     site_parameter: String,
     visit: Option<VisitTexts<'a>>,
-    /// What became of the visitor's wish.
+    /// The result of an erasure, in the page's language.
     erasure: Option<&'static str>,
 }
 
@@ -213,7 +221,7 @@ fn status(preview: &VisitPreview, language: Language) -> String {
         Some(OptOutSignal::Cookie) => "footfall_optout",
         None if preview.is_dropped => {
             return language
-                .of([
+                .pick([
                     "Your browser was recognised as a program, and this site does not count programs. Nothing of your visit is stored.",
                     "Ваш браузер распознан как программа-робот, а посещения таких программ этот сайт не учитывает. О вашем посещении ничего не хранится.",
                 ])
@@ -221,7 +229,7 @@ fn status(preview: &VisitPreview, language: Language) -> String {
         }
         None => {
             return language
-                .of([
+                .pick([
                     "Your visits to this site are counted as described here, as far as this page can tell. A cookie with your refusal may be visible to the site alone.",
                     "Насколько может судить эта страница, ваши посещения этого сайта учитываются так, как описано ниже. Но файл cookie с отказом иногда виден только самому сайту.",
                 ])

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::event::DropReason;
-use crate::event::row_binary::{put_text, take, take_text};
+use crate::event::row_binary::{put_text, read_text, take};
 use crate::spool::log::frame::{HEADER_LEN, MAX_FRAME_LEN};
 
 /// Columns of the rows that [`SegmentCounts::encode`] writes, in their order.
@@ -135,8 +135,8 @@ impl SegmentCounts {
     pub(crate) fn decode(&mut self, mut rows: &[u8]) -> Option<()> {
         while !rows.is_empty() {
             let day = u16::from_le_bytes(*take(&mut rows)?);
-            let site = std::str::from_utf8(take_text(&mut rows)?).ok()?;
-            let outcome = take_text(&mut rows)?;
+            let site = std::str::from_utf8(read_text(&mut rows)?).ok()?;
+            let outcome = read_text(&mut rows)?;
             let events = u64::from_le_bytes(*take(&mut rows)?);
             let expires = u16::from_le_bytes(*take(&mut rows)?);
             let mut counts = DayCounts { day, expires, ..DayCounts::default() };

@@ -189,7 +189,7 @@ pub(crate) struct EventId {
 
 impl EventId {
     /// `None`: the row is too short to tell.
-    pub(crate) fn of_row(row: &[u8]) -> Option<Self> {
+    pub(crate) fn from_row(row: &[u8]) -> Option<Self> {
         let page_load = u64::from_le_bytes(row.get(PAGE_LOAD)?.try_into().ok()?);
         Some(Self { page_load, seq: u32::from_le_bytes(row.get(SEQ)?.try_into().ok()?) })
     }
@@ -225,7 +225,7 @@ mod tests {
         assert_eq!((read.kind, read.site, read.count), (RecordKind::Events, "clinic", 2));
         assert_eq!(read.events().collect::<Vec<_>>(), events);
         let ids = [70, 71].map(|page_load| EventId { page_load, seq: 3 });
-        assert_eq!(read.event_rows().filter_map(EventId::of_row).collect::<Vec<_>>(), ids);
+        assert_eq!(read.event_rows().filter_map(EventId::from_row).collect::<Vec<_>>(), ids);
         assert_eq!((read.rows, read.received(), read.expires()), (&*rows, Some(UnixSeconds(3_005)), 400));
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::event::row_binary::{take, take_text};
+use crate::event::row_binary::{read_text, take};
 use crate::spool::quarantine::requeue::requeue_on;
 use crate::spool::testing::*;
 use crate::spool::*;
@@ -42,9 +42,9 @@ impl SegmentRows {
     fn add_account(&mut self, mut rows: &[u8]) {
         while !rows.is_empty() {
             take::<2>(&mut rows).unwrap();
-            take_text(&mut rows).unwrap();
+            read_text(&mut rows).unwrap();
             take::<24>(&mut rows).unwrap();
-            let outcome = take_text(&mut rows).unwrap();
+            let outcome = read_text(&mut rows).unwrap();
             self.add_counts(outcome, u64::from_le_bytes(*take(&mut rows).unwrap()));
             take::<2>(&mut rows).unwrap();
         }

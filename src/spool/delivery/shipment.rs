@@ -114,7 +114,7 @@ impl Shipment {
                 return false;
             };
             filter_ids.extend(record.events().map(|event| event.filter_id));
-            event_ids.extend(record.event_rows().map(|row| EventId::of_row(row).unwrap_or_default()));
+            event_ids.extend(record.event_rows().map(|row| EventId::from_row(row).unwrap_or_default()));
             if let Some(time) = record.received().filter(|_| record.kind == RecordKind::Events) {
                 let range = received.take().unwrap_or(time..=time);
                 received = Some(time.min(*range.start())..=time.max(*range.end()));

@@ -128,7 +128,7 @@ impl Spool {
         self.log.close();
     }
 
-    /// The number by which the store knows this collector.
+    /// The number that identifies this collector in the store.
     pub fn collector(&self) -> u64 {
         self.log.state.collector
     }

@@ -10,7 +10,7 @@ pub(crate) struct PayloadSchema {
     pub(crate) text: String,
 }
 
-/// Numbers of rows by which a segment is known without reading it. The log adds them up to bound a segment.
+/// Numbers of rows in a segment, which the seal repeats so that nobody has to read the segment. The log adds them up to bound a segment.
 pub(crate) type SealTotals = [u64; 2];
 
 /// Counts the records of one segment. A new segment begins with the default.

@@ -52,7 +52,7 @@ impl ActiveStatus {
 pub(crate) struct LogState<A: SegmentAccount> {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) directory: PathBuf,
-    /// The number by which the ids of its segments begin.
+    /// The first part of its segments' ids.
     pub(crate) collector: u64,
     pub(crate) limits: SpoolLimits,
     pub(crate) usage: Arc<DiskUsage>,

@@ -8,7 +8,7 @@ use super::disk::Disk;
 use super::error::SpoolError;
 use super::files::{self, QUARANTINE};
 
-/// Bytes on disk, kept up to date by the writer and by whoever removes segments.
+/// Bytes on disk. The writer, and everything that removes segments, keeps them up to date.
 #[derive(Debug)]
 pub(crate) struct DiskUsage {
     total: AtomicU64,
@@ -40,7 +40,7 @@ impl DiskUsage {
         self.total.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
     }
 
-    /// Measures the quarantine again, to which others add and from which they delete.
+    /// Measures the quarantine again. Commands in other processes change it.
     pub(crate) fn recount_quarantine(&self, disk: &dyn Disk, directory: &Path) {
         // A disk that returns an error leaves the number as it was, until the next time.
         if let Ok(now) = quarantined_bytes(disk, directory) {

@@ -59,7 +59,7 @@ pub struct ExaminedSegment {
 /// Reads a segment that waits, is quarantined, is to be requeued, or was salvaged; with its events if `rows` is set.
 ///
 /// # Errors
-/// When there is no such segment, or it cannot be read.
+/// When the segment does not exist or cannot be read.
 pub fn examine(directory: &Path, id: SegmentId, rows: bool) -> Result<ExaminedSegment, SpoolError> {
     check_format(&RealDisk, directory)?;
     let path = find(directory, id)?;

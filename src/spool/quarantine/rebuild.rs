@@ -15,7 +15,7 @@ use crate::spool::log::frame::{self, FrameKind, FrameRef};
 use crate::spool::log::identity::random;
 use crate::spool::log::segment::{Header, ReadStep, SegmentId, SegmentReader, seal_file};
 
-/// A place in a segment where there is no whole frame.
+/// A range of a segment without a whole frame.
 #[derive(Debug, Clone, Serialize)]
 pub struct DamagedRange {
     /// Offset in the file.

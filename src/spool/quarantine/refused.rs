@@ -32,7 +32,7 @@ impl Spool {
         moved
     }
 
-    /// Measures the quarantine again, to which commands add and from which they delete.
+    /// Measures the quarantine again, because commands add and delete files there.
     pub(crate) fn recount_quarantine(&self) {
         self.log.state.usage.recount_quarantine(self.disk(), self.directory());
     }

@@ -1,6 +1,6 @@
 //! Puts a quarantined segment back among those that wait, on an operator's request.
 //!
-//! A whole segment keeps its id, by which the store knows it:
+//! A whole segment keeps its id, and the store recognises it:
 //!
 //! 1. Refuse if a tombstone says that the segment is discarded.
 //! 2. Create `requeue` and sync the spool's directory.

@@ -97,14 +97,14 @@ pub(crate) fn sealed_contents(disk: &dyn Disk, path: &Path) -> Option<SegmentCon
     scan.seal.map(|_| scan.account)
 }
 
-pub(crate) fn of_discarded(disk: &dyn Disk, quarantine: &Path, id: SegmentId) -> Option<Tombstone> {
+pub(crate) fn read_discarded(disk: &dyn Disk, quarantine: &Path, id: SegmentId) -> Option<Tombstone> {
     let endings = [PENDING_TOMBSTONE, TOMBSTONE];
     endings.iter().find_map(|ending| Tombstone::read(disk, &quarantine.join(format!("{id}{ending}"))))
 }
 
 /// Whether a tombstone tells what a segment's file held. The segment then counts as discarded although its file may still be there.
 pub(crate) fn is_discarded(disk: &dyn Disk, quarantine: &Path, id: SegmentId) -> bool {
-    of_discarded(disk, quarantine, id).is_some_and(|tombstone| tombstone.had_file)
+    read_discarded(disk, quarantine, id).is_some_and(|tombstone| tombstone.had_file)
 }
 
 /// Writes the tombstone of a segment's events that might be kept until `day`, unless there is one: it may be in the audit already.
@@ -131,8 +131,8 @@ pub(crate) fn write_expired(
     tombstone.write(disk, quarantine, &file)
 }
 
-/// The last days of retention of which a tombstone says that the segment's events expired. The segment's file holds none of these
-/// events, or a crash came before they were deleted; they count as discarded in both cases.
+/// The last days of retention that tombstones record as expired for the segment's events. The segment's file holds none of these events, or
+/// a crash came before they were deleted; they count as discarded in both cases.
 pub(crate) fn expired_days(disk: &dyn Disk, quarantine: &Path, id: SegmentId) -> io::Result<BTreeSet<u16>> {
     let day = |file: &String| {
         let name = file.strip_suffix(PENDING_TOMBSTONE).or_else(|| file.strip_suffix(TOMBSTONE))?;

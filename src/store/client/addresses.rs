@@ -25,7 +25,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(super) struct StoreAddresses {
     urls: Vec<String>,
-    /// Index of the one to which statements go.
+    /// Index of the address that statements go to.
     current: AtomicUsize,
 }
 
@@ -64,7 +64,7 @@ impl StoreAddresses {
         let index = self.index();
         if self.urls[index] == url {
             let next = (index + 1) % self.urls.len();
-            // Whoever comes second would skip an address.
+            // A second caller would skip an address.
             let _ = self.current.compare_exchange(index, next, Ordering::Relaxed, Ordering::Relaxed);
         }
     }

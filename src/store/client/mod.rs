@@ -1,6 +1,7 @@
 //! One client for the embedded store, a server and a cluster.
 
 mod addresses;
+mod redact;
 mod silence;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use parking_lot::Mutex;
 
 use self::addresses::{FailoverConnector, StoreAddresses};
+pub(crate) use self::redact::{redact, redacted_chain, without_quotes};
 pub use self::silence::SilentNode;
 use crate::config::{self, ClusterConfig, Config, DATABASE, Quorum};
 use crate::secret::Secret;
@@ -45,7 +47,7 @@ pub struct Client {
     reader: Option<(&'static str, Secret)>,
 }
 
-/// As whom statements are sent, and whether they may change something.
+/// The user that statements are sent as, and whether they may change something.
 #[derive(Clone)]
 struct Login {
     user: String,
@@ -197,7 +199,7 @@ impl Client {
         self.addresses.urls()
     }
 
-    /// The one to which statements go now.
+    /// The address that statements go to now.
     pub(crate) fn url(&self) -> &str {
         self.addresses.current()
     }

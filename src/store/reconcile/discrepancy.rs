@@ -25,7 +25,7 @@ pub enum Discrepancy {
         day: u16,
         site: String,
     },
-    /// The store has events of a segment, day and site of which it was told nothing.
+    /// The store has events of a segment, day and site without an account in `segments`.
     Unknown {
         segment: String,
         events: u64,

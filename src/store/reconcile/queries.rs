@@ -88,7 +88,7 @@ pub(super) async fn stored_events(
     by_day_and_site(query(client, &sql, days, today)).await
 }
 
-/// The stored events of the days. An event is received at most a day after its time, by which the table is partitioned.
+/// The stored events of the days. The table is partitioned by an event's time, and an event is received at most a day after it.
 const RECEIVED_WITHIN: &str = "toUInt16(toDate(received, 'UTC')) BETWEEN {first:UInt16} AND {last:UInt16} \
     AND toUInt16(expires) >= {today:UInt16} \
     AND toUInt16(toDate(time, 'UTC')) + 2 >= {first:UInt16} AND toUInt16(toDate(time, 'UTC')) <= {last:UInt16} + 2";

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use clickhouse::error::Error;
 
-use super::error::{ShipError, redact};
+use super::error::ShipError;
 use super::table::EVENTS;
 use crate::spool::{EventId, SegmentId, Shipment};
-use crate::store::{Client, sql};
+use crate::store::{Client, redact, sql};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// An event is at most so many days old when it is received.
@@ -63,7 +63,7 @@ pub(super) async fn already_stored(client: &Client, shipment: &Shipment) -> Resu
 async fn stored_on(client: &Client, shipment: &Shipment) -> Result<HashSet<EventId>, ShipError> {
     let number = |bytes: [u8; 8]| u64::from_le_bytes(bytes);
     let count: Vec<u64> = query(client, shipment, "count()", number).await?;
-    let id = |bytes: [u8; 12]| EventId::of_row(&bytes).unwrap_or_default();
+    let id = |bytes: [u8; 12]| EventId::from_row(&bytes).unwrap_or_default();
     match count.as_slice() {
         [] | [0] => Ok(HashSet::new()),
         _ => Ok(query(client, shipment, "DISTINCT page_load, seq", id).await?.into_iter().collect()),

@@ -1,14 +1,12 @@
-//! Why a segment was not shipped, and how much of the store's answer may be logged.
+//! Why a segment was not shipped.
 
 use clickhouse::error::Error;
 
 use super::table::{table, token};
 use crate::spool::{BatchRows, SegmentId, ShipmentError, SpoolError};
 use crate::store::cluster::TopologyError;
-use crate::store::error_code;
+use crate::store::{error_code, redact, without_quotes};
 
-/// Most characters of the store's answer that are kept.
-const MAX_ANSWER_CHARS: usize = 300;
 /// Codes of ClickHouse's errors that blame the rows and would recur: cannot parse, cannot read, out of bounds, violated
 /// constraint, unexpected NULL, unknown element of an enum. A missing table or column is not among them, because the operator
 /// can repair it.
@@ -70,45 +68,6 @@ impl ShipError {
     }
 }
 
-/// The error without the rows and queries that the store quotes in it.
-pub(super) fn redact(error: Error) -> Error {
-    match error {
-        Error::BadResponse(answer) => Error::BadResponse(without_quotes(&answer)),
-        error => error,
-    }
-}
-
-/// What may be logged of the store's answer: the text before the first quotation of a row or a query, which may hold visitors'
-/// data, and the name of the error from the end of the answer.
-fn without_quotes(answer: &str) -> String {
-    const QUOTES: &[&str] = &[
-        "'",
-        "\"",
-        " Column values",
-        " Expression",
-        " scope ",
-        " failed at position",
-        "SELECT",
-        "VALUES",
-        "\n",
-    ];
-    let end = QUOTES.iter().filter_map(|quote| answer.find(quote)).min().unwrap_or(answer.len());
-    let mut kept: String = answer[..end].chars().take(MAX_ANSWER_CHARS).collect();
-    if kept.len() < answer.len() {
-        kept.truncate(kept.trim_end().len());
-        kept += " …";
-        let is_name = |text: &&str| {
-            !text.is_empty()
-                && text.bytes().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'0'..=b'9'))
-        };
-        let names = answer[end..].rsplit('(').filter_map(|text| text.split_once(')')).map(|(name, _)| name);
-        if let Some(name) = names.take(3).find(is_name) {
-            kept += &format!(" ({name})");
-        }
-    }
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,30 +108,5 @@ mod tests {
         let error =
             ShipError::from_insert(segment, BatchRows::Events, Error::Network("connection refused".into()));
         assert!(matches!(error, ShipError::Store { .. }));
-    }
-
-    #[test]
-    fn quotations_of_rows_are_removed_from_the_store_s_answers() {
-        let answers = [
-            "Code: 469. DB::Exception: Constraint `c` for table t is violated at row 1. Expression: (path != '/a'). \
-             Column values: path = '/sec (ret)' (VIOLATED_CONSTRAINT)",
-            "Code: 27. DB::Exception: Cannot parse input: expected '\\t' before: 'secret\\'s (secret)': (at row 3). (X)",
-            "Code: 6. DB::Exception: Row 1: Column 0, name: path, parsed text: \"secret\" ERROR. (Y)",
-            "Code: 469. Constraint `c` is violated. Column values: path = secret",
-            "Code: 47. DB::Exception: Unknown table expression identifier `events` in scope SELECT 1 WHERE p IN (secret). (Z)",
-            "Code: 62. DB::Exception: Syntax error: failed at position 1 (secret) (line 2, col 1): secret. (SYNTAX_ERROR)\nsecret",
-        ];
-        for answer in answers {
-            let kept = without_quotes(answer);
-            assert!(!kept.contains("sec") && kept.starts_with("Code: "), "{kept}");
-        }
-        let kept = without_quotes(answers[0]);
-        assert_eq!(
-            kept,
-            "Code: 469. DB::Exception: Constraint `c` for table t is violated at row 1. … (VIOLATED_CONSTRAINT)"
-        );
-        assert!(without_quotes(&format!("Code: 1. DB::Exception: {}", "x".repeat(10_000))).len() < 400);
-        let short = "Code: 252. DB::Exception: Too many parts. (TOO_MANY_PARTS)";
-        assert_eq!(without_quotes(short), short);
     }
 }

@@ -41,9 +41,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause: it spares an overloaded store, and a store that recovered is still found soon.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long a stopping collector goes on shipping. The rest waits for the next start.
-const DRAIN: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long segments wait for a replica that may have their events. A node that crashed is back by then, and the spool has room for as long.
-const DOUBT: Duration = Duration::from_secs(5 * 60);
+const MAX_DOUBT: Duration = Duration::from_secs(5 * 60);
 /// How often the spool is checked for segments that an operator wants to retry, and for discarded ones.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// How often events in quarantine are checked for their retention on one day. Segments are quarantined at any time.
@@ -75,7 +75,7 @@ pub struct Shipper {
     /// How many segments were quarantined since a segment was last shipped unsplit.
     quarantined: u32,
     /// Since when no replica of a shard can tell whether segments are stored.
-    doubt: Option<Instant>,
+    doubt_since: Option<Instant>,
     /// Writes audit rows for discarded segments. At most one runs, so that each segment gets one row.
     auditing: Option<JoinHandle<()>>,
     /// The day in UTC on which events in quarantine were last checked for their retention, and when that is due again.
@@ -93,7 +93,7 @@ impl Shipper {
             pause: FIRST_PAUSE,
             failures: None,
             quarantined: 0,
-            doubt: None,
+            doubt_since: None,
             auditing: None,
             expiry: None,
             store_is_back: Arc::default(),
@@ -103,7 +103,7 @@ impl Shipper {
     /// Ends the pause between attempts whenever `store_is_back` is notified. After a long outage the spool may be full, and beacons are
     /// refused until the next attempt.
     #[must_use]
-    pub fn woken_by(mut self, store_is_back: Arc<Notify>) -> Self {
+    pub fn with_wake_up(mut self, store_is_back: Arc<Notify>) -> Self {
         self.store_is_back = store_is_back;
         self
     }
@@ -115,7 +115,7 @@ impl Shipper {
             () = shutdown => {}
             () = self.ship_forever() => {}
         }
-        let _ = tokio::time::timeout(DRAIN, self.drain()).await;
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, self.drain()).await;
     }
 
     async fn ship_forever(&mut self) {
@@ -255,10 +255,10 @@ impl Shipper {
     /// Whether a segment can be sent: a replica knows which of its events are stored, or the segments have waited long enough for one that may.
     fn is_out_of_doubt(&mut self, is_certain: bool) -> bool {
         if is_certain {
-            self.doubt = None;
+            self.doubt_since = None;
             return true;
         }
-        self.doubt.get_or_insert_with(Instant::now).elapsed() >= DOUBT
+        self.doubt_since.get_or_insert_with(Instant::now).elapsed() >= MAX_DOUBT
     }
 
     /// Decides what becomes of a segment that was not shipped: retry, split or quarantine. Waits before a retry.
@@ -401,7 +401,7 @@ mod tests {
         let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
         let client = Client::new(&crate::config::StoreConfig::embedded(listen));
         let back = Arc::new(Notify::new());
-        let mut shipper = Shipper::new(spool, client).woken_by(back.clone());
+        let mut shipper = Shipper::new(spool, client).with_wake_up(back.clone());
         shipper.pause = Duration::from_secs(24 * 3600);
         back.notify_one();
         tokio::time::timeout(Duration::from_secs(30), shipper.wait()).await.expect("it goes on");

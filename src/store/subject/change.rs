@@ -313,7 +313,8 @@ async fn unbook(tables: &Tables, scope: &SubjectScope) -> Result<(), CloseDayErr
     Ok(())
 }
 
-/// Deletes the rows of the segments that the query `segments` selects, month by month. The query ends with a condition, to which the month is added.
+/// Deletes the rows of the segments that the query `segments` selects, month by month. The query ends with a condition, and the month is
+/// added to it.
 async fn delete_segments(
     tables: &Tables,
     table: &str,

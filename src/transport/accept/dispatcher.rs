@@ -47,7 +47,7 @@ impl<H: Handler> Dispatcher<H> {
         metrics.connection_opened();
         let stream = connection.stream;
         let fewest = self.workers.iter().min_by_key(|worker| worker.state().open.load(Ordering::Relaxed));
-        fewest.expect("there is at least one worker").give(AssignedConnection { stream, permit });
+        fewest.expect("there is at least one worker").assign(AssignedConnection { stream, permit });
     }
 
     /// Answers 503 and closes. A TLS client sees only the closed connection.

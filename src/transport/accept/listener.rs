@@ -61,14 +61,14 @@ impl Listener {
 
     /// Takes a socket that listens already.
     pub(in crate::transport) fn from_socket(socket: TcpListener) -> Result<Self, ServerError> {
-        let take = || -> io::Result<Self> {
+        let configure = || -> io::Result<Self> {
             let address = socket.local_addr()?;
             let socket = Socket::from(socket);
             socket.set_tcp_nodelay(true)?;
             socket.set_nonblocking(true)?;
             Ok(Self { socket, address, outlives_process: true })
         };
-        take().map_err(ServerError::Socket)
+        configure().map_err(ServerError::Socket)
     }
 
     /// The address, with the port that the system chose for port 0.
@@ -79,7 +79,7 @@ impl Listener {
     /// Accepts all connections that wait, because closing the socket would reset them.
     fn accept_last(&self, dispatcher: &Dispatcher<impl Handler>) {
         if !self.outlives_process {
-            // No more than that wait.
+            // No more than this many connections can wait.
             (0..BACKLOG as usize).step_by(MAX_BATCH).take_while(|_| self.accept(dispatcher)).for_each(drop);
         }
     }
@@ -131,7 +131,7 @@ impl Acceptor {
                 loop {
                     let mut polled =
                         [PollFd::new(&listener.socket, PollFlags::IN), PollFd::new(&stopped, PollFlags::IN)];
-                    // A signal makes it fail. Then nothing is ready, and the loop polls again.
+                    // A signal makes poll fail. Then nothing is ready, and the loop polls again.
                     let _ = rustix::event::poll(&mut polled, Some(&LONGEST_WAIT));
                     rounds.fetch_add(1, Ordering::Relaxed);
                     if !polled[1].revents().is_empty() {

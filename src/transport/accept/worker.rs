@@ -1,8 +1,8 @@
 //! Worker threads: one single-threaded runtime for each core.
 //!
-//! A connection stays on the thread that it was assigned to, so its state is neither shared nor locked. All workers share
-//! one listener. Several listeners on one port (`SO_REUSEPORT`) would spread connections by chance, lose waiting
-//! connections when one closes, and let a second collector start unnoticed on a port that is in use.
+//! A connection stays on the thread that it was assigned to, so its state is neither shared nor locked. All workers share one listener.
+//! Several listeners on one port (`SO_REUSEPORT`) would spread connections by chance and lose waiting ones when one closes. A second
+//! collector could then start unnoticed on a port that is in use.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl<H: Handler> Worker<H> {
         &self.state
     }
 
-    pub(super) fn give(&self, connection: AssignedConnection) {
+    pub(super) fn assign(&self, connection: AssignedConnection) {
         self.state.open.fetch_add(1, Ordering::Relaxed);
         if self.sender.send(connection).is_err() {
             self.state.connection_closed();

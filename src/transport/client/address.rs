@@ -13,7 +13,7 @@ use hyper::header::{FORWARDED, HeaderName};
 use ipnet::IpNet;
 use zeroize::Zeroizing;
 
-/// The header to which proxies append the address of their client.
+/// Proxies append the address of their client to this header.
 pub static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Entries that are read, over all headers: a chain of proxies is short, a hostile header is long.

@@ -93,7 +93,7 @@ impl ConnectionProgress {
         self.enter(if open == 0 { next } else { Phase::Busy });
     }
 
-    /// Sets who is woken by an instruction; only the first call counts, since a task has the same waker for its life.
+    /// Sets the waker that instructions use. Only the first call counts, since a task keeps its waker.
     pub(super) fn set_waker(&self, waker: &Waker) {
         self.waker.get_or_init(|| waker.clone());
     }

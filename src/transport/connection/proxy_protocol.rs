@@ -1,4 +1,4 @@
-//! The PROXY protocol, version 2, by which a TCP load balancer names the client of a connection.
+//! The PROXY protocol, version 2, with which a TCP load balancer names the client of a connection.
 //!
 //! Only trusted peers may send the header, and they must. Version 1 (text) is refused, and so is a header longer than
 //! [`MAX_PROXY_HEADER`]. Format: section 2.2 of the PROXY protocol specification by HAProxy.

@@ -28,7 +28,7 @@ use crate::transport::connection::state::WorkerState;
 use crate::transport::handler::{ConnectionContext, Handler};
 use crate::transport::response::Body;
 
-/// How every HTTP/2 connection begins (RFC 9113, section 3.4).
+/// The first bytes of every HTTP/2 connection (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Bytes that are read at once to detect the protocol: most requests are shorter.
@@ -80,7 +80,7 @@ pub(in crate::transport) async fn serve<H: Handler>(
     let detecting = detect(stream, peer, &worker);
     let detected = tokio::select! {
         detected = tokio::time::timeout(server.timeouts.head, detecting) => detected,
-        () = instructed_to_end(&progress) => return,
+        () = wait_for_end(&progress) => return,
     };
     let (stream, remote) = match detected {
         Ok(Ok(Some(detected))) => detected,
@@ -116,7 +116,7 @@ enum DetectedStream {
     TlsHttp2(TlsStream),
 }
 
-/// Reads the PROXY header, does the TLS handshake, detects the protocol, and reads the begin of the first request of HTTP/1.1. Returns
+/// Reads the PROXY header, does the TLS handshake, detects the protocol, and reads the beginning of the first HTTP/1.1 request. Returns
 /// `None` when the client closed before it sent anything.
 async fn detect<H: Handler>(
     mut stream: TcpStream,
@@ -268,15 +268,18 @@ async fn drive(progress: &ConnectionProgress, mut poll: impl FnMut(&mut Context<
 
 /// Waits for the end of a connection whose protocol is not known yet. During a drain, the request for which it was opened is on its
 /// way: it gets some time to come.
-async fn instructed_to_end(progress: &ConnectionProgress) {
-    if reached(progress, Instruction::Drain).await == Instruction::Drain {
-        let _ = tokio::time::timeout(FIRST_REQUEST_WHILE_DRAINING, reached(progress, Instruction::CloseIdle))
-            .await;
+async fn wait_for_end(progress: &ConnectionProgress) {
+    if wait_for_instruction(progress, Instruction::Drain).await == Instruction::Drain {
+        let _ = tokio::time::timeout(
+            FIRST_REQUEST_WHILE_DRAINING,
+            wait_for_instruction(progress, Instruction::CloseIdle),
+        )
+        .await;
     }
 }
 
 /// Waits for an instruction that is at least as strict.
-async fn reached(progress: &ConnectionProgress, least: Instruction) -> Instruction {
+async fn wait_for_instruction(progress: &ConnectionProgress, least: Instruction) -> Instruction {
     std::future::poll_fn(|cx| {
         progress.set_waker(cx.waker());
         let instruction = progress.instruction();

@@ -1,4 +1,4 @@
-//! What the connections of a server share, and those of one worker.
+//! State that the connections of a server share, and state of one worker.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

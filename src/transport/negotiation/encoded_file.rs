@@ -98,14 +98,14 @@ impl EncodedFile {
 
 /// The weight of an encoding in thousandths; 0 when it is refused or not mentioned.
 fn quality(headers: &HeaderMap, encoding: &str) -> u16 {
-    stated(headers, encoding).or_else(|| stated(headers, "*")).unwrap_or(0)
+    stated_quality(headers, encoding).or_else(|| stated_quality(headers, "*")).unwrap_or(0)
 }
 
 fn quality_of_identity(headers: &HeaderMap) -> Option<u16> {
-    stated(headers, "identity")
+    stated_quality(headers, "identity")
 }
 
-fn stated(headers: &HeaderMap, encoding: &str) -> Option<u16> {
+fn stated_quality(headers: &HeaderMap, encoding: &str) -> Option<u16> {
     weight(headers, ACCEPT_ENCODING, |name| {
         name.eq_ignore_ascii_case(encoding) || (encoding == "gzip" && name.eq_ignore_ascii_case("x-gzip"))
     })

@@ -38,7 +38,7 @@ impl Language {
     }
 
     /// The text of this language.
-    pub(crate) fn of<T>(self, [english, russian]: [T; 2]) -> T {
+    pub(crate) fn pick<T>(self, [english, russian]: [T; 2]) -> T {
         match self {
             Self::English => english,
             Self::Russian => russian,

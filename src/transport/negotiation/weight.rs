@@ -1,4 +1,4 @@
-//! Weights in the headers `Accept-…` (RFC 9110, section 12.4.2).
+//! Quality values in the headers `Accept-…` (RFC 9110, section 12.4.2).
 
 use hyper::header::{HeaderMap, HeaderName};
 

@@ -46,7 +46,7 @@ export class WebDriver {
   beforeScripts = (work) =>
     this.#send("POST", "/goog/cdp/execute", { cmd: "Page.addScriptToEvaluateOnNewDocument", params: { source: `(${work})()` } });
 
-  /** Calls a function in the page, and returns what it returns or what its promise resolves to. */
+  /** Calls a function in the page. Returns its result, or the value that its promise resolves to. */
   async run(work, ...args) {
     const script = `const done = arguments[arguments.length - 1], args = [].slice.call(arguments, 0, -1);
       Promise.resolve().then(() => (${work}).apply(null, args)).then((value) => done({ value }), (error) => done({ error: String(error) }));`;

@@ -21,7 +21,7 @@ fn send(collector: &Collector, headers: &str, body: &str) -> HttpResponse {
     .unwrap()
 }
 
-/// Another beacon each time, so that none is a duplicate.
+/// Another beacon each time, so that no beacon is a duplicate.
 fn beacon(number: u64) -> String {
     good_beacon("clinic", number, 0, "/a")
 }

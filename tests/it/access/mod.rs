@@ -1,4 +1,4 @@
-//! Who may do what on the running collector, over real sockets, and what those try who may not.
+//! What each role may do on a running collector, over real sockets, and attempts to do more.
 
 mod forgery;
 mod pages;

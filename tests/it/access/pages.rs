@@ -20,7 +20,7 @@ fn encode(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-/// An answer that is no page may do nothing. A page may use files of its own origin, send forms to it and name itself to it.
+/// An answer that is not a page may do nothing. A page may use files of its own origin, send forms to it and name itself to it.
 fn assert_secure(answer: &HttpResponse, what: &str) {
     let is_page = answer.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
     let [policy, referrer, caching] = if is_page {

@@ -151,7 +151,7 @@ fn sign_in_leads_nowhere_else_and_takes_nothing_from_other_sites() {
     }
     assert_eq!(send("Content-Type: text/plain\r\n", &body).status, 415);
     assert_eq!(send(form, &format!("token={}", "x".repeat(20 << 10))).status, 413);
-    // A token in an address is no sign-in.
+    // A token in an address does not sign in.
     assert_eq!(get(collector.reports, &format!("/sign-in?token={token}"), HTML).header("set-cookie"), None);
 }
 
@@ -198,7 +198,7 @@ fn on_loopback_the_operator_needs_no_sign_in() {
     collector.start();
     assert!(answers(get(collector.reports, "/", HTML).status));
     assert_eq!(get(collector.reports, "/sign-in", HTML).status, 200);
-    // Who signs in reads as the holder of the token.
+    // A browser that signed in reads as the holder of the token.
     let session = cookie(&sign_in(&collector, &token, "/", ""));
     assert_eq!(get(collector.reports, "/", &format!("{HTML}{session}")).status, 403);
 }

@@ -28,7 +28,7 @@ fn password(collector: &Collector, user: &str) -> String {
     line.unwrap_or_else(|| panic!("no {user} in the file")).to_owned()
 }
 
-/// Starts it and waits until `count` events are stored, of which the last was sent now.
+/// Starts the collector, sends an event and waits until `count` events are stored.
 fn start_and_store(collector: &mut Collector, count: u64) {
     collector.start();
     assert_eq!(collector.beacon(&good_beacon("clinic", count, 0, "/a")).unwrap().status, 204);
@@ -105,7 +105,7 @@ fn another_user_of_the_machine_is_the_analyst_and_nobody_else() {
             assert!(!answer.text().contains(&right), "{}", answer.text());
         }
     }
-    // Who does not know the password may read, and only that.
+    // A client without the password may read, and nothing else.
     assert_eq!(ask(&collector, "", ANALYST, COUNT).text(), "1\n");
     assert_eq!(ask(&collector, "user=footfall_analyst&session_id=s", "", COUNT).text(), "1\n");
     let drop = ask(&collector, "", ANALYST, b"DROP TABLE footfall.events");

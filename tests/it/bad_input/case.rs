@@ -1,6 +1,6 @@
 //! One bad request and its documented answer.
 
-/// A word that is in bad requests wherever possible. No answer may repeat it.
+/// A word that every bad request contains where it can. No answer may repeat it.
 pub const CANARY: &str = "zqxcanary";
 /// A word that is only in headers whose text must not reach the disk.
 pub const HEADER_CANARY: &str = "zqxheader";

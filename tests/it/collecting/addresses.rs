@@ -1,4 +1,4 @@
-//! One page, link or campaign has one form, whoever writes its address, and reports and filters show it as people read it.
+//! One page, link or campaign has one form, however its address is written. Reports and filters show it as people read it.
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A word in every request that must not come back.
 const CANARY: &str = "zqxcanary";
 
-/// A collector of two sites, one of which wants signed names. Its store is never reached.
+/// A collector of two sites. One of them requires signed names. Its store is never reached.
 fn collector(settings: &str) -> Collector {
     let store = crate::common::StoreClient::without_password(crate::common::ports::free());
     let sites = format!(

@@ -269,7 +269,7 @@ fn what_would_mix_or_lose_something_is_refused_and_changes_nothing() {
     assert!(refused(&collector.command(&["restore", path])).contains("is not empty"));
     let moved = collector.path("moved");
     fs::rename(collector.data(), &moved).unwrap();
-    assert!(refused(&collector.command(&["restore", "moved"])).contains("is no backup"));
+    assert!(refused(&collector.command(&["restore", "moved"])).contains("is not a backup"));
     let list = backup.join("footfall-backup.json");
     let text = fs::read_to_string(&list).unwrap();
     fs::write(&list, text.replace("\"format\": 1", "\"format\": 9")).unwrap();

@@ -173,7 +173,7 @@ async fn the_collector_does_all_its_work_with_what_the_file_gives_it() {
     assert_eq!(store.text("SELECT count() FROM footfall.visits"), "1\n");
     let nowhere = store.directory.path().join("spool");
     Reconciliation::read(&client, &nowhere, 20_770..=20_780).await.unwrap();
-    // And nothing beside its own tables; that the database is its own is what it is for.
+    // And nothing beside its own tables; it is the owner of the database.
     store.text("CREATE DATABASE private");
     store.text("CREATE TABLE private.t (s String) ENGINE = MergeTree ORDER BY s");
     let attacks: Vec<&str> = NOBODY.iter().copied().filter(|sql| !sql.starts_with("DROP DATABASE")).collect();

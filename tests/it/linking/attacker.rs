@@ -78,7 +78,7 @@ struct Moment {
 pub struct Profile {
     values: BTreeMap<Column, BTreeSet<String>>,
     moments: Vec<Moment>,
-    /// Who it is, for the score: several people if they share address and browser.
+    /// The person's identity, for the score: several people if they share address and browser.
     people: BTreeSet<String>,
 }
 

@@ -126,7 +126,7 @@ struct OpenPage {
 }
 
 pub struct Person {
-    /// Who it is. It is sent with each beacon, for the score alone.
+    /// The person's number. It is sent with each beacon, for the score alone.
     name: String,
     user_agent: String,
     hints: Option<Value>,

@@ -146,7 +146,7 @@ impl Builder {
                     image.variables.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
                 }
                 "WORKDIR" => {
-                    // Some builders make it as root, whoever USER is.
+                    // Some builders make it as root, also after `USER`.
                     fs::create_dir_all(image.top(&rest)).unwrap();
                     image.directory = rest;
                 }

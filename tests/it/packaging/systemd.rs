@@ -132,7 +132,7 @@ fn systemd_finds_nothing_wrong_with_the_unit_and_little_exposed() {
     container.done("systemctl daemon-reload && systemd-analyze security --threshold=20 footfall.service");
 }
 
-/// Who send beacons at the same time.
+/// Clients that send beacons at the same time.
 const VISITORS: u64 = 4;
 
 /// A port below 1024 that nothing listens on.

@@ -369,7 +369,7 @@ async fn cells(world: &World, fact: &Fact) -> Vec<Cell> {
         let both = count(&|person| has(person) && reads(person));
         let published = find("page", fact.page, dimension, value);
         let others = vec![both, of_page - both, count(&has) - both];
-        // Whoever did not read the page is among the others with the value.
+        // A person who did not read the page is among the others with the value.
         if others[1] + others[2] > 0 && (whole.is_some() || published.is_some()) {
             cells.push(Cell { published, others, adds: [vec![1, 0, 0], vec![0, 0, 1]] });
         }

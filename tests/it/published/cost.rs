@@ -33,7 +33,7 @@ const SOURCES: [(&str, &str); 6] = [
     ("Newsletter", "Email"),
 ];
 
-/// A place in a list, of which the first are chosen far more often, as in the long tails of real sites.
+/// A place in a list. The first places are chosen far more often, as in the long tails of real sites.
 fn skewed(random: &mut Random, length: usize) -> usize {
     let mut place = random.below(length);
     for _ in 0..2 {

@@ -8,7 +8,7 @@ use super::{Site, data};
 /// The answer of every report that can leave bots out, by each of its groupings; without the times of the last half hour, which go on.
 async fn answers(site: &Site, more: &[&str]) -> Vec<(String, Value)> {
     let mut answers = Vec::new();
-    // What a few bots do is no rise.
+    // A few bots do not count as a rise.
     let about_people = |report: &&Report| report.takes("bots") && report.name != "diagnosis";
     for report in catalogue::all().iter().filter(about_people) {
         let groupings = if report.by.is_empty() { vec![None] } else { report.by.iter().map(Some).collect() };

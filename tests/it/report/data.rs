@@ -85,7 +85,7 @@ pub fn moment(at: &str) -> i64 {
     local.to_zoned(zone).unwrap().timestamp().as_millisecond()
 }
 
-/// Who is seen on the day (of the month) on which a key came into force.
+/// The visitors of the day (of the month) on which a key came into force.
 pub fn person(name: char, day: u64) -> EventRow<'static> {
     let of = |n: u64| (day << 8) + n;
     let epoch = moment(&format!("2026-10-{day:02} 00:00:00")) / 1000;

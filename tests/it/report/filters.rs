@@ -42,7 +42,7 @@ async fn filters_keep_what_they_say_by_the_visit_by_the_visitor_and_by_the_event
         assert_eq!(visits(&site, &["kind=event", "name=impression"]).await, 0);
         assert_eq!(visits(&site, &["lcp_ms>3500"]).await, 2);
         assert_eq!(visits(&site, &["time>=2026-10-26T08:00:00Z"]).await, 2);
-        // Pages of those who came from Google that day: A's three.
+        // Pages of the visitors who came from Google that day: A's three.
         let pages = pairs(&site, "pages", "views", &["filter=channel=Organic Search"]).await;
         assert_eq!(pages, [(json!("/"), 1), (json!("/doctors"), 1), (json!("/prices"), 1)]);
         let pages = pairs(&site, "pages", "views", &["filter=path~doc"]).await;

@@ -37,7 +37,7 @@ async fn only_what_a_person_does_opens_a_visit() {
         ("24", "10:30:01", what(EventKind::Outbound, "/", "https://other.example/"), 2, 50.0),
         ("24", "11:40:00", what(EventKind::Download, "/", "/price.pdf"), 2, 50.0),
         ("24", "11:40:00", ad("top", "click"), 2, 50.0),
-        // Half an hour is no pause yet.
+        // A pause must be longer than half an hour.
         ("24", "10:30:00", what(EventKind::Event, "/", "booking"), 1, 0.0),
     ];
     let mut rows = Rows::default();
@@ -262,7 +262,7 @@ async fn a_day_has_the_same_figures_whatever_period_it_is_part_of() {
                 assert_eq!(overview[0][2], json!(found.iter().sum::<u64>()), "{filter} {from} {to}");
             }
         }
-        // A filter on events keeps the visits of whoever did them on that day.
+        // A filter on events keeps the visits of the visitors who did them on that day.
         let thanks =
             site.rows("overview", &["from=2026-10-23", "to=2026-10-25", "filter=path=/thanks"]).await;
         assert_eq!(thanks[0][2], json!(5), "one of A, which ends at midnight, and all of B");

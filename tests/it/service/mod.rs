@@ -49,7 +49,7 @@ impl Manager {
         self.wait_until(assignment, |line| line.starts_with(assignment))
     }
 
-    /// Waits for a message of which one line is right, and returns the message.
+    /// Waits for a message with a line that is right, and returns the message.
     fn wait_until(&self, what: &str, is_right: impl Fn(&str) -> bool) -> Vec<String> {
         let began = Instant::now();
         while began.elapsed() < allowed(PATIENCE) {

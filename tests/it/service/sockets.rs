@@ -62,7 +62,7 @@ fn sockets_that_cannot_be_used_are_an_error_of_the_configuration() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("unix").display().to_string();
     for (sockets, what) in [
-        (vec![format!("admin={path}")], "socket \"admin\" of the service manager is no TCP socket"),
+        (vec![format!("admin={path}")], "socket \"admin\" of the service manager is not a TCP socket"),
         (vec![format!("x!={}", ports::free())], "socket \"x\" of the service manager does not listen"),
         (
             vec![format!("x={}", ports::free()), format!("y={}", ports::free())],

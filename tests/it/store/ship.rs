@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use crate::common::{StoreClient, StoreProcess, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Events that [`Shipping::ship_one`] ships. Later events may lie in any number of segments, of which the first may be small.
+/// Events that [`Shipping::ship_one`] ships. Later events may lie in any number of segments, and the first of these may be small.
 const SHIPPED_FIRST: usize = 3;
 
 fn limits() -> SpoolLimits {

@@ -9,7 +9,7 @@ const ON_TERMINAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/termina
 const FOOTFALL: &str = env!("CARGO_BIN_EXE_footfall");
 const STORED: Duration = Duration::from_secs(90);
 
-/// Without the sequences by which a terminal shows colours.
+/// Removes the sequences that set a terminal's colours.
 fn plain(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let first = parts.next().unwrap_or_default().to_owned();

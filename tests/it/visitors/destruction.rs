@@ -261,7 +261,7 @@ fn a_whole_site_is_erased_and_the_chain_of_the_audit_shows_whether_its_record_is
         .to_owned();
     assert_eq!(json(&collector, &["audit", "verify", "--head", &head])["is_intact"], true);
 
-    // Whoever can write to the store changes the record of the erasure.
+    // A user who can write to the store changes the record of the erasure.
     let tamper = |sql: &str| collector.store.query(sql).map(drop).unwrap();
     let broken = |finding: &str| {
         let output = collector.command(&["audit", "verify", "--format", "json"]);

@@ -181,7 +181,7 @@ fn patterns(visitors: &[Visitor]) -> impl Iterator<Item = (usize, Vec<u8>)> {
     })
 }
 
-/// How many values of each of [`KINDS`] were found: of those who visited, and of the control.
+/// How many values of each of [`KINDS`] were found: of the visitors, and of the control.
 fn count_found(pid: u32, visited: &[Visitor], control: &[Visitor]) -> [[usize; KINDS.len()]; 2] {
     let of = |group: usize, visitors| patterns(visitors).map(move |(kind, bytes)| ((group, kind), bytes));
     let (groups, patterns): (Vec<_>, Vec<_>) = of(0, visited).chain(of(1, control)).unzip();

@@ -2,5 +2,6 @@
 
 mod destruction;
 mod memory;
+mod subject_errors;
 mod subjects;
 mod visitor_page;

@@ -1,4 +1,4 @@
-//! The page `/privacy`: what it shows to whom, and that it keeps nothing.
+//! The page `/privacy`: what it shows to which visitor, and that it keeps nothing.
 
 use std::time::Duration;
 
@@ -268,7 +268,7 @@ fn is_blocked(answer: &http::HttpResponse) -> bool {
     answer.header("x-footfall-dropped").is_some_and(|reasons| reasons.contains("blocked=1"))
 }
 
-/// The requests that there are: who asked, state, and events.
+/// The requests that there are: operator, state, and events.
 fn requests(collector: &Collector) -> Vec<(String, String, u64)> {
     let output = collector.command(&["subject", "list", "--format", "json"]);
     let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -291,12 +291,12 @@ fn nothing_new_of_a_visitor_who_erased_is_stored_until_the_key_turns_also_over_a
     let in_force = || requests(&collector) == [("the visitor".to_owned(), "in force".to_owned(), 1)];
     eventually("the erasure is carried out", Duration::from_secs(90), in_force);
     assert!(is_blocked(&visitor.send(&collector, 2)));
-    // Whoever presses it again and again asks for the same.
+    // A visitor who presses it again and again repeats the same request.
     for _ in 0..19 {
         assert_eq!(visitor.ask(&collector, &code).status, 202);
     }
     let refused = visitor.ask(&collector, &code);
-    assert!(refused.status == 503 && refused.text().contains("too often"), "{}", refused.text());
+    assert!(refused.status == 429 && refused.text().contains("too often"), "{}", refused.text());
     assert_eq!(requests(&collector).len(), 1);
     collector.kill();
     collector.start();

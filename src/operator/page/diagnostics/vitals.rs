@@ -79,7 +79,7 @@ pub(super) fn vitals(context: &ViewContext, of_site: &ReportAnswer, of_pages: &R
     let heading = |vital: &VitalSpec| Heading {
         name: vital.name,
         label: vital.name.to_owned(),
-        about: language.of(vital.words).to_owned(),
+        about: language.pick(vital.words).to_owned(),
         is_number: true,
     };
     for row in rows.iter_mut().filter(|row| !row.page.is_empty()) {
@@ -120,7 +120,7 @@ fn cell(vital: &VitalSpec, value: f64, samples: &Value, language: Language) -> V
     VitalCell {
         p75: format::figure(value, if vital.name == "CLS" { "ratio" } else { "ms" }, language),
         class,
-        rating: language.of(rating),
+        rating: language.pick(rating),
         samples: format::number(samples.as_f64().unwrap_or_default(), 0, language),
     }
 }

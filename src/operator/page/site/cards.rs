@@ -197,7 +197,7 @@ fn plan_card(context: &ViewContext, spec: &'static CardSpec) -> Option<PlannedCa
         // Another error is that of the whole page, and reading says it.
         _ => Ok(raw),
     };
-    let (id, title) = (spec.id.to_owned(), context.language.of(spec.title).to_owned());
+    let (id, title) = (spec.id.to_owned(), context.language.pick(spec.title).to_owned());
     Some(PlannedCard { id, title, tabs, open, request })
 }
 
@@ -214,7 +214,7 @@ impl PlannedCard {
         let language = context.language;
         let report = catalogue::find(open.1).expect("only known reports are planned");
         let tab = |tab: &&TabSpec| {
-            PageLink::new(language.of(tab.2), &with_tab(&context.address, &tabs, tab.0))
+            PageLink::new(language.pick(tab.2), &with_tab(&context.address, &tabs, tab.0))
                 .current(tab.0 == open.0)
         };
         let body = match (answer, request) {

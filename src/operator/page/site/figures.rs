@@ -1,4 +1,4 @@
-//! The headline figures of a period, each with what it was in the other period.
+//! The headline figures of a period, each beside its value in the other period.
 
 use jiff::civil::Date;
 use serde_json::Value;

@@ -52,7 +52,7 @@ impl HoursOfWeek {
                 Some(value) => format::number(value, 0, language),
                 None if count.came == 0 => format::NONE.to_owned(),
                 None if answer.has_folded_rows() => {
-                    language.of(["few or none", "мало или нисколько"]).to_owned()
+                    language.pick(["few or none", "мало или нисколько"]).to_owned()
                 }
                 None => format::number(0.0, 0, language),
             };
@@ -75,8 +75,8 @@ impl HoursOfWeek {
         Self {
             chart: charts::hours(&HourChart { title, weekdays, cells: &cells }),
             title,
-            table: language.of(["As a table", "Таблицей"]),
-            time: language.of(["Hour", "Час"]),
+            table: language.pick(["As a table", "Таблицей"]),
+            time: language.pick(["Hour", "Час"]),
             weekdays,
             rows: (0..24).map(row).collect(),
         }
@@ -100,7 +100,7 @@ fn values(answer: &ReportAnswer) -> Week<Option<f64>> {
 impl HourCount {
     fn remark(self, language: Language) -> String {
         let of_days =
-            |words: [&str; 2], days: u32| (days > 0).then(|| format!("{}: {days}", language.of(words)));
+            |words: [&str; 2], days: u32| (days > 0).then(|| format!("{}: {days}", language.pick(words)));
         let skipped =
             ["days on which clocks skipped this hour", "дней, когда часы перевели и этого часа не было"];
         let doubled =

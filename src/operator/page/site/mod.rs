@@ -85,7 +85,7 @@ fn status(context: &ViewContext, overview: &ReportAnswer, first_day: Option<Date
     let other = figures::compared_period(context, overview.request.period);
     if let Some((_, first)) = other.zip(first_day).filter(|(other, first)| other.from() < *first) {
         let first = format::date(first, context.language);
-        status.push(context.language.of(if context.access.exact {
+        status.push(context.language.pick(if context.access.exact {
             [
                 format!("There is no data before {first}, so these figures are not compared."),
                 format!("До {first} данных нет, поэтому показатели не сравниваются."),

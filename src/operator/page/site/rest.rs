@@ -1,7 +1,7 @@
 //! What follows the headline figures and the series: the cards and the notes.
 //!
-//! The page is sent in parts, because goals and funnels take longer than all other figures together. After each part but the last there is a
-//! comment by which the script knows that it is whole.
+//! The page is sent in parts, because goals and funnels take longer than all other figures together. A comment follows each part but the
+//! last. It tells the script that the part is complete.
 //!
 //! 1. Everything above the cards.
 //! 2. The cards that daily figures answer.
@@ -46,7 +46,7 @@ struct NotesPart {
 
 impl NotesPart {
     fn say(&self, english: &'static str, russian: &'static str) -> &'static str {
-        self.language.of([english, russian])
+        self.language.pick([english, russian])
     }
 }
 

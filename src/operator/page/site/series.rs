@@ -127,7 +127,7 @@ impl Series {
             chart,
             steps: steps(context, period, step),
             heading,
-            time: language.of(["Time", "Время"]),
+            time: language.pick(["Time", "Время"]),
             has_comparison: before.is_some(),
             has_unfinished: unfinished_from.is_some(),
             rows: labels.clone().into_iter().enumerate().map(row).collect(),
@@ -140,7 +140,7 @@ fn steps(context: &ViewContext, period: Period, current: &str) -> Vec<PageLink> 
     let known = STEPS.iter().filter(|(step, _)| suitable.contains(step));
     let link = |(step, label): &(&str, [&'static str; 2])| {
         let to = context.address.with(|address| address.by = Some((*step).to_owned()));
-        PageLink::new(context.language.of(*label), &to).current(*step == current)
+        PageLink::new(context.language.pick(*label), &to).current(*step == current)
     };
     known.map(link).collect()
 }
@@ -222,7 +222,7 @@ fn label(time: &str, step: &str, this_year: i16, language: Language) -> String {
     match (step, date_of(time)) {
         ("day", Some(date)) => format::day_of_week(date, this_year, language),
         ("week", Some(date)) => {
-            let week = language.of(["Week of", "Неделя с"]);
+            let week = language.pick(["Week of", "Неделя с"]);
             format!("{week} {}", format::short_day(date, this_year, language))
         }
         ("month", Some(date)) => format::month_of_year(date, language),

@@ -59,11 +59,11 @@ pub(in crate::operator::page) fn named(column: &str, value: &str, language: Lang
         return of_nothing(column, language).to_owned();
     }
     if value == OTHER {
-        return language.of(["Other", "Остальное"]).to_owned();
+        return language.pick(["Other", "Остальное"]).to_owned();
     }
     match column {
         "country" => {
-            COUNTRIES.get(value).map_or_else(|| value.to_owned(), |names| language.of(*names).to_owned())
+            COUNTRIES.get(value).map_or_else(|| value.to_owned(), |names| language.pick(*names).to_owned())
         }
         "language" => tag(value, language),
         "source" if value == "Direct" => of_nothing(column, language).to_owned(),
@@ -79,7 +79,7 @@ pub(in crate::operator::page) fn named(column: &str, value: &str, language: Lang
 
 /// What stands for an empty value of a column.
 pub(in crate::operator::page) fn of_nothing(column: &str, language: Language) -> &'static str {
-    language.of(match column {
+    language.pick(match column {
         "source" | "channel" | "referrer" | "referrer_host" => ["Direct", "Прямые заходы"],
         "campaign" | "utm_campaign" | "origin" | "utm_source" | "utm_medium" | "utm_content" | "utm_term" => {
             ["Not given", "Не указано"]
@@ -93,9 +93,9 @@ fn tag(tag: &str, language: Language) -> String {
     let mut parts = tag.split(['-', '_']);
     let code = parts.next().unwrap_or_default().to_ascii_lowercase();
     let Some(names) = LANGUAGES.get(code.as_str()) else { return tag.to_owned() };
-    let name = language.of(*names);
+    let name = language.pick(*names);
     let country = parts.find_map(|part| COUNTRIES.get(part.to_ascii_uppercase().as_str()));
-    country.map_or_else(|| name.to_owned(), |country| format!("{name} ({})", language.of(*country)))
+    country.map_or_else(|| name.to_owned(), |country| format!("{name} ({})", language.pick(*country)))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Why there is no page or no report, in the reader's language.
+//! Errors of pages and reports, in the reader's language.
 
 use crate::operator::page::address::{LONGEST_VALUE, ViewAddressError};
 use crate::operator::reading::ReadingError;
@@ -29,7 +29,7 @@ pub(in crate::operator::page) fn reading_reason(error: &ReadingError, language: 
     })
 }
 
-/// Why there is no report.
+/// The message of a report's error, in the reader's language.
 pub(in crate::operator::page) fn report_reason(error: &ReportError, language: Language) -> String {
     super::capitalised(&match language {
         Language::English => error.to_string(),

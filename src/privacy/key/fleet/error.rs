@@ -17,13 +17,13 @@ pub enum FleetError {
         "this collector has no key of a fleet; run the command on a member that has one, or `footfall key init` for a new fleet"
     )]
     NoKey,
-    #[error("this is no request of a member; `footfall key import --request` prints one")]
+    #[error("this is not a request of a member; `footfall key import --request` prints one")]
     NotARequest,
     #[error(
         "no request is open here, or it has been used or has expired; run `footfall key import --request` again"
     )]
     NoRequest,
-    #[error("this is no key of a fleet; `footfall key export --for REQUEST` prints one")]
+    #[error("this is not a key of a fleet; `footfall key export --for REQUEST` prints one")]
     NotSealed,
     #[error("the key cannot be opened: it was changed, or sealed for another request")]
     CannotOpen,

@@ -15,7 +15,7 @@
 //! 1. A member draws a number and inserts it under a deduplication token that names the fleet and the day. The store keeps the first insert
 //!    with a token and ignores all others, so a day has one number.
 //! 2. Every member reads the number from the store, also the one that drew it, and notes it in its directory.
-//! 3. At midnight every member computes the next state from what it has noted. It asks nobody.
+//! 3. At midnight every member computes the next state from the number that it has noted. It asks nobody.
 //! 4. A member that has not noted the number overwrites its state and has no key. It never goes on without the number, because others may
 //!    have noted it. So two members have the same key, or one of them has none.
 //!
@@ -28,7 +28,7 @@
 //! | a member is down over one to three midnights | its start computes the states of all days that have passed |
 //! | a member is down, or the store is away, for longer | step 4: the member needs the state of another member |
 //!
-//! Whoever steals a state has the key of its day, and those of the days whose numbers are drawn. For later days they must also read the
+//! A thief of a state has the key of its day, and the keys of the days whose numbers are drawn. For later days they must also read the
 //! store, day after day. The store alone gives nothing.
 
 mod error;

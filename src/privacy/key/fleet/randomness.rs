@@ -16,7 +16,7 @@ use crate::privacy::key::error::KeyError;
 use crate::secret::private_file::{self, OthersMay};
 
 /// For so many days after today the numbers are drawn and noted. A longer time would survive a longer failure of the store, and would give
-/// more keys to whoever steals a state.
+/// more keys to a thief of a state.
 pub const DAYS_AHEAD: i32 = 3;
 
 /// The random number of one day.
@@ -56,12 +56,12 @@ impl KnownRandomness {
         Ok(number)
     }
 
-    pub fn of(&self, fleet: FleetId, day: i32) -> Option<&TurnRandomness> {
+    pub fn get(&self, fleet: FleetId, day: i32) -> Option<&TurnRandomness> {
         self.days.get(&day).filter(|_| self.is_of(fleet))
     }
 
-    /// The same if they are of this fleet, or none.
-    pub(in crate::privacy::key) fn of_fleet(self, fleet: FleetId) -> Self {
+    /// Keeps the numbers if they belong to this fleet. Otherwise returns an empty list.
+    pub(in crate::privacy::key) fn for_fleet(self, fleet: FleetId) -> Self {
         if self.is_of(fleet) { self } else { Self::new(fleet) }
     }
 
@@ -69,7 +69,7 @@ impl KnownRandomness {
         self.fleet == Some(fleet)
     }
 
-    /// The last day up to which the numbers of all days after `today` are known.
+    /// The last of the days after `today` whose numbers are all known; `today` if the next one is unknown.
     pub fn last_day(&self, today: i32) -> i32 {
         (today + 1..).find(|day| !self.days.contains_key(day)).unwrap_or(today + 1) - 1
     }
@@ -145,7 +145,7 @@ impl RandomnessFile {
         Self(directory.join("randomness"))
     }
 
-    /// Nothing when there is no file, or a damaged one.
+    /// Nothing if the file is missing or damaged.
     ///
     /// # Errors
     /// When the file cannot be read. It may be readable the next time.

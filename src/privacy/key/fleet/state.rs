@@ -50,7 +50,7 @@ impl FleetState {
     pub(in crate::privacy::key) fn advanced(mut self, day: i32, known: &KnownRandomness) -> Option<Self> {
         while self.day < day {
             let next = self.day + 1;
-            let randomness = known.of(self.fleet, next)?;
+            let randomness = known.get(self.fleet, next)?;
             self = self.next(randomness);
         }
         (self.day == day).then_some(self)

@@ -66,7 +66,7 @@ fn set(clock: &TestClock, now: &str) {
 /// The store says these numbers for the wanted days, or what the first member has noted.
 fn share(rings: &[&KeyRing], seed: u8) {
     let first = rings[0].fleet_days().unwrap();
-    let number = |day| *first.known.of(first.fleet, day).unwrap_or(&[seed ^ day as u8; 32]);
+    let number = |day| *first.known.get(first.fleet, day).unwrap_or(&[seed ^ day as u8; 32]);
     rings.iter().for_each(|ring| say(ring, number));
 }
 
@@ -205,7 +205,7 @@ fn numbers_of_days_that_are_near_stay_as_they_were_noted() {
     let noted = ring.fleet_days().unwrap();
     say(&ring, |_| [2; 32]);
     let days = ring.fleet_days().unwrap();
-    let changed = |day: i32| noted.known.of(noted.fleet, day) != days.known.of(days.fleet, day);
+    let changed = |day: i32| noted.known.get(noted.fleet, day) != days.known.get(days.fleet, day);
     assert_eq!(days.wanted().map(changed).collect::<Vec<_>>(), [false, true, true]);
     // A turn that comes late needs the number of its day, whatever the store says after midnight.
     set(&clock, MIDNIGHTS[0]);
@@ -213,7 +213,7 @@ fn numbers_of_days_that_are_near_stay_as_they_were_noted() {
     ring.turn_if_due().unwrap();
     assert_ne!(ring.status().origin, KeyOrigin::Missing);
     let other = KnownRandomness::new(FleetId::from([1; 8]));
-    assert!(other.of(FleetId::from([2; 8]), 1).is_none());
+    assert!(other.get(FleetId::from([2; 8]), 1).is_none());
 }
 
 #[test]

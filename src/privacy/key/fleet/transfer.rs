@@ -140,7 +140,7 @@ impl FleetMember {
     /// Seals the state for a request.
     ///
     /// # Errors
-    /// When there is no state of today.
+    /// When today's state is missing.
     pub fn export(&self, request: &MemberRequest) -> Result<SealedState, FleetError> {
         let lock = self.place.file.lock()?;
         let read = self.place.file.read(&lock)?;
@@ -153,7 +153,7 @@ impl FleetMember {
         let encoded = encode(&stored);
         plain.extend_from_slice(&(encoded.len() as u32).to_le_bytes());
         plain.extend_from_slice(&encoded);
-        let known = self.place.randomness.read()?.of_fleet(state.fleet());
+        let known = self.place.randomness.read()?.for_fleet(state.fleet());
         plain.extend_from_slice(known.to_text().as_bytes());
         let public =
             MemberKey::<X25519HkdfSha256>::from_bytes(&request.0).map_err(|_| FleetError::NotARequest)?;

@@ -13,7 +13,7 @@ pub(super) fn combine(before: Label, class: WordClass, link: Link) -> Label {
             (Label::Unnamed, Connective) => Label::Plain,
             (_, Connective | Title | Greeting) => before,
             (_, Page) => Label::Plain,
-            // `host name`, `file_name`: of something that is no person.
+            // `host name`, `file_name`: of something that is not a person.
             (Label::Plain, NameHead) if link == Link::Joined => Label::Word(Neutral),
             _ => Label::Word(class),
         };

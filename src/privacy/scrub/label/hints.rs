@@ -48,8 +48,8 @@ impl Context {
         self.reset();
     }
 
-    /// What a key in an object says together with the name of the object: its id, or its name.
-    pub(super) fn of_object(&self, class: WordClass) -> Label {
+    /// The label of a key in an object, by the key and the object's name: the object's id, or its name.
+    pub(super) fn for_object(&self, class: WordClass) -> Label {
         use WordClass::*;
         match (self.outer, class) {
             // A document has other numbers than its id.

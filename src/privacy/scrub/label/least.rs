@@ -9,7 +9,7 @@ const UNNAMED: usize = 6;
 const AGENT: usize = 5;
 /// Digits from which even the id of an article could be a person's: all numbers that authorities give are longer than 7 digits.
 const CONTENT: usize = 8;
-/// The same for ids of goods, of which large shops have hundreds of millions.
+/// The same for ids of goods: large shops have hundreds of millions of them.
 const GOODS: usize = 10;
 /// Longer than any unabbreviated time in milliseconds.
 const TIME: usize = 14;

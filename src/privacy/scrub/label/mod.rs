@@ -74,7 +74,7 @@ pub(super) struct Context {
 
 impl Context {
     /// The context of a value whose name is given: of a parameter, a property, a cookie.
-    pub(super) fn of_field(name: &str) -> Self {
+    pub(super) fn for_field(name: &str) -> Self {
         let mut context = Self { whole: true, ..Self::default() };
         for_each_word(name, |word| {
             context.word(word);
@@ -91,16 +91,16 @@ impl Context {
     }
 
     /// The context of a value that is known to be of a class.
-    pub(super) fn of_class(class: WordClass) -> Self {
+    pub(super) fn for_class(class: WordClass) -> Self {
         Self { label: Label::Word(class), link: Link::Assigned, whole: true, ..Self::default() }
     }
 
-    pub(super) fn of_campaign(campaign: CampaignText) -> Self {
+    pub(super) fn for_campaign(campaign: CampaignText) -> Self {
         Self { campaign, ..Self::default() }
     }
 
     /// The context of the path on a host.
-    pub(super) fn of_host(host: &[u8]) -> Self {
+    pub(super) fn for_host(host: &[u8]) -> Self {
         let class = match host {
             b"t.me" | b"telegram.me" | b"telegram.dog" => WordClass::Login,
             b"wa.me" => WordClass::Phone,
@@ -118,9 +118,9 @@ impl Context {
         self.value();
     }
 
-    /// The same for a part of the value.
+    /// The context of a part of the value.
     #[must_use]
-    pub(super) fn of_part(mut self) -> Self {
+    pub(super) fn for_part(mut self) -> Self {
         self.whole = false;
         self
     }
@@ -251,7 +251,7 @@ impl Context {
             self.label
         };
         let before = if before == Label::Unnamed && self.outer != Label::Unnamed {
-            self.of_object(class)
+            self.for_object(class)
         } else {
             before
         };
@@ -443,7 +443,7 @@ mod tests {
             ("order_total", Measure),
             ("doctor_id", Public),
         ] {
-            assert_eq!(Context::of_field(name).label, Label::Word(class), "{name}");
+            assert_eq!(Context::for_field(name).label, Label::Word(class), "{name}");
         }
     }
 }

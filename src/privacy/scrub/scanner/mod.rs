@@ -29,7 +29,7 @@ pub(super) fn pass(text: &str, depth: u8, context: Context) -> (Cow<'_, str>, Co
         copied: 0,
         out: String::new(),
         depth,
-        context: context.of_part(),
+        context: context.for_part(),
         words: [None; 2],
         chunk: None,
         street: None,

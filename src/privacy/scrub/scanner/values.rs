@@ -115,7 +115,7 @@ impl TextScanner<'_> {
 
     /// Notes a host whose first segment is a person's name or phone number.
     pub(super) fn messenger(&mut self, start: usize, end: usize) {
-        let host = Context::of_host(&self.bytes[start..end]);
+        let host = Context::for_host(&self.bytes[start..end]);
         if host.label != Label::Unnamed {
             self.context = host;
         }

@@ -14,7 +14,7 @@ pub(in crate::privacy::scrub) fn snils(digits: &[u8]) -> bool {
             == value(&digits[9]) * 10 + value(&digits[10])
 }
 
-/// The tax number of a Russian person: 12 digits, of which the last two are checks.
+/// The tax number of a Russian person: 12 digits; the last two are check digits.
 pub(in crate::privacy::scrub) fn inn12(digits: &[u8]) -> bool {
     digits.len() == 12
         && weighted(&digits[..10], &[7, 2, 4, 10, 3, 5, 9, 4, 6, 8]) % 11 % 10 == value(&digits[10])
@@ -35,7 +35,7 @@ pub(in crate::privacy::scrub) fn ean13(digits: &[u8]) -> bool {
     digits.len() == 13 && weighted(digits, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]).is_multiple_of(10)
 }
 
-/// Books of ten digits (ISBN-10), of which the last may be an X.
+/// Books with ten digits (ISBN-10); the last may be an X.
 pub(in crate::privacy::scrub) fn isbn10(book: &[u8]) -> bool {
     let value = |digit: &u8| if *digit == b'X' { 10 } else { value(digit) };
     book.len() == 10

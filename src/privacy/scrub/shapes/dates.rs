@@ -61,7 +61,7 @@ pub(in crate::privacy::scrub) fn is_timestamp(digits: &[u8]) -> bool {
     matches!(digits.len(), 10 | 13) && (142..=205).contains(&number(&digits[..3]))
 }
 
-/// Whether four digits are a year of which pages speak.
+/// Whether four digits are a year that pages mention.
 pub(in crate::privacy::scrub) fn is_year(digits: &[u8]) -> bool {
     digits.len() == 4 && (1900..=2035).contains(&number(digits))
 }

@@ -17,17 +17,19 @@ pub(in crate::privacy::scrub) fn noise(run: &[u8]) -> u32 {
     for pair in run.windows(2) {
         hump += 1;
         // Words of an identifier have three and more letters.
-        if Kind::of(pair[0]) == Kind::Lower && Kind::of(pair[1]) == Kind::Upper {
+        if LetterKind::from_byte(pair[0]) == LetterKind::Lower
+            && LetterKind::from_byte(pair[1]) == LetterKind::Upper
+        {
             noise += if hump < 3 { 4 } else { 0 };
             hump = 0;
-        } else if Kind::of(pair[1]) == Kind::Joint {
+        } else if LetterKind::from_byte(pair[1]) == LetterKind::Joint {
             hump = 0;
         }
-        noise += match (Kind::of(pair[0]), Kind::of(pair[1])) {
-            (Kind::Joint, _) | (_, Kind::Joint) => 0,
-            (Kind::Digit, Kind::Digit) => 0,
-            (Kind::Digit, _) | (_, Kind::Digit) => 4,
-            (Kind::Lower, Kind::Upper) => 3,
+        noise += match (LetterKind::from_byte(pair[0]), LetterKind::from_byte(pair[1])) {
+            (LetterKind::Joint, _) | (_, LetterKind::Joint) => 0,
+            (LetterKind::Digit, LetterKind::Digit) => 0,
+            (LetterKind::Digit, _) | (_, LetterKind::Digit) => 4,
+            (LetterKind::Lower, LetterKind::Upper) => 3,
             _ => 0,
         };
     }
@@ -42,7 +44,7 @@ pub(in crate::privacy::scrub) fn noise(run: &[u8]) -> u32 {
             noise += 2 * rarity([a, b, c]);
         }
     }
-    let joints = run.iter().filter(|byte| Kind::of(**byte) == Kind::Joint).count();
+    let joints = run.iter().filter(|byte| LetterKind::from_byte(**byte) == LetterKind::Joint).count();
     noise * 8 / u32::try_from(run.len() - joints).unwrap_or(u32::MAX).max(1)
 }
 
@@ -64,15 +66,15 @@ pub(in crate::privacy::scrub) fn noise_of_one_word(run: &[u8]) -> u32 {
 }
 
 #[derive(PartialEq, Eq)]
-enum Kind {
+enum LetterKind {
     Lower,
     Upper,
     Digit,
     Joint,
 }
 
-impl Kind {
-    fn of(byte: u8) -> Self {
+impl LetterKind {
+    fn from_byte(byte: u8) -> Self {
         match byte {
             b'a'..=b'z' => Self::Lower,
             b'A'..=b'Z' => Self::Upper,

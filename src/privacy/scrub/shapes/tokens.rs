@@ -49,7 +49,7 @@ pub(in crate::privacy::scrub) fn is_uuid(bytes: &[u8]) -> bool {
         && bytes.get(UUID).is_none_or(|byte| !byte.is_ascii_alphanumeric())
 }
 
-/// Where the JSON Web Token that starts at `start` ends: three base64url parts, of which the first is a JSON object.
+/// Where the JSON Web Token that starts at `start` ends: three base64url parts; the first is a JSON object.
 pub(in crate::privacy::scrub) fn jwt(bytes: &[u8], start: usize, end: usize) -> Option<usize> {
     let word = &bytes[start..end];
     if !word.starts_with(b"eyJ") {

@@ -152,7 +152,7 @@ static WORDS: LazyLock<WordClasses> = LazyLock::new(|| {
     for (class, word) in table() {
         let stem = word.ends_with('*');
         let word = word.trim_end_matches('*').as_bytes();
-        let hash = WordHash::of(word);
+        let hash = WordHash::new(word);
         words.filter[hash.bit() / 64] |= 1 << (hash.bit() % 64);
         words.by_hash.insert(hash, Entry { word, class, stem });
     }
@@ -175,11 +175,11 @@ struct WordHash(u64);
 impl WordHash {
     const EMPTY: Self = Self(0xcbf2_9ce4_8422_2325);
 
-    fn of(word: &[u8]) -> Self {
-        word.iter().fold(Self::EMPTY, |hash, byte| hash.and(*byte))
+    fn new(word: &[u8]) -> Self {
+        word.iter().fold(Self::EMPTY, |hash, byte| hash.push(*byte))
     }
 
-    fn and(self, byte: u8) -> Self {
+    fn push(self, byte: u8) -> Self {
         Self((self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
     }
 
@@ -276,7 +276,7 @@ fn find(word: &[u8]) -> Option<KnownWord> {
     let least = 3 * step;
     // Beginnings from the shortest on, as the hash is made.
     let most = word.len().saturating_sub(MAX_ENDING * step).max(least.min(word.len()));
-    let mut hash = WordHash::of(&word[..most]);
+    let mut hash = WordHash::new(&word[..most]);
     let mut found = None;
     let mut length = most;
     loop {
@@ -290,7 +290,7 @@ fn find(word: &[u8]) -> Option<KnownWord> {
             return found;
         }
         let next = (length + step).min(word.len());
-        hash = word[length..next].iter().fold(hash, |hash, byte| hash.and(*byte));
+        hash = word[length..next].iter().fold(hash, |hash, byte| hash.push(*byte));
         length = next;
     }
 }
@@ -312,7 +312,7 @@ fn split(word: &[u8]) -> Option<(KnownWord, KnownWord)> {
     }
     ENDS.iter().find_map(|end| {
         let first = word.strip_suffix(*end).filter(|first| first.len() >= SHORTEST)?;
-        let second = WORDS.get(WordHash::of(end), end)?;
+        let second = WORDS.get(WordHash::new(end), end)?;
         Some((find(first)?, KnownWord { class: second.class, plural: false }))
     })
 }

@@ -97,7 +97,7 @@ pub(crate) fn wait_for_space<A: SegmentAccount>(
         let bytes = sealed.iter().map(|segment| segment.bytes).sum::<u64>() + start.bytes();
         state.usage.replace(before, bytes);
         {
-            // One step for whoever reads the status, as in the writer.
+            // Readers of the status see this as one step, as in the writer.
             let mut status = state.active.lock();
             status.totals = start.totals();
             sealed.into_iter().for_each(|segment| state.sink.accept(segment));

@@ -54,7 +54,7 @@ struct WaitingRecords<D> {
     /// Whether the segment must be sealed behind these records.
     seal: bool,
     writer_sleeps: bool,
-    /// How often the writer was asked whether it is alive, and up to which question it has answered.
+    /// How often the writer was asked for a sign of life, and how many of these questions it has answered.
     asked: u64,
     answered: u64,
 }

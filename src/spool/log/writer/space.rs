@@ -1,7 +1,7 @@
 //! The reserve: appends are refused while the file system has less free space than this.
 //!
-//! The writer checks the space, whoever fills the disk: before a batch if the last check is a second old, after some bytes, at each
-//! seal, and every second while space is short. Batches that were accepted by then are written into the reserve.
+//! The writer checks the space, because other programs may fill the disk too: before a batch if the last check is a second old, after some
+//! bytes, at each seal, and every second while space is short. Batches that were accepted by then are written into the reserve.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

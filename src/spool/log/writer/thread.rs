@@ -169,7 +169,7 @@ impl<A: SegmentAccount> Writer<A> {
         let next = ActiveSegment::create(&*state.disk, &state.directory, next_id)?;
         state.usage.add(bytes - active.end + next.end);
         {
-            // One step for whoever reads the status: the rows are in the active segment or in the sink, never in neither.
+            // Readers of the status see this as one step: the rows are in the active segment or in the sink, never in neither.
             let mut status = state.active.lock();
             status.totals = <_>::default();
             state.sink.accept(SealedFile { id, seal, bytes, created, is_recovered: false });

@@ -45,8 +45,8 @@ pub enum DiscardOutcome {
     },
 }
 
-/// Deletes a quarantined segment, with the copy of its torn tail and what is left of it if it was salvaged. If there is no such
-/// file, it acknowledges that a segment is lost. A tombstone stays.
+/// Deletes a quarantined segment, with the copy of its torn tail and what is left of it if it was salvaged. Without such a file it
+/// acknowledges that a segment is lost. A tombstone stays.
 ///
 /// # Errors
 /// When the segment waits to be shipped, when it was discarded before, or when the disk fails.
@@ -76,7 +76,7 @@ pub(crate) fn discard_on(
         return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it waits to be shipped")));
     }
     let mut audit = None;
-    let tombstone = match tombstone::of_discarded(disk, &quarantine, id) {
+    let tombstone = match tombstone::read_discarded(disk, &quarantine, id) {
         Some(_) if !has_file => {
             let what = "it was discarded before, and nothing of it is left but its tombstone";
             return Err(failed(io::Error::new(io::ErrorKind::AlreadyExists, what)));

@@ -63,7 +63,7 @@ type IsMeant<'a> = &'a dyn Fn(&Value) -> bool;
 
 impl Spool {
     /// Passes every event in the spool's files to `visit`, as JSON with the names of its columns. A file that goes away meanwhile was
-    /// shipped. Returns the names of files of which not everything can be read. It blocks, and reads every file.
+    /// shipped. Returns the names of files that cannot be read completely. It blocks, and reads every file.
     ///
     /// # Errors
     /// When the disk fails.

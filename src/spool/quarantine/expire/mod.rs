@@ -1,7 +1,7 @@
 //! Deletes events in quarantine whose retention has passed.
 //!
 //! The shipper's task calls this at the start, once an hour and after midnight in UTC. An event has expired when the last day on which it
-//! may be kept is before today. Events of which that day is unknown (0) never expire. Each file with events is handled alone:
+//! may be kept is before today. Events whose last day is unknown (0) never expire. Each file with events is handled alone:
 //!
 //! 1. Take the quarantine's lock. Skip a segment that also waits.
 //! 2. If a tombstone says that the segment is discarded, delete what is left of it.
@@ -25,8 +25,8 @@
 //! | in step 8 | the row of the audit may be written twice |
 //!
 //! Between steps 6 and 7 the commands see to it that nothing is counted twice: a requeue deletes the events first, and a discard leaves
-//! them out of its tombstone. The new segment has the id, the origin and the time of creation of the old one. A file of which nothing
-//! can be read is left alone: nobody knows what is in it, and an operator decides.
+//! them out of its tombstone. The new segment has the id, the origin and the time of creation of the old one. A file that cannot be read at
+//! all is left alone: nobody knows what is in it, and an operator decides.
 //!
 //! On a full disk steps 5 to 7 fail and are tried again; step 8 is in [`discard::audit`](super::discard). Tests: [`tests`].
 
@@ -54,7 +54,7 @@ use crate::spool::log::segment::{Header, SegmentId};
 #[cfg(test)]
 mod tests;
 
-/// The reason in the tombstone of a segment of which no event may be kept.
+/// The reason in the tombstone of a segment whose events must all be deleted.
 const WHY: &str = "its retention has passed";
 
 impl Spool {

@@ -108,7 +108,7 @@ pub fn install_commands(unit: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Runs a command without any variable but those given, and with a PATH on which there is no npm.
+/// Runs a command with the given variables alone, and with a PATH that has no npm.
 fn run_with(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(program);
     command.args(arguments).env_clear().env("PATH", "/nonexistent").stdin(Stdio::null());

@@ -121,7 +121,7 @@ impl Event {
         !self.who.bot.is_empty()
     }
 
-    /// Whether it opens a visit when none is under way.
+    /// Whether it opens a visit when no visit is under way.
     pub fn opens_visit(&self) -> bool {
         self.kind == EventKind::View || self.is_action()
     }

@@ -214,7 +214,7 @@ async fn check_ledgers(client: &Client, ledgers: &[Ledger], state: usize, findin
     }
 }
 
-/// What is asked of which ledger.
+/// The requests to each ledger.
 struct Asked<'a> {
     ledger: &'a Ledger,
     question: &'a Question,

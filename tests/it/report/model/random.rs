@@ -92,7 +92,7 @@ impl Writer {
         *self.epochs.iter().rev().find(|epoch| **epoch <= time).unwrap()
     }
 
-    /// One or several runs of events, of which some may pass midnight.
+    /// One or several runs of events; some may pass midnight.
     fn client_day(&mut self, client: usize, day: Date) {
         let (start, next) = (self.zone.start(day), self.zone.start(day.tomorrow().unwrap()));
         for _ in 0..self.random.usize(1..=3) {
