@@ -1,6 +1,7 @@
 //! One client for the embedded store, a server and a cluster.
 
 mod addresses;
+mod connector;
 mod silence;
 
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use clickhouse::query::{BytesCursor, Query};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use parking_lot::Mutex;
 
-use self::addresses::{FailoverConnector, StoreAddresses};
+use self::addresses::StoreAddresses;
+use self::connector::FailoverConnector;
 pub use self::silence::SilentNode;
 use crate::config::{self, ClusterConfig, Config, DATABASE, Quorum};
 use crate::secret::Secret;
