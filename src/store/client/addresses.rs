@@ -1,25 +1,12 @@
-//! The addresses of a store, and the connector that tries them in order.
+//! The addresses of a store.
 //!
-//! Statements go to the address that worked last. When no connection to it can be made, the next one is tried. A statement that fails later is not sent
-//! again here: only its sender knows whether that would do harm. The sender calls [`StoreAddresses::leave`], and its next attempt goes to another address.
+//! Statements go to the address that worked last. When no connection to it can be made, the next one is tried (`connector.rs`). A statement that fails later is
+//! not sent again here: only its sender knows whether that would do harm. The sender calls [`StoreAddresses::leave`], and its next attempt goes to another
+//! address.
 
-use std::error::Error;
-use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use hyper::Uri;
-use hyper_util::client::legacy::connect::HttpConnector;
-use tower_service::Service;
-
-use super::silence::WatchedIo;
-
-/// Idle time after which the system asks whether the other end is there.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
-/// How long a connection may take when there are other addresses. A host without power does not answer at all.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Base URLs of one store, at least one.
 #[derive(Debug)]
@@ -69,55 +56,15 @@ impl StoreAddresses {
         }
     }
 
+    /// Sends what follows to one of the addresses, which has answered.
+    pub(super) fn prefer(&self, index: usize) {
+        self.current.store(index, Ordering::Relaxed);
+    }
+
     /// The indices in the order in which they are tried for a connection to `uri`: its own first.
-    fn order(&self, uri: &Uri) -> impl Iterator<Item = usize> + use<> {
+    pub(super) fn order(&self, uri: &Uri) -> impl Iterator<Item = usize> + use<> {
         let (first, count) = (self.position(uri).unwrap_or(0), self.urls.len());
         (0..count).map(move |step| (first + step) % count)
-    }
-}
-
-/// Makes the connections of hyper's client.
-#[derive(Clone)]
-pub(super) struct FailoverConnector {
-    http: HttpConnector,
-    addresses: Arc<StoreAddresses>,
-    longest_silence: Duration,
-}
-
-impl FailoverConnector {
-    pub(super) fn new(addresses: Arc<StoreAddresses>, longest_silence: Duration) -> Self {
-        let mut http = HttpConnector::new();
-        http.set_keepalive(Some(KEEP_ALIVE));
-        let has_others = addresses.urls.len() > 1;
-        http.set_connect_timeout(Some(if has_others { CONNECT_TIMEOUT } else { longest_silence }));
-        Self { http, addresses, longest_silence }
-    }
-}
-
-impl Service<Uri> for FailoverConnector {
-    type Response = WatchedIo;
-    type Error = Box<dyn Error + Send + Sync>;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.http.poll_ready(context).map_err(Into::into)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let Self { mut http, addresses, longest_silence } = self.clone();
-        Box::pin(async move {
-            let (mut connected_to, mut result) = (uri.clone(), http.call(uri.clone()).await);
-            for index in addresses.order(&uri).skip(1) {
-                let Err(error) = &result else { break };
-                let Ok(other) = addresses.urls[index].parse::<Uri>() else { continue };
-                tracing::debug!(%uri, %other, error = error as &dyn Error, "no connection to the store; trying the next address");
-                (connected_to, result) = (other.clone(), http.call(other).await);
-                if result.is_ok() {
-                    addresses.current.store(index, Ordering::Relaxed);
-                }
-            }
-            Ok(WatchedIo::new(result?, &connected_to, addresses, longest_silence)?)
-        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! One client for the embedded store, a server and a cluster.
 
 mod addresses;
+mod connector;
 mod redact;
 mod silence;
 
@@ -13,7 +14,8 @@ use clickhouse::query::{BytesCursor, Query};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use parking_lot::Mutex;
 
-use self::addresses::{FailoverConnector, StoreAddresses};
+use self::addresses::StoreAddresses;
+use self::connector::FailoverConnector;
 pub(crate) use self::redact::{redact, redacted_chain, without_quotes};
 pub use self::silence::SilentNode;
 use crate::config::{self, ClusterConfig, Config, DATABASE, Quorum};
