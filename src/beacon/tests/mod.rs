@@ -196,7 +196,8 @@ fn an_event_that_cannot_be_kept_costs_no_other_and_no_number() {
     for (bad, path, problem) in [
         ("7", "e[1]", "must be an object"),
         ("null", "e[1]", "must be an object"),
-        ("{}", "e[1]", "has no field k"),
+        ("{}", "e[1].k", "is missing, and no other field tells it"),
+        (r#"{"dl":true}"#, "e[1].n", "is missing"),
         (r#"{"k":7}"#, "e[1].k", "must be text"),
         (r#"{"k":"<script>"}"#, "e[1].k", "is not a kind of event"),
         (r#"{"k":"view","k":"view"}"#, "e[1].k", "stands twice"),
@@ -214,6 +215,51 @@ fn an_event_that_cannot_be_kept_costs_no_other_and_no_number() {
         assert_eq!(kept(&body), [(0, "view"), (2, "missing")], "{bad}");
         assert_eq!(left_out(&body), [(path.to_owned(), problem.to_owned(), true)], "{bad}");
     }
+}
+
+#[test]
+fn an_event_that_names_no_kind_has_that_of_its_fields() {
+    for (event, kind) in [
+        (r#"{"ms":0.1,"sd":null}"#, "leave"),
+        (r#"{"n":"booking"}"#, "event"),
+        (r#"{"n":"booking","p":{"a":1}}"#, "event"),
+        (r#"{"n":"click","ad":"spring"}"#, "ad"),
+        (r#"{"m":"x is undefined","f":"","ln":3}"#, "error"),
+        (r#"{"n":"https://a.example/a.png","tag":"img"}"#, "resource"),
+        (r#"{"responseStart":0}"#, "vitals"),
+        (r#"{"n":"https://other.example/","dl":false}"#, "outbound"),
+        (r#"{"n":"https://a.example/list.pdf","dl":false}"#, "download"),
+        (r#"{"n":"https://a.example/report","dl":true}"#, "download"),
+        (r#"{"k":"event","n":"seen","ms":5}"#, "event"),
+    ] {
+        assert_eq!(detail(event).kind().name(), kind, "{event}");
+    }
+}
+
+#[test]
+fn a_click_on_a_link_to_a_page_of_the_site_is_counted_and_not_kept() {
+    let click = r#"{"n":"https://clinic.example/about.html","dl":false}"#;
+    let view = r#"{"k":"view","u":"https://clinic.example/"}"#;
+    let counted = |events: &[&str]| {
+        let body = with_event(&events.join(","));
+        let beacon = parse(body.as_bytes()).unwrap();
+        assert_eq!((beacon.event_count(), beacon.left_out.len()), (events.len() as u32, 0));
+        (beacon.internal_links, kept(&body))
+    };
+    assert_eq!(counted(&[view, click, r#"{"k":"missing"}"#]), (1, vec![(0, "view"), (2, "missing")]));
+    let first = click.replacen('{', r#"{"u":"https://clinic.example/a","#, 1);
+    assert_eq!(counted(&[&first]), (1, vec![]));
+    assert_eq!(counted(&[&first, r#"{"k":"missing"}"#]), (1, vec![(1, "missing")]));
+}
+
+#[test]
+fn a_beacon_without_version_is_of_the_first_and_withheld_events_need_no_page_load() {
+    assert_eq!(kept(r#"{"s":"a","l":0.5,"e":[{"k":"view","u":"https://a.example/"}]}"#), [(0, "view")]);
+    assert_eq!(parse(br#"{"s":"a","x":3}"#).unwrap().withheld, 3);
+    refused(r#"{"s":"a","e":[{}]}"#, "l", "is missing");
+    refused(r#"{"s":"a","l":{},"e":[{}]}"#, "l", "must be text or a fraction");
+    refused(r#"{"v":"1","s":"a","l":"1","e":[{}]}"#, "v", "must be a number that is not negative");
+    refused(r#"{"s":"a","l":"1"}"#, "e", "must hold 1 to 100 events");
 }
 
 #[test]
@@ -357,24 +403,25 @@ fn deep_nesting_is_refused_rather_than_followed() {
 #[test]
 fn the_phases_of_a_navigation_are_read_as_the_browser_writes_them() {
     let vitals =
-        |nt: &str| match detail(&format!(r#"{{"k":"vitals","lcp":900.4,"fcp":null,"cls":0,"nt":{nt}}}"#)) {
+        |times: &str| match detail(&format!(r#"{{"k":"vitals","lcp":900.4,"fcp":null,"cls":0,{times}}}"#)) {
             EventDetail::Vitals(vitals) => vitals,
             _ => panic!("not vitals"),
         };
     let secure = vitals(
-        r#"{"name":"https://a.example/?secret","entryType":"navigation","serverTiming":[{}],"activationStart":0,
-            "domainLookupStart":5.1,"domainLookupEnd":12.3,"connectStart":12.3,"secureConnectionStart":30,
-            "connectEnd":61,"responseStart":120.6,"loadEventEnd":0}"#,
+        r#""entryType":"navigation","serverTiming":[{}],"activationStart":0,"domainLookupStart":5.1,"domainLookupEnd":12.3,
+            "connectStart":12.3,"secureConnectionStart":30,"connectEnd":61,"responseStart":120.6,"loadEventEnd":0"#,
     );
     assert_eq!((secure.dns_ms, secure.connect_ms, secure.tls_ms), (Some(7), Some(18), Some(31)));
     assert_eq!((secure.ttfb_ms, secure.load_ms, secure.lcp_ms), (Some(121), None, Some(900)));
     assert_eq!((secure.fcp_ms, secure.cls), (None, Some(0.0)));
-    let plain = vitals(r#"{"connectStart":3,"secureConnectionStart":0,"connectEnd":5,"loadEventEnd":800}"#);
+    let plain = vitals(
+        r#""connectStart":3,"secureConnectionStart":0,"connectEnd":5,"responseStart":9,"loadEventEnd":800"#,
+    );
     assert_eq!(
         (plain.connect_ms, plain.tls_ms, plain.load_ms, plain.dns_ms),
         (Some(2), Some(0), Some(800), None)
     );
-    let prerendered = vitals(r#"{"activationStart":500,"responseStart":90,"loadEventEnd":700}"#);
+    let prerendered = vitals(r#""activationStart":500,"responseStart":90,"loadEventEnd":700"#);
     assert_eq!(
         (prerendered.lcp_ms, prerendered.ttfb_ms, prerendered.load_ms),
         (Some(400), Some(0), Some(200))
@@ -464,15 +511,12 @@ fn ages_are_counted_on_the_pages_clock_if_it_is_given() {
 
 #[test]
 fn vitals_are_made_of_the_browsers_entries() {
-    let entries = r#"{"k":"vitals","layout-shift":[100,0.1,1000,0.05,2100,0.12,3000,0.01],
-        "paint":{"name":"first-contentful-paint","startTime":80.4,"duration":0},
-        "largest-contentful-paint":{"startTime":900.6,"duration":0,"size":12,"url":"https://a.example/?x"},
-        "event":{"startTime":5000,"duration":48,"name":"click","interactionId":7},"first-input":{"duration":16},
-        "navigation":{"activationStart":0,"responseStart":33,"loadEventEnd":700.2}}"#;
+    let entries = r#"{"layout-shift":[100,0.1,1000,0.05,2100,0.12,3000,0.01],"paint":80.4,"largest-contentful-paint":900.6,
+        "event":48,"first-input":16,"activationStart":0,"responseStart":33,"loadEventEnd":700.2}"#;
     let EventDetail::Vitals(vitals) = detail(entries) else { panic!("not vitals") };
     assert_eq!((vitals.fcp_ms, vitals.lcp_ms, vitals.inp_ms), (Some(80), Some(901), Some(48)));
     assert_eq!((vitals.ttfb_ms, vitals.load_ms, vitals.cls), (Some(33), Some(700), Some(0.15)));
-    let EventDetail::Vitals(still) = detail(r#"{"k":"vitals","layout-shift":[]}"#) else {
+    let EventDetail::Vitals(still) = detail(r#"{"k":"vitals","layout-shift":[],"event":0}"#) else {
         panic!("not vitals")
     };
     assert_eq!((still.cls, still.inp_ms), (Some(0.0), None));
@@ -480,9 +524,7 @@ fn vitals_are_made_of_the_browsers_entries() {
 
 #[test]
 fn the_tables_of_the_document_are_made_from_the_types() {
-    for (section, fields) in
-        ["beacon", "event", "client hints", "brand", "entry", "navigation"].into_iter().zip(FIELDS)
-    {
+    for (section, fields) in ["beacon", "event", "client hints", "brand"].into_iter().zip(FIELDS) {
         let mut table = "| field | type | meaning |\n|---|---|---|\n".to_owned();
         for field in fields {
             let required = if field.is_required() { ", required" } else { "" };
