@@ -1,9 +1,10 @@
-// Writes a bundle with other names of its local variables and another order of its top-level declarations. Compression depends on both.
+// Writes a bundle with other names of its local variables and in another order. Compression depends on both.
 //
 // A bundle is one `let` with all top-level declarations, then statements: what terser makes of modules without classes and functions that
 // are hoisted. Anything else throws.
 
 import { parse } from "acorn";
+import { reorder } from "./lists.mjs";
 
 /** Reads a bundle. Its names are keys: of a top-level variable its own, of another one with the top-level variable around it. */
 export function readBundle(code) {
@@ -189,11 +190,12 @@ const LETTERS = [..."etoanirlschdfpumgvybkwSEOxT$H_PRIWjMqNADFLJzBUCZGKQXVY"];
  * fits, and keeps its place behind the declaration before it.
  */
 export function applyLayout(code, layout) {
-  const bundle = readBundle(code);
+  const bundle = readBundle(reorder(code, layout.lists));
   const { names, order } = fit(bundle, layout);
   return bundle.write(names, order);
 }
 
+/** The names and the order of the declarations, by keys, that `applyLayout` writes. */
 export function fit(bundle, layout) {
   // Long names are in nobody's way.
   const names = new Map(bundle.variables.map(({ key }, index) => [key, `long_name_${index}`]));

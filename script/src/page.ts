@@ -8,7 +8,7 @@ import type { PageFields } from "./wire";
  * advertising system knows a click (`CLICK_IDS` of the collector).
  */
 const allowed = RegExp(
-  `^((utm_.+|${settings.query})|\\w*cl(k|ick_?)?id|[gw]braid|gad_source|li_fat_id|rdt_cid|sccid|mc_eid|igsh(id)?|epik|tblci)(=|$)`,
+  `^((utm_.+|${settings.query})|rdt_cid|igsh(id)?|gad_source|sccid|tblci|li_fat_id|mc_eid|\\w*cl(k|ick_?)?id|[gw]braid|epik)(=|$)`,
   "i",
 );
 

@@ -34,7 +34,7 @@ export const reportVitals = (): void => {
     performance.getEntriesByType("navigation").map((navigation: any) => {
       // The numbers that the collector uses and a few more: activationStart, domainLookup…, connect…, secureConnectionStart,
       // responseStart, loadEventEnd. The names of texts do not match.
-      for (const name in navigation) if (/kup|nne|nSt|seS|tEnd/.test(name)) vitals[name] = navigation[name];
+      for (const name in navigation) if (/nne|tEnd|seS|nSt|kup/.test(name)) vitals[name] = navigation[name];
     });
     enqueue(vitals);
     vitals = 0;
