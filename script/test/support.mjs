@@ -126,14 +126,15 @@ export async function withPage(driver, pages, work, { init = [], path = "/", hos
   }
 }
 
-/** Tells the page that it is hidden or visible. Returns when, on the page's clock. */
-export const setHidden = (page, hidden) =>
-  page.run((hidden) => {
+/** Tells the page that it is hidden or visible, right after an own event if one is named. Returns when, on the page's clock. */
+export const setHidden = (page, hidden, event) =>
+  page.run((hidden, event) => {
+    if (event) window.footfall(event);
     Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
     Object.defineProperty(document, "visibilityState", { value: hidden ? "hidden" : "visible", configurable: true });
     document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
     return Date.now();
-  }, hidden);
+  }, hidden, event);
 
 export { sleep };
 

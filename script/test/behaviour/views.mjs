@@ -223,8 +223,7 @@ export function views(browser) {
       const [view] = await site.waitFor("view");
       await page.moveMouse(5, 5);
       // An event alone would wait for a quarter of a second or more.
-      await page.run(() => window.footfall("before"));
-      const hidden = await setHidden(page, true);
+      const hidden = await setHidden(page, true, "before");
       await site.waitFor("event");
       const [leave] = await site.waitFor("leave");
       await sleep(1_500);
