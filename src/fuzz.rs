@@ -82,7 +82,7 @@ fn check_fault(fault: &beacon::MalformedBeacon) {
 
 fn check_beacon(beacon: &Beacon<'_>) {
     let lost_events = beacon.left_out.iter().filter(|part| part.is_event).count();
-    assert!((1..=MAX_EVENTS).contains(&(beacon.events.len() + lost_events)));
+    assert!((1..=MAX_EVENTS).contains(&(beacon.event_count() as usize + lost_events)));
     assert!(beacon.cookies.len() <= MAX_COOKIES);
     assert!(beacon.first_seq.checked_add(MAX_EVENTS as u32).is_some());
     assert!(beacon.events.first().is_none_or(|event| event.page.is_some()), "the first event has an address");

@@ -1,5 +1,6 @@
 // What a beacon says about the browser, once for all its events.
 
+import { now } from "./guard";
 import { settings } from "./settings";
 import type { BrowserFields } from "./wire";
 
@@ -9,8 +10,7 @@ let clientHints: object;
 export const requestClientHints = (): unknown =>
   navigator.userAgentData
     ?.getHighEntropyValues(["platformVersion", "model", "formFactors"])
-    // A rejection must not reach the page. Any function that returns will do.
-    .then((hints) => (clientHints = hints), Date.now);
+    .then((hints) => (clientHints = hints), now);
 
 /** Returns the fields of the browser as they are now. */
 export const browserFields = (): BrowserFields => ({

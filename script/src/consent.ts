@@ -19,7 +19,8 @@ export const setOptOut = (maxAge: number) =>
   guard(() => {
     closePage();
     let domain = "";
-    for (const label of [...location.hostname.split(".").reverse(), ""]) {
+    // The last label is empty, and so is the domain then.
+    for (const label of ("." + location.hostname).split(".").reverse()) {
       domain = label && "." + label + domain;
       if (hasOptedOut() == !maxAge)
         document.cookie =

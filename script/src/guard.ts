@@ -15,3 +15,6 @@ export const listen = (types: string, callback: (event: any) => unknown): unknow
 
 /** Calls `callback` after this many seconds, or in the next task. Returns the id of the timer. */
 export const schedule = (callback: () => unknown, seconds?: number): number => setTimeout(guard(callback), seconds! * 1e3);
+
+/** The page's clock, in ms. It is also the function for a rejection that must not reach the page. */
+export const now = Date.now;

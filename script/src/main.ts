@@ -16,9 +16,11 @@ import { path } from "./page";
 import { withdrawConsent } from "./queue";
 import { base, settings } from "./settings";
 
-/** The place of this site's function, so that a second script element for the site does nothing. */
-const mark = "@" + settings.site!.split("~")[0];
-const started: any = document;
+/**
+ * The address of the visitor's page, from that of the script. The document has the site's function under this name, so that a second
+ * script element for the site does nothing.
+ */
+const privacyPage = "privacy?site=" + settings.site!.split("~")[0];
 /** The last index of the calls that wait. */
 const MAX_EARLY = 99;
 /** Calls before the page may be counted. They are counted when it is. */
@@ -40,7 +42,7 @@ const start: () => void = guard(() => {
   }
 });
 
-if (!started[mark] && !("top" in settings && self != top)) {
+if (!(document as any)[privacyPage] && !("top" in settings && self != top)) {
   const counter: any = Object.assign(
     guard((...call: []) => (path ? trackEvent(...call) : early[MAX_EARLY] || early.push(call))),
     {
@@ -49,11 +51,11 @@ if (!started[mark] && !("top" in settings && self != top)) {
       consent: (isGiven?: unknown) => (isGiven === false ? withdrawConsent : start)(),
     },
   );
-  started[mark] = self.footfall = counter;
+  (document as any)[privacyPage] = self.footfall = counter;
   // Links of the visitor's page lead here, and back. Any page may link to a refusal; that page alone to the end of one.
-  const [, choice, kind] = location.hash.match(/^#footfall-(opt(Out|In))$/) || [];
-  if (kind == "Out" || (kind && document.referrer && base.startsWith(document.referrer))) {
-    counter[choice!]();
-    location.replace(new URL("privacy?site=" + mark.slice(1), base));
+  const choice = location.hash;
+  if (choice == "#footfall-optOut" || (choice == "#footfall-optIn" && base.startsWith(document.referrer || (0 as any)))) {
+    counter[choice.slice("#footfall-".length)]();
+    location.replace(new URL(privacyPage, base));
   } else if (!("consent" in settings)) start();
 }

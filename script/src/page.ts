@@ -8,16 +8,14 @@ import type { PageFields } from "./wire";
  * advertising system knows a click (`CLICK_IDS` of the collector).
  */
 const allowed = RegExp(
-  `^((utm_.+|${settings.query})|\\w*cl(k|ick_?)?id|[gw]braid|gad_source|li_fat_id|rdt_cid|sccid|mc_eid|igsh(id)?|epik|tblci)(=|$)`,
+  `^((utm_.+|${settings.query})|rdt_cid|igsh(id)?|gad_source|sccid|tblci|li_fat_id|mc_eid|\\w*cl(k|ick_?)?id|[gw]braid|epik)(=|$)`,
   "i",
 );
 
 /** The page. While there is none, no event is accepted and nothing is sent. */
-export let page: PageFields | undefined;
+export let page: PageFields | null;
 /** Path of the last page that was counted; undefined before the first one. */
 export let path: string | undefined;
-
-let referrer: string;
 
 /** The path of the document, or the route in its fragment (`#/doctors`, `#!/doctors`) if the settings say that fragments are routes. */
 export const currentPath = (): string =>
@@ -27,20 +25,26 @@ export const currentPath = (): string =>
 export const withoutQueries = (text: unknown): string =>
   ((text || "") + "").replace(/(\/\S*?)\?\S*?(?=(:\d+)*\)?(\s|$))/g, "$1");
 
-/** Stops counting until `openPage`. Events that wait stay in the queue. */
-export const closePage = (): void => {
-  referrer = withoutQueries(page ? page.u : document.referrer);
-  page = undefined;
-};
+/** Stops counting for good. Events that wait stay in the queue. */
+export const closePage = (): unknown => (page = null);
 
 /** Starts counting the page that the document shows now. */
 export const openPage = (): void => {
   path = currentPath();
-  // Campaigns may be in the fragment too, and a link may have `&amp;` for `&`.
-  const parameters = (location.search + location.hash).split(/&amp;|[?&#]/).flatMap((part) => {
-    const [found, , mayBeSent] = allowed.exec(part) || [];
-    // A click id tells the visitor, and its name is enough to tell the channel.
-    return found ? (mayBeSent ? part : found + 1) : [];
-  });
-  page = { u: location.origin + path + (parameters[0] ? "?" + parameters.join("&") : ""), r: referrer };
+  page = {
+    u:
+      location.origin +
+      path +
+      "?" +
+      // Campaigns may be in the fragment too, and a link may have `&amp;` for `&`.
+      (location.search + location.hash)
+        .split(/&amp;|[?&#]/)
+        .flatMap((part) => {
+          const [found, , mayBeSent] = allowed.exec(part) || [];
+          // A click id tells the visitor, and its name is enough to tell the channel.
+          return found ? (mayBeSent ? part : found + 1) : [];
+        })
+        .join("&"),
+    r: withoutQueries(page ? page.u : document.referrer),
+  };
 };

@@ -4,10 +4,10 @@
 // head. Every beacon starts at the head, so a beacon that is sent again repeats the same numbers.
 
 import { browserFields } from "./browser";
-import { guard, schedule } from "./guard";
+import { guard, now, schedule } from "./guard";
 import { closePage, page } from "./page";
 import { endpoint, settings } from "./settings";
-import type { Beacon, EventFields, PageFields } from "./wire";
+import type { Beacon, EventFields, PageFields, Withdrawal } from "./wire";
 
 /** Seconds during which events gather before they are sent, and the first pause after a failure. */
 const GATHER_SECONDS = 0.25;
@@ -32,8 +32,6 @@ let inFlight = 0;
 let pauseSeconds = GATHER_SECONDS;
 let timer: number;
 
-export const now = Date.now;
-
 /**
  * Writes a value as JSON. Texts are cut. The collector mends half of a surrogate pair, which no UTF-8 has.
  *
@@ -44,28 +42,27 @@ const encode = (value: any): string =>
     return typeof this[key] == "string" ? this[key].slice(0, MAX_TEXT) : this[key];
   });
 
-/** Writes the beacon of all events that wait. Its page is that of the first event; later events name theirs where it changes. */
+/** Writes the beacon of all events that wait. An event names its page if it is not that of the event before. */
 const encodeBeacon = (): string => {
-  let previous = queue[0]![0];
+  let previous: PageFields;
   return encode({
-    v: 1,
     s: settings.site,
     rel: settings.release,
     l: pageLoad,
     o: firstNumber,
     at: now(),
-    ...previous,
     ...browserFields(),
     e: queue.map(([page, event]) => (page == previous ? event : { ...(previous = page), ...event })),
   } satisfies Beacon);
 };
 
-/** Adds an event if a page is counted and the queue has room. A failure that was reported before is dropped. */
-export const enqueue = <Kind extends keyof EventFields>(k: Kind, fields?: EventFields[Kind], isFailure?: unknown): void => {
-  if (!page || queue[LAST_INDEX]) return;
-  const failure = page.u + encode({ k, ...fields });
-  if (isFailure && (failures.includes(failure) || failures.push(failure) > MAX_FAILURES)) return;
-  queue.push([page, { k, at: now(), ...fields }]);
+/**
+ * Adds an event if the queue has room. A failure that was reported before is dropped. It throws if no page is counted: every caller is guarded.
+ */
+export const enqueue = (fields: EventFields[keyof EventFields], isFailure?: unknown): void => {
+  const failure = page!.u + encode(fields);
+  if (queue[LAST_INDEX] || (isFailure && (failures.includes(failure) || failures.push(failure) > MAX_FAILURES))) return;
+  queue.push([page!, { at: now(), ...fields }]);
   if (new Blob([encodeBeacon()]).size > MAX_BYTES) queue.pop();
   scheduleFlush();
 };
@@ -76,25 +73,27 @@ export const flush = (closing?: unknown): void => {
   if (!page || !queue[inFlight] || (inFlight && !closing)) return;
   inFlight = queue.length;
   const end = firstNumber + inFlight;
-  /** Removes the events that were sent unless sending `failed`, and sends the rest after `retryAfter` seconds or more. */
-  const complete = (failed: unknown, retryAfter?: unknown): void => {
+  send(encodeBeacon()).then((response: any) => {
+    const isAnswered = response.status < 429;
     inFlight = 0;
-    pauseSeconds = failed ? pauseSeconds * 2 : GATHER_SECONDS;
-    for (; !failed && firstNumber < end; firstNumber++) queue.shift();
-    scheduleFlush(retryAfter);
-  };
-  send(encodeBeacon()).then((response) => complete(response.status > 428, response.headers.get("retry-after")), complete);
+    pauseSeconds = isAnswered ? GATHER_SECONDS : pauseSeconds * 2;
+    for (; isAnswered && firstNumber < end; firstNumber++) queue.shift();
+    scheduleFlush(response.headers?.get("retry-after"));
+  });
 };
 
-/** Sends a beacon. One of `sendBeacon` would have the cookies of the collector's host. */
-const send = (body: string): Promise<Response> =>
-  fetch(endpoint, { method: "POST", body, keepalive: true, credentials: "omit", referrerPolicy: "origin" });
+/**
+ * Sends a beacon, and returns the response, or a number after a network error. One of `sendBeacon` would have the cookies of the
+ * collector's host.
+ */
+const send = (body: string): Promise<Response | number> =>
+  fetch(endpoint, { method: "POST", body, keepalive: true, credentials: "omit", referrerPolicy: "origin" }).catch(now);
 
 /** Stops counting, drops the events that wait, and sends their number alone. */
 export const withdrawConsent = guard(() => {
   closePage();
   const x = queue.splice(inFlight).length;
-  if (x) send(encode({ v: 1, s: settings.site, l: "0", x, e: [] })).catch(now);
+  if (x) send(encode({ s: settings.site, x } satisfies Withdrawal));
 });
 
 /** Schedules `flush` in this many seconds or more, unless it is scheduled already. */

@@ -32,9 +32,7 @@ export interface PageFields {
 }
 
 /** The body of a POST to the collector. */
-export interface Beacon extends BrowserFields, PageFields {
-  /** version of the format */
-  v: 1;
+export interface Beacon extends BrowserFields {
   /** site, or its signed name */
   s: string | undefined;
   /** page load: a random fraction below 1 */
@@ -45,36 +43,42 @@ export interface Beacon extends BrowserFields, PageFields {
   at: number;
   /** release of the site's pages */
   rel: string | undefined;
-  /** events */
+  /** events, each with the page if it is not that of the event before */
   e: object[];
 }
 
-/** What every event has. */
+/** In place of a beacon, after a withdrawn consent. */
+export interface Withdrawal {
+  /** site, or its signed name */
+  s: string | undefined;
+  /** number of events that are not sent */
+  x: number;
+}
+
+/** What the queue adds to every event. */
 export interface CommonFields {
-  /** kind */
-  k: keyof EventFields;
   /** time of the event, ms of the page's clock */
   at: number;
 }
 
-/** The fields of each kind of event, beside the common ones. */
+/** The fields of each kind of event. The collector knows the kind by them. */
 export interface EventFields {
-  view: {};
-  missing: {};
+  /** kind */
+  view: { k: "view" };
+  /** kind */
+  missing: { k: "missing" };
   /** engaged time in ms; scroll depth in % */
   leave: { ms: number; sd: number };
   /** name; properties */
   event: { n: string; p: unknown };
   /** action; campaign; slot */
   ad: { n: "impression" | "viewable" | "click"; ad: string; slot: string | undefined };
-  /** address of the link */
-  outbound: { n: string };
-  /** address of the file */
-  download: { n: string };
+  /** address of a link; whether it has the attribute `download`. The collector tells links to files and to other hosts. */
+  link: { n: string; dl: boolean };
   /** message; script file, line and column; stack */
   error: { m: string; f: string; ln: number; col: number; st: string };
   /** address and name of the element that failed to load */
   resource: { n: string; tag: string };
   /** for each type of performance entry a time in ms, or time and score of each layout shift; the times of the navigation */
-  vitals: Record<string, number | number[] | Record<string, number>>;
+  vitals: Record<string, number | number[]>;
 }

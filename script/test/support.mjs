@@ -19,6 +19,12 @@ const recordErrors = () => {
   addEventListener("unhandledrejection", (event) => window.pageErrors.push(`rejected: ${event.reason}`));
 };
 
+/** The kind of an event, as the collector finds it out. Whether a link is a file or leads to another host is the collector's matter too. */
+const kindOf = ({ k, ...fields }) => {
+  const kinds = { dl: "link", ad: "ad", m: "error", tag: "resource", ms: "leave", responseStart: "vitals", n: "event" };
+  return k ?? kinds[Object.keys(kinds).find((name) => name in fields)];
+};
+
 /**
  * Serves `pages` (path → text, or `{status, headers, text}`) and accepts beacons. `state.answer` decides each answer; null breaks
  * the connection. Each page first calls the functions `init`.
@@ -57,10 +63,11 @@ export async function serve(pages, ...init) {
   const { port } = server.address();
   const events = () =>
     beacons.flatMap((beacon) => {
-      let page = { u: beacon.u, r: beacon.r };
-      return beacon.e.map((event, index) => {
-        if (event.u) page = { u: event.u, r: event.r };
-        return { ...event, ...page, seq: beacon.o + index, load: beacon.l };
+      let page;
+      return (beacon.e ?? []).map((event, index) => {
+        // A page without a query may end in a question mark.
+        if (event.u) page = { u: event.u.replace(/\?$/, ""), r: event.r };
+        return { ...event, ...page, k: kindOf(event), seq: beacon.o + index, load: beacon.l };
       });
     });
   return {
@@ -119,14 +126,15 @@ export async function withPage(driver, pages, work, { init = [], path = "/", hos
   }
 }
 
-/** Tells the page that it is hidden or visible. Returns when, on the page's clock. */
-export const setHidden = (page, hidden) =>
-  page.run((hidden) => {
+/** Tells the page that it is hidden or visible, right after an own event if one is named. Returns when, on the page's clock. */
+export const setHidden = (page, hidden, event) =>
+  page.run((hidden, event) => {
+    if (event) window.footfall(event);
     Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
     Object.defineProperty(document, "visibilityState", { value: hidden ? "hidden" : "visible", configurable: true });
     document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
     return Date.now();
-  }, hidden);
+  }, hidden, event);
 
 export { sleep };
 

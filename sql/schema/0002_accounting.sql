@@ -4,7 +4,7 @@
 -- Words in braces are placeholders for one server or a cluster: src/store/schema/render.rs.
 
 -- The account of each segment of a spool: what became of its events, by day of receipt (UTC) and site. The outcome is `stored`, or a
--- reason for which collectors dropped events (`optout`, `bot`, `duplicate`, `malformed`, `foreign`, `blocked`). A segment's rows are inserted
+-- reason for which collectors dropped events (`optout`, `bot`, `duplicate`, `malformed`, `foreign`, `blocked`, `internal`). A segment's rows are inserted
 -- after its events, under their own deduplication token. A segment without any count has one row with empty site and outcome, so that a collector's numbers have no gap.
 -- A row that is inserted twice counts once: read the table with FINAL, and add up `events`.
 -- Rows are kept for 400 days longer than the events. Without the bound, ClickHouse's Date would begin again at 1970.

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use super::limits::{MAX_AGE_MS, MAX_ELEMENT, MAX_NAME, MAX_PROPS};
-use super::vitals::{WebVitals, WireEntry, WireNavigation, cumulative_layout_shift};
+use super::link::ClickedLink;
+use super::vitals::{NavigationTimes, WebVitals, cumulative_layout_shift};
 use super::wire::{
-    DurationMs, FieldError, FiniteScore, Members, NamedTexts, RawText, WholeNumber, wire_object,
+    DurationMs, EntryTime, FieldError, FiniteScore, Flag, NamedTexts, RawText, WholeNumber, wire_object,
 };
 use crate::event::{EventKind, names};
 
@@ -116,9 +117,9 @@ pub struct ScriptError<'a> {
 
 wire_object! {
     pub(super) struct WireEvent<'a> {
-        /// Kind of event.
-        #[serde(rename = "k", borrow)]
-        kind: RawText<'a>,
+        /// Kind of event, unless the other fields tell it.
+        #[serde(rename = "k", borrow, default)]
+        kind: Option<RawText<'a>>,
         /// Age in ms when sent; more than 24 h counts as 24 h.
         #[serde(rename = "a", default)]
         age_ms: WholeNumber,
@@ -134,6 +135,9 @@ wire_object! {
         /// `event`: name. `ad`: action. `outbound`, `download`, `resource`: address. Required there.
         #[serde(rename = "n", borrow, default)]
         name: Option<RawText<'a>>,
+        /// In place of `k` for a link that was clicked, with address `n`: whether it has the attribute `download`.
+        #[serde(rename = "dl", default)]
+        is_download: Option<Flag>,
         /// `event`: properties.
         #[serde(rename = "p", borrow, default)]
         pub(super) properties: NamedTexts<'a, MAX_PROPS>,
@@ -145,7 +149,7 @@ wire_object! {
         slot: RawText<'a>,
         /// `leave`: engaged time in ms since the view, or since the previous `leave`.
         #[serde(rename = "ms", default)]
-        engaged: DurationMs,
+        engaged: Option<DurationMs>,
         /// `leave`: deepest scroll position in % of the page's height, at most 100.
         #[serde(rename = "sd", default)]
         scroll_depth: WholeNumber,
@@ -167,8 +171,8 @@ wire_object! {
         /// `resource`: element name (`img`, `script`, `link`, …), stored as property `tag`.
         #[serde(rename = "tag", borrow, default)]
         element: RawText<'a>,
-        /// `vitals`: Largest Contentful Paint, ms.
-        #[serde(rename = "lcp", default)]
+        /// `vitals`: Largest Contentful Paint, ms. Also named `largest-contentful-paint`.
+        #[serde(rename = "lcp", alias = "largest-contentful-paint", default)]
         lcp: Option<WholeNumber>,
         /// `vitals`: Interaction to Next Paint, ms.
         #[serde(rename = "inp", default)]
@@ -176,8 +180,8 @@ wire_object! {
         /// `vitals`: Cumulative Layout Shift.
         #[serde(rename = "cls", default)]
         cls: Option<FiniteScore>,
-        /// `vitals`: First Contentful Paint, ms.
-        #[serde(rename = "fcp", default)]
+        /// `vitals`: First Contentful Paint, ms. Also named `paint`.
+        #[serde(rename = "fcp", alias = "paint", default)]
         fcp: Option<WholeNumber>,
         /// `vitals`: Time to First Byte, ms.
         #[serde(rename = "ttfb", default)]
@@ -194,24 +198,39 @@ wire_object! {
         /// `vitals`: from the navigation's start to the end of the load event, ms.
         #[serde(rename = "load", default)]
         load: Option<WholeNumber>,
-        /// `vitals`, in place of `ttfb` and the phases: `PerformanceNavigationTiming`. Also named `nt`.
-        #[serde(rename = "navigation", alias = "nt", default)]
-        navigation: Option<Box<WireNavigation>>,
-        /// `vitals`, in place of `lcp`: the last entry of that type. Its `startTime` counts.
-        #[serde(rename = "largest-contentful-paint", default)]
-        largest_paint: Option<Box<WireEntry>>,
-        /// `vitals`, in place of `fcp`: the last entry of that type. Its `startTime` counts.
-        #[serde(rename = "paint", default)]
-        first_paint: Option<Box<WireEntry>>,
-        /// `vitals`, in place of `inp`: the longest interaction. Its `duration` counts if its `interactionId` is above 0.
+        /// `vitals`, in place of `inp`: duration of the longest interaction, ms; 0 if there was none.
         #[serde(rename = "event", default)]
-        interaction: Option<Box<WireEntry>>,
-        /// `vitals`, in place of `inp`: the first interaction, in the same way.
+        interaction: Option<WholeNumber>,
+        /// `vitals`, in place of `inp`: duration of the first interaction, in the same way.
         #[serde(rename = "first-input", default)]
-        first_input: Option<Box<WireEntry>>,
+        first_input: Option<WholeNumber>,
         /// `vitals`, in place of `cls`: time in ms and score of each shift, in turn.
         #[serde(rename = "layout-shift", default)]
         shifts: Option<Vec<f64>>,
+        /// `vitals`: when a prerendered page was shown.
+        #[serde(rename = "activationStart", default)]
+        activation_start: EntryTime,
+        /// `vitals`: begin of `dns`.
+        #[serde(rename = "domainLookupStart", default)]
+        domain_lookup_start: EntryTime,
+        /// `vitals`: end of `dns`.
+        #[serde(rename = "domainLookupEnd", default)]
+        domain_lookup_end: EntryTime,
+        /// `vitals`: begin of `con`.
+        #[serde(rename = "connectStart", default)]
+        connect_start: EntryTime,
+        /// `vitals`: end of `con` and begin of `tls` on a secure connection.
+        #[serde(rename = "secureConnectionStart", default)]
+        secure_connection_start: EntryTime,
+        /// `vitals`: end of `tls`; of `con` on a connection without TLS.
+        #[serde(rename = "connectEnd", default)]
+        connect_end: EntryTime,
+        /// `vitals`, in place of `ttfb`, `dns`, `con`, `tls` and `load`: the value of `ttfb`. The phases count only beside it.
+        #[serde(rename = "responseStart", default)]
+        response_start: Option<EntryTime>,
+        /// `vitals`: the value of `load`.
+        #[serde(rename = "loadEventEnd", default)]
+        load_event_end: EntryTime,
     }
 }
 
@@ -221,22 +240,29 @@ impl<'a> WireEvent<'a> {
     /// # Errors
     /// When its address is of another kind than those of web pages.
     pub(super) fn take_page(&mut self) -> Result<Option<PageAddress<'a>>, FieldError> {
-        page(self.page_url.take(), std::mem::take(&mut self.referrer))
+        let Some(url) = self.page_url.take() else { return Ok(None) };
+        if !is_web(&url) {
+            return Err(("u", "must be an http or https address".into()));
+        }
+        Ok(Some(PageAddress { url: url.0, referrer: std::mem::take(&mut self.referrer).0 }))
     }
 
-    /// The page that an unreadable event names.
-    pub(super) fn page_of(members: &Members<'a>) -> Option<PageAddress<'a>> {
-        let lost = &mut Vec::new();
-        page(members.optional(&["u"], lost), members.optional(&["r"], lost)).ok().flatten()
+    /// The kind that is named, or the one that has the fields that are there. A link has none yet.
+    fn kind(&self) -> Result<EventKind, FieldError> {
+        if let Some(kind) = &self.kind {
+            return EventKind::from_name(kind).ok_or(("k", Cow::Borrowed("is not a kind of event")));
+        }
+        let kinds = [
+            (self.ad.is_some(), EventKind::Ad),
+            (self.error_message.is_some(), EventKind::Error),
+            (!self.element.is_empty(), EventKind::Resource),
+            (self.engaged.is_some(), EventKind::Leave),
+            (self.response_start.is_some(), EventKind::Vitals),
+            (self.name.is_some(), EventKind::Event),
+        ];
+        let implied = kinds.into_iter().find(|(has_fields, _)| *has_fields);
+        implied.map(|(_, kind)| kind).ok_or(("k", "is missing, and no other field tells it".into()))
     }
-}
-
-fn page<'a>(url: Option<RawText<'a>>, referrer: RawText<'a>) -> Result<Option<PageAddress<'a>>, FieldError> {
-    let Some(url) = url else { return Ok(None) };
-    if !is_web(&url) {
-        return Err(("u", "must be an http or https address".into()));
-    }
-    Ok(Some(PageAddress { url: url.0, referrer: referrer.0 }))
 }
 
 /// Whether an address begins as web pages' do. Parsers skip control characters and blanks before it.
@@ -246,32 +272,45 @@ fn is_web(url: &str) -> bool {
     begins(b"https:") || begins(b"http:")
 }
 
-/// An event without its page. `sent_at` is the time on the page's clock when the beacon was sent, if the beacon has it. Properties that are
-/// not kept are added to `lost`.
+/// An event without its page; `None` for a click on a link within the site. `sent_at` is the time on the page's clock when the beacon was
+/// sent, if the beacon has it. Properties that are not kept are added to `lost`.
 ///
 /// # Errors
 /// With the field without which the event is none of its kind.
 pub(super) fn check<'a>(
     wire: WireEvent<'a>,
     index: u32,
+    page: &str,
     sent_at: Option<f64>,
     lost: &mut Vec<FieldError>,
-) -> Result<BeaconEvent<'a>, FieldError> {
+) -> Result<Option<BeaconEvent<'a>>, FieldError> {
     let age_ms = match (sent_at, wire.occurred_at) {
         // The cast saturates: a time in the future, after the clock was set, is 0 ms old.
         (Some(sent), Some(occurred)) => (sent - occurred).round() as u32,
         _ => wire.age_ms.saturated(),
     }
     .min(MAX_AGE_MS);
-    Ok(BeaconEvent { index, age_ms, page: None, detail: detail(wire, lost)? })
+    let detail = match wire.is_download {
+        Some(is_download) if wire.kind.is_none() => link(url(wire.name)?, is_download.0, page),
+        _ => Some(detail(wire, lost)?),
+    };
+    Ok(detail.map(|detail| BeaconEvent { index, age_ms, page: None, detail }))
+}
+
+/// A click on a link, if it led to a file or to another host than that of its page.
+fn link<'a>(url: Cow<'a, str>, is_download: bool, page: &str) -> Option<EventDetail<'a>> {
+    match ClickedLink::of(&url, is_download, page) {
+        ClickedLink::File => Some(EventDetail::Download { url }),
+        ClickedLink::OtherHost => Some(EventDetail::Outbound { url }),
+        ClickedLink::SameHost => None,
+    }
 }
 
 fn detail<'a>(wire: WireEvent<'a>, lost: &mut Vec<FieldError>) -> Result<EventDetail<'a>, FieldError> {
-    let kind = EventKind::from_name(&wire.kind).ok_or(("k", Cow::Borrowed("is not a kind of event")))?;
-    Ok(match kind {
+    Ok(match wire.kind()? {
         EventKind::View => EventDetail::View,
         EventKind::Leave => EventDetail::Leave {
-            engaged_ms: wire.engaged.0,
+            engaged_ms: wire.engaged.unwrap_or_default().0,
             scroll_depth: u8::try_from(wire.scroll_depth.0.min(100)).expect("at most 100"),
         },
         EventKind::Event => EventDetail::Event {
@@ -303,21 +342,29 @@ fn detail<'a>(wire: WireEvent<'a>, lost: &mut Vec<FieldError>) -> Result<EventDe
 
 fn vitals(wire: &WireEvent<'_>) -> WebVitals {
     let given = |ms: Option<WholeNumber>| ms.map(WholeNumber::saturated);
-    let start = |entry: &Option<Box<WireEntry>>| entry.as_ref().map(|entry| entry.start_ms());
-    let duration = |entry: &Option<Box<WireEntry>>| entry.as_ref().and_then(|entry| entry.interaction_ms());
+    let longest = given(wire.interaction).max(given(wire.first_input)).filter(|ms| *ms > 0);
     let mut vitals = WebVitals {
-        lcp_ms: start(&wire.largest_paint).or(given(wire.lcp)),
-        inp_ms: duration(&wire.interaction).max(duration(&wire.first_input)).or(given(wire.inp)),
+        lcp_ms: given(wire.lcp),
+        inp_ms: longest.or(given(wire.inp)),
         cls: wire.shifts.as_deref().map(cumulative_layout_shift).or(wire.cls.map(|score| score.0)),
-        fcp_ms: start(&wire.first_paint).or(given(wire.fcp)),
+        fcp_ms: given(wire.fcp),
         ttfb_ms: given(wire.ttfb),
         dns_ms: given(wire.dns),
         connect_ms: given(wire.connect),
         tls_ms: given(wire.tls),
         load_ms: given(wire.load),
     };
-    if let Some(navigation) = &wire.navigation {
-        vitals.add_navigation(navigation);
+    if let Some(response_start) = wire.response_start {
+        vitals.add_navigation(&NavigationTimes {
+            activation_start: wire.activation_start.0,
+            domain_lookup_start: wire.domain_lookup_start.0,
+            domain_lookup_end: wire.domain_lookup_end.0,
+            connect_start: wire.connect_start.0,
+            secure_connection_start: wire.secure_connection_start.0,
+            connect_end: wire.connect_end.0,
+            response_start: response_start.0,
+            load_event_end: wire.load_event_end.0,
+        });
     }
     vitals
 }

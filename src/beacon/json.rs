@@ -12,18 +12,11 @@ use super::event::WireEvent;
 use super::format::{BeaconTransfer, WireFormat, WireInput};
 use super::hints::{WireBrand, WireHints};
 use super::page_load::{self, Beacon, ReadEvent, WireBeacon};
-use super::vitals::{WireEntry, WireNavigation};
 use super::wire::{FieldError, Members, MendedBody, NamedTexts, RawText, WireField, problem};
 
 /// Fields of every object of the format. An error contains only these names: other names come from the sender.
-pub(super) const FIELDS: [&[WireField]; 6] = [
-    WireBeacon::FIELDS,
-    WireEvent::FIELDS,
-    WireHints::FIELDS,
-    WireBrand::FIELDS,
-    WireEntry::FIELDS,
-    WireNavigation::FIELDS,
-];
+pub(super) const FIELDS: [&[WireField]; 4] =
+    [WireBeacon::FIELDS, WireEvent::FIELDS, WireHints::FIELDS, WireBrand::FIELDS];
 
 pub(super) static FORMAT: WireFormat = WireFormat {
     name: "beacon",
@@ -70,13 +63,16 @@ fn parse_by_fields(json: &str) -> Result<Beacon<'_>, MalformedBeacon> {
         MalformedBeacon::new(if field.is_empty() { "body" } else { field }, problem)
     };
     let no_events: &RawValue = serde_json::from_str("[]").expect("an empty list is JSON");
-    let events = members.replace("e", no_events).map_err(in_beacon)?;
+    let events = match members.value("e") {
+        Some(_) => members.replace("e", no_events).map_err(in_beacon)?,
+        None => no_events,
+    };
     let events: Vec<&RawValue> =
         serde_json::from_str(events.get()).map_err(|error| MalformedBeacon::new("e", problem(&error)))?;
     let mut lost = Vec::new();
     let mut wire = WireBeacon::from_members(&members, &mut lost).map_err(in_beacon)?;
-    // Without it two beacons would have the same numbers.
-    if let Some(at) = lost.iter().position(|(field, _)| *field == "o") {
+    // Without them events could be read as others than they are, or two as the same.
+    if let Some(at) = lost.iter().position(|(field, _)| ["v", "l", "o"].contains(field)) {
         return Err(in_beacon(lost.swap_remove(at)));
     }
     if lost.iter().any(|(field, _)| *field == "ck")
@@ -90,10 +86,9 @@ fn parse_by_fields(json: &str) -> Result<Beacon<'_>, MalformedBeacon> {
 }
 
 fn read_event(json: &RawValue) -> ReadEvent<'_> {
-    let (mut lost, mut page) = (Vec::new(), None);
+    let mut lost = Vec::new();
     let event = Members::parse(json.get()).and_then(|members| {
-        let read = WireEvent::from_members(&members, &mut lost);
-        let mut event = read.inspect_err(|_| page = WireEvent::page_of(&members))?;
+        let mut event = WireEvent::from_members(&members, &mut lost)?;
         if lost.iter().any(|(field, _)| *field == "p")
             && let Some(value) = members.value("p")
         {
@@ -102,7 +97,7 @@ fn read_event(json: &RawValue) -> ReadEvent<'_> {
         }
         Ok(event)
     });
-    ReadEvent { event, page, lost }
+    ReadEvent { event, lost }
 }
 
 /// What keeps a body from being JSON, with its path if it lies in a field of the format.

@@ -13,6 +13,7 @@ mod format;
 mod hints;
 pub mod json;
 pub mod limits;
+mod link;
 mod page_load;
 pub mod pixel;
 mod registry;

@@ -49,6 +49,8 @@ pub struct Beacon<'a> {
     pub names_page: bool,
     /// At most [`MAX_EVENTS`] events, in the order of their index; the first has a page address. None if all were left out.
     pub events: Vec<BeaconEvent<'a>>,
+    /// Clicks on links from page to page of the site. They are not among the events, and nothing of them is kept.
+    pub internal_links: u32,
     /// Events that the page did not send, because the visitor withdrew the consent. Then no other events are kept.
     pub withheld: u32,
     /// What of the beacon was not kept.
@@ -56,23 +58,23 @@ pub struct Beacon<'a> {
 }
 
 impl Beacon<'_> {
-    /// Events that it has, and that it says were withheld.
+    /// Events that it has, clicks within the site, and events that it says were withheld.
     pub fn event_count(&self) -> u32 {
-        u32::try_from(self.events.len()).expect("at most MAX_EVENTS") + self.withheld
+        u32::try_from(self.events.len()).expect("at most MAX_EVENTS") + self.internal_links + self.withheld
     }
 }
 
 wire_object! {
     pub(super) struct WireBeacon<'a> {
-        /// Version of this format: 1.
-        #[serde(rename = "v")]
-        version: WholeNumber,
+        /// Version of this format: 1, also if it is missing.
+        #[serde(rename = "v", default)]
+        version: Option<WholeNumber>,
         /// Site id, or its [signed name](#signed-names).
         #[serde(rename = "s", borrow)]
         site: RawText<'a>,
-        /// Id of the page load.
-        #[serde(rename = "l", borrow)]
-        page_load: WirePageLoad<'a>,
+        /// Id of the page load. Required, unless events were withheld.
+        #[serde(rename = "l", borrow, default)]
+        page_load: Option<WirePageLoad<'a>>,
         /// Number of this beacon's first event within its page load; below 2^32 - 100.
         #[serde(rename = "o", default)]
         first_seq: WholeNumber,
@@ -115,11 +117,11 @@ wire_object! {
         /// Client hints.
         #[serde(rename = "ch", borrow, default)]
         hints: Option<SentHints<'a>>,
-        /// Number of events, at most 100, that are not sent because the visitor withdrew the consent. Then `e` is empty.
+        /// Number of events, at most 100, that are not sent because the visitor withdrew the consent. Then there is no `e`.
         #[serde(rename = "x", default)]
         withheld: WholeNumber,
-        /// The events: 1 to 100.
-        #[serde(rename = "e", borrow)]
+        /// The events: 1 to 100. Required, unless events were withheld.
+        #[serde(rename = "e", borrow, default)]
         pub(super) events: Vec<WireEvent<'a>>,
     }
 }
@@ -127,14 +129,12 @@ wire_object! {
 /// An event as far as it could be read, and the fields that could not.
 pub(super) struct ReadEvent<'a> {
     pub(super) event: Result<WireEvent<'a>, FieldError>,
-    /// The page of an event that could not be read.
-    pub(super) page: Option<PageAddress<'a>>,
     pub(super) lost: Vec<FieldError>,
 }
 
 impl<'a> ReadEvent<'a> {
     pub(super) fn whole(event: WireEvent<'a>) -> Self {
-        Self { event: Ok(event), page: None, lost: Vec::new() }
+        Self { event: Ok(event), lost: Vec::new() }
     }
 }
 
@@ -147,13 +147,14 @@ pub(super) fn check<'a>(
     events: impl ExactSizeIterator<Item = ReadEvent<'a>>,
     mut left_out: Vec<LeftOut>,
 ) -> Result<Beacon<'a>, MalformedBeacon> {
-    if wire.version.0 != VERSION {
+    if wire.version.is_some_and(|version| version.0 != VERSION) {
         return Err(MalformedBeacon::new("v", "must be 1"));
     }
-    let page_load = page_load(&wire.page_load)?;
     if wire.withheld.0 > 0 {
         return withheld(wire, events.len());
     }
+    let page_load = wire.page_load.as_ref().ok_or_else(|| MalformedBeacon::new("l", "is missing"))?;
+    let page_load = page_load_id(page_load)?;
     if !(1..=MAX_EVENTS).contains(&events.len()) {
         return Err(MalformedBeacon::new("e", format!("must hold 1 to {MAX_EVENTS} events")));
     }
@@ -167,7 +168,8 @@ pub(super) fn check<'a>(
     }
     let release = release(wire.release.0, &mut left_out);
     let shared = wire.page_url.map(|url| PageAddress { url: url.0, referrer: wire.referrer.0 });
-    let KeptEvents { events, names_page, .. } = check_events(events, shared, wire.sent_at, &mut left_out)?;
+    let KeptEvents { events, names_page, internal_links, .. } =
+        check_events(events, shared, wire.sent_at, &mut left_out)?;
     Ok(Beacon {
         site: wire.site.0,
         page_load,
@@ -184,6 +186,7 @@ pub(super) fn check<'a>(
         hints: wire.hints.unwrap_or_default(),
         names_page,
         events,
+        internal_links,
         withheld: 0,
         left_out,
     })
@@ -207,10 +210,7 @@ fn check_events<'a>(
 ) -> Result<KeptEvents<'a>, MalformedBeacon> {
     let mut kept = KeptEvents::new(wire.len(), shared);
     let mut first_fault = None;
-    for (index, ReadEvent { event, page, mut lost }) in (0..).zip(wire) {
-        if let Some(page) = page {
-            kept.name_page(page);
-        }
+    for (index, ReadEvent { event, mut lost }) in (0..).zip(wire) {
         let fault = |(field, problem): FieldError| {
             let dot = if field.is_empty() { "" } else { "." };
             MalformedBeacon::new(format!("e[{index}]{dot}{field}"), problem)
@@ -246,6 +246,7 @@ struct KeptEvents<'a> {
     lacks_page: bool,
     /// Whether the first page address of the kept events is that of the beacon.
     names_page: bool,
+    internal_links: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -286,13 +287,18 @@ impl<'a> KeptEvents<'a> {
         } else if let Some(at) = lost.iter().position(|(field, _)| *field == "u") {
             return Err(lost.swap_remove(at));
         }
-        let mut event = event::check(event, index, sent_at, lost).map_err(|(missing, problem)| {
+        let named = self.last_named.and_then(|last| self.events[last].page.as_ref());
+        let page = self.next_page.as_ref().or(named).map_or("", |page| &page.url);
+        let event = event::check(event, index, page, sent_at, lost).map_err(|(missing, problem)| {
             // It is missing because it could not be read.
             let at = lost.iter().position(|(field, _)| *field == missing);
             at.map_or((missing, problem), |at| lost.swap_remove(at))
         })?;
+        let Some(mut event) = event else {
+            self.internal_links += 1;
+            return Ok(());
+        };
         // A sender may name the page in every event. The same page need not be scrubbed again.
-        let named = self.last_named.and_then(|last| self.events[last].page.as_ref());
         event.page = self.next_page.take().filter(|page| named != Some(page));
         if event.page.is_some() {
             self.names_page |= self.last_named.is_none() && self.page == Some(PageSource::Beacon);
@@ -325,7 +331,7 @@ fn release<'a>(text: Cow<'a, str>, left_out: &mut Vec<LeftOut>) -> Cow<'a, str> 
 }
 
 /// A 64-bit number in base 36, or the 53 random bits of a fraction.
-fn page_load(wire: &WirePageLoad<'_>) -> Result<u64, MalformedBeacon> {
+fn page_load_id(wire: &WirePageLoad<'_>) -> Result<u64, MalformedBeacon> {
     let text = match wire {
         WirePageLoad::Base36(text) => text,
         WirePageLoad::Fraction(number) if (0.0..1.0).contains(number) => {

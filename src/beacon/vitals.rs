@@ -1,6 +1,4 @@
-//! Web Vitals and navigation phases, from numbers or from the browser's own performance entries.
-
-use super::wire::{EntryTime, wire_object};
+//! Web Vitals and navigation phases, from numbers or from the times of the browser's own performance entries.
 
 /// Web Vitals and navigation phases; `None` where the browser measured nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -22,80 +20,34 @@ pub struct WebVitals {
     pub load_ms: Option<u32>,
 }
 
-wire_object! {
-    /// `PerformanceEntry` as browsers write it; times in ms.
-    #[derive(Default)]
-    pub(super) struct WireEntry {
-        /// When it began, ms.
-        #[serde(rename = "startTime", default)]
-        start_time: EntryTime,
-        /// How long it lasted, ms.
-        #[serde(rename = "duration", default)]
-        duration: EntryTime,
-        /// Above 0 if the entry belongs to an interaction.
-        #[serde(rename = "interactionId", default)]
-        interaction_id: EntryTime,
-    }
-}
-
-wire_object! {
-    /// `PerformanceNavigationTiming` as browsers write it: times in ms from the navigation's start, 0 when unknown.
-    #[derive(Default)]
-    pub(super) struct WireNavigation {
-        /// When a prerendered page was shown.
-        #[serde(rename = "activationStart", default)]
-        activation_start: EntryTime,
-        /// Begin of `dns`.
-        #[serde(rename = "domainLookupStart", default)]
-        domain_lookup_start: EntryTime,
-        /// End of `dns`.
-        #[serde(rename = "domainLookupEnd", default)]
-        domain_lookup_end: EntryTime,
-        /// Begin of `con`.
-        #[serde(rename = "connectStart", default)]
-        connect_start: EntryTime,
-        /// End of `con` and begin of `tls` on a secure connection.
-        #[serde(rename = "secureConnectionStart", default)]
-        secure_connection_start: EntryTime,
-        /// End of `tls`; of `con` on a connection without TLS.
-        #[serde(rename = "connectEnd", default)]
-        connect_end: EntryTime,
-        /// The value of `ttfb`.
-        #[serde(rename = "responseStart", default)]
-        response_start: EntryTime,
-        /// The value of `load`.
-        #[serde(rename = "loadEventEnd", default)]
-        load_event_end: EntryTime,
-    }
-}
-
-impl WireEntry {
-    pub(super) fn start_ms(&self) -> u32 {
-        self.start_time.0.round() as u32
-    }
-
-    /// The duration of an interaction. A browser that does not tell interactions from other events has no INP.
-    pub(super) fn interaction_ms(&self) -> Option<u32> {
-        (self.interaction_id.0 > 0.0).then(|| self.duration.0.round() as u32)
-    }
+/// Times of `PerformanceNavigationTiming` in ms from the navigation's start, 0 when unknown.
+pub(super) struct NavigationTimes {
+    pub(super) activation_start: f64,
+    pub(super) domain_lookup_start: f64,
+    pub(super) domain_lookup_end: f64,
+    pub(super) connect_start: f64,
+    pub(super) secure_connection_start: f64,
+    pub(super) connect_end: f64,
+    pub(super) response_start: f64,
+    pub(super) load_event_end: f64,
 }
 
 impl WebVitals {
     /// The times of a prerendered page count from the moment when it is shown (`activationStart`,
     /// <https://wicg.github.io/nav-speculation/prerendering.html>); earlier phases took no time.
-    pub(super) fn add_navigation(&mut self, navigation: &WireNavigation) {
-        let shown = navigation.activation_start.0;
+    pub(super) fn add_navigation(&mut self, navigation: &NavigationTimes) {
+        let shown = navigation.activation_start;
         let since_shown = |ms: u32| (f64::from(ms) - shown).round().max(0.0) as u32;
         self.lcp_ms = self.lcp_ms.map(since_shown);
         self.fcp_ms = self.fcp_ms.map(since_shown);
         // 0 means that the browser hides the time, or that it has not come.
         let time = |at: f64| (at > 0.0).then(|| (at - shown).round().max(0.0) as u32);
         let duration = |from: f64, to: f64| (from > 0.0 && to >= from).then(|| (to - from).round() as u32);
-        let (connect, secure) = (navigation.connect_start.0, navigation.secure_connection_start.0);
-        let connected = navigation.connect_end.0;
-        self.ttfb_ms = time(navigation.response_start.0);
-        self.load_ms = time(navigation.load_event_end.0);
-        self.dns_ms = duration(navigation.domain_lookup_start.0, navigation.domain_lookup_end.0);
+        let (connect, secure) = (navigation.connect_start, navigation.secure_connection_start);
+        let connected = navigation.connect_end;
+        self.ttfb_ms = time(navigation.response_start);
+        self.load_ms = time(navigation.load_event_end);
+        self.dns_ms = duration(navigation.domain_lookup_start, navigation.domain_lookup_end);
         self.connect_ms = duration(connect, if secure > 0.0 { secure } else { connected });
         self.tls_ms = if secure > 0.0 { duration(secure, connected) } else { self.connect_ms.map(|_| 0) };
     }

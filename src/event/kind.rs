@@ -130,5 +130,7 @@ names! {
         Foreign = 4 => "foreign",
         /// The visitor is blocked while a request is checked, or is being erased (clause 6.2.4).
         Blocked = 5 => "blocked",
+        /// A click on a link from page to page of the site: the next view tells as much.
+        Internal = 6 => "internal",
     }
 }

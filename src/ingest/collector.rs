@@ -165,6 +165,7 @@ impl Collector {
         })?;
         drop(known);
         let stored = u32::try_from(events.len()).expect("at most MAX_EVENTS");
+        dropped[DropReason::Internal as usize] = beacon.internal_links;
         let mut accepted = Accepted { stored, dropped, left_out: without_page.left_out, site: None };
         for (_, reason) in without_page.events {
             accepted.dropped[reason as usize] += 1;

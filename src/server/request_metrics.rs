@@ -105,7 +105,7 @@ mod tests {
             "footfall_beacon_bytes_total 0",
             "footfall_beacon_duration_seconds_count 0",
         ]);
-        let accepted = Accepted { stored: 3, dropped: [0, 1, 0, 0, 0, 0], ..Accepted::default() };
+        let accepted = Accepted { stored: 3, dropped: [0, 1, 0, 0, 0, 0, 0], ..Accepted::default() };
         for duration in [Duration::from_micros(90), Duration::from_millis(2), Duration::from_secs(60)] {
             metrics.count_accepted(&accepted, 100, duration);
         }

@@ -186,8 +186,8 @@ mod tests {
         let mut response = empty(StatusCode::NO_CONTENT);
         add_dropped(&mut response, &Accepted::default());
         assert!(response.headers().is_empty());
-        add_dropped(&mut response, &Accepted { dropped: [0, 2, 1, 0, 3, 0], ..Accepted::default() });
-        let told = "optout=0,bot=2,duplicate=1,malformed=0,foreign=3,blocked=0";
+        add_dropped(&mut response, &Accepted { dropped: [0, 2, 1, 0, 3, 0, 0], ..Accepted::default() });
+        let told = "optout=0,bot=2,duplicate=1,malformed=0,foreign=3,blocked=0,internal=0";
         assert_eq!(response.headers()["x-footfall-dropped"], told);
         assert_eq!(response.headers().get("x-footfall-left-out"), None);
     }

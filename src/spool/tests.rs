@@ -154,7 +154,10 @@ fn dropped_events_are_counted_even_when_nothing_is_stored() {
     let mut counts: Vec<_> =
         inventory.segments[0].counts.iter().map(|(site, counts)| (site.to_owned(), counts.dropped)).collect();
     counts.sort();
-    assert_eq!(counts, [("clinic".to_owned(), [0, 3, 0, 0, 0, 0]), ("other".to_owned(), [1, 0, 0, 0, 0, 0])]);
+    assert_eq!(
+        counts,
+        [("clinic".to_owned(), [0, 3, 0, 0, 0, 0, 0]), ("other".to_owned(), [1, 0, 0, 0, 0, 0, 0])]
+    );
 }
 
 #[test]

@@ -13,24 +13,25 @@ const VIEWABLE_SECONDS = 1;
 
 let observer: IntersectionObserver;
 
-/** Enqueues what happened to the advertising block with these `data-*` attributes, if there is one. */
-export const trackAd = (n: EventFields["ad"]["n"], { footfallAd: ad, footfallSlot: slot }: DOMStringMap = {}): void => {
-  if (ad) enqueue("ad", { n, ad, slot });
-};
+/** Enqueues what happened to an advertising block, if there is one. */
+export const trackAd = guard((n: EventFields["ad"]["n"], block: any) => {
+  const { footfallAd: ad, footfallSlot: slot } = block.dataset;
+  if (ad) enqueue({ n, ad, slot });
+});
 
 /** Finds advertising blocks and observes them. Called at the start, when the page changes, and when it is hidden or shown. */
 export const observeAds = guard(() => {
   const roots: (Document | ShadowRoot)[] = [document];
   // The loop goes on with the roots that it appends.
   for (const root of roots) {
-    if (root.querySelector("[data-footfall-missing]")) enqueue("missing", {}, 1);
+    if (root.querySelector("[data-footfall-missing]")) enqueue({ k: "missing" }, 1);
     root.querySelectorAll("[data-footfall-ad]").forEach(guard(observeBlock));
     root.querySelectorAll("*").forEach((element) => element.shadowRoot && roots.push(element.shadowRoot));
   }
 });
 
 const observeBlock = (block: any): void => {
-  block.$step ||= (trackAd("impression", block.dataset), 1);
+  block.$step ||= (trackAd("impression", block), 1);
   if (document.hidden) updateVisibility({ target: block });
   // Observing it again reports its size again: an empty block may have been filled.
   observer ||= new IntersectionObserver((entries) => entries.map(updateVisibility), { threshold: [0.3, 0.5] });
@@ -43,6 +44,6 @@ const updateVisibility = ({ target: block, intersectionRatio }: any): void => {
   const area = block.offsetWidth * block.offsetHeight;
   block.$timer =
     area && intersectionRatio >= (area > LARGE_AREA ? 0.3 : 0.5)
-      ? block.$timer || schedule(() => block.$step++ < 2 && trackAd("viewable", block.dataset), VIEWABLE_SECONDS)
+      ? block.$timer || schedule(() => block.$step++ < 2 && trackAd("viewable", block), VIEWABLE_SECONDS)
       : clearTimeout(block.$timer);
 };

@@ -4,9 +4,6 @@ import { listen, schedule } from "../guard";
 import { enqueue } from "../queue";
 import { trackAd } from "./ads";
 
-/** Matches paths of files that browsers save or open outside of the page. */
-const FILE = /\.(pdf|docx?|xlsx?|pptx?|od[pst]|rtf|txt|csv|zip|rar|7z|gz|exe|dmg|apk|epub|mp[34]|avi|mov|wav)$/i;
-
 /** The event of the last click in this task. A click on a label is followed by one on its control. */
 let clicked: unknown;
 
@@ -18,7 +15,7 @@ export const trackEvent = (name?: unknown, given?: any): void => {
       const value = JSON.parse(JSON.stringify(given[key]));
       if (value !== Object(value)) props[key] = value;
     } catch {}
-  if (name) enqueue("event", { n: name + "", p: given?.trim ? given : props });
+  if (name) enqueue({ n: name + "", p: props });
 };
 
 /** Starts to listen for clicks. */
@@ -27,23 +24,22 @@ export const observeClicks = (): void => {
     // The second button opens a menu.
     if (event.button > 1) return;
     const find = (selector: string) => event.composedPath().find((element: any) => element.matches?.(selector));
-    trackAd("click", find("[data-footfall-ad]")?.dataset);
+    trackAd("click", find("[data-footfall-ad]"));
     const { footfallEvent, footfallProps } = find("[data-footfall-event]")?.dataset || {};
-    if (footfallEvent != clicked) trackEvent(footfallEvent, footfallProps);
-    clicked = footfallEvent;
+    if (footfallEvent && footfallEvent != clicked) enqueue({ n: (clicked = footfallEvent), p: footfallProps });
     schedule(() => (clicked = 0));
     const link = find("a[*|href],area");
     const n = (link.href.baseVal ?? link.href).split(/[?#]/)[0];
     const isWeb = /^http/.test(n);
+    const dl = link.matches("[download]");
     // A file that the page has made has no address, and its name may be personal.
-    if (link.matches("[download]") || (isWeb && FILE.test(n))) enqueue("download", { n: isWeb ? n : link.protocol });
-    else if (isWeb && n.split("/")[2] != location.host) enqueue("outbound", { n });
+    if (dl || (isWeb && (/\.\w+$/.test(n) || n.split("/")[2] != location.host))) enqueue({ n: isWeb ? n : link.protocol, dl });
   });
   // The page gets no event for a click inside a frame. It only sees that the focus moves into the frame.
   listen("blur", (event) =>
     schedule(() => {
       const focused = document.activeElement as HTMLIFrameElement;
-      if (event.target == self && focused.contentWindow) trackAd("click", focused.closest<HTMLElement>("[data-footfall-ad]")?.dataset);
+      if (event.target == self && focused.contentWindow) trackAd("click", focused.closest("[data-footfall-ad]"));
     }),
   );
 };

@@ -11,7 +11,6 @@ export const observeErrors = (): void => {
     const cause = event.error || event.reason;
     if (event.target == self)
       enqueue(
-        "error",
         {
           // The collector refuses an error without a message.
           m: withoutQueries(event.message || cause) || event.type,
@@ -28,6 +27,6 @@ export const observeErrors = (): void => {
 
 /** Enqueues an element that failed to load. Data and blob addresses are skipped: they name no file to repair. */
 const trackResource = (element: any): void => {
-  const n = element.currentSrc || element.src || element.href || element.data;
-  if (/^http/.test(n)) enqueue("resource", { n: withoutQueries(n), tag: element.localName }, 1);
+  const n = withoutQueries(element.currentSrc || element.src || element.href || element.data);
+  if (/^http/.test(n)) enqueue({ n, tag: element.localName }, 1);
 };

@@ -1,9 +1,9 @@
 // Views of pages, with their engaged time and scroll depth.
 
 import { hasRefused } from "../consent";
-import { guard, listen } from "../guard";
+import { guard, listen, now } from "../guard";
 import { closePage, currentPath, openPage, page, path } from "../page";
-import { enqueue, flush, now } from "../queue";
+import { enqueue, flush } from "../queue";
 import { observeAds } from "./ads";
 import { reportVitals } from "./vitals";
 
@@ -20,10 +20,9 @@ let height: number;
 
 /** Enqueues a view of the page as it is now, unless the visitor refuses. */
 export const trackView = (): void => {
-  closePage();
-  if (hasRefused()) return;
+  if (hasRefused()) return void closePage();
   openPage();
-  enqueue("view");
+  enqueue({ k: "view" });
   updateEngagement();
   // Slightly above 0, so that each view gets a `leave`.
   engagedMs = 0.1;
@@ -36,7 +35,7 @@ const trackLeave = (): void => {
   if (engagedMs) {
     // Many pages replace their content before they change their path. So the page is measured now only if it never was before.
     if (!height) measurePage();
-    enqueue("leave", { ms: engagedMs, sd: height && (deepest * 100) / height });
+    enqueue({ ms: engagedMs, sd: (deepest * 100) / height });
     // A page that closes gets two events, visibilitychange and pagehide. The second must not count again.
     engagedMs = lastActivity = 0;
     reportVitals();
@@ -62,8 +61,8 @@ export const observeViews = (): void => {
     flush(1);
     observeAds();
   });
-  listen("pageshow", ({ persisted }) => {
-    if (persisted && page) {
+  listen("pageshow", (event) => {
+    if (event.persisted && page) {
       trackView();
       // Firefox never answers a request that was in flight when the page went into the back/forward cache.
       flush(1);
@@ -101,11 +100,13 @@ const updateEngagement = (): void => {
  * Measures the scroller of the page. It is around the middle of the window, has more height than it shows, and fills half of the
  * window. Without one it is the document.
  */
-const measurePage = (): void => {
+const measurePage = guard(() => {
   let element: any = document.elementFromPoint(innerWidth / 2, innerHeight / 2);
-  while (element && !(element.scrollHeight > element.clientHeight && 2 * element.clientWidth * element.clientHeight > innerWidth * innerHeight))
+  while (
+    element.parentElement &&
+    (element.clientHeight >= element.scrollHeight || innerWidth * innerHeight > 2 * element.clientWidth * element.clientHeight)
+  )
     element = element.parentElement;
-  element ||= document.documentElement;
   deepest = Math.max(deepest, element.scrollTop + element.clientHeight);
   height = element.scrollHeight;
-};
+});

@@ -58,7 +58,7 @@ export function clicks(browser) {
     });
   });
 
-  test("clicks on outbound links and downloads count with the first and middle button; other links do not", async () => {
+  test("clicks on links to other hosts and to files are sent with the first and middle button; other links are not", async () => {
     const body = `<a id=out href="http://other.example/x?id=1#part">o</a> <a id=in href="#here">i</a>
       <a id=mail href="mailto:a@b.example">m</a> <a id=file href="/list.PDF?v=2">f</a> <a id=page href="/list.html">p</a>
       <a id=marked href="/report" download><b>m</b></a>`;
@@ -70,23 +70,26 @@ export function clicks(browser) {
       if (isFaithful) await page.click("#out", 2);
       if (isFaithful) await page.click("#out", 1);
       const count = isFaithful ? 2 : 1;
-      await site.waitFor("outbound", count);
+      await site.waitFor("link", count + 2 + 1);
       await sleep(400);
-      assert.deepEqual(site.received("outbound").map(({ n }) => n), Array(count).fill("http://other.example/x"));
-      assert.deepEqual(site.received("download").map(({ n }) => n), [`${origin}/list.PDF`, `${origin}/report`]);
+      const links = site.received("link");
+      assert.equal(links.filter(({ n, dl }) => n === "http://other.example/x" && !dl).length, count);
+      // The collector drops links to pages, which need not be sent if they have no type.
+      const within = links.filter(({ n }) => n.startsWith(origin)).map(({ n, dl }) => [n, dl]);
+      assert.deepEqual(within, [[`${origin}/list.PDF`, false], [`${origin}/list.html`, false], [`${origin}/report`, true]]);
+      assert.equal(links.length, count + 3);
     });
   });
 
-  test("only known types of files are downloads", async () => {
-    const links = ["/page.aspx", "/v1.25", "/index.jsp", "http://other.example/about.htm", "http://other.example/a.tar.gz?x", "/price.xlsx", "/b.7z"];
+  test("of links within the site only those with a type are sent, for the collector to tell files", async () => {
+    const links = ["/doctors", "/page.aspx", "/v1.25", "/index.jsp", "http://other.example/about.htm", "http://other.example/a.tar.gz?x", "/price.xlsx", "/b.7z"];
     const body = links.map((href, index) => `<p><a id=a${index} href="${href}">${index}</a>`).join("");
     await onPage(body, async ({ page, site, origin }) => {
       for (const index of links.keys()) await page.click(`#a${index}`);
-      await site.waitFor("download", 3);
+      await site.waitFor("link", links.length - 1);
       await sleep(400);
-      assert.deepEqual(site.received("outbound").map(({ n }) => n), ["http://other.example/about.htm"]);
-      const files = ["http://other.example/a.tar.gz", `${origin}/price.xlsx`, `${origin}/b.7z`];
-      assert.deepEqual(site.received("download").map(({ n }) => n), files);
+      const sent = links.slice(1).map((href) => new URL(href.split("?")[0], origin).href);
+      assert.deepEqual(site.received("link").map(({ n, dl }) => [n, dl]), sent.map((href) => [href, false]));
     });
   });
 
@@ -96,7 +99,7 @@ export function clicks(browser) {
     await onPage(body, async ({ page, site }) => {
       await page.click("#b");
       await page.click("#d");
-      const downloads = await site.waitFor("download", 2);
+      const downloads = await site.waitFor("link", 2);
       assert.deepEqual(downloads.map(({ n }) => n), ["blob:", "data:"]);
     });
   });
@@ -112,7 +115,7 @@ export function clicks(browser) {
     await onPage(body, async ({ page, site }) => {
       await page.click("#a svg");
       for (const id of ["b", "c", "d"]) await page.click(`#${id}`);
-      const links = await site.waitFor("outbound", 4);
+      const links = await site.waitFor("link", 4);
       assert.deepEqual(links.map(({ n }) => n), ["http://one.example/", "http://two.example/x", "http://three.example/", "http://four.example/"]);
     });
   });
@@ -124,7 +127,7 @@ export function clicks(browser) {
       await page.click([".host", ".host", "a"]);
       await page.click([".host", ".host", "b"]);
       await page.click(["a .host", "i"]);
-      const links = await site.waitFor("outbound", 2);
+      const links = await site.waitFor("link", 2);
       assert.deepEqual(links.map(({ n }) => n), ["http://other.example/x", "http://outer.example/"]);
       assert.equal(site.received("event")[0].n, "call");
     });

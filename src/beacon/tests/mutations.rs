@@ -135,6 +135,6 @@ proptest! {
             prop_assert_eq!(pages_found[kept], page);
         }
         let lost = found.left_out.iter().filter(|part| part.is_event).count();
-        prop_assert_eq!(found.events.len() + lost, events.len());
+        prop_assert_eq!(found.event_count() as usize + lost, events.len());
     }
 }

@@ -283,7 +283,10 @@ fn assemble_events(beacon: &Beacon<'_>, outcome: BeaconOutcome<'_>) -> Result<As
     let mut assembled = Assembled {
         events: Vec::new(),
         left_out: beacon.left_out.iter().map(name).collect(),
-        dropped: vec![(DropReason::Malformed, malformed)],
+        dropped: vec![
+            (DropReason::Malformed, malformed),
+            (DropReason::Internal, beacon.internal_links as usize),
+        ],
     };
     let event = |index: u32, kind, dropped: Option<DropReason>| ExplainedEvent {
         number: beacon.first_seq + index,
@@ -296,7 +299,9 @@ fn assemble_events(beacon: &Beacon<'_>, outcome: BeaconOutcome<'_>) -> Result<As
             let all =
                 beacon.events.iter().map(|sent| event(sent.index, sent.detail.kind().name(), Some(reason)));
             assembled.events = all.collect();
-            assembled.dropped.push((reason, beacon.event_count() as usize));
+            // All of its events have this reason.
+            assembled.dropped =
+                vec![(DropReason::Malformed, malformed), (reason, beacon.event_count() as usize)];
         }
         BeaconOutcome::Assemble(context) => {
             let mut rows = Vec::new();

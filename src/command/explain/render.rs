@@ -84,6 +84,7 @@ fn why_dropped(reason: &str) -> &'static str {
         Some(DropReason::Duplicate) => "because it was stored before",
         Some(DropReason::Foreign) => "because its page is on none of the site's `hosts`",
         Some(DropReason::Blocked) => "because the visitor is blocked",
+        Some(DropReason::Internal) => "because its link leads to a page of the site",
         Some(DropReason::Malformed) | None => "because it cannot be read",
     }
 }

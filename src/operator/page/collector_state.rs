@@ -97,7 +97,7 @@ const REFUSED: [ReasonWords; 7] = [
 ];
 
 /// Reasons for which events are dropped.
-const DROPPED: [ReasonWords; 6] = [
+const DROPPED: [ReasonWords; 7] = [
     ("optout", ["the visitor opted out", "посетитель отказался от учёта"]),
     ("bot", ["of bots, which this site drops", "от роботов, которых этот сайт не учитывает"]),
     ("duplicate", ["sent twice", "отправлены дважды"]),
@@ -107,6 +107,7 @@ const DROPPED: [ReasonWords; 6] = [
         "blocked",
         ["of a visitor who is blocked or being erased", "от заблокированного или удаляемого посетителя"],
     ),
+    ("internal", ["clicks from page to page of the site", "переходы между страницами сайта"]),
 ];
 
 /// Why events were dropped.

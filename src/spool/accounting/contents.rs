@@ -106,7 +106,7 @@ mod tests {
         let mut contents = SegmentContents::default();
         stamp(&mut frame, 1, 0, |frame| contents.add(frame, 0).unwrap());
         let counts: Vec<_> = contents.counts.iter().collect();
-        assert_eq!(counts, [("clinic", &DayCounts { day: 3, expires: 400, stored: 1, dropped: [0; 6] })]);
+        assert_eq!(counts, [("clinic", &DayCounts { day: 3, expires: 400, stored: 1, dropped: [0; 7] })]);
         assert_eq!(contents.totals(), [1, 0]);
     }
 }

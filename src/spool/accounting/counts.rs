@@ -166,9 +166,9 @@ mod tests {
     #[test]
     fn stored_events_of_a_day_are_taken_away_and_dropped_ones_stay() {
         let mut counts = SegmentCounts::default();
-        counts.add("clinic", DayCounts { day: 9, expires: 20, stored: 5, dropped: [1, 0, 0, 0, 0, 0] });
-        counts.add("clinic", DayCounts { day: 9, expires: 30, stored: 4, dropped: [0; 6] });
-        counts.add("school", DayCounts { day: 9, expires: 20, stored: 3, dropped: [0; 6] });
+        counts.add("clinic", DayCounts { day: 9, expires: 20, stored: 5, dropped: [1, 0, 0, 0, 0, 0, 0] });
+        counts.add("clinic", DayCounts { day: 9, expires: 30, stored: 4, dropped: [0; 7] });
+        counts.add("school", DayCounts { day: 9, expires: 20, stored: 3, dropped: [0; 7] });
         assert_eq!(counts.remove_stored_until(&BTreeSet::from([20])), 8);
         let rest: Vec<_> =
             counts.iter().map(|(site, counts)| (site, counts.stored, counts.dropped[0])).collect();
@@ -180,9 +180,9 @@ mod tests {
         let mut counts = SegmentCounts::default();
         let long = "x".repeat(300);
         for site in ["clinic", &long] {
-            counts.add(site, DayCounts { day: 9, expires: 20, stored: 5, dropped: [1, 0, 7, 0, 2, 0] });
-            counts.add(site, DayCounts { day: 9, expires: 20, stored: 1, dropped: [0, 0, 1, 3, 0, 4] });
-            counts.add(site, DayCounts { day: 9, expires: 10, stored: 2, dropped: [0; 6] });
+            counts.add(site, DayCounts { day: 9, expires: 20, stored: 5, dropped: [1, 0, 7, 0, 2, 0, 0] });
+            counts.add(site, DayCounts { day: 9, expires: 20, stored: 1, dropped: [0, 0, 1, 3, 0, 4, 0] });
+            counts.add(site, DayCounts { day: 9, expires: 10, stored: 2, dropped: [0; 7] });
         }
         let parts = counts.encode();
         let [rows] = parts.as_slice() else { panic!("one part: {parts:?}") };
@@ -191,8 +191,8 @@ mod tests {
         let mut known: Vec<_> = read.iter().map(|(site, counts)| (site.len(), *counts)).collect();
         known.sort_by_key(|(len, counts)| (*len, counts.expires));
         let expected = [
-            DayCounts { day: 9, expires: 10, stored: 2, dropped: [0; 6] },
-            DayCounts { day: 9, expires: 20, stored: 6, dropped: [1, 0, 8, 3, 2, 4] },
+            DayCounts { day: 9, expires: 10, stored: 2, dropped: [0; 7] },
+            DayCounts { day: 9, expires: 20, stored: 6, dropped: [1, 0, 8, 3, 2, 4, 0] },
         ];
         assert_eq!(known, [6, 300].map(|len| expected.map(|counts| (len, counts))).concat());
         assert!(SegmentCounts::default().decode(&rows[..rows.len() - 1]).is_none());

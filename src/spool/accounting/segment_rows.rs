@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn each_outcome_that_has_events_has_a_row() {
         let mut counts = SegmentCounts::default();
-        counts.add("a", DayCounts { day: 9, expires: 20, stored: 5, dropped: [1, 0, 0, 0, 0, 0] });
+        counts.add("a", DayCounts { day: 9, expires: 20, stored: 5, dropped: [1, 0, 0, 0, 0, 0, 0] });
         let rows = encode_segment_rows(&counts, SegmentId { collector: 7, number: 9 }, 3, 0);
         assert_eq!(memchr::memmem::find_iter(&rows, "stored").count(), 1);
         assert_eq!(memchr::memmem::find_iter(&rows, "optout").count(), 1);

@@ -265,6 +265,6 @@ mod tests {
         let mut reconciliation = Reconciliation::default();
         reconciliation.add_outcomes(&key, &outcomes.into());
         let counts = &reconciliation.days[&key];
-        assert_eq!((counts.received(), counts.dropped, counts.expired), (27, [0, 3, 0, 0, 0, 0], 4));
+        assert_eq!((counts.received(), counts.dropped, counts.expired), (27, [0, 3, 0, 0, 0, 0, 0], 4));
     }
 }

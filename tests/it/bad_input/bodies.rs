@@ -160,8 +160,9 @@ fn wrong_types_in_the_beacon() -> Vec<Case> {
     };
     add("s", &not_text, Cost::Beacon);
     add("l", &not_text, Cost::Beacon);
-    add("v", &not_number, Cost::Beacon);
-    add("o", &not_number[1..], Cost::Beacon);
+    for field in ["v", "o"] {
+        add(field, &not_number[1..], Cost::Beacon);
+    }
     add("e", &["null", "true", "7", "{}", &canary], Cost::Beacon);
     for field in ["g", "z"] {
         add(field, &not_text, Cost::Field);
@@ -232,18 +233,15 @@ fn missing() -> Vec<Case> {
             .collect();
         format!("{{{}}}", kept.join(","))
     };
-    let left_out = |field: &str| {
-        let dot = if field.is_empty() { "" } else { "." };
-        EventLeftOut(format!("e[0]{dot}{field}"))
-    };
+    let left_out = |field: &str| EventLeftOut(format!("e[0].{field}"));
     vec![
-        Case::body("no version", without("v"), At("body")),
+        Case::body("no version", without("v"), Stored),
         Case::body("no site", without("s"), At("body")),
-        Case::body("no page load", without("l"), At("body")),
-        Case::body("no events", without("e"), At("body")),
+        Case::body("no page load", without("l"), At("l")),
+        Case::body("no events", without("e"), At("e")),
         Case::body("an empty list of events", beacon(""), At("e")),
-        Case::event("an event without a kind", &on_page(r#""a":1"#), left_out("")),
-        Case::event("an empty event", "{}", At("e[0]")),
+        Case::event("an event without a kind", &on_page(r#""a":1"#), left_out("k")),
+        Case::event("an empty event", "{}", At("e[0].k")),
         Case::event("a first event without a page", r#"{"k":"view"}"#, At("u")),
         Case::event("a first event with no page's address", r#"{"k":"view","u":null}"#, At("u")),
         Case::event("an own event without a name", &on_page(r#""k":"event""#), left_out("n")),

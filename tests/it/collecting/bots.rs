@@ -57,7 +57,7 @@ fn bots_and_referrer_spam_are_marked_or_dropped_as_the_site_wants_and_all_events
     let collector = collector();
     let spam = [view("/", SPAMMER)];
     let visit = [view("/doctors", "https://yandex.ru/")];
-    let one = "optout=0,bot=1,duplicate=0,malformed=0,foreign=0,blocked=0";
+    let one = "optout=0,bot=1,duplicate=0,malformed=0,foreign=0,blocked=0,internal=0";
     for (site, user_agent, events, dropped) in [
         ("marks", FIREFOX, &visit, ""),
         ("marks", FIREFOX, &spam, ""),
@@ -78,7 +78,7 @@ fn bots_and_referrer_spam_are_marked_or_dropped_as_the_site_wants_and_all_events
     let leave = r#"{"k":"leave","ms":100}"#.to_owned();
     let mixed = [view("/", SPAMMER), leave.clone(), view("/prices", "https://clinic.example/"), leave];
     let told = send(&collector, "drops", FIREFOX, "203.0.113.7", &mixed);
-    assert_eq!(told, "optout=0,bot=2,duplicate=0,malformed=0,foreign=0,blocked=0");
+    assert_eq!(told, "optout=0,bot=2,duplicate=0,malformed=0,foreign=0,blocked=0,internal=0");
 
     collector.wait_for_events(9, PATIENCE);
     let rows = collector.store.rows(

@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PAGE_LOAD: u64 = 15_000_000_000_000_000_001;
 
 /// Events of a page with two faulty scripts and a broken extension.
-const EVENTS: [&str; 9] = [
+const EVENTS: [&str; 10] = [
     r#"{"k":"view","u":"https://clinic.example/a"}"#,
     r#"{"k":"event","n":"search","p":{"q":"boom \ud83d","price":1e999,"list":[1]}}"#,
     r#"{"k":"error","m":"x","st":42}"#,
@@ -21,6 +21,7 @@ const EVENTS: [&str; 9] = [
     r#"{"k":"view","u":"https://evil.example/"}"#,
     r#"{"k":"leave","u":"https://clinic.example/b","ms":5,"sd":-1}"#,
     "7",
+    r#"{"n":"https://clinic.example/c.html","dl":false}"#,
 ];
 
 fn identities(key: &EpochKeys, numbers: &[u32]) -> Vec<u64> {
@@ -41,13 +42,13 @@ fn good_events_beside_bad_ones_are_stored_with_their_numbers_and_the_rest_is_acc
     );
     let answer = collector.beacon(&body).unwrap();
     assert_eq!(answer.status, 204, "{}", answer.text());
-    let dropped = "optout=0,bot=0,duplicate=0,malformed=3,foreign=1,blocked=0";
+    let dropped = "optout=0,bot=0,duplicate=0,malformed=3,foreign=1,blocked=0,internal=1";
     assert_eq!(answer.header("x-footfall-dropped"), Some(dropped));
     let left_out = answer.header("x-footfall-left-out").unwrap();
     assert!(left_out.starts_with("e[6].u is on none of the site's hosts; w must be"), "{left_out}");
     // The same events once more are duplicates, under the same numbers.
     let again = collector.beacon(&body).unwrap();
-    let dropped = "optout=0,bot=0,duplicate=5,malformed=3,foreign=1,blocked=0";
+    let dropped = "optout=0,bot=0,duplicate=5,malformed=3,foreign=1,blocked=0,internal=1";
     assert_eq!((again.status, again.header("x-footfall-dropped")), (204, Some(dropped)));
 
     collector.wait_for_events(5, PATIENCE);
@@ -72,14 +73,18 @@ fn good_events_beside_bad_ones_are_stored_with_their_numbers_and_the_rest_is_acc
     for line in [
         "footfall_events_dropped_total{reason=\"malformed\"} 6",
         "footfall_events_dropped_total{reason=\"foreign\"} 2",
+        "footfall_events_dropped_total{reason=\"internal\"} 2",
         // The width, two properties at once, the stack, the scroll depth; twice.
         "footfall_event_fields_dropped_total 8",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
-    for (reason, events) in
-        [(DropReason::Malformed, "6"), (DropReason::Foreign, "2"), (DropReason::Duplicate, "5")]
-    {
+    for (reason, events) in [
+        (DropReason::Malformed, "6"),
+        (DropReason::Foreign, "2"),
+        (DropReason::Duplicate, "5"),
+        (DropReason::Internal, "2"),
+    ] {
         let sql = format!("SELECT sum(events) FROM segments FINAL WHERE outcome = '{}'", reason.name());
         eventually("the counts are there too", PATIENCE, || collector.store.rows(&sql) == [events]);
     }

@@ -36,7 +36,7 @@ fn each_outcome_of_a_beacon_has_its_response() {
     let dropped = ask(&server, &beacon("", "bot"));
     assert_eq!(
         (dropped.status, dropped.header("x-footfall-dropped")),
-        (204, Some("optout=0,bot=3,duplicate=0,malformed=0,foreign=0,blocked=0"))
+        (204, Some("optout=0,bot=3,duplicate=0,malformed=0,foreign=0,blocked=0,internal=0"))
     );
 }
 
@@ -120,7 +120,7 @@ fn the_pixel_is_an_image_that_is_never_cached() {
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert_eq!(
         answer.header("x-footfall-dropped"),
-        Some("optout=0,bot=3,duplicate=0,malformed=0,foreign=0,blocked=0")
+        Some("optout=0,bot=3,duplicate=0,malformed=0,foreign=0,blocked=0,internal=0")
     );
     assert!(answer.body.starts_with(b"GIF89a") && answer.body.ends_with(b";"));
     assert_eq!(ask(&server, b"GET /b.gif?unknown HTTP/1.1\r\nHost: x\r\n\r\n").status, 403);

@@ -61,7 +61,7 @@ impl Fake {
             b"unknown" => Err(IngestError::UnknownSite.into()),
             b"foreign" => Err(RefusedBeacon { cause: IngestError::ForeignPage, site: Some("clinic".into()) }),
             b"full" => Err(IngestError::Unavailable.into()),
-            b"bot" => Ok(Accepted { dropped: [0, 3, 0, 0, 0, 0], ..Accepted::default() }),
+            b"bot" => Ok(Accepted { dropped: [0, 3, 0, 0, 0, 0, 0], ..Accepted::default() }),
             b"wait" => {
                 self.release.acquire().await.unwrap().forget();
                 Ok(Accepted { stored: 1, ..Accepted::default() })
