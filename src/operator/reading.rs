@@ -10,6 +10,7 @@ use crate::report::catalogue::{self, Purpose, Report};
 use crate::report::{
     Filter, RawReportRequest, ReportAnswer, ReportError, ReportRequest, Reports, is_published,
 };
+use crate::store::redacted_chain;
 
 /// Why nothing is read.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +48,8 @@ impl ReadingError {
         if let Self::Report(error) = self
             && !error.is_request()
         {
-            tracing::error!(error = error as &dyn std::error::Error, report, "report failed");
+            // ClickHouse quotes the statement, and so the values of filters.
+            tracing::error!(error = redacted_chain(error), report, "report failed");
         }
     }
 }

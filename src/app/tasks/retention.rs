@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::config::Retention;
-use crate::error_chain::error_chain;
 use crate::ingest::Collector;
 use crate::spool::{Spool, today};
 use crate::store::dates::day_date;
 use crate::store::days::CloseDayError;
+use crate::store::redacted_chain;
 use crate::store::retention::RetentionStore;
 
 /// How often events are deleted by the hour. An event is kept beyond its retention for at most an hour and this pause.
@@ -25,7 +25,7 @@ pub(crate) async fn enforce(store: RetentionStore, collector: Arc<Collector>, sp
     loop {
         if let Err(error) = delete_hours(&store, &collector, &spool).await {
             tracing::warn!(
-                error = error_chain(&*error),
+                error = redacted_chain(&*error),
                 "deleting events by the hour failed; trying again in a minute"
             );
         }
@@ -36,7 +36,7 @@ pub(crate) async fn enforce(store: RetentionStore, collector: Arc<Collector>, sp
                 Ok(()) => recorded = Some(before),
                 Err(error) => {
                     tracing::warn!(
-                        error = error_chain(&*error),
+                        error = redacted_chain(&*error),
                         "recording expired events failed; trying again in a minute"
                     );
                 }

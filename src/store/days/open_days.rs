@@ -20,7 +20,7 @@ use super::counts::{self, DayKind};
 use super::publish::Publisher;
 use super::shards::{PinnedShard, PinnedShards};
 use super::tables::CloseDayError;
-use crate::store::{Client, dates};
+use crate::store::{Client, dates, redacted_chain};
 
 /// A report starts a computation when the last one began so long ago, and at least twice as long ago as it took, so that a store with large
 /// days has time for reports.
@@ -137,7 +137,7 @@ impl OpenDays {
             if let Err(error) = &result
                 && !(is_older && was_older)
             {
-                let error: &dyn std::error::Error = error;
+                let error = redacted_chain(error);
                 warn!(error, "computing open days failed; a later report tries again");
             }
             open_days.shared.latest.send_modify(|latest| {

@@ -2,6 +2,6 @@
 
 mod destruction;
 mod memory;
-mod subject_errors;
+mod refused_statements;
 mod subjects;
 mod visitor_page;
