@@ -6,7 +6,6 @@ import { constants, brotliCompressSync } from "node:zlib";
 import { gzipAsync } from "@gfx/zopfli";
 import * as esbuild from "esbuild";
 import { minify } from "terser";
-import { applyLayout } from "./layout/bundle.mjs";
 
 const here = (path) => new URL(path, import.meta.url);
 
@@ -17,24 +16,7 @@ export async function build() {
   return Object.assign({}, ...files);
 }
 
-/** How a text is compressed with brotli. */
-export const BROTLI = {
-  [constants.BROTLI_PARAM_QUALITY]: 11,
-  [constants.BROTLI_PARAM_LGWIN]: 16,
-  [constants.BROTLI_PARAM_MODE]: constants.BROTLI_MODE_TEXT,
-};
-
 async function statisticsScript() {
-  // Its names and the order of its declarations are those of layout/layout.json, which `npm run layout` has found.
-  const layout = JSON.parse(await readFile(here("layout/layout.json"), "utf8"));
-  return Buffer.from(wrap(applyLayout(await bundleStatisticsScript(), layout)));
-}
-
-/** The block keeps the names out of the global scope, and `try` keeps errors away from the page. */
-export const wrap = (code) => `try{${code}}catch{}`;
-
-/** The script with the names of its sources, otherwise minified. */
-export async function bundleStatisticsScript() {
   const { outputFiles } = await esbuild.build({
     entryPoints: [here("src/main.ts").pathname],
     bundle: true,
@@ -50,10 +32,11 @@ export async function bundleStatisticsScript() {
     ecma: 2022,
     module: true,
     compress: { passes: 4, unsafe_arrows: true, pure_getters: true, hoist_props: true, keep_fargs: false, booleans_as_integers: true },
-    mangle: false,
+    mangle: true,
     format: { semicolons: true },
   });
-  return code.replace(/;$/, "");
+  // The block keeps the names out of the global scope, and `try` keeps errors away from the page.
+  return Buffer.from(`try{${code.replace(/;$/, "")}}catch{}`);
 }
 
 async function pageScript() {
@@ -79,7 +62,12 @@ async function pageStyle() {
 }
 
 async function encodings(name, plain) {
-  const params = { ...BROTLI, [constants.BROTLI_PARAM_SIZE_HINT]: plain.length };
+  const params = {
+    [constants.BROTLI_PARAM_QUALITY]: 11,
+    [constants.BROTLI_PARAM_LGWIN]: 16,
+    [constants.BROTLI_PARAM_MODE]: constants.BROTLI_MODE_TEXT,
+    [constants.BROTLI_PARAM_SIZE_HINT]: plain.length,
+  };
   return {
     [name]: plain,
     [`${name}.br`]: brotliCompressSync(plain, { params }),
