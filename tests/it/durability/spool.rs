@@ -95,8 +95,9 @@ fn appends_until_it_is_killed_when_run_as_a_child() {
 }
 
 fn child(directory: &Path) -> Child {
+    let (_, module) = module_path!().split_once("::").expect("the module is in a crate");
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "spool::appends_until_it_is_killed_when_run_as_a_child"])
+        .args(["--exact", &format!("{module}::appends_until_it_is_killed_when_run_as_a_child")])
         .env(CHILD, directory)
         .stdout(Stdio::null())
         .spawn()
