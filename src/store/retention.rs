@@ -1,22 +1,22 @@
 //! Retention that the store's TTL does not enforce or record: hours, and the account of what expired.
 //!
 //! A site with a retention in hours loses its events hour by hour. Each pass has a number, which is in `settings`. On a cluster each shard does steps 2 and 3
-//! with its own events, on one replica (`days/shards.rs`); events and their bookings lie on one shard:
+//! with its own events, on one replica (`days/shards.rs`); events and their records lie on one shard:
 //!
 //! 1. Pin a replica of each shard, and read the number of the pass on one of them: another node may lack the number that the last pass wrote.
-//! 2. Book the events that were received before the hour in `removed_events`: one row for each segment, hour of receipt and month of events, named
+//! 2. Record the events that were received before the hour in `removed_events`: one row for each segment, hour of receipt and month of events, named
 //!    by the pass too. A row with fewer events than there are now is replaced.
-//! 3. Count again, and delete, by their numbers, from `events` and `blocked_events` the groups that have as many events as are booked, and the booking of those that
+//! 3. Count again, and delete, by their numbers, from `events` and `blocked_events` the groups that have as many events as are recorded, and the records of those that
 //!    were blocked. A group that has more was joined by events meanwhile, and stays.
 //! 4. Write another number into `settings`, unless a group stayed because it has more.
 //!
 //! | crash after step | recovery |
 //! |---|---|
 //! | 1 | nothing was changed |
-//! | 2, 3 | the pass has the same number, so what is booked is not booked again; the rest is deleted |
-//! | 4 | nothing is left to do; events of the same hours that arrive late are booked under another number |
+//! | 2, 3 | the pass has the same number, so what is recorded is not recorded again; the rest is deleted |
+//! | 4 | nothing is left to do; events of the same hours that arrive late are recorded under another number |
 //!
-//! Events that join a group after it was deleted, and before step 4, are fewer than were booked: they stay for the next number.
+//! Events that join a group after it was deleted, and before step 4, are fewer than were recorded: they stay for the next number.
 //!
 //! The days are due then, because the numbers of their events differ.
 
@@ -81,10 +81,10 @@ impl RetentionStore {
                     continue;
                 }
                 found = true;
-                expired.book(tables).await?;
+                expired.record(tables).await?;
                 shard.secure("removed_events").await;
                 let groups = expired.groups(tables).await?;
-                has_grown |= groups.iter().any(|group| group.present > group.booked);
+                has_grown |= groups.iter().any(|group| group.present > group.recorded);
                 events += expired.delete(tables, &groups).await?;
             }
         }
@@ -143,21 +143,21 @@ struct Expired {
     table: &'static str,
     /// Their condition.
     condition: String,
-    /// The number of an event's group: those of a segment, an hour of receipt and a month are booked and deleted together.
+    /// The number of an event's group: those of a segment, an hour of receipt and a month are recorded and deleted together.
     removal: String,
-    /// The condition of bookings in `removed_events`.
-    bookings: String,
+    /// The condition of records in `removed_events`.
+    records: String,
     /// The site's name as SQL.
     site: String,
 }
 
-/// Events that are booked and deleted together.
+/// Events that are recorded and deleted together.
 #[derive(Debug, clickhouse::Row, serde::Deserialize)]
 struct ExpiredGroup {
     removal: u64,
     month: u32,
     present: u64,
-    booked: u64,
+    recorded: u64,
 }
 
 impl Expired {
@@ -169,7 +169,7 @@ impl Expired {
             removal: format!(
                 "cityHash64('retention {table}', {pass}, collector, segment, intDiv(toUnixTimestamp(received), {HOUR}), toYYYYMM(time), expires)"
             ),
-            bookings: format!("site = {site} AND reason = 'retention'"),
+            records: format!("site = {site} AND reason = 'retention'"),
             site,
         }
     }
@@ -180,29 +180,29 @@ impl Expired {
     }
 
     /// Step 2.
-    async fn book(&self, tables: &Tables) -> Result<(), CloseDayError> {
-        let Self { condition, removal, bookings, .. } = self;
+    async fn record(&self, tables: &Tables) -> Result<(), CloseDayError> {
+        let Self { condition, removal, records, .. } = self;
         let (table, removed) = (tables.local(self.table), tables.local("removed_events"));
         let insert = format!(
             "INSERT INTO {removed} (day, site, collector, segment, event_id, reason, events, expires) SETTINGS insert_deduplicate = 0 \
              SELECT day, site, collector, segment, removal, 'retention', present, expires FROM (\
                  SELECT toDate(received, 'UTC') AS day, site, collector, segment, {removal} AS removal, uniqExact(page_load, seq) AS present, expires \
                  FROM {table} WHERE {condition} GROUP BY day, site, collector, segment, removal, expires\
-             ) AS found LEFT JOIN (SELECT event_id AS removal, events AS booked FROM {removed} FINAL WHERE {bookings}) AS bookings \
-             USING (removal) WHERE present > booked"
+             ) AS found LEFT JOIN (SELECT event_id AS removal, events AS recorded FROM {removed} FINAL WHERE {records}) AS records \
+             USING (removal) WHERE present > recorded"
         );
         tables.run(&insert, &[]).await
     }
 
-    /// What is there after booking.
+    /// What is there after recording.
     async fn groups(&self, tables: &Tables) -> Result<Vec<ExpiredGroup>, CloseDayError> {
-        let Self { condition, removal, bookings, .. } = self;
+        let Self { condition, removal, records, .. } = self;
         let (table, removed) = (tables.local(self.table), tables.local("removed_events"));
         let sql = format!(
-            "SELECT removal, month, present, booked FROM (\
+            "SELECT removal, month, present, recorded FROM (\
                  SELECT {removal} AS removal, toYYYYMM(time) AS month, uniqExact(page_load, seq) AS present \
                  FROM {table} WHERE {condition} GROUP BY removal, month\
-             ) AS found LEFT JOIN (SELECT event_id AS removal, events AS booked FROM {removed} FINAL WHERE {bookings}) AS bookings \
+             ) AS found LEFT JOIN (SELECT event_id AS removal, events AS recorded FROM {removed} FINAL WHERE {records}) AS records \
              USING (removal)"
         );
         Ok(tables.client().query(&sql).fetch_all::<ExpiredGroup>().await?)
@@ -210,27 +210,27 @@ impl Expired {
 
     /// Step 3. Returns how many events were deleted.
     async fn delete(&self, tables: &Tables, groups: &[ExpiredGroup]) -> Result<u64, CloseDayError> {
-        let booked: Vec<&ExpiredGroup> =
-            groups.iter().filter(|group| group.present == group.booked).collect();
+        let recorded: Vec<&ExpiredGroup> =
+            groups.iter().filter(|group| group.present == group.recorded).collect();
         // A deletion names what it deletes: each replica of a shard runs it by itself, and a subquery might find something else there.
-        for booked in booked.chunks(AT_ONCE) {
-            let numbers: Vec<String> = booked.iter().map(|group| group.removal.to_string()).collect();
+        for recorded in recorded.chunks(AT_ONCE) {
+            let numbers: Vec<String> = recorded.iter().map(|group| group.removal.to_string()).collect();
             let condition = format!("{} AND {} IN ({})", self.condition, self.removal, numbers.join(", "));
             if self.table == "blocked_events" {
-                self.unbook(tables, &condition).await?;
+                self.delete_records(tables, &condition).await?;
             }
-            let months: BTreeSet<u32> = booked.iter().map(|group| group.month).collect();
+            let months: BTreeSet<u32> = recorded.iter().map(|group| group.month).collect();
             for month in months {
                 let local = tables.local(self.table);
                 let delete = format!("DELETE FROM {local} IN PARTITION {month} WHERE {condition}");
                 tables.run_long(&delete, &[], MAX_STATEMENT).await?;
             }
         }
-        Ok(booked.iter().map(|group| group.present).sum())
+        Ok(recorded.iter().map(|group| group.present).sum())
     }
 
-    /// Deletes the bookings of blocked events that are deleted next.
-    async fn unbook(&self, tables: &Tables, condition: &str) -> Result<(), CloseDayError> {
+    /// Deletes the records of blocked events that are deleted next.
+    async fn delete_records(&self, tables: &Tables, condition: &str) -> Result<(), CloseDayError> {
         let sql = format!(
             "SELECT DISTINCT collector, segment, cityHash64(page_load, seq) FROM {} WHERE {condition}",
             tables.local("blocked_events")
@@ -240,13 +240,13 @@ impl Expired {
         for blocked in blocked.chunks(AT_ONCE) {
             let named =
                 blocked.iter().map(|(collector, segment, event)| format!("({collector},{segment},{event})"));
-            let unbook = format!(
+            let deletion = format!(
                 "DELETE FROM {} WHERE site = {} AND reason = 'blocked' AND (collector, segment, event_id) IN ({})",
                 tables.local("removed_events"),
                 self.site,
                 named.collect::<Vec<_>>().join(",")
             );
-            tables.run_long(&unbook, &[], MAX_STATEMENT).await?;
+            tables.run_long(&deletion, &[], MAX_STATEMENT).await?;
         }
         Ok(())
     }

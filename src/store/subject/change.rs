@@ -7,7 +7,7 @@
 //! Blocking:
 //!
 //! 1. Copy the rows from `events` to `blocked_events`. A row that is copied twice counts once.
-//! 2. Book each in `removed_events` as `blocked`, which counts once too.
+//! 2. Record each in `removed_events` as `blocked`, which counts once too.
 //! 3. Delete from `events` the rows that are in `blocked_events`.
 //! 4. Compute the days again.
 //!
@@ -20,15 +20,15 @@
 //!
 //! Erasing:
 //!
-//! 1. Book each row of `events` and `blocked_events` in `removed_events` as `erased`; of a whole site, their number by segment, once.
-//! 2. Delete the rows of `removed_events` that book blocked ones.
-//! 3. Delete from `events` and from `blocked_events` the rows that are booked.
+//! 1. Record each row of `events` and `blocked_events` in `removed_events` as `erased`; of a whole site, their number by segment, once.
+//! 2. Delete the rows of `removed_events` that record blocked ones.
+//! 3. Delete from `events` and from `blocked_events` the rows that are recorded.
 //! 4. Delete the visits of the scope; of a whole site, its daily figures too.
 //! 5. Compute the days again.
 //!
 //! | crash in step | what the repetition finds |
 //! |---|---|
-//! | copying or booking | the same rows; what was copied or booked does not count again |
+//! | copying or recording | the same rows; what was copied or recorded does not count again |
 //! | deleting | rows that are left, and days of rows that are gone: the caller remembers the days before the first step |
 //! | computing | no rows; the remembered days are computed |
 //!
@@ -100,7 +100,7 @@ impl SubjectStore {
             let number = number(tables, &format!("SELECT count() FROM {events} WHERE {condition}")).await?;
             if number > 0 {
                 copy(tables, &events, &blocked, &condition).await?;
-                book(tables, &events, scope, "blocked").await?;
+                record(tables, &events, scope, "blocked").await?;
                 shard.secure("blocked_events").await;
                 let both = format!(
                     "SELECT DISTINCT {ROW} FROM {events} WHERE {condition} AND ({ROW}) IN (SELECT {ROW} FROM {blocked} WHERE {condition})"
@@ -136,7 +136,7 @@ impl SubjectStore {
                 let absent = format!("{condition} AND ({ROW}) NOT IN ({there})");
                 copy(tables, &format!("{blocked} FINAL"), &events, &absent).await?;
                 shard.secure("events").await;
-                unbook(tables, scope).await?;
+                delete_records(tables, scope).await?;
                 let both = format!(
                     "SELECT DISTINCT {ROW} FROM {blocked} WHERE {condition} AND ({ROW}) IN (SELECT {ROW} FROM {events} WHERE {condition})"
                 );
@@ -181,7 +181,7 @@ impl SubjectStore {
         let read = if table == "events" { local.clone() } else { format!("{local} FINAL") };
         let events = number(tables, &format!("SELECT count() FROM {read} WHERE {condition}")).await?;
         let site = sql::string(scope.site());
-        let booked = match scope {
+        let recorded = match scope {
             SubjectScope::Site { .. } => {
                 let removal = removal_number(request, table);
                 book_segments(tables, &read, scope, removal).await?;
@@ -190,7 +190,7 @@ impl SubjectStore {
                 )
             }
             _ => {
-                book(tables, &read, scope, "erased").await?;
+                record(tables, &read, scope, "erased").await?;
                 format!(
                     "({EVENT}) IN (SELECT collector, segment, event_id FROM {removed} WHERE site = {site} AND reason = 'erased')"
                 )
@@ -198,13 +198,13 @@ impl SubjectStore {
         };
         shard.secure("removed_events").await;
         if table == "blocked_events" {
-            unbook(tables, scope).await?;
+            delete_records(tables, scope).await?;
         }
-        let of = format!("FROM {local} WHERE {condition} AND {booked}");
+        let of = format!("FROM {local} WHERE {condition} AND {recorded}");
         match scope {
             // One statement a month. On a cluster each replica would run the subquery by itself, on the rows that it has then.
             _ if tables.client().cluster().is_none() => {
-                delete(tables, table, &found, &format!("{condition} AND {booked}")).await?;
+                delete(tables, table, &found, &format!("{condition} AND {recorded}")).await?;
             }
             SubjectScope::Site { .. } => {
                 let segments = format!("SELECT DISTINCT collector, segment {of}");
@@ -265,7 +265,12 @@ async fn copy(tables: &Tables, from: &str, to: &str, condition: &str) -> Result<
 }
 
 /// Inserts a row of `removed_events` for each event.
-async fn book(tables: &Tables, from: &str, scope: &SubjectScope, reason: &str) -> Result<(), CloseDayError> {
+async fn record(
+    tables: &Tables,
+    from: &str,
+    scope: &SubjectScope,
+    reason: &str,
+) -> Result<(), CloseDayError> {
     let insert = format!(
         "INSERT INTO {} (day, site, collector, segment, event_id, reason, events, expires) SETTINGS insert_deduplicate = 0 \
          SELECT DISTINCT toDate(received, 'UTC'), site, collector, segment, event_id, '{reason}', 1, expires FROM {from} WHERE {}",
@@ -294,8 +299,8 @@ async fn book_segments(
     tables.run(&insert, &[]).await
 }
 
-/// Deletes the rows of `removed_events` that book blocked events of the scope.
-async fn unbook(tables: &Tables, scope: &SubjectScope) -> Result<(), CloseDayError> {
+/// Deletes the rows of `removed_events` that record blocked events of the scope.
+async fn delete_records(tables: &Tables, scope: &SubjectScope) -> Result<(), CloseDayError> {
     let (condition, site) = (RowCondition(scope), sql::string(scope.site()));
     let blocked =
         format!("SELECT DISTINCT {EVENT} FROM {} WHERE {condition}", tables.local("blocked_events"));
@@ -378,7 +383,7 @@ async fn number(tables: &Tables, sql: &str) -> Result<u64, CloseDayError> {
     Ok(tables.client().query(sql).fetch_one::<u64>().await?)
 }
 
-/// What stands in the place of an event's id where several are booked together.
+/// What stands in the place of an event's id where several are recorded together.
 fn removal_number(request: &str, table: &str) -> u64 {
     let digest = Sha256::digest(format!("removal {request} {table}"));
     u64::from_le_bytes(*digest.first_chunk().expect("a digest has 32 bytes"))

@@ -1,6 +1,6 @@
 //! Names segments in few statements. No I/O.
 //!
-//! The whole site would be one condition, but it would also delete events that another collector ships meanwhile and nobody has booked.
+//! The whole site would be one condition, but it would also delete events that another collector ships meanwhile and nobody has recorded.
 
 /// Most numbers that a statement names one by one: at most half of the 1 MiB that ZooKeeper takes at once.
 const NUMBERS: usize = 25_000;

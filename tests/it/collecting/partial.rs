@@ -1,5 +1,5 @@
 //! A bad event or field costs no more than itself, through the whole collector: the others are stored with their numbers, and what was left
-//! out is named, counted and booked.
+//! out is named, counted and recorded.
 
 use std::time::Duration;
 

@@ -116,7 +116,7 @@ async fn events_that_arrive_while_a_pass_deletes_or_after_it_was_interrupted_are
         insert(&store, "blocked_events", first + 1, first + 1400..first + 1500);
         proxy.answers.store(answers as i64, Ordering::SeqCst);
         let pass = broken.delete_before("clinic", until).await;
-        // A late segment, and the rest of one that was booked, in both tables.
+        // A late segment, and the rest of one that was recorded, in both tables.
         for table in ["events", "blocked_events"] {
             let start = first + if table == "events" { 2000 } else { 3000 };
             insert(&store, table, first + 2, start..start + 50);
@@ -128,9 +128,9 @@ async fn events_that_arrive_while_a_pass_deletes_or_after_it_was_interrupted_are
             assert!(passes <= 3, "events stay after {answers} answers");
             direct.delete_before("clinic", until).await.unwrap();
         }
-        let booked =
+        let recorded =
             store.store.number("SELECT sum(events) FROM removed_events FINAL WHERE reason = 'retention'");
-        assert_eq!(booked, (answers + 1) * 1614, "after {answers} answers");
+        assert_eq!(recorded, (answers + 1) * 1614, "after {answers} answers");
         if pass.is_ok() {
             assert!(answers > 8, "a pass takes more steps than that");
             return;
@@ -160,11 +160,11 @@ async fn a_whole_site_is_erased_from_every_shard_of_a_cluster_and_each_event_is_
     assert_eq!(store.erase(&site, "request").await.unwrap().events, 3_000);
     let any = shards[0].store;
     assert_eq!(any.rows("SELECT site, count() FROM events GROUP BY site"), ["school\t10"]);
-    let booked = "SELECT site, reason, sum(events) FROM removed_events GROUP BY site, reason";
-    assert_eq!(any.rows(booked), ["clinic\terased\t3000"]);
+    let recorded = "SELECT site, reason, sum(events) FROM removed_events GROUP BY site, reason";
+    assert_eq!(any.rows(recorded), ["clinic\terased\t3000"]);
     // As after a crash at the end.
     assert_eq!(store.erase(&site, "request").await.unwrap().events, 0);
-    assert_eq!(any.rows(booked), ["clinic\terased\t3000"]);
+    assert_eq!(any.rows(recorded), ["clinic\terased\t3000"]);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_whole_site_is_erased_and_the_chain_of_the_audit_shows_whether_its_record_is
     assert_eq!(collector.stored_events(), Some(4));
     assert!(
         collector.store.number("SELECT count() FROM removed_events FINAL") < 10,
-        "segments are booked, not events"
+        "segments are recorded, not events"
     );
     assert_eq!(json(&collector, &["verify"])["reconciled"], true);
     run(&collector, &["key", "rotate"]);

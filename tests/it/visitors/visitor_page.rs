@@ -201,8 +201,8 @@ fn what_a_visitor_withheld_by_withdrawing_the_consent_is_counted_and_nothing_els
     }
     assert_eq!(collector.beacon(&good_beacon("clinic", 1, 0, "/a")).unwrap().status, 204);
     collector.wait_for_events(1, Duration::from_secs(90));
-    let booked = "SELECT sum(events) FROM segments FINAL WHERE site = 'clinic' AND outcome = 'optout'";
-    eventually("the number is booked", Duration::from_secs(30), || collector.store.number(booked) == 3);
+    let recorded = "SELECT sum(events) FROM segments FINAL WHERE site = 'clinic' AND outcome = 'optout'";
+    eventually("the number is recorded", Duration::from_secs(30), || collector.store.number(recorded) == 3);
 }
 
 #[test]
