@@ -62,6 +62,15 @@ impl ChaosResults {
     }
 
     pub fn table(&self) -> String {
+        let mut table = String::from("| what | figure |\n|---|---|\n");
+        for (what, figure) in self.faults().into_iter().chain(self.findings()) {
+            // Writing to a string cannot fail.
+            let _ = writeln!(table, "| {what} | {figure} |");
+        }
+        table
+    }
+
+    fn faults(&self) -> Vec<(&'static str, String)> {
         let count = |condition| self.conditions.get(&condition).copied().unwrap_or_default();
         let exits = match self.exits.is_empty() {
             true => "none".to_owned(),
@@ -79,7 +88,7 @@ impl ChaosResults {
             true => format!("{} times, up to 3 days ahead or behind", self.clock_sets),
             false => "not tried: libfaketime is not installed".to_owned(),
         };
-        let rows = [
+        vec![
             ("seed", self.seed.to_string()),
             ("time", format!("{} s", self.elapsed.as_secs())),
             ("kill -9 of the collector", self.collector_kills.to_string()),
@@ -115,6 +124,11 @@ impl ChaosResults {
                 format!("{} times / {}, most of one row", self.refusals, self.requeued),
             ),
             ("unrequested exits (status 5: the spool's disk failed)", exits),
+        ]
+    }
+
+    fn findings(&self) -> Vec<(&'static str, String)> {
+        vec![
             ("beacons acknowledged", self.beacons.to_string()),
             (
                 "beacons refused and repeated / connections broken",
@@ -135,12 +149,6 @@ impl ChaosResults {
                     Some(_) => "DISCREPANCY".to_owned(),
                 },
             ),
-        ];
-        let mut table = String::from("| what | figure |\n|---|---|\n");
-        for (what, figure) in rows {
-            // Writing to a string cannot fail.
-            let _ = writeln!(table, "| {what} | {figure} |");
-        }
-        table
+        ]
     }
 }

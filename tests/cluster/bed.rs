@@ -395,7 +395,7 @@ impl Closer {
 }
 
 fn with_causes(error: &dyn Error) -> String {
-    let causes = successors(Some(error), |error| error.source());
+    let causes = successors(Some(error), |&error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
