@@ -197,6 +197,7 @@ pub fn forget_tokens(bed: &ClusterBed) -> Result<(), String> {
     for (node, table) in &tables {
         mark(*node, table)?;
         remember(bed, *node, table, 1)?;
+        look_often(bed, *node, table)?;
         // A replica that starts looks for tokens to forget soon.
         query(bed, *node, &format!("SYSTEM RESTART REPLICA {}_local", table.table))?;
     }
@@ -214,6 +215,7 @@ pub fn forget_tokens(bed: &ClusterBed) -> Result<(), String> {
     });
     for (node, table) in tables {
         remember(bed, node, table, 100_000)?;
+        look_as_before(bed, node, table)?;
         let TableWithTokens { table, names: [owner, _], .. } = table;
         let delete = format!(
             "DELETE FROM {table}_local WHERE {owner} = 'token' SETTINGS lightweight_deletes_sync = 1"
@@ -228,6 +230,22 @@ fn remember(bed: &ClusterBed, node: usize, table: &TableWithTokens, tokens: u32)
     let table = table.table;
     let set = format!("ALTER TABLE {table}_local MODIFY SETTING replicated_deduplication_window = {tokens}");
     query(bed, node, &set)
+}
+
+/// A replica of a table with few inserts looks for old tokens every five minutes only.
+fn look_often(bed: &ClusterBed, node: usize, table: &TableWithTokens) -> Result<(), String> {
+    let table = table.table;
+    let set = format!(
+        "ALTER TABLE {table}_local MODIFY SETTING cleanup_delay_period = 1, max_cleanup_delay_period = 2"
+    );
+    query(bed, node, &set)
+}
+
+fn look_as_before(bed: &ClusterBed, node: usize, table: &TableWithTokens) -> Result<(), String> {
+    let table = table.table;
+    let reset =
+        format!("ALTER TABLE {table}_local RESET SETTING cleanup_delay_period, max_cleanup_delay_period");
+    query(bed, node, &reset)
 }
 
 fn number(bed: &ClusterBed, node: usize, sql: &str) -> Result<u64, String> {
